@@ -1,0 +1,2 @@
+//! the plugin
+fn main() {}
