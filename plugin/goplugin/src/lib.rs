@@ -1,1 +1,41 @@
-//! goplugin
+//! Being a go-plugin server: everything between a host's `exec` and a plugin's own gRPC services.
+//!
+//! ```text
+//!  host                                   plugin
+//!   │ exec, PLUGIN_* environment ────────▶ Launch::from_environment      environment
+//!   │ ◀──── one line on stdout ─────────── socket, certificate           handshake, socket, certificate
+//!   │ unix socket, mutual TLS ───────────▶ connections ─▶ gRPC           connections, tls, multiplex
+//!   │ StartStream, offers ───────────────▶ Broker::dial ─▶ back to host  broker
+//!   │ StreamStdio · Shutdown · Health ───▶ stdio · controller · health   serve
+//!   │ ◀──── JSON lines on stderr ───────── tracing                       hclog
+//! ```
+//!
+//! Start reading at [`serve`]; `examples/greeter.rs` is a whole plugin. The crate knows no Vault: what a plugin does is in
+//! the services it hands to [`serve`].
+//!
+//! What it never does: write to stdout after the handshake line, serve without mutual TLS, or outlive its host.
+
+mod broker;
+mod certificate;
+mod connections;
+mod controller;
+mod environment;
+mod handshake;
+pub mod hclog;
+mod multiplex;
+mod presence;
+mod serve;
+mod signals;
+mod socket;
+mod stdio;
+mod tls;
+
+pub use broker::{Broker, BrokerError};
+pub use environment::{Contract, Launch, LaunchError, variable};
+pub use serve::{ServeError, serve};
+pub use socket::SocketError;
+
+/// Bytes a gRPC message may have: go-plugin hosts set this bound (the largest `int32`) on their side, and tonic's own
+/// default of 4 MiB would refuse what they send. For `max_decoding_message_size` and `max_encoding_message_size` of every
+/// service handed to [`serve`] and every client made over a [`Broker`] connection.
+pub const MESSAGE_LIMIT: usize = i32::MAX as usize;

@@ -1,0 +1,176 @@
+//! Where the host's offers and the plugin's dials meet, whichever comes first.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use proto::plugin::ConnInfo;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// How long an offer that nobody dials is kept at least. Go forgets it after 5 s; the listener behind it lives on.
+const KEPT: Duration = Duration::from_mins(1);
+
+/// Offers and answers by connection number, and the way out to the host.
+pub(crate) struct Desk {
+    slots: Mutex<Slots>,
+    outgoing: watch::Sender<Option<mpsc::Sender<ConnInfo>>>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self { slots: Mutex::default(), outgoing: watch::Sender::new(None) }
+    }
+}
+
+impl Desk {
+    /// The host opened the broker's stream: `outgoing` leads to it.
+    pub(crate) fn open(&self, outgoing: mpsc::Sender<ConnInfo>) {
+        self.outgoing.send_replace(Some(outgoing));
+    }
+
+    /// The broker's stream ended.
+    pub(crate) fn close(&self) {
+        self.outgoing.send_replace(None);
+    }
+
+    /// Waits until the broker's stream is open.
+    pub(crate) async fn host_listens(&self) {
+        let mut outgoing = self.outgoing.subscribe();
+        let _open = outgoing.wait_for(Option::is_some).await.is_ok();
+    }
+
+    /// The host offered or answered something.
+    pub(crate) fn arrived(&self, info: ConnInfo, now: Instant) {
+        self.slots().arrived(info, now);
+    }
+
+    /// Waits for what the host says about connection `id`; none when another claim took its place.
+    pub(crate) async fn claim(&self, id: u32) -> Option<ConnInfo> {
+        let claimed = self.slots().claim(id);
+        claimed.await.ok()
+    }
+
+    /// Says something to the host and waits for what it says about the same connection; none when the stream is gone.
+    pub(crate) async fn ask(&self, info: ConnInfo) -> Option<ConnInfo> {
+        let outgoing = self.outgoing.borrow().clone()?;
+        let answer = self.slots().claim(info.service_id);
+        outgoing.send(info).await.ok()?;
+        answer.await.ok()
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Slots(HashMap<u32, Slot>);
+
+enum Slot {
+    Offered { info: ConnInfo, since: Instant },
+    Awaited(oneshot::Sender<ConnInfo>),
+}
+
+impl Slots {
+    fn arrived(&mut self, info: ConnInfo, now: Instant) {
+        self.0.retain(|_, slot| slot.is_wanted(now));
+        let id = info.service_id;
+        let unclaimed = match self.0.remove(&id) {
+            Some(Slot::Awaited(claim)) => claim.send(info).err(),
+            _ => Some(info),
+        };
+        if let Some(info) = unclaimed {
+            self.0.insert(id, Slot::Offered { info, since: now });
+        }
+    }
+
+    fn claim(&mut self, id: u32) -> oneshot::Receiver<ConnInfo> {
+        let (claim, claimed) = oneshot::channel();
+        if let Some(Slot::Offered { info, .. }) = self.0.remove(&id) {
+            let _claimed_below = claim.send(info);
+        } else {
+            self.0.insert(id, Slot::Awaited(claim));
+        }
+        claimed
+    }
+}
+
+impl Slot {
+    fn is_wanted(&self, now: Instant) -> bool {
+        match self {
+            Self::Offered { since, .. } => now.duration_since(*since) < KEPT,
+            Self::Awaited(claim) => !claim.is_closed(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    fn offer(id: u32) -> ConnInfo {
+        ConnInfo {
+            service_id: id,
+            network: "unix".into(),
+            address: format!("/tmp/plugin{id}"),
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_offer_that_comes_first_waits_for_its_dial() {
+        let desk = Desk::default();
+
+        desk.arrived(offer(1), Instant::now());
+
+        assert_eq!(desk.claim(1).await, Some(offer(1)));
+    }
+
+    #[tokio::test]
+    async fn a_dial_that_comes_first_waits_for_its_offer_and_takes_no_other() {
+        let desk = Desk::default();
+        let mut claim = Box::pin(desk.claim(1));
+
+        let before = claim.as_mut().now_or_never();
+        desk.arrived(offer(2), Instant::now());
+        let after_another = claim.as_mut().now_or_never();
+        desk.arrived(offer(1), Instant::now());
+
+        assert_eq!((before, after_another), (None, None));
+        assert_eq!(claim.await, Some(offer(1)));
+    }
+
+    #[tokio::test]
+    async fn an_offer_is_taken_once() {
+        let desk = Desk::default();
+        desk.arrived(offer(1), Instant::now());
+
+        let first = desk.claim(1).now_or_never();
+        let second = desk.claim(1).now_or_never();
+
+        assert_eq!((first, second), (Some(Some(offer(1))), None));
+    }
+
+    #[tokio::test]
+    async fn an_offer_outlives_a_dial_that_gave_up() {
+        let desk = Desk::default();
+        assert!(desk.claim(1).now_or_never().is_none());
+
+        desk.arrived(offer(1), Instant::now());
+
+        assert_eq!(desk.claim(1).await, Some(offer(1)));
+    }
+
+    #[test]
+    fn offers_and_claims_that_nobody_wants_are_forgotten() {
+        let (mut slots, start) = (Slots::default(), Instant::now());
+        slots.arrived(offer(1), start);
+        drop(slots.claim(2));
+
+        slots.arrived(offer(3), start + KEPT);
+
+        assert_eq!(slots.0.keys().collect::<Vec<_>>(), [&3]);
+    }
+}

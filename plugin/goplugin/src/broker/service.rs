@@ -1,0 +1,91 @@
+//! The broker's stream: what the host says goes to the desk, what the plugin says goes out.
+
+use std::sync::Arc;
+
+use proto::plugin::grpc_broker_server::GrpcBroker;
+use proto::plugin::{ConnInfo, conn_info::Knock};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::Desk;
+
+/// Messages to the host that wait for the stream.
+const WAITING: usize = 16;
+
+/// What the host hears when it knocks: connections go from plugin to host only.
+const NOT_LISTENING: &str = "this plugin listens on no broker connection";
+
+/// Serves `plugin.GRPCBroker`.
+pub(crate) struct BrokerService {
+    desk: Arc<Desk>,
+    stop: CancellationToken,
+}
+
+impl BrokerService {
+    /// Streams meet at `desk` and end with `stop`.
+    pub(crate) fn new(desk: Arc<Desk>, stop: CancellationToken) -> Self {
+        Self { desk, stop }
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcBroker for BrokerService {
+    type StartStreamStream =
+        futures_util::stream::Map<ReceiverStream<ConnInfo>, fn(ConnInfo) -> Result<ConnInfo, Status>>;
+
+    async fn start_stream(
+        &self,
+        request: Request<Streaming<ConnInfo>>,
+    ) -> Result<Response<Self::StartStreamStream>, Status> {
+        let (outgoing, heard) = mpsc::channel(WAITING);
+        self.desk.open(outgoing.clone());
+        let listening = listen(request.into_inner(), self.desk.clone(), outgoing);
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(listening));
+        let out = futures_util::StreamExt::map(ReceiverStream::new(heard), Ok as fn(_) -> _);
+        Ok(Response::new(out))
+    }
+}
+
+async fn listen(mut host: Streaming<ConnInfo>, desk: Arc<Desk>, outgoing: mpsc::Sender<ConnInfo>) {
+    while let Some(Ok(info)) = host.next().await {
+        match refusal(&info) {
+            Some(refusal) => drop(outgoing.try_send(refusal)),
+            None => desk.arrived(info, Instant::now()),
+        }
+    }
+    desk.close();
+}
+
+/// The answer to a knock; none to anything else.
+fn refusal(info: &ConnInfo) -> Option<ConnInfo> {
+    let knock = info.knock.as_ref().filter(|knock| knock.knock && !knock.ack)?;
+    let answer = Knock { ack: true, error: NOT_LISTENING.to_owned(), ..knock.clone() };
+    Some(ConnInfo { service_id: info.service_id, knock: Some(answer), ..ConnInfo::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_knock_is_answered_with_a_reason() {
+        let knock = Knock { knock: true, ..Knock::default() };
+
+        let answer = refusal(&ConnInfo { service_id: 4, knock: Some(knock), ..ConnInfo::default() }).unwrap();
+
+        let knock = answer.knock.unwrap();
+        assert_eq!((answer.service_id, knock.ack, knock.error.as_str()), (4, true, NOT_LISTENING));
+    }
+
+    #[test]
+    fn an_offer_and_an_acknowledgement_are_not_knocks() {
+        let ack = Knock { knock: true, ack: true, ..Knock::default() };
+
+        assert_eq!(refusal(&ConnInfo::default()), None);
+        assert_eq!(refusal(&ConnInfo { knock: Some(ack), ..ConnInfo::default() }), None);
+    }
+}

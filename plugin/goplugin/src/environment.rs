@@ -1,0 +1,225 @@
+//! What a host says to the plugin it starts: the process environment, and the one place that reads it.
+
+use std::path::PathBuf;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use thiserror::Error;
+
+/// What host and plugin agreed on before either was built.
+#[derive(Debug, Clone, Copy)]
+pub struct Contract {
+    /// Environment variable that proves a host started the process, not a person. Not a secret.
+    pub cookie_key: &'static str,
+    /// What that variable has to hold.
+    pub cookie_value: &'static str,
+    /// Version of the plugin's own services, as in the second field of the handshake line.
+    pub protocol_version: u32,
+}
+
+/// A start by a host, with everything the host asked for.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    pub(crate) protocol_version: u32,
+    pub(crate) client_certificate: CertificateDer<'static>,
+    pub(crate) socket_dir: PathBuf,
+    pub(crate) socket_group: Option<String>,
+    pub(crate) multiplexing: Multiplexing,
+}
+
+/// Whether broker connections share the main one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Multiplexing {
+    /// The host does not know of it, and would misread a seventh field of the handshake line.
+    Unknown,
+    /// The host knows of it and does not want it.
+    Declined,
+    /// Every connection is a stream of one yamux session.
+    Wanted,
+}
+
+/// Why a start is no start.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum LaunchError {
+    /// The cookie is absent or another one: a person ran the binary.
+    #[error("this binary is a plugin: its host starts it")]
+    ByHand,
+    /// The host speaks other versions of the plugin's services.
+    #[error("the host offers protocol versions {offered}; this plugin speaks version {ours} only")]
+    ProtocolVersion {
+        /// `PLUGIN_PROTOCOL_VERSIONS` as given.
+        offered: String,
+        /// What the plugin speaks.
+        ours: u32,
+    },
+    /// The host offers no mutual TLS.
+    #[error("the host sets no PLUGIN_CLIENT_CERT; this plugin serves over mutual TLS only")]
+    NoClientCertificate,
+    /// `PLUGIN_CLIENT_CERT` cannot be read.
+    #[error("PLUGIN_CLIENT_CERT holds no PEM certificate")]
+    BadClientCertificate,
+    /// The handshake line could not name a socket in there.
+    #[error("PLUGIN_UNIX_SOCKET_DIR {0:?}: a path with \"|\" or a line break cannot be announced")]
+    SocketDirectory(String),
+}
+
+impl Launch {
+    /// Reads the process environment.
+    ///
+    /// A host that offers no certificate is refused, although go-plugin would then serve in clear: Vault has asked for
+    /// mutual TLS since 1.12, and a socket that anyone on the machine may use is worse than none. A host that lists no
+    /// protocol versions is a legacy one and is taken at its word, as in go-plugin.
+    pub fn from_environment(contract: &Contract) -> Result<Self, LaunchError> {
+        Self::read(contract, variable, std::env::temp_dir())
+    }
+
+    fn read(
+        contract: &Contract,
+        variable: impl Fn(&str) -> Option<String>,
+        temporary: PathBuf,
+    ) -> Result<Self, LaunchError> {
+        if variable(contract.cookie_key).as_deref() != Some(contract.cookie_value) {
+            return Err(LaunchError::ByHand);
+        }
+        let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
+        agree(contract.protocol_version, filled("PLUGIN_PROTOCOL_VERSIONS"))?;
+        let pem = filled("PLUGIN_CLIENT_CERT").ok_or(LaunchError::NoClientCertificate)?;
+        let client_certificate =
+            CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| LaunchError::BadClientCertificate)?;
+        Ok(Self {
+            protocol_version: contract.protocol_version,
+            client_certificate,
+            socket_dir: announceable(filled("PLUGIN_UNIX_SOCKET_DIR").map_or(temporary, PathBuf::from))?,
+            socket_group: filled("PLUGIN_UNIX_SOCKET_GROUP"),
+            multiplexing: Multiplexing::from_variable(filled("PLUGIN_MULTIPLEX_GRPC").as_deref()),
+        })
+    }
+}
+
+impl Multiplexing {
+    /// True in the spellings of Go's `strconv.ParseBool`, which is what hosts and plugins in Go read it with.
+    fn from_variable(value: Option<&str>) -> Self {
+        match value {
+            None => Self::Unknown,
+            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Self::Wanted,
+            Some(_) => Self::Declined,
+        }
+    }
+}
+
+fn agree(ours: u32, offered: Option<String>) -> Result<(), LaunchError> {
+    match offered {
+        Some(offered) if !offered.split(',').any(|version| version.trim().parse() == Ok(ours)) => {
+            Err(LaunchError::ProtocolVersion { offered, ours })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn announceable(dir: PathBuf) -> Result<PathBuf, LaunchError> {
+    match dir.to_str() {
+        Some(text) if !text.contains(['|', '\n', '\r']) => Ok(dir),
+        _ => Err(LaunchError::SocketDirectory(dir.to_string_lossy().into_owned())),
+    }
+}
+
+/// One variable of the process environment; none where it is unset or not Unicode.
+#[expect(clippy::disallowed_methods, reason = "this file owns the environment")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::Identity;
+
+    const CONTRACT: Contract =
+        Contract { cookie_key: "GREETER_PLUGIN", cookie_value: "6f1c", protocol_version: 5 };
+
+    fn pem() -> String {
+        Identity::generate().unwrap().pem()
+    }
+
+    fn launch(variables: &[(&str, &str)]) -> Result<Launch, LaunchError> {
+        let lookup = |name: &str| {
+            let mut all = variables.iter().rev();
+            all.find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        Launch::read(&CONTRACT, lookup, PathBuf::from("/temporary"))
+    }
+
+    fn by_host(more: &[(&str, &str)]) -> Result<Launch, LaunchError> {
+        let pem = pem();
+        let mut variables = vec![("GREETER_PLUGIN", "6f1c"), ("PLUGIN_CLIENT_CERT", pem.as_str())];
+        variables.extend_from_slice(more);
+        launch(&variables)
+    }
+
+    #[test]
+    fn a_start_without_the_cookie_is_a_start_by_hand() {
+        assert_eq!(launch(&[]).unwrap_err(), LaunchError::ByHand);
+    }
+
+    #[test]
+    fn a_start_with_another_cookie_is_a_start_by_hand() {
+        assert_eq!(launch(&[("GREETER_PLUGIN", "other")]).unwrap_err(), LaunchError::ByHand);
+    }
+
+    #[test]
+    fn our_version_among_others_is_accepted() {
+        let launch = by_host(&[("PLUGIN_PROTOCOL_VERSIONS", "3,4,5")]).unwrap();
+
+        assert_eq!(launch.protocol_version, 5);
+    }
+
+    #[test]
+    fn a_host_that_lacks_our_version_is_told_both() {
+        let error = by_host(&[("PLUGIN_PROTOCOL_VERSIONS", "3,4,55")]).unwrap_err();
+
+        assert_eq!(
+            error.to_string(),
+            "the host offers protocol versions 3,4,55; this plugin speaks version 5 only"
+        );
+    }
+
+    #[test]
+    fn a_host_without_mutual_tls_is_refused() {
+        let error = launch(&[("GREETER_PLUGIN", "6f1c")]).unwrap_err();
+
+        assert_eq!(error, LaunchError::NoClientCertificate);
+    }
+
+    #[test]
+    fn a_client_certificate_that_is_no_pem_is_refused() {
+        let error = by_host(&[("PLUGIN_CLIENT_CERT", "MIIB")]).unwrap_err();
+
+        assert_eq!(error, LaunchError::BadClientCertificate);
+    }
+
+    #[test]
+    fn the_socket_goes_to_the_temporary_directory_unless_told_otherwise() {
+        let unsaid = by_host(&[]).unwrap();
+        let said =
+            by_host(&[("PLUGIN_UNIX_SOCKET_DIR", "/run/p"), ("PLUGIN_UNIX_SOCKET_GROUP", "1000")]).unwrap();
+
+        assert_eq!((unsaid.socket_dir, unsaid.socket_group), (PathBuf::from("/temporary"), None));
+        assert_eq!((said.socket_dir, said.socket_group), (PathBuf::from("/run/p"), Some("1000".to_owned())));
+    }
+
+    #[test]
+    fn a_socket_directory_that_would_break_the_handshake_line_is_refused() {
+        let error = by_host(&[("PLUGIN_UNIX_SOCKET_DIR", "/run/a|b")]).unwrap_err();
+
+        assert_eq!(error, LaunchError::SocketDirectory("/run/a|b".to_owned()));
+    }
+
+    #[test]
+    fn multiplexing_follows_the_three_states_of_its_variable() {
+        let of = |value| by_host(&[("PLUGIN_MULTIPLEX_GRPC", value)]).unwrap().multiplexing;
+
+        assert_eq!(of(""), Multiplexing::Unknown);
+        assert_eq!(of("false"), Multiplexing::Declined);
+        assert_eq!(of("true"), Multiplexing::Wanted);
+    }
+}

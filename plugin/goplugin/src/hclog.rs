@@ -1,0 +1,126 @@
+//! Log lines for the host: `tracing` events as the JSON that go-hclog reads, one line each on stderr.
+//!
+//! The host parses every line, and a wrong one hurts it: a number where it expects text ends its process, a timestamp of
+//! another shape hides the line. `line.rs` holds the rules, and a property test holds them for arbitrary events.
+
+mod fields;
+mod line;
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use time::OffsetDateTime;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+
+use fields::Fields;
+use line::Line;
+
+/// Crates below a plugin that log what passes through them, headers and frames included. They may warn.
+const GUESTS: &[&str] = &[
+    "aws_config",
+    "aws_credential_types",
+    "aws_sigv4",
+    "aws_smithy_runtime",
+    "h2",
+    "hickory_proto",
+    "hickory_resolver",
+    "hyper",
+    "hyper_util",
+    "mio",
+    "quinn",
+    "reqwest",
+    "rustls",
+    "rustls_platform_verifier",
+    "tokio",
+    "tokio_rustls",
+    "tokio_util",
+    "tonic",
+    "tower",
+    "yamux",
+];
+
+/// Sends every event of the process at `level` and above to stderr, and every panic as an error event. Third-party crates
+/// are held at warn. Choose a wide `level`, debug as a rule: hosts do not reliably pass theirs on, and filter by it.
+///
+/// Only the first call of a process has an effect.
+pub fn init(level: Level) {
+    let layer = HclogLayer::new(io::stderr()).with_filter(filter(level));
+    if tracing::subscriber::set_global_default(Registry::default().with(layer)).is_ok() {
+        std::panic::set_hook(Box::new(|panic| {
+            let location = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(location, "panic: {}", panic.payload_as_str().unwrap_or("without a text"));
+        }));
+    }
+}
+
+fn filter(level: Level) -> Targets {
+    let own = LevelFilter::from_level(level);
+    let guests = GUESTS.iter().map(|target| (*target, own.min(LevelFilter::WARN)));
+    Targets::new().with_default(own).with_targets(guests)
+}
+
+/// Writes one JSON line an event to `W`, which is typically stderr. What cannot be written is lost: a host that closed its
+/// end of the pipe reads no log.
+///
+/// The fields of all open spans are in each line, inner ones before outer ones of the same name.
+pub struct HclogLayer<W> {
+    writer: Mutex<W>,
+    clock: fn() -> OffsetDateTime,
+}
+
+impl<W: Write + Send + 'static> HclogLayer<W> {
+    /// A layer that reads the system's clock.
+    pub fn new(writer: W) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "log lines carry the time they were written")]
+        Self::with_clock(writer, OffsetDateTime::now_utc)
+    }
+
+    /// A layer that reads `clock`.
+    pub fn with_clock(writer: W, clock: fn() -> OffsetDateTime) -> Self {
+        Self { writer: Mutex::new(writer), clock }
+    }
+}
+
+impl<S, W> Layer<S> for HclogLayer<W>
+where
+    S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    W: Write + Send + 'static,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let metadata = event.metadata();
+        let mut line = Line::new((self.clock)(), *metadata.level(), metadata.target(), fields);
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<Fields>() {
+                line.surround(fields);
+            }
+        }
+        let text = line.finish();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lost = writer.write_all(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests;

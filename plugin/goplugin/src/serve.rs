@@ -1,0 +1,125 @@
+//! Serving, from the socket to the end of the process.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::plugin::grpc_broker_server::GrpcBrokerServer;
+use proto::plugin::grpc_controller_server::GrpcControllerServer;
+use proto::plugin::grpc_stdio_server::GrpcStdioServer;
+use thiserror::Error;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+
+use crate::broker::{Broker, BrokerService, Desk};
+use crate::certificate::Identity;
+use crate::connections::Entrance;
+use crate::controller::Controller;
+use crate::environment::{Launch, Multiplexing};
+use crate::handshake::Handshake;
+use crate::multiplex::Multiplexer;
+use crate::presence::{Absence, FIRST_CONNECTION, Presence};
+use crate::signals;
+use crate::socket::{Socket, SocketError};
+use crate::stdio::Stdio;
+use crate::tls::Tls;
+
+/// The name under which hosts ask for the plugin's health.
+const HEALTH: &str = "plugin";
+
+/// How long open calls may go on once the plugin was told to end. The host closes its connection right after the answer, and
+/// kills after two seconds.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Why serving failed.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The system does not let us handle signals.
+    #[error("cannot handle signals")]
+    Signals(#[source] io::Error),
+    /// No key pair could be made.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// The host's certificate or ours is of no use to TLS.
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
+    /// There is no socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// stdout is closed.
+    #[error("cannot write the handshake line")]
+    Handshake(#[source] io::Error),
+    /// The host started the process and never connected.
+    #[error("no host connected within {seconds} s", seconds = FIRST_CONNECTION.as_secs())]
+    NobodyCame,
+    /// The gRPC server failed.
+    #[error("cannot serve")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// Serves `services` to the host that made this `launch`, in the current tokio runtime (with I/O and time enabled).
+///
+/// Binds the socket, prints the handshake line, and serves mutual TLS until the host asks for the end
+/// (`GRPCController.Shutdown`), is gone, or SIGTERM arrives; all three are `Ok`. The socket is removed in every case. Broker,
+/// controller, stdio and health are added to `services`. SIGINT is ignored from here on.
+pub async fn serve(launch: Launch, services: impl FnOnce(Broker) -> Routes) -> Result<(), ServeError> {
+    let stop = CancellationToken::new();
+    signals::watch(stop.clone()).map_err(ServeError::Signals)?;
+    let identity = Identity::generate()?;
+    let tls = Tls::pinned(&identity, launch.client_certificate)?;
+    let Socket { listener, path } = Socket::bind(&launch.socket_dir, launch.socket_group.as_deref())?;
+
+    let presence = Presence::new();
+    let multiplexer = (launch.multiplexing == Multiplexing::Wanted).then(Multiplexer::new);
+    let (entrance, connections) = Entrance::new(tls.acceptor, presence.clone(), multiplexer.clone());
+    let desk = Arc::new(Desk::default());
+    let broker = Broker::new(tls.connector, desk.clone(), multiplexer, stop.clone());
+    let routes = with_own_services(services(broker), &desk, &stop).await;
+
+    let handshake = Handshake {
+        protocol_version: launch.protocol_version,
+        socket: &path,
+        certificate: identity.certificate(),
+        multiplexing: launch.multiplexing,
+    };
+    handshake.announce(io::stdout().lock()).map_err(ServeError::Handshake)?;
+
+    tokio::spawn(entrance.open(listener, stop.clone()));
+    let server = Server::builder()
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
+    tokio::select! {
+        outcome = server => Ok(outcome?),
+        () = drained(&stop) => Ok(()),
+        absence = presence.missed() => without_host(absence, &stop),
+    }
+}
+
+async fn with_own_services(services: Routes, desk: &Arc<Desk>, stop: &CancellationToken) -> Routes {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status(HEALTH, ServingStatus::Serving).await;
+    services
+        .add_service(health)
+        .add_service(GrpcBrokerServer::new(BrokerService::new(desk.clone(), stop.clone())))
+        .add_service(GrpcControllerServer::new(Controller::new(stop.clone())))
+        .add_service(GrpcStdioServer::new(Stdio::new(stop.clone())))
+}
+
+async fn drained(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(DRAIN).await;
+}
+
+fn without_host(absence: Absence, stop: &CancellationToken) -> Result<(), ServeError> {
+    stop.cancel();
+    match absence {
+        Absence::NeverCame => Err(ServeError::NobodyCame),
+        Absence::Left => {
+            tracing::info!("the host is gone; the plugin ends");
+            Ok(())
+        }
+    }
+}
