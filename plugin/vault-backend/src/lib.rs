@@ -1,1 +1,46 @@
-//! vault-backend
+//! Being a Vault secrets backend: routes, fields, answers, leases, faults, storage, the system view and help.
+//!
+//! ```text
+//! Vault ──gRPC──▶ service ──▶ wire ──▶ dispatch ──▶ Route ──▶ your handler(Arc<B>, Request, Ask)
+//!                  │ an instance per mount              │ schema: parser, path-help and OpenAPI come from it
+//!                  ▼                                    ▼
+//!              storage, system (dialled back)       Answer | Fault ──▶ wire ──▶ Vault
+//! ```
+//!
+//! Implement [`Backend`], list its [`Route`]s, and hand it to [`main`]. `examples/hello.rs` is a whole engine. Start reading at
+//! [`Backend`], then `route.rs` and `field.rs`. The protobuf stops in `wire.rs` and the two files that ask Vault back,
+//! `vault_storage.rs` and `vault_system.rs`.
+
+mod answer;
+mod backend;
+mod dispatch;
+mod fault;
+mod field;
+mod help;
+mod memory;
+mod openapi;
+mod parse;
+mod pattern;
+mod peer;
+mod request;
+mod route;
+mod run;
+mod service;
+mod storage;
+mod system;
+pub mod testing;
+mod values;
+mod vault_storage;
+mod vault_system;
+mod wire;
+
+pub use answer::{Answer, Lease, LeaseEnd, Raw};
+pub use backend::{Backend, Plugin, SpecialPaths};
+pub use fault::{Blame, Fault, READ_ONLY};
+pub use field::{Ask, Field, Kind, Patch};
+pub use request::{Mount, Operation, Request};
+pub use route::Route;
+pub use run::main;
+pub use storage::{Storage, StorageError};
+pub use system::{Alias, Entity, Fixed, Group, PluginEnvironment, ReplicationState, SystemError, SystemView};
+pub use values::Values;

@@ -1,0 +1,84 @@
+//! The trait an engine implements.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use crate::answer::LeaseEnd;
+use crate::fault::Fault;
+use crate::request::Mount;
+use crate::route::Route;
+
+/// Paths that Vault itself treats in a way of their own.
+///
+/// `*` at the end matches any rest and `+` one whole segment, except in the two storage lists: there a key matches exactly, or by prefix when the
+/// entry ends in `/`.
+#[derive(Clone, Debug, Default)]
+pub struct SpecialPaths {
+    /// Paths that need `sudo`.
+    pub root: Vec<&'static str>,
+    /// Paths that need no token.
+    pub unauthenticated: Vec<&'static str>,
+    /// Storage keys that Vault also wraps with its seal.
+    pub seal_wrap_storage: Vec<&'static str>,
+    /// Storage keys that stay on this cluster.
+    pub local_storage: Vec<&'static str>,
+}
+
+/// Who the plugin is.
+#[derive(Clone, Copy, Debug)]
+pub struct Plugin {
+    /// The binary's name, such as `vault-plugin-secrets-hello`.
+    pub name: &'static str,
+    /// The version with its `v`, such as `v0.1.0`: what `vault plugin register -version` has to say too.
+    pub version: &'static str,
+    /// One line on what it does.
+    pub about: &'static str,
+}
+
+/// A secrets engine. One value of it serves one mount.
+pub trait Backend: Send + Sync + Sized + 'static {
+    /// What `vault path-help` says of the mount.
+    const HELP: &'static str;
+
+    /// Makes the instance of one mount. Nothing is behind `mount.storage` and `mount.system` yet: Vault also calls this only to learn type and version.
+    fn new(mount: Mount) -> Self;
+
+    /// The routes, in the order in which they are tried. Built once per process.
+    fn routes() -> Vec<Route<Self>>;
+
+    /// Paths that Vault itself treats in a way of their own.
+    #[must_use]
+    fn special_paths() -> SpecialPaths {
+        SpecialPaths::default()
+    }
+
+    /// Called once storage is there: the place to migrate and to repair. A fault stops the mount from coming up.
+    fn initialize(self: Arc<Self>, mount: Mount) -> impl Future<Output = Result<(), Fault>> + Send {
+        let _ = mount;
+        ready(Ok(()))
+    }
+
+    /// Another node wrote the storage key `key`: drop what was cached from it. Answer at once.
+    fn invalidate(&self, key: &str) {
+        let _ = key;
+    }
+
+    /// The mount goes away, maybe with its whole process: abort what is under way. Answer at once, as Vault waits without limit.
+    fn clean_up(&self) {}
+
+    /// A lease ended. On a fault Vault tries again, six times in all; `secrets disable` fails meanwhile.
+    fn revoke(
+        self: Arc<Self>,
+        mount: Mount,
+        lease: LeaseEnd,
+    ) -> impl Future<Output = Result<(), Fault>> + Send {
+        let _ = (mount, lease);
+        ready(Ok(()))
+    }
+
+    /// Called each minute. Faults are only logged.
+    fn tick(self: Arc<Self>, mount: Mount) -> impl Future<Output = Result<(), Fault>> + Send {
+        let _ = mount;
+        ready(Ok(()))
+    }
+}

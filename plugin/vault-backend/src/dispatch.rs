@@ -1,0 +1,150 @@
+//! From a request to an answer: which route, which handler, and what a panic becomes.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use serde_json::{Map, Value};
+use tracing::{Instrument as _, info_span};
+
+use crate::answer::Answer;
+use crate::backend::{Backend, Plugin, SpecialPaths};
+use crate::fault::Fault;
+use crate::help;
+use crate::openapi;
+use crate::request::{Call, Incoming, Mount, Operation, Request};
+use crate::route::{Parameters, Route, Work};
+
+/// What is the same for every mount of a process: the backend's routes.
+pub(crate) struct Table<B> {
+    plugin: Plugin,
+    routes: Vec<Route<B>>,
+    pub(crate) special: SpecialPaths,
+}
+
+impl<B: Backend> Table<B> {
+    pub(crate) fn new(plugin: Plugin) -> Arc<Self> {
+        Arc::new(Self { plugin, routes: B::routes(), special: B::special_paths() })
+    }
+
+    /// Answers `incoming`. What has effects is finished even if the caller hangs up: storage has no transactions.
+    pub(crate) async fn handle(
+        self: Arc<Self>,
+        backend: Arc<B>,
+        incoming: Incoming,
+    ) -> Result<Answer, Fault> {
+        let request = &incoming.request;
+        let span = info_span!("request", mount = request.mount_label(), request_id = request.id);
+        let has_effects = incoming.call.has_effects();
+        let work: Work<Answer> =
+            Box::pin(guard(async move { self.answer(backend, incoming).await }).instrument(span));
+        if has_effects {
+            tokio::spawn(work).await.unwrap_or_else(|_| Err(Fault::later("the plugin is shutting down")))
+        } else {
+            work.await
+        }
+    }
+
+    /// Whether the path names something that is there; `None` where no route can tell.
+    pub(crate) async fn exists(&self, backend: Arc<B>, mut request: Request) -> Result<Option<bool>, Fault> {
+        let span = info_span!("existence", mount = request.mount_label(), request_id = request.id);
+        let (route, parameters) = self.find(&request.path).ok_or_else(Fault::unknown_path)?;
+        request.parameters = parameters;
+        match span.in_scope(|| route.existence(backend, request)) {
+            Some(work) => guard(work).instrument(span).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn answer(&self, backend: Arc<B>, incoming: Incoming) -> Result<Answer, Fault> {
+        let Incoming { call, request, data, lease } = incoming;
+        match call {
+            Call::Route(_) => self.run(backend, request, data).await,
+            Call::Help => self.help(&request, &data),
+            Call::Revoke => {
+                let lease = lease.ok_or_else(|| Fault::bug("a revoke without its lease"))?;
+                backend.revoke(request.mount, lease).await.map(|()| Answer::nothing())
+            }
+            Call::Rollback => {
+                let _logged = guard(async move { backend.tick(request.mount).await }).await;
+                Ok(Answer::nothing())
+            }
+            Call::Renew => Err(Fault::caller("leases of this engine are not renewable: read the path again")),
+            Call::Unsupported => Err(Fault::wrong_operation()),
+        }
+    }
+
+    async fn run(
+        &self,
+        backend: Arc<B>,
+        mut request: Request,
+        data: Map<String, Value>,
+    ) -> Result<Answer, Fault> {
+        let (route, parameters) = self.find(&request.path).ok_or_else(Fault::unknown_path)?;
+        request.parameters.clone_from(&parameters);
+        route.run(backend, request, parameters, data).await
+    }
+
+    fn help(&self, request: &Request, data: &Map<String, Value>) -> Result<Answer, Fault> {
+        let prefix = data.get("requestResponsePrefix").and_then(Value::as_str).unwrap_or(self.plugin.name);
+        let document = openapi::Document { prefix, plugin: &self.plugin, special: &self.special };
+        if request.path.trim_matches('/').is_empty() {
+            return Ok(help::answer(help::of_mount(B::HELP, &self.routes), document.of_routes(&self.routes)));
+        }
+        let (route, _) = self.find(&request.path).ok_or_else(Fault::unknown_path)?;
+        Ok(help::answer(
+            help::of_route(route, &request.path),
+            document.of_routes(std::slice::from_ref(route)),
+        ))
+    }
+
+    fn find(&self, path: &str) -> Option<(&Route<B>, Parameters)> {
+        self.routes.iter().find_map(|route| Some((route, route.pattern.matches(path)?)))
+    }
+}
+
+impl Call {
+    fn has_effects(self) -> bool {
+        !matches!(self, Call::Route(Operation::Read | Operation::List) | Call::Help)
+    }
+}
+
+/// Makes a mount's instance.
+pub(crate) fn make<B: Backend>(mount: &Mount) -> Result<Arc<B>, Fault> {
+    contain(|| B::new(mount.clone())).map(Arc::new)
+}
+
+/// Tells an instance that Vault is there now.
+pub(crate) async fn initialize<B: Backend>(backend: Arc<B>, mount: Mount) -> Result<(), Fault> {
+    let span = info_span!("initialize", mount = mount.uuid);
+    guard(async move { backend.initialize(mount).await }).instrument(span).await
+}
+
+/// Tells an instance that another node wrote `key`.
+pub(crate) fn invalidate<B: Backend>(backend: &B, mount: &Mount, key: &str) {
+    let _logged =
+        info_span!("invalidate", mount = mount.uuid).in_scope(|| contain(|| backend.invalidate(key)));
+}
+
+/// Tells an instance that its mount goes away.
+pub(crate) fn clean_up<B: Backend>(backend: &B, mount: &Mount) {
+    let _logged = info_span!("clean_up", mount = mount.uuid).in_scope(|| contain(|| backend.clean_up()));
+}
+
+/// Logs a fault where it happens, and turns a panic into one: it ends nothing but this call.
+async fn guard<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.unwrap_or_else(|panic| Err(panicked(&*panic))).inspect_err(Fault::log)
+}
+
+/// As [`guard`], for what answers at once.
+fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panicked(&*panic)).inspect_err(Fault::log)
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Fault {
+    let text =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    Fault::bug(format!("a handler panicked: {}", text.unwrap_or("without a text")))
+}

@@ -1,0 +1,130 @@
+//! Errors by whose move it is; `wire.rs` maps each to what Vault shows.
+
+use std::fmt::{self, Display, Formatter};
+
+/// The text by which Vault knows that it has to forward a write to the active node. Vault compares it exactly.
+pub const READ_ONLY: &str = "cannot write to readonly storage";
+
+/// Whose move it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Blame {
+    /// The caller asked for something wrong: 400.
+    Caller,
+    /// The operator has to set something up; the text ends with the command that cures it: 400.
+    Operator,
+    /// A service behind the engine said no: 400, because Vault's own policy answers 403.
+    Refused,
+    /// Try again later: 503.
+    Later,
+    /// This node may not write; Vault forwards the request to one that may. 500 where there is none.
+    ReadOnly,
+    /// No route has the path: 404.
+    UnknownPath,
+    /// The route is there and what was to be changed is not: 404.
+    NotThere,
+    /// The route does not offer the operation: 405.
+    WrongOperation,
+    /// Our own mistake: 500 without detail, logged whole.
+    Bug,
+}
+
+/// Why a request failed, with a text for whoever has to act.
+///
+/// Texts are lower case without a final period, name the field, give the value and the bound, and never hold a secret.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    blame: Blame,
+    text: Box<str>,
+    detail: Option<Box<str>>,
+}
+
+impl Fault {
+    fn new(blame: Blame, text: impl Into<String>) -> Fault {
+        Fault { blame, text: text.into().into_boxed_str(), detail: None }
+    }
+
+    /// [`Blame::Caller`].
+    pub fn caller(text: impl Into<String>) -> Fault {
+        Fault::new(Blame::Caller, text)
+    }
+
+    /// [`Blame::Operator`].
+    pub fn operator(text: impl Into<String>) -> Fault {
+        Fault::new(Blame::Operator, text)
+    }
+
+    /// [`Blame::Refused`].
+    pub fn refused(text: impl Into<String>) -> Fault {
+        Fault::new(Blame::Refused, text)
+    }
+
+    /// [`Blame::Later`].
+    pub fn later(text: impl Into<String>) -> Fault {
+        Fault::new(Blame::Later, text)
+    }
+
+    /// [`Blame::Bug`]. The caller sees "internal error"; `error` goes to the log.
+    pub fn bug(error: impl Display) -> Fault {
+        Fault { detail: Some(error.to_string().into_boxed_str()), ..Fault::new(Blame::Bug, "internal error") }
+    }
+
+    /// [`Blame::ReadOnly`], in Vault's exact words.
+    #[must_use]
+    pub fn read_only() -> Fault {
+        Fault::new(Blame::ReadOnly, READ_ONLY)
+    }
+
+    pub(crate) fn unknown_path() -> Fault {
+        Fault::new(Blame::UnknownPath, "unsupported path")
+    }
+
+    pub(crate) fn not_there() -> Fault {
+        Fault::new(Blame::NotThere, "nothing is there to change")
+    }
+
+    pub(crate) fn wrong_operation() -> Fault {
+        Fault::new(Blame::WrongOperation, "unsupported operation")
+    }
+
+    /// Whose move it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        self.blame
+    }
+
+    /// What only the log may say: the cause of a bug.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// The HTTP status a client of Vault sees.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self.blame {
+            Blame::Caller | Blame::Operator | Blame::Refused => 400,
+            Blame::UnknownPath | Blame::NotThere => 404,
+            Blame::WrongOperation => 405,
+            Blame::ReadOnly | Blame::Bug => 500,
+            Blame::Later => 503,
+        }
+    }
+
+    pub(crate) fn log(&self) {
+        let detail = self.detail.as_deref();
+        match self.blame {
+            Blame::Bug => tracing::error!(detail, "request failed: {self}"),
+            Blame::Later => tracing::warn!(detail, "request failed: {self}"),
+            _ => tracing::debug!(blame = ?self.blame, "request refused: {self}"),
+        }
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,221 @@
+//! The schema of a path: the one description from which parser, path-help and `OpenAPI` come.
+
+use serde_json::{Map, Value};
+
+use crate::fault::Fault;
+use crate::values::Values;
+
+/// What a field holds. Each kind takes what Vault's own kind of that name takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Text. JSON numbers and booleans are taken as their text.
+    String,
+    /// A whole number that fits 64 bits. Text in decimal is taken too.
+    Int,
+    /// `true` or `false`, also as text, as `1`/`0` and as `t`/`f`.
+    Bool,
+    /// A span of time: a number is seconds; text may carry a unit (`"90"`, `"1h30m"`, `"2d"`). Never negative.
+    Duration,
+    /// An array of text, or one text parted by commas.
+    List,
+    /// An object of text, or a list of `key=value`.
+    Pairs,
+    /// One or more PEM blocks. Its value never appears in an error.
+    Pem,
+}
+
+impl Kind {
+    /// The word path-help shows for the kind.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Kind::String => "string",
+            Kind::Int => "int",
+            Kind::Bool => "bool",
+            Kind::Duration => "duration",
+            Kind::List => "list",
+            Kind::Pairs => "key-value pairs",
+            Kind::Pem => "PEM text",
+        }
+    }
+}
+
+/// One named parameter of a path.
+///
+/// ```
+/// use vault_backend::Field;
+///
+/// const FIELDS: &[Field] = &[
+///     Field::string("role_arn", "The role to assume.").required(),
+///     Field::duration("session_duration", "How long a session lasts.").default_text("3600"),
+///     Field::string("key_type", "The kind of key.").one_of(&["ec", "rsa"]),
+/// ];
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) help: &'static str,
+    pub(crate) required: bool,
+    pub(crate) default_text: Option<&'static str>,
+    pub(crate) one_of: &'static [&'static str],
+    pub(crate) sensitive: bool,
+    pub(crate) deprecated: bool,
+}
+
+impl Field {
+    const fn new(name: &'static str, kind: Kind, help: &'static str) -> Field {
+        Field {
+            name,
+            kind,
+            help,
+            required: false,
+            default_text: None,
+            one_of: &[],
+            sensitive: false,
+            deprecated: false,
+        }
+    }
+
+    /// A [`Kind::String`].
+    #[must_use]
+    pub const fn string(name: &'static str, help: &'static str) -> Field {
+        Field::new(name, Kind::String, help)
+    }
+
+    /// A [`Kind::Int`].
+    #[must_use]
+    pub const fn int(name: &'static str, help: &'static str) -> Field {
+        Field::new(name, Kind::Int, help)
+    }
+
+    /// A [`Kind::Bool`].
+    #[must_use]
+    pub const fn bool(name: &'static str, help: &'static str) -> Field {
+        Field::new(name, Kind::Bool, help)
+    }
+
+    /// A [`Kind::Duration`].
+    #[must_use]
+    pub const fn duration(name: &'static str, help: &'static str) -> Field {
+        Field::new(name, Kind::Duration, help)
+    }
+
+    /// A [`Kind::List`].
+    #[must_use]
+    pub const fn list(name: &'static str, help: &'static str) -> Field {
+        Field::new(name, Kind::List, help)
+    }
+
+    /// A [`Kind::Pairs`].
+    #[must_use]
+    pub const fn pairs(name: &'static str, help: &'static str) -> Field {
+        Field::new(name, Kind::Pairs, help)
+    }
+
+    /// A [`Kind::Pem`].
+    #[must_use]
+    pub const fn pem(name: &'static str, help: &'static str) -> Field {
+        Field::new(name, Kind::Pem, help)
+    }
+
+    /// Refuses a write that leaves the field out.
+    #[must_use]
+    pub const fn required(mut self) -> Field {
+        self.required = true;
+        self
+    }
+
+    /// Says in path-help and `OpenAPI` what holds when the field is left out. It documents: the value of an absent field stays `None`.
+    #[must_use]
+    pub const fn default_text(mut self, text: &'static str) -> Field {
+        self.default_text = Some(text);
+        self
+    }
+
+    /// The only values taken; for a list, of each element.
+    #[must_use]
+    pub const fn one_of(mut self, values: &'static [&'static str]) -> Field {
+        self.one_of = values;
+        self
+    }
+
+    /// Keeps the value out of every error text and has Vault's UI mask it.
+    #[must_use]
+    pub const fn sensitive(mut self) -> Field {
+        self.sensitive = true;
+        self
+    }
+
+    /// Marks the field as one that will go.
+    #[must_use]
+    pub const fn deprecated(mut self) -> Field {
+        self.deprecated = true;
+        self
+    }
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What the field holds.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn hides_value(&self) -> bool {
+        self.sensitive || self.kind == Kind::Pem
+    }
+}
+
+/// What an operation asks of its caller: a struct, its schema, and how the one is read from the other.
+///
+/// ```
+/// use vault_backend::{Ask, Fault, Field, Values};
+///
+/// struct WriteGreeting {
+///     name: String,
+///     text: String,
+/// }
+///
+/// impl Ask for WriteGreeting {
+///     const FIELDS: &'static [Field] = &[
+///         Field::string("name", "Whom to greet."),
+///         Field::string("text", "What to say.").required(),
+///     ];
+///
+///     fn take(values: &Values) -> Result<Self, Fault> {
+///         Ok(WriteGreeting { name: values.text("name")?, text: values.text("text")? })
+///     }
+/// }
+/// ```
+pub trait Ask: Sized + Send + 'static {
+    /// The schema. Path parameters may be listed to document them.
+    const FIELDS: &'static [Field];
+
+    /// Reads the struct from values that fit the schema already.
+    fn take(values: &Values) -> Result<Self, Fault>;
+}
+
+impl Ask for () {
+    const FIELDS: &'static [Field] = &[];
+
+    fn take(_: &Values) -> Result<Self, Fault> {
+        Ok(())
+    }
+}
+
+/// What a `PATCH` asks: a JSON merge patch (RFC 7396), its names and kinds checked against the fields of the route's write operation.
+///
+/// A null in `body` unsets the field. [`Values::merged`] applies the patch to what is stored.
+#[derive(Debug)]
+pub struct Patch {
+    /// The path's parameters.
+    pub path: Values,
+    /// The patch as sent.
+    pub body: Map<String, Value>,
+}

@@ -1,0 +1,152 @@
+//! The text of `vault path-help`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+use crate::answer::Answer;
+use crate::field::Field;
+use crate::request::Operation;
+use crate::route::Route;
+
+const WIDTH: usize = 80;
+
+/// What answers a help call. Vault wants all three keys, and its own document merges `openapi`.
+pub(crate) fn answer(text: String, openapi: Value) -> Answer {
+    let data = [("help", Value::String(text)), ("see_also", Value::Null), ("openapi", openapi)];
+    Answer::data(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
+}
+
+/// The help of the mount: what it is, and its paths.
+pub(crate) fn of_mount<B: Send + Sync + 'static>(about: &str, routes: &[Route<B>]) -> String {
+    let mut text = format!("## DESCRIPTION\n\n{}\n\n## PATHS\n\n", filled(about, 0));
+    text.push_str(&filled(
+        "The following paths are supported by this engine. For the help of one of them use the help command with a path of that form. \
+         Your token's policies may not let you use every path.",
+        0,
+    ));
+    text.push('\n');
+    let mut sorted: Vec<_> = routes.iter().map(|route| (route.pattern.template(), route.synopsis)).collect();
+    sorted.sort_unstable();
+    for (template, synopsis) in sorted {
+        let _ = write!(text, "\n    {template}\n{}\n", filled(or(synopsis, "No synopsis."), 8));
+    }
+    text
+}
+
+/// The help of one route, as asked for at `path`.
+pub(crate) fn of_route<B: Send + Sync + 'static>(route: &Route<B>, path: &str) -> String {
+    let mut text = format!("Request:        {path}\nMatching Route: {}\n", route.pattern.template());
+    let _ = writeln!(text, "Operations:     {}", operations(route));
+    let _ = write!(text, "\n{}\n\n", filled(or(route.synopsis, "No synopsis."), 0));
+    let parameters = parameters(route);
+    if !parameters.is_empty() {
+        text.push_str("## PARAMETERS\n\n");
+    }
+    for (name, parameter) in parameters {
+        let _ = write!(text, "    {name} ({})\n\n{}\n\n", parameter.kind, filled(&parameter.help, 8));
+    }
+    let _ = write!(text, "## DESCRIPTION\n\n{}\n", filled(or(route.description, route.synopsis), 0));
+    text
+}
+
+struct Parameter {
+    kind: &'static str,
+    help: String,
+}
+
+fn parameters<B: Send + Sync + 'static>(route: &Route<B>) -> BTreeMap<&'static str, Parameter> {
+    let in_path =
+        route.pattern.names().map(|name| (name, Parameter { kind: "string", help: in_path_help(name) }));
+    let mut all: BTreeMap<_, _> = in_path.collect();
+    let names: Vec<_> = all.keys().copied().collect();
+    for field in route.operations().flat_map(|operation| route.fields(operation)) {
+        let help = if names.contains(&field.name) { field.help.to_owned() } else { field_help(field) };
+        all.insert(field.name, Parameter { kind: field.kind.label(), help });
+    }
+    all
+}
+
+/// Said of a path's parameter that no field documents.
+pub(crate) fn in_path_help(name: &str) -> String {
+    format!("The {} in the path.", name.replace('_', " "))
+}
+
+fn field_help(field: &Field) -> String {
+    let mut help = String::new();
+    if field.deprecated {
+        help.push_str("(DEPRECATED) ");
+    }
+    help.push_str(field.help.trim_end_matches('.'));
+    help.push('.');
+    if field.required {
+        help.push_str(" Required.");
+    }
+    if !field.one_of.is_empty() {
+        let _ = write!(help, " One of: {}.", field.one_of.join(", "));
+    }
+    if let Some(default) = field.default_text {
+        let _ = write!(help, " Default: {default}.");
+    }
+    help
+}
+
+/// What can be done here, in the CLI's words.
+fn operations<B: Send + Sync + 'static>(route: &Route<B>) -> String {
+    const VERBS: [(&str, &[Operation]); 5] = [
+        ("read", &[Operation::Read]),
+        ("write", &[Operation::Create, Operation::Update]),
+        ("patch", &[Operation::Patch]),
+        ("delete", &[Operation::Delete]),
+        ("list", &[Operation::List]),
+    ];
+    let offered = |operations: &[Operation]| route.operations().any(|offered| operations.contains(&offered));
+    let verbs: Vec<_> =
+        VERBS.iter().filter(|(_, operations)| offered(operations)).map(|(verb, _)| *verb).collect();
+    verbs.join(", ")
+}
+
+fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {
+    if text.trim().is_empty() { instead } else { text }
+}
+
+/// `text` indented and in lines of at most 80 columns. Empty lines part paragraphs; lines that begin with a space stay as they are.
+fn filled(text: &str, indent: usize) -> String {
+    let mut filler = Filler { indent: " ".repeat(indent), lines: Vec::new(), open: false };
+    for line in text.trim().lines() {
+        match line {
+            "" => filler.push_line(String::new()),
+            line if line.starts_with(' ') => filler.push_line(format!("{}{line}", filler.indent)),
+            line => line.split_whitespace().for_each(|word| filler.push_word(word)),
+        }
+    }
+    filler.lines.join("\n")
+}
+
+struct Filler {
+    indent: String,
+    lines: Vec<String>,
+    /// Whether the last line takes further words.
+    open: bool,
+}
+
+impl Filler {
+    fn push_line(&mut self, line: String) {
+        self.lines.push(line);
+        self.open = false;
+    }
+
+    fn push_word(&mut self, word: &str) {
+        match self.lines.last_mut() {
+            Some(line) if self.open && line.chars().count() + word.chars().count() < WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => {
+                self.lines.push(format!("{}{word}", self.indent));
+                self.open = true;
+            }
+        }
+    }
+}

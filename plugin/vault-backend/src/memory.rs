@@ -1,0 +1,95 @@
+//! Storage in memory, with the failures that tests need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug, Formatter};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::storage::StorageError;
+
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    entries: BTreeMap<String, Entry>,
+    puts: Vec<String>,
+    read_only: bool,
+    writes_left: Option<usize>,
+}
+
+struct Entry {
+    bytes: Vec<u8>,
+    sealed: bool,
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.state().entries.get(key).map(|entry| entry.bytes.clone())
+    }
+
+    pub(crate) fn put(&self, key: &str, bytes: Vec<u8>, sealed: bool) -> Result<(), StorageError> {
+        let mut state = self.state();
+        state.may_write()?;
+        state.puts.push(key.to_owned());
+        state.entries.insert(key.to_owned(), Entry { bytes, sealed });
+        Ok(())
+    }
+
+    pub(crate) fn delete(&self, key: &str) -> Result<(), StorageError> {
+        let mut state = self.state();
+        state.may_write()?;
+        state.entries.remove(key);
+        Ok(())
+    }
+
+    pub(crate) fn list(&self, prefix: &str) -> Vec<String> {
+        let state = self.state();
+        let below = state.entries.keys().filter_map(|key| key.strip_prefix(prefix));
+        let children: BTreeSet<_> =
+            below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
+        children.into_iter().collect()
+    }
+
+    pub(crate) fn fail_writes(&self, read_only: bool) {
+        self.state().read_only = read_only;
+    }
+
+    pub(crate) fn break_after(&self, writes: usize) {
+        self.state().writes_left = Some(writes);
+    }
+
+    pub(crate) fn puts(&self) -> Vec<String> {
+        self.state().puts.clone()
+    }
+
+    pub(crate) fn is_sealed(&self, key: &str) -> bool {
+        self.state().entries.get(key).is_some_and(|entry| entry.sealed)
+    }
+}
+
+impl State {
+    fn may_write(&mut self) -> Result<(), StorageError> {
+        if self.read_only {
+            return Err(StorageError::ReadOnly);
+        }
+        match &mut self.writes_left {
+            Some(0) => Err(StorageError::Failed("broken for a test".to_owned())),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Keys only: entries may be secrets.
+impl Debug for Memory {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.state().entries.keys()).finish()
+    }
+}

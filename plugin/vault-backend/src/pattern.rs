@@ -1,0 +1,108 @@
+//! Path templates such as `roles/{name}`.
+
+use std::collections::BTreeMap;
+
+/// A path in literal segments and named ones.
+///
+/// A named segment takes what Vault's own engines take for a name (`framework.GenericNameRegex`): letters, digits and `_`, and inside also `.` and `-`.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    template: &'static str,
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(&'static str),
+    Name(&'static str),
+}
+
+impl Pattern {
+    pub(crate) fn new(template: &'static str) -> Pattern {
+        let template = template.trim_matches('/');
+        Pattern { template, segments: template.split('/').map(segment).collect() }
+    }
+
+    /// The template without slashes at its ends.
+    pub(crate) fn template(&self) -> &'static str {
+        self.template
+    }
+
+    /// The names of the named segments, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Name(name) => Some(*name),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    /// The parameters in `path`, where it fits. One slash at the end is allowed: Vault adds it to every LIST.
+    pub(crate) fn matches(&self, path: &str) -> Option<BTreeMap<&'static str, String>> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let mut parameters = BTreeMap::new();
+        let mut parts = path.split('/');
+        for segment in &self.segments {
+            match (segment, parts.next()?) {
+                (Segment::Literal(literal), part) if *literal == part => {}
+                (Segment::Name(name), part) if is_name(part) => {
+                    drop(parameters.insert(*name, part.to_owned()));
+                }
+                _ => return None,
+            }
+        }
+        parts.next().is_none().then_some(parameters)
+    }
+}
+
+fn segment(text: &'static str) -> Segment {
+    match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        Some(name) => Segment::Name(name),
+        None => Segment::Literal(text),
+    }
+}
+
+/// Go's `\w(([\w-.]+)?\w)?`: ASCII only.
+fn is_name(text: &str) -> bool {
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(word)
+        && bytes.last().is_some_and(word)
+        && bytes.iter().all(|byte| word(byte) || matches!(byte, b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_segment_takes_what_vaults_generic_name_takes() {
+        let pattern = Pattern::new("roles/{name}");
+
+        for name in ["a", "a-b", "a.b", "A_1", "0"] {
+            assert_eq!(pattern.matches(&format!("roles/{name}")).unwrap()["name"], name);
+        }
+        for name in ["", "-a", "a-", ".a", "a b", "ä", "a/b", "a%2f"] {
+            assert!(pattern.matches(&format!("roles/{name}")).is_none(), "{name:?} matched");
+        }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_is_vaults_way_to_say_list() {
+        let pattern = Pattern::new("roles/");
+
+        assert!(pattern.matches("roles/").is_some());
+        assert!(pattern.matches("roles").is_some());
+        assert!(pattern.matches("roles//").is_none());
+    }
+
+    #[test]
+    fn every_segment_has_to_fit() {
+        let pattern = Pattern::new("issuer/{ref}/revoke");
+
+        assert_eq!(pattern.names().collect::<Vec<_>>(), ["ref"]);
+        assert!(pattern.matches("issuer/x/revoke").is_some());
+        assert!(pattern.matches("issuer/x").is_none());
+        assert!(pattern.matches("issuer/x/revoke/y").is_none());
+        assert!(pattern.matches("issuer/x/other").is_none());
+    }
+}

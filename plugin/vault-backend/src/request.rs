@@ -1,0 +1,168 @@
+//! A request in the domain's own words.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::answer::LeaseEnd;
+use crate::storage::Storage;
+use crate::system::SystemView;
+
+/// What a route can be asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// POST or PUT to something that [`crate::Route::exists`] says is not there.
+    Create,
+    /// GET.
+    Read,
+    /// POST or PUT.
+    Update,
+    /// PATCH with a JSON merge patch.
+    Patch,
+    /// DELETE.
+    Delete,
+    /// LIST, or GET with `?list=true`.
+    List,
+}
+
+/// One mount of the engine: what `vault secrets enable` makes.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Vault's id of the backend; stable over restarts and moves. Empty when Vault only probes type and version.
+    pub uuid: String,
+    /// The mount's options, and `plugin_name`, `plugin_type` and `plugin_version` as Vault sends them.
+    pub config: Arc<BTreeMap<String, String>>,
+    /// The mount's own storage. Nothing is behind it before `initialize`.
+    pub storage: Storage,
+    /// What Vault tells about itself and about callers. Nothing is behind it before `initialize`.
+    pub system: SystemView,
+    /// The version of this plugin, such as `v0.1.0`.
+    pub version: &'static str,
+}
+
+impl Mount {
+    /// A mount in memory, for tests.
+    #[must_use]
+    pub fn in_memory(storage: Storage, system: SystemView) -> Mount {
+        let uuid = "00000000-0000-0000-0000-000000000000".to_owned();
+        Mount { uuid, config: Arc::default(), storage, system, version: "v0.0.0" }
+    }
+}
+
+/// Who asks for what, without the body: that comes to the handler as its [`crate::Ask`].
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Request {
+    /// The mount that was asked.
+    pub mount: Mount,
+    /// Vault's id of the request: the client's `request_id` and the audit log's.
+    pub id: String,
+    /// What is asked.
+    pub operation: Operation,
+    /// The path below the mount, as Vault sends it.
+    pub path: String,
+    /// The parameters in the path, by name.
+    pub parameters: BTreeMap<&'static str, String>,
+    /// The mount's path with a slash at the end, such as `hello/`.
+    pub mount_point: String,
+    /// The mount's accessor; Vault often leaves it empty.
+    pub mount_accessor: String,
+    /// The name under which the engine was mounted.
+    pub mount_type: String,
+    /// The caller's entity. Root and orphan batch tokens have none.
+    pub entity_id: Option<String>,
+    /// The caller's token's display name.
+    pub display_name: String,
+    /// The caller's token's accessor.
+    pub client_token_accessor: String,
+    /// Whether the path needs no token.
+    pub unauthenticated: bool,
+    /// The headers that the mount is tuned to pass on. They may hold the caller's token: never log them.
+    pub headers: BTreeMap<String, Vec<String>>,
+    /// The caller's address as Vault sees it.
+    pub remote_addr: Option<String>,
+    /// How long a wrapped answer will be kept, where the caller asked for wrapping.
+    pub wrap_ttl: Option<Duration>,
+}
+
+impl Request {
+    /// A request of nobody in particular to `mount`.
+    pub fn new(mount: Mount, operation: Operation, path: impl Into<String>) -> Request {
+        Request {
+            mount,
+            id: String::new(),
+            operation,
+            path: path.into(),
+            parameters: BTreeMap::new(),
+            mount_point: String::new(),
+            mount_accessor: String::new(),
+            mount_type: String::new(),
+            entity_id: None,
+            display_name: String::new(),
+            client_token_accessor: String::new(),
+            unauthenticated: false,
+            headers: BTreeMap::new(),
+            remote_addr: None,
+            wrap_ttl: None,
+        }
+    }
+
+    /// The path's parameter `name`; empty where the route has no such parameter.
+    pub fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// How log lines name the mount: its path, else its accessor, else its id.
+    pub(crate) fn mount_label(&self) -> &str {
+        let names = [&self.mount_point, &self.mount_accessor, &self.mount.uuid];
+        names.into_iter().find(|name| !name.is_empty()).map_or("unknown", String::as_str)
+    }
+}
+
+/// Without headers, which may hold tokens.
+impl Debug for Request {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("id", &self.id)
+            .field("operation", &self.operation)
+            .field("path", &self.path)
+            .field("mount", &self.mount_label())
+            .field("entity_id", &self.entity_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything Vault can call a backend for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// A route's operation.
+    Route(Operation),
+    Help,
+    Revoke,
+    Renew,
+    Rollback,
+    /// One that only auth methods or Vault Enterprise have.
+    Unsupported,
+}
+
+impl Call {
+    /// Whether an answer without content would read as a success.
+    pub(crate) fn writes(self) -> bool {
+        matches!(
+            self,
+            Call::Route(Operation::Create | Operation::Update | Operation::Patch | Operation::Delete)
+        )
+    }
+}
+
+/// A request as it arrives.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) call: Call,
+    pub(crate) request: Request,
+    pub(crate) data: Map<String, Value>,
+    pub(crate) lease: Option<LeaseEnd>,
+}

@@ -1,0 +1,269 @@
+//! Routes: a path, what may be done there, and its help.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::answer::Answer;
+use crate::fault::Fault;
+use crate::field::{Ask, Field, Patch};
+use crate::pattern::Pattern;
+use crate::request::{Operation, Request};
+use crate::values::{self, Values};
+
+pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
+pub(crate) type Parameters = BTreeMap<&'static str, String>;
+type Body = Map<String, Value>;
+type Handler<B> = Arc<dyn Fn(Arc<B>, Request, Parameters, Body) -> Work<Answer> + Send + Sync>;
+type Existence<B> = Box<dyn Fn(Arc<B>, Request) -> Work<bool> + Send + Sync>;
+
+/// One path of a backend, with its operations and its help.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use vault_backend::{Answer, Backend, Fault, Mount, Request, Route};
+/// struct Hello;
+///
+/// impl Backend for Hello {
+///     const HELP: &'static str = "Says hello.";
+///
+///     fn new(_: Mount) -> Self {
+///         Hello
+///     }
+///
+///     fn routes() -> Vec<Route<Self>> {
+///         vec![Route::at("hello/{name}").synopsis("Say hello.").read(read)]
+///     }
+/// }
+///
+/// async fn read(_: Arc<Hello>, request: Request, (): ()) -> Result<Answer, Fault> {
+///     let text = format!("hello, {}", request.parameter("name"));
+///     Ok(Answer::data(serde_json::Map::from_iter([("text".to_owned(), text.into())])))
+/// }
+/// ```
+pub struct Route<B> {
+    pub(crate) pattern: Pattern,
+    pub(crate) synopsis: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) entries: BTreeMap<Operation, Entry<B>>,
+    patch: Option<PatchHandler<B>>,
+    existence: Option<Existence<B>>,
+}
+
+type PatchHandler<B> = Arc<dyn Fn(Arc<B>, Request, Patch) -> Work<Answer> + Send + Sync>;
+
+/// One operation of a route.
+pub(crate) struct Entry<B> {
+    pub(crate) fields: &'static [Field],
+    run: Handler<B>,
+}
+
+impl<B: Send + Sync + 'static> Route<B> {
+    /// A route at `template`, such as `roles/{name}`. A named segment takes letters, digits, `_`, and inside `.` and `-`.
+    #[must_use]
+    pub fn at(template: &'static str) -> Route<B> {
+        Route {
+            pattern: Pattern::new(template),
+            synopsis: "",
+            description: "",
+            entries: BTreeMap::new(),
+            patch: None,
+            existence: None,
+        }
+    }
+
+    /// One line of help.
+    #[must_use]
+    pub fn synopsis(mut self, text: &'static str) -> Route<B> {
+        self.synopsis = text;
+        self
+    }
+
+    /// The whole help. Lines are filled anew; an empty line parts paragraphs and indented lines stay as they are.
+    #[must_use]
+    pub fn description(mut self, text: &'static str) -> Route<B> {
+        self.description = text;
+        self
+    }
+
+    /// Answers GET.
+    #[must_use]
+    pub fn read<A, F, R>(self, handler: F) -> Route<B>
+    where
+        A: Ask,
+        F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        self.on(Operation::Read, handler)
+    }
+
+    /// Answers POST and PUT where [`Route::exists`] says that nothing is there.
+    #[must_use]
+    pub fn create<A, F, R>(self, handler: F) -> Route<B>
+    where
+        A: Ask,
+        F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        self.on(Operation::Create, handler)
+    }
+
+    /// Answers POST and PUT where something is there, or where the route has no [`Route::exists`].
+    #[must_use]
+    pub fn update<A, F, R>(self, handler: F) -> Route<B>
+    where
+        A: Ask,
+        F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        self.on(Operation::Update, handler)
+    }
+
+    /// Answers every POST and PUT.
+    #[must_use]
+    pub fn write<A, F, R>(self, handler: F) -> Route<B>
+    where
+        A: Ask,
+        F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        let route = self.on(Operation::Update, handler);
+        match route
+            .entries
+            .get(&Operation::Update)
+            .map(|entry| Entry { fields: entry.fields, run: Arc::clone(&entry.run) })
+        {
+            Some(entry) => route.with(Operation::Create, entry),
+            None => route,
+        }
+    }
+
+    /// Answers DELETE.
+    #[must_use]
+    pub fn delete<A, F, R>(self, handler: F) -> Route<B>
+    where
+        A: Ask,
+        F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        self.on(Operation::Delete, handler)
+    }
+
+    /// Answers LIST.
+    #[must_use]
+    pub fn list<A, F, R>(self, handler: F) -> Route<B>
+    where
+        A: Ask,
+        F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        self.on(Operation::List, handler)
+    }
+
+    /// Answers PATCH. The patch's names and kinds are checked against the fields of the route's write operation.
+    #[must_use]
+    pub fn patch<F, R>(mut self, handler: F) -> Route<B>
+    where
+        F: Fn(Arc<B>, Request, Patch) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        self.patch =
+            Some(Arc::new(move |backend, request, patch| Box::pin(handler(backend, request, patch))));
+        self
+    }
+
+    /// Says whether the request's path names something that is there; tells create from update. The body is not looked at.
+    #[must_use]
+    pub fn exists<F, R>(mut self, handler: F) -> Route<B>
+    where
+        F: Fn(Arc<B>, Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<bool, Fault>> + Send + 'static,
+    {
+        self.existence = Some(Box::new(move |backend, request| Box::pin(handler(backend, request))));
+        self
+    }
+
+    fn on<A, F, R>(self, operation: Operation, handler: F) -> Route<B>
+    where
+        A: Ask,
+        F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        let run: Handler<B> = Arc::new(move |backend, request, parameters, body| {
+            match Values::read(A::FIELDS, parameters, &body).and_then(|values| A::take(&values)) {
+                Ok(ask) => Box::pin(handler(backend, request, ask)),
+                Err(fault) => Box::pin(std::future::ready(Err(fault))),
+            }
+        });
+        self.with(operation, Entry { fields: A::FIELDS, run })
+    }
+
+    fn with(mut self, operation: Operation, entry: Entry<B>) -> Route<B> {
+        self.entries.insert(operation, entry);
+        self
+    }
+
+    /// The work that answers `request`, to be polled by the caller.
+    pub(crate) fn run(
+        &self,
+        backend: Arc<B>,
+        request: Request,
+        parameters: Parameters,
+        body: Body,
+    ) -> Work<Answer> {
+        if request.operation == Operation::Patch {
+            return self.run_patch(backend, request, parameters, body);
+        }
+        match self.entries.get(&request.operation) {
+            Some(entry) => (entry.run)(backend, request, parameters, body),
+            None => Box::pin(std::future::ready(Err(Fault::wrong_operation()))),
+        }
+    }
+
+    fn run_patch(
+        &self,
+        backend: Arc<B>,
+        request: Request,
+        parameters: Parameters,
+        body: Body,
+    ) -> Work<Answer> {
+        let Some(handler) = &self.patch else {
+            return Box::pin(std::future::ready(Err(Fault::wrong_operation())));
+        };
+        match values::check_patch(self.write_fields(), &parameters, &body) {
+            Ok(()) => handler(backend, request, Patch { path: Values::of_path(parameters), body }),
+            Err(fault) => Box::pin(std::future::ready(Err(fault))),
+        }
+    }
+
+    /// Whether the path names something that is there, where the route can tell.
+    pub(crate) fn existence(&self, backend: Arc<B>, request: Request) -> Option<Work<bool>> {
+        self.existence.as_ref().map(|handler| handler(backend, request))
+    }
+
+    /// Whether Vault's policies can tell `create` from `update` here.
+    pub(crate) fn tells_create_from_update(&self) -> bool {
+        self.existence.is_some()
+    }
+
+    /// The operations that the route offers.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = Operation> {
+        self.entries.keys().copied().chain(self.patch.is_some().then_some(Operation::Patch))
+    }
+
+    /// The fields that `operation` takes.
+    pub(crate) fn fields(&self, operation: Operation) -> &'static [Field] {
+        match operation {
+            Operation::Patch => self.write_fields(),
+            other => self.entries.get(&other).map_or(&[], |entry| entry.fields),
+        }
+    }
+
+    fn write_fields(&self) -> &'static [Field] {
+        let write = self.entries.get(&Operation::Update).or_else(|| self.entries.get(&Operation::Create));
+        write.map_or(&[], |entry| entry.fields)
+    }
+}

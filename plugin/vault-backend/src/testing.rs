@@ -1,0 +1,235 @@
+//! A backend without Vault: calls go through the same routing, parsing and wire table as over gRPC, in process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use proto::pb;
+use serde_json::{Map, Value};
+
+use crate::answer::LeaseEnd;
+use crate::backend::{Backend, Plugin};
+use crate::dispatch::{self, Table};
+use crate::fault::Fault;
+use crate::request::{Call, Incoming, Mount, Operation, Request};
+use crate::storage::Storage;
+use crate::system::{Entity, Fixed, SystemView};
+use crate::wire::{self, error_type};
+
+/// One mount of `B` at `test/`, over storage in memory.
+pub struct Probe<B> {
+    table: Arc<Table<B>>,
+    /// The mount's instance.
+    pub backend: Arc<B>,
+    /// The mount's storage.
+    pub storage: Storage,
+    /// What the backend is told of Vault.
+    pub system: SystemView,
+    /// The entity that asks.
+    pub entity_id: Option<String>,
+}
+
+/// An answer as a client of Vault would see it: the table was measured on Vault 1.21.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `data` of a success.
+    pub data: Map<String, Value>,
+    /// The text of a failure, without the "1 error occurred" that Vault puts before some.
+    pub error: String,
+    /// The warnings.
+    pub warnings: Vec<String>,
+    /// The lease in nanoseconds, where there is one.
+    pub lease_nanoseconds: Option<i64>,
+    /// What comes back when the lease ends.
+    pub internal: Map<String, Value>,
+    /// The body of a raw answer.
+    pub raw: Option<Vec<u8>>,
+}
+
+impl<B: Backend> Probe<B> {
+    /// A mount that is set up and initialised.
+    pub async fn new() -> Result<Self, Fault> {
+        Self::over(Storage::in_memory()).await
+    }
+
+    /// As [`Self::new`], over storage that holds something already.
+    pub async fn over(storage: Storage) -> Result<Self, Fault> {
+        let system = SystemView::fixed(Fixed::default());
+        let mount = Mount::in_memory(storage.clone(), system.clone());
+        let backend = dispatch::make::<B>(&mount)?;
+        dispatch::initialize(Arc::clone(&backend), mount).await?;
+        let plugin = Plugin { name: "test", version: "v0.0.0", about: "A plugin under test." };
+        Ok(Self { table: Table::new(plugin), backend, storage, system, entity_id: None })
+    }
+
+    /// Has `entity` ask from now on, and makes it known to the system view.
+    #[must_use]
+    pub fn asked_by(mut self, entity: Entity) -> Self {
+        self.entity_id = Some(entity.id.clone());
+        self.system.change(|fixed| fixed.entities.push(entity));
+        self
+    }
+
+    /// GET.
+    pub async fn read(&self, path: &str) -> Reply {
+        self.ask(Operation::Read, path, Map::new()).await
+    }
+
+    /// LIST.
+    pub async fn list(&self, path: &str) -> Reply {
+        self.ask(Operation::List, &format!("{path}/"), Map::new()).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.ask(Operation::Delete, path, Map::new()).await
+    }
+
+    /// PATCH with a JSON merge patch.
+    pub async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.ask(Operation::Patch, path, object(body)).await
+    }
+
+    /// POST: a create where the route says that nothing is there, else an update.
+    pub async fn write(&self, path: &str, body: Value) -> Reply {
+        let request = self.request(Operation::Update, path);
+        let operation = match self
+            .table
+            .exists(Arc::clone(&self.backend), request)
+            .await
+            .map_err(|fault| wire::existence_error(&fault))
+        {
+            Ok(Some(false)) => Operation::Create,
+            Err(error) if error.err_type != error_type::UNSUPPORTED_PATH => {
+                return Reply::of_existence(error);
+            }
+            Ok(_) | Err(_) => Operation::Update,
+        };
+        self.ask(operation, path, object(body)).await
+    }
+
+    /// What path-help answers for `path`.
+    pub async fn help(&self, path: &str) -> Reply {
+        self.call(Call::Help, path, Map::new(), None).await
+    }
+
+    /// The end of a lease that remembered `internal`.
+    pub async fn revoke(&self, internal: Map<String, Value>) -> Reply {
+        let lease = LeaseEnd { internal, issued: None, ttl: Duration::from_secs(1) };
+        self.call(Call::Revoke, "", Map::new(), Some(lease)).await
+    }
+
+    /// A wish to renew a lease.
+    pub async fn renew(&self) -> Reply {
+        self.call(Call::Renew, "", Map::new(), None).await
+    }
+
+    /// Vault's call of each minute.
+    pub async fn tick(&self) -> Reply {
+        self.call(Call::Rollback, "", Map::new(), None).await
+    }
+
+    async fn ask(&self, operation: Operation, path: &str, data: Map<String, Value>) -> Reply {
+        self.call(Call::Route(operation), path, data, None).await
+    }
+
+    async fn call(&self, call: Call, path: &str, data: Map<String, Value>, lease: Option<LeaseEnd>) -> Reply {
+        let operation = match call {
+            Call::Route(operation) => operation,
+            _ => Operation::Read,
+        };
+        let incoming = Incoming { call, request: self.request(operation, path), data, lease };
+        let outcome = Arc::clone(&self.table).handle(Arc::clone(&self.backend), incoming).await;
+        Reply::of(call, wire::reply(call, outcome))
+    }
+
+    fn request(&self, operation: Operation, path: &str) -> Request {
+        let mount = Mount::in_memory(self.storage.clone(), self.system.clone());
+        Request {
+            mount_point: "test/".to_owned(),
+            entity_id: self.entity_id.clone(),
+            ..Request::new(mount, operation, path)
+        }
+    }
+}
+
+impl Reply {
+    fn blank(status: u16) -> Reply {
+        Reply {
+            status,
+            data: Map::new(),
+            error: String::new(),
+            warnings: Vec::new(),
+            lease_nanoseconds: None,
+            internal: Map::new(),
+            raw: None,
+        }
+    }
+
+    fn of(call: Call, reply: pb::HandleRequestReply) -> Reply {
+        match (reply.err, reply.response) {
+            (Some(error), _) => Reply::of_error(error),
+            (None, Some(response)) => Reply::of_response(call, response),
+            (None, None) => Reply::blank(if reads(call) { 404 } else { 204 }),
+        }
+    }
+
+    fn of_error(error: pb::ProtoError) -> Reply {
+        let status = match error.err_type {
+            error_type::CODED => u16::try_from(error.err_code).unwrap_or(500),
+            error_type::UNSUPPORTED_OPERATION => 405,
+            error_type::UNSUPPORTED_PATH => 404,
+            _ => 500,
+        };
+        Reply { error: error.err_msg, ..Reply::blank(status) }
+    }
+
+    fn of_existence(error: pb::ProtoError) -> Reply {
+        match error.err_type {
+            error_type::USER => Reply { error: error.err_msg, ..Reply::blank(400) },
+            _ => Reply { error: "internal error".to_owned(), ..Reply::blank(500) },
+        }
+    }
+
+    fn of_response(call: Call, response: pb::Response) -> Reply {
+        let data = parsed(&response.data);
+        if let (1, Some(error)) = (data.len(), data.get("error").and_then(Value::as_str)) {
+            return Reply { error: error.to_owned(), ..Reply::blank(400) };
+        }
+        if let Some(status) = data.get("http_status_code").and_then(Value::as_u64) {
+            let body = data.get("http_raw_body").and_then(Value::as_str).unwrap_or_default();
+            let raw = STANDARD.decode(body).ok();
+            return Reply { data, raw, ..Reply::blank(u16::try_from(status).unwrap_or(500)) };
+        }
+        let nothing_listed = call == Call::Route(Operation::List) && !data.contains_key("keys");
+        let secret = response.secret;
+        Reply {
+            data,
+            warnings: response.warnings,
+            lease_nanoseconds: secret
+                .as_ref()
+                .and_then(|secret| secret.lease_options.as_ref())
+                .map(|options| options.ttl),
+            internal: secret.map(|secret| parsed(&secret.internal_data)).unwrap_or_default(),
+            ..Reply::blank(if nothing_listed { 404 } else { 200 })
+        }
+    }
+}
+
+fn reads(call: Call) -> bool {
+    matches!(call, Call::Route(Operation::Read | Operation::List) | Call::Help)
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn parsed(text: &str) -> Map<String, Value> {
+    object(serde_json::from_str(text).unwrap_or_default())
+}

@@ -1,0 +1,270 @@
+//! Values that fit a schema: known by name, right by kind.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::fault::Fault;
+use crate::field::{Field, Kind};
+use crate::parse::{self, Parsed};
+
+/// What a caller sent, checked against the schema. Path parameters are in it under their names.
+///
+/// A getter answers `None` for a field that was left out or sent as null. Asking for a name that the schema does not have, or as another
+/// kind, is a [`Fault::bug`].
+#[derive(Clone, Debug)]
+pub struct Values {
+    fields: &'static [Field],
+    parameters: BTreeMap<&'static str, String>,
+    parsed: BTreeMap<&'static str, Parsed>,
+}
+
+impl Values {
+    /// Checks `map` against `fields`: no unknown name, each value of its kind, nothing required left out.
+    pub fn from_map(fields: &'static [Field], map: &Map<String, Value>) -> Result<Values, Fault> {
+        Values::read(fields, BTreeMap::new(), map)
+    }
+
+    /// Checks what would result from applying the merge patch `patch` (RFC 7396: null unsets) to `stored`.
+    pub fn merged(
+        fields: &'static [Field],
+        stored: Map<String, Value>,
+        patch: &Map<String, Value>,
+    ) -> Result<Values, Fault> {
+        check_patch(fields, &BTreeMap::new(), patch)?;
+        let merged =
+            patch.iter().try_fold(stored, |map, (name, change)| merge_field(fields, map, name, change))?;
+        Values::from_map(fields, &merged)
+    }
+
+    /// Like [`Values::from_map`], with the path's parameters, which the body may repeat but not contradict.
+    pub(crate) fn read(
+        fields: &'static [Field],
+        parameters: BTreeMap<&'static str, String>,
+        map: &Map<String, Value>,
+    ) -> Result<Values, Fault> {
+        let mut parsed = BTreeMap::new();
+        for (name, value) in map {
+            if let Some(parameter) = parameters.get(name.as_str()) {
+                agree(name, parameter, value)?;
+            } else if let Some(value) = parse::field(find(fields, &parameters, name)?, value)? {
+                parsed.insert(find(fields, &parameters, name)?.name, value);
+            }
+        }
+        let values = Values { fields, parameters, parsed };
+        values.check_required()?;
+        Ok(values)
+    }
+
+    /// Only the path's parameters.
+    pub(crate) fn of_path(parameters: BTreeMap<&'static str, String>) -> Values {
+        Values { fields: &[], parameters, parsed: BTreeMap::new() }
+    }
+
+    /// Whether the caller sent the field, or the path holds it.
+    #[must_use]
+    pub fn given(&self, name: &str) -> bool {
+        self.parameters.contains_key(name) || self.parsed.contains_key(name)
+    }
+
+    /// The text of a [`Kind::String`] or a path parameter.
+    pub fn string(&self, name: &str) -> Result<Option<String>, Fault> {
+        if let Some(text) = self.parameters.get(name) {
+            return Ok(Some(text.clone()));
+        }
+        self.get(name, Kind::String, |value| match value {
+            Parsed::Text(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// The text of a [`Kind::String`] or a path parameter; a fault where it is absent or empty.
+    pub fn text(&self, name: &str) -> Result<String, Fault> {
+        match self.string(name)? {
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => Err(Fault::caller(format!("{name}: a value is required"))),
+        }
+    }
+
+    /// The number of a [`Kind::Int`].
+    pub fn int(&self, name: &str) -> Result<Option<i64>, Fault> {
+        self.get(name, Kind::Int, |value| match value {
+            Parsed::Int(number) => Some(*number),
+            _ => None,
+        })
+    }
+
+    /// The truth of a [`Kind::Bool`].
+    pub fn bool(&self, name: &str) -> Result<Option<bool>, Fault> {
+        self.get(name, Kind::Bool, |value| match value {
+            Parsed::Bool(truth) => Some(*truth),
+            _ => None,
+        })
+    }
+
+    /// The span of a [`Kind::Duration`].
+    pub fn duration(&self, name: &str) -> Result<Option<Duration>, Fault> {
+        self.get(name, Kind::Duration, |value| match value {
+            Parsed::Span(span) => Some(*span),
+            _ => None,
+        })
+    }
+
+    /// The elements of a [`Kind::List`], trimmed, empty ones left out.
+    pub fn list(&self, name: &str) -> Result<Option<Vec<String>>, Fault> {
+        self.get(name, Kind::List, |value| match value {
+            Parsed::List(elements) => Some(elements.clone()),
+            _ => None,
+        })
+    }
+
+    /// The pairs of a [`Kind::Pairs`].
+    pub fn pairs(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
+        self.get(name, Kind::Pairs, |value| match value {
+            Parsed::Pairs(pairs) => Some(pairs.clone()),
+            _ => None,
+        })
+    }
+
+    /// The text of a [`Kind::Pem`]; empty where the caller sent an empty text.
+    pub fn pem(&self, name: &str) -> Result<Option<String>, Fault> {
+        self.get(name, Kind::Pem, |value| match value {
+            Parsed::Text(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// A [`Kind::String`] or path parameter as a type of its own. An empty text is `None`, as nearly no such type has an empty form.
+    pub fn parse<T>(&self, name: &str) -> Result<Option<T>, Fault>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let hidden = self.fields.iter().any(|field| field.name == name && field.hides_value());
+        let Some(text) = self.string(name)?.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|error: T::Err| {
+            if hidden {
+                Fault::caller(format!("{name}: {error}"))
+            } else {
+                Fault::caller(format!("{name}: {}: {error}", parse::quote(&text)))
+            }
+        })
+    }
+
+    fn get<T>(
+        &self,
+        name: &str,
+        kind: Kind,
+        take: impl Fn(&Parsed) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        let field = self.fields.iter().find(|field| field.name == name);
+        match field {
+            Some(field) if field.kind == kind => Ok(self.parsed.get(name).and_then(take)),
+            Some(field) => {
+                Err(Fault::bug(format!("field {name} was read as {kind:?} and is {:?}", field.kind)))
+            }
+            None => Err(Fault::bug(format!("field {name} was read and is not in the schema"))),
+        }
+    }
+
+    fn check_required(&self) -> Result<(), Fault> {
+        let missing = self.fields.iter().find(|field| field.required && !self.given(field.name));
+        match missing {
+            Some(field) => Err(Fault::caller(format!("{}: a value is required", field.name))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks the names and kinds of a merge patch; nulls are fine.
+pub(crate) fn check_patch(
+    fields: &'static [Field],
+    parameters: &BTreeMap<&'static str, String>,
+    patch: &Map<String, Value>,
+) -> Result<(), Fault> {
+    for (name, change) in patch {
+        if let Some(parameter) = parameters.get(name.as_str()) {
+            agree(name, parameter, change)?;
+            continue;
+        }
+        let field = find(fields, parameters, name)?;
+        parse::field(field, &without_nulls(change))?;
+    }
+    Ok(())
+}
+
+fn without_nulls(change: &Value) -> Value {
+    match change {
+        Value::Object(map) => Value::Object(
+            map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+fn merge_field(
+    fields: &'static [Field],
+    mut map: Map<String, Value>,
+    name: &str,
+    change: &Value,
+) -> Result<Map<String, Value>, Fault> {
+    let field = find(fields, &BTreeMap::new(), name)?;
+    match (field.kind, change) {
+        (_, Value::Null) => drop(map.remove(name)),
+        (Kind::Pairs, change) => {
+            let merged = merge_pairs(map.remove(name), &parse::pairs_as_map(field, change)?);
+            map.insert(name.to_owned(), Value::Object(merged));
+        }
+        (_, change) => drop(map.insert(name.to_owned(), change.clone())),
+    }
+    Ok(map)
+}
+
+fn merge_pairs(stored: Option<Value>, change: &Map<String, Value>) -> Map<String, Value> {
+    let mut pairs = match stored {
+        Some(Value::Object(pairs)) => pairs,
+        _ => Map::new(),
+    };
+    for (key, value) in change {
+        match value {
+            Value::Null => pairs.remove(key),
+            value => pairs.insert(key.clone(), value.clone()),
+        };
+    }
+    pairs
+}
+
+fn agree(name: &str, parameter: &str, value: &Value) -> Result<(), Fault> {
+    match value {
+        Value::Null => Ok(()),
+        Value::String(text) if text == parameter => Ok(()),
+        _ => Err(Fault::caller(format!(
+            "{name}: the body's value differs from the path's {}",
+            parse::quote(parameter)
+        ))),
+    }
+}
+
+fn find(
+    fields: &'static [Field],
+    parameters: &BTreeMap<&'static str, String>,
+    name: &str,
+) -> Result<&'static Field, Fault> {
+    fields.iter().find(|field| field.name == name).ok_or_else(|| unknown(fields, parameters, name))
+}
+
+fn unknown(fields: &'static [Field], parameters: &BTreeMap<&'static str, String>, name: &str) -> Fault {
+    let known: Vec<_> =
+        fields.iter().map(|field| field.name).filter(|name| !parameters.contains_key(name)).collect();
+    let name = parse::quote(name);
+    if known.is_empty() {
+        Fault::caller(format!("unknown field {name}: this operation takes no fields"))
+    } else {
+        Fault::caller(format!("unknown field {name}: the known fields are {}", known.join(", ")))
+    }
+}
