@@ -1,0 +1,143 @@
+//! Object identifiers of keys and signatures: their names, which are weak, and which check a signature needs.
+
+use aws_lc_rs::signature::{self as lc, VerificationAlgorithm};
+use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+
+use crate::der;
+use crate::error::Flaw;
+
+/// rsaEncryption.
+pub(crate) const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+/// id-ecPublicKey.
+pub(crate) const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
+/// secp256r1.
+pub(crate) const P256: &[u8] = b"\x2a\x86\x48\xce\x3d\x03\x01\x07";
+/// secp384r1.
+pub(crate) const P384: &[u8] = b"\x2b\x81\x04\x00\x22";
+/// secp521r1.
+pub(crate) const P521: &[u8] = b"\x2b\x81\x04\x00\x23";
+
+const ECDSA_SHA256: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x03\x02";
+const ECDSA_SHA384: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x03\x03";
+const ECDSA_SHA512: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x03\x04";
+const RSA_SHA256: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b";
+const RSA_SHA384: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c";
+const RSA_SHA512: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d";
+
+/// Signature algorithms weaker than SHA-256.
+const WEAK: &[(&[u8], &str)] = &[
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02", "RSA with MD2"),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", "RSA with MD5"),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", "RSA with SHA-1"),
+    (b"\x2b\x0e\x03\x02\x1d", "RSA with SHA-1"),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0e", "RSA with SHA-224"),
+    (b"\x2a\x86\x48\xce\x3d\x04\x01", "ECDSA with SHA-1"),
+    (b"\x2a\x86\x48\xce\x3d\x04\x03\x01", "ECDSA with SHA-224"),
+    (b"\x2a\x86\x48\xce\x38\x04\x03", "DSA with SHA-1"),
+];
+
+/// Everything else that is likely to be met, by the name its users know.
+const NAMES: &[(&[u8], &str)] = &[
+    (RSA, "rsa"),
+    (EC, "ec"),
+    (P256, "ec-p256"),
+    (P384, "ec-p384"),
+    (P521, "ec-p521"),
+    (b"\x2b\x81\x04\x00\x0a", "ec-secp256k1"),
+    (b"\x2b\x81\x04\x00\x21", "ec-p224"),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", "rsa-pss"),
+    (b"\x2b\x65\x6e", "x25519"),
+    (b"\x2b\x65\x6f", "x448"),
+    (b"\x2b\x65\x70", "ed25519"),
+    (b"\x2b\x65\x71", "ed448"),
+    (b"\x2a\x86\x48\xce\x38\x04\x01", "dsa"),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x02", "dsa-with-SHA256"),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x11", "ml-dsa-44"),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x12", "ml-dsa-65"),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x13", "ml-dsa-87"),
+];
+
+/// The name of an algorithm or curve, or its identifier in hex for one that is not listed.
+pub(crate) fn name(oid: &[u8]) -> String {
+    let known = WEAK.iter().chain(NAMES).find(|(known, _)| *known == oid);
+    known.map_or_else(|| format!("oid:{}", hex::encode(oid)), |(_, name)| (*name).to_owned())
+}
+
+/// A public key that can have signed a certificate of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PublicKind {
+    P256,
+    P384,
+    P521,
+    /// The modulus in bits.
+    Rsa(usize),
+}
+
+/// Which kind of key a certificate carries, or the name of one that is not supported.
+pub(crate) fn public_kind(spki: &SubjectPublicKeyInfo<'_>) -> Result<PublicKind, String> {
+    let algorithm = spki.algorithm.algorithm.as_bytes();
+    if algorithm == RSA {
+        let bits = modulus_bits(&spki.subject_public_key.data, 0).unwrap_or(0);
+        return if (2048..=8192).contains(&bits) {
+            Ok(PublicKind::Rsa(bits))
+        } else {
+            Err(format!("rsa-{bits}"))
+        };
+    }
+    if algorithm != EC {
+        return Err(name(algorithm));
+    }
+    match spki.algorithm.parameters.as_ref().map(|any| any.data) {
+        Some(P256) => Ok(PublicKind::P256),
+        Some(P384) => Ok(PublicKind::P384),
+        Some(P521) => Ok(PublicKind::P521),
+        Some(curve) => Err(name(curve)),
+        None => Err("ec without a named curve".to_owned()),
+    }
+}
+
+/// Bits of the modulus in a PKCS#1 key, which is the INTEGER at `position` of the SEQUENCE (0 public, 1 private).
+pub(crate) fn modulus_bits(pkcs1: &[u8], position: usize) -> Option<usize> {
+    let fields = der::children(der::only(pkcs1, der::SEQUENCE)?.content)?;
+    let modulus = fields.get(position).filter(|field| field.tag == der::INTEGER)?.content;
+    let significant = &modulus[modulus.iter().take_while(|byte| **byte == 0).count()..];
+    Some(significant.len() * 8 - significant.first()?.leading_zeros() as usize)
+}
+
+/// Whether a certificate's own signature algorithm is one AWS takes; the flaw names it otherwise.
+pub(crate) fn accepted(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Flaw> {
+    let oid = algorithm.algorithm.as_bytes();
+    if WEAK.iter().any(|(weak, _)| *weak == oid) {
+        return Err(Flaw::WeakSignature(name(oid)));
+    }
+    match oid {
+        ECDSA_SHA256 | ECDSA_SHA384 | ECDSA_SHA512 | RSA_SHA256 | RSA_SHA384 | RSA_SHA512 => Ok(()),
+        _ => Err(Flaw::UnsupportedSignature(name(oid))),
+    }
+}
+
+/// The check for a signature with this algorithm made by a key of this kind; `None` where they do not fit each other.
+pub(crate) fn verification(kind: PublicKind, oid: &[u8]) -> Option<&'static dyn VerificationAlgorithm> {
+    Some(match (kind, oid) {
+        (PublicKind::P256, ECDSA_SHA256) => &lc::ECDSA_P256_SHA256_ASN1,
+        (PublicKind::P256, ECDSA_SHA384) => &lc::ECDSA_P256_SHA384_ASN1,
+        (PublicKind::P256, ECDSA_SHA512) => &lc::ECDSA_P256_SHA512_ASN1,
+        (PublicKind::P384, ECDSA_SHA256) => &lc::ECDSA_P384_SHA256_ASN1,
+        (PublicKind::P384, ECDSA_SHA384) => &lc::ECDSA_P384_SHA384_ASN1,
+        (PublicKind::P384, ECDSA_SHA512) => &lc::ECDSA_P384_SHA512_ASN1,
+        (PublicKind::P521, ECDSA_SHA256) => &lc::ECDSA_P521_SHA256_ASN1,
+        (PublicKind::P521, ECDSA_SHA384) => &lc::ECDSA_P521_SHA384_ASN1,
+        (PublicKind::P521, ECDSA_SHA512) => &lc::ECDSA_P521_SHA512_ASN1,
+        (PublicKind::Rsa(_), RSA_SHA256) => &lc::RSA_PKCS1_2048_8192_SHA256,
+        (PublicKind::Rsa(_), RSA_SHA384) => &lc::RSA_PKCS1_2048_8192_SHA384,
+        (PublicKind::Rsa(_), RSA_SHA512) => &lc::RSA_PKCS1_2048_8192_SHA512,
+        _ => return None,
+    })
+}
+
+/// Checks what a P-256 key made here signs.
+pub(crate) const EC_P256_CHECK: &dyn VerificationAlgorithm = &lc::ECDSA_P256_SHA256_ASN1;
+/// Checks what a P-384 key made here signs.
+pub(crate) const EC_P384_CHECK: &dyn VerificationAlgorithm = &lc::ECDSA_P384_SHA384_ASN1;
+/// Checks what an RSA key made here signs.
+pub(crate) const RSA_CHECK: &dyn VerificationAlgorithm = &lc::RSA_PKCS1_2048_8192_SHA256;

@@ -1,0 +1,46 @@
+//! Makes a self-signed issuer.
+
+use rcgen::{BasicConstraints, IsCa, KeyUsagePurpose};
+use time::OffsetDateTime;
+
+use crate::authority::{Authority, PathLength, Place};
+use crate::error::Error;
+use crate::issuer::Issuer;
+use crate::key::PrivateKey;
+use crate::profile::{self, CaProfile};
+use crate::serial::Serial;
+use crate::template::{self, Signer};
+
+/// The one path length an issuer has: it signs leaves, never another CA.
+pub(crate) const LEAVES_ONLY: IsCa = IsCa::Ca(BasicConstraints::Constrained(0));
+/// What an issuer may do: sign leaves, and lists of revoked ones.
+pub(crate) const USAGES: [KeyUsagePurpose; 2] = [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+
+impl Issuer {
+    /// Makes a key and a self-signed CA for it: `CA:TRUE` with `pathlen:0`, keyCertSign and cRLSign, valid from a minute ago.
+    ///
+    /// With an RSA key this takes up to seconds ([`crate::KeySpec::is_slow`]): call it on a blocking thread.
+    pub fn generate_root(profile: &CaProfile, now: OffsetDateTime) -> Result<Self, Error> {
+        profile.subject.check()?;
+        let window = profile::window(profile.ttl, now)?;
+        let key = PrivateKey::generate(profile.key)?;
+        let mut parameters = template::parameters(window, &Serial::random()?);
+        parameters.is_ca = LEAVES_ONLY;
+        parameters.key_usages = USAGES.to_vec();
+        let name = profile.subject.der();
+        let signer = Signer { key: &key, name: &name, key_id: &[] };
+        let certificate = template::certificate(&parameters, &key, &name, &signer)?;
+        read_back(&certificate, profile, now)?;
+        Self::from_key(certificate, Vec::new(), key)
+    }
+}
+
+/// What was just made must pass as an import of somebody else's would, and say what was asked.
+fn read_back(certificate: &[u8], profile: &CaProfile, now: OffsetDateTime) -> Result<(), Error> {
+    let root = Authority::parse(certificate).ok_or_else(|| Error::bug("a root just made cannot be read"))?;
+    root.check(Place::Issuer(PathLength::Required), now, "root").map_err(Error::bug)?;
+    if !(profile.subject.is(root.x509.subject()) && root.is_self_issued() && root.verifies_under(&root)) {
+        return Err(Error::bug("a root just made does not say what was asked"));
+    }
+    Ok(())
+}
