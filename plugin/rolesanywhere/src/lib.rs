@@ -1,1 +1,45 @@
-//! rolesanywhere
+//! A client for one call of AWS IAM Roles Anywhere: a certificate and its key go in, a temporary session comes out.
+//!
+//! ```text
+//! CreateSession + Identity ──▶ sign.rs ──▶ http::Request ──▶ transport.rs ──▶ AWS
+//!   ARNs, duration      canonical request → string to sign        │
+//! Session ◀── answer.rs ◀─────────── http::Response ◀─────────────┘
+//!                └─▶ Error: whose move it is, and explain.rs: what AWS's words mean
+//! ```
+//!
+//! The crate knows no Vault and makes no certificates. Everything but `transport` is free of I/O, and the clock is an
+//! argument. Start reading at [`Client::create_session`] in `client.rs`.
+
+mod answer;
+mod arn;
+mod canonical;
+mod client;
+mod create_session;
+mod duration;
+mod endpoint;
+mod error;
+mod explain;
+mod identity;
+mod partition;
+mod secret;
+mod session;
+mod settings;
+mod sign;
+mod transport;
+
+pub use arn::{ArnError, ProfileArn, RoleArn, TrustAnchorArn};
+pub use canonical::{Authorization, CanonicalRequest, CredentialScope, StringToSign};
+pub use client::{Client, ClientError};
+pub use create_session::{CreateSession, RequestError};
+pub use duration::{DurationError, SessionDuration};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{Error, LocalError, Move};
+pub use explain::explain;
+pub use identity::{Identity, IdentityError, SigningError};
+pub use partition::{Partition, Region, RegionError, UnknownPartition};
+pub use secret::Secret;
+pub use session::Session;
+pub use settings::{Settings, SettingsError};
+pub use sign::signed_request;
+pub use transport::{HttpsTransport, Transport, TransportError, TransportErrorKind};
+pub use url::Url;

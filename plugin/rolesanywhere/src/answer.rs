@@ -1,0 +1,337 @@
+//! From an HTTP response to a checked session or an error: the one file that knows AWS's JSON.
+//!
+//! Nothing of a body gets into an error except AWS's own `message` of a refusal, bounded.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, header};
+use serde::Deserialize;
+use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use crate::arn::RoleArn;
+use crate::error::Error;
+use crate::explain::explain;
+use crate::secret::Secret;
+use crate::session::Session;
+
+/// An attempt without a session, and whether another one may be made.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Box<Error>,
+    pub(crate) retry: Retry,
+}
+
+impl Failure {
+    pub(crate) fn new(error: Error, retry: Retry) -> Self {
+        Self { error: Box::new(error), retry }
+    }
+}
+
+/// Whether the same request may be signed and sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    Never,
+    /// Not before this span is over.
+    After(Duration),
+}
+
+/// Reads a response that arrived at `now`.
+pub(crate) fn read(
+    response: &Response<Bytes>,
+    role: &RoleArn,
+    now: OffsetDateTime,
+) -> Result<Session, Failure> {
+    let answer = Answer {
+        status: response.status().as_u16(),
+        headers: response.headers(),
+        body: response.body(),
+        now,
+    };
+    if response.status().is_success() {
+        return answer.session(role).map_err(|reason| answer.bad(reason));
+    }
+    Err(answer.failure())
+}
+
+/// One response with the time it was read.
+struct Answer<'a> {
+    status: u16,
+    headers: &'a HeaderMap,
+    body: &'a Bytes,
+    now: OffsetDateTime,
+}
+
+/// A clock that is off by less is not worth a word.
+const SKEW_WORTH_A_WORD: i64 = 60;
+/// AWS gives 12 hours at most; the rest is for clocks that differ.
+const LONGEST: time::Duration = time::Duration::minutes(12 * 60 + 15);
+/// AWS's texts are shorter; what is longer is no text of AWS.
+const MAX_TEXT: usize = 600;
+const MAX_WORD: usize = 128;
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+impl Answer<'_> {
+    fn session(&self, role: &RoleArn) -> Result<Session, String> {
+        let wire: SessionWire = self.parse()?;
+        let first = wire.credential_set.and_then(|set| set.into_iter().next());
+        let set = first.ok_or("credentialSet is empty")?;
+        let user = set.assumed_role_user.ok_or("assumedRoleUser is missing")?;
+        let credentials = set.credentials.ok_or("credentials are missing")?;
+        let assumed_role_arn = present("assumedRoleUser.arn", user.arn)?;
+        let role_session_name = session_name(&assumed_role_arn, role)?;
+        if set.role_arn.is_some_and(|given| given != role.as_str()) {
+            return Err("roleArn names another role than was asked for".to_owned());
+        }
+        Ok(Session {
+            access_key_id: access_key_id(credentials.access_key_id)?,
+            secret_access_key: secret("secretAccessKey", credentials.secret_access_key)?,
+            session_token: secret("sessionToken", credentials.session_token)?,
+            expiration: self.expiration(credentials.expiration)?,
+            assumed_role_id: present("assumedRoleUser.assumedRoleId", user.assumed_role_id)?,
+            source_identity: set.source_identity.filter(|text| !text.is_empty()),
+            subject_arn: present("subjectArn", wire.subject_arn)?,
+            packed_policy_size: set.packed_policy_size,
+            request_id: self.request_id(),
+            role_session_name,
+            assumed_role_arn,
+        })
+    }
+
+    fn expiration(&self, text: Option<String>) -> Result<OffsetDateTime, String> {
+        let text = present("expiration", text)?;
+        let expiration =
+            OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| "expiration is not an RFC 3339 time")?;
+        let left = expiration - self.now;
+        let clock =
+            self.clock_skew().map_or_else(String::new, |skew| format!("; this host's clock is {skew} s off"));
+        if !left.is_positive() {
+            return Err(format!("the session has already expired, {} s ago{clock}", -left.whole_seconds()));
+        }
+        if left > LONGEST {
+            return Err(format!(
+                "the session lasts {} s, AWS's longest is 43200 s{clock}",
+                left.whole_seconds()
+            ));
+        }
+        Ok(expiration)
+    }
+
+    /// Parses the body; the error says what is wrong with it and never what is in it.
+    fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, String> {
+        if self.body.is_empty() {
+            return Err("the body is empty".to_owned());
+        }
+        serde_json::from_slice(self.body).map_err(|err| {
+            let problem = match err.classify() {
+                serde_json::error::Category::Eof => "JSON that ends too early",
+                serde_json::error::Category::Data => "JSON of another shape",
+                _ if self.looks_like_html() => {
+                    "HTML and not JSON: a proxy or another service answers at the endpoint"
+                }
+                _ => "not JSON",
+            };
+            format!("the body of {} bytes is {problem}", self.body.len())
+        })
+    }
+
+    fn looks_like_html(&self) -> bool {
+        let labelled =
+            self.text(header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html"));
+        labelled || self.body.trim_ascii_start().starts_with(b"<")
+    }
+
+    fn failure(&self) -> Failure {
+        let wire: Result<ErrorWire, String> = self.parse();
+        let named = self.text("x-amzn-errortype");
+        let throttled = |kind: &str| {
+            self.status == 429 || kind.starts_with("Throttl") || kind == "TooManyRequestsException"
+        };
+        match (wire, named) {
+            (Err(reason), None) if self.status < 500 && self.status != 429 => self.bad(self.foreign(&reason)),
+            (wire, named) => {
+                let wire = wire.unwrap_or_default();
+                let kind = self.kind(named, &wire);
+                let message = bounded(wire.message.as_deref().unwrap_or("no message"), MAX_TEXT);
+                if throttled(&kind) {
+                    self.throttled(message, wire.retry_after_seconds.as_ref())
+                } else if self.status >= 500 {
+                    self.unavailable(&kind, &message, wire.retry_after_seconds.as_ref())
+                } else {
+                    self.refused(kind, message)
+                }
+            }
+        }
+    }
+
+    fn foreign(&self, reason: &str) -> String {
+        match self.status {
+            300..400 => "it is a redirect, and redirects are not followed".to_owned(),
+            407 => "the proxy asks for a user and password; set them in proxy_url".to_owned(),
+            _ => reason.to_owned(),
+        }
+    }
+
+    /// AWS's name for an error: the header first, as AWS's own client reads it, else the body, else what the status
+    /// stands for in the service's model.
+    fn kind(&self, header: Option<&str>, wire: &ErrorWire) -> String {
+        let given = header.or(wire.type_.as_deref()).or(wire.code.as_deref());
+        let given = given.map(|text| {
+            let text = text.split(':').next().unwrap_or_default();
+            bounded(text.rsplit('#').next().unwrap_or_default().trim(), MAX_WORD)
+        });
+        given.filter(|kind| !kind.is_empty()).unwrap_or_else(|| match self.status {
+            400 => "ValidationException".to_owned(),
+            403 => "AccessDeniedException".to_owned(),
+            404 => "ResourceNotFoundException".to_owned(),
+            429 => "ThrottlingException".to_owned(),
+            503 => "ServiceUnavailableException".to_owned(),
+            _ => "an unnamed error".to_owned(),
+        })
+    }
+
+    fn throttled(&self, message: String, seconds: Option<&serde_json::Value>) -> Failure {
+        let retry_after = self.retry_after(seconds);
+        let error = Error::Throttled { message, retry_after, request_id: self.request_id(), attempts: 1 };
+        let again = self.status == 429 || self.status >= 500;
+        let retry = if again { Retry::After(retry_after.unwrap_or_default()) } else { Retry::Never };
+        Failure::new(error, retry)
+    }
+
+    fn unavailable(&self, kind: &str, message: &str, seconds: Option<&serde_json::Value>) -> Failure {
+        let reason = format!("status {} {kind}: {message}", self.status);
+        let error = Error::Unavailable {
+            reason,
+            status: Some(self.status),
+            request_id: self.request_id(),
+            attempts: 1,
+        };
+        Failure::new(error, Retry::After(self.retry_after(seconds).unwrap_or_default()))
+    }
+
+    fn refused(&self, kind: String, message: String) -> Failure {
+        let explanation = explain(&kind, &message);
+        let (request_id, clock_skew) = (self.request_id(), self.clock_skew());
+        let error =
+            Error::Refused { kind, status: self.status, message, request_id, explanation, clock_skew };
+        Failure::new(error, Retry::Never)
+    }
+
+    fn bad(&self, reason: String) -> Failure {
+        let error = Error::BadAnswer { reason, status: Some(self.status), request_id: self.request_id() };
+        Failure::new(error, Retry::Never)
+    }
+
+    fn request_id(&self) -> Option<String> {
+        self.text("x-amzn-requestid").filter(|text| !text.is_empty()).map(|text| bounded(text, MAX_WORD))
+    }
+
+    /// How long AWS wants to be left alone: `Retry-After` in seconds or as a date, else the body's `retryAfterSeconds`.
+    fn retry_after(&self, seconds: Option<&serde_json::Value>) -> Option<Duration> {
+        let in_seconds =
+            |text: &str| text.trim().parse().ok().map(|seconds: u32| Duration::from_secs(seconds.into()));
+        let at_a_time = |text: &str| Duration::try_from(http_date(text)? - self.now).ok();
+        let header = self.text(header::RETRY_AFTER.as_str());
+        let by_header = header.and_then(|text| in_seconds(text).or_else(|| at_a_time(text)));
+        by_header.or_else(|| seconds.and_then(serde_json::Value::as_u64).map(Duration::from_secs))
+    }
+
+    /// Seconds our clock is ahead of the `Date` header, when over a minute either way.
+    fn clock_skew(&self) -> Option<i64> {
+        let theirs = http_date(self.text(header::DATE.as_str())?)?;
+        let skew = (self.now - theirs).whole_seconds();
+        (skew.abs() > SKEW_WORTH_A_WORD).then_some(skew)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+fn http_date(text: &str) -> Option<OffsetDateTime> {
+    PrimitiveDateTime::parse(text.trim(), HTTP_DATE).ok().map(PrimitiveDateTime::assume_utc)
+}
+
+fn present(name: &str, text: Option<String>) -> Result<String, String> {
+    text.filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is missing"))
+}
+
+fn secret(name: &str, text: Option<Secret>) -> Result<Secret, String> {
+    text.filter(|text| !text.expose().is_empty()).ok_or_else(|| format!("{name} is missing"))
+}
+
+fn access_key_id(text: Option<String>) -> Result<String, String> {
+    let text = present("accessKeyId", text)?;
+    let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if word && (16..=128).contains(&text.len()) {
+        return Ok(text);
+    }
+    Err("accessKeyId is not 16 to 128 letters, digits or underscores".to_owned())
+}
+
+/// The session's name out of `arn:<partition>:sts::<account>:assumed-role/<role>/<name>`, which must be of the role asked for.
+fn session_name(assumed: &str, role: &RoleArn) -> Result<String, String> {
+    let start = format!("arn:{}:sts::{}:assumed-role/{}/", role.partition(), role.account(), role.name());
+    match assumed.strip_prefix(&start) {
+        Some(name) if !name.is_empty() && !name.contains('/') => Ok(name.to_owned()),
+        _ => Err("assumedRoleUser.arn is not a session of the role that was asked for".to_owned()),
+    }
+}
+
+/// A text as it may be shown: without control characters and at most `most` characters long.
+fn bounded(text: &str, most: usize) -> String {
+    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
+    if text.chars().count() > most { shown + "…" } else { shown }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionWire {
+    credential_set: Option<Vec<CredentialSet>>,
+    subject_arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CredentialSet {
+    assumed_role_user: Option<AssumedRoleUser>,
+    credentials: Option<Credentials>,
+    packed_policy_size: Option<u32>,
+    role_arn: Option<String>,
+    source_identity: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AssumedRoleUser {
+    arn: Option<String>,
+    assumed_role_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Credentials {
+    access_key_id: Option<String>,
+    secret_access_key: Option<Secret>,
+    session_token: Option<Secret>,
+    expiration: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct ErrorWire {
+    #[serde(rename = "__type")]
+    type_: Option<String>,
+    code: Option<String>,
+    #[serde(alias = "Message")]
+    message: Option<String>,
+    retry_after_seconds: Option<serde_json::Value>,
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -1,0 +1,32 @@
+//! What AWS gives: credentials for a while, and who they are.
+
+use time::OffsetDateTime;
+
+use crate::secret::Secret;
+
+/// A session that AWS has just issued; every member was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// `ASIA…`, 16 to 128 characters. Not secret: AWS writes it into audit logs.
+    pub access_key_id: String,
+    /// Signs the caller's requests to AWS.
+    pub secret_access_key: Secret,
+    /// Goes with each request.
+    pub session_token: Secret,
+    /// When AWS stops taking the credentials, to the second. May be sooner than was asked for.
+    pub expiration: OffsetDateTime,
+    /// `arn:aws:sts::<account>:assumed-role/<role>/<session name>`.
+    pub assumed_role_arn: String,
+    /// `AROA…:<session name>`, what policies know as `aws:userid`.
+    pub assumed_role_id: String,
+    /// `CN=<common name>` as a rule; what policies know as `aws:SourceIdentity`.
+    pub source_identity: Option<String>,
+    /// The last part of the assumed role's ARN.
+    pub role_session_name: String,
+    /// The record of this certificate subject at Roles Anywhere.
+    pub subject_arn: String,
+    /// How full the session's policies and tags are, in percent.
+    pub packed_policy_size: Option<u32>,
+    /// AWS's number for the request, for a support case.
+    pub request_id: Option<String>,
+}

@@ -1,0 +1,306 @@
+//! The call as a whole over a transport that plays a script, with the clock standing still until it is needed.
+
+mod parties;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use parties::{good_answer, identity, request};
+use rolesanywhere::{Client, Error, Move, Session, Settings, Transport, TransportError, TransportErrorKind};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use tokio::time::Instant;
+
+/// One thing the far side does with a request.
+#[derive(Clone, Debug)]
+enum Step {
+    Answer(u16, Vec<(&'static str, String)>, String),
+    Fail(TransportErrorKind),
+    Silence,
+}
+
+/// Plays its steps in turn and repeats the last one; remembers when it was asked and what was signed.
+#[derive(Debug)]
+struct Script {
+    steps: Vec<Step>,
+    asked: Mutex<Vec<(Instant, Request<Bytes>)>>,
+}
+
+#[async_trait]
+impl Transport for Script {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let step = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push((Instant::now(), request));
+            self.steps[(asked.len() - 1).min(self.steps.len() - 1)].clone()
+        };
+        match step {
+            Step::Answer(status, headers, body) => {
+                let mut response = Response::builder().status(status);
+                for (name, value) in headers {
+                    response = response.header(name, value);
+                }
+                Ok(response.body(body.into()).unwrap())
+            }
+            Step::Fail(kind) => Err(TransportError { kind, text: "connection refused".to_owned() }),
+            Step::Silence => std::future::pending().await,
+        }
+    }
+}
+
+impl Script {
+    fn of(steps: impl Into<Vec<Step>>) -> Arc<Self> {
+        Arc::new(Self { steps: steps.into(), asked: Mutex::default() })
+    }
+
+    fn attempts(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    fn header(&self, attempt: usize, name: &str) -> String {
+        self.asked.lock().unwrap()[attempt].1.headers()[name].to_str().unwrap().to_owned()
+    }
+
+    /// The pause before an attempt, counted from the one before it.
+    fn pause_before(&self, attempt: usize) -> Duration {
+        let asked = self.asked.lock().unwrap();
+        asked[attempt].0 - asked[attempt - 1].0
+    }
+}
+
+fn success() -> Step {
+    Step::Answer(201, Vec::new(), good_answer())
+}
+
+fn busy(status: u16) -> Step {
+    Step::Answer(status, Vec::new(), r#"{"message":"busy"}"#.to_owned())
+}
+
+const START: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
+const DEADLINE: Duration = Duration::from_secs(15);
+
+async fn call(script: &Arc<Script>, settings: Settings, deadline: Duration) -> Result<Session, Error> {
+    let client = Client::with_transport(&settings, Arc::clone(script) as Arc<dyn Transport>).unwrap();
+    let began = Instant::now();
+    let now = move || START + began.elapsed();
+    client.create_session(&identity(), &request(), now, deadline).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_one_request_to_the_anchors_region() {
+    let script = Script::of([success()]);
+
+    let session = call(&script, Settings::default(), DEADLINE).await.unwrap();
+
+    assert_eq!(session.role_session_name, "4444333322221111");
+    assert_eq!(script.attempts(), 1);
+    let asked = script.asked.lock().unwrap();
+    assert_eq!(asked[0].1.uri(), "https://rolesanywhere.eu-central-1.amazonaws.com/sessions");
+    assert_eq!(asked[0].1.method(), "POST");
+    let agent = asked[0].1.headers()["user-agent"].to_str().unwrap();
+    assert!(agent.starts_with("vault-plugin-secrets-iamra/"), "{agent}");
+    let signed = asked[0].1.headers()["authorization"].to_str().unwrap();
+    assert!(signed.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-x509,"), "{signed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_signed_for_its_own_time() {
+    let script = Script::of([busy(503), busy(500), busy(502), success()]);
+
+    call(&script, Settings::default(), DEADLINE).await.unwrap();
+
+    assert_eq!(script.attempts(), 4);
+    assert_ne!(script.header(0, "x-amz-date"), script.header(3, "x-amz-date"));
+    assert_ne!(script.header(0, "authorization"), script.header(3, "authorization"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_grow_and_are_never_shorter_than_their_base() {
+    let script = Script::of([busy(503)]);
+
+    call(&script, Settings::default(), DEADLINE).await.unwrap_err();
+
+    for (attempt, base) in [(1, 200), (2, 400), (3, 800)] {
+        let (pause, base) = (script.pause_before(attempt), Duration::from_millis(base));
+        assert!(base <= pause && pause <= base * 2 + Duration::from_millis(5), "{attempt}: {pause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_end_after_their_number() {
+    for (retries, attempts) in [(0, 1), (1, 2), (3, 4)] {
+        let script = Script::of([busy(503)]);
+
+        let err = call(&script, Settings { max_retries: retries, ..Settings::default() }, DEADLINE).await;
+
+        let Err(Error::Unavailable { attempts: told, status: Some(503), .. }) = err else {
+            panic!("{err:?}")
+        };
+        assert_eq!((script.attempts(), told as usize), (attempts, attempts));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_final() {
+    for status in [400, 403, 404] {
+        let script = Script::of([busy(status), success()]);
+
+        let err = call(&script, Settings::default(), DEADLINE).await.unwrap_err();
+
+        assert!(matches!(err, Error::Refused { .. }), "{err:?}");
+        assert_eq!((script.attempts(), err.whose_move()), (1, Move::Operator));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_answer_is_final() {
+    let script = Script::of([Step::Answer(201, Vec::new(), "<html>".to_owned()), success()]);
+
+    let err = call(&script, Settings::default(), DEADLINE).await.unwrap_err();
+
+    assert!(matches!(err, Error::BadAnswer { .. }), "{err:?}");
+    assert_eq!(script.attempts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_connection_is_tried_again() {
+    let script = Script::of([Step::Fail(TransportErrorKind::Network), success()]);
+
+    assert!(call(&script, Settings::default(), DEADLINE).await.is_ok());
+    assert_eq!(script.attempts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_untrusted_server_is_not_asked_again() {
+    let script = Script::of([Step::Fail(TransportErrorKind::Untrusted), success()]);
+
+    let err = call(&script, Settings::default(), DEADLINE).await.unwrap_err();
+
+    assert!(matches!(err, Error::Unavailable { .. }), "{err:?}");
+    assert_eq!(script.attempts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_past_its_bound_is_a_wrong_answer() {
+    let script = Script::of([Step::Fail(TransportErrorKind::TooLarge), success()]);
+
+    let err = call(&script, Settings::default(), DEADLINE).await.unwrap_err();
+
+    assert!(matches!(err, Error::BadAnswer { status: None, .. }), "{err:?}");
+    assert_eq!(script.attempts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_each_attempt_at_its_timeout_and_the_call_at_its_deadline() {
+    let script = Script::of([Step::Silence]);
+    let began = Instant::now();
+    let settings = Settings { request_timeout: Duration::from_secs(6), ..Settings::default() };
+
+    let err = call(&script, settings, DEADLINE).await.unwrap_err();
+
+    assert!(err.to_string().contains("no answer within"), "{err}");
+    assert_eq!(script.attempts(), 3);
+    assert!(script.pause_before(1) >= Duration::from_secs(6));
+    assert!(began.elapsed() <= DEADLINE + Duration::from_millis(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_shorter_than_the_timeout_bounds_the_call() {
+    let script = Script::of([Step::Silence]);
+    let began = Instant::now();
+
+    let err = call(&script, Settings::default(), Duration::from_millis(900)).await.unwrap_err();
+
+    assert_eq!(err.whose_move(), Move::Wait);
+    assert!(began.elapsed() <= Duration::from_millis(905), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_deadline_does_not_overflow_the_clock() {
+    let script = Script::of([success()]);
+
+    assert!(call(&script, Settings::default(), Duration::MAX).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_asks_to_wait_is_waited() {
+    let throttled = Step::Answer(429, vec![("retry-after", "5".to_owned())], "{}".to_owned());
+    let script = Script::of([throttled, success()]);
+
+    call(&script, Settings::default(), DEADLINE).await.unwrap();
+
+    assert!(script.pause_before(1) >= Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_past_the_deadline_ends_the_call_at_once_and_is_told() {
+    let throttled = Step::Answer(429, vec![("retry-after", "60".to_owned())], "{}".to_owned());
+    let script = Script::of([throttled]);
+    let began = Instant::now();
+
+    let err = call(&script, Settings::default(), DEADLINE).await.unwrap_err();
+
+    let Error::Throttled { retry_after, attempts, .. } = &err else { panic!("{err:?}") };
+    assert_eq!((*retry_after, *attempts), (Some(Duration::from_mins(1)), 1));
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(err.to_string().ends_with("it asks to wait 60 s"), "{err}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_aws_would_refuse_is_not_sent() {
+    let script = Script::of([success()]);
+    let client =
+        Client::with_transport(&Settings::default(), Arc::clone(&script) as Arc<dyn Transport>).unwrap();
+    let mut other_region = request();
+    other_region.profile = "arn:aws:rolesanywhere:eu-west-1:111122223333:profile/p".parse().unwrap();
+
+    let err = client.create_session(&identity(), &other_region, || START, DEADLINE).await.unwrap_err();
+
+    assert!(err.to_string().contains("the regions eu-central-1 and eu-west-1 differ"), "{err}");
+    assert_eq!((script.attempts(), err.whose_move()), (0, Move::Operator));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_region_is_named_when_nothing_answers_there() {
+    let script = Script::of([Step::Fail(TransportErrorKind::Network)]);
+    let client =
+        Client::with_transport(&Settings::default(), Arc::clone(&script) as Arc<dyn Transport>).unwrap();
+    let mut typo = request();
+    typo.trust_anchor = "arn:aws:rolesanywhere:eu-centrl-1:111122223333:trust-anchor/a".parse().unwrap();
+    typo.profile = "arn:aws:rolesanywhere:eu-centrl-1:111122223333:profile/p".parse().unwrap();
+
+    let err = client.create_session(&identity(), &typo, || START, DEADLINE).await.unwrap_err();
+
+    assert!(err.to_string().contains("the region eu-centrl-1 is not known to this version"), "{err}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_sends_nothing_more() {
+    let script = Script::of([busy(503)]);
+    {
+        let call = call(&script, Settings::default(), DEADLINE);
+        assert!(tokio::time::timeout(Duration::from_millis(100), call).await.is_err());
+    }
+
+    tokio::time::sleep(DEADLINE).await;
+
+    assert_eq!(script.attempts(), 1);
+}
+
+#[test]
+fn a_call_may_move_between_threads() {
+    fn assert_send<T: Send>(_: T) {}
+    let script = Script::of([success()]);
+
+    assert_send(call(&script, Settings::default(), DEADLINE));
+}
+
+#[test]
+fn settings_outside_their_bounds_make_no_client() {
+    let err = Client::new(&Settings { max_retries: 11, ..Settings::default() }).unwrap_err();
+
+    assert_eq!(err.to_string(), "max_retries: 11 is above the maximum of 10");
+}
