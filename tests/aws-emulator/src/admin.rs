@@ -1,0 +1,42 @@
+//! Pages for tests under `/_admin/`: `state`, `knobs`, `log` and `sessions`. AWS has none of them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    http::{Call, Reply},
+    knobs::Knobs,
+    state::State,
+    world::World,
+};
+
+pub(crate) fn answer(world: &World, call: &Call, page: &str) -> Reply {
+    match (call.method.as_str(), page) {
+        ("GET", "state") => shown(&*world.lock().state),
+        ("PUT", "state") => put(State::from_json(&call.body), |state| world.lock().state = state.into()),
+        ("GET", "knobs") => shown(&world.lock().knobs),
+        ("PUT", "knobs") => {
+            put(serde_json::from_slice::<Knobs>(&call.body), |knobs| world.lock().knobs = knobs)
+        }
+        ("GET", "log") => shown(&world.lock().log),
+        ("DELETE", "log") => {
+            world.lock().log.clear();
+            Reply::new(204, "application/json", "")
+        }
+        ("GET", "sessions") => shown(&world.lock().sessions()),
+        _ => Reply::json(404, &json!({"error": "admin pages are state, knobs, log and sessions"})),
+    }
+}
+
+fn shown(value: &impl serde::Serialize) -> Reply {
+    Reply::json(200, &serde_json::to_value(value).unwrap_or(Value::Null))
+}
+
+fn put<T, E: std::fmt::Display>(parsed: Result<T, E>, store: impl FnOnce(T)) -> Reply {
+    match parsed {
+        Ok(value) => {
+            store(value);
+            Reply::new(204, "application/json", "")
+        }
+        Err(error) => Reply::json(400, &json!({"error": error.to_string()})),
+    }
+}

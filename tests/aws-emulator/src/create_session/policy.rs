@@ -1,0 +1,202 @@
+//! IAM trust policies, as far as Roles Anywhere makes use of them. What is not evaluated is an error of the state, so that
+//! no statement is silently true.
+
+mod condition;
+
+use serde_json::{Map, Value};
+
+use super::tags::Tags;
+use crate::rules::Rule;
+use condition::Condition;
+
+const PRINCIPAL: &str = "rolesanywhere.amazonaws.com";
+
+/// A trust policy the emulator cannot evaluate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The JSON is not of a policy's shape.
+    #[error("{0} is missing or has the wrong type")]
+    Shape(&'static str),
+    /// A member this emulator does not evaluate.
+    #[error("\"{0}\" is not evaluated by this emulator")]
+    Member(String),
+    /// A condition operator this emulator does not evaluate.
+    #[error("condition operator \"{0}\" is not evaluated by this emulator")]
+    Operator(String),
+    /// A condition key this emulator does not evaluate.
+    #[error("condition key \"{0}\" is not evaluated by this emulator")]
+    Key(String),
+    /// A value with a policy variable.
+    #[error("policy variable in \"{0}\" is not evaluated by this emulator")]
+    Variable(String),
+}
+
+/// What conditions may ask about.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) source_arn: String,
+    pub(super) source_account: String,
+    pub(super) source_identity: String,
+    pub(super) session_name: String,
+    pub(super) tags: Tags,
+}
+
+/// A parsed trust policy.
+#[derive(Debug)]
+pub(crate) struct Policy(Vec<Statement>);
+
+#[derive(Debug)]
+struct Statement {
+    allows: bool,
+    for_roles_anywhere: bool,
+    actions: Vec<String>,
+    conditions: Vec<Condition>,
+}
+
+impl Policy {
+    pub(crate) fn parse(json: &Value) -> Result<Policy, PolicyError> {
+        let policy = json.as_object().ok_or(PolicyError::Shape("the policy"))?;
+        only(policy, &["Version", "Id", "Statement"])?;
+        let statements = match policy.get("Statement") {
+            Some(Value::Array(statements)) => statements.iter().collect(),
+            Some(statement @ Value::Object(_)) => vec![statement],
+            _ => return Err(PolicyError::Shape("Statement")),
+        };
+        statements.into_iter().map(Statement::parse).collect::<Result<_, _>>().map(Policy)
+    }
+
+    /// A matching Deny wins; otherwise one Allow must match. The reason tells a missing action from a false condition.
+    pub(super) fn evaluate(&self, action: &str, facts: &Facts) -> Result<(), (Rule, String)> {
+        let about: Vec<&Statement> =
+            self.0.iter().filter(|one| one.for_roles_anywhere && one.covers(action)).collect();
+        if about.iter().any(|one| !one.allows && one.false_condition(facts).is_none()) {
+            return Err((Rule::ExplicitDeny, format!("{action} is denied by a statement")));
+        }
+        let allows: Vec<&&Statement> = about.iter().filter(|one| one.allows).collect();
+        let reasons: Vec<String> = allows.iter().filter_map(|one| one.false_condition(facts)).collect();
+        if allows.is_empty() {
+            Err((Rule::TrustPolicyAction, format!("no statement allows {PRINCIPAL} {action}")))
+        } else if reasons.len() == allows.len() {
+            Err((Rule::Condition, format!("{action}: {}", reasons.join("; "))))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Statement {
+    fn parse(json: &Value) -> Result<Statement, PolicyError> {
+        let statement = json.as_object().ok_or(PolicyError::Shape("a statement"))?;
+        only(statement, &["Sid", "Effect", "Principal", "Action", "Condition"])?;
+        let allows = match statement.get("Effect").and_then(Value::as_str) {
+            Some("Allow") => true,
+            Some("Deny") => false,
+            _ => return Err(PolicyError::Shape("Effect")),
+        };
+        Ok(Statement {
+            allows,
+            for_roles_anywhere: names_us(statement.get("Principal"))?,
+            actions: texts(statement.get("Action")).ok_or(PolicyError::Shape("Action"))?,
+            conditions: Condition::parse_all(statement.get("Condition"))?,
+        })
+    }
+
+    /// Actions are matched without regard to case; `*` and `?` are wildcards.
+    fn covers(&self, action: &str) -> bool {
+        let action = action.to_ascii_lowercase();
+        self.actions.iter().any(|pattern| condition::like(&pattern.to_ascii_lowercase(), &action))
+    }
+
+    fn false_condition(&self, facts: &Facts) -> Option<String> {
+        self.conditions.iter().find_map(|condition| condition.unmet(facts))
+    }
+}
+
+/// `"*"`, `{"AWS": "*"}` and the service itself mean Roles Anywhere too.
+fn names_us(principal: Option<&Value>) -> Result<bool, PolicyError> {
+    match principal {
+        Some(Value::String(all)) if all == "*" => Ok(true),
+        Some(Value::Object(kinds)) => {
+            only(kinds, &["Service", "AWS", "Federated", "CanonicalUser"])?;
+            let has = |kind: &str, wanted: &str| {
+                texts(kinds.get(kind)).unwrap_or_default().iter().any(|one| one == wanted)
+            };
+            Ok(has("Service", PRINCIPAL) || has("AWS", "*"))
+        }
+        _ => Err(PolicyError::Shape("Principal")),
+    }
+}
+
+fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), PolicyError> {
+    match object.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(PolicyError::Member(key.clone())),
+        None => Ok(()),
+    }
+}
+
+/// One string or a list of them.
+fn texts(json: Option<&Value>) -> Option<Vec<String>> {
+    match json? {
+        Value::String(one) => Some(vec![one.clone()]),
+        Value::Array(many) => many.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn policy(action: &Value, condition: &Value) -> Value {
+        json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": PRINCIPAL}, "Action": action, "Condition": condition,
+        }]})
+    }
+
+    fn rule(policy: &Value, facts: &Facts) -> Option<Rule> {
+        Policy::parse(policy).unwrap().evaluate("sts:AssumeRole", facts).err().map(|(rule, _)| rule)
+    }
+
+    #[test]
+    fn an_action_that_no_statement_names_differs_from_a_condition_that_is_false() {
+        let facts = Facts::default();
+        let wrong_account = json!({"StringEquals": {"aws:SourceAccount": "999999999999"}});
+
+        assert_eq!(
+            rule(&policy(&json!("sts:TagSession"), &json!({})), &facts),
+            Some(Rule::TrustPolicyAction)
+        );
+        assert_eq!(rule(&policy(&json!(["sts:AssumeRole"]), &wrong_account), &facts), Some(Rule::Condition));
+        assert_eq!(rule(&policy(&json!("STS:*"), &json!({})), &facts), None);
+    }
+
+    #[test]
+    fn a_deny_wins_over_an_allow() {
+        let mut both = policy(&json!("*"), &json!({}));
+        let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"});
+        both["Statement"].as_array_mut().unwrap().push(deny);
+
+        assert_eq!(rule(&both, &Facts::default()), Some(Rule::ExplicitDeny));
+    }
+
+    #[test]
+    fn what_is_not_evaluated_is_an_error() {
+        let numeric = policy(&json!("*"), &json!({"NumericEquals": {"aws:SourceAccount": "1"}}));
+        let key = policy(&json!("*"), &json!({"StringEquals": {"aws:SourceIp": "1.2.3.4"}}));
+        let mut not_action = policy(&json!("*"), &json!({}));
+        not_action["Statement"][0]["NotAction"] = json!("sts:AssumeRole");
+
+        assert_eq!(Policy::parse(&numeric).unwrap_err(), PolicyError::Operator("NumericEquals".to_owned()));
+        assert_eq!(Policy::parse(&key).unwrap_err(), PolicyError::Key("aws:SourceIp".to_owned()));
+        assert_eq!(Policy::parse(&not_action).unwrap_err(), PolicyError::Member("NotAction".to_owned()));
+    }
+
+    #[test]
+    fn a_policy_for_another_service_lets_nobody_in() {
+        let mut ec2 = policy(&json!("*"), &json!({}));
+        ec2["Statement"][0]["Principal"] = json!({"Service": "ec2.amazonaws.com"});
+
+        assert_eq!(rule(&ec2, &Facts::default()), Some(Rule::TrustPolicyAction));
+    }
+}

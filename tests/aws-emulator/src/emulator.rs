@@ -1,0 +1,175 @@
+//! A running emulator, as a value: it stops when it is dropped.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    thread,
+};
+
+use tokio::{net::TcpListener, runtime, sync::watch};
+
+use crate::{
+    clock,
+    knobs::Knobs,
+    log::LogEntry,
+    server,
+    state::{State, StateError},
+    tls,
+    world::{IssuedSession, World},
+};
+
+/// How a test wants it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// HTTPS, with a certificate for `127.0.0.1`, `::1` and `localhost` from a CA made at the start.
+    pub tls: bool,
+}
+
+/// How a program wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// HTTPS.
+    pub tls: bool,
+    /// [`Knobs::seed`] from the first request on.
+    pub seed: u64,
+    /// One line of JSON on stderr per request.
+    pub print_log: bool,
+}
+
+impl Default for Launch {
+    fn default() -> Self {
+        Launch { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), tls: false, seed: 0, print_log: false }
+    }
+}
+
+/// Why an emulator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state cannot be answered from.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// No socket or no thread.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No certificate for TLS.
+    #[error("cannot make a TLS certificate: {0}")]
+    Tls(String),
+}
+
+/// An emulator on a thread and a runtime of its own, so that a test may block and pause its own clock.
+pub struct Emulator {
+    url: String,
+    ca_pem: Option<String>,
+    world: World,
+    stop: watch::Sender<bool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Emulator {
+    /// Starts on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// If the state is not one that [`State::check`] passes, or no port is free: in a test, both are the test's end.
+    pub async fn start(state: State, options: Options) -> Emulator {
+        let started = Emulator::launch(state, Launch { tls: options.tls, ..Launch::default() });
+        std::future::ready(started)
+            .await
+            .unwrap_or_else(|error| panic!("the emulator does not start: {error}"))
+    }
+
+    /// Starts as told. Blocks until it listens, which takes milliseconds.
+    pub fn launch(state: State, launch: Launch) -> Result<Emulator, StartError> {
+        state.check()?;
+        let address = launch.address;
+        let failed = |source| StartError::Listen { address, source };
+        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let (acceptor, ca_pem) = if launch.tls {
+            let made = tls::acceptor(bound.ip(), clock::now(0))
+                .map_err(|error| StartError::Tls(error.to_string()))?;
+            (Some(made.0), Some(made.1))
+        } else {
+            (None, None)
+        };
+        let world = World::new(state, launch.print_log);
+        world.lock().knobs.seed = launch.seed;
+        let (stop, stopped) = watch::channel(false);
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let shared = world.clone();
+        let work = move || {
+            runtime.block_on(async move {
+                if let Ok(listener) = TcpListener::from_std(listener) {
+                    server::serve(listener, acceptor, shared, stopped).await;
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("aws-emulator".to_owned()).spawn(work).map_err(failed)?;
+        let scheme = if launch.tls { "https" } else { "http" };
+        Ok(Emulator { url: format!("{scheme}://{bound}"), ca_pem, world, stop, thread: Some(thread) })
+    }
+
+    /// `http://127.0.0.1:<port>`, without a slash at the end: the endpoint of Roles Anywhere and of STS.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The CA a client must trust; `None` without TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// What exists in the account now.
+    pub fn state(&self) -> State {
+        self.world.lock().state.as_ref().clone()
+    }
+
+    /// Replaces what exists; sessions already issued live on.
+    ///
+    /// # Panics
+    /// If the state is not one that [`State::check`] passes.
+    pub fn set_state(&self, state: State) {
+        state.check().unwrap_or_else(|error| panic!("the emulator does not take this state: {error}"));
+        self.world.lock().state = state.into();
+    }
+
+    /// The knobs as they stand; counted ones have fewer left.
+    pub fn knobs(&self) -> Knobs {
+        self.world.lock().knobs.clone()
+    }
+
+    /// Replaces all knobs.
+    pub fn set_knobs(&self, knobs: Knobs) {
+        self.world.lock().knobs = knobs;
+    }
+
+    /// Every request so far, oldest first; admin pages are not among them.
+    pub fn log(&self) -> Vec<LogEntry> {
+        self.world.lock().log.iter().cloned().collect()
+    }
+
+    /// Forgets the log.
+    pub fn clear_log(&self) {
+        self.world.lock().log.clear();
+    }
+
+    /// Every session issued so far, oldest first.
+    pub fn sessions(&self) -> Vec<IssuedSession> {
+        self.world.lock().sessions()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Knobs a test turns to make AWS slow, busy, broken or wrong about the time.
+
+use std::{collections::VecDeque, time::Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be made to go wrong. The faults hit Roles Anywhere (`/sessions` and the management API), never
+/// STS or the admin pages; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// Milliseconds every call waits before it is looked at.
+    pub latency_ms: u64,
+    /// How many of the next calls are answered `429 ThrottlingException`.
+    pub throttle_next: u32,
+    /// How many of the next calls fail with a 5xx, and which.
+    pub fail_next: FailNext,
+    /// How many of the next connections are closed after the request arrived, without a reply.
+    pub drop_next: u32,
+    /// How far the emulator's clock is ahead of the machine's; negative is behind.
+    pub clock_offset_seconds: i64,
+    /// The least `durationSeconds` that `CreateProfile` and `UpdateProfile` take; AWS's is 900. A profile in the state
+    /// may have any positive duration, and a `CreateSession` request still none under 900.
+    pub min_duration_override_seconds: Option<u32>,
+    /// What a granted `CreateSession` is answered with.
+    pub answer: AnswerKind,
+    /// `CreateSession` calls per second (with a burst of as many) before `429 ThrottlingException`; AWS's quota is 10.
+    pub max_tps: Option<u32>,
+    /// Sends `x-amzn-ErrorType` with the suffix AWS's front end adds: `AccessDeniedException:http://internal…/`.
+    pub forwarded_error_type: bool,
+    /// 0 answers the same way each time. Any other number varies what AWS leaves open (the order of members, unknown
+    /// members, suffixed error types, a final period), the same way in each run.
+    pub seed: u64,
+}
+
+/// A burst of 5xx answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FailNext {
+    /// How many calls still fail.
+    pub count: u32,
+    /// The HTTP status they fail with.
+    pub status: u16,
+}
+
+impl Default for FailNext {
+    fn default() -> Self {
+        FailNext { count: 0, status: 503 }
+    }
+}
+
+/// What comes instead of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerKind {
+    /// The session.
+    #[default]
+    Normal,
+    /// A page of HTML with status 200, as a captive portal sends.
+    Html,
+    /// Status 201 and no body.
+    Empty,
+    /// Status 201 and the first half of the session's JSON, cut inside a secret.
+    HalfJson,
+    /// Status 201 and 10 MiB of JSON.
+    Huge,
+    /// Nothing, on a connection that stays open.
+    Silent,
+    /// A session whose `expiration` is a minute ago.
+    ExpiredSession,
+}
+
+/// A fault that hits one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Drop,
+    Throttle,
+    Fail(u16),
+}
+
+impl Knobs {
+    /// The fault that hits the next call, if one is pending; it is then used up.
+    pub(crate) fn take_fault(&mut self) -> Option<Fault> {
+        if take_one(&mut self.drop_next) {
+            Some(Fault::Drop)
+        } else if take_one(&mut self.fail_next.count) {
+            Some(Fault::Fail(self.fail_next.status))
+        } else if take_one(&mut self.throttle_next) {
+            Some(Fault::Throttle)
+        } else {
+            None
+        }
+    }
+}
+
+fn take_one(count: &mut u32) -> bool {
+    let pending = *count > 0;
+    *count = count.saturating_sub(1);
+    pending
+}
+
+/// The last second's `CreateSession` calls, for [`Knobs::max_tps`].
+#[derive(Debug, Default)]
+pub(crate) struct Window(VecDeque<Instant>);
+
+impl Window {
+    /// Whether a call at `now` stays within `limit` calls in any one second; only calls within it are counted.
+    pub(crate) fn admits(&mut self, limit: u32, now: Instant) -> bool {
+        while self.0.front().is_some_and(|first| now.duration_since(*first).as_millis() >= 1000) {
+            self.0.pop_front();
+        }
+        let admitted = self.0.len() < limit as usize;
+        if admitted {
+            self.0.push_back(now);
+        }
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_eleventh_call_within_a_second_is_not_admitted_and_the_next_second_is_free() {
+        let mut window = Window::default();
+        let start = Instant::now();
+        let admitted: Vec<bool> = (0..11).map(|_| window.admits(10, start)).collect();
+
+        let later = window.admits(10, start + Duration::from_secs(1));
+
+        assert_eq!(admitted.iter().filter(|one| **one).count(), 10);
+        assert!(!admitted[10]);
+        assert!(later);
+    }
+
+    #[test]
+    fn faults_are_used_up_one_call_each() {
+        let mut knobs =
+            Knobs { drop_next: 1, fail_next: FailNext { count: 1, status: 500 }, ..Knobs::default() };
+
+        let faults: Vec<_> = (0..3).map(|_| knobs.take_fault()).collect();
+
+        assert_eq!(faults, [Some(Fault::Drop), Some(Fault::Fail(500)), None]);
+    }
+
+    #[test]
+    fn a_misspelt_knob_is_refused() {
+        let error = serde_json::from_str::<Knobs>(r#"{"latency": 3}"#).unwrap_err();
+
+        assert!(error.to_string().contains("unknown field `latency`"), "{error}");
+    }
+}

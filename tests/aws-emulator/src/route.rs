@@ -1,0 +1,205 @@
+//! From a path to whoever answers it; here each request is logged, and here the knobs strike.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::{
+    admin, clock,
+    create_session::{self, Notes},
+    http::{Call, Reply},
+    knobs::{AnswerKind, Fault},
+    log::LogEntry,
+    management,
+    rules::{Refusal, Rule},
+    sts,
+    world::{Ticket, World},
+};
+
+/// What the connection does with a request.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    Reply(Reply),
+    /// Close the connection.
+    Drop,
+    /// Keep it open and say nothing.
+    Silence,
+}
+
+/// Answers one request, after the latency that is due.
+pub(crate) async fn answer(world: &World, call: &Call) -> Fate {
+    if let Some(page) = call.path.strip_prefix("/_admin/") {
+        return Fate::Reply(admin::answer(world, call, page));
+    }
+    if call.path == "/" {
+        return Fate::Reply(answer_sts(world, call));
+    }
+    let latency = world.lock().knobs.latency_ms;
+    if latency > 0 {
+        tokio::time::sleep(Duration::from_millis(latency)).await;
+    }
+    answer_roles_anywhere(world, call)
+}
+
+/// One request on its way to a log entry.
+struct Entry {
+    operation: String,
+    outcome: &'static str,
+    notes: Notes,
+}
+
+fn answer_sts(world: &World, call: &Call) -> Reply {
+    let ticket = world.lock().ticket();
+    let answered = sts::answer(world, call, &ticket.request_id);
+    let mut entry =
+        Entry { operation: "GetCallerIdentity".to_owned(), outcome: "answered", notes: Notes::default() };
+    let (reply, rule) = match answered {
+        Ok(reply) => (reply, None),
+        Err(refusal) => {
+            entry.outcome = "refused";
+            entry.notes.remarks.push(refusal.detail.clone());
+            (sts::refusal(&refusal, &ticket.request_id), Some(refusal.rule))
+        }
+    };
+    finish(world, &ticket, entry, rule, reply)
+}
+
+fn answer_roles_anywhere(world: &World, call: &Call) -> Fate {
+    let (ticket, fault) = {
+        let mut inner = world.lock();
+        (inner.ticket(), inner.knobs.take_fault())
+    };
+    let mut entry = Entry {
+        operation: management::operation(call).to_owned(),
+        outcome: "answered",
+        notes: Notes::default(),
+    };
+    let result = match fault {
+        Some(Fault::Drop) => {
+            entry.outcome = "dropped";
+            note(world, &ticket, entry, None, 0);
+            return Fate::Drop;
+        }
+        Some(Fault::Throttle) => Err(Refusal::new(Rule::Throttled, "knob throttle_next")),
+        Some(Fault::Fail(status)) => {
+            entry.outcome = "failed";
+            let reply = failure(status);
+            return Fate::Reply(finish(world, &ticket, entry, Some(Rule::Unavailable), reply));
+        }
+        None if entry.operation == "CreateSession" => return create_session(world, call, &ticket, entry),
+        None => management::answer(world, call),
+    };
+    Fate::Reply(conclude(world, &ticket, entry, result))
+}
+
+fn create_session(world: &World, call: &Call, ticket: &Ticket, mut entry: Entry) -> Fate {
+    let (state, now, kind) = {
+        let mut inner = world.lock();
+        let limit = inner.knobs.max_tps;
+        if limit.is_some_and(|limit| !inner.window.admits(limit, Instant::now())) {
+            drop(inner);
+            let refusal = Refusal::new(Rule::Throttled, "knob max_tps");
+            return Fate::Reply(conclude(world, ticket, entry, Err(refusal)));
+        }
+        (inner.state.clone(), inner.now(), inner.knobs.answer)
+    };
+    let granted = create_session::evaluate(&state, call, now, &mut entry.notes);
+    let granted = granted.map(|grant| {
+        let credentials = world.lock().issue(&grant, kind == AnswerKind::ExpiredSession);
+        create_session::reply(&state.account, &grant, &credentials, ticket.variation)
+    });
+    if granted.is_ok() {
+        entry.outcome = "issued";
+    }
+    if granted.is_ok() && kind == AnswerKind::Silent {
+        note(world, ticket, entry, None, 0);
+        return Fate::Silence;
+    }
+    Fate::Reply(conclude(world, ticket, entry, granted.map(|reply| disguise(reply, kind))))
+}
+
+/// The reply a knob puts in the place of a session.
+fn disguise(reply: Reply, kind: AnswerKind) -> Reply {
+    match kind {
+        AnswerKind::Html => {
+            Reply::new(200, "text/html", "<html><body><h1>Welcome</h1>Please sign in.</body></html>")
+        }
+        AnswerKind::Empty => Reply { body: Vec::new(), ..reply },
+        AnswerKind::HalfJson => Reply { body: reply.body[..reply.body.len() / 2].to_vec(), ..reply },
+        AnswerKind::Huge => {
+            let padding = "a".repeat(10 << 20);
+            Reply::new(
+                201,
+                "application/json",
+                format!("{{\"credentialSet\":[{{\"padding\":\"{padding}\"}}]}}"),
+            )
+        }
+        AnswerKind::Normal | AnswerKind::Silent | AnswerKind::ExpiredSession => reply,
+    }
+}
+
+fn failure(status: u16) -> Reply {
+    let (kind, body) = match status {
+        503 => {
+            ("ServiceUnavailableException", json!({"message": "Service unavailable", "retryAfterSeconds": 1}))
+        }
+        _ => ("InternalServerException", json!({"message": "Internal failure"})),
+    };
+    Reply::json(status, &body).with("x-amzn-errortype", kind)
+}
+
+fn conclude(world: &World, ticket: &Ticket, mut entry: Entry, result: Result<Reply, Refusal>) -> Reply {
+    let refusal = match result {
+        Ok(reply) => return finish(world, ticket, entry, None, reply),
+        Err(refusal) => refusal,
+    };
+    entry.outcome = if refusal.rule == Rule::Throttled { "throttled" } else { "refused" };
+    if !refusal.detail.is_empty() {
+        entry.notes.remarks.insert(0, refusal.detail.clone());
+    }
+    let forwarded = world.lock().knobs.forwarded_error_type;
+    let reply = refusal_reply(&refusal, ticket, forwarded);
+    finish(world, ticket, entry, Some(refusal.rule), reply)
+}
+
+/// The type stands in a header only, and the body has a message only, as was seen live.
+fn refusal_reply(refusal: &Refusal, ticket: &Ticket, forwarded: bool) -> Reply {
+    let row = refusal.rule.row();
+    let mut kind = format!("{:?}", row.kind);
+    if forwarded || ticket.variation.suffixed_type() {
+        kind.push_str(":http://internal.amazon.com/coral/com.amazonaws.rolesanywhere/");
+    }
+    let mut message = refusal.message.clone();
+    if ticket.variation.final_period()
+        && message.starts_with("Unable to assume role for")
+        && !message.ends_with('.')
+    {
+        message.push('.');
+    }
+    let reply = Reply::json(row.status, &json!({"message": message})).with("x-amzn-errortype", kind);
+    if refusal.rule == Rule::Throttled && ticket.variation.retry_after() {
+        reply.with("retry-after", "1")
+    } else {
+        reply
+    }
+}
+
+fn finish(world: &World, ticket: &Ticket, entry: Entry, rule: Option<Rule>, reply: Reply) -> Reply {
+    note(world, ticket, entry, rule, reply.status);
+    reply.with("x-amzn-requestid", &ticket.request_id)
+}
+
+fn note(world: &World, ticket: &Ticket, entry: Entry, rule: Option<Rule>, status: u16) {
+    let mut inner = world.lock();
+    let at = clock::microseconds(inner.now());
+    inner.note(LogEntry {
+        at,
+        request_id: ticket.request_id.clone(),
+        operation: entry.operation,
+        outcome: entry.outcome.to_owned(),
+        rule: rule.map_or("", |rule| rule.row().id).to_owned(),
+        status,
+        serial: entry.notes.serial,
+        detail: entry.notes.remarks.join("; "),
+    });
+}

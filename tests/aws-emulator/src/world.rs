@@ -1,0 +1,152 @@
+//! Everything that changes while the emulator runs.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    io::Write,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    clock,
+    create_session::{Credentials, Grant, assumed_role_arn, uuid},
+    knobs::{Knobs, Window},
+    log::LogEntry,
+    state::State,
+    variation::Variation,
+};
+
+/// Log entries kept; older ones are dropped.
+const LOG_LIMIT: usize = 100_000;
+
+/// A session as the admin page shows it: no secret, no token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedSession {
+    /// `ASIA…`
+    pub access_key_id: String,
+    /// `arn:aws:sts::<account>:assumed-role/<role>/<session name>`.
+    pub assumed_role_arn: String,
+    /// As STS would see it.
+    pub source_identity: String,
+    /// Session tags by key.
+    pub tags: BTreeMap<String, String>,
+    /// RFC 3339, whole seconds, `Z`.
+    pub expiration: String,
+    /// The leaf's serial number in even lowercase hex.
+    pub serial: String,
+    /// `arn:aws:rolesanywhere:<region>:<account>:subject/<id>`.
+    pub subject_arn: String,
+    /// The last part of the assumed role's ARN.
+    pub session_name: String,
+}
+
+/// A session with what is needed to check its signatures.
+#[derive(Clone)]
+pub(crate) struct LiveSession {
+    pub(crate) shown: IssuedSession,
+    pub(crate) role_arn: String,
+    pub(crate) credentials: Credentials,
+}
+
+/// The emulator's memory; shared by all connections.
+#[derive(Clone)]
+pub(crate) struct World(Arc<Mutex<Inner>>);
+
+pub(crate) struct Inner {
+    pub(crate) state: Arc<State>,
+    pub(crate) knobs: Knobs,
+    pub(crate) window: Window,
+    pub(crate) log: VecDeque<LogEntry>,
+    sessions: Vec<LiveSession>,
+    by_key: HashMap<String, usize>,
+    requests: u64,
+    print_log: bool,
+    /// When resources of the management API were created and last changed.
+    pub(crate) touched: HashMap<String, (OffsetDateTime, OffsetDateTime)>,
+}
+
+impl World {
+    /// `print_log` writes each log entry to stderr as a line of JSON.
+    pub(crate) fn new(state: State, print_log: bool) -> World {
+        World(Arc::new(Mutex::new(Inner {
+            state: Arc::new(state),
+            knobs: Knobs::default(),
+            window: Window::default(),
+            log: VecDeque::new(),
+            sessions: Vec::new(),
+            by_key: HashMap::new(),
+            requests: 0,
+            print_log,
+            touched: HashMap::new(),
+        })))
+    }
+
+    /// No panic happens while the lock is held; a poisoned one is used all the same.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request's number, id and variation.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) request_id: String,
+    pub(crate) variation: Variation,
+}
+
+impl Inner {
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.requests += 1;
+        let request_id = uuid(&crate::create_session::random());
+        Ticket { request_id, variation: Variation::new(self.knobs.seed, self.requests) }
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        clock::now(self.knobs.clock_offset_seconds)
+    }
+
+    pub(crate) fn note(&mut self, entry: LogEntry) {
+        if self.print_log {
+            let line = serde_json::to_string(&entry).unwrap_or_default();
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+        if self.log.len() == LOG_LIMIT {
+            self.log.pop_front();
+        }
+        self.log.push_back(entry);
+    }
+
+    /// Remembers a granted session and gives its credentials.
+    pub(crate) fn issue(&mut self, grant: &Grant, already_over: bool) -> Credentials {
+        let now = self.now();
+        let mut credentials = Credentials::fresh(now, grant.seconds);
+        if already_over {
+            credentials.expiration = now - Duration::minutes(1);
+        }
+        let shown = IssuedSession {
+            access_key_id: credentials.access_key_id.clone(),
+            assumed_role_arn: assumed_role_arn(&self.state.account, grant),
+            source_identity: grant.source_identity.clone(),
+            tags: grant.tags.clone(),
+            expiration: clock::seconds(credentials.expiration),
+            serial: grant.serial.clone(),
+            subject_arn: grant.subject_arn.clone(),
+            session_name: grant.session_name.clone(),
+        };
+        let session =
+            LiveSession { shown, role_arn: grant.role_arn.clone(), credentials: credentials.clone() };
+        self.by_key.insert(credentials.access_key_id.clone(), self.sessions.len());
+        self.sessions.push(session);
+        credentials
+    }
+
+    pub(crate) fn session(&self, access_key_id: &str) -> Option<LiveSession> {
+        self.by_key.get(access_key_id).map(|at| self.sessions[*at].clone())
+    }
+
+    pub(crate) fn sessions(&self) -> Vec<IssuedSession> {
+        self.sessions.iter().map(|session| session.shown.clone()).collect()
+    }
+}

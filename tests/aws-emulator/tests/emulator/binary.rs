@@ -1,0 +1,115 @@
+//! The emulator as a program: one line on stdout, a state from a file, and an end when it is told.
+
+use crate::client::{Answer, Call};
+use crate::world::{ANCHOR, PROFILE, ROLE, ROOT, default_state};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A running program and what it said of itself; killed by its own id if a test fails.
+struct Program {
+    child: Child,
+    told: Value,
+    rest: BufReader<std::process::ChildStdout>,
+}
+
+impl Program {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.json");
+        std::fs::write(&file, default_state().to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-emulator"));
+        command.args(["--listen", "127.0.0.1:0", "--state"]).arg(&file).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut rest = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        rest.read_line(&mut line).unwrap();
+        let told = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { child, told, rest }
+    }
+
+    fn client(&self) -> reqwest::Client {
+        let builder = reqwest::Client::builder().no_proxy();
+        let Some(pem) = self.told["ca_pem"].as_str() else { return builder.build().unwrap() };
+        builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes()).unwrap()]).build().unwrap()
+    }
+
+    fn url(&self) -> String {
+        self.told["url"].as_str().unwrap().to_owned()
+    }
+
+    async fn create_session(&self) -> Answer {
+        let call = Call::new(self.client(), &self.url(), &ROOT.device("payments"));
+        call.set("trustAnchorArn", ANCHOR).set("profileArn", PROFILE).set("roleArn", ROLE).send().await
+    }
+
+    /// Waits for its end, and returns what else it wrote to stdout.
+    fn end(&mut self) -> (ExitStatus, String) {
+        let mut rest = String::new();
+        self.rest.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap(), rest)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[tokio::test]
+async fn the_program_serves_the_state_of_its_file() {
+    let program = Program::start(&["--until-stdin-closes"]);
+
+    let answer = program.create_session().await;
+
+    answer.session();
+    assert_eq!(program.told["ca_pem"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_program_shows_the_ca_of_its_tls() {
+    let program = Program::start(&["--tls", "--until-stdin-closes"]);
+
+    let answer = program.create_session().await;
+
+    answer.session();
+    assert!(program.url().starts_with("https://127.0.0.1:"), "{}", program.url());
+}
+
+#[test]
+fn the_program_ends_when_stdin_closes() {
+    let mut program = Program::start(&["--until-stdin-closes"]);
+
+    drop(program.child.stdin.take());
+
+    let (status, rest) = program.end();
+    assert!(status.success(), "{status}");
+    assert_eq!(rest, "", "stdout carries one line");
+}
+
+#[test]
+fn the_program_ends_on_a_signal() {
+    let mut program = Program::start(&[]);
+
+    let id = program.child.id().to_string();
+    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();
+
+    assert!(sent.success());
+    program.end();
+}
+
+#[test]
+fn a_state_that_does_not_parse_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.json");
+    std::fs::write(&file, r#"{ "acount": "111122223333" }"#).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-emulator"));
+
+    let output = command.args(["--listen", "127.0.0.1:0", "--state"]).arg(&file).output().unwrap();
+
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(complaint.contains("acount"), "{complaint}");
+}

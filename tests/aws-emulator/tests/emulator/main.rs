@@ -1,0 +1,32 @@
+//! Proof that the emulator is as strict as AWS: each of the 63 negative cases, what a session carries, and clients nobody here wrote.
+//!
+//! ```text
+//! expectations.rs   the table: case, status, type, text, rule, and whether AWS's text is known or inferred
+//! cases_*.rs        one test or more per case, named `case_NN_…`; case_list.rs counts that none is missing
+//! sessions.rs …     what success looks like; binary.rs runs the emulator as a program
+//! python_clients.rs the PyPI client and boto3, run as they are
+//! pki/ client/      certificates and requests of the tests' own, with every fault
+//! ```
+//!
+//! Start reading at `expectations.rs`, then `world.rs`.
+
+mod binary;
+mod caller_identity;
+mod case_list;
+mod cases_account;
+mod cases_chain;
+mod cases_leaf;
+mod cases_management;
+mod cases_request;
+mod cases_signature;
+mod client;
+mod clock;
+mod expectations;
+mod knobs;
+mod openssl_check;
+mod pki;
+mod python_clients;
+mod sessions;
+mod tags;
+mod trust_policies;
+mod world;

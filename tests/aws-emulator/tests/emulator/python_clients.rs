@@ -1,0 +1,172 @@
+//! Drives the emulator with clients nobody here wrote: AWS Labs' `iam-rolesanywhere-session`, and boto3.
+
+use crate::expectations::{Refusal, refusal};
+use crate::pki::{Authority, Certificate, Device, Key, Template};
+use crate::world::{ANCHOR, ANCHOR_ID, PROFILE, ROLE, ROOT, World, management_keys};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use x509_cert::ext::pkix::BasicConstraints;
+
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
+const REQUIREMENTS: &str = include_str!("../clients/requirements.txt");
+const MISSING: &str = "python3 with venv is not there: apt install python3 python3-venv";
+
+/// The interpreter of a virtual environment with the pinned clients; made once, and again when a pin changes.
+fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-clients");
+        let (python, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
+        if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == REQUIREMENTS) {
+            return python;
+        }
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        let pip =
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
+        run(Command::new(&python).args(pip).current_dir(SCRIPTS));
+        std::fs::write(stamp, REQUIREMENTS).unwrap();
+        python
+    })
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().expect(MISSING);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command:?} failed ({MISSING}): {complaint}");
+    output
+}
+
+/// Runs a script with its settings and returns the JSON it prints. It sees no variable of ours, no proxy and no home.
+async fn script(name: &'static str, settings: Value) -> Value {
+    let run_it = move || {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.json");
+        std::fs::write(&file, in_files(folder.path(), settings).to_string()).unwrap();
+        let mut command = Command::new(python());
+        command.arg("-B").arg(Path::new(SCRIPTS).join(name)).arg(file);
+        run(command.env_clear().env("HOME", folder.path()).env("AWS_EC2_METADATA_DISABLED", "true"))
+    };
+    let output = tokio::task::spawn_blocking(run_it).await.unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// These clients read certificates and keys from files.
+fn in_files(folder: &Path, mut settings: Value) -> Value {
+    for name in ["ca", "certificate", "chain", "key"] {
+        if let Some(text) = settings.get(name).and_then(Value::as_str) {
+            let file = folder.join(format!("{name}.pem"));
+            std::fs::write(&file, text).unwrap();
+            settings[name] = file.to_str().unwrap().into();
+        }
+    }
+    settings
+}
+
+fn session_settings(world: &World, device: &Device) -> Value {
+    let mut settings = json!({
+        "url": world.url(), "ca": world.ca_pem(), "region": "eu-central-1",
+        "anchor": ANCHOR, "profile": PROFILE, "role": ROLE,
+        "certificate": device.certificate.pem(), "key": device.key.pkcs8_pem(),
+    });
+    if !device.chain.is_empty() {
+        settings["chain"] = device.chain.iter().map(Certificate::pem).collect::<String>().into();
+    }
+    settings
+}
+
+async fn pypi_client_gets_a_session(device: &Device) {
+    let world = World::start_tls().await;
+
+    let identity = script("session.py", session_settings(&world, device)).await;
+
+    let serial = device.certificate.serial_hex();
+    assert_eq!(identity["Arn"], format!("arn:aws:sts::111122223333:assumed-role/demo/{serial}"));
+    assert_eq!(identity["Account"], "111122223333");
+}
+
+#[tokio::test]
+async fn the_pypi_client_gets_a_session_with_an_ec_key() {
+    pypi_client_gets_a_session(&ROOT.device("payments")).await;
+}
+
+#[tokio::test]
+async fn the_pypi_client_gets_a_session_with_an_rsa_key() {
+    pypi_client_gets_a_session(&ROOT.device_with_key(Template::leaf("payments"), Key::rsa_2048())).await;
+}
+
+#[tokio::test]
+async fn the_pypi_client_gets_a_session_over_an_intermediate() {
+    let issuer = ROOT.intermediate(Template::authority("Issuing CA"));
+    pypi_client_gets_a_session(&issuer.device("payments").through(&[&issuer])).await;
+}
+
+#[tokio::test]
+async fn the_pypi_client_may_send_instance_properties() {
+    let world = World::start_tls().await;
+    let mut settings = session_settings(&world, &ROOT.device("payments"));
+    settings["instance_properties"] = json!({ "host": "tests" });
+
+    let identity = script("session.py", settings).await;
+
+    assert_eq!(identity["Account"], "111122223333", "{identity}");
+}
+
+#[tokio::test]
+async fn the_pypi_client_shows_aws_text_when_refused() {
+    let world = World::start_tls().await;
+    let mut settings = session_settings(&world, &ROOT.device("payments"));
+    settings["role_session_name"] = "payments-1".into();
+
+    let refused = script("session.py", settings).await;
+
+    let expected = refusal("14");
+    assert_eq!(refused, json!({ "status": expected.status, "message": expected.message() }));
+}
+
+fn management_settings(world: &World) -> Value {
+    let keys = management_keys();
+    let basic_constraints = Some(BasicConstraints { ca: false, path_len_constraint: None });
+    let not_a_ca = Template { basic_constraints, ..Template::authority("Not a CA") };
+    json!({
+        "url": world.url(), "ca": world.ca_pem(), "region": "eu-central-1",
+        "access_key_id": keys.access_key_id, "secret_access_key": keys.secret_access_key,
+        "role": ROLE, "anchor": ANCHOR, "alias": alias(),
+        "root": Authority::root("Second Root").certificate.pem(),
+        "not_a_ca": Authority::self_signed(not_a_ca, Key::p256()).certificate.pem(),
+        "crl": ROOT.crl(&[]),
+    })
+}
+
+fn alias() -> String {
+    ANCHOR.replace(&format!("trust-anchor/{ANCHOR_ID}"), "alias/trust-anchor/tests")
+}
+
+fn as_boto3_shows(expected: &Refusal) -> Value {
+    json!({ "code": expected.kind, "status": expected.status, "message": expected.message() })
+}
+
+#[tokio::test]
+async fn boto3_manages_anchors_profiles_and_crls() {
+    let world = World::start_tls().await;
+
+    let seen = script("management.py", management_settings(&world)).await;
+
+    assert_eq!(seen["read"]["granted"], seen["anchor"]["granted"], "{seen:#}");
+    assert_eq!(seen["listed"], json!(["tests", "boto3"]));
+    assert_eq!(seen["profile"]["granted"]["profile"]["durationSeconds"], 900);
+    assert_eq!(seen["crls"][1]["granted"]["crl"]["trustAnchorArn"], ANCHOR);
+    let refused = [
+        refusal("58"),
+        refusal("59"),
+        refusal("60"),
+        refusal("61"),
+        refusal("62 size").of("300001 bytes"),
+        refusal("62 name").of("revoked.crl"),
+        refusal("63"),
+    ];
+    for expected in refused {
+        assert_eq!(seen[expected.case], as_boto3_shows(&expected), "case {}", expected.case);
+    }
+}
