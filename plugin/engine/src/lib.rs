@@ -1,1 +1,42 @@
-//! engine
+//! The iamra secrets engine: the one crate where Vault, the certificate authority and AWS meet.
+//!
+//! ```text
+//! vault read iamra/creds/app
+//!   │ path_creds      role, caller → what is asked of AWS
+//!   │ snapshot        config, issuers and client as one value
+//!   │ identity        role and caller → certificate subject
+//!   │ ca              a leaf for exactly that subject, key and all dropped after one use
+//!   │ rolesanywhere   CreateSession
+//!   ▼ lifetime        how long the lease may be
+//! answer
+//! ```
+//!
+//! Start reading in `backend.rs`, which holds the route table, then `path_creds.rs`, which is the main job. Every path has a
+//! file of its own: what may be asked, what happens, help.
+
+mod arn_guard;
+mod backend;
+mod clock;
+mod config;
+mod credentials;
+mod faults;
+mod identity;
+mod issuers;
+mod lifetime;
+mod path_ca;
+mod path_config;
+mod path_config_issuers;
+mod path_creds;
+mod path_intermediate;
+mod path_issuers;
+mod path_issuers_import;
+mod path_roles;
+mod path_root;
+mod role;
+mod seconds;
+mod session;
+mod snapshot;
+mod store;
+mod subject;
+
+pub use backend::Engine;

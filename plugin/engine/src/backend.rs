@@ -1,0 +1,134 @@
+//! The engine as a Vault backend: its state, its routes on one screen, and what Vault tells it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
+use vault_backend::{Backend, Fault, LeaseEnd, Mount, Route, SpecialPaths};
+
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::store::{self, Store};
+use crate::{
+    issuers, path_ca, path_config, path_config_issuers, path_creds, path_intermediate, path_issuers,
+    path_issuers_import, path_roles, path_root,
+};
+
+/// One mount of the engine.
+pub struct Engine {
+    pub(crate) store: Store,
+    snapshots: Snapshots,
+    /// A performance standby must forward what takes a lease or a session, or N nodes would breach AWS's quota N times.
+    standby: AtomicBool,
+    closing: watch::Sender<bool>,
+}
+
+impl Backend for Engine {
+    const HELP: &'static str = "\
+The iamra engine hands out AWS credentials through IAM Roles Anywhere. It holds a certificate authority of its own; for each
+read of creds/<role> it issues a certificate, calls CreateSession with it, forgets certificate and key, and returns the
+session's credentials under a lease that is shorter than the session.";
+
+    fn new(mount: Mount) -> Self {
+        Self {
+            store: Store::new(mount.storage),
+            snapshots: Snapshots::new(),
+            standby: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    fn routes() -> Vec<Route<Self>> {
+        vec![
+            path_config::route(),
+            path_root::route(),
+            path_intermediate::generate_route(),
+            path_intermediate::set_signed_route(),
+            path_issuers_import::route(),
+            path_issuers::list_route(),
+            path_issuers::read_route(),
+            path_config_issuers::route(),
+            path_ca::pem_route(),
+            path_ca::chain_route(),
+            path_roles::list_route(),
+            path_roles::route(),
+            path_creds::route("creds/{role}"),
+            path_creds::route("sts/{role}"),
+        ]
+    }
+
+    fn special_paths() -> SpecialPaths {
+        SpecialPaths {
+            root: vec![
+                "root/generate/internal",
+                "intermediate/generate/internal",
+                "intermediate/set-signed",
+                "issuers/import/bundle",
+            ],
+            unauthenticated: vec!["ca/pem", "ca_chain"],
+            seal_wrap_storage: vec![store::KEY_PREFIX],
+            ..SpecialPaths::default()
+        }
+    }
+
+    async fn initialize(self: Arc<Self>, mount: Mount) -> Result<(), Fault> {
+        let state = mount.system.replication_state().await?;
+        let standby = state.is_performance_standby();
+        self.standby.store(standby, Ordering::Relaxed);
+        if standby {
+            return Ok(());
+        }
+        let _lock = self.store.lock().await;
+        issuers::repair(&self.store).await
+    }
+
+    fn invalidate(&self, key: &str) {
+        if key.starts_with(store::CONFIG)
+            || key.starts_with(store::ISSUER_PREFIX)
+            || key.starts_with(store::KEY_PREFIX)
+        {
+            self.snapshots.drop_current();
+        }
+    }
+
+    fn clean_up(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Always succeeds and does nothing at AWS: Vault cannot tell a revoke from a lease's natural end.
+    async fn revoke(self: Arc<Self>, _mount: Mount, lease: LeaseEnd) -> Result<(), Fault> {
+        tracing::debug!(
+            serial = lease.internal.get("serial").and_then(|serial| serial.as_str()),
+            "a lease ended"
+        );
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Config, issuers and client as they stand.
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Fault> {
+        self.snapshots.get(&self.store).await
+    }
+
+    /// Says that config or issuers were written.
+    pub(crate) fn changed(&self) {
+        self.snapshots.drop_current();
+    }
+
+    /// Refuses with the error that makes Vault forward the request to the active node.
+    pub(crate) fn active_only(&self) -> Result<(), Fault> {
+        if self.standby.load(Ordering::Relaxed) { Err(Fault::read_only()) } else { Ok(()) }
+    }
+
+    /// Runs `work` until it ends or the mount closes, whichever is first: a seal waits for requests in flight.
+    pub(crate) async fn until_closed<T>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            done = work => done,
+            _ = closing.wait_for(|closed| *closed) => Err(Fault::later("the mount is closing; ask again")),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How long Vault may lease a session: shorter than the session itself, so that Vault Agent replaces it in time.
+//!
+//! Agent fetches a leased secret again at 85 to 95 % of its lease, and botocore starts to refresh 15 minutes before a
+//! session ends. A lease as long as the session would leave three minutes of an hour.
+
+use std::time::Duration;
+
+const USUAL_MARGIN: Duration = Duration::from_mins(5);
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// The lease for a session of `whole` that has `remaining` left.
+///
+/// `max(remaining − margin, remaining / 2)` where `margin = max(min(300 s, whole / 2), whole / 4)`, and never under one
+/// second: Vault turns a lease of zero or less into its own default of 32 days.
+pub(crate) fn lease(whole: Duration, remaining: Duration) -> Duration {
+    let margin = USUAL_MARGIN.min(whole / 2).max(whole / 4);
+    remaining.saturating_sub(margin).max(remaining / 2).max(SHORTEST_LEASE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn a_fresh_hour_is_leased_for_three_quarters_of_it() {
+        assert_eq!(lease(seconds(3600), seconds(3600)), seconds(2700));
+    }
+
+    #[test]
+    fn a_fresh_quarter_of_an_hour_keeps_five_minutes_in_hand() {
+        assert_eq!(lease(seconds(900), seconds(900)), seconds(600));
+    }
+
+    #[test]
+    fn a_session_of_a_minute_is_leased_for_half_of_it() {
+        assert_eq!(lease(seconds(60), seconds(60)), seconds(30));
+    }
+
+    proptest! {
+        #[test]
+        fn a_lease_is_at_least_a_second_and_ends_within_the_session(
+            whole in 2_u64..=43_200, age_percent in 0_u64..=99,
+        ) {
+            let left = (whole - whole * age_percent / 100).max(1);
+
+            let lease = lease(seconds(whole), seconds(left));
+
+            prop_assert!(lease >= SHORTEST_LEASE);
+            prop_assert!(lease <= seconds(left));
+        }
+
+        #[test]
+        fn agent_replaces_a_fresh_hour_or_more_inside_botocores_advisory_window_or_before(whole in 3_600_u64..=43_200) {
+            let latest_refetch = lease(seconds(whole), seconds(whole)).mul_f64(0.95);
+
+            prop_assert!(latest_refetch + seconds(15 * 60) <= seconds(whole));
+        }
+    }
+}

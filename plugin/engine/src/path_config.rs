@@ -1,0 +1,76 @@
+//! `config`: how AWS is reached, and what roles may fall back on.
+
+use std::sync::Arc;
+
+use rolesanywhere::Client;
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::config::Config;
+use crate::faults;
+
+/// A whole configuration; what is not given goes back to its default.
+struct Write(Values);
+
+impl Ask for Write {
+    const FIELDS: &'static [Field] = &[
+        Field::string("endpoint", "URL of the Roles Anywhere endpoint, in place of the region's own; http only to loopback"),
+        Field::pem("endpoint_ca_pem", "further certificate authorities, PEM, to trust for the endpoint"),
+        Field::bool("use_fips", "use the FIPS endpoint; only some regions have one").default_text("false"),
+        Field::bool("use_dualstack", "use the dual-stack (IPv4 and IPv6) endpoint").default_text("false"),
+        Field::string("proxy_url", "HTTP proxy; default: the HTTPS_PROXY and NO_PROXY of Vault's environment. A password is masked on read")
+            .sensitive(),
+        Field::duration("connect_timeout", "longest time to connect, 1 to 60 seconds").default_text("3s"),
+        Field::duration("request_timeout", "longest time for one try, 1 to 60 seconds").default_text("10s"),
+        Field::int("max_retries", "tries after the first, 0 to 10, for 429, 5xx and network errors").default_text("3"),
+        Field::string("default_trust_anchor_arn", "trust anchor of roles that name none"),
+        Field::string("default_profile_arn", "profile of roles that name none; of the trust anchor's region and account"),
+        Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self(values.clone()))
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("config")
+        .synopsis("How AWS is reached, and what roles may fall back on.")
+        .description(
+            "A write replaces the whole configuration. Without one, the region's public endpoint and the environment's proxy are used.",
+        )
+        .read(read)
+        .write(write)
+        .delete(delete)
+        .exists(exists)
+}
+
+async fn exists(engine: Arc<Engine>, _request: Request) -> Result<bool, Fault> {
+    Ok(engine.store.config().await?.is_some())
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    match engine.store.config().await? {
+        Some(config) => Answer::json(&config.shown()),
+        None => Ok(Answer::absent()),
+    }
+}
+
+async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let stored = engine.store.config().await?;
+    let config = Config::take(&ask.0, stored.as_ref())?;
+    Client::new(&config.settings()).map_err(faults::client)?;
+    if stored.as_ref() != Some(&config) {
+        engine.store.put_config(&config).await?;
+        engine.changed();
+    }
+    Ok(Answer::nothing())
+}
+
+async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    engine.store.delete_config().await?;
+    engine.changed();
+    Ok(Answer::nothing())
+}

@@ -1,0 +1,169 @@
+//! `roles` and `roles/:name`: which AWS role a caller gets, with which certificate and for how long.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use vault_backend::{Answer, Ask, Fault, Field, Patch, Request, Route, Values};
+
+use crate::Engine;
+use crate::arn_guard;
+use crate::role::Role;
+
+/// A whole role; what is not given goes back to its default.
+struct Write {
+    name: String,
+    role: Role,
+}
+
+/// The name of a role.
+struct Named {
+    name: String,
+}
+
+const NAME: Field = Field::string("name", "name of the role");
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[NAME];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { name: values.text("name")? })
+    }
+}
+
+impl Ask for Write {
+    const FIELDS: &'static [Field] = &[
+        NAME,
+        Field::string("role_arn", "ARN of the IAM role to assume").required(),
+        Field::string(
+            "trust_anchor_arn",
+            "ARN of the trust anchor; default: the config's. Its region is the call's",
+        ),
+        Field::string(
+            "profile_arn",
+            "ARN of the Roles Anywhere profile, of the anchor's region and account; default: the config's",
+        ),
+        Field::duration(
+            "session_duration",
+            "length of a session, 900 to 43200 seconds; the profile may shorten it",
+        )
+        .default_text("3600"),
+        Field::duration(
+            "max_session_duration",
+            "longest session a caller may ask for; default: session_duration",
+        ),
+        Field::duration(
+            "certificate_ttl",
+            "life of a leaf certificate, 60 to 86400 seconds; a session may outlive it",
+        )
+        .default_text("600"),
+        Field::string("key_type", "key of a leaf")
+            .default_text("ec-p256")
+            .one_of(&["ec-p256", "ec-p384", "rsa-2048"]),
+        Field::string("issuer_ref", "issuer that signs: its id, its name or \"default\"")
+            .default_text("default"),
+        Field::string(
+            "common_name",
+            "subject CN, at most 61 characters; default: the role's name. AWS's source identity is CN=<this>",
+        ),
+        Field::list("organization", "subject O"),
+        Field::list("organizational_unit", "subject OU"),
+        Field::list("country", "subject C, two letters"),
+        Field::list("locality", "subject L"),
+        Field::list("uri_sans", "URI subject alternative names; only the first becomes a session tag"),
+        Field::list("dns_sans", "DNS subject alternative names; only the first becomes a session tag"),
+        Field::string(
+            "role_session_name",
+            "session name, 2 to 64 characters; only for profiles with acceptRoleSessionName. Default: the certificate's serial",
+        ),
+        Field::pairs(
+            "instance_properties",
+            "up to 50 properties that Roles Anywhere records with the subject",
+        ),
+        Field::bool(
+            "allow_caller_ttl",
+            "let callers ask for a ttl, up to max_session_duration, rounded up to 15 minutes",
+        )
+        .default_text("false"),
+        Field::string("region", "region that answers name; default: the trust anchor's"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { name: values.text("name")?, role: Role::take(values)? })
+    }
+}
+
+pub(crate) fn list_route() -> Route<Engine> {
+    Route::at("roles").synopsis("The names of the roles.").list(list)
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("roles/{name}")
+        .synopsis("Which AWS role a caller gets, with which certificate and for how long.")
+        .description(
+            "A write replaces the whole role, a patch changes the fields it gives. What a read returns, a write takes; an identical write changes nothing.",
+        )
+        .read(read)
+        .write(write)
+        .patch(patch)
+        .delete(delete)
+        .exists(exists)
+}
+
+async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
+    Ok(engine.store.role(request.parameter("name")).await?.is_some())
+}
+
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    Ok(Answer::list(engine.store.role_names().await?))
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    match engine.store.role(&ask.name).await? {
+        Some(role) => Answer::json(&role),
+        None => Ok(Answer::absent()),
+    }
+}
+
+async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let stored = engine.store.role(&ask.name).await?;
+    store(&engine, &ask.name, stored.as_ref(), ask.role).await
+}
+
+async fn patch(engine: Arc<Engine>, _request: Request, patch: Patch) -> Result<Answer, Fault> {
+    let name = patch.path.text("name")?;
+    let _lock = engine.store.lock().await;
+    let Some(stored) = engine.store.role(&name).await? else {
+        return Err(Fault::caller(format!("name: there is no role {name:?} to patch")));
+    };
+    let mut whole = shown(&stored)?;
+    whole.insert("name".to_owned(), Value::String(name.clone()));
+    let role = Role::take(&Values::merged(Write::FIELDS, whole, &patch.body)?)?;
+    store(&engine, &name, Some(&stored), role).await
+}
+
+async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    engine.store.delete_role(&ask.name).await?;
+    Ok(Answer::nothing())
+}
+
+/// The caller holds the store's lock.
+async fn store(engine: &Engine, name: &str, stored: Option<&Role>, role: Role) -> Result<Answer, Fault> {
+    let config = engine.store.config().await?.unwrap_or_default();
+    arn_guard::check(&config.allowed_role_arns, &role.role_arn)?;
+    role.check_certificate(name)?;
+    if stored != Some(&role) {
+        engine.store.put_role(name, &role).await?;
+    }
+    let warnings = role.warnings(name);
+    Ok(warnings.into_iter().fold(Answer::nothing(), Answer::warn))
+}
+
+fn shown(role: &Role) -> Result<Map<String, Value>, Fault> {
+    match serde_json::to_value(role) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(Fault::bug("a role is no JSON object")),
+        Err(error) => Err(Fault::bug(error)),
+    }
+}

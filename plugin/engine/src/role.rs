@@ -1,0 +1,285 @@
+//! A role: which AWS role a caller gets, with which certificate and for how long.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ca::KeySpec;
+use rolesanywhere::{ProfileArn, Region, RoleArn, SessionDuration, TrustAnchorArn};
+use serde::{Deserialize, Serialize};
+use vault_backend::{Fault, Values};
+
+use crate::arn_guard;
+use crate::config::{self, Config};
+use crate::faults;
+use crate::identity::{Caller, Place, Text};
+use crate::seconds::Bounds;
+use crate::subject::SubjectTexts;
+
+const CERTIFICATE_TTL: Bounds = Bounds { least: 60, most: 86_400 };
+const USUAL_CERTIFICATE_TTL: u64 = 600;
+/// CreateSession takes at most 50 instance properties of 1 to 200 characters (API model, `InstancePropertyMap`).
+const MOST_PROPERTIES: usize = 50;
+const LONGEST_PROPERTY: usize = 200;
+/// A caller's ttl is rounded up to this, so that a caller cannot make a session of its own for every second.
+const CALLER_TTL_STEP: u64 = 900;
+/// The name by which a role follows the mount's default issuer.
+pub(crate) const DEFAULT_ISSUER: &str = "default";
+
+/// Stored as `role/<name>`; its JSON is also what a read answers.
+#[expect(clippy::struct_field_names, reason = "the names are those of the API")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Role {
+    pub(crate) role_arn: RoleArn,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile_arn: Option<ProfileArn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_anchor_arn: Option<TrustAnchorArn>,
+    session_duration: SessionDuration,
+    /// Default: the session duration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_session_duration: Option<SessionDuration>,
+    /// Seconds, 60 to 86400.
+    certificate_ttl: u64,
+    key_type: LeafKey,
+    pub(crate) issuer_ref: String,
+    #[serde(flatten)]
+    pub(crate) subject: SubjectTexts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) role_session_name: Option<Text>,
+    pub(crate) instance_properties: BTreeMap<String, String>,
+    allow_caller_ttl: bool,
+    /// The region an answer names; default: the trust anchor's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<Region>,
+}
+
+impl Role {
+    /// Reads a write of `roles/<name>`, whole.
+    pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
+        let role_arn = values
+            .parse::<RoleArn>("role_arn")?
+            .ok_or_else(|| Fault::caller("role_arn: missing; give the ARN of the IAM role to assume"))?;
+        let session_duration =
+            session_duration(values, "session_duration")?.unwrap_or(SessionDuration::DEFAULT);
+        let role = Self {
+            role_arn,
+            profile_arn: values.parse("profile_arn")?,
+            trust_anchor_arn: values.parse("trust_anchor_arn")?,
+            session_duration,
+            max_session_duration: session_duration_bound(values, session_duration)?,
+            certificate_ttl: certificate_ttl(values)?,
+            key_type: values.parse("key_type")?.unwrap_or_default(),
+            issuer_ref: values.string("issuer_ref")?.unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
+            subject: SubjectTexts::take(values)?,
+            role_session_name: session_name(values)?,
+            instance_properties: instance_properties(values)?,
+            allow_caller_ttl: values.bool("allow_caller_ttl")?.unwrap_or(false),
+            region: values.parse("region")?,
+        };
+        role.check_place()?;
+        Ok(role)
+    }
+
+    /// The ARNs of a call, with the config's defaults where the role names none.
+    pub(crate) fn place(&self, config: &Config, mount_point: &str) -> Result<Anchorage, Fault> {
+        let missing = |field: &str| {
+            Fault::operator(format!(
+                "{field}: neither the role nor the config names one: vault write {mount_point}config default_{field}=<arn>"
+            ))
+        };
+        let anchor = self.trust_anchor_arn.as_ref().or(config.default_trust_anchor_arn.as_ref());
+        let profile = self.profile_arn.as_ref().or(config.default_profile_arn.as_ref());
+        let place = Anchorage {
+            trust_anchor: anchor.cloned().ok_or_else(|| missing("trust_anchor_arn"))?,
+            profile: profile.cloned().ok_or_else(|| missing("profile_arn"))?,
+        };
+        config::same_place(("trust_anchor_arn", &place.trust_anchor), ("profile_arn", &place.profile))?;
+        same_account(&self.role_arn, "trust_anchor_arn", place.trust_anchor.account())?;
+        arn_guard::check(&config.allowed_role_arns, &self.role_arn)?;
+        Ok(place)
+    }
+
+    /// How long a session the caller gets, when it asks for `ttl`.
+    pub(crate) fn duration(&self, ttl: Option<Duration>) -> Result<SessionDuration, Fault> {
+        let Some(ttl) = ttl else {
+            return Ok(self.session_duration);
+        };
+        if !self.allow_caller_ttl {
+            return Err(Fault::caller(
+                "ttl: this role does not let callers choose (allow_caller_ttl is false)",
+            ));
+        }
+        let most = u64::from(self.max_session_duration.unwrap_or(self.session_duration).as_secs());
+        let least = u64::from(SessionDuration::MIN.as_secs());
+        let asked = Bounds { least, most }.check("ttl", ttl)?.as_secs();
+        let rounded = asked.div_ceil(CALLER_TTL_STEP) * CALLER_TTL_STEP;
+        SessionDuration::try_from(Duration::from_secs(rounded.min(most)))
+            .map_err(|error| Fault::caller(format!("ttl: {error}")))
+    }
+
+    pub(crate) fn key(&self) -> KeySpec {
+        self.key_type.spec()
+    }
+
+    pub(crate) fn certificate_ttl(&self) -> Duration {
+        Duration::from_secs(self.certificate_ttl)
+    }
+
+    /// The region an answer names.
+    pub(crate) fn region(&self, anchor: &TrustAnchorArn) -> String {
+        self.region.as_ref().unwrap_or(anchor.region()).to_string()
+    }
+
+    /// Refuses a role whose certificates could not be issued: the default common name is `name`.
+    pub(crate) fn check_certificate(&self, name: &str) -> Result<(), Fault> {
+        if self.subject.common_name.is_none() {
+            Text::parse(Place::CommonName, "name (the default common_name)", name)?;
+        }
+        self.subject.profile(name, Caller, self.key(), self.certificate_ttl())?.check().map_err(faults::ca)
+    }
+
+    /// What an operator should know about this role, though it is legal.
+    pub(crate) fn warnings(&self, name: &str) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.subject.common_name.is_none() {
+            warnings.push(format!(
+                "common_name is not set: every caller of this role is {name:?} at AWS, and CloudTrail cannot tell them apart"
+            ));
+        }
+        let seconds = self.session_duration.as_secs();
+        if seconds < 3600 {
+            warnings.push(format!(
+                "session_duration of {seconds} s: botocore refreshes from 15 minutes before the end, so short sessions are refreshed all the time; 3600 s or more is advised"
+            ));
+        } else if seconds == 3600 {
+            warnings.push(
+                "session_duration of 3600 s outlasts an outage of Vault by 15 to 45 minutes only; 14400 s, with the IAM role's MaxSessionDuration raised to it, is advised".to_owned(),
+            );
+        }
+        if self.key().is_slow() {
+            warnings.push(format!(
+                "key_type {}: making an RSA key takes about 100 ms of CPU per session",
+                self.key()
+            ));
+        }
+        warnings
+    }
+
+    fn check_place(&self) -> Result<(), Fault> {
+        if let Some(anchor) = &self.trust_anchor_arn {
+            same_account(&self.role_arn, "trust_anchor_arn", anchor.account())?;
+        }
+        if let Some(profile) = &self.profile_arn {
+            same_account(&self.role_arn, "profile_arn", profile.account())?;
+        }
+        match (&self.trust_anchor_arn, &self.profile_arn) {
+            (Some(anchor), Some(profile)) => {
+                config::same_place(("trust_anchor_arn", anchor), ("profile_arn", profile))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The trust anchor and the profile of one call: one region, one account.
+#[derive(Clone, Debug)]
+pub(crate) struct Anchorage {
+    pub(crate) trust_anchor: TrustAnchorArn,
+    pub(crate) profile: ProfileArn,
+}
+
+/// The kinds of key a leaf may have: what Roles Anywhere is known to take and what is made fast enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LeafKey {
+    #[default]
+    #[serde(rename = "ec-p256")]
+    EcP256,
+    #[serde(rename = "ec-p384")]
+    EcP384,
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
+}
+
+impl LeafKey {
+    fn spec(self) -> KeySpec {
+        match self {
+            Self::EcP256 => KeySpec::EcP256,
+            Self::EcP384 => KeySpec::EcP384,
+            Self::Rsa2048 => KeySpec::Rsa2048,
+        }
+    }
+}
+
+impl std::str::FromStr for LeafKey {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ec-p256" => Ok(Self::EcP256),
+            "ec-p384" => Ok(Self::EcP384),
+            "rsa-2048" => Ok(Self::Rsa2048),
+            _ => Err("is none of ec-p256, ec-p384, rsa-2048"),
+        }
+    }
+}
+
+fn same_account(role: &RoleArn, field: &str, account: &str) -> Result<(), Fault> {
+    if role.account() == account {
+        return Ok(());
+    }
+    Err(Fault::caller(format!(
+        "role_arn: {role} is in account {}, but {field} is in {account}; Roles Anywhere needs both in one account",
+        role.account()
+    )))
+}
+
+fn session_duration(values: &Values, field: &str) -> Result<Option<SessionDuration>, Fault> {
+    let Some(given) = values.duration(field)? else {
+        return Ok(None);
+    };
+    SessionDuration::try_from(given).map(Some).map_err(|error| Fault::caller(format!("{field}: {error}")))
+}
+
+fn session_duration_bound(values: &Values, usual: SessionDuration) -> Result<Option<SessionDuration>, Fault> {
+    let most = session_duration(values, "max_session_duration")?;
+    match most {
+        Some(most) if most < usual => Err(Fault::caller(format!(
+            "max_session_duration: {} is below session_duration, which is {}",
+            most.as_secs(),
+            usual.as_secs()
+        ))),
+        _ => Ok(most),
+    }
+}
+
+fn certificate_ttl(values: &Values) -> Result<u64, Fault> {
+    match values.duration("certificate_ttl")? {
+        Some(given) => Ok(CERTIFICATE_TTL.check("certificate_ttl", given)?.as_secs()),
+        None => Ok(USUAL_CERTIFICATE_TTL),
+    }
+}
+
+fn session_name(values: &Values) -> Result<Option<Text>, Fault> {
+    let given = values.string("role_session_name")?;
+    given.map(|text| Text::parse(Place::SessionName, "role_session_name", &text)).transpose()
+}
+
+fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Fault> {
+    let given = values.pairs("instance_properties")?.unwrap_or_default();
+    if given.len() > MOST_PROPERTIES {
+        return Err(Fault::caller(format!(
+            "instance_properties: {} entries, at most {MOST_PROPERTIES} are allowed",
+            given.len()
+        )));
+    }
+    let lengths = 1..=LONGEST_PROPERTY;
+    for (key, value) in &given {
+        if !lengths.contains(&key.chars().count()) || !lengths.contains(&value.chars().count()) {
+            return Err(Fault::caller(format!(
+                "instance_properties: {key:?} and its value must have 1 to {LONGEST_PROPERTY} characters"
+            )));
+        }
+    }
+    Ok(given)
+}

@@ -1,0 +1,67 @@
+//! Config, issuers and the AWS client as one value that changes as a whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use rolesanywhere::Client;
+use tokio::sync::Mutex;
+use vault_backend::Fault;
+
+use crate::config::Config;
+use crate::faults;
+use crate::issuers::Issuers;
+use crate::store::Store;
+
+/// What a request needs beside its role. Requests in flight keep the one they began with.
+pub(crate) struct Snapshot {
+    pub(crate) config: Config,
+    pub(crate) issuers: Issuers,
+    pub(crate) client: Client,
+}
+
+/// The current snapshot of one mount, made on first use.
+pub(crate) struct Snapshots {
+    current: ArcSwapOption<Snapshot>,
+    /// Counts what made a snapshot stale, so that one read before a change is never published after it.
+    changes: AtomicU64,
+    loading: Mutex<()>,
+}
+
+impl Snapshots {
+    pub(crate) fn new() -> Self {
+        Self { current: ArcSwapOption::empty(), changes: AtomicU64::new(0), loading: Mutex::new(()) }
+    }
+
+    /// The current snapshot, read from storage when there is none.
+    pub(crate) async fn get(&self, store: &Store) -> Result<Arc<Snapshot>, Fault> {
+        if let Some(current) = self.current.load_full() {
+            return Ok(current);
+        }
+        let _one_at_a_time = self.loading.lock().await;
+        if let Some(current) = self.current.load_full() {
+            return Ok(current);
+        }
+        let before = self.changes.load(Ordering::SeqCst);
+        let fresh = Arc::new(Snapshot::load(store).await?);
+        self.current.store(Some(Arc::clone(&fresh)));
+        if self.changes.load(Ordering::SeqCst) != before {
+            self.current.store(None);
+        }
+        Ok(fresh)
+    }
+
+    /// Says that what a snapshot holds has changed in storage.
+    pub(crate) fn drop_current(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.current.store(None);
+    }
+}
+
+impl Snapshot {
+    async fn load(store: &Store) -> Result<Self, Fault> {
+        let config = store.config().await?.unwrap_or_default();
+        let client = Client::new(&config.settings()).map_err(faults::client)?;
+        Ok(Self { issuers: Issuers::load(store).await?, client, config })
+    }
+}

@@ -1,0 +1,121 @@
+//! What the engine keeps in Vault's storage: the keys, the records, and nothing else.
+//!
+//! Logical storage has no transactions and requests run concurrently, so every write holds [`Store::lock`] and puts in one
+//! order: key, issuer, pointer last. A crash between two puts leaves something unused, never something broken; see
+//! `issuers::repair`.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use vault_backend::{Fault, Storage};
+
+use crate::config::Config;
+use crate::role::Role;
+
+pub(crate) const CONFIG: &str = "config";
+pub(crate) const ISSUERS_CONFIG: &str = "config/issuers";
+pub(crate) const ISSUER_PREFIX: &str = "issuer/";
+pub(crate) const ROLE_PREFIX: &str = "role/";
+/// Seal-wrapped: private keys of issuers and of pending signing requests.
+pub(crate) const KEY_PREFIX: &str = "key/";
+
+/// An issuer without its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IssuerRecord {
+    /// A UUID, which never changes.
+    pub(crate) id: String,
+    /// The operator's name for it, unique in the mount.
+    pub(crate) name: Option<String>,
+    /// The record of its key, under [`KEY_PREFIX`].
+    pub(crate) key_id: String,
+    pub(crate) certificate_pem: String,
+    /// Its parents, nearest first.
+    pub(crate) chain_pem: Vec<String>,
+}
+
+/// Which issuer signs when a role names none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IssuersConfig {
+    pub(crate) default: Option<String>,
+}
+
+/// The engine's view of one mount's storage.
+#[derive(Clone)]
+pub(crate) struct Store {
+    storage: Storage,
+    lock: Arc<Mutex<()>>,
+}
+
+impl Store {
+    pub(crate) fn new(storage: Storage) -> Self {
+        Self { storage, lock: Arc::default() }
+    }
+
+    /// Held through every read-check-write, so that two operators at once cannot mix.
+    pub(crate) async fn lock(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.lock).lock_owned().await
+    }
+
+    pub(crate) async fn config(&self) -> Result<Option<Config>, Fault> {
+        Ok(self.storage.get_json(CONFIG).await?)
+    }
+
+    pub(crate) async fn put_config(&self, config: &Config) -> Result<(), Fault> {
+        Ok(self.storage.put_json(CONFIG, config).await?)
+    }
+
+    pub(crate) async fn delete_config(&self) -> Result<(), Fault> {
+        Ok(self.storage.delete(CONFIG).await?)
+    }
+
+    pub(crate) async fn role(&self, name: &str) -> Result<Option<Role>, Fault> {
+        Ok(self.storage.get_json(&format!("{ROLE_PREFIX}{name}")).await?)
+    }
+
+    pub(crate) async fn put_role(&self, name: &str, role: &Role) -> Result<(), Fault> {
+        Ok(self.storage.put_json(&format!("{ROLE_PREFIX}{name}"), role).await?)
+    }
+
+    pub(crate) async fn delete_role(&self, name: &str) -> Result<(), Fault> {
+        Ok(self.storage.delete(&format!("{ROLE_PREFIX}{name}")).await?)
+    }
+
+    pub(crate) async fn role_names(&self) -> Result<Vec<String>, Fault> {
+        Ok(self.storage.list(ROLE_PREFIX).await?)
+    }
+
+    pub(crate) async fn issuer_ids(&self) -> Result<Vec<String>, Fault> {
+        Ok(self.storage.list(ISSUER_PREFIX).await?)
+    }
+
+    pub(crate) async fn issuer(&self, id: &str) -> Result<Option<IssuerRecord>, Fault> {
+        Ok(self.storage.get_json(&format!("{ISSUER_PREFIX}{id}")).await?)
+    }
+
+    pub(crate) async fn put_issuer(&self, record: &IssuerRecord) -> Result<(), Fault> {
+        Ok(self.storage.put_json(&format!("{ISSUER_PREFIX}{}", record.id), record).await?)
+    }
+
+    pub(crate) async fn issuers_config(&self) -> Result<IssuersConfig, Fault> {
+        Ok(self.storage.get_json(ISSUERS_CONFIG).await?.unwrap_or_default())
+    }
+
+    pub(crate) async fn put_issuers_config(&self, config: &IssuersConfig) -> Result<(), Fault> {
+        Ok(self.storage.put_json(ISSUERS_CONFIG, config).await?)
+    }
+
+    pub(crate) async fn key_ids(&self) -> Result<Vec<String>, Fault> {
+        Ok(self.storage.list(KEY_PREFIX).await?)
+    }
+
+    /// The PKCS#8 DER of a key.
+    pub(crate) async fn key(&self, id: &str) -> Result<Option<ca::Secret>, Fault> {
+        let bytes = self.storage.get(&format!("{KEY_PREFIX}{id}")).await?;
+        Ok(bytes.map(ca::Secret::new))
+    }
+
+    pub(crate) async fn put_key(&self, id: &str, key: &ca::Secret) -> Result<(), Fault> {
+        Ok(self.storage.put_sealed(&format!("{KEY_PREFIX}{id}"), key.expose().to_vec()).await?)
+    }
+}
