@@ -1,1 +1,35 @@
-//! harness
+//! Real Vault servers, with the plugin registered by its SHA-256, as values that clean up when they are dropped.
+//!
+//! ```text
+//! test ──▶ Stage ─┬─▶ Vault ──▶ vault server (a child process) ──▶ plugin process
+//!                 │     ├─ Api: HTTP with a token      ├─ its log, parsed line by line
+//!                 │     └─ cli(): the real vault CLI   └─ a temporary folder that holds all of it
+//!                 └─▶ Emulator (in this process) ◀── the plugin's CreateSession, and sts::caller_identity
+//! ```
+//! Start reading at [`Vault`], then [`Stage`]. Everything listens on loopback; everything started is ended by its process
+//! id on drop. A missing binary panics with the make verb that builds it; nothing is ever skipped.
+
+#![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
+
+mod api;
+mod audit;
+pub mod binaries;
+mod cli;
+mod log;
+mod ports;
+mod processes;
+mod settings;
+mod stage;
+pub mod sts;
+mod vault;
+mod wait;
+
+pub use api::{Api, Reply};
+pub use audit::AuditDevice;
+pub use cli::CliRun;
+pub use log::LogLine;
+pub use processes::{has_ended, kill, sockets_of};
+pub use settings::{Settings, Storage};
+pub use stage::{ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN};
+pub use vault::{Plugin, Vault};
+pub use wait::until;

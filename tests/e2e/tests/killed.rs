@@ -1,0 +1,82 @@
+//! The plugin's process is killed under load, and Vault starts another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use harness::{Api, Reply, Stage, kill, until};
+use tokio::task::JoinSet;
+
+const READERS: usize = 4;
+const KILLS: usize = 3;
+/// What a client waits after an error. Vault needs a few milliseconds to notice that the process is gone.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Counts across readers, and when to stop.
+#[derive(Default)]
+struct Load {
+    succeeded: AtomicUsize,
+    over: AtomicBool,
+}
+
+#[tokio::test]
+async fn readers_of_a_killed_process_see_vaults_own_error_and_the_next_read_succeeds() {
+    let stage = Stage::dev().await;
+    let load = Arc::new(Load::default());
+    let mut readers = JoinSet::new();
+    for _ in 0..READERS {
+        readers.spawn(keep_reading(stage.root().clone(), Arc::clone(&load)));
+    }
+
+    for _ in 0..KILLS {
+        some_reads(&load).await;
+        let pids = stage.vault.plugin_pids();
+        pids.iter().copied().for_each(kill);
+        until("a new plugin process", Duration::from_secs(10), async || {
+            stage.vault.plugin_pids().iter().any(|pid| !pids.contains(pid)).then_some(())
+        })
+        .await;
+    }
+    some_reads(&load).await;
+    load.over.store(true, Relaxed);
+
+    let failures: Vec<Reply> = readers.join_all().await.into_iter().flatten().collect();
+    assert!(failures.len() <= 2 * KILLS * READERS, "{} failures: {failures:?}", failures.len());
+    for failure in &failures {
+        assert!(is_vaults_own(failure), "{} {}", failure.status, failure.text);
+    }
+    let answer = stage.creds("demo").await.ok();
+    stage.caller(&answer).await.unwrap();
+}
+
+/// Reads until the load is over; every answer that is no success comes back.
+async fn keep_reading(api: Api, load: Arc<Load>) -> Vec<Reply> {
+    let mut failures = Vec::new();
+    while !load.over.load(Relaxed) {
+        let reply = api.read("iamra/creds/demo").await;
+        if reply.status == 200 {
+            load.succeeded.fetch_add(1, Relaxed);
+        } else {
+            failures.push(reply);
+            tokio::time::sleep(BACK_OFF).await;
+        }
+    }
+    failures
+}
+
+async fn some_reads(load: &Load) {
+    let before = load.succeeded.load(Relaxed);
+    until("some reads that succeed", Duration::from_secs(20), async || {
+        (load.succeeded.load(Relaxed) >= before + 20).then_some(())
+    })
+    .await;
+}
+
+/// What Vault itself answers for a request that was under way in a process that died.
+fn is_vaults_own(reply: &Reply) -> bool {
+    let text = reply.errors();
+    reply.status == 500
+        && ["Unavailable", "EOF", "plugin shutdown", "connection refused", "transport is closing"]
+            .iter()
+            .any(|word| text.contains(word))
+}

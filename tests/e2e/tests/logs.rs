@@ -1,0 +1,66 @@
+//! The plugin's log lines arrive in Vault's log structured, each at its level.
+
+use harness::{LogLine, Stage, binaries::PLUGIN};
+use serde_json::json;
+
+/// Lines that the plugin wrote while it served a request.
+fn is_ours(line: &LogLine) -> bool {
+    ["mount", "request_id"].iter().all(|key| line.fields.contains_key(*key))
+}
+
+#[tokio::test]
+async fn a_read_is_logged_with_its_mount_and_request() {
+    let stage = Stage::dev().await;
+    let answer = stage.creds("demo").await.ok();
+    let serial = answer.string("serial_number").to_owned();
+
+    let line =
+        stage.vault.logged("the serial of the issued certificate", |line| line.raw.contains(&serial)).await;
+
+    assert_eq!(line.level, "info", "{}", line.raw);
+    assert!(is_ours(&line), "{}", line.raw);
+    assert_eq!(answer.body["request_id"], line.fields["request_id"], "{}", line.raw);
+}
+
+#[tokio::test]
+async fn a_refusal_of_aws_is_logged_for_whoever_debugs_it() {
+    let stage = Stage::dev().await;
+    stage.trust(&e2e::paper::Paper::root("other", e2e::paper::Flaw::None).certificate).await;
+
+    let _ = stage.creds("demo").await.refused(400);
+
+    let untrusted = |line: &LogLine| line.raw.contains("Untrusted") && is_ours(line);
+    let line = stage.vault.logged("a refusal", untrusted).await;
+    assert_eq!(line.level, "debug", "{}", line.raw);
+}
+
+#[tokio::test]
+async fn no_line_of_the_plugin_arrives_raw() {
+    let stage = Stage::dev().await;
+    let _ = stage.creds("demo").await.ok();
+    stage.knobs(json!({ "answer": "html" })).await;
+    let _ = stage.creds("demo").await;
+    stage.vault.logged("a line of the plugin's", is_ours).await;
+
+    for line in stage.vault.logs() {
+        assert!(!line.message.contains("@message") && !line.message.contains("@level"), "{}", line.raw);
+    }
+}
+
+#[tokio::test]
+async fn lines_of_two_mounts_name_their_own() {
+    let stage = Stage::dev().await;
+    stage.vault.mount("second", PLUGIN).await;
+    stage.set_up("second").await;
+    let second = stage.root().read("second/creds/demo").await.ok();
+    stage.trust(&stage.ca_pem("iamra").await).await;
+    let first = stage.creds("demo").await.ok();
+
+    let mut mounts = Vec::new();
+    for serial in [first.string("serial_number"), second.string("serial_number")] {
+        let line = stage.vault.logged("the serial", |line| line.raw.contains(serial)).await;
+        mounts.push(line.fields["mount"].clone());
+    }
+
+    assert_ne!(mounts[0], mounts[1]);
+}

@@ -1,0 +1,114 @@
+//! Where the programs under test are. The one owner of the environment in this crate.
+//!
+//! | program | looked for |
+//! | --- | --- |
+//! | Vault | `HARNESS_VAULT`; `vault` on `PATH` from 1.16 on; `target/tools/vault` (`make tools`) |
+//! | the plugin | `HARNESS_PLUGIN`; `target/plugin/…`, the static release (`make release`): what is tested is what is shipped |
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The name of the plugin's binary, under which it is also registered.
+pub const PLUGIN: &str = "vault-plugin-secrets-iamra";
+
+/// Vault 1.16 is the oldest whose catalog and answers the stories were written for.
+const OLDEST_VAULT: (u32, u32) = (1, 16);
+
+/// The Vault binary: server and CLI.
+///
+/// # Panics
+/// When there is none; the message names the make verb.
+pub fn vault() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        from_environment("HARNESS_VAULT")
+            .or_else(vault_on_path)
+            .or_else(|| existing(workspace().join("target/tools/vault")))
+            .expect("no vault 1.16 or newer on PATH and none built: run `make tools`")
+    })
+}
+
+/// The plugin's release binary.
+///
+/// # Panics
+/// When there is none; the message names the make verb.
+pub fn plugin() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        from_environment("HARNESS_PLUGIN")
+            .or_else(|| existing(workspace().join("target/plugin").join(PLUGIN)))
+            .expect("the plugin is not built: run `make release`")
+    })
+}
+
+/// Builds an example of a workspace package with the cargo that built this test, and says where it is.
+///
+/// # Panics
+/// When it does not build.
+pub fn example(package: &str, name: &str) -> PathBuf {
+    let build = Command::new(env!("CARGO"))
+        .current_dir(workspace())
+        .args(["build", "--locked", "--package", package, "--example", name, "--message-format=json"])
+        .output()
+        .expect("cargo runs");
+    assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
+    String::from_utf8_lossy(&build.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo names the executable it built")
+}
+
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn from_environment(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(variable(name)?);
+    assert!(path.is_file(), "{name}={} is no file", path.display());
+    Some(path)
+}
+
+fn existing(path: PathBuf) -> Option<PathBuf> {
+    path.is_file().then_some(path)
+}
+
+fn vault_on_path() -> Option<PathBuf> {
+    let path = variable("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join("vault"))
+        .find(|vault| vault.is_file() && is_new_enough(vault))
+}
+
+fn is_new_enough(vault: &Path) -> bool {
+    let Ok(run) = Command::new(vault).arg("version").output() else { return false };
+    major_minor(&String::from_utf8_lossy(&run.stdout)).is_some_and(|version| version >= OLDEST_VAULT)
+}
+
+/// Major and minor number of what `vault version` prints: `Vault v1.21.1 (…), built …`.
+fn major_minor(printed: &str) -> Option<(u32, u32)> {
+    let mut numbers = printed.split_once('v')?.1.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the owner of the environment in the harness")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_line_of_vault_is_understood() {
+        assert_eq!(major_minor("Vault v1.21.1 ('0d8e'), built 2025-11-18T13:04:32Z"), Some((1, 21)));
+        assert!(major_minor("Vault v1.9.3").unwrap() < OLDEST_VAULT);
+        assert_eq!(major_minor("something else"), None);
+    }
+}

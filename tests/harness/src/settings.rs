@@ -1,0 +1,89 @@
+//! What a server is started with, and how that is told to Vault.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command};
+
+use serde_json::{Value, json};
+
+use crate::binaries;
+
+/// The token of a dev server's root, and the only one it starts with.
+pub(crate) const DEV_ROOT_TOKEN: &str = "root";
+
+/// How a server keeps what it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// A dev server: unsealed, in memory, gone when it ends.
+    Memory,
+    /// A server with the `file` backend.
+    File,
+    /// A single node with integrated storage.
+    Raft,
+}
+
+/// What may differ between servers beside their storage.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it stores.
+    pub storage: Storage,
+    /// Vault's log level; `debug` unless told.
+    pub log_level: &'static str,
+    /// Environment variables of the server, and so of its plugins. Nothing else of ours reaches them.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// The usual settings for a storage.
+    pub fn of(storage: Storage) -> Settings {
+        Settings { storage, log_level: "debug", environment: Vec::new() }
+    }
+
+    /// Starts the server process. `folder` holds `plugins/`, `data/`, `tmp/` and the two output files.
+    pub(crate) fn spawn(&self, folder: &Path, port: u16) -> Child {
+        let config = folder.join("vault.json");
+        fs::write(&config, self.config(folder, port).to_string()).expect("the temporary folder is writable");
+        let mut command = Command::new(binaries::vault());
+        command.arg("server").arg("-log-format=json").arg(format!("-log-level={}", self.log_level));
+        command.arg(format!("-config={}", config.display()));
+        if self.storage == Storage::Memory {
+            command.args(["-dev", "-dev-no-store-token"]).arg(format!("-dev-root-token-id={DEV_ROOT_TOKEN}"));
+            command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
+        }
+        command
+            .env_clear()
+            .env("HOME", folder)
+            .env("TMPDIR", folder.join("tmp"))
+            .envs(self.environment.iter().cloned())
+            .stdin(std::process::Stdio::null())
+            .stdout(appended(&folder.join("vault.out")))
+            .stderr(appended(&folder.join("vault.log")))
+            .spawn()
+            .expect("vault starts")
+    }
+
+    fn config(&self, folder: &Path, port: u16) -> Value {
+        let mut config = json!({ "plugin_directory": folder.join("plugins"), "disable_mlock": true });
+        let data = folder.join("data");
+        let storage = match self.storage {
+            Storage::Memory => return config,
+            Storage::File => json!({ "file": { "path": data } }),
+            Storage::Raft => {
+                json!({ "raft": { "path": data, "node_id": "one", "performance_multiplier": "1" } })
+            }
+        };
+        config["storage"] = storage;
+        config["api_addr"] = json!(format!("http://127.0.0.1:{port}"));
+        config["cluster_addr"] = json!(format!("https://127.0.0.1:{}", port + 1));
+        config["listener"] = json!({ "tcp": {
+            "address": format!("127.0.0.1:{port}"),
+            "cluster_address": format!("127.0.0.1:{}", port + 1),
+            "tls_disable": true,
+        }});
+        config
+    }
+}
+
+fn appended(file: &Path) -> File {
+    File::options().create(true).append(true).open(file).expect("the temporary folder is writable")
+}

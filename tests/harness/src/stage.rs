@@ -1,0 +1,159 @@
+//! A Vault and an AWS that know each other: what most stories start from.
+
+use std::time::Duration;
+
+use aws_emulator::{Emulator, Options, State};
+use serde_json::{Value, json};
+
+use crate::api::plain_client;
+use crate::binaries::PLUGIN;
+use crate::sts::{self, CallerIdentity, Credentials, StsError};
+use crate::{Api, Reply, Vault};
+
+/// The account of the emulated AWS.
+pub const ACCOUNT: &str = "111122223333";
+/// Its region.
+pub const REGION: &str = "eu-central-1";
+/// Its trust anchor, which trusts the mount's own CA.
+pub const TRUST_ANCHOR_ARN: &str =
+    "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/0f9f4a3c-52c1-4c2e-9a51-6d1e0b7a1c01";
+/// Its profile, which lists the role.
+pub const PROFILE_ARN: &str =
+    "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/7c1d9d53-8f0e-4a53-8f6a-2f0e6b1f4b02";
+/// Its role, which the trust anchor may assume.
+pub const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/demo";
+
+/// A server with the plugin mounted at `iamra/`, and an AWS on loopback that trusts the mount's CA.
+pub struct Stage {
+    /// The server.
+    pub vault: Vault,
+    /// The AWS; its admin pages are asked through [`Stage::admin`].
+    pub aws: Emulator,
+}
+
+impl Stage {
+    /// A dev server on which `vault read iamra/creds/demo` works.
+    pub async fn dev() -> Stage {
+        Stage::on(Vault::dev().await).await
+    }
+
+    /// The same on a server of another kind.
+    pub async fn on(vault: Vault) -> Stage {
+        let stage = Stage::without_ca(vault).await;
+        stage.set_up("iamra").await;
+        stage
+    }
+
+    /// A server with the plugin mounted and nothing written to it, beside an AWS that has no anchor yet.
+    pub async fn without_ca(vault: Vault) -> Stage {
+        let aws = Emulator::start(state(), Options::default()).await;
+        vault.mount("iamra", PLUGIN).await;
+        Stage { vault, aws }
+    }
+
+    /// Gives a mount a root CA that the anchor trusts, the configuration and the role `demo`.
+    pub async fn set_up(&self, mount: &str) {
+        let root = json!({ "common_name": format!("{mount} test root") });
+        let _ = self.root().write(&format!("{mount}/root/generate/internal"), root).await.ok();
+        self.trust(&self.ca_pem(mount).await).await;
+        let _ = self.root().write(&format!("{mount}/config"), self.config()).await.ok();
+        let _ = self.root().write(&format!("{mount}/roles/demo"), json!({ "role_arn": ROLE_ARN })).await.ok();
+    }
+
+    /// The configuration that leads a mount to this AWS.
+    pub fn config(&self) -> Value {
+        json!({
+            "endpoint": self.aws.url(),
+            "default_trust_anchor_arn": TRUST_ANCHOR_ARN,
+            "default_profile_arn": PROFILE_ARN,
+        })
+    }
+
+    /// The certificate of a mount's issuing CA, as anyone may read it.
+    pub async fn ca_pem(&self, mount: &str) -> String {
+        self.root().without_token().read(&format!("{mount}/ca/pem")).await.ok().text
+    }
+
+    /// Makes the anchor trust exactly these certificates.
+    pub async fn trust(&self, certificates_pem: &str) {
+        let mut state = self.admin("GET", "state", None).await;
+        state["trust_anchors"] = json!([{
+            "id": id_of(TRUST_ANCHOR_ARN), "name": "vault", "enabled": true, "certificates_pem": certificates_pem,
+        }]);
+        self.admin("PUT", "state", Some(state)).await;
+    }
+
+    /// Turns some of the AWS's knobs: latency, throttling, answers it should not give.
+    pub async fn knobs(&self, knobs: Value) {
+        self.admin("PUT", "knobs", Some(knobs)).await;
+    }
+
+    /// What the AWS did so far: one entry a request, with the rule that fired.
+    pub async fn aws_log(&self) -> Vec<Value> {
+        self.admin("GET", "log", None).await.as_array().cloned().unwrap_or_default()
+    }
+
+    /// The sessions the AWS has issued, without their secrets.
+    pub async fn sessions(&self) -> Vec<Value> {
+        self.admin("GET", "sessions", None).await.as_array().cloned().unwrap_or_default()
+    }
+
+    /// Asks one of the AWS's admin pages.
+    ///
+    /// # Panics
+    /// When the page is not there or refuses.
+    pub async fn admin(&self, method: &str, page: &str, body: Option<Value>) -> Value {
+        let url = format!("{}/_admin/{page}", self.aws.url());
+        let method = method.parse().expect("a method name");
+        let mut request = plain_client().request(method, url).timeout(Duration::from_secs(10));
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.expect("the emulator answers");
+        let status = response.status();
+        let text = response.text().await.expect("the emulator ends its answers");
+        assert!(status.is_success(), "admin page {page}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// The server's API as root.
+    pub fn root(&self) -> &Api {
+        self.vault.root()
+    }
+
+    /// `vault read iamra/creds/<role>` as root.
+    pub async fn creds(&self, role: &str) -> Reply {
+        self.root().read(&format!("iamra/creds/{role}")).await
+    }
+
+    /// Asks this AWS's STS who the holder of an answer of `creds/:role` is.
+    pub async fn caller(&self, answer: &Reply) -> Result<CallerIdentity, StsError> {
+        let credentials = Credentials::from_vault(&answer.body)?;
+        sts::caller_identity(self.aws.url(), REGION, None, &credentials).await
+    }
+}
+
+fn state() -> State {
+    let trust_policy = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": { "Service": "rolesanywhere.amazonaws.com" },
+        "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+        "Condition": { "ArnEquals": { "aws:SourceArn": TRUST_ANCHOR_ARN } },
+    }]});
+    let state = json!({
+        "account": ACCOUNT,
+        "region": REGION,
+        "trust_anchors": [],
+        "crls": [],
+        "profiles": [{ "id": id_of(PROFILE_ARN), "name": "demo", "enabled": true, "role_arns": [ROLE_ARN],
+            "duration_seconds": 3600, "accept_role_session_name": false, "attribute_mappings": null,
+            "session_policy": null }],
+        "roles": [{ "name": "demo", "path": "/", "max_session_duration": 43_200, "trust_policy": trust_policy }],
+        "management_keys": [],
+    });
+    serde_json::from_value(state).expect("the emulator's state takes this shape")
+}
+
+fn id_of(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or_default()
+}

@@ -1,0 +1,334 @@
+//! A real Vault server as a value: it starts, is talked to, restarted, sealed or killed, and cleans up on drop.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::settings::DEV_ROOT_TOKEN;
+use crate::{Api, AuditDevice, CliRun, LogLine, Reply, Settings, Storage, binaries, ports, processes, until};
+
+/// A cold start on a busy two-core machine takes under two seconds; raft elects for one more.
+const START: Duration = Duration::from_secs(30);
+
+/// Starts that are tried before giving up, when another process takes a port between look and use.
+const TRIES: usize = 3;
+
+/// A running Vault server with a folder and a port pair of its own.
+pub struct Vault {
+    child: Child,
+    port: u16,
+    settings: Settings,
+    api: Api,
+    root_token: String,
+    unseal_key: String,
+    folder: TempDir,
+}
+
+/// A plugin as the catalog of a server knows it.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// Its name in the catalog, and the type to mount.
+    pub name: String,
+    /// The version it reports of itself, such as `v0.1.0`.
+    pub version: String,
+    /// The SHA-256 of its binary, in hex.
+    pub sha256: String,
+}
+
+impl Vault {
+    /// A dev server with the plugin registered.
+    pub async fn dev() -> Vault {
+        Vault::with_plugin(Settings::of(Storage::Memory)).await
+    }
+
+    /// An unsealed server on the file backend with the plugin registered.
+    pub async fn server_file() -> Vault {
+        Vault::with_plugin(Settings::of(Storage::File)).await
+    }
+
+    /// An unsealed single node on integrated storage with the plugin registered.
+    pub async fn server_raft() -> Vault {
+        Vault::with_plugin(Settings::of(Storage::Raft)).await
+    }
+
+    /// A server with these settings and the plugin registered.
+    pub async fn with_plugin(settings: Settings) -> Vault {
+        let vault = Vault::bare(settings).await;
+        vault.register(binaries::plugin()).await;
+        vault
+    }
+
+    /// A server with these settings and nothing in its catalog.
+    ///
+    /// # Panics
+    /// When it does not start; the message holds the end of its log.
+    pub async fn bare(settings: Settings) -> Vault {
+        let folder = tempfile::Builder::new().prefix("vault-").tempdir().expect("a temporary folder");
+        for name in ["plugins", "data", "tmp"] {
+            fs::create_dir(folder.path().join(name)).expect("the temporary folder is writable");
+        }
+        let (child, port) = start(&settings, folder.path()).await;
+        let api = Api::new(format!("http://127.0.0.1:{port}"), None);
+        let mut vault = Vault {
+            child,
+            port,
+            settings,
+            api,
+            root_token: String::new(),
+            unseal_key: String::new(),
+            folder,
+        };
+        (vault.root_token, vault.unseal_key) = vault.first_keys().await;
+        vault.api = vault.api.with_token(&vault.root_token);
+        vault.unseal().await;
+        vault
+    }
+
+    /// The root token and the one unseal key: a dev server prints them, any other is initialised here.
+    async fn first_keys(&self) -> (String, String) {
+        if self.settings.storage == Storage::Memory {
+            return (DEV_ROOT_TOKEN.to_owned(), self.printed("Unseal Key: ").await);
+        }
+        let init =
+            self.api.write("sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await.ok();
+        let text = |value: &Value| value.as_str().expect("init answers with texts").to_owned();
+        (text(&init.body["root_token"]), text(&init.body["keys_base64"][0]))
+    }
+
+    async fn printed(&self, label: &str) -> String {
+        let file = self.folder().join("vault.out");
+        until(&format!("{label:?} on the server's output"), START, async || {
+            let out = fs::read_to_string(&file).ok()?;
+            out.lines().find_map(|line| line.strip_prefix(label)).map(str::to_owned)
+        })
+        .await
+    }
+
+    /// Registers a plugin binary by its SHA-256 under its file name, with the version it reports.
+    pub async fn register(&self, binary: &Path) -> Plugin {
+        let name = binary.file_name().and_then(|name| name.to_str()).expect("a file name").to_owned();
+        let home = self.folder().join("plugins").join(&name);
+        if fs::hard_link(binary, &home).is_err() {
+            fs::copy(binary, &home).expect("the plugin is readable and the folder writable");
+        }
+        let sha256 = hex::encode(digest(&SHA256, &fs::read(&home).expect("just written")));
+        let version = reported_version(&home);
+        let entry = json!({ "sha256": sha256, "command": name, "version": version });
+        let _ = self.api.write(&format!("sys/plugins/catalog/secret/{name}"), entry).await.ok();
+        Plugin { name, version, sha256 }
+    }
+
+    /// Mounts a secrets engine: a builtin one or a registered plugin.
+    pub async fn mount(&self, path: &str, kind: &str) {
+        let _ = self.api.write(&format!("sys/mounts/{path}"), json!({ "type": kind })).await.ok();
+    }
+
+    /// The server's address, `http://127.0.0.1:<port>`.
+    pub fn addr(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The root token.
+    pub fn root_token(&self) -> &str {
+        &self.root_token
+    }
+
+    /// The folder with the server's data, plugins, temporary files and logs.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().canonicalize().expect("the folder lives as long as the server")
+    }
+
+    /// The HTTP API as root.
+    pub fn root(&self) -> &Api {
+        &self.api
+    }
+
+    /// One call of the HTTP API as root, to `/v1/<path>`.
+    pub async fn api(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
+        self.api.call(method, path, body).await
+    }
+
+    /// Runs `vault <args>` as root.
+    pub async fn cli(&self, args: &[&str]) -> CliRun {
+        CliRun::of(&self.addr(), &self.root_token, self.folder(), args).await
+    }
+
+    /// Enables an audit device that writes to a file.
+    pub async fn audit(&self) -> AuditDevice {
+        let file = self.folder().join("audit.log");
+        let body = json!({ "type": "file", "options": { "file_path": file } });
+        let _ = self.api.write("sys/audit/file", body).await.ok();
+        AuditDevice { file }
+    }
+
+    /// A token that holds one policy with these rules.
+    pub async fn token(&self, policy: &str, rules: &str) -> String {
+        let _ = self.api.write(&format!("sys/policies/acl/{policy}"), json!({ "policy": rules })).await.ok();
+        let body = json!({ "policies": [policy], "no_default_policy": true, "ttl": "1h" });
+        let created = self.api.write("auth/token/create", body).await.ok();
+        created.body["auth"]["client_token"].as_str().expect("a created token").to_owned()
+    }
+
+    /// Everything the server logged so far, as written.
+    ///
+    /// # Panics
+    /// When the log cannot be read.
+    pub fn log_text(&self) -> String {
+        let bytes = fs::read(self.folder.path().join("vault.log")).expect("the server's log is readable");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The structured lines the server logged so far.
+    pub fn logs(&self) -> Vec<LogLine> {
+        self.log_text().lines().filter_map(LogLine::parse).collect()
+    }
+
+    /// Waits for a log line: a plugin's take a moment on their way through Vault.
+    pub async fn logged(&self, what: &str, wanted: impl Fn(&LogLine) -> bool) -> LogLine {
+        let within = Duration::from_secs(5);
+        until(&format!("the log line: {what}"), within, async || self.logs().into_iter().find(&wanted)).await
+    }
+
+    /// Ids of the plugin processes this server has started and that still run, orphans included.
+    pub fn plugin_pids(&self) -> Vec<u32> {
+        processes::running_from(&self.folder().join("plugins"))
+    }
+
+    /// Seals the server.
+    pub async fn seal(&self) {
+        let _ = self.api.call("PUT", "sys/seal", None).await.ok();
+    }
+
+    /// Unseals the server and waits until it serves; fine on one that does already.
+    pub async fn unseal(&self) {
+        if self.settings.storage != Storage::Memory || self.health().await != Some(200) {
+            let _ = self.api.write("sys/unseal", json!({ "key": self.unseal_key })).await.ok();
+        }
+        until("an active, unsealed server", START, async || (self.health().await == Some(200)).then_some(()))
+            .await;
+    }
+
+    /// The status of `sys/health`: 200 active, 429 standby, 503 sealed; none while nothing listens.
+    async fn health(&self) -> Option<u16> {
+        Some(self.api.try_call("GET", "sys/health", None, &[]).await.ok()?.status)
+    }
+
+    /// Ends the server in order, starts it again on the same storage and unseals it.
+    ///
+    /// # Panics
+    /// On a dev server, which would come back empty.
+    pub async fn restart(&mut self) {
+        processes::terminate(self.child.id());
+        processes::has_ended(self.child.id(), START).await;
+        self.start_again().await;
+    }
+
+    /// Starts a server that has ended again on the same storage and unseals it.
+    ///
+    /// # Panics
+    /// On a dev server, which would come back empty.
+    pub async fn start_again(&mut self) {
+        assert_ne!(
+            self.settings.storage,
+            Storage::Memory,
+            "a dev server forgets: use the file or raft storage"
+        );
+        let _ = self.child.wait();
+        let (child, port) = start(&self.settings, self.folder.path()).await;
+        self.child = child;
+        self.port = port;
+        self.api = Api::new(self.addr(), Some(self.root_token.clone()));
+        self.unseal().await;
+    }
+
+    /// Kills the server with SIGKILL; its plugins get no word of it.
+    pub fn kill9(&mut self) {
+        processes::kill(self.child.id());
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        let plugins = self.folder.path().canonicalize().map(|folder| folder.join("plugins"));
+        self.kill9();
+        for pid in plugins.iter().flat_map(|folder| processes::running_from(folder)) {
+            processes::kill(pid);
+        }
+        if std::thread::panicking() {
+            say_last_words(&self.log_text());
+        }
+    }
+}
+
+/// The end of a failed test's server log, where its reader looks first.
+#[expect(clippy::disallowed_macros, reason = "a failed test's output, shown by the test runner")]
+fn say_last_words(log: &str) {
+    let lines: Vec<&str> = log.lines().collect();
+    let tail = &lines[lines.len().saturating_sub(25)..];
+    eprintln!("--- end of the server's log ---");
+    for line in tail {
+        eprintln!("{}", line.chars().take(600).collect::<String>());
+    }
+}
+
+/// Starts a server process and waits until it answers; its port may be lost to another process, then on a new one.
+async fn start(settings: &Settings, folder: &Path) -> (Child, u16) {
+    for _ in 0..TRIES {
+        let port = ports::free_pair();
+        let mut child = settings.spawn(folder, port);
+        if answers(&mut child, port).await {
+            return (child, port);
+        }
+        let _ = child.wait();
+    }
+    let log = fs::read_to_string(folder.join("vault.log")).unwrap_or_default();
+    let out = fs::read_to_string(folder.join("vault.out")).unwrap_or_default();
+    panic!("vault did not start {TRIES} times: {out}\n{log}");
+}
+
+/// Whether the server answers on its port; not when it ends first.
+async fn answers(child: &mut Child, port: u16) -> bool {
+    let api = Api::new(format!("http://127.0.0.1:{port}"), None);
+    until("a server that answers or ends", START, async || {
+        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+            return Some(false);
+        }
+        let health = api.try_call("GET", "sys/health?uninitcode=200&sealedcode=200", None, &[]).await;
+        health.is_ok_and(|reply| reply.status == 200 && reply.body.is_object()).then_some(true)
+    })
+    .await
+}
+
+/// The version a plugin prints with `--version`, with the `v` that the catalog compares.
+fn reported_version(binary: &Path) -> String {
+    let run = std::process::Command::new(binary).arg("--version").output().expect("the plugin runs");
+    let printed = String::from_utf8_lossy(&run.stdout).into_owned();
+    let version = version_in(&printed).unwrap_or_else(|| panic!("no version in: {printed:?}"));
+    format!("v{version}")
+}
+
+/// The first word that starts like a version, without its `v`.
+fn version_in(printed: &str) -> Option<&str> {
+    printed
+        .split_whitespace()
+        .map(|word| word.strip_prefix('v').unwrap_or(word))
+        .find(|word| word.starts_with(|sign: char| sign.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_beside_a_name_that_starts_with_v() {
+        assert_eq!(version_in("vault-plugin-x v0.1.0\n"), Some("0.1.0"));
+        assert_eq!(version_in("0.2.0+abc"), Some("0.2.0+abc"));
+        assert_eq!(version_in("vault-plugin-x"), None);
+    }
+}

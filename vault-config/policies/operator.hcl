@@ -1,0 +1,38 @@
+# Runs the engine: configures it, makes its CA, writes roles. Whoever writes roles may become anything that the IAM roles' trust
+# policies and the config's allowed_role_arns let through.
+path "iamra/config" {
+  capabilities = ["create", "read", "update", "delete"]
+}
+
+path "iamra/config/issuers" {
+  capabilities = ["read", "update"]
+}
+
+path "iamra/roles" {
+  capabilities = ["list"]
+}
+
+path "iamra/roles/*" {
+  capabilities = ["create", "read", "update", "patch", "delete"]
+}
+
+path "iamra/issuers" {
+  capabilities = ["list"]
+}
+
+path "iamra/issuer/*" {
+  capabilities = ["read"]
+}
+
+# Key-making needs sudo.
+path "iamra/root/generate/internal" {
+  capabilities = ["update", "sudo"]
+}
+
+path "iamra/intermediate/*" {
+  capabilities = ["update", "sudo"]
+}
+
+path "iamra/issuers/import/bundle" {
+  capabilities = ["update", "sudo"]
+}
