@@ -1,0 +1,73 @@
+# Every verb of this project; bare `make` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+HOST   := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+PLUGIN := target/plugin/vault-plugin-secrets-iamra
+
+.PHONY: help
+help: ## list the verbs
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: demo
+demo: release tools ## one real read: dev Vault, emulator, vault read iamra/creds/demo, sts:GetCallerIdentity
+	cargo run --quiet --locked -p harness --bin demo
+
+.PHONY: dev
+dev: release tools ## the same, left running to play with until Ctrl-C
+	cargo run --quiet --locked -p harness --bin demo -- --stay
+
+.PHONY: test
+test: release tools ## every test that needs no root
+	@tests/tools/prerequisites python openssl
+	cargo build --locked -p vault-backend --examples
+	cargo test --locked --workspace
+
+.PHONY: test-k8s
+test-k8s: ## the real-cluster suite (root); not there yet
+	@echo "there is no real-cluster suite in this version; see CHANGELOG.md" >&2; exit 1
+
+.PHONY: check
+check: lint ## format, lints, licences, and that everything compiles
+	cargo check --locked --workspace --all-targets
+
+.PHONY: lint
+lint: ## rustfmt, clippy and cargo-deny
+	@tests/tools/prerequisites cargo-deny
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo deny --log-level error check bans licenses sources
+
+.PHONY: advisories
+advisories: ## known vulnerabilities in dependencies; fetches the RustSec database
+	@tests/tools/prerequisites cargo-deny
+	cargo deny check advisories
+
+.PHONY: fmt
+fmt: ## format the code
+	cargo fmt --all
+
+.PHONY: release
+release: $(PLUGIN) ## the static plugin binary, its size and SHA-256
+
+# FORCE: cargo knows better than make whether anything changed.
+$(PLUGIN): FORCE
+	@tests/tools/prerequisites rust cc
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p vault-plugin-secrets-iamra
+	@tests/tools/install-plugin target/$(HOST)/release/vault-plugin-secrets-iamra $(PLUGIN)
+
+.PHONY: tools
+tools: ## the real Vault that demo and tests run: yours from PATH, or the pinned one, built
+	@tests/tools/build-vault target/tools/vault
+
+.PHONY: bench
+bench: ## benchmarks; not there yet
+	@echo "there are no benchmarks in this version; see CHANGELOG.md" >&2; exit 1
+
+.PHONY: clean
+clean: ## remove what was built
+	cargo clean
+
+.PHONY: FORCE
+FORCE:
