@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up the engine on a dev Vault: registers the plugin, mounts it, makes a CA, and writes config and one role.
-# The demo and a test run this same file. It needs the vault command and nothing else.
+# A test runs this same file. It needs the vault command and nothing else.
 #
+#   VAULT_CLI                 the vault command; default: vault from PATH
 #   VAULT_ADDR, VAULT_TOKEN   the server, and a token that may do all this
 #   IAMRA_PLUGIN              the plugin's file name in Vault's plugin directory
 #   IAMRA_SHA256              that file's SHA-256
@@ -9,6 +10,8 @@
 #   IAMRA_ENDPOINT            the Roles Anywhere endpoint; leave empty for AWS itself
 #   IAMRA_TRUST_ANCHOR_ARN, IAMRA_PROFILE_ARN, IAMRA_ROLE_ARN
 set -euo pipefail
+
+vault() { command "${VAULT_CLI:-vault}" "$@"; }
 
 mount=${IAMRA_MOUNT:-iamra}
 role=${IAMRA_ROLE:-demo}
