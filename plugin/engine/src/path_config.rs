@@ -14,7 +14,9 @@ struct Write(Values);
 
 impl Ask for Write {
     const FIELDS: &'static [Field] = &[
-        Field::string("endpoint", "URL of the Roles Anywhere endpoint, in place of the region's own; http only to loopback"),
+        Field::string("endpoint", "URL of the Roles Anywhere endpoint, in place of the region's own; http only to loopback")
+        // A user may have put a password into it, which is refused and must not be quoted.
+        .sensitive(),
         Field::pem("endpoint_ca_pem", "further certificate authorities, PEM, to trust for the endpoint"),
         Field::bool("use_fips", "use the FIPS endpoint; only some regions have one").default_text("false"),
         Field::bool("use_dualstack", "use the dual-stack (IPv4 and IPv6) endpoint").default_text("false"),

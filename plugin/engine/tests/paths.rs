@@ -351,6 +351,23 @@ async fn a_proxys_password_is_masked_on_read_and_kept_by_a_write_of_what_was_rea
 }
 
 #[tokio::test]
+async fn a_refused_url_never_shows_its_password() {
+    let mount = mount().await;
+    for (field, url) in [
+        ("endpoint", "https://me:hunter2@example.com"),
+        ("endpoint", "http://me:hunter2@example.com:port"),
+        ("proxy_url", "ftp://me:hunter2@proxy.example.com"),
+        ("proxy_url", "me:hunter2@proxy.example.com:3128"),
+        ("proxy_url", "http://me:hunter2@proxy.example.com:port"),
+    ] {
+        let reply = mount.write("config", json!({ field: url })).await;
+
+        assert_eq!(reply.status, 400, "{field} {url}: {reply:?}");
+        assert!(reply.error.contains(field) && !reply.error.contains("hunter2"), "{}", reply.error);
+    }
+}
+
+#[tokio::test]
 async fn allowed_role_arns_keep_other_roles_from_being_written() {
     let mount = mount().await;
     mount.write("config", json!({ "allowed_role_arns": "arn:aws:iam::111122223333:role/pods/*" })).await;
