@@ -1,0 +1,106 @@
+//! The cluster as a value of a test: what it is asked, and what it says.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::layout::Layout;
+use crate::tools;
+
+/// The running cluster of this workspace.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    facts: Value,
+}
+
+/// What one run of `kubectl` gave.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Cluster {
+    /// The cluster that runs now.
+    ///
+    /// # Panics
+    /// When there is none: a story that cannot run has failed.
+    pub fn running() -> Cluster {
+        let file = Layout::of_workspace().facts();
+        let text = std::fs::read_to_string(file).expect("no cluster runs: `make test-k8s` starts one");
+        Cluster { facts: serde_json::from_str(&text).expect("the facts are JSON") }
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.fact("kubeconfig").into()
+    }
+
+    /// AWS without TLS: its STS, and the admin pages.
+    pub fn aws(&self) -> &str {
+        self.fact("aws")
+    }
+
+    /// AWS as the engine asks it.
+    pub fn aws_tls(&self) -> &str {
+        self.fact("aws_tls")
+    }
+
+    /// The CA of [`Cluster::aws_tls`].
+    pub fn aws_ca_pem(&self) -> &str {
+        self.fact("aws_ca_pem")
+    }
+
+    /// Runs `kubectl <arguments>` as the administrator, with `input` as its standard input.
+    pub async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Run {
+        let mut command = Command::new(tools::built("kubectl"));
+        command
+            .args(arguments)
+            .env("KUBECONFIG", self.kubeconfig())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        tokio::task::spawn_blocking(move || output(command, input)).await.expect("the run is not aborted")
+    }
+
+    /// Runs `kubectl <arguments>` as the administrator.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Run {
+        self.kubectl_with(arguments, None).await
+    }
+
+    fn fact(&self, name: &str) -> &str {
+        self.facts[name].as_str().unwrap_or_else(|| panic!("no {name} among the cluster's facts"))
+    }
+}
+
+impl Run {
+    /// Standard output of a run that succeeded.
+    ///
+    /// # Panics
+    /// With both outputs of one that failed.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert!(self.ok, "{}{}", self.stderr, self.stdout);
+        self.stdout
+    }
+}
+
+fn output(mut command: Command, input: Option<String>) -> Run {
+    use std::io::Write;
+    let mut child = command.spawn().expect("kubectl runs");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // a kubectl that has ended already needs no input
+    let _ = stdin.write_all(input.unwrap_or_default().as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("kubectl ends");
+    Run {
+        ok: output.status.success(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

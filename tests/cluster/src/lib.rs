@@ -1,0 +1,27 @@
+//! A real Kubernetes of one node, made of released parts, that leaves the host as it was.
+//!
+//! ```text
+//! host                       │ namespaces of the cluster's own: network, mounts, processes
+//!                            │
+//! cluster up ── unshare ─────┼─▶ supervise ─┬─ etcd, kube-apiserver, -controller-manager, -scheduler, -proxy, CoreDNS
+//!   tests, kubectl ── link ──┼─▶ bridge     ├─ containerd, kubelet ─▶ pods: Vault with the plugin, the injector, applications
+//!                            │              └─ AWS (the emulator), which pods reach at the bridge's address
+//! ```
+//! Start reading at [`main`], then `host.rs` (the outside) and `supervise.rs` (the inside). Ending the one process that
+//! holds the namespaces ends all of it, whatever a test did.
+
+#![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
+
+mod cluster;
+mod command;
+mod components;
+mod host;
+mod layout;
+mod papers;
+mod supervise;
+mod tools;
+mod traces;
+
+pub use cluster::{Cluster, Run};
+pub use command::main;
+pub use layout::{BRIDGE_ADDRESS, HOST_ADDRESS, NODE};
