@@ -22,11 +22,29 @@ dev: release tools ## the same, left running to play with until Ctrl-C
 test: release tools ## every test that needs no root
 	@tests/tools/prerequisites python openssl
 	cargo build --locked -p vault-backend --examples
-	cargo test --locked --workspace
+	cargo test --locked --workspace --exclude cluster
+	cargo test --locked -p cluster --lib
 
 .PHONY: test-k8s
-test-k8s: ## the real-cluster suite (root); not there yet
-	@echo "there is no real-cluster suite in this version; see CHANGELOG.md" >&2; exit 1
+test-k8s: cluster-tools ## every test that needs a real cluster (root): starts one, runs the stories, ends it
+	@tests/tools/prerequisites root cluster
+	cargo test --locked -p cluster --no-run
+	cargo run --quiet --locked -p cluster -- run tests/cluster/stories
+
+.PHONY: cluster-tools
+cluster-tools: release tools ## what a cluster consists of: Kubernetes, the injector, CoreDNS, and the images
+	@tests/tools/prerequisites root images
+	@tests/tools/build-cluster target/cluster-tools
+	@tests/cluster/images/build target/cluster-images
+
+.PHONY: cluster-up
+cluster-up: cluster-tools ## a Kubernetes of one node with Vault, plugin and injector, to play in (root)
+	@tests/tools/prerequisites root cluster
+	cargo run --quiet --locked -p cluster -- up
+
+.PHONY: cluster-down
+cluster-down: ## ends it and gives the host back as it was
+	cargo run --quiet --locked -p cluster -- down
 
 .PHONY: check
 check: lint ## format, lints, licences, and that everything compiles

@@ -177,7 +177,7 @@ pub(crate) fn control_groups() -> Vec<PathBuf> {
 
 /// Removes them from the leaves up; false while a process is still in one.
 fn remove_control_groups() -> bool {
-    control_groups().iter().map(|group| remove_group(group)).all(|removed| removed)
+    control_groups().iter().all(|group| remove_group(group))
 }
 
 fn remove_group(group: &Path) -> bool {
