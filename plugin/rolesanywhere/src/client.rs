@@ -24,6 +24,23 @@ pub struct Client {
     transport: Arc<dyn Transport>,
 }
 
+/// How long a caller waits for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Bounds the whole call, attempts and pauses.
+    pub total: Duration,
+    /// No attempt begins after this much of it, but the first: an AWS that fails at once is then told early, while one that is
+    /// slow still has `total`.
+    pub retries: Duration,
+}
+
+/// Retries for as long as the whole call may take.
+impl From<Duration> for Patience {
+    fn from(total: Duration) -> Self {
+        Self { total, retries: total }
+    }
+}
+
 /// Why there is no client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
@@ -55,25 +72,22 @@ impl Client {
     /// Asks AWS for a session, in the trust anchor's region.
     ///
     /// Each attempt is signed with a fresh `now`. Status 429, 5xx and network errors are tried again with growing,
-    /// random pauses, at most `max_retries` times and never past `deadline`, which bounds the whole call. Dropping the
-    /// future abandons the call; nothing is left running.
+    /// random pauses, at most `max_retries` times and never past what `patience` allows. Dropping the future abandons the
+    /// call; nothing is left running.
     pub async fn create_session(
         &self,
         identity: &Identity,
         request: &CreateSession,
         now: impl Fn() -> OffsetDateTime + Send + Sync,
-        deadline: Duration,
+        patience: impl Into<Patience>,
     ) -> Result<Session, Error> {
         request.check()?;
+        let Patience { total, retries } = patience.into();
         let anchor = &request.trust_anchor;
         let endpoint = Endpoint::resolve(&self.settings, anchor.region(), anchor.partition())?;
-        let call = Call {
-            client: self,
-            identity,
-            request,
-            endpoint,
-            ends: Instant::now() + deadline.min(LONGEST_DEADLINE),
-        };
+        let ends = Instant::now() + total.min(LONGEST_DEADLINE);
+        let last_start = Instant::now() + retries.min(LONGEST_DEADLINE);
+        let call = Call { client: self, identity, request, endpoint, ends, last_start };
         let mut pauses = pauses(self.settings.max_retries);
         let mut attempts = 1;
         loop {
@@ -98,6 +112,7 @@ struct Call<'a> {
     request: &'a CreateSession,
     endpoint: Endpoint,
     ends: Instant,
+    last_start: Instant,
 }
 
 impl Call<'_> {
@@ -116,7 +131,8 @@ impl Call<'_> {
     fn pause(&self, failure: &Failure, pauses: &mut impl Iterator<Item = Duration>) -> Option<Duration> {
         let Retry::After(at_least) = failure.retry else { return None };
         let pause = pauses.next()?.max(at_least);
-        (pause < self.left()).then_some(pause)
+        let start = Instant::now() + pause;
+        (start < self.ends.min(self.last_start)).then_some(pause)
     }
 
     fn left(&self) -> Duration {

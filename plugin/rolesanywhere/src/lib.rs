@@ -29,7 +29,7 @@ mod transport;
 
 pub use arn::{ArnError, ProfileArn, RoleArn, TrustAnchorArn};
 pub use canonical::{Authorization, CanonicalRequest, CredentialScope, StringToSign};
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Patience};
 pub use create_session::{CreateSession, RequestError};
 pub use duration::{DurationError, SessionDuration};
 pub use endpoint::{Endpoint, EndpointError};

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use parties::{good_answer, identity, request};
-use rolesanywhere::{Client, Error, Move, Session, Settings, Transport, TransportError, TransportErrorKind};
+use rolesanywhere::{
+    Client, Error, Move, Patience, Session, Settings, Transport, TransportError, TransportErrorKind,
+};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio::time::Instant;
@@ -82,11 +84,15 @@ fn busy(status: u16) -> Step {
 const START: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 const DEADLINE: Duration = Duration::from_secs(15);
 
-async fn call(script: &Arc<Script>, settings: Settings, deadline: Duration) -> Result<Session, Error> {
+async fn call(
+    script: &Arc<Script>,
+    settings: Settings,
+    patience: impl Into<Patience>,
+) -> Result<Session, Error> {
     let client = Client::with_transport(&settings, Arc::clone(script) as Arc<dyn Transport>).unwrap();
     let began = Instant::now();
     let now = move || START + began.elapsed();
-    client.create_session(&identity(), &request(), now, deadline).await
+    client.create_session(&identity(), &request(), now, patience).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,6 +253,30 @@ async fn a_wait_past_the_deadline_ends_the_call_at_once_and_is_told() {
     assert_eq!((*retry_after, *attempts), (Some(Duration::from_mins(1)), 1));
     assert!(began.elapsed() < Duration::from_secs(1));
     assert!(err.to_string().ends_with("it asks to wait 60 s"), "{err}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_aws_is_told_when_no_retry_may_begin_any_more() {
+    let script = Script::of([busy(503)]);
+    let patience = Patience { total: DEADLINE, retries: Duration::from_millis(500) };
+    let began = Instant::now();
+
+    call(&script, Settings::default(), patience).await.unwrap_err();
+
+    assert_eq!(script.attempts(), 2);
+    assert!(began.elapsed() < patience.retries, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_first_attempt_has_the_whole_time() {
+    let script = Script::of([Step::Silence]);
+    let total = Duration::from_secs(2);
+    let began = Instant::now();
+
+    let patience = Patience { total, retries: Duration::from_millis(500) };
+    call(&script, Settings::default(), patience).await.unwrap_err();
+
+    assert_eq!((script.attempts(), began.elapsed().as_secs()), (1, total.as_secs()));
 }
 
 #[tokio::test(start_paused = true)]

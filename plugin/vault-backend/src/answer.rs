@@ -171,6 +171,11 @@ impl Raw {
         Raw { status: 200, content_type, body: body.into(), cache_control: None }
     }
 
+    /// The status of `fault` with `body`, for [`crate::Route::failing_as`].
+    pub fn failure(fault: &Fault, content_type: &'static str, body: impl Into<Vec<u8>>) -> Raw {
+        Raw { status: fault.status(), ..Raw::ok(content_type, body) }
+    }
+
     /// Status 204.
     #[must_use]
     pub fn no_content() -> Raw {

@@ -36,13 +36,22 @@ impl<B: Backend> Table<B> {
     ) -> Result<Answer, Fault> {
         let request = &incoming.request;
         let span = info_span!("request", mount = request.mount_label(), request_id = request.id);
-        let has_effects = incoming.call.has_effects();
+        let (call, path, table) = (incoming.call, request.path.clone(), Arc::clone(&self));
         let work: Work<Answer> =
             Box::pin(guard(async move { self.answer(backend, incoming).await }).instrument(span));
-        if has_effects {
+        let outcome = if call.has_effects() {
             tokio::spawn(work).await.unwrap_or_else(|_| Err(Fault::later("the plugin is shutting down")))
         } else {
             work.await
+        };
+        outcome.or_else(|fault| table.form(call, &path, fault))
+    }
+
+    /// `fault` in the form that the route of `path` has for it.
+    fn form(&self, call: Call, path: &str, fault: Fault) -> Result<Answer, Fault> {
+        match (call, self.find(path)) {
+            (Call::Route(_), Some((route, _))) => route.form(fault),
+            _ => Err(fault),
         }
     }
 

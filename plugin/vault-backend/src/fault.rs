@@ -37,11 +37,12 @@ pub struct Fault {
     blame: Blame,
     text: Box<str>,
     detail: Option<Box<str>>,
+    name: Option<Box<str>>,
 }
 
 impl Fault {
     fn new(blame: Blame, text: impl Into<String>) -> Fault {
-        Fault { blame, text: text.into().into_boxed_str(), detail: None }
+        Fault { blame, text: text.into().into_boxed_str(), detail: None, name: None }
     }
 
     /// [`Blame::Caller`].
@@ -69,6 +70,13 @@ impl Fault {
         Fault { detail: Some(error.to_string().into_boxed_str()), ..Fault::new(Blame::Bug, "internal error") }
     }
 
+    /// The same fault with a short name that programs can compare. Vault's own error body has no place for one; see
+    /// [`crate::Route::failing_as`].
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Fault {
+        Fault { name: Some(name.into().into_boxed_str()), ..self }
+    }
+
     /// [`Blame::ReadOnly`], in Vault's exact words.
     #[must_use]
     pub fn read_only() -> Fault {
@@ -91,6 +99,25 @@ impl Fault {
     #[must_use]
     pub fn blame(&self) -> Blame {
         self.blame
+    }
+
+    /// The short name for programs, where it was given one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether Vault itself has to see this fault: to forward the request, or to answer as for any path it does not serve.
+    pub(crate) fn is_for_vault(&self) -> bool {
+        match self.blame {
+            Blame::ReadOnly | Blame::UnknownPath | Blame::WrongOperation => true,
+            Blame::Caller
+            | Blame::Operator
+            | Blame::Refused
+            | Blame::Later
+            | Blame::NotThere
+            | Blame::Bug => false,
+        }
     }
 
     /// What only the log may say: the cause of a bug.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Raw};
 use crate::fault::Fault;
 use crate::field::{Ask, Field, Patch};
 use crate::pattern::Pattern;
@@ -51,6 +51,7 @@ pub struct Route<B> {
     pub(crate) entries: BTreeMap<Operation, Entry<B>>,
     patch: Option<PatchHandler<B>>,
     existence: Option<Existence<B>>,
+    failure: Option<fn(&Fault) -> Raw>,
 }
 
 type PatchHandler<B> = Arc<dyn Fn(Arc<B>, Request, Patch) -> Work<Answer> + Send + Sync>;
@@ -72,6 +73,7 @@ impl<B: Send + Sync + 'static> Route<B> {
             entries: BTreeMap::new(),
             patch: None,
             existence: None,
+            failure: None,
         }
     }
 
@@ -186,6 +188,17 @@ impl<B: Send + Sync + 'static> Route<B> {
         self
     }
 
+    /// Has failures answered in a form of this route's own, for clients that do not read Vault's `errors`: those of the
+    /// handler, its panics, and fields that are refused. Three stay Vault's: a node that may not write, because Vault forwards
+    /// only what it reads itself; a path and an operation that the route does not have.
+    ///
+    /// Vault's audit then has no text of the error, only the hashed body.
+    #[must_use]
+    pub fn failing_as(mut self, form: fn(&Fault) -> Raw) -> Route<B> {
+        self.failure = Some(form);
+        self
+    }
+
     fn on<A, F, R>(self, operation: Operation, handler: F) -> Route<B>
     where
         A: Ask,
@@ -236,6 +249,14 @@ impl<B: Send + Sync + 'static> Route<B> {
         match values::check_patch(self.write_fields(), &parameters, &body) {
             Ok(()) => handler(backend, request, Patch { path: Values::of_path(parameters), body }),
             Err(fault) => Box::pin(std::future::ready(Err(fault))),
+        }
+    }
+
+    /// `fault` as this route answers it.
+    pub(crate) fn form(&self, fault: Fault) -> Result<Answer, Fault> {
+        match self.failure {
+            Some(form) if !fault.is_for_vault() => Ok(Answer::raw(form(&fault))),
+            _ => Err(fault),
         }
     }
 

@@ -78,6 +78,11 @@ impl<B: Backend> Probe<B> {
         self.ask(Operation::Read, path, Map::new()).await
     }
 
+    /// GET with a query.
+    pub async fn read_with(&self, path: &str, query: Value) -> Reply {
+        self.ask(Operation::Read, path, object(query)).await
+    }
+
     /// LIST.
     pub async fn list(&self, path: &str) -> Reply {
         self.ask(Operation::List, &format!("{path}/"), Map::new()).await
