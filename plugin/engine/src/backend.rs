@@ -9,8 +9,8 @@ use vault_backend::{Backend, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
 use crate::{
-    issuers, path_ca, path_config, path_config_issuers, path_creds, path_intermediate, path_issuers,
-    path_issuers_import, path_roles, path_root,
+    issuers, path_ca, path_config, path_config_issuers, path_container, path_creds, path_intermediate,
+    path_issuers, path_issuers_import, path_roles, path_root,
 };
 
 /// One mount of the engine.
@@ -26,7 +26,8 @@ impl Backend for Engine {
     const HELP: &'static str = "\
 The iamra engine hands out AWS credentials through IAM Roles Anywhere. It holds a certificate authority of its own; for each
 read of creds/<role> it issues a certificate, calls CreateSession with it, forgets certificate and key, and returns the
-session's credentials under a lease that is shorter than the session.";
+session's credentials under a lease that is shorter than the session. container/<role> gives the same to AWS SDKs that fetch
+their credentials themselves, without a lease.";
 
     fn new(mount: Mount) -> Self {
         Self {
@@ -53,6 +54,7 @@ session's credentials under a lease that is shorter than the session.";
             path_roles::route(),
             path_creds::route("creds/{role}"),
             path_creds::route("sts/{role}"),
+            path_container::route(),
         ]
     }
 

@@ -1,7 +1,9 @@
-//! What the CA and AWS say when they fail, as Vault's callers and operators are told it.
+//! What the CA and AWS say when they fail, as Vault's callers and operators are told it, and by which name SDKs know it.
+
+use std::time::Duration;
 
 use rolesanywhere::{ClientError, Error, IdentityError, Move};
-use vault_backend::Fault;
+use vault_backend::{Blame, Fault};
 
 /// A fault of the certificate authority.
 pub(crate) fn ca(error: ca::Error) -> Fault {
@@ -28,11 +30,122 @@ pub(crate) fn identity(error: IdentityError) -> Fault {
 /// A CreateSession that gave no session.
 pub(crate) fn create_session(error: &Error) -> Fault {
     match error {
-        Error::Refused { .. } => Fault::refused(error.to_string()),
+        Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
         Error::Local(_) => match error.whose_move() {
             Move::Developer => Fault::bug(error),
             _ => Fault::operator(error.to_string()),
         },
-        _ => Fault::later(error.to_string()),
+        Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),
+        Error::Unavailable { .. } => Fault::later(error.to_string()).named("AwsUnavailable"),
+        Error::BadAnswer { .. } => Fault::later(error.to_string()).named("AwsBadAnswer"),
+    }
+}
+
+/// A read of a role that does not exist.
+pub(crate) fn no_role(name: &str) -> Fault {
+    Fault::caller(format!("role: there is no role {name:?}")).named("RoleNotFound")
+}
+
+/// A read that took all of its time.
+pub(crate) fn late(total: Duration) -> Fault {
+    Fault::later(format!("no session within {} s; ask again", total.as_secs_f32())).named("DeadlineExceeded")
+}
+
+/// A fresh session that is over, or nearly.
+pub(crate) fn short_session(remaining: Duration) -> Fault {
+    let seconds = remaining.as_secs();
+    Fault::later(format!(
+        "AWS answered with a session that ends in {seconds} s already; check this machine's clock"
+    ))
+    .named("SessionTooShort")
+}
+
+/// The `code` that `container/:role` gives beside a fault's text: one CamelCase word, which SDKs show before it.
+///
+/// | code | status | when |
+/// | --- | --- | --- |
+/// | AWS's own type, such as `AccessDeniedException` | 400 | AWS refused |
+/// | `RoleNotFound`, `InvalidRequest` | 400 | the caller asked for something wrong |
+/// | `NotConfigured` | 400 | the operator has to set something up |
+/// | `ThrottlingException` | 503 | AWS counts too many requests |
+/// | `AwsUnavailable` | 503 | AWS or the network did not answer |
+/// | `AwsBadAnswer`, `SessionTooShort` | 503 | what answered is no usable session |
+/// | `DeadlineExceeded`, `ServiceUnavailable` | 503 | the read took too long, or the mount is closing |
+/// | `InternalError` | 500 | our own mistake, logged whole |
+pub(crate) fn code(fault: &Fault) -> &str {
+    let named = fault.name().filter(|name| is_word(name));
+    named.unwrap_or(match fault.blame() {
+        Blame::Caller => "InvalidRequest",
+        Blame::Operator => "NotConfigured",
+        Blame::Refused => "AwsRefused",
+        Blame::Later => "ServiceUnavailable",
+        _ => "InternalError",
+    })
+}
+
+/// AWS's type comes from an answer: whatever else stands there is not repeated as a name.
+fn is_word(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kind: &str) -> Fault {
+        let (kind, message) = (kind.to_owned(), "no".to_owned());
+        create_session(&Error::Refused {
+            kind,
+            status: 403,
+            message,
+            request_id: None,
+            explanation: None,
+            clock_skew: None,
+        })
+    }
+
+    #[test]
+    fn a_refusal_has_awss_own_name() {
+        assert_eq!(code(&refused("AccessDeniedException")), "AccessDeniedException");
+    }
+
+    #[test]
+    fn a_refusal_whose_name_is_no_word_has_ours() {
+        for kind in ["", "an unnamed error", "<script>", "x.Y", &"A".repeat(65)] {
+            assert_eq!(code(&refused(kind)), "AwsRefused", "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn each_way_to_have_no_session_has_its_name_and_is_for_later() {
+        let reason = String::new;
+        let throttled =
+            Error::Throttled { message: reason(), retry_after: None, request_id: None, attempts: 1 };
+        let away = Error::Unavailable { reason: reason(), status: None, request_id: None, attempts: 1 };
+        let foreign = Error::BadAnswer { reason: reason(), status: None, request_id: None };
+
+        for (error, name) in
+            [(throttled, "ThrottlingException"), (away, "AwsUnavailable"), (foreign, "AwsBadAnswer")]
+        {
+            let fault = create_session(&error);
+
+            assert_eq!((code(&fault), fault.status()), (name, 503));
+        }
+    }
+
+    #[test]
+    fn a_fault_without_a_name_is_named_by_whose_move_it_is() {
+        let names = [
+            (Fault::caller(""), "InvalidRequest"),
+            (Fault::operator(""), "NotConfigured"),
+            (Fault::later(""), "ServiceUnavailable"),
+            (Fault::bug(""), "InternalError"),
+        ];
+
+        for (fault, name) in names {
+            assert_eq!(code(&fault), name);
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! vault read iamra/creds/app
-//!   │ path_creds      role, caller → what is asked of AWS
+//!   │ path_creds      what may be asked, and for how long
+//!   │ session         role, caller → what is asked of AWS
 //!   │ snapshot        config, issuers and client as one value
 //!   │ identity        role and caller → certificate subject
 //!   │ ca              a leaf for exactly that subject, key and all dropped after one use
@@ -11,7 +12,8 @@
 //! answer
 //! ```
 //!
-//! Start reading in `backend.rs`, which holds the route table, then `path_creds.rs`, which is the main job. Every path has a
+//! Start reading in `backend.rs`, which holds the route table, then `path_creds.rs`, which is the main job, and
+//! `session.rs`, which it shares with `path_container.rs`. Every path has a
 //! file of its own: what may be asked, what happens, help.
 
 mod arn_guard;
@@ -26,6 +28,7 @@ mod lifetime;
 mod path_ca;
 mod path_config;
 mod path_config_issuers;
+mod path_container;
 mod path_creds;
 mod path_intermediate;
 mod path_issuers;

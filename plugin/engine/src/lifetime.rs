@@ -1,4 +1,5 @@
-//! How long Vault may lease a session: shorter than the session itself, so that Vault Agent replaces it in time.
+//! How long Vault may lease a session, which is shorter than the session itself so that Vault Agent replaces it in time, and
+//! when a session has too little left to be handed out at all.
 //!
 //! Agent fetches a leased secret again at 85 to 95 % of its lease, and botocore starts to refresh 15 minutes before a
 //! session ends. A lease as long as the session would leave three minutes of an hour.
@@ -15,6 +16,19 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 pub(crate) fn lease(whole: Duration, remaining: Duration) -> Duration {
     let margin = USUAL_MARGIN.min(whole / 2).max(whole / 4);
     remaining.saturating_sub(margin).max(remaining / 2).max(SHORTEST_LEASE)
+}
+
+/// What must be left of a session in any case: under it, whoever gets it is busy with the next read already.
+const LEAST_USEFUL: Duration = Duration::from_secs(5);
+/// SDKs take a session as good as over when less than this is left.
+const REFRESH_WINDOW: Duration = Duration::from_mins(5);
+
+/// Whether a session of `whole` that has `remaining` left may be handed out: more than five minutes, or more than a third of a
+/// session that is shorter than a quarter of an hour, and five seconds at the very least.
+///
+/// A fresh session is shorter than its profile says only when the clocks differ.
+pub(crate) fn is_useful(whole: Duration, remaining: Duration) -> bool {
+    remaining >= LEAST_USEFUL && remaining > REFRESH_WINDOW.min(whole / 3)
 }
 
 #[cfg(test)]
@@ -41,7 +55,38 @@ mod tests {
         assert_eq!(lease(seconds(60), seconds(60)), seconds(30));
     }
 
+    #[test]
+    fn a_session_is_useful_until_its_last_five_minutes() {
+        assert!(is_useful(seconds(3600), seconds(301)));
+        assert!(!is_useful(seconds(3600), seconds(300)));
+    }
+
+    #[test]
+    fn a_short_session_is_useful_until_its_last_third() {
+        assert!(is_useful(seconds(60), seconds(21)));
+        assert!(!is_useful(seconds(60), seconds(20)));
+    }
+
+    #[test]
+    fn a_session_that_is_over_or_nearly_so_is_of_no_use_however_short_it_was() {
+        assert!(!is_useful(seconds(0), seconds(0)));
+        assert!(!is_useful(seconds(4), seconds(4)));
+        assert!(is_useful(seconds(5), seconds(5)));
+    }
+
     proptest! {
+        #[test]
+        fn a_fresh_session_of_any_length_that_a_profile_can_give_is_useful(whole in 5_u64..=43_200) {
+            prop_assert!(is_useful(seconds(whole), seconds(whole)));
+        }
+
+        #[test]
+        fn a_session_never_becomes_useful_again(whole in 1_u64..=43_200, left in 1_u64..=43_200) {
+            let at = |left| is_useful(seconds(whole), seconds(left));
+
+            prop_assert!(at(left) || !at(left - 1));
+        }
+
         #[test]
         fn a_lease_is_at_least_a_second_and_ends_within_the_session(
             whole in 2_u64..=43_200, age_percent in 0_u64..=99,

@@ -7,12 +7,10 @@ use serde_json::{Map, Value, json};
 use vault_backend::{Answer, Ask, Fault, Field, Lease, Request, Route, Values};
 
 use crate::Engine;
-use crate::clock::{self, rfc3339};
+use crate::clock::rfc3339;
 use crate::credentials;
-use crate::identity::Caller;
 use crate::lifetime;
-use crate::role::Role;
-use crate::session::{self, Issued, Order};
+use crate::session::{self, Granted, Wish};
 
 /// The total time for one request, AWS's answers and retries included.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -48,52 +46,22 @@ pub(crate) fn route(path: &'static str) -> Route<Engine> {
 }
 
 async fn creds(engine: Arc<Engine>, request: Request, ask: Creds) -> Result<Answer, Fault> {
-    engine.active_only()?;
-    let work = tokio::time::timeout(DEADLINE, Box::pin(make(&engine, &request, &ask)));
-    let late = || Fault::later(format!("no session within {} s; ask again", DEADLINE.as_secs()));
-    engine.until_closed(async { work.await.unwrap_or_else(|_| Err(late())) }).await
+    let wish = Wish { role: &ask.role, ttl: ask.ttl, patience: DEADLINE.into() };
+    Ok(answer(&ask.role, session::grant(&engine, &request, wish).await?))
 }
 
-async fn make(engine: &Engine, request: &Request, ask: &Creds) -> Result<Answer, Fault> {
-    let name = &ask.role;
-    let role = engine
-        .store
-        .role(name)
-        .await?
-        .ok_or_else(|| Fault::caller(format!("role: there is no role {name:?}")))?;
-    let snapshot = engine.snapshot().await?;
-    let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
-    let order = Order::new(&snapshot, name, &role, Caller::of(request), ask.ttl, &request.mount_point)?;
-    let issued = session::create(&snapshot, authority, &role, &order, DEADLINE).await?;
-    tracing::info!(
-        role = name,
-        serial = issued.serial,
-        source_identity = issued.session.source_identity,
-        expiration = rfc3339(issued.session.expiration),
-        "issued a session"
-    );
-    answer(name, &role, &order, issued)
-}
-
-fn answer(name: &str, role: &Role, order: &Order, issued: Issued) -> Result<Answer, Fault> {
-    let now = clock::now();
-    let remaining = span(issued.session.expiration - now);
-    if remaining.is_zero() {
-        return Err(Fault::later(
-            "AWS answered with a session that has expired already; check this machine's clock",
-        ));
-    }
-    let ttl = lifetime::lease(span(issued.session.expiration - issued.began), remaining);
+fn answer(name: &str, granted: Granted) -> Answer {
+    let ttl = lifetime::lease(granted.issued.whole(), granted.remaining);
     let internal = Map::from_iter([
         ("role".to_owned(), Value::from(name)),
-        ("serial".to_owned(), Value::from(issued.serial.clone())),
+        ("serial".to_owned(), Value::from(granted.issued.serial.clone())),
     ]);
-    let answer =
-        Answer::data(data(role, order, &issued, remaining)).lease(Lease { ttl, max_ttl: None, internal });
-    Ok(issued.warnings.into_iter().fold(answer, Answer::warn))
+    let answer = Answer::data(data(&granted)).lease(Lease { ttl, max_ttl: None, internal });
+    granted.issued.warnings.into_iter().fold(answer, Answer::warn)
 }
 
-fn data(role: &Role, order: &Order, issued: &Issued, remaining: Duration) -> Map<String, Value> {
+fn data(granted: &Granted) -> Map<String, Value> {
+    let Granted { role, order, issued, remaining } = granted;
     let session = &issued.session;
     let account = role.role_arn.account();
     let fields = json!({
@@ -117,9 +85,4 @@ fn data(role: &Role, order: &Order, issued: &Issued, remaining: Duration) -> Map
         Value::Object(map) => map,
         _ => Map::new(),
     }
-}
-
-/// A span of whole seconds, zero when `left` is negative.
-fn span(left: time::Duration) -> Duration {
-    Duration::from_secs(u64::try_from(left.whole_seconds()).unwrap_or(0))
 }

@@ -1,18 +1,67 @@
-//! One uncached session: a fresh leaf for the caller, CreateSession with it, and both forgotten.
+//! From a role and a caller to a session that is fit to be handed out: a fresh leaf, CreateSession with it, both forgotten.
 
 use std::time::Duration;
 
 use ca::{Leaf, LeafProfile};
-use rolesanywhere::{CreateSession, Identity, Session, SessionDuration};
+use rolesanywhere::{CreateSession, Identity, Patience, Session, SessionDuration};
 use time::OffsetDateTime;
-use vault_backend::Fault;
+use tokio::time::Instant;
+use vault_backend::{Fault, Request};
 
-use crate::clock;
+use crate::Engine;
+use crate::clock::{self, rfc3339};
 use crate::faults;
 use crate::identity::Caller;
 use crate::issuers::Loaded;
+use crate::lifetime;
 use crate::role::{Anchorage, Role};
 use crate::snapshot::Snapshot;
+
+/// AWS's side of a read ends this much before the read itself, so that the answer can say what AWS did and not only that it is late.
+const TELLING: Duration = Duration::from_millis(50);
+
+/// What a read asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish<'a> {
+    pub(crate) role: &'a str,
+    /// The length the caller chose, if it chose one.
+    pub(crate) ttl: Option<Duration>,
+    /// Bounds the whole read.
+    pub(crate) patience: Patience,
+}
+
+/// A session that is fit to be handed out.
+pub(crate) struct Granted {
+    pub(crate) role: Role,
+    pub(crate) order: Order,
+    pub(crate) issued: Issued,
+    /// What is left of it, in whole seconds.
+    pub(crate) remaining: Duration,
+}
+
+/// Makes a session for whoever sent `request`, until patience ends or the mount closes.
+pub(crate) async fn grant(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
+    engine.active_only()?;
+    let total = wish.patience.total;
+    let work = tokio::time::timeout(total, Box::pin(make(engine, request, wish)));
+    engine.until_closed(async { work.await.unwrap_or_else(|_| Err(faults::late(total))) }).await
+}
+
+async fn make(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
+    let started = Instant::now();
+    let name = wish.role;
+    let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
+    let snapshot = engine.snapshot().await?;
+    let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
+    let order = Order::new(&snapshot, name, &role, Caller::of(request), wish.ttl, &request.mount_point)?;
+    let issued = create(&snapshot, authority, &role, &order, wish.patience, started).await?;
+    issued.log(&request.path, name);
+    let remaining = span(issued.session.expiration - clock::now());
+    if !lifetime::is_useful(issued.whole(), remaining) {
+        return Err(faults::short_session(remaining));
+    }
+    Ok(Granted { role, order, issued, remaining })
+}
 
 /// What is to be asked of AWS for one caller.
 pub(crate) struct Order {
@@ -65,19 +114,40 @@ impl Order {
     }
 }
 
-/// Makes the session that `order` asks for, within `deadline`.
-pub(crate) async fn create(
+impl Issued {
+    /// Its true length, which the profile may have shortened.
+    pub(crate) fn whole(&self) -> Duration {
+        span(self.session.expiration - self.began)
+    }
+
+    /// The one place where a read and AWS's own record of it meet: the request's id stands in Vault's audit, the serial number
+    /// and the source identity in `CloudTrail`.
+    fn log(&self, path: &str, role: &str) {
+        tracing::info!(
+            path,
+            role,
+            serial = self.serial,
+            source_identity = self.session.source_identity,
+            expiration = rfc3339(self.session.expiration),
+            warnings = (!self.warnings.is_empty()).then(|| self.warnings.join("; ")),
+            "issued a session"
+        );
+    }
+}
+
+/// Makes the session that `order` asks for, within the `patience` of a read that has `started`.
+async fn create(
     snapshot: &Snapshot,
     issuer: &Loaded,
     role: &Role,
     order: &Order,
-    deadline: Duration,
+    patience: Patience,
+    started: Instant,
 ) -> Result<Issued, Fault> {
-    let started = tokio::time::Instant::now();
     let leaf = issue(issuer, &order.leaf).await?;
     let identity = Identity::new(leaf.certificate_der.clone(), issuer.issuer.path(), leaf.key_pkcs8.expose())
         .map_err(faults::identity)?;
-    let left = deadline.saturating_sub(started.elapsed());
+    let left = after(patience, started.elapsed() + TELLING);
     let session = snapshot
         .client
         .create_session(&identity, &order.call(role), clock::now, left)
@@ -86,6 +156,17 @@ pub(crate) async fn create(
     let began = clock::now();
     let warnings = warnings(order, &leaf, &session, began);
     Ok(Issued { session, began, serial: leaf.serial.to_string(), warnings })
+}
+
+/// What is left of `patience` when `spent` is over.
+fn after(patience: Patience, spent: Duration) -> Patience {
+    let Patience { total, retries } = patience;
+    Patience { total: total.saturating_sub(spent), retries: retries.saturating_sub(spent) }
+}
+
+/// A span of whole seconds, zero when `left` is negative.
+fn span(left: time::Duration) -> Duration {
+    Duration::from_secs(u64::try_from(left.whole_seconds()).unwrap_or(0))
 }
 
 /// An RSA key takes so long to make that it must not hold up the other requests of this thread.

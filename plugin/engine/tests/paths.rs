@@ -2,29 +2,13 @@
 
 #![expect(clippy::large_futures, reason = "a test polls one future, and its size is of no matter")]
 
+mod mounts;
+
 use engine::Engine;
+use mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
 use serde_json::{Value, json};
 use vault_backend::Storage;
 use vault_backend::testing::{Probe, Reply};
-
-const ROLE: &str = "arn:aws:iam::111122223333:role/app";
-const ANCHOR: &str =
-    "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/0f0f0f0f-1111-4222-8333-444444444444";
-const PROFILE: &str =
-    "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/0f0f0f0f-1111-4222-8333-555555555555";
-
-async fn mount() -> Probe<Engine> {
-    Probe::new().await.expect("an empty mount initialises")
-}
-
-async fn with_ca() -> Probe<Engine> {
-    let mount = mount().await;
-    let reply = mount
-        .write("root/generate/internal", json!({ "common_name": "test CA", "issuer_name": "one" }))
-        .await;
-    assert_eq!(reply.status, 200, "{reply:?}");
-    mount
-}
 
 async fn refused_role(fields: Value) -> String {
     let mount = mount().await;
@@ -212,18 +196,7 @@ async fn a_caller_may_not_choose_a_ttl_unless_the_role_lets_it() {
 
 #[tokio::test]
 async fn a_standby_asks_vault_to_forward() {
-    let system_is_standby = |mount: &Probe<Engine>| {
-        mount.system.change(|fixed| fixed.replication_state = vault_backend::ReplicationState(1 << 14));
-    };
-    let mount = with_ca().await;
-    system_is_standby(&mount);
-    let storage = mount.storage.clone();
-    let mount: Probe<Engine> = Probe::over(storage).await.unwrap();
-    system_is_standby(&mount);
-    let again = vault_backend::Mount::in_memory(mount.storage.clone(), mount.system.clone());
-    vault_backend::Backend::initialize(mount.backend.clone(), again).await.unwrap();
-
-    let reply = mount.read("creds/app").await;
+    let reply = on_a_standby().await.read("creds/app").await;
 
     assert_eq!(reply.error, vault_backend::READ_ONLY);
 }

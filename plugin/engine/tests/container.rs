@@ -1,0 +1,118 @@
+//! What `container/:role` answers when there is no session to give, in process: no Vault, no AWS.
+
+#![expect(clippy::large_futures, reason = "a test polls one future, and its size is of no matter")]
+
+mod mounts;
+
+use engine::Engine;
+use mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
+use serde_json::{Value, json};
+use vault_backend::READ_ONLY;
+use vault_backend::testing::{Probe, Reply};
+
+/// A mount that has everything but an AWS: it asks `endpoint`.
+async fn asking(endpoint: &str) -> Probe<Engine> {
+    let mount = with_ca().await;
+    let config = json!({
+        "endpoint": endpoint, "max_retries": 0,
+        "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE,
+    });
+    assert_eq!(mount.write("config", config).await.error, "");
+    assert_eq!(mount.write("roles/app", json!({ "role_arn": ROLE })).await.error, "");
+    mount
+}
+
+/// Status, code and message of a failure; the shape holds for all of them.
+fn failure(reply: &Reply) -> (u16, String, String) {
+    let body = reply.raw.as_deref().unwrap_or_else(|| panic!("not raw: {reply:?}"));
+    assert_eq!(reply.data["http_content_type"], "application/json");
+    assert_eq!(reply.data["http_raw_cache_control"], "no-store");
+    assert_eq!(reply.lease_nanoseconds, None);
+    let body: Value = serde_json::from_slice(body).unwrap();
+    assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
+    let text = |key: &str| body[key].as_str().unwrap().to_owned();
+    (reply.status, text("code"), text("message"))
+}
+
+#[tokio::test]
+async fn a_role_that_is_not_there_is_told_as_sdks_read_it() {
+    let reply = with_ca().await.read("container/nobody").await;
+
+    let told = failure(&reply);
+    assert_eq!(told, (400, "RoleNotFound".into(), "role: there is no role \"nobody\"".into()));
+}
+
+#[tokio::test]
+async fn a_mount_without_a_ca_names_the_command_that_cures_it() {
+    let mount = mount().await;
+    mount.write("roles/app", json!({ "role_arn": ROLE })).await;
+
+    let (status, code, message) = failure(&mount.read("container/app").await);
+
+    assert_eq!((status, code.as_str()), (400, "NotConfigured"));
+    assert!(message.contains("vault write test/root/generate/internal"), "{message}");
+}
+
+#[tokio::test]
+async fn a_parameter_is_refused_by_name() {
+    let mount = with_ca().await;
+
+    let (status, code, message) = failure(&mount.read_with("container/app", json!({ "ttl": "900" })).await);
+
+    assert_eq!((status, code.as_str()), (400, "InvalidRequest"));
+    assert!(message.contains("ttl"), "{message}");
+}
+
+#[tokio::test]
+async fn an_aws_that_refuses_connections_is_told_at_once() {
+    let mount = asking("http://127.0.0.1:1").await;
+
+    let (status, code, message) = failure(&mount.read("container/app").await);
+
+    assert_eq!((status, code.as_str()), (503, "AwsUnavailable"));
+    assert!(message.contains("http://127.0.0.1:1"), "{message}");
+}
+
+#[tokio::test]
+async fn an_aws_that_is_silent_is_given_up_before_botocore_gives_up_vault() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mount = asking(&format!("http://{}", silent.local_addr().unwrap())).await;
+    let began = tokio::time::Instant::now();
+
+    let (status, code, message) = failure(&mount.read("container/app").await);
+
+    assert_eq!((status, code.as_str()), (503, "AwsUnavailable"));
+    assert!(message.contains("no answer within 1."), "{message}");
+    assert!(began.elapsed().as_millis() < 2000, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_standby_asks_vault_to_forward_in_vaults_own_words() {
+    let reply = on_a_standby().await.read("container/app").await;
+
+    assert_eq!((reply.raw, reply.error.as_str()), (None, READ_ONLY));
+}
+
+#[tokio::test]
+async fn only_reads_are_offered() {
+    let mount = with_ca().await;
+
+    assert_eq!(mount.write("container/app", json!({})).await.status, 405);
+    assert_eq!(mount.delete("container/app").await.status, 405);
+}
+
+#[tokio::test]
+async fn a_mount_that_closes_ends_a_read_that_waits_for_aws() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mount = asking(&format!("http://{}", silent.local_addr().unwrap())).await;
+    let closing = async {
+        silent.accept().await.unwrap();
+        vault_backend::Backend::clean_up(&*mount.backend);
+    };
+
+    let (reply, ()) = tokio::join!(mount.read("container/app"), closing);
+
+    let (status, code, message) = failure(&reply);
+    assert_eq!((status, code.as_str()), (503, "ServiceUnavailable"));
+    assert!(message.contains("closing"), "{message}");
+}
