@@ -1,11 +1,13 @@
 //! A running emulator, as a value: it stops when it is dropped.
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr},
     thread,
 };
 
-use tokio::{net::TcpListener, runtime, sync::watch};
+use tokio::{net::TcpListener, runtime, sync::watch, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     clock,
@@ -31,6 +33,8 @@ pub struct Launch {
     pub address: SocketAddr,
     /// HTTPS.
     pub tls: bool,
+    /// Where else to listen, without TLS, on the same account; port 0 takes a free one.
+    pub plain: Option<SocketAddr>,
     /// [`Knobs::seed`] from the first request on.
     pub seed: u64,
     /// One line of JSON on stderr per request.
@@ -39,7 +43,8 @@ pub struct Launch {
 
 impl Default for Launch {
     fn default() -> Self {
-        Launch { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), tls: false, seed: 0, print_log: false }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Launch { address, tls: false, plain: None, seed: 0, print_log: false }
     }
 }
 
@@ -65,6 +70,7 @@ pub enum StartError {
 /// An emulator on a thread and a runtime of its own, so that a test may block and pause its own clock.
 pub struct Emulator {
     url: String,
+    plain_url: Option<String>,
     ca_pem: Option<String>,
     world: World,
     stop: watch::Sender<bool>,
@@ -86,13 +92,10 @@ impl Emulator {
     /// Starts as told. Blocks until it listens, which takes milliseconds.
     pub fn launch(state: State, launch: Launch) -> Result<Emulator, StartError> {
         state.check()?;
-        let address = launch.address;
-        let failed = |source| StartError::Listen { address, source };
-        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
+        let main = Socket::bind(launch.address)?;
+        let plain = launch.plain.map(Socket::bind).transpose()?;
         let (acceptor, ca_pem) = if launch.tls {
-            let made = tls::acceptor(bound.ip(), clock::now(0))
+            let made = tls::acceptor(main.bound.ip(), clock::now(0))
                 .map_err(|error| StartError::Tls(error.to_string()))?;
             (Some(made.0), Some(made.1))
         } else {
@@ -100,24 +103,22 @@ impl Emulator {
         };
         let world = World::new(state, launch.print_log);
         world.lock().knobs.seed = launch.seed;
+        let (url, plain_url) = (main.url(launch.tls), plain.as_ref().map(|plain| plain.url(false)));
         let (stop, stopped) = watch::channel(false);
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let shared = world.clone();
-        let work = move || {
-            runtime.block_on(async move {
-                if let Ok(listener) = TcpListener::from_std(listener) {
-                    server::serve(listener, acceptor, shared, stopped).await;
-                }
-            });
-        };
-        let thread = thread::Builder::new().name("aws-emulator".to_owned()).spawn(work).map_err(failed)?;
-        let scheme = if launch.tls { "https" } else { "http" };
-        Ok(Emulator { url: format!("{scheme}://{bound}"), ca_pem, world, stop, thread: Some(thread) })
+        let doors = [Some((main, acceptor)), plain.map(|plain| (plain, None))];
+        let thread = serve(doors.into_iter().flatten().collect(), world.clone(), stopped)
+            .map_err(|source| StartError::Listen { address: launch.address, source })?;
+        Ok(Emulator { url, plain_url, ca_pem, world, stop, thread: Some(thread) })
     }
 
     /// `http://127.0.0.1:<port>`, without a slash at the end: the endpoint of Roles Anywhere and of STS.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same account without TLS; `None` unless [`Launch::plain`] asked for it.
+    pub fn plain_url(&self) -> Option<&str> {
+        self.plain_url.as_deref()
     }
 
     /// The CA a client must trust; `None` without TLS.
@@ -172,4 +173,45 @@ impl Drop for Emulator {
             let _ = thread.join();
         }
     }
+}
+
+/// A bound socket that no runtime has taken yet.
+struct Socket {
+    listener: std::net::TcpListener,
+    bound: SocketAddr,
+}
+
+impl Socket {
+    fn bind(address: SocketAddr) -> Result<Socket, StartError> {
+        let failed = |source| StartError::Listen { address, source };
+        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        Ok(Socket { listener, bound })
+    }
+
+    fn url(&self, tls: bool) -> String {
+        format!("{}://{}", if tls { "https" } else { "http" }, self.bound)
+    }
+}
+
+/// Serves each socket, with TLS where it has an acceptor, on a thread and a runtime of its own.
+fn serve(
+    doors: Vec<(Socket, Option<TlsAcceptor>)>,
+    world: World,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<thread::JoinHandle<()>> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let work = move || {
+        runtime.block_on(async move {
+            let mut open = JoinSet::new();
+            for (socket, acceptor) in doors {
+                if let Ok(listener) = TcpListener::from_std(socket.listener) {
+                    open.spawn(server::serve(listener, acceptor, world.clone(), stopped.clone()));
+                }
+            }
+            open.join_all().await;
+        });
+    };
+    thread::Builder::new().name("aws-emulator".to_owned()).spawn(work)
 }

@@ -1,4 +1,4 @@
-//! The emulator as a program: prints `{"url":…,"ca_pem":…}` on one line and serves until it is ended.
+//! The emulator as a program: prints `{"url":…,"ca_pem":…,"plain_url":…}` on one line and serves until it is ended.
 
 use std::{
     io::{self, Read, Write},
@@ -11,13 +11,14 @@ use aws_emulator::{Emulator, Launch, State};
 use serde_json::json;
 
 const USAGE: &str = "\
-usage: aws-emulator [--listen ADDRESS:PORT] [--tls] [--state FILE] [--seed NUMBER] [--until-stdin-closes]
+usage: aws-emulator [--listen ADDRESS:PORT] [--tls] [--plain ADDRESS:PORT] [--state FILE] [--seed NUMBER] [--until-stdin-closes]
 
-Stands in for AWS IAM Roles Anywhere and STS. Prints one line of JSON on stdout, {\"url\":…,\"ca_pem\":…}, and one line
-per request on stderr. Ends on SIGTERM and SIGINT, and with --until-stdin-closes when its standard input ends.
+Stands in for AWS IAM Roles Anywhere and STS. Prints one line of JSON on stdout, {\"url\":…,\"ca_pem\":…,\"plain_url\":…},
+and one line per request on stderr. Ends on SIGTERM and SIGINT, and with --until-stdin-closes when its standard input ends.
 
   --listen ADDRESS:PORT   default 127.0.0.1:0, which takes a free port
-  --tls                   HTTPS; ca_pem is then the CA to trust
+  --tls                   HTTPS; ca_pem is then the CA to trust, and the certificate is for the address listened on
+  --plain ADDRESS:PORT    a second listener without TLS on the same account, for clients that know no CA of ours
   --state FILE            the account's resources as JSON; default an empty account (see /_admin/state)
   --seed NUMBER           vary what AWS leaves open, the same way for the same number; default 0, which does not vary
 ";
@@ -46,7 +47,7 @@ fn run() -> Result<(), String> {
     }
     let state = arguments.state.map_or_else(|| Ok(State::default()), |path| read_state(&path))?;
     let emulator = Emulator::launch(state, arguments.launch).map_err(|error| error.to_string())?;
-    let line = json!({"url": emulator.url(), "ca_pem": emulator.ca_pem()});
+    let line = json!({"url": emulator.url(), "ca_pem": emulator.ca_pem(), "plain_url": emulator.plain_url()});
     write_out(&format!("{line}\n"))?;
     if arguments.until_stdin_closes {
         let _ = io::stdin().read_to_end(&mut Vec::new());
@@ -66,6 +67,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--listen" => arguments.launch.address = number::<SocketAddr>(&word, &value()?)?,
             "--seed" => arguments.launch.seed = number(&word, &value()?)?,
             "--state" => arguments.state = Some(value()?.into()),
+            "--plain" => arguments.launch.plain = Some(number(&word, &value()?)?),
             "--tls" => arguments.launch.tls = true,
             "--until-stdin-closes" => arguments.until_stdin_closes = true,
             "--help" | "-h" => arguments.help = true,

@@ -1,6 +1,6 @@
 //! The emulator as a program: one line on stdout, a state from a file, and an end when it is told.
 
-use crate::client::{Answer, Call};
+use crate::client::{Answer, Call, SignedCall};
 use crate::world::{ANCHOR, PROFILE, ROLE, ROOT, default_state};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -15,11 +15,15 @@ struct Program {
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_on("127.0.0.1:0", arguments)
+    }
+
+    fn start_on(address: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
         std::fs::write(&file, default_state().to_string()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_aws-emulator"));
-        command.args(["--listen", "127.0.0.1:0", "--state"]).arg(&file).args(arguments);
+        command.args(["--listen", address, "--state"]).arg(&file).args(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut rest = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -66,6 +70,41 @@ async fn the_program_serves_the_state_of_its_file() {
 
     answer.session();
     assert_eq!(program.told["ca_pem"], Value::Null);
+    assert_eq!(program.told["plain_url"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_plain_listener_knows_the_sessions_of_the_one_with_tls() {
+    let program = Program::start(&["--tls", "--plain", "127.0.0.1:0", "--until-stdin-closes"]);
+    let plain = program.told["plain_url"].as_str().unwrap();
+    let session = program.create_session().await.session();
+
+    let who = SignedCall::caller_identity(program.client(), plain, (&session).into()).send().await;
+
+    assert!(plain.starts_with("http://127.0.0.1:"), "{plain}");
+    assert_eq!(who.status, 200, "{}", who.text());
+    assert!(who.text().contains(&session.assumed_role_arn), "{}", who.text());
+}
+
+#[tokio::test]
+async fn the_tls_certificate_is_for_the_address_that_is_listened_on() {
+    let program = Program::start_on("127.9.8.7:0", &["--tls", "--until-stdin-closes"]);
+
+    let answer = program.create_session().await;
+
+    answer.session();
+    assert!(program.url().starts_with("https://127.9.8.7:"), "{}", program.url());
+}
+
+#[test]
+fn a_plain_address_that_is_none_is_named() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-emulator"));
+
+    let output = command.args(["--plain", "localhost"]).output().unwrap();
+
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(complaint.contains("--plain \"localhost\""), "{complaint}");
 }
 
 #[tokio::test]
