@@ -85,7 +85,8 @@ async fn set_up_network() -> Result<(), String> {
 }
 
 fn start_aws() -> Result<Emulator, String> {
-    let launch = Launch { address: AWS_TLS, tls: true, print_log: true, ..Launch::default() };
+    let launch =
+        Launch { address: AWS_TLS, tls: true, plain: Some(AWS_PLAIN), print_log: true, ..Launch::default() };
     Emulator::launch(State::default(), launch).map_err(|error| error.to_string())
 }
 
