@@ -1,0 +1,215 @@
+#!/usr/bin/env bash
+# Lets Kubernetes service accounts read AWS credentials: sets up Vault's Kubernetes auth method and makes, for each service account
+# given, one engine role, one policy and one auth role, all named <namespace>-<serviceaccount>. Run it again at any time: it
+# writes the same again. It needs bash, the vault command and a token that may do all this.
+set -euo pipefail
+
+usage() {
+    cat <<'USAGE'
+usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]...
+
+  --cluster NAME          the cluster's name in AWS: subject O, first part of CN and of the SPIFFE id. Required
+  --role-arn ARN          the IAM role of every service account that is given without one
+  --way file|container|both
+                          what the policies allow: creds/<role> (files, operators), container/<role> (the Agent's listener) or
+                          both. Take container for what uses the listener (policies/application-container.hcl says why).
+                          Default: both
+  --session-duration S    length of a session in seconds, 900 to 43200; default: the engine's 3600
+  --audience AUD          the audience a service-account token must have. Default: https://kubernetes.default.svc.cluster.local,
+                          what kubeadm and kind put into a pod's own token; others differ: `kubectl create token` shows yours
+  --kubernetes-host URL   the API server as Vault reaches it; default, for a new auth mount: https://kubernetes.default.svc
+  --kubernetes-ca FILE    the API server's CA; only for a Vault outside the cluster
+  --reviewer-jwt FILE     a token that may create TokenReviews; only for a Vault outside the cluster. Without one Vault shows the
+                          token of whoever logs in, which then needs the role system:auth-delegator
+  --register-job          also the auth role and policy `iamra-operator` of plugin/job.yaml
+  --mount PATH            the engine's mount; default: iamra
+  --auth-mount PATH       the auth method's mount; default: kubernetes
+
+Environment: VAULT_ADDR and VAULT_TOKEN as ever; VAULT_CLI, the vault command, default vault from PATH.
+Example: setup.sh --cluster prod --way container payments/api=arn:aws:iam::111122223333:role/payments-api
+USAGE
+}
+
+die() {
+    printf 'setup.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+vault() { command "${VAULT_CLI:-vault}" "$@"; }
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cluster='' default_arn='' way=both session_duration='' host='' ca='' reviewer='' register_job=no mount=iamra auth=kubernetes
+audience=https://kubernetes.default.svc.cluster.local
+accounts=()
+
+readonly LABEL='^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
+readonly SUBDOMAIN='^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+readonly ROLE_ARN='^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$'
+readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
+
+read_options() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --register-job) register_job=yes; shift; continue ;;
+        -h | --help) usage; exit 0 ;;
+        --*) [ $# -ge 2 ] || die "$1 needs a value; --help lists the options" ;;
+        *) accounts+=("$1"); shift; continue ;;
+        esac
+        case $1 in
+        --cluster) cluster=$2 ;;
+        --role-arn) default_arn=$2 ;;
+        --way) way=$2 ;;
+        --session-duration) session_duration=$2 ;;
+        --audience) audience=$2 ;;
+        --kubernetes-host) host=$2 ;;
+        --kubernetes-ca) ca=$2 ;;
+        --reviewer-jwt) reviewer=$2 ;;
+        --mount) mount=${2%/} ;;
+        --auth-mount) auth=${2%/} ;;
+        *) die "there is no option $1; --help lists them" ;;
+        esac
+        shift 2
+    done
+}
+
+check_options() {
+    [[ $cluster =~ $LABEL ]] || die "--cluster '$cluster': lower-case letters, digits and dashes, at most 63, as in a DNS label"
+    case $way in file | container | both) ;; *) die "--way '$way': file, container or both" ;; esac
+    [ -n "$audience" ] || die "--audience: without one, a token made for any other service would log in here"
+    [[ $mount =~ $MOUNT ]] || die "--mount '$mount' is no path of a mount"
+    [[ $auth =~ $MOUNT ]] || die "--auth-mount '$auth' is no path of a mount"
+    [ -z "$ca" ] || [ -r "$ca" ] || die "--kubernetes-ca: cannot read $ca"
+    [ -z "$reviewer" ] || [ -r "$reviewer" ] || die "--reviewer-jwt: cannot read $reviewer"
+    [ "${#accounts[@]}" -gt 0 ] || [ "$register_job" = yes ] || die "nothing to do: no service account given; see --help"
+}
+
+# namespace/serviceaccount[=role_arn] into the variables namespace, account, arn, name and common_name.
+take() {
+    local given=${1%%=*}
+    arn=$default_arn
+    [ "$given" = "$1" ] || arn=${1#*=}
+    [[ $given == */* ]] || die "'$1': write it as namespace/serviceaccount or namespace/serviceaccount=role_arn"
+    namespace=${given%%/*} account=${given#*/}
+    [[ $namespace =~ $LABEL ]] || die "'$1': '$namespace' is no name of a namespace"
+    [[ $account =~ $SUBDOMAIN ]] || die "'$1': '$account' is no name of a service account"
+    [[ $arn =~ $ROLE_ARN ]] || die "'$1': '$arn' is no ARN of an IAM role; append =role_arn, or give --role-arn"
+    name=$namespace-$account
+    common_name=$cluster.$namespace.$account
+    [ "${#common_name}" -le 61 ] ||
+        die "'$1': the common name $common_name has ${#common_name} characters; AWS takes 61: choose a shorter --cluster"
+}
+
+# Reads a field of a path into the variable found, empty where there is nothing; any other trouble ends the script.
+look() { # path, field, texts with which Vault says that there is nothing
+    local said
+    said=$(mktemp)
+    if ! found=$(vault read -field="$2" "$1" 2>"$said"); then
+        found=
+        grep -qE "$3" "$said" || { cat "$said" >&2; rm -f "$said"; die "cannot read $1"; }
+    fi
+    rm -f "$said"
+}
+
+# The name must be free or ours: a-b/c and a/b-c would both be a-b-c, and another cluster's payments/api is somebody else.
+check_free() { # whose: what the policy's first line says
+    local owner="# $1 "
+    look "auth/$auth/role/$name" bound_service_account_namespaces 'No value found|No auth engine|unsupported path|no handler'
+    if [ -n "$found" ] && [ "$found" != "[$namespace]" ]; then
+        die "the auth role $name belongs to the namespace $found, not to $namespace: rename the service account, or delete that role"
+    fi
+    look "auth/$auth/role/$name" bound_service_account_names 'No value found|No auth engine|unsupported path|no handler'
+    if [ -n "$found" ] && [ "$found" != "[$account]" ]; then
+        die "the auth role $name belongs to the service account $found, not to $account: rename one, or delete that role"
+    fi
+    look "sys/policies/acl/$name" policy 'No value found|No policy named'
+    if [ -n "$found" ] && [[ $found != "$owner"* ]]; then
+        die "the policy $name was not written for $1; it starts: ${found%%$'\n'*}"
+    fi
+}
+
+check_free_engine_role() {
+    look "$mount/roles/$name" common_name 'No value found'
+    if [ -n "$found" ] && [ "$found" != "$common_name" ]; then
+        die "the engine role $mount/roles/$name has the common name $found, not $common_name: it is somebody else's"
+    fi
+}
+
+set_up_auth() {
+    look "sys/auth/$auth" type 'No auth engine'
+    if [ -z "$found" ]; then
+        vault auth enable -path="$auth" kubernetes
+        host=${host:-https://kubernetes.default.svc}
+    elif [ "$found" != kubernetes ]; then
+        die "the auth mount $auth is of type $found"
+    fi
+    if [ -z "$host" ]; then
+        return # an operator's configuration, with a reviewer token that cannot be read back, is left alone
+    fi
+    local settings=("kubernetes_host=$host")
+    if [ -n "$ca" ]; then settings+=("kubernetes_ca_cert=@$ca" disable_local_ca_jwt=true); fi
+    if [ -n "$reviewer" ]; then settings+=("token_reviewer_jwt=@$reviewer"); fi
+    vault write "auth/$auth/config" "${settings[@]}"
+}
+
+# The policy files of this folder, under this name and mount.
+rendered() { # whose, file...
+    printf '# %s (written by kubernetes/setup.sh, which overwrites changes)\n' "$1"
+    shift
+    sed -e '/^#/d' -e "s|\"iamra/\([a-z]*\)/payments-api\"|\"$mount/\1/$name\"|" -e "s|sys/mounts/iamra|sys/mounts/$mount|" "$@" |
+        awk '/^path/ { skip = seen[$2]++ } !skip'
+}
+
+write_policy() { # whose, file...
+    rendered "$@" | vault policy write "$name" -
+}
+
+write_auth_role() { # token_ttl, token_max_ttl
+    vault write "auth/$auth/role/$name" \
+        bound_service_account_names="$account" bound_service_account_namespaces="$namespace" audience="$audience" \
+        token_policies="$name" token_no_default_policy=true token_ttl="$1" token_max_ttl="$2"
+}
+
+# The auth role comes last: nobody logs in before the rest is there.
+set_up_account() {
+    local settings=("role_arn=$arn" "common_name=$common_name" "organization=$cluster" "organizational_unit=$namespace"
+        "uri_sans=spiffe://$cluster/ns/$namespace/sa/$account")
+    if [ -n "$session_duration" ]; then settings+=("session_duration=$session_duration"); fi
+    local files=()
+    if [ "$way" != container ]; then files+=("$here/../policies/application-file.hcl"); fi
+    if [ "$way" != file ]; then files+=("$here/../policies/application-container.hcl"); fi
+    vault write "$mount/roles/$name" "${settings[@]}"
+    write_policy "$common_name" "${files[@]}"
+    write_auth_role 1h 24h
+    printf '%s/%s is %s in AWS, through %s and auth/%s\n' "$namespace" "$account" "$common_name" "$mount/roles/$name" "$auth/role/$name"
+}
+
+operator() { namespace=vault account=iamra-operator name=iamra-operator; }
+
+read_options "$@"
+check_options
+for given in ${accounts[@]+"${accounts[@]}"}; do
+    take "$given"
+    [ "$name" != iamra-operator ] || die "'$given': iamra-operator is the name of the register Job's role"
+    check_free "$common_name"
+    check_free_engine_role
+    for other in "${accounts[@]}"; do
+        other=${other%%=*}
+        [ "${other/\//-}" != "$name" ] || [ "$other" = "$namespace/$account" ] ||
+            die "$other and $namespace/$account would both be $name: rename one of them"
+    done
+done
+if [ "$register_job" = yes ]; then
+    operator
+    check_free "the register Job"
+fi
+
+set_up_auth
+if [ "$register_job" = yes ]; then
+    operator
+    write_policy "the register Job" "$here/../plugin/plugin-operator.hcl"
+    write_auth_role 10m 10m
+fi
+for given in ${accounts[@]+"${accounts[@]}"}; do
+    take "$given"
+    set_up_account
+done

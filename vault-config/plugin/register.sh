@@ -1,0 +1,127 @@
+#!/bin/sh
+# Puts the plugin into Vault's catalog and makes one mount run it: mounts it the first time, upgrades it later. Run again with the
+# same version it changes nothing. It needs a POSIX shell and the vault command: it runs in the hashicorp/vault image (job.yaml), or
+# by hand with a VAULT_TOKEN that has the policy plugin-operator.hcl.
+#
+#   PLUGIN_VERSION   the version the binary reports of itself, such as v0.1.0
+#   PLUGIN_SHA256    the binary's SHA-256, from the release or from `vault-plugin-secrets-iamra install`, never from the Vault node
+#   PLUGIN_COMMAND   its file name in Vault's plugin_directory; default vault-plugin-secrets-iamra
+#   MOUNT            the mount; default iamra
+#   MAX_LEASE_TTL    the longest lease of the mount; default 12h, the longest session AWS gives
+#   VAULT_TOKEN      a token; without one the Kubernetes auth method is asked for one
+#   VAULT_AUTH_MOUNT, VAULT_AUTH_ROLE   for that; default kubernetes and iamra-operator
+#   VAULT_CLI        the vault command; default vault from PATH
+set -eu
+
+readonly NAME=vault-plugin-secrets-iamra
+readonly IDENTITY=/var/run/secrets/kubernetes.io/serviceaccount/token
+# Keys of answers that the audit log shows as they are: with them an AWS CloudTrail entry is found in Vault's audit log. None is secret.
+# Never add http_raw_body: it is the whole answer of container/:role, and would put credentials in clear into the log.
+readonly AUDIT_KEYS='serial_number expiration source_identity error'
+
+version=${PLUGIN_VERSION:-} sha=${PLUGIN_SHA256:-} command=${PLUGIN_COMMAND:-$NAME}
+mount=${MOUNT:-iamra} max_lease=${MAX_LEASE_TTL:-12h}
+
+vault() { command "${VAULT_CLI:-vault}" "$@"; }
+
+say() { printf 'register: %s\n' "$*"; }
+
+die() {
+    printf 'register: %s\n' "$*" >&2
+    exit 1
+}
+
+check_input() {
+    printf '%s' "$version" | grep -Eq '^v[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$' ||
+        die "PLUGIN_VERSION '$version': give the version as the binary reports it, such as v0.1.0"
+    [ -n "$sha" ] || die "PLUGIN_SHA256 is empty: without it Vault would run whatever file lies in its plugin directory"
+    printf '%s' "$sha" | grep -Eq '^[0-9a-f]{64}$' || die "PLUGIN_SHA256 '$sha' is no SHA-256: 64 hex digits in lower case"
+}
+
+log_in() {
+    [ -z "${VAULT_TOKEN:-}" ] || return 0
+    [ -r "$IDENTITY" ] || die "no VAULT_TOKEN, and no service-account token at $IDENTITY to log in with"
+    VAULT_TOKEN=$(vault write -field=token "auth/${VAULT_AUTH_MOUNT:-kubernetes}/login" \
+        role="${VAULT_AUTH_ROLE:-iamra-operator}" jwt=@"$IDENTITY")
+    export VAULT_TOKEN
+}
+
+# What a command prints, or nothing where Vault says that there is no such thing; any other trouble ends the script.
+present() { # text with which Vault says so, command...
+    absent=$1
+    shift
+    if said=$("$@" 2>&1); then
+        printf '%s' "$said"
+    elif ! printf '%s' "$said" | grep -Eq "$absent"; then
+        printf '%s\n' "$said" >&2
+        exit 1
+    fi
+}
+
+of_mount() { present 'No secret engine mount' vault read -field="$1" "sys/mounts/$mount"; }
+
+register() {
+    registered=$(present 'Code: 404' vault plugin info -version="$version" -field=sha256 secret "$NAME")
+    if [ "$registered" = "$sha" ]; then
+        say "$NAME $version is in the catalog"
+        return
+    fi
+    vault plugin register -sha256="$sha" -version="$version" -command="$command" secret "$NAME" >/dev/null
+    say "put $NAME $version ($sha) into the catalog${registered:+, in place of $registered}"
+}
+
+enable_first() {
+    set -- # the option's values, one each
+    for key in $AUDIT_KEYS; do set -- "$@" "-audit-non-hmac-response-keys=$key"; done
+    vault secrets enable -path="$mount" -plugin-version="$version" -max-lease-ttl="$max_lease" "$@" \
+        -description="AWS credentials through IAM Roles Anywhere" "$NAME" >/dev/null
+    say "mounted $NAME $version at $mount/"
+}
+
+tune() {
+    keys=$(vault read -field=audit_non_hmac_response_keys "sys/mounts/$mount/tune" 2>/dev/null || true)
+    if [ "$keys" != "[$AUDIT_KEYS]" ]; then
+        set --
+        for key in $AUDIT_KEYS; do set -- "$@" "-audit-non-hmac-response-keys=$key"; done
+        vault secrets tune "$@" "$mount" >/dev/null
+        say "tuned the audit keys of $mount/: $AUDIT_KEYS"
+    fi
+    lease=$(vault read -field=max_lease_ttl "sys/mounts/$mount/tune")
+    if [ "$lease" != "$max_lease" ]; then
+        vault secrets tune -max-lease-ttl="$max_lease" "$mount" >/dev/null
+        say "tuned the longest lease of $mount/: $max_lease"
+    fi
+}
+
+# The catalog is only what may run. A mount runs another version once it is tuned to it, and reloaded.
+upgrade() {
+    if [ "$(of_mount plugin_version)" != "$version" ]; then
+        vault secrets tune -plugin-version="$version" "$mount" >/dev/null
+        say "tuned $mount/ to $version"
+    fi
+    if [ "$(of_mount running_plugin_version)" = "$version" ] && [ "$(of_mount running_sha256)" = "$sha" ]; then
+        say "$mount/ runs $version"
+        return
+    fi
+    before=$(of_mount running_plugin_version)
+    vault write sys/plugins/reload/backend mounts="$mount/" >/dev/null
+    say "reloaded $mount/: $before before, $(of_mount running_plugin_version) now"
+}
+
+check_result() {
+    running="$(of_mount running_plugin_version) $(of_mount running_sha256)"
+    [ "$running" = "$version $sha" ] || die "$mount/ runs $running, not $version $sha"
+}
+
+check_input
+log_in
+type=$(of_mount type)
+[ -z "$type" ] || [ "$type" = "$NAME" ] || die "the mount $mount/ is of type $type"
+register
+if [ -z "$type" ]; then
+    enable_first
+else
+    tune
+    upgrade
+fi
+check_result

@@ -1,0 +1,20 @@
+# The policy of one application whose credentials arrive as files, or through the Vault Secrets Operator, External Secrets or CSI:
+# its one role, and nothing else. Grant `update` beside `read` only where the role lets callers give a ttl.
+#
+# kubernetes/setup.sh writes it for each service account, under its name instead of payments-api.
+path "iamra/creds/payments-api" {
+  capabilities = ["read"]
+}
+
+# What Agents and operators do with their own token: look at it, renew it, and end it when they stop.
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
+
+path "auth/token/revoke-self" {
+  capabilities = ["update"]
+}
