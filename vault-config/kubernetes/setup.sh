@@ -14,7 +14,8 @@ usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]
                           what the policies allow: creds/<role> (files, operators), container/<role> (the Agent's listener) or
                           both. Take container for what uses the listener (policies/application-container.hcl says why).
                           Default: both
-  --session-duration S    length of a session in seconds, 900 to 43200; default: the engine's 3600
+  --session-duration S    length of a session in seconds, 900 to 43200; AWS shortens it to the profile's. Default: 14400,
+                          because a session has to outlive an outage of Vault
   --audience AUD          the audience a service-account token must have. Default: https://kubernetes.default.svc.cluster.local,
                           what kubeadm and kind put into a pod's own token; others differ: `kubectl create token` shows yours
   --kubernetes-host URL   the API server as Vault reaches it; default, for a new auth mount: https://kubernetes.default.svc
@@ -38,7 +39,7 @@ die() {
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cluster='' default_arn='' way=both session_duration='' host='' ca='' reviewer='' register_job=no mount=iamra auth=kubernetes
+cluster='' default_arn='' way=both session_duration=14400 host='' ca='' reviewer='' register_job=no mount=iamra auth=kubernetes
 audience=https://kubernetes.default.svc.cluster.local
 accounts=()
 
@@ -156,7 +157,7 @@ rendered() { # whose, file...
     printf '# %s (written by kubernetes/setup.sh, which overwrites changes)\n' "$1"
     shift
     sed -e '/^#/d' -e "s|\"iamra/\([a-z]*\)/payments-api\"|\"$mount/\1/$name\"|" -e "s|sys/mounts/iamra|sys/mounts/$mount|" "$@" |
-        awk '/^path/ { skip = seen[$2]++ } !skip'
+        awk '!NF { next } /^path/ { skip = seen[$2]++; if (!skip) print "" } !skip'
 }
 
 write_policy() { # whose, file...
@@ -172,8 +173,7 @@ write_auth_role() { # token_ttl, token_max_ttl
 # The auth role comes last: nobody logs in before the rest is there.
 set_up_account() {
     local settings=("role_arn=$arn" "common_name=$common_name" "organization=$cluster" "organizational_unit=$namespace"
-        "uri_sans=spiffe://$cluster/ns/$namespace/sa/$account")
-    if [ -n "$session_duration" ]; then settings+=("session_duration=$session_duration"); fi
+        "uri_sans=spiffe://$cluster/ns/$namespace/sa/$account" "session_duration=$session_duration")
     local files=()
     if [ "$way" != container ]; then files+=("$here/../policies/application-file.hcl"); fi
     if [ "$way" != file ]; then files+=("$here/../policies/application-container.hcl"); fi

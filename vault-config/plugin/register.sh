@@ -7,7 +7,7 @@
 #   PLUGIN_SHA256    the binary's SHA-256, from the release or from `vault-plugin-secrets-iamra install`, never from the Vault node
 #   PLUGIN_COMMAND   its file name in Vault's plugin_directory; default vault-plugin-secrets-iamra
 #   MOUNT            the mount; default iamra
-#   MAX_LEASE_TTL    the longest lease of the mount; default 12h, the longest session AWS gives
+#   MAX_LEASE_TTL    the longest lease of the mount in seconds; default 43200, the longest session AWS gives
 #   VAULT_TOKEN      a token; without one the Kubernetes auth method is asked for one
 #   VAULT_AUTH_MOUNT, VAULT_AUTH_ROLE   for that; default kubernetes and iamra-operator
 #   VAULT_CLI        the vault command; default vault from PATH
@@ -20,7 +20,7 @@ readonly IDENTITY=/var/run/secrets/kubernetes.io/serviceaccount/token
 readonly AUDIT_KEYS='serial_number expiration source_identity error'
 
 version=${PLUGIN_VERSION:-} sha=${PLUGIN_SHA256:-} command=${PLUGIN_COMMAND:-$NAME}
-mount=${MOUNT:-iamra} max_lease=${MAX_LEASE_TTL:-12h}
+mount=${MOUNT:-iamra} max_lease=${MAX_LEASE_TTL:-43200}
 
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
 
@@ -36,6 +36,7 @@ check_input() {
         die "PLUGIN_VERSION '$version': give the version as the binary reports it, such as v0.1.0"
     [ -n "$sha" ] || die "PLUGIN_SHA256 is empty: without it Vault would run whatever file lies in its plugin directory"
     printf '%s' "$sha" | grep -Eq '^[0-9a-f]{64}$' || die "PLUGIN_SHA256 '$sha' is no SHA-256: 64 hex digits in lower case"
+    printf '%s' "$max_lease" | grep -Eq '^[1-9][0-9]*$' || die "MAX_LEASE_TTL '$max_lease': give a number of seconds"
 }
 
 log_in() {
@@ -89,7 +90,7 @@ tune() {
     lease=$(vault read -field=max_lease_ttl "sys/mounts/$mount/tune")
     if [ "$lease" != "$max_lease" ]; then
         vault secrets tune -max-lease-ttl="$max_lease" "$mount" >/dev/null
-        say "tuned the longest lease of $mount/: $max_lease"
+        say "tuned the longest lease of $mount/: $max_lease seconds"
     fi
 }
 

@@ -1,0 +1,85 @@
+"""Prints a CloudFormation template's resources as JSON, with parameters and attributes put in: what CloudFormation would create.
+
+usage: resolve.py TEMPLATE VALUES   VALUES: a JSON file with Parameters by name, and attributes as "Resource.Attribute"
+"""
+
+import json
+import re
+import sys
+
+import yaml
+
+ABSENT = object()
+
+
+class Loader(yaml.SafeLoader):
+    """Reads !Ref and the short forms of functions as their long forms."""
+
+
+def long_form(loader, suffix, node):
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {suffix if suffix == "Ref" else f"Fn::{suffix}": value}
+
+
+Loader.add_multi_constructor("!", long_form)
+
+
+class Stack:
+    def __init__(self, template, values):
+        defaults = {name: one["Default"] for name, one in template["Parameters"].items() if "Default" in one}
+        self.values = {**defaults, **values}
+        self.conditions = template.get("Conditions", {})
+
+    def value(self, name):
+        return ABSENT if name == "AWS::NoValue" else self.values[name]
+
+    def resolve(self, part):
+        if isinstance(part, list):
+            return [one for one in map(self.resolve, part) if one is not ABSENT]
+        if not isinstance(part, dict):
+            return part
+        if len(part) == 1:
+            (name, argument), = part.items()
+            if name == "Ref" or name.startswith("Fn::"):
+                return getattr(self, name.removeprefix("Fn::").lower())(argument)
+        resolved = {key: self.resolve(one) for key, one in part.items()}
+        return {key: one for key, one in resolved.items() if one is not ABSENT}
+
+    def ref(self, name):
+        return self.value(name)
+
+    def getatt(self, name):
+        return self.value(name)
+
+    def sub(self, text):
+        return re.sub(r"\$\{([^}]+)\}", lambda found: str(self.value(found[1])), text)
+
+    def join(self, argument):
+        separator, parts = self.resolve(argument)
+        return separator.join([parts] if isinstance(parts, str) else parts)
+
+    def equals(self, argument):
+        left, right = self.resolve(argument)
+        return left == right
+
+    def __getattr__(self, name):
+        if name == "not":
+            return lambda argument: not self.resolve(argument)[0]
+        if name == "if":
+            return self.choose
+        raise AttributeError(f"the function {name} is not known here")
+
+    def choose(self, argument):
+        condition, then, otherwise = argument
+        return self.resolve(then if self.resolve(self.conditions[condition]) else otherwise)
+
+
+with open(sys.argv[1]) as template, open(sys.argv[2]) as values:
+    template, values = yaml.load(template, Loader), json.load(values)
+stack = Stack(template, values)
+print(json.dumps({name: stack.resolve(one["Properties"]) for name, one in template["Resources"].items()}))
