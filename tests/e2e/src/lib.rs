@@ -1,9 +1,12 @@
-//! What the stories under `tests/` share beside the harness: certificates that an operator may bring, and a way to say
-//! that a write is refused.
+//! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
+//! write is refused, the scripts of `vault-config/` and the Agents that run its configuration files.
 //!
 //! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
 
+pub mod host;
 pub mod paper;
 mod refusal;
+mod script;
 
 pub use refusal::{refused_write, unchanged_by};
+pub use script::{config_file, script, short_sessions};

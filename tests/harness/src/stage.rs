@@ -46,9 +46,13 @@ impl Stage {
 
     /// A server with the plugin mounted and nothing written to it, beside an AWS that has no anchor yet.
     pub async fn without_ca(vault: Vault) -> Stage {
-        let aws = Emulator::start(state(), Options::default()).await;
         vault.mount("iamra", PLUGIN).await;
-        Stage { vault, aws }
+        Stage::beside(vault).await
+    }
+
+    /// A server as it is, beside an AWS that has no anchor yet.
+    pub async fn beside(vault: Vault) -> Stage {
+        Stage { vault, aws: Emulator::start(state(), Options::default()).await }
     }
 
     /// Gives a mount a root CA that the anchor trusts, the configuration and the role `demo`.

@@ -1,0 +1,52 @@
+//! The files of `vault-config/`, run and read as they are shipped.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use harness::{CliRun, Stage, Vault, binaries};
+use serde_json::json;
+
+/// The path of a file of `vault-config/`.
+pub fn config_file(name: &str) -> PathBuf {
+    binaries::workspace().join("vault-config").join(name)
+}
+
+/// Runs a shell script of `vault-config/` with a token of a server. Of the surroundings it has the system's programs only.
+///
+/// # Panics
+/// When the shell cannot be started.
+pub async fn script(
+    vault: &Vault,
+    token: &str,
+    name: &str,
+    args: &[&str],
+    environment: &[(&str, &str)],
+) -> CliRun {
+    let shell = if name.starts_with("plugin/") { "sh" } else { "bash" };
+    let mut command = Command::new(shell);
+    command
+        .arg(config_file(name))
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", vault.folder())
+        .env("VAULT_CLI", binaries::vault())
+        .env("VAULT_ADDR", vault.addr())
+        .env("VAULT_TOKEN", token)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("the run is not aborted");
+    let output = output.expect("the shell runs");
+    CliRun {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Makes the AWS of a stage clamp sessions to some seconds.
+pub async fn short_sessions(stage: &Stage, seconds: u32) {
+    let mut world = stage.admin("GET", "state", None).await;
+    world["profiles"][0]["duration_seconds"] = json!(seconds);
+    stage.admin("PUT", "state", Some(world)).await;
+}

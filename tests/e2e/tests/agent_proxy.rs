@@ -1,0 +1,94 @@
+//! Outside Kubernetes: the shipped Proxy file answers the SDKs' container-credentials requests, and nothing else.
+
+use std::time::{Duration, Instant};
+
+use e2e::host::{Host, in_document};
+use harness::sts::caller_identity;
+use harness::{REGION, Reply, Stage, until};
+use serde_json::json;
+
+const PATH: &str = "iamra/container/payments-api";
+const START: Duration = Duration::from_secs(20);
+
+async fn listening(stage: &Stage) -> Host {
+    let host = Host::start(stage, "proxy", "listener.hcl", ["1h", "24h"]).await;
+    until("a listener that answers", START, async || {
+        host.ask(PATH, None).await.filter(|reply| reply.status == 200).map(|_| ())
+    })
+    .await;
+    host
+}
+
+async fn ask(host: &Host, path: &str, token: Option<&str>) -> Reply {
+    host.ask(path, token).await.expect("the listener answers")
+}
+
+#[tokio::test]
+async fn the_listener_answers_with_the_sdks_document() {
+    let stage = Stage::dev().await;
+    let host = listening(&stage).await;
+
+    let reply = ask(&host, PATH, None).await;
+
+    assert_eq!((reply.status, reply.content_type.as_str()), (200, "application/json"));
+    let credentials = in_document(&reply.body, "Token").expect("AccessKeyId, SecretAccessKey and Token");
+    let who = caller_identity(stage.aws.url(), REGION, None, &credentials).await.unwrap();
+    assert!(who.arn.contains(":assumed-role/demo/"), "{}", who.arn);
+    assert!(reply.body["Expiration"].as_str().unwrap().ends_with('Z'), "{}", reply.body["Expiration"]);
+}
+
+#[tokio::test]
+async fn the_policy_opens_the_one_container_path_only() {
+    let stage = Stage::dev().await;
+    let host = listening(&stage).await;
+
+    for path in [
+        "iamra/creds/payments-api",
+        "iamra/container/demo",
+        "iamra/roles/payments-api",
+        "sys/mounts",
+        "auth/token/lookup-self",
+        "cubbyhole/x",
+    ] {
+        let reply = ask(&host, path, None).await;
+
+        assert_eq!(reply.status, 403, "{path}: {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_the_application_sends_is_replaced() {
+    let stage = Stage::dev().await;
+    let host = listening(&stage).await;
+
+    let wrong = ask(&host, PATH, Some("hvs.wrong")).await;
+    let mighty = ask(&host, "sys/mounts", Some(stage.vault.root_token())).await;
+
+    assert_eq!(wrong.status, 200, "{}", wrong.text);
+    assert_eq!(mighty.status, 403, "{}", mighty.text);
+}
+
+#[tokio::test]
+async fn with_aws_away_the_listener_says_so_at_once_and_recovers() {
+    let stage = Stage::dev().await;
+    let mut host = listening(&stage).await;
+    stage.knobs(json!({ "fail_next": { "count": 100_000, "status": 503 } })).await;
+    let start = Instant::now();
+
+    let refused = ask(&host, PATH, None).await;
+
+    assert_eq!(
+        (refused.status, refused.content_type.as_str()),
+        (503, "application/json"),
+        "{}",
+        refused.text
+    );
+    assert!(refused.body["code"].is_string() && refused.body["message"].is_string(), "{}", refused.text);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    stage.knobs(json!({})).await;
+    until("credentials again", START, async || {
+        host.ask(PATH, None).await.filter(|reply| reply.status == 200).map(|_| ())
+    })
+    .await;
+    assert!(host.runs(), "the Proxy ended");
+}
