@@ -9,7 +9,7 @@
 
 vault {
   address = "https://vault.example.com:8200" # yours
-  # No retry block here: num_retries = -1, right for a listener, would leave the templates without their back-off.
+  # No retry block here: num_retries = -1, right for a listener, would switch off the templates' own retries with their back-off.
 }
 
 auto_auth {

@@ -16,8 +16,9 @@ usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]
                           Default: both
   --session-duration S    length of a session in seconds, 900 to 43200; AWS shortens it to the profile's. Default: 14400,
                           because a session has to outlive an outage of Vault
-  --audience AUD          the audience a service-account token must have. Default: https://kubernetes.default.svc.cluster.local,
-                          what kubeadm and kind put into a pod's own token; others differ: `kubectl create token` shows yours
+  --audience AUD          the audience of the service-account tokens that may log in; the pods of k8s/ have one made for `vault`, so that
+                          no token which they show elsewhere logs in here. `kubectl create token` shows what others carry.
+                          Default: vault
   --kubernetes-host URL   the API server as Vault reaches it; default, for a new auth mount: https://kubernetes.default.svc
   --kubernetes-ca FILE    the API server's CA; only for a Vault outside the cluster
   --reviewer-jwt FILE     a token that may create TokenReviews; only for a Vault outside the cluster. Without one Vault shows the
@@ -40,7 +41,7 @@ vault() { command "${VAULT_CLI:-vault}" "$@"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cluster='' default_arn='' way=both session_duration=14400 host='' ca='' reviewer='' register_job=no mount=iamra auth=kubernetes
-audience=https://kubernetes.default.svc.cluster.local
+audience=vault
 accounts=()
 
 readonly LABEL='^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'

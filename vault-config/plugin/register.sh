@@ -8,13 +8,14 @@
 #   PLUGIN_COMMAND   its file name in Vault's plugin_directory; default vault-plugin-secrets-iamra
 #   MOUNT            the mount; default iamra
 #   MAX_LEASE_TTL    the longest lease of the mount in seconds; default 43200, the longest session AWS gives
-#   VAULT_TOKEN      a token; without one the Kubernetes auth method is asked for one
+#   VAULT_TOKEN      a token; without one the Kubernetes auth method is asked for one, with the
+#                    token that job.yaml has made for Vault
 #   VAULT_AUTH_MOUNT, VAULT_AUTH_ROLE   for that; default kubernetes and iamra-operator
 #   VAULT_CLI        the vault command; default vault from PATH
 set -eu
 
 readonly NAME=vault-plugin-secrets-iamra
-readonly IDENTITY=/var/run/secrets/kubernetes.io/serviceaccount/token
+readonly IDENTITY=/var/run/secrets/vault/token
 # Keys of answers that the audit log shows as they are: with them an AWS CloudTrail entry is found in Vault's audit log. None is secret.
 # Never add http_raw_body: it is the whole answer of container/:role, and would put credentials in clear into the log.
 readonly AUDIT_KEYS='serial_number expiration source_identity error'

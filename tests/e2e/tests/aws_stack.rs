@@ -1,4 +1,4 @@
-//! The CloudFormation stack of `vault-config/aws`: linted, and its very trust policy asked who may come in.
+//! The stack of AWS resources in `vault-config/aws`: linted, and its very trust policy asked who may come in.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -27,7 +27,7 @@ fn linted() -> &'static Output {
     })
 }
 
-/// The stack's resources as CloudFormation would create them, for the CA of a stage.
+/// The stack's resources as AWS would create them, for the CA of a stage.
 async fn resources(stage: &Stage) -> Value {
     assert!(linted().status.success(), "{}", String::from_utf8_lossy(&linted().stderr));
     let values = json!({

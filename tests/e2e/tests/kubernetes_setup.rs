@@ -64,7 +64,7 @@ async fn only_this_service_account_logs_in_and_gets_only_its_policy() {
     let data = role.data();
     assert_eq!(data["bound_service_account_names"], json!(["api"]));
     assert_eq!(data["bound_service_account_namespaces"], json!(["payments"]));
-    assert_eq!(data["audience"], "https://kubernetes.default.svc.cluster.local");
+    assert_eq!(data["audience"], "vault");
     assert_eq!(data["token_policies"], json!([NAME]));
     assert_eq!(data["token_no_default_policy"], true);
     assert_eq!((&data["token_ttl"], &data["token_max_ttl"]), (&json!(3600), &json!(86_400)));
