@@ -33,14 +33,33 @@ impl Host {
     /// # Panics
     /// When the file does not name what it must, or the program cannot be started.
     pub async fn start(stage: &Stage, program: &str, file: &str, token_ttls: [&str; 2]) -> Host {
+        Host::start_edited(stage, program, file, token_ttls, [ADDRESS, ADDRESS]).await
+    }
+
+    /// The same with a text of the file replaced, to show what it is there for.
+    ///
+    /// # Panics
+    /// When the text is not in the file, or the program cannot be started.
+    pub async fn start_edited(
+        stage: &Stage,
+        program: &str,
+        file: &str,
+        token_ttls: [&str; 2],
+        [old, new]: [&str; 2],
+    ) -> Host {
         let folder = tempfile::Builder::new().prefix("host-").tempdir().expect("a temporary folder");
         for name in ["etc", "run"] {
             fs::create_dir(folder.path().join(name)).expect("the temporary folder is writable");
         }
-        let kind = if program == "proxy" { "container" } else { "file" };
+        let kind = if file == "listener.hcl" { "container" } else { "file" };
         log_in_as(stage, folder.path(), kind, token_ttls).await;
         let port = free_port();
-        let config = with_own_values(file, stage, folder.path(), port);
+        let shipped =
+            fs::read_to_string(config_file(&format!("agent/{file}"))).expect("a shipped configuration");
+        assert!(shipped.contains(ADDRESS) && shipped.contains(old), "{file} has no {ADDRESS} or no {old}");
+        let config = folder.path().join("etc").join(file);
+        fs::write(&config, with_own_values(&shipped.replace(old, new), stage, folder.path(), port))
+            .expect("the temporary folder is writable");
         let log = File::create(folder.path().join("log")).expect("the temporary folder is writable");
         let child = Command::new(binaries::vault())
             .arg(program)
@@ -124,18 +143,13 @@ async fn log_in_as(stage: &Stage, folder: &Path, kind: &str, [ttl, max_ttl]: [&s
     }
 }
 
-/// The shipped file with the values a user changes; everything else stays.
-fn with_own_values(file: &str, stage: &Stage, folder: &Path, port: u16) -> PathBuf {
-    let shipped = fs::read_to_string(config_file(&format!("agent/{file}"))).expect("a shipped configuration");
-    assert!(shipped.contains(ADDRESS), "{file} does not name Vault");
-    let own = shipped
+/// The shipped text with the values a user changes; everything else stays.
+fn with_own_values(shipped: &str, stage: &Stage, folder: &Path, port: u16) -> String {
+    shipped
         .replace(ADDRESS, &stage.vault.addr())
         .replace(PORT, &format!("127.0.0.1:{port}"))
         .replace("/etc/iamra", &folder.join("etc").display().to_string())
-        .replace("/run/iamra", &folder.join("run").display().to_string());
-    let config = folder.join("etc").join(file);
-    fs::write(&config, own).expect("the temporary folder is writable");
-    config
+        .replace("/run/iamra", &folder.join("run").display().to_string())
 }
 
 fn free_port() -> u16 {

@@ -8,10 +8,14 @@ use harness::{REGION, Reply, Stage, until};
 use serde_json::json;
 
 const PATH: &str = "iamra/container/payments-api";
+const AN_HOUR: [&str; 2] = ["1h", "24h"];
 const START: Duration = Duration::from_secs(20);
 
 async fn listening(stage: &Stage) -> Host {
-    let host = Host::start(stage, "proxy", "listener.hcl", ["1h", "24h"]).await;
+    answering(Host::start(stage, "proxy", "listener.hcl", AN_HOUR).await).await
+}
+
+async fn answering(host: Host) -> Host {
     until("a listener that answers", START, async || {
         host.ask(PATH, None).await.filter(|reply| reply.status == 200).map(|_| ())
     })
@@ -91,4 +95,40 @@ async fn with_aws_away_the_listener_says_so_at_once_and_recovers() {
     })
     .await;
     assert!(host.runs(), "the Proxy ended");
+}
+
+#[tokio::test]
+async fn with_retries_in_the_proxy_no_sdk_would_learn_the_reason() {
+    let stage = Stage::dev().await;
+    let retrying = ["num_retries = -1", "num_retries = 12"];
+    let host = answering(Host::start_edited(&stage, "proxy", "listener.hcl", AN_HOUR, retrying).await).await;
+    stage.knobs(json!({ "fail_next": { "count": 100_000, "status": 503 } })).await;
+
+    let answer = tokio::time::timeout(Duration::from_secs(6), host.ask(PATH, None)).await;
+
+    assert!(answer.is_err(), "the retry block of listener.hcl is not needed any more");
+}
+
+#[tokio::test]
+async fn vault_agent_takes_the_same_file() {
+    let stage = Stage::dev().await;
+    let host = answering(Host::start(&stage, "agent", "listener.hcl", AN_HOUR).await).await;
+
+    let reply = ask(&host, PATH, None).await;
+
+    assert!(in_document(&reply.body, "Token").is_some(), "{}", reply.status);
+}
+
+#[tokio::test]
+async fn the_proxy_logs_in_again_when_its_token_ends() {
+    let stage = Stage::dev().await;
+    let host = answering(Host::start(&stage, "proxy", "listener.hcl", ["15s", "15s"]).await).await;
+    let end = Instant::now() + Duration::from_secs(18);
+
+    while Instant::now() < end {
+        let reply = ask(&host, PATH, None).await;
+
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
 }
