@@ -24,6 +24,7 @@ usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]
   --reviewer-jwt FILE     a token that may create TokenReviews; only for a Vault outside the cluster. Without one Vault shows the
                           token of whoever logs in, which then needs the role system:auth-delegator
   --register-job          also the auth role and policy `iamra-operator` of plugin/job.yaml
+  --prefix TEXT           put before every name: for the second cluster of one Vault, whose payments/api is another one
   --mount PATH            the engine's mount; default: iamra
   --auth-mount PATH       the auth method's mount; default: kubernetes
 
@@ -40,7 +41,7 @@ die() {
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cluster='' default_arn='' way=both session_duration=14400 host='' ca='' reviewer='' register_job=no mount=iamra auth=kubernetes
+cluster='' default_arn='' way=both session_duration=14400 host='' ca='' reviewer='' register_job=no prefix='' mount=iamra auth=kubernetes
 audience=vault
 accounts=()
 
@@ -66,6 +67,7 @@ read_options() {
         --kubernetes-host) host=$2 ;;
         --kubernetes-ca) ca=$2 ;;
         --reviewer-jwt) reviewer=$2 ;;
+        --prefix) prefix=$2 ;;
         --mount) mount=${2%/} ;;
         --auth-mount) auth=${2%/} ;;
         *) die "there is no option $1; --help lists them" ;;
@@ -78,6 +80,7 @@ check_options() {
     [[ $cluster =~ $LABEL ]] || die "--cluster '$cluster': lower-case letters, digits and dashes, at most 63, as in a DNS label"
     case $way in file | container | both) ;; *) die "--way '$way': file, container or both" ;; esac
     [ -n "$audience" ] || die "--audience: without one, a token made for any other service would log in here"
+    [[ $prefix =~ ^([a-z0-9][-a-z0-9]*)?$ ]] || die "--prefix '$prefix': lower-case letters, digits and dashes"
     [[ $mount =~ $MOUNT ]] || die "--mount '$mount' is no path of a mount"
     [[ $auth =~ $MOUNT ]] || die "--auth-mount '$auth' is no path of a mount"
     [ -z "$ca" ] || [ -r "$ca" ] || die "--kubernetes-ca: cannot read $ca"
@@ -95,7 +98,7 @@ take() {
     [[ $namespace =~ $LABEL ]] || die "'$1': '$namespace' is no name of a namespace"
     [[ $account =~ $SUBDOMAIN ]] || die "'$1': '$account' is no name of a service account"
     [[ $arn =~ $ROLE_ARN ]] || die "'$1': '$arn' is no ARN of an IAM role; append =role_arn, or give --role-arn"
-    name=$namespace-$account
+    name=$prefix$namespace-$account
     common_name=$cluster.$namespace.$account
     [ "${#common_name}" -le 61 ] ||
         die "'$1': the common name $common_name has ${#common_name} characters; AWS takes 61: choose a shorter --cluster"
@@ -132,7 +135,7 @@ check_free() { # whose: what the policy's first line says
 check_free_engine_role() {
     look "$mount/roles/$name" common_name 'No value found'
     if [ -n "$found" ] && [ "$found" != "$common_name" ]; then
-        die "the engine role $mount/roles/$name has the common name $found, not $common_name: it is somebody else's"
+        die "the engine role $mount/roles/$name has the common name $found, not $common_name: it is somebody else's; see --prefix"
     fi
 }
 
@@ -195,7 +198,7 @@ for given in ${accounts[@]+"${accounts[@]}"}; do
     check_free_engine_role
     for other in "${accounts[@]}"; do
         other=${other%%=*}
-        [ "${other/\//-}" != "$name" ] || [ "$other" = "$namespace/$account" ] ||
+        [ "$prefix${other/\//-}" != "$name" ] || [ "$other" = "$namespace/$account" ] ||
             die "$other and $namespace/$account would both be $name: rename one of them"
     done
 done

@@ -8,18 +8,18 @@
 #   PLUGIN_COMMAND   its file name in Vault's plugin_directory; default vault-plugin-secrets-iamra
 #   MOUNT            the mount; default iamra
 #   MAX_LEASE_TTL    the longest lease of the mount in seconds; default 43200, the longest session AWS gives
-#   VAULT_TOKEN      a token; without one the Kubernetes auth method is asked for one, with the
-#                    token that job.yaml has made for Vault
+#   VAULT_TOKEN      a token; without one the Kubernetes auth method is asked for one
 #   VAULT_AUTH_MOUNT, VAULT_AUTH_ROLE   for that; default kubernetes and iamra-operator
+#   VAULT_JWT_FILE   and the service-account token to show; default where job.yaml mounts one that is made for Vault
 #   VAULT_CLI        the vault command; default vault from PATH
 set -eu
 
 readonly NAME=vault-plugin-secrets-iamra
-readonly IDENTITY=/var/run/secrets/vault/token
 # Keys of answers that the audit log shows as they are: with them an AWS CloudTrail entry is found in Vault's audit log. None is secret.
 # Never add http_raw_body: it is the whole answer of container/:role, and would put credentials in clear into the log.
 readonly AUDIT_KEYS='serial_number expiration source_identity error'
 
+jwt=${VAULT_JWT_FILE:-/var/run/secrets/vault/token}
 version=${PLUGIN_VERSION:-} sha=${PLUGIN_SHA256:-} command=${PLUGIN_COMMAND:-$NAME}
 mount=${MOUNT:-iamra} max_lease=${MAX_LEASE_TTL:-43200}
 
@@ -42,9 +42,9 @@ check_input() {
 
 log_in() {
     [ -z "${VAULT_TOKEN:-}" ] || return 0
-    [ -r "$IDENTITY" ] || die "no VAULT_TOKEN, and no service-account token at $IDENTITY to log in with"
+    [ -r "$jwt" ] || die "no VAULT_TOKEN, and no service-account token at $jwt to log in with"
     VAULT_TOKEN=$(vault write -field=token "auth/${VAULT_AUTH_MOUNT:-kubernetes}/login" \
-        role="${VAULT_AUTH_ROLE:-iamra-operator}" jwt=@"$IDENTITY")
+        role="${VAULT_AUTH_ROLE:-iamra-operator}" jwt=@"$jwt")
     export VAULT_TOKEN
 }
 

@@ -226,6 +226,24 @@ async fn another_clusters_service_account_of_the_same_name_is_refused() {
 }
 
 #[tokio::test]
+async fn a_second_cluster_has_a_prefix() {
+    let stage = set_up(&["payments/api"]).await;
+    let before = all(stage.root(), &WRITTEN).await;
+    let second = ["--cluster", "stage", "--auth-mount", "stage", "--prefix", "stage-"];
+
+    let _ = run(&stage.vault, &[&second[..], &["payments/api"]].concat()).await.ok();
+
+    assert_eq!(all(stage.root(), &WRITTEN).await, before);
+    let role = stage.root().read("iamra/roles/stage-payments-api").await.ok();
+    assert_eq!(role.string("common_name"), "stage.payments.api");
+    let api = token_of(&stage, "stage-payments-api").await;
+    assert_eq!(api.read("iamra/creds/stage-payments-api").await.status, 200);
+    assert_eq!(api.read("iamra/creds/payments-api").await.status, 403);
+    let login = stage.root().read("auth/stage/role/stage-payments-api").await.ok();
+    assert_eq!(login.data()["bound_service_account_names"], json!(["api"]));
+}
+
+#[tokio::test]
 async fn a_policy_that_somebody_else_wrote_is_left_alone() {
     let stage = Stage::dev().await;
     let theirs = json!({ "policy": "# by hand\npath \"secret/*\" { capabilities = [\"read\"] }" });

@@ -142,6 +142,48 @@ async fn without_a_token_and_outside_a_pod_it_says_what_is_missing() {
     assert!(refused.stderr.contains("no service-account token"), "{}", refused.stderr);
 }
 
+/// Signs a token as a cluster does for a service account, with `openssl`: `key.pem`, `key.pub` and `token`.
+const SIGN: &str = r#"
+b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem
+openssl pkey -in key.pem -pubout -out key.pub
+head=$(printf '{"alg":"RS256","typ":"JWT"}' | b64)
+body=$(printf '{"sub":"system:serviceaccount:vault:iamra-operator","aud":["vault"],"exp":%s}' "$(($(date +%s) + 600))" | b64)
+sig=$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -sign key.pem -binary | b64)
+printf '%s.%s.%s' "$head" "$body" "$sig" >token
+"#;
+
+/// There is no cluster here that could review a token; Vault's JWT method takes the same login and needs only a key.
+#[tokio::test]
+async fn without_a_token_it_logs_in_with_the_one_of_its_service_account() {
+    let bare = Bare::new().await;
+    let folder = bare.vault.folder();
+    let signed =
+        std::process::Command::new("bash").args(["-euc", SIGN]).current_dir(&folder).output().unwrap();
+    assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+    let root = bare.vault.root();
+    let _ = root.write("sys/auth/pods", json!({ "type": "jwt" })).await.ok();
+    let key = fs::read_to_string(folder.join("key.pub")).unwrap();
+    let _ = root.write("auth/pods/config", json!({ "jwt_validation_pubkeys": [key] })).await.ok();
+    let role = json!({
+        "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"],
+        "token_policies": ["iamra-operator"], "token_no_default_policy": true,
+    });
+    let _ = root.write("auth/pods/role/iamra-operator", role).await.ok();
+    let token = folder.join("token").display().to_string();
+    let environment = [
+        ("PLUGIN_VERSION", bare.version.as_str()),
+        ("PLUGIN_SHA256", bare.sha256.as_str()),
+        ("VAULT_AUTH_MOUNT", "pods"),
+        ("VAULT_JWT_FILE", token.as_str()),
+    ];
+
+    let said = script(&bare.vault, "", "plugin/register.sh", &[], &environment).await.ok();
+
+    assert!(said.contains("mounted"), "{said}");
+    assert_eq!(mount(root).await.string("running_plugin_version"), bare.version);
+}
+
 /// Puts the plugin once more into the server's folder, as a binary that reports another version. The version is a text in
 /// the binary; another one of the same length is a next version that differs in nothing else.
 fn next_version(vault: &Vault, version: &str) -> Plugin {
