@@ -147,8 +147,10 @@ const SIGN: &str = r#"
 b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem
 openssl pkey -in key.pem -pubout -out key.pub
+now=$(date +%s)
 head=$(printf '{"alg":"RS256","typ":"JWT"}' | b64)
-body=$(printf '{"sub":"system:serviceaccount:vault:iamra-operator","aud":["vault"],"exp":%s}' "$(($(date +%s) + 600))" | b64)
+body=$(printf '{"sub":"system:serviceaccount:vault:iamra-operator","aud":["vault"],"nbf":%s,"exp":%s}' \
+    $((now - 60)) $((now + 600)) | b64)
 sig=$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -sign key.pem -binary | b64)
 printf '%s.%s.%s' "$head" "$body" "$sig" >token
 "#;
