@@ -122,8 +122,8 @@ async fn vault_agent_takes_the_same_file() {
 #[tokio::test]
 async fn the_proxy_logs_in_again_when_its_token_ends() {
     let stage = Stage::dev().await;
-    let host = answering(Host::start(&stage, "proxy", "listener.hcl", ["15s", "15s"]).await).await;
-    let end = Instant::now() + Duration::from_secs(18);
+    let host = answering(Host::start(&stage, "proxy", "listener.hcl", ["20s", "20s"]).await).await;
+    let end = Instant::now() + Duration::from_secs(24);
 
     while Instant::now() < end {
         let reply = ask(&host, PATH, None).await;

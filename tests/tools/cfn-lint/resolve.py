@@ -33,6 +33,10 @@ class Stack:
     def __init__(self, template, values):
         defaults = {name: one["Default"] for name, one in template["Parameters"].items() if "Default" in one}
         self.values = {**defaults, **values}
+        for name, one in template["Parameters"].items():
+            pattern, value = one.get("AllowedPattern"), self.values[name]
+            if pattern and not re.fullmatch(pattern, value):
+                raise ValueError(f"{name} does not match {pattern}: {value}")
         self.conditions = template.get("Conditions", {})
 
     def value(self, name):
