@@ -1,0 +1,207 @@
+//! What no manifest of ours may ever do, held on the parsed YAML of `k8s/` and `vault-config/`; and each rule is shown to bite.
+//!
+//! A patch holds only what it adds, so a container is judged where its image is named.
+
+mod manifest;
+mod rules;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use manifest::{Manifest, files};
+use serde_json::Value;
+
+/// The ways in that the injector or a sidecar brings, which our own cluster runs as well.
+const LOCAL: [&str; 5] =
+    ["container-credentials", "credential-process", "credentials-file", "job", "native-sidecar"];
+
+#[test]
+fn every_manifest_keeps_every_rule() {
+    let manifests: Vec<_> = ["k8s", "vault-config"].iter().flat_map(|folder| read_all(folder)).collect();
+
+    let broken: Vec<_> = manifests.iter().flat_map(rules::broken).collect();
+
+    assert!(manifests.len() > 20, "this test looks at the wrong folder: {} files", manifests.len());
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn k8s_holds_no_key_no_certificate_and_no_arn() {
+    let texts: Vec<_> =
+        files("k8s").into_iter().map(|path| (fs::read_to_string(&path).unwrap(), path)).collect();
+
+    for (text, path) in &texts {
+        for secret in ["arn:aws", "AKIA", "ASIA", "-----BEGIN", "hvs."] {
+            assert!(!text.contains(secret), "{} holds {secret}", path.display());
+        }
+    }
+    assert!(texts.len() > 20, "this test looks at the wrong folder");
+}
+
+#[test]
+fn every_file_of_a_kustomization_is_named_by_it() {
+    let kustomizations: Vec<_> =
+        files("k8s").into_iter().filter(|path| path.ends_with("kustomization.yaml")).collect();
+
+    for path in &kustomizations {
+        let folder = path.parent().unwrap();
+        let beside: BTreeSet<PathBuf> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|file| file.is_file() && file != path)
+            .collect();
+        let named: BTreeSet<PathBuf> = named_by(path).iter().map(|name| folder.join(name)).collect();
+
+        for file in &named {
+            assert!(file.exists(), "{} names {}, which is not there", path.display(), file.display());
+        }
+        assert_eq!(
+            beside.difference(&named).collect::<Vec<_>>(),
+            Vec::<&PathBuf>::new(),
+            "unnamed in {}",
+            folder.display()
+        );
+    }
+    assert!(kustomizations.len() >= 15, "this test looks at the wrong folder");
+}
+
+#[test]
+fn every_way_of_our_cluster_is_the_users_overlay_with_other_images() {
+    for way in LOCAL {
+        let path = files("k8s")
+            .into_iter()
+            .find(|path| path.ends_with(format!("overlays/local/{way}/kustomization.yaml")))
+            .unwrap_or_else(|| panic!("overlays/local has no {way}"));
+
+        let named = named_by(&path);
+
+        assert_eq!(named, [format!("../../{way}"), "../../../components/local-cluster".to_owned()], "{way}");
+    }
+}
+
+#[test]
+fn the_hosts_network_is_refused() {
+    assert_refused("spec: {hostNetwork: true}", "hostNetwork");
+    assert_refused("spec: {volumes: [{name: x, hostPath: {path: /}}]}", "hostPath");
+}
+
+#[test]
+fn a_container_that_may_be_root_or_write_its_root_is_refused() {
+    for (from, to, why) in [
+        ("runAsNonRoot: true", "runAsNonRoot: false", "runAsNonRoot"),
+        ("runAsUser: 10001", "runAsUser: 0", "runAsUser"),
+        ("readOnlyRootFilesystem: true", "", "readOnlyRootFilesystem"),
+        ("allowPrivilegeEscalation: false", "", "allowPrivilegeEscalation"),
+        ("drop: [ALL]", "drop: [NET_RAW]", "capabilities"),
+        ("type: RuntimeDefault", "type: Unconfined", "seccompProfile"),
+        ("limits: {memory: 64Mi}", "limits: {cpu: 1}", "limits"),
+    ] {
+        assert!(GOOD_POD.contains(from), "{from}");
+
+        assert_refused(&GOOD_POD.replace(from, to), why);
+    }
+    assert_eq!(rules::broken(&Manifest::of("good.yaml", GOOD_POD)), Vec::<String>::new());
+}
+
+#[test]
+fn a_volume_on_disk_is_refused() {
+    assert_refused("volumes: [{name: vault-secrets, emptyDir: {}}]", "Memory");
+}
+
+#[test]
+fn an_aws_variable_that_no_way_needs_is_refused() {
+    assert_refused("env: [{name: AWS_SECRET_ACCESS_KEY, value: x}]", "AWS_SECRET_ACCESS_KEY");
+    assert_refused("env: [{name: AWS_ENDPOINT_URL_STS, value: x}]", "AWS_ENDPOINT_URL_STS");
+    assert_refused(
+        "patches: [{patch: \"[{op: add, path: /x, value: {env: [{name: AWS_PROFILE, value: x}]}}]\"}]",
+        "AWS_PROFILE",
+    );
+}
+
+#[test]
+fn an_injected_file_that_others_can_read_is_refused() {
+    for (from, to, why) in [
+        (r#"agent-inject-perms-aws.json: "0400""#, r#"agent-inject-perms-aws.json: "0444""#, "perms"),
+        ("agent-inject-perms-aws.json", "agent-inject-perms-other", "perms"),
+        ("error-on-missing-key-aws.json", "error-on-missing-key-other", "missing-key"),
+        (r#"client-max-retries: "0""#, r#"client-max-retries: "2""#, "client-max-retries"),
+        (r#"exit-on-retry-failure: "false""#, r#"exit-on-retry-failure: "true""#, "exit-on-retry-failure"),
+        (r#"run-as-same-user: "true""#, r#"run-as-same-user: "false""#, "same-user"),
+        ("role: r", "other: r", "role"),
+        ("cache-use-auto-auth-token: force", r#"cache-use-auto-auth-token: "true""#, "force"),
+    ] {
+        assert!(GOOD_ANNOTATIONS.contains(from), "{from}");
+
+        assert_refused(&GOOD_ANNOTATIONS.replace(from, to), why);
+    }
+    assert_eq!(rules::broken(&Manifest::of("good.yaml", GOOD_ANNOTATIONS)), Vec::<String>::new());
+}
+
+#[test]
+fn a_token_for_the_api_server_is_refused() {
+    assert_refused("sources: [{serviceAccountToken: {path: token}}]", "audience");
+    assert_refused("automountServiceAccountToken: true", "automountServiceAccountToken");
+}
+
+#[test]
+fn an_agent_that_writes_world_readable_files_or_gives_up_is_refused() {
+    let config = "data: {agent.hcl: 'auto_auth { } retry { num_retries = -1 } exit_on_retry_failure = false template { }'}";
+
+    assert_refused(config, "perms");
+    assert_refused(&config.replace("num_retries = -1", ""), "num_retries");
+    assert_refused(&config.replace("exit_on_retry_failure = false", ""), "exit_on_retry_failure");
+}
+
+const GOOD_POD: &str = "
+spec:
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: app
+      image: x
+      securityContext:
+        runAsUser: 10001
+        readOnlyRootFilesystem: true
+        allowPrivilegeEscalation: false
+        capabilities: {drop: [ALL]}
+      resources: {requests: {cpu: 1m}, limits: {memory: 64Mi}}
+";
+
+const GOOD_ANNOTATIONS: &str = r#"
+annotations:
+  vault.hashicorp.com/agent-inject: "true"
+  vault.hashicorp.com/role: r
+  vault.hashicorp.com/agent-inject-template-aws.json: '{{ x }}'
+  vault.hashicorp.com/agent-inject-perms-aws.json: "0400"
+  vault.hashicorp.com/error-on-missing-key-aws.json: "true"
+  vault.hashicorp.com/client-max-retries: "0"
+  vault.hashicorp.com/template-config-exit-on-retry-failure: "false"
+  vault.hashicorp.com/agent-run-as-same-user: "true"
+  vault.hashicorp.com/agent-service-account-token-volume-name: vault-token
+  vault.hashicorp.com/agent-cache-enable: "true"
+  vault.hashicorp.com/agent-cache-use-auto-auth-token: force
+"#;
+
+fn assert_refused(yaml: &str, why: &str) {
+    let broken = rules::broken(&Manifest::of("k8s/bad.yaml", yaml));
+
+    assert!(broken.iter().any(|said| said.contains(why)), "no rule says {why}: {broken:?}\n{yaml}");
+}
+
+fn read_all(folder: &str) -> Vec<Manifest> {
+    files(folder)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| Manifest::read(&path))
+        .collect()
+}
+
+/// Every file and folder that a kustomization names, in its order.
+fn named_by(path: &Path) -> Vec<String> {
+    let manifest = Manifest::read(path);
+    let document = &manifest.documents[0];
+    let names =
+        ["resources", "components"].iter().flat_map(|key| document[key].as_array().into_iter().flatten());
+    let patches = document["patches"].as_array().into_iter().flatten().filter_map(|patch| patch.get("path"));
+    names.chain(patches).filter_map(Value::as_str).map(str::to_owned).collect()
+}
