@@ -10,8 +10,8 @@ type Mapping = Map<String, Value>;
 const AWS_VARIABLES: [&str; 4] =
     ["AWS_REGION", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
 
-/// The one variable more that our own cluster needs, because it has an emulator for AWS.
-const LOCAL_VARIABLE: &str = "AWS_ENDPOINT_URL_STS";
+/// What our own cluster needs besides: it has an emulator for AWS, and a CLI built on botocore.
+const LOCAL_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_DEFAULT_REGION"];
 
 /// The plugin's folder: no secret, and it must be executable.
 const ON_DISK: &str = "plugins";
@@ -109,7 +109,7 @@ fn volume(mapping: &Mapping) -> Option<String> {
 
 fn variable(mapping: &Mapping, local: bool) -> Option<String> {
     let name = mapping.get("name")?.as_str()?;
-    let known = AWS_VARIABLES.contains(&name) || (local && name == LOCAL_VARIABLE);
+    let known = AWS_VARIABLES.contains(&name) || (local && LOCAL_VARIABLES.contains(&name));
     (name.starts_with("AWS_") && !known).then(|| format!("the variable {name} is not needed by any way in"))
 }
 
