@@ -26,7 +26,7 @@ use crate::session::{self, Granted, Wish};
 /// too where AWS, or the first TLS connection to it, takes a little longer. And no retry begins after `retries`, so that an AWS
 /// that fails at once, refuses connections or throttles is told within a second: JavaScript and Java show it then.
 const PATIENCE: Patience =
-    Patience { total: Duration::from_millis(1800), retries: Duration::from_millis(700) };
+    Patience { total: Duration::from_millis(1800), retries: Duration::from_millis(900) };
 
 /// Exactly this: Go reads an error's `code` and `message` under no other type.
 const JSON: &str = "application/json";

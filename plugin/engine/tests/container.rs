@@ -4,9 +4,13 @@
 
 mod mounts;
 
+use std::time::Duration;
+
 use engine::Engine;
 use mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use vault_backend::READ_ONLY;
 use vault_backend::testing::{Probe, Reply};
 
@@ -74,8 +78,25 @@ async fn an_aws_that_refuses_connections_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn an_aws_that_takes_over_a_second_is_waited_for() {
+    let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mount = asking(&format!("http://{}", slow.local_addr().unwrap())).await;
+    let refusal = b"HTTP/1.1 403 F\r\nx-amzn-errortype: AccessDeniedException\r\ncontent-length: 16\r\n\r\n{\"message\":\"no\"}";
+    let answering = async {
+        let (mut stream, _) = slow.accept().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        stream.write_all(refusal).await.unwrap();
+    };
+
+    let (reply, ()) = tokio::join!(mount.read("container/app"), answering);
+
+    let (status, code, message) = failure(&reply);
+    assert_eq!((status, code.as_str()), (400, "AccessDeniedException"), "{message}");
+}
+
+#[tokio::test]
 async fn an_aws_that_is_silent_is_given_up_before_botocore_gives_up_vault() {
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mount = asking(&format!("http://{}", silent.local_addr().unwrap())).await;
     let began = tokio::time::Instant::now();
 
@@ -103,7 +124,7 @@ async fn only_reads_are_offered() {
 
 #[tokio::test]
 async fn a_mount_that_closes_ends_a_read_that_waits_for_aws() {
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mount = asking(&format!("http://{}", silent.local_addr().unwrap())).await;
     let closing = async {
         silent.accept().await.unwrap();

@@ -104,10 +104,14 @@ impl Host {
         }
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();
-        let header = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        let content_type = header.unwrap_or_default().to_owned();
+        let header = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (content_type, cache_control) = (header("content-type"), header("cache-control"));
         let text = response.text().await.ok()?;
-        Some(Reply { status, body: serde_json::from_str(&text).unwrap_or_default(), text, content_type })
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Some(Reply { status, body, text, content_type, cache_control })
     }
 }
 

@@ -16,7 +16,9 @@ async fn the_mount_lists_its_paths() {
 
     let text = help(&stage, "iamra/").await;
 
-    for path in ["config", "roles", "creds", "sts", "issuers", "root/generate/internal", "ca/pem"] {
+    for path in
+        ["config", "roles", "creds", "sts", "container", "issuers", "root/generate/internal", "ca/pem"]
+    {
         assert!(text.contains(path), "no {path} in: {text}");
     }
 }
@@ -42,6 +44,7 @@ async fn every_path_says_what_it_is_and_what_can_be_done_with_it() {
     for path in [
         "creds/x",
         "sts/x",
+        "container/x",
         "roles/x",
         "roles/",
         "config",

@@ -22,6 +22,33 @@ async fn a_read_is_logged_with_its_mount_and_request() {
     assert_eq!(answer.body["request_id"], line.fields["request_id"], "{}", line.raw);
 }
 
+/// The answer itself has neither serial number nor request id, and audit has only its hash.
+#[tokio::test]
+async fn a_read_of_container_credentials_is_joined_to_audit_and_aws_by_its_line_alone() {
+    let stage = Stage::dev().await;
+    let audit = stage.vault.audit().await;
+    let _ = stage.root().read("iamra/container/demo").await.ok();
+    let serial = stage.sessions().await[0]["serial"].as_str().unwrap().to_owned();
+
+    let of_the_session =
+        |line: &LogLine| line.fields.get("serial").is_some_and(|shown| plain_hex(shown) == serial);
+    let line = stage.vault.logged("the serial of the session", of_the_session).await;
+
+    assert_eq!(
+        (line.level.as_str(), &line.fields["path"]),
+        ("info", &json!("container/demo")),
+        "{}",
+        line.raw
+    );
+    let read =
+        audit.entries().into_iter().find(|entry| entry["request"]["path"] == "iamra/container/demo").unwrap();
+    assert_eq!(read["request"]["id"], line.fields["request_id"], "{}", line.raw);
+}
+
+fn plain_hex(serial: &serde_json::Value) -> String {
+    serial.as_str().unwrap_or_default().replace(':', "")
+}
+
 #[tokio::test]
 async fn a_refusal_of_aws_is_logged_for_whoever_debugs_it() {
     let stage = Stage::dev().await;

@@ -25,6 +25,7 @@ async fn every_path_is_in_the_document_with_its_methods() {
         ("/iamra/roles/{name}", &["get", "post", "delete"]),
         ("/iamra/creds/{role}", &["get"]),
         ("/iamra/sts/{role}", &["get"]),
+        ("/iamra/container/{role}", &["get"]),
         ("/iamra/issuers/import/bundle", &["post"]),
         ("/iamra/root/generate/internal", &["post"]),
         ("/iamra/ca/pem", &["get"]),

@@ -12,8 +12,17 @@ async fn talkative() -> Stage {
 
 /// The secrets of an answer, and pieces of them: a cut secret is still one.
 fn secrets_of(answer: &Reply) -> Vec<String> {
-    let mut secrets = vec![answer.string("secret_key").to_owned()];
-    let token = answer.string("session_token");
+    pieces(answer.string("secret_key"), answer.string("session_token"))
+}
+
+/// The same of a container-credentials document.
+fn secrets_of_document(answer: &Reply) -> Vec<String> {
+    let text = |key: &str| answer.body[key].as_str().expect("a whole document").to_owned();
+    pieces(&text("SecretAccessKey"), &text("Token"))
+}
+
+fn pieces(secret_key: &str, token: &str) -> Vec<String> {
+    let mut secrets = vec![secret_key.to_owned()];
     secrets.push(token.chars().take(40).collect());
     secrets.push(token.chars().skip(token.len().saturating_sub(40)).collect());
     secrets
@@ -41,6 +50,7 @@ async fn credentials_are_in_clear_neither_in_audit_nor_log() {
 
     let mut secrets = secrets_of(&stage.creds("demo").await.ok());
     secrets.extend(secrets_of(&stage.root().read("iamra/sts/demo").await.ok()));
+    secrets.extend(secrets_of_document(&stage.root().read("iamra/container/demo").await.ok()));
 
     assert!(audit.entries().iter().any(|entry| entry["request"]["path"] == "iamra/creds/demo"));
     assert_in_none(&secrets, &[("audit", audit.text()), ("log", stage.vault.log_text())]);
@@ -89,12 +99,15 @@ async fn an_answer_of_aws_cut_inside_a_secret_leaves_no_trace_of_it() {
 
     let broken = stage.creds("demo").await;
 
-    assert!(broken.status >= 400, "{}", broken.text);
-    for field in ["secretAccessKey", "sessionToken", "accessKeyId"] {
-        assert!(!broken.text.contains(field), "{}", broken.text);
-        assert!(!stage.vault.log_text().contains(field), "{field} is in the log");
+    let raw = stage.root().read("iamra/container/demo").await;
+    for broken in [broken, raw] {
+        assert!(broken.status >= 400, "{}", broken.text);
+        for field in ["secretAccessKey", "sessionToken", "accessKeyId"] {
+            assert!(!broken.text.contains(field), "{}", broken.text);
+            assert!(!stage.vault.log_text().contains(field), "{field} is in the log");
+        }
+        assert_in_none(&secrets_of(&whole), &[("log", stage.vault.log_text()), ("error", broken.text)]);
     }
-    assert_in_none(&secrets_of(&whole), &[("log", stage.vault.log_text()), ("error", broken.text)]);
 }
 
 #[tokio::test]

@@ -37,6 +37,19 @@ async fn a_wrapped_answer_is_unwrapped_once() {
 }
 
 #[tokio::test]
+async fn a_wrapped_document_for_sdks_is_unwrapped_as_it_was() {
+    let stage = Stage::dev().await;
+
+    let sealed = wrapped(&stage, "iamra/container/demo").await;
+
+    assert!(!sealed.text.contains("SecretAccessKey"), "{}", sealed.text);
+    let holder = stage.root().with_token(wrapping_token(&sealed));
+    let answer = holder.call("POST", "sys/wrapping/unwrap", None).await.ok();
+    assert_eq!(answer.content_type, "application/json");
+    assert!(answer.body["AccessKeyId"].is_string(), "the document itself, with nothing of Vault's around it");
+}
+
+#[tokio::test]
 async fn the_command_line_wraps_too() {
     let stage = Stage::dev().await;
 

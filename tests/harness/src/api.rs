@@ -109,16 +109,21 @@ pub struct Reply {
     pub text: String,
     /// The `Content-Type` header, empty where there is none.
     pub content_type: String,
+    /// The `Cache-Control` header, empty where there is none.
+    pub cache_control: String,
 }
 
 impl Reply {
     async fn read(response: Response) -> Result<Reply, reqwest::Error> {
         let status = response.status().as_u16();
-        let header = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        let content_type = header.unwrap_or_default().to_owned();
+        let header = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (content_type, cache_control) = (header("content-type"), header("cache-control"));
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Reply { status, body, text, content_type })
+        Ok(Reply { status, body, text, content_type, cache_control })
     }
 
     /// This answer, if it is a success.
