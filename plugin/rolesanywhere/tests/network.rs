@@ -10,7 +10,8 @@ use parties::{good_answer, identity, request};
 use rolesanywhere::{Client, Error, Session, Settings, Url};
 use time::macros::datetime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout};
 
 /// What the server does on one connection, told the connection's number.
 #[derive(Clone, Copy)]
@@ -181,6 +182,46 @@ async fn a_silent_server_is_given_up() {
     let err = ask(&Client::new(&impatient).unwrap()).await.unwrap_err();
 
     assert!(err.to_string().contains("no answer within 0.2 s (after 3 attempts)"), "{err}");
+}
+
+/// A port whose queue of connections is full and stays so: the system drops what else knocks, as a firewall does.
+struct DroppingPort {
+    url: Url,
+    _queue: (TcpListener, Vec<TcpStream>),
+}
+
+impl DroppingPort {
+    async fn open() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        let knock = || timeout(Duration::from_millis(300), TcpStream::connect(address));
+        while let Ok(connected) = knock().await {
+            waiting.push(connected.unwrap());
+        }
+        Self { url: Url::parse(&format!("http://{address}")).unwrap(), _queue: (listener, waiting) }
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_drops_packets_is_given_up_after_the_connect_timeout() {
+    let port = DroppingPort::open().await;
+    let settings = Settings {
+        endpoint: Some(port.url.clone()),
+        connect_timeout: Duration::from_millis(300),
+        max_retries: 1,
+        ..Settings::default()
+    };
+    let began = Instant::now();
+
+    let err = ask(&Client::new(&settings).unwrap()).await.unwrap_err();
+
+    let text = err.to_string();
+    assert!(matches!(err, Error::Unavailable { attempts: 2, .. }), "{err:?}");
+    assert!(text.contains("the connection could not be made in time"), "{text}");
+    assert!(began.elapsed() < settings.request_timeout, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

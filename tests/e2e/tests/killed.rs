@@ -1,10 +1,11 @@
-//! The plugin's process is killed under load, and Vault starts another.
+//! The plugin's process is killed under load or told to end in the middle of a call, and Vault starts another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use harness::{Api, Reply, Stage, kill, until};
+use harness::{Api, Reply, Stage, has_ended, kill, sockets_of, terminate, until};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 const READERS: usize = 4;
@@ -46,6 +47,35 @@ async fn readers_of_a_killed_process_see_vaults_own_error_and_the_next_read_succ
         assert!(is_vaults_own(failure), "{} {}", failure.status, failure.text);
     }
     let answer = stage.creds("demo").await.ok();
+    stage.caller(&answer).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_is_told_to_end_does_so_although_a_call_is_waiting_for_aws() {
+    let stage = Stage::dev().await;
+    stage.knobs(json!({ "answer": "silent" })).await;
+    let api = stage.root().clone();
+    let reading = tokio::spawn(async move { api.read("iamra/creds/demo").await });
+    until("a call that waits for AWS", Duration::from_secs(10), async || {
+        (!stage.aws_log().await.is_empty()).then_some(())
+    })
+    .await;
+    let pids = stage.vault.plugin_pids();
+    let sockets: Vec<_> = pids.iter().flat_map(|&pid| sockets_of(pid)).collect();
+
+    pids.iter().copied().for_each(terminate);
+
+    for pid in pids {
+        has_ended(pid, Duration::from_secs(5)).await;
+    }
+    assert!(!sockets.is_empty() && !sockets.iter().any(|socket| socket.exists()), "{sockets:?}");
+    let failure = reading.await.unwrap();
+    assert!(is_vaults_own(&failure), "{} {}", failure.status, failure.text);
+    stage.knobs(json!({ "answer": "normal" })).await;
+    let answer = until("a read that succeeds", Duration::from_secs(5), async || {
+        Some(stage.creds("demo").await).filter(|reply| reply.status == 200)
+    })
+    .await;
     stage.caller(&answer).await.unwrap();
 }
 

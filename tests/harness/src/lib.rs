@@ -28,7 +28,7 @@ pub use api::{Api, Reply};
 pub use audit::AuditDevice;
 pub use cli::CliRun;
 pub use log::LogLine;
-pub use processes::{has_ended, kill, sockets_of};
+pub use processes::{has_ended, kill, sockets_of, terminate};
 pub use settings::{Settings, Storage};
 pub use stage::{ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN};
 pub use vault::{Plugin, Vault};

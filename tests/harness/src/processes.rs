@@ -33,8 +33,8 @@ pub fn kill(pid: u32) {
     signal(pid, Signal::KILL);
 }
 
-/// Sends SIGTERM to a process.
-pub(crate) fn terminate(pid: u32) {
+/// Sends SIGTERM to a process, as service managers and container runtimes do. One that has ended already is fine.
+pub fn terminate(pid: u32) {
     signal(pid, Signal::TERM);
 }
 
