@@ -36,23 +36,28 @@ impl<B: Backend> Table<B> {
     ) -> Result<Answer, Fault> {
         let request = &incoming.request;
         let span = info_span!("request", mount = request.mount_label(), request_id = request.id);
-        let (call, path, table) = (incoming.call, request.path.clone(), Arc::clone(&self));
-        let work: Work<Answer> =
-            Box::pin(guard(async move { self.answer(backend, incoming).await }).instrument(span));
-        let outcome = if call.has_effects() {
+        let (call, path) = (incoming.call, request.path.clone());
+        let answered = async move {
+            let outcome = caught(self.answer(backend, incoming)).await;
+            outcome.or_else(|fault| self.told(call, &path, fault))
+        };
+        let work: Work<Answer> = Box::pin(answered.instrument(span));
+        if call.has_effects() {
             tokio::spawn(work).await.unwrap_or_else(|_| Err(Fault::later("the plugin is shutting down")))
         } else {
             work.await
-        };
-        outcome.or_else(|fault| table.form(call, &path, fault))
+        }
     }
 
-    /// `fault` in the form that the route of `path` has for it.
-    fn form(&self, call: Call, path: &str, fault: Fault) -> Result<Answer, Fault> {
-        match (call, self.find(path)) {
-            (Call::Route(_), Some((route, _))) => route.form(fault),
-            _ => Err(fault),
+    /// Logs `fault`, and puts it into the form that the route of `path` has for it.
+    fn told(&self, call: Call, path: &str, fault: Fault) -> Result<Answer, Fault> {
+        let route = self.find(path).filter(|_| matches!(call, Call::Route(_)));
+        if let Some(raw) = route.and_then(|(route, _)| route.form(&fault)) {
+            fault.log_for_audit();
+            return Ok(Answer::raw(raw));
         }
+        fault.log();
+        Err(fault)
     }
 
     /// Whether the path names something that is there; `None` where no route can tell.
@@ -143,8 +148,13 @@ pub(crate) fn clean_up<B: Backend>(backend: &B, mount: &Mount) {
 
 /// Logs a fault where it happens, and turns a panic into one: it ends nothing but this call.
 async fn guard<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    caught(work).await.inspect_err(Fault::log)
+}
+
+/// Turns a panic into a fault.
+async fn caught<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome.unwrap_or_else(|panic| Err(panicked(&*panic))).inspect_err(Fault::log)
+    outcome.unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
 /// As [`guard`], for what answers at once.

@@ -192,7 +192,7 @@ impl<B: Send + Sync + 'static> Route<B> {
     /// handler, its panics, and fields that are refused. Three stay Vault's: a node that may not write, because Vault forwards
     /// only what it reads itself; a path and an operation that the route does not have.
     ///
-    /// Vault's audit then has no text of the error, only the hashed body.
+    /// Vault's audit then has no text of the error, only the hashed body; so refusals are logged at info.
     #[must_use]
     pub fn failing_as(mut self, form: fn(&Fault) -> Raw) -> Route<B> {
         self.failure = Some(form);
@@ -252,12 +252,9 @@ impl<B: Send + Sync + 'static> Route<B> {
         }
     }
 
-    /// `fault` as this route answers it.
-    pub(crate) fn form(&self, fault: Fault) -> Result<Answer, Fault> {
-        match self.failure {
-            Some(form) if !fault.is_for_vault() => Ok(Answer::raw(form(&fault))),
-            _ => Err(fault),
-        }
+    /// `fault` as this route answers it, where it has a form of its own and the fault is not for Vault.
+    pub(crate) fn form(&self, fault: &Fault) -> Option<Raw> {
+        self.failure.filter(|_| !fault.is_for_vault()).map(|form| form(fault))
     }
 
     /// Whether the path names something that is there, where the route can tell.

@@ -26,15 +26,28 @@ async fn the_mount_lists_its_paths() {
 #[tokio::test]
 async fn a_role_explains_each_of_its_fields() {
     let stage = stage().await;
+    let role = serde_json::json!({ "role_arn": harness::ROLE_ARN });
+    let _ = stage.root().write("iamra/roles/x", role).await.ok();
+    let fields: Vec<String> = stage.root().read("iamra/roles/x").await.ok().data().keys().cloned().collect();
 
     let text = help(&stage, "iamra/roles/x").await;
 
-    for field in
-        ["role_arn", "profile_arn", "trust_anchor_arn", "session_duration", "certificate_ttl", "key_type"]
-    {
-        assert!(text.contains(&format!("{field} (")), "no {field} in: {text}");
+    let optional = ["trust_anchor_arn", "profile_arn", "common_name", "role_session_name", "region"];
+    for field in fields.iter().map(String::as_str).chain(optional) {
+        assert!(text.contains(&format!("    {field} (")), "no {field} in: {text}");
     }
     assert!(text.contains("900") && text.contains("43200"), "no bounds in: {text}");
+}
+
+#[tokio::test]
+async fn the_path_for_sdks_names_their_variable_and_says_that_there_is_no_lease() {
+    let stage = stage().await;
+
+    let text = help(&stage, "iamra/container/x").await;
+
+    for word in ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "no lease", "-format=raw"] {
+        assert!(text.contains(word), "no {word} in: {text}");
+    }
 }
 
 #[tokio::test]

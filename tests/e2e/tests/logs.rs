@@ -61,6 +61,19 @@ async fn a_refusal_of_aws_is_logged_for_whoever_debugs_it() {
     assert_eq!(line.level, "debug", "{}", line.raw);
 }
 
+/// Its audit entry has neither a text nor a status.
+#[tokio::test]
+async fn a_refusal_to_an_sdk_is_logged_where_everybody_sees_it() {
+    let stage = Stage::dev().await;
+
+    let reply = stage.root().read("iamra/container/nobody").await;
+
+    assert_eq!(reply.status, 400, "{}", reply.text);
+    let refusal = |line: &LogLine| line.raw.contains("nobody") && is_ours(line);
+    let line = stage.vault.logged("the refusal", refusal).await;
+    assert_eq!(line.level, "info", "{}", line.raw);
+}
+
 #[tokio::test]
 async fn no_line_of_the_plugin_arrives_raw() {
     let stage = Stage::dev().await;
