@@ -11,7 +11,7 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// The lower port of a pair that was free a moment ago. Two calls of one process never give the same pair; two
 /// processes start at different places, and [`crate::Vault`] tries again when it still loses a race.
-pub(crate) fn free_pair() -> u16 {
+pub fn free_pair() -> u16 {
     let start = u16::try_from(std::process::id() % u32::from(PAIRS)).unwrap_or(0);
     (0..PAIRS)
         .map(|_| NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(start.wrapping_mul(37)) % PAIRS)

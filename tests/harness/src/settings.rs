@@ -1,7 +1,7 @@
 //! What a server is started with, and how that is told to Vault.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use serde_json::{Value, json};
@@ -31,12 +31,25 @@ pub struct Settings {
     pub log_level: &'static str,
     /// Environment variables of the server, and so of its plugins. Nothing else of ours reaches them.
     pub environment: Vec<(String, String)>,
+    /// A second listener, for HTTPS.
+    pub tls: Option<TlsListener>,
+}
+
+/// An HTTPS listener on loopback.
+#[derive(Clone, Debug)]
+pub struct TlsListener {
+    /// Its port, such as [`free_pair`](crate::free_pair) gives.
+    pub port: u16,
+    /// The file with the certificate and its chain, PEM.
+    pub certificate: PathBuf,
+    /// The file with the key, PEM.
+    pub key: PathBuf,
 }
 
 impl Settings {
     /// The usual settings for a storage.
     pub fn of(storage: Storage) -> Settings {
-        Settings { storage, log_level: "debug", environment: Vec::new() }
+        Settings { storage, log_level: "debug", environment: Vec::new(), tls: None }
     }
 
     /// Starts the server process. `folder` holds `plugins/`, `data/`, `tmp/` and the two output files.
@@ -64,6 +77,7 @@ impl Settings {
 
     fn config(&self, folder: &Path, port: u16) -> Value {
         let mut config = json!({ "plugin_directory": folder.join("plugins"), "disable_mlock": true });
+        config["listener"] = self.listeners(port);
         let data = folder.join("data");
         let storage = match self.storage {
             Storage::Memory => return config,
@@ -75,12 +89,29 @@ impl Settings {
         config["storage"] = storage;
         config["api_addr"] = json!(format!("http://127.0.0.1:{port}"));
         config["cluster_addr"] = json!(format!("https://127.0.0.1:{}", port + 1));
-        config["listener"] = json!({ "tcp": {
+        config
+    }
+
+    /// The listeners to configure; a dev server brings the one for HTTP itself.
+    fn listeners(&self, port: u16) -> Value {
+        let http = json!({ "tcp": {
             "address": format!("127.0.0.1:{port}"),
             "cluster_address": format!("127.0.0.1:{}", port + 1),
             "tls_disable": true,
         }});
-        config
+        let https = self.tls.as_ref().map(TlsListener::config);
+        (self.storage != Storage::Memory).then_some(http).into_iter().chain(https).collect()
+    }
+}
+
+impl TlsListener {
+    fn config(&self) -> Value {
+        json!({ "tcp": {
+            "address": format!("127.0.0.1:{}", self.port),
+            "cluster_address": format!("127.0.0.1:{}", self.port + 1),
+            "tls_cert_file": self.certificate,
+            "tls_key_file": self.key,
+        }})
     }
 }
 
