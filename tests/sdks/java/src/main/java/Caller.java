@@ -1,0 +1,27 @@
+import java.time.Duration;
+import java.time.Instant;
+import software.amazon.awssdk.services.sts.StsClient;
+
+/** One process, one client: who am I, twice a second, for as many seconds as the first argument says. */
+public final class Caller {
+    private Caller() {}
+
+    public static void main(String[] arguments) throws InterruptedException {
+        Duration time = Duration.ofSeconds(Long.parseLong(arguments[0]));
+        try (StsClient client = StsClient.create()) {
+            Instant end = Instant.now().plus(time);
+            while (Instant.now().isBefore(end)) {
+                System.out.println(ask(client));
+                Thread.sleep(500);
+            }
+        }
+    }
+
+    private static String ask(StsClient client) {
+        try {
+            return client.getCallerIdentity().arn();
+        } catch (RuntimeException error) {
+            return ("error: " + error).replaceAll("\\s+", " ");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What every cell stands on: a Vault with an HTTPS listener, an AWS with short sessions, a Vault Agent, and their files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use harness::{Settings, Stage, Storage, TlsListener, Vault, free_pair, until};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::agent::Agent;
+
+/// The name of Vault in a cluster, which the certificate bears and no SDK takes for loopback.
+pub(crate) const VAULT_NAME: &str = "vault.vault.svc";
+
+/// Seconds that a session lasts: AWS's minimum is 900, the emulator's profile cuts to this.
+pub(crate) const SESSION: u32 = 12;
+
+/// Java reads no store without one.
+pub(crate) const STORE_PASSWORD: &str = "changeit";
+
+/// Agent's first reads on a busy machine.
+const WRITTEN: Duration = Duration::from_secs(20);
+
+/// All that the application may do; the last two are what Agent logs in with.
+const POLICY: &str = r#"
+path "iamra/creds/demo" { capabilities = ["read"] }
+path "iamra/container/demo" { capabilities = ["read"] }
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+"#;
+
+/// Ended and removed when dropped.
+pub(crate) struct Grounds {
+    pub(crate) stage: Stage,
+    /// Dropped with the rest, which ends it.
+    _agent: Agent,
+    agent_port: u16,
+    vault_port: u16,
+    folder: TempDir,
+}
+
+impl Grounds {
+    /// Everything up, and both files written once.
+    pub(crate) async fn new() -> Grounds {
+        let folder = tempfile::Builder::new().prefix("sdks-").tempdir().expect("a temporary folder");
+        let listener = https(folder.path());
+        let vault_port = listener.port;
+        let settings = Settings { tls: Some(listener), ..Settings::of(Storage::Memory) };
+        let stage = Stage::on(Vault::with_plugin(settings).await).await;
+        let mut account = stage.aws.state();
+        account.profiles[0].duration_seconds = SESSION;
+        stage.aws.set_state(account);
+        write_files(folder.path(), &stage.vault.token("demo", POLICY).await);
+        let agent_port = free_pair();
+        let config = agent_config(&stage.vault.addr(), folder.path(), agent_port);
+        let agent = Agent::start(folder.path(), &config);
+        let grounds = Grounds { stage, _agent: agent, agent_port, vault_port, folder };
+        for file in ["credentials", "aws.json"] {
+            let path = grounds.path(file);
+            let written = async || fs::read(&path).ok().filter(|content| !content.is_empty());
+            until(&format!("Agent's {file}"), WRITTEN, written).await;
+        }
+        grounds
+    }
+
+    /// A file of this place, as a text for a variable.
+    pub(crate) fn path(&self, file: &str) -> String {
+        let path = self.folder.path().join(file);
+        path.to_str().expect("a temporary path in UTF-8").to_owned()
+    }
+
+    /// Agent's listener.
+    pub(crate) fn agent_addr(&self) -> String {
+        format!("http://127.0.0.1:{}", self.agent_port)
+    }
+
+    /// Vault by the name in its certificate.
+    pub(crate) fn vault_addr(&self) -> String {
+        format!("https://{VAULT_NAME}:{}", self.vault_port)
+    }
+
+    /// When each session of this AWS ends, by the ARN that STS gives its holder.
+    pub(crate) fn ends(&self) -> BTreeMap<String, OffsetDateTime> {
+        let sessions = self.stage.aws.sessions().into_iter();
+        sessions.map(|session| (session.assumed_role_arn, moment(&session.expiration))).collect()
+    }
+
+    /// When the session ends whose key the credentials file holds now.
+    pub(crate) fn end_in_file(&self) -> OffsetDateTime {
+        let file = fs::read_to_string(self.path("credentials")).expect("the file is never away");
+        let session =
+            self.stage.aws.sessions().into_iter().find(|session| file.contains(&session.access_key_id));
+        moment(&session.expect("the file holds a session of this AWS").expiration)
+    }
+}
+
+fn moment(text: &str) -> OffsetDateTime {
+    OffsetDateTime::parse(text, &Rfc3339).expect("the emulator writes RFC 3339")
+}
+
+/// A TLS listener whose certificate no SDK trusts by itself, and the ways to tell an SDK of its CA.
+fn https(folder: &Path) -> TlsListener {
+    let (ca, server, key) = server_certificate();
+    let listener = TlsListener {
+        port: free_pair(),
+        certificate: folder.join("server.pem"),
+        key: folder.join("server.key"),
+    };
+    fs::write(folder.join("ca.pem"), ca).expect("the folder is writable");
+    fs::write(&listener.certificate, server).expect("the folder is writable");
+    fs::write(&listener.key, key).expect("the folder is writable");
+    let store = ["-importcert", "-noprompt", "-alias", "vault", "-file", "ca.pem", "-keystore", "ca.p12"];
+    let run =
+        Command::new("keytool").current_dir(folder).args(store).args(["-storepass", STORE_PASSWORD]).output();
+    let run = run.expect("keytool runs: it comes with Java");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    listener
+}
+
+/// PEM of a CA, of a certificate it gave to Vault, and of the key to that.
+fn server_certificate() -> (String, String, String) {
+    let mut authority = CertificateParams::default();
+    authority.distinguished_name.push(DnType::CommonName, "a private CA");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let key = KeyPair::generate().expect("a P-256 key");
+    let ca = authority.self_signed(&key).expect("fixed parameters").pem();
+    let issuer = Issuer::new(authority, key);
+    let key = KeyPair::generate().expect("a P-256 key");
+    let mut server = CertificateParams::new([VAULT_NAME.to_owned()]).expect("a DNS name");
+    server.distinguished_name.push(DnType::CommonName, VAULT_NAME);
+    server.use_authority_key_identifier_extension = true;
+    let server = server.signed_by(&key, &issuer).expect("fixed parameters").pem();
+    (ca, server, key.serialize_pem())
+}
+
+/// The files that a pod would be given beside Agent's own.
+fn write_files(folder: &Path, token: &str) {
+    let process = format!("[default]\ncredential_process = cat {}\n", folder.join("aws.json").display());
+    let files = [
+        ("agent-token", token.to_owned()),
+        ("token", format!("Bearer {token}")),
+        ("token-and-newline", format!("Bearer {token}\n")),
+        ("config", process),
+        ("hosts", format!("127.0.0.1 localhost {VAULT_NAME}\n")),
+    ];
+    for (name, content) in files {
+        fs::write(folder.join(name), content).expect("the folder is writable");
+    }
+}
+
+/// One Agent for all, as the injector configures it: it logs in, keeps both files fresh, and has a listener that adds its
+/// token.
+fn agent_config(vault: &str, folder: &Path, port: u16) -> Value {
+    let template = |field: &str, file: &str| {
+        json!({
+            "contents": format!("{{{{ with secret \"iamra/creds/demo\" }}}}{{{{ .Data.{field} }}}}{{{{ end }}}}"),
+            "destination": folder.join(file),
+            "perms": "0600",
+        })
+    };
+    let token = json!({ "token_file_path": folder.join("agent-token") });
+    json!({
+        "vault": { "address": vault },
+        "auto_auth": { "method": [{ "type": "token_file", "config": token }] },
+        "api_proxy": { "use_auto_auth_token": true },
+        "listener": [{ "tcp": { "address": format!("127.0.0.1:{port}"), "tls_disable": true } }],
+        "template": [template("credentials_file", "credentials"), template("credential_process", "aws.json")],
+    })
+}

@@ -1,0 +1,83 @@
+//! What each AWS SDK does with our credentials, on each way they can come: ordinary programs of one process and one
+//! client, with no variable but AWS's own. The table in README.md says what these tests hold.
+//!
+//! ```text
+//! caller (boto3, Go, …) ──▶ files of Vault Agent │ its listener │ Vault over https ──▶ engine ──▶ AWS (the emulator)
+//!        └── sts:GetCallerIdentity, twice a second, while sessions of 12 seconds come and go ───────────▲
+//! ```
+//! Start reading at [`table::expected`]. `make sdk-table` writes the table into README.md.
+
+mod agent;
+mod failures;
+mod grounds;
+mod outcome;
+mod run;
+mod sdk;
+mod table;
+mod way;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grounds::{Grounds, SESSION};
+use outcome::{Outcome, first_error};
+use run::{Call, now, run};
+use table::{Cell, expected, markdown};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// Two sessions end one after the other while a caller runs, wherever in a session it starts.
+const SECONDS: u32 = 3 * SESSION + 2;
+
+/// Between the starts of two callers, so that two cores load one runtime at a time.
+const APART: Duration = Duration::from_millis(250);
+
+#[tokio::test]
+async fn the_sdks_do_what_the_table_says() {
+    let grounds = Arc::new(Grounds::new().await);
+
+    let watch = tokio::spawn(the_file_is_never_stale(grounds.clone()));
+    let measured = measure(&grounds, expected()).await;
+
+    assert!(!watch.is_finished(), "Agent let the credentials file go stale");
+    watch.abort();
+    let wrong: Vec<String> = measured.iter().filter_map(|run| difference(&grounds, run)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    // past the capture of the test runner
+    writeln!(std::io::stderr(), "\n{}", markdown(&expected())).expect("stderr is open");
+}
+
+/// Runs all cells beside each other.
+async fn measure(grounds: &Arc<Grounds>, cells: Vec<Cell>) -> Vec<(Cell, Vec<Call>)> {
+    let mut running = JoinSet::new();
+    for cell in cells {
+        let grounds = grounds.clone();
+        running.spawn(async move {
+            let said = run(cell.sdk, cell.way, &grounds, SECONDS, &[]).await;
+            (cell, said)
+        });
+        sleep(APART).await;
+    }
+    running.join_all().await
+}
+
+/// How a run differs from its cell, if it does.
+fn difference(grounds: &Grounds, (cell, calls): &(Cell, Vec<Call>)) -> Option<String> {
+    let outcome = Outcome::of(calls, &grounds.ends());
+    let error = first_error(calls);
+    let same = outcome == cell.outcome && error.contains(cell.says);
+    (!same).then(|| {
+        let Cell { sdk, way, outcome: wanted, says, .. } = cell;
+        format!("{sdk:?} by {way:?} is {outcome:?}, not {wanted:?} {says:?}; its first error: {error:?}")
+    })
+}
+
+/// Ends in a panic when the session in the credentials file has ended, and never else.
+async fn the_file_is_never_stale(grounds: Arc<Grounds>) {
+    loop {
+        let end = grounds.end_in_file();
+        assert!(end > now(), "the session in the credentials file ended at {end}");
+        sleep(Duration::from_millis(250)).await;
+    }
+}

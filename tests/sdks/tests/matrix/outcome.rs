@@ -1,0 +1,123 @@
+//! What a run shows of an SDK on a way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
+
+use crate::run::Call;
+
+/// What an SDK does on a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// No call fails, although sessions end under it twice, one after the other.
+    Refreshes,
+    /// It uses one session, and every call fails from the moment that ends.
+    ReadsOnce,
+    /// No call succeeds.
+    Never,
+    /// Anything else, with the line that fits nothing.
+    Odd(String),
+}
+
+impl Outcome {
+    /// Judges the calls of one process; `ends` says when each session ends, by ARN.
+    pub(crate) fn of(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> Outcome {
+        let used: BTreeSet<&String> = calls.iter().filter_map(|call| call.said.as_ref().ok()).collect();
+        let survived = survived(calls, ends);
+        match first_failure(calls) {
+            None if survived >= 2 => Outcome::Refreshes,
+            None => Outcome::Odd(format!("{} calls on {used:?} survived {survived} ends", calls.len())),
+            Some(_) if used.is_empty() => Outcome::Never,
+            Some(first) if used.len() == 1 => after_one_session(calls, first, ends),
+            Some(first) => Outcome::Odd(line(calls, first)),
+        }
+    }
+}
+
+/// How often a session ends and a later call has another, one end after the other.
+fn survived(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> usize {
+    let mut current = None;
+    let mut survived = 0;
+    for call in calls {
+        let Ok(arn) = &call.said else { continue };
+        if current.is_none() {
+            current = Some(arn);
+        } else if current != Some(arn)
+            && current.and_then(|held| ends.get(held)).is_some_and(|end| call.at > *end)
+        {
+            current = Some(arn);
+            survived += 1;
+        }
+    }
+    survived
+}
+
+/// The one session has ended: nothing failed before, and nothing succeeds after.
+fn after_one_session(calls: &[Call], first: usize, ends: &BTreeMap<String, OffsetDateTime>) -> Outcome {
+    let end = calls[0].said.as_ref().ok().and_then(|arn| ends.get(arn));
+    if end.is_none_or(|end| calls[first].at < *end) {
+        return Outcome::Odd(line(calls, first));
+    }
+    match calls[first..].iter().position(|call| call.said.is_ok()) {
+        None => Outcome::ReadsOnce,
+        Some(later) => Outcome::Odd(line(calls, first + later)),
+    }
+}
+
+/// The error of the first call that failed, empty where none did.
+pub(crate) fn first_error(calls: &[Call]) -> &str {
+    first_failure(calls).and_then(|first| calls[first].said.as_ref().err()).map_or("", String::as_str)
+}
+
+fn first_failure(calls: &[Call]) -> Option<usize> {
+    calls.iter().position(|call| call.said.is_err())
+}
+
+fn line(calls: &[Call], at: usize) -> String {
+    format!("line {} of {}: {:?}", at + 1, calls.len(), calls[at].said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::Duration;
+
+    const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    /// One call a second: a letter is a session that ends at second 2, 4 … of the alphabet; a dot is a failure.
+    fn judged(calls: &str) -> Outcome {
+        let second = |second: usize| START + Duration::seconds(i64::try_from(second).unwrap());
+        let calls: Vec<Call> = calls
+            .chars()
+            .enumerate()
+            .map(|(at, sign)| Call {
+                at: second(at) + Duration::milliseconds(500),
+                said: if sign == '.' { Err("ExpiredToken".to_owned()) } else { Ok(sign.to_string()) },
+            })
+            .collect();
+        let ends = ('a'..='e').enumerate().map(|(at, sign)| (sign.to_string(), second(2 + 2 * at))).collect();
+        Outcome::of(&calls, &ends)
+    }
+
+    #[test]
+    fn three_sessions_in_a_row_are_a_refresh() {
+        assert_eq!(judged("aabbcc"), Outcome::Refreshes);
+    }
+
+    #[test]
+    fn one_session_and_then_failures_are_one_read() {
+        assert_eq!(judged("aa..."), Outcome::ReadsOnce);
+    }
+
+    #[test]
+    fn failures_alone_are_never() {
+        assert_eq!(judged("..."), Outcome::Never);
+    }
+
+    #[test]
+    fn anything_else_is_odd() {
+        for calls in ["", "aabb", "aa.bb", "aa.aa", "a..", "aabb.."] {
+            assert!(matches!(judged(calls), Outcome::Odd(_)), "{calls:?} is {:?}", judged(calls));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The ways into an SDK: environment variables, and nothing else.
+
+use crate::grounds::{Grounds, STORE_PASSWORD};
+use crate::sdk::{Sdk, here};
+
+/// A way for our credentials into an SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Way {
+    /// An INI file that Agent keeps fresh.
+    File,
+    /// A program that prints a JSON file that Agent keeps fresh.
+    Process,
+    /// The container endpoint through Agent's listener, which adds Agent's own token.
+    Agent,
+    /// The container endpoint of Vault itself over https, with a token in a file.
+    Vault,
+    /// The same over http on loopback, which every SDK takes: for looking at tokens.
+    Loopback,
+}
+
+impl Way {
+    /// Those of the table.
+    pub(crate) const ALL: [Way; 4] = [Way::File, Way::Process, Way::Agent, Way::Vault];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Way::File => "credentials file",
+            Way::Process => "`credential_process`",
+            Way::Agent => "container endpoint of Vault Agent",
+            Way::Vault | Way::Loopback => "container endpoint of Vault, https, private CA",
+        }
+    }
+
+    /// The variables that lead `sdk` this way.
+    pub(crate) fn variables(self, sdk: Sdk, grounds: &Grounds) -> Vec<(&'static str, String)> {
+        match self {
+            Way::File => vec![("AWS_SHARED_CREDENTIALS_FILE", grounds.path("credentials"))],
+            Way::Process => vec![("AWS_CONFIG_FILE", grounds.path("config"))],
+            Way::Agent => vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint(&grounds.agent_addr()))],
+            Way::Vault => vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint(&grounds.vault_addr())),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", grounds.path("token")),
+                authority(sdk, grounds),
+            ],
+            Way::Loopback => vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint(&grounds.stage.vault.addr())),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", grounds.path("token")),
+            ],
+        }
+    }
+
+    /// What a caller on this way is started by: with an `/etc/hosts` of its own where it must find Vault by name, because
+    /// an SDK may treat a loopback host in a way of its own.
+    pub(crate) fn starter(self, grounds: &Grounds) -> Vec<String> {
+        match self {
+            Way::Vault => vec![here("with-hosts"), grounds.path("hosts")],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn endpoint(addr: &str) -> String {
+    format!("{addr}/v1/iamra/container/demo")
+}
+
+/// How this SDK is told of a private CA, by the environment alone.
+fn authority(sdk: Sdk, grounds: &Grounds) -> (&'static str, String) {
+    let pem = grounds.path("ca.pem");
+    match sdk {
+        Sdk::Boto3 | Sdk::Cli => ("AWS_CA_BUNDLE", pem),
+        Sdk::Go | Sdk::Rust => ("SSL_CERT_FILE", pem),
+        Sdk::JavaScript => ("NODE_EXTRA_CA_CERTS", pem),
+        Sdk::Java => {
+            let store = grounds.path("ca.p12");
+            let options = format!(
+                "-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStorePassword={STORE_PASSWORD}"
+            );
+            ("JAVA_TOOL_OPTIONS", options)
+        }
+    }
+}
