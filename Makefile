@@ -18,8 +18,17 @@ demo: release tools ## one real read: dev Vault, emulator, vault read iamra/cred
 dev: release tools ## the same, left running to play with until Ctrl-C
 	cargo run --quiet --locked -p harness --bin demo -- --stay
 
+.PHONY: sdks
+sdks: ## the pinned AWS SDKs that the tests measure, under target/sdks
+	@tests/tools/prerequisites python node java go
+	@tests/sdks/prepare target/sdks
+
+.PHONY: sdk-table
+sdk-table: release tools sdks ## measure the SDKs and write their table into README.md
+	UPDATE_README=1 cargo test --locked -p sdks
+
 .PHONY: test
-test: release tools ## every test that needs no root
+test: release tools sdks ## every test that needs no root
 	@tests/tools/prerequisites python openssl
 	cargo build --locked -p vault-backend --examples
 	cargo test --locked --workspace --exclude cluster
