@@ -1,7 +1,7 @@
 # Vault Agent on a host outside Kubernetes: keeps an AWS credentials file fresh.
 #   vault agent -config=/etc/iamra/credentials-file.hcl
 #   AWS_SHARED_CREDENTIALS_FILE=/run/iamra/credentials
-# SDKs read this file once per process. It is right for commands and jobs shorter than a session; a process that runs for longer fails
+# SDKs other than Java's read this file once per process. It is right for commands and jobs shorter than a session; a process that runs for longer fails
 # at the first expiry: give it credential-process.hcl or listener.hcl.
 #
 # Change the three places marked "yours". /run/iamra must exist, on memory (/run is), and belong to the user who runs both the Agent

@@ -24,7 +24,8 @@ use crate::session::{self, Granted, Wish};
 /// So `total` is just under botocore's patience. The 15 s of `creds` would serve none but Go, while each SDK attempt left a call
 /// behind that nobody waits for, in just the minute in which AWS is slow; under one second would fail botocore, Rust and Go
 /// too where AWS, or the first TLS connection to it, takes a little longer. And no retry begins after `retries`, so that an AWS
-/// that fails at once, refuses connections or throttles is told within a second: JavaScript and Java show it then.
+/// that fails at once, refuses connections or throttles is told within a second, so that JavaScript and
+/// Java fail at once instead of timing out; their default chains hide the text either way.
 const PATIENCE: Patience =
     Patience { total: Duration::from_millis(1800), retries: Duration::from_millis(900) };
 
