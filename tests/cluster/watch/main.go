@@ -1,0 +1,84 @@
+// Watch is the long-running application of the cluster stories: one process, one STS client, made from the standard
+// environment and nothing else. It asks who it is each second and prints one line of JSON a call, until it is ended.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// line is what a call gave.
+type line struct {
+	N     int    `json:"n"`
+	At    string `json:"at"`
+	OK    bool   `json:"ok"`
+	Arn   string `json:"arn,omitempty"`
+	Key   string `json:"key,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	out := json.NewEncoder(os.Stdout)
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		out.Encode(line{At: now(), Error: err.Error()})
+		os.Exit(1)
+	}
+	wire := &keySeen{inner: http.DefaultClient}
+	cfg.HTTPClient = wire
+	client := sts.NewFromConfig(cfg)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		said := call(ctx, client, n)
+		if ctx.Err() != nil {
+			return
+		}
+		said.Key = wire.key
+		out.Encode(said)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func call(ctx context.Context, client *sts.Client, n int) line {
+	who, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return line{N: n, At: now(), Error: err.Error()}
+	}
+	return line{N: n, At: now(), OK: true, Arn: aws.ToString(who.Arn)}
+}
+
+func now() string {
+	return time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// keySeen notes the id of the key that the last request was signed with.
+type keySeen struct {
+	inner *http.Client
+	key   string
+}
+
+var credential = regexp.MustCompile(`Credential=([A-Z0-9]+)/`)
+
+func (wire *keySeen) Do(request *http.Request) (*http.Response, error) {
+	if found := credential.FindStringSubmatch(request.Header.Get("Authorization")); found != nil {
+		wire.key = found[1]
+	}
+	return wire.inner.Do(request)
+}
