@@ -17,7 +17,8 @@ pub struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(addr: String, token: Option<String>) -> Api {
+    /// A client of the server at `addr`, such as `http://127.0.0.1:8200`, with a token or without.
+    pub fn new(addr: String, token: Option<String>) -> Api {
         Api { http: plain_client(), addr, token }
     }
 

@@ -13,6 +13,7 @@
 
 mod api;
 mod audit;
+mod aws;
 pub mod binaries;
 mod cli;
 mod log;
@@ -26,6 +27,7 @@ mod wait;
 
 pub use api::{Api, Reply};
 pub use audit::AuditDevice;
+pub use aws::admin;
 pub use cli::CliRun;
 pub use log::LogLine;
 pub use ports::free_pair;

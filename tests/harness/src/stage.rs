@@ -1,11 +1,9 @@
 //! A Vault and an AWS that know each other: what most stories start from.
 
-use std::time::Duration;
-
 use aws_emulator::{Emulator, Options, State};
 use serde_json::{Value, json};
 
-use crate::api::plain_client;
+use crate::aws::admin;
 use crate::binaries::PLUGIN;
 use crate::sts::{self, CallerIdentity, Credentials, StsError};
 use crate::{Api, Reply, Vault};
@@ -107,17 +105,7 @@ impl Stage {
     /// # Panics
     /// When the page is not there or refuses.
     pub async fn admin(&self, method: &str, page: &str, body: Option<Value>) -> Value {
-        let url = format!("{}/_admin/{page}", self.aws.url());
-        let method = method.parse().expect("a method name");
-        let mut request = plain_client().request(method, url).timeout(Duration::from_secs(10));
-        if let Some(body) = body {
-            request = request.header("Content-Type", "application/json").body(body.to_string());
-        }
-        let response = request.send().await.expect("the emulator answers");
-        let status = response.status();
-        let text = response.text().await.expect("the emulator ends its answers");
-        assert!(status.is_success(), "admin page {page}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_default()
+        admin(self.aws.url(), method, page, body).await
     }
 
     /// The server's API as root.
