@@ -5,7 +5,9 @@ use std::process::{Command, ExitCode};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cluster::Cluster;
 use crate::host;
+use crate::install::install;
 use crate::layout::Layout;
 use crate::supervise::supervise;
 use crate::traces;
@@ -42,6 +44,8 @@ async fn up(layout: &Layout) -> Result<(), String> {
     let started = tokio::time::Instant::now();
     host::up(layout).await?;
     say(&format!("the node is ready after {} s", started.elapsed().as_secs()));
+    install(layout, &Cluster::running()).await?;
+    say(&format!("Vault, the plugin and the injector are ready after {} s", started.elapsed().as_secs()));
     say(&format!("\n  export KUBECONFIG={}", layout.kubeconfig().display()));
     Ok(())
 }

@@ -80,10 +80,10 @@ pub(crate) async fn down(layout: &Layout) -> Result<bool, String> {
     until("the end of the cluster's control groups", END, async || remove_control_groups().then_some(()))
         .await;
     until("the end of the link", END, async || (!link_exists()).then_some(())).await;
-    for path in [layout.images(), layout.papers(), layout.config("")] {
+    for path in [layout.images(), layout.papers(), layout.config(""), layout.vault_data()] {
         let _ = fs::remove_dir_all(path);
     }
-    for file in [layout.kubeconfig(), layout.facts(), layout.host()] {
+    for file in [layout.kubeconfig(), layout.facts(), layout.vault_keys(), layout.host()] {
         let _ = fs::remove_file(file);
     }
     Ok(true)

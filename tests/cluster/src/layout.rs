@@ -87,6 +87,16 @@ impl Layout {
         self.root.join("cluster.json")
     }
 
+    /// Root token and unseal key of the Vault in the cluster.
+    pub(crate) fn vault_keys(&self) -> PathBuf {
+        self.root.join("vault.json")
+    }
+
+    /// What that Vault stores.
+    pub(crate) fn vault_data(&self) -> PathBuf {
+        self.root.join("vault-data")
+    }
+
     /// What the host must get back, and the process that holds the cluster.
     pub(crate) fn host(&self) -> PathBuf {
         self.root.join("host.json")

@@ -12,16 +12,24 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
 
+mod account;
 mod cluster;
 mod command;
 mod components;
 mod host;
+mod install;
 mod layout;
+mod manifests;
 mod papers;
 mod supervise;
+mod team;
 mod tools;
 mod traces;
 
+pub use account::{ANYBODY, CLUSTER, MINUTE, PAYMENTS_API, TWO_MINUTES, state};
 pub use cluster::{Cluster, Run};
 pub use command::main;
+pub use install::VAULT;
 pub use layout::{BRIDGE_ADDRESS, HOST_ADDRESS, NODE};
+pub use manifests::Manifests;
+pub use team::{Call, Team, eventually, never_failed, sessions};

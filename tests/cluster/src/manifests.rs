@@ -1,0 +1,83 @@
+//! The users' own manifests, for a namespace of a story's own, and what a story changes in them.
+
+use harness::binaries::workspace;
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+
+/// The objects of one of the ways in, as `kubectl apply -k` would send them, but for the namespace.
+#[derive(Clone, Debug)]
+pub struct Manifests(Vec<Value>);
+
+impl Manifests {
+    /// `k8s/overlays/local/<way>`, with the name `payments` replaced wherever it stands: namespace, roles and paths follow.
+    ///
+    /// # Panics
+    /// When kustomize does not take the overlay.
+    pub async fn of(cluster: &Cluster, way: &str, namespace: &str) -> Manifests {
+        let folder = workspace().join("k8s/overlays/local").join(way);
+        let yaml = cluster.kubectl(&["kustomize", &folder.display().to_string()]).await.ok();
+        let yaml = yaml.replace("payments", namespace);
+        let json = ["create", "--dry-run=client", "--output=json", "--filename=-"];
+        let json = cluster.kubectl_with(&json, Some(yaml)).await.ok();
+        let objects = serde_json::Deserializer::from_str(&json).into_iter::<Value>();
+        Manifests(objects.map(|object| object.expect("kubectl prints JSON")).collect())
+    }
+
+    /// Runs the long-running application in place of the AWS CLI.
+    #[must_use]
+    pub fn watching(mut self) -> Manifests {
+        let container = &mut self.template()["spec"]["containers"][0];
+        container["image"] = json!("docker.io/local/watch:1");
+        container["command"] = json!(["/watch"]);
+        self
+    }
+
+    /// Sets an annotation `vault.hashicorp.com/<name>` of the pod.
+    #[must_use]
+    pub fn annotated(mut self, name: &str, value: &str) -> Manifests {
+        self.template()["metadata"]["annotations"][format!("vault.hashicorp.com/{name}")] = json!(value);
+        self
+    }
+
+    /// Removes the annotation `vault.hashicorp.com/<name>` of the pod.
+    ///
+    /// # Panics
+    /// When there is none: the story would show nothing.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Manifests {
+        let annotations = self.template()["metadata"]["annotations"].as_object_mut();
+        let removed = annotations.and_then(|all| all.remove(&format!("vault.hashicorp.com/{name}")));
+        assert!(removed.is_some(), "the manifest has no annotation {name}");
+        self
+    }
+
+    /// Replaces a text wherever it stands.
+    ///
+    /// # Panics
+    /// When it stands nowhere.
+    #[must_use]
+    pub fn replacing(self, old: &str, new: &str) -> Manifests {
+        let text = Value::from(self.0).to_string();
+        assert!(text.contains(old), "the manifests have no {old}");
+        let objects = serde_json::from_str(&text.replace(old, new)).expect("a plain text was replaced");
+        Manifests(objects)
+    }
+
+    /// Changes the pod's `spec`.
+    #[must_use]
+    pub fn with_pod(mut self, change: impl FnOnce(&mut Value)) -> Manifests {
+        change(&mut self.template()["spec"]);
+        self
+    }
+
+    /// As one object that `kubectl apply` takes.
+    pub(crate) fn list(&self) -> String {
+        json!({ "apiVersion": "v1", "kind": "List", "items": self.0 }).to_string()
+    }
+
+    fn template(&mut self) -> &mut Value {
+        let workload = self.0.iter_mut().find(|object| !object["spec"]["template"].is_null());
+        &mut workload.expect("each way has a Deployment or a Job")["spec"]["template"]
+    }
+}

@@ -1,0 +1,250 @@
+//! A team's namespace with its application `api`, as a value that removes it on drop.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::account::{ANYBODY, CLUSTER};
+use crate::cluster::{Cluster, Run};
+use crate::manifests::Manifests;
+use crate::tools;
+
+/// Image, network, webhook, login and first session of a pod, while many others start on two cores.
+const START: Duration = Duration::from_secs(150);
+
+/// Between two looks at the cluster: each is a process of kubectl.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// The application `api` of one namespace; Vault knows its service account as `<namespace>-api`.
+pub struct Team {
+    /// The cluster it is in.
+    pub cluster: Cluster,
+    /// Its namespace, which is also the name of the team.
+    pub namespace: String,
+}
+
+/// One line of the long-running application: one call of `GetCallerIdentity`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// When it ended: RFC 3339 with milliseconds, `Z`.
+    pub at: String,
+    /// The key it was signed with.
+    pub key: String,
+    /// The caller's ARN, or the error.
+    pub outcome: Result<String, String>,
+}
+
+impl Team {
+    /// A namespace whose service account `api` Vault lets become [`ANYBODY`], as `vault-config/kubernetes/setup.sh` does it.
+    /// `way`: `file`, `container` or `both`.
+    pub async fn new(namespace: &str, way: &str) -> Team {
+        let cluster = Cluster::running();
+        let account = format!("{namespace}/api");
+        let options = ["--cluster", CLUSTER, "--audience", "vault", "--way", way, "--role-arn", ANYBODY];
+        cluster.script("kubernetes/setup.sh", &[&options[..], &[&account]].concat()).await;
+        Team { cluster, namespace: namespace.to_owned() }
+    }
+
+    /// The same with sessions of another profile.
+    pub async fn with_profile(namespace: &str, way: &str, profile_arn: &str) -> Team {
+        let team = Team::new(namespace, way).await;
+        let path = format!("iamra/roles/{}", team.role());
+        let _ = team.cluster.vault().patch(&path, json!({ "profile_arn": profile_arn })).await.ok();
+        team
+    }
+
+    /// The name of its engine role, policy and auth role.
+    pub fn role(&self) -> String {
+        format!("{}-api", self.namespace)
+    }
+
+    /// One of the ways in, for this namespace.
+    pub async fn manifests(&self, way: &str) -> Manifests {
+        Manifests::of(&self.cluster, way, &self.namespace).await
+    }
+
+    /// `kubectl apply`.
+    pub async fn apply(&self, manifests: &Manifests) {
+        let arguments = ["apply", "--filename=-"];
+        self.cluster.kubectl_with(&arguments, Some(manifests.list())).await.ok();
+    }
+
+    /// Applies a Deployment and waits for its pod; the pod's name.
+    pub async fn deploy(&self, manifests: &Manifests) -> String {
+        self.apply(manifests).await;
+        self.rolled_out().await;
+        self.pod().await
+    }
+
+    /// Waits until the Deployment has the pods it asks for.
+    ///
+    /// # Panics
+    /// With what the pods say of themselves when it does not get them.
+    pub async fn rolled_out(&self) {
+        let timeout = format!("--timeout={}s", START.as_secs());
+        let run = self.kubectl(&["rollout", "status", &timeout, "deployment/api"]).await;
+        if !run.ok {
+            let state = self.kubectl(&["describe", "pods"]).await.stdout;
+            panic!("{}{}\n{state}\n{}", run.stdout, run.stderr, self.agents_say().await);
+        }
+    }
+
+    /// Applies a Job and waits until it completes; what its application printed.
+    ///
+    /// # Panics
+    /// With what the pods say of themselves when it does not complete.
+    pub async fn complete(&self, manifests: &Manifests) -> String {
+        self.apply(manifests).await;
+        let timeout = format!("--timeout={}s", START.as_secs());
+        let run = self.kubectl(&["wait", "--for=condition=complete", &timeout, "job/api"]).await;
+        if !run.ok {
+            let state = self.kubectl(&["describe", "pods"]).await.stdout;
+            panic!("{}\n{state}\n{}", run.stderr, self.agents_say().await);
+        }
+        self.kubectl(&["logs", "--container=app", "job/api"]).await.ok()
+    }
+
+    /// The pods of the application that are not about to end, as the API server describes them.
+    pub async fn pods(&self) -> Vec<Value> {
+        let arguments = ["get", "pods", "--selector=app.kubernetes.io/name=api", "--output=json"];
+        let list: Value = serde_json::from_str(&self.kubectl(&arguments).await.ok()).expect("JSON");
+        let pods = list["items"].as_array().cloned().unwrap_or_default();
+        pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
+    }
+
+    /// The name of the one pod there is.
+    ///
+    /// # Panics
+    /// When there are none or several.
+    pub async fn pod(&self) -> String {
+        let pods = self.pods().await;
+        assert_eq!(pods.len(), 1, "one pod in {}", self.namespace);
+        pods[0]["metadata"]["name"].as_str().expect("a pod has a name").to_owned()
+    }
+
+    /// `kubectl logs`.
+    pub async fn logs(&self, pod: &str, container: &str) -> String {
+        self.kubectl(&["logs", pod, "--container", container]).await.stdout
+    }
+
+    /// `kubectl exec`.
+    pub async fn exec(&self, pod: &str, container: &str, command: &[&str]) -> Run {
+        self.kubectl(&[&["exec", pod, "--container", container, "--"], command].concat()).await
+    }
+
+    /// Runs a line of shell in a container.
+    pub async fn shell(&self, pod: &str, container: &str, line: &str) -> Run {
+        self.exec(pod, container, &["/bin/sh", "-c", line]).await
+    }
+
+    /// What the long-running application has called so far.
+    pub async fn calls(&self, pod: &str) -> Vec<Call> {
+        self.logs(pod, "app").await.lines().filter_map(Call::parse).collect()
+    }
+
+    /// Waits until a pod's long-running application has called AWS with success this often, and failed never.
+    ///
+    /// # Panics
+    /// With the first failed call.
+    pub async fn succeeds(&self, pod: &str, times: usize, within: Duration) -> Vec<Call> {
+        eventually(&format!("{times} calls of {pod}"), within, async || {
+            let calls = self.calls(pod).await;
+            never_failed(&calls);
+            (calls.len() >= times).then_some(calls)
+        })
+        .await
+    }
+
+    /// `kubectl` in this namespace.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Run {
+        self.cluster.kubectl(&[&["--namespace", &self.namespace], arguments].concat()).await
+    }
+
+    async fn agents_say(&self) -> String {
+        let all =
+            ["logs", "--selector=app.kubernetes.io/name=api", "--all-containers", "--tail=25", "--prefix"];
+        let run = self.kubectl(&all).await;
+        run.stdout + &run.stderr
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        // what a failed story leaves is looked at; the cluster's end removes it
+        if std::thread::panicking() {
+            return;
+        }
+        let mut command = Command::new(tools::built("kubectl"));
+        command.args(["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
+        let _ = command
+            .env("KUBECONFIG", self.cluster.kubeconfig())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+impl Call {
+    fn parse(line: &str) -> Option<Call> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        let outcome = if line["ok"] == true { Ok(text("arn")) } else { Err(text("error")) };
+        Some(Call { at: text("at"), key: text("key"), outcome })
+    }
+}
+
+/// # Panics
+/// With the calls that failed.
+#[track_caller]
+pub fn never_failed(calls: &[Call]) {
+    let failed: Vec<&Call> = calls.iter().filter(|call| call.outcome.is_err()).collect();
+    assert!(failed.is_empty(), "{} of {} calls failed: {failed:#?}", failed.len(), calls.len());
+}
+
+/// How many sessions some calls used: those signed with one key, one after another, count once.
+pub fn sessions(calls: &[Call]) -> usize {
+    let mut keys: Vec<&str> = calls.iter().map(|call| call.key.as_str()).collect();
+    keys.dedup();
+    keys.len()
+}
+
+/// Asks `probe` about once a second until it answers.
+///
+/// # Panics
+/// When `within` has passed; the message names `what`.
+pub async fn eventually<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(answer) = probe().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {within:?} in vain for: {what}");
+        sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_application_is_a_call() {
+        let good =
+            Call::parse(r#"{"n":1,"at":"2026-01-01T00:00:00.000Z","ok":true,"arn":"a","key":"ASIA1"}"#);
+        let bad = Call::parse(r#"{"n":2,"at":"x","ok":false,"key":"ASIA1","error":"expired"}"#);
+
+        assert_eq!(good.unwrap().outcome, Ok("a".to_owned()));
+        assert_eq!(bad.unwrap().outcome, Err("expired".to_owned()));
+        assert_eq!(Call::parse("panic: no JSON"), None);
+    }
+
+    #[test]
+    fn calls_with_one_key_are_one_session() {
+        let call = |key: &str| Call { at: String::new(), key: key.to_owned(), outcome: Ok(String::new()) };
+
+        assert_eq!(sessions(&[call("a"), call("a"), call("b"), call("b")]), 2);
+    }
+}
