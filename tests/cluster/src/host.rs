@@ -79,7 +79,10 @@ pub(crate) async fn down(layout: &Layout) -> Result<bool, String> {
     }
     until("the end of the cluster's control groups", END, async || remove_control_groups().then_some(()))
         .await;
-    until("the end of the link", END, async || (!link_exists()).then_some(())).await;
+    // it would go with the namespace, which lingers while connections through it time out
+    if link_exists() {
+        run("ip", &["link", "delete", LINK])?;
+    }
     for path in [layout.images(), layout.papers(), layout.config(""), layout.vault_data()] {
         let _ = fs::remove_dir_all(path);
     }

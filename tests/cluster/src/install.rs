@@ -51,8 +51,9 @@ pub(crate) async fn install(layout: &Layout, cluster: &Cluster) -> Result<(), St
     register(cluster, &root_environment(&keys)).await?;
     introduce(cluster, &root).await?;
     admit_the_example(&root_environment(&keys)).await?;
-    for what in ["statefulset/vault", "deployment/vault-agent-injector"] {
-        kubectl(cluster, &["rollout", "status", "--namespace=vault", "--timeout=120s", what]).await?;
+    for (condition, what) in [("Ready", "pod/vault-0"), ("Available", "deployment/vault-agent-injector")] {
+        let condition = format!("--for=condition={condition}");
+        kubectl(cluster, &["wait", "--namespace=vault", "--timeout=120s", &condition, what]).await?;
     }
     Ok(())
 }
@@ -144,11 +145,8 @@ async fn unseal(api: &Api, keys: &Keys) -> Result<(), String> {
 /// As README says: version and SHA-256 are what the init container printed, and never taken from Vault's own folder.
 async fn register(cluster: &Cluster, root: &[(String, String)]) -> Result<(), String> {
     let printed = kubectl(cluster, &["logs", "--namespace=vault", "--container=iamra", "vault-0"]).await?;
-    let words = || printed.split_whitespace();
-    let sha256 = words().find(|word| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let version =
-        words().find(|word| word.starts_with('v') && word[1..].starts_with(|c: char| c.is_ascii_digit()));
-    let (Some(sha256), Some(version)) = (sha256, version) else {
+    let value = |name: &str| printed.lines().find_map(|line| line.strip_prefix(name));
+    let (Some(sha256), Some(version)) = (value("sha256="), value("version=")) else {
         return Err(format!("no version and SHA-256 in what install printed: {printed}"));
     };
     let environment = [

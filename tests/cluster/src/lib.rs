@@ -32,4 +32,4 @@ pub use command::main;
 pub use install::VAULT;
 pub use layout::{BRIDGE_ADDRESS, HOST_ADDRESS, NODE};
 pub use manifests::Manifests;
-pub use team::{Call, Team, eventually, never_failed, sessions};
+pub use team::{Answer, Call, Team, eventually, never_failed, sessions};

@@ -33,6 +33,13 @@ impl Manifests {
         self
     }
 
+    /// Runs nothing in place of the AWS CLI's loop: the story itself calls what it needs.
+    #[must_use]
+    pub fn idle(mut self) -> Manifests {
+        self.template()["spec"]["containers"][0]["command"] = json!(["sleep", "infinity"]);
+        self
+    }
+
     /// Sets an annotation `vault.hashicorp.com/<name>` of the pod.
     #[must_use]
     pub fn annotated(mut self, name: &str, value: &str) -> Manifests {

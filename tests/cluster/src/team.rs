@@ -3,6 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use harness::REGION;
+use harness::sts::{self, Credentials};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +25,8 @@ pub struct Team {
     pub cluster: Cluster,
     /// Its namespace, which is also the name of the team.
     pub namespace: String,
+    /// The engine's mount that it asks.
+    pub mount: String,
 }
 
 /// One line of the long-running application: one call of `GetCallerIdentity`.
@@ -36,23 +40,62 @@ pub struct Call {
     pub outcome: Result<String, String>,
 }
 
+/// What a listener answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u64,
+    /// From the request to the end of the answer.
+    pub took: Duration,
+    /// The whole body.
+    pub body: String,
+}
+
+/// Nothing but Python's own HTTP client, so that status and body of a failure are seen as they are.
+const ASK: &str = r#"
+import json, time, urllib.error, urllib.request
+request = urllib.request.Request("http://127.0.0.1:8200/v1/PATH", headers={HEADERS})
+start = time.monotonic()
+try:
+    answer = urllib.request.urlopen(request, timeout=120)
+except urllib.error.HTTPError as error:
+    answer = error
+body = answer.read().decode()
+print(json.dumps({"status": answer.status, "seconds": time.monotonic() - start, "body": body}))
+"#;
+
 impl Team {
     /// A namespace whose service account `api` Vault lets become [`ANYBODY`], as `vault-config/kubernetes/setup.sh` does it.
     /// `way`: `file`, `container` or `both`.
     pub async fn new(namespace: &str, way: &str) -> Team {
-        let cluster = Cluster::running();
-        let account = format!("{namespace}/api");
-        let options = ["--cluster", CLUSTER, "--audience", "vault", "--way", way, "--role-arn", ANYBODY];
-        cluster.script("kubernetes/setup.sh", &[&options[..], &[&account]].concat()).await;
-        Team { cluster, namespace: namespace.to_owned() }
+        Team::on_mount(namespace, way, "iamra").await
     }
 
     /// The same with sessions of another profile.
     pub async fn with_profile(namespace: &str, way: &str, profile_arn: &str) -> Team {
         let team = Team::new(namespace, way).await;
-        let path = format!("iamra/roles/{}", team.role());
-        let _ = team.cluster.vault().patch(&path, json!({ "profile_arn": profile_arn })).await.ok();
+        team.takes_profile(profile_arn).await;
         team
+    }
+
+    /// The same on a mount of the story's own.
+    pub async fn on_mount(namespace: &str, way: &str, mount: &str) -> Team {
+        let cluster = Cluster::running();
+        let account = format!("{namespace}/api");
+        let options = ["--cluster", CLUSTER, "--audience", "vault", "--way", way, "--role-arn", ANYBODY];
+        cluster.script("kubernetes/setup.sh", &[&options[..], &["--mount", mount, &account]].concat()).await;
+        Team { cluster, namespace: namespace.to_owned(), mount: mount.to_owned() }
+    }
+
+    /// The namespace of the examples, whose service account `cluster up` has admitted already.
+    pub fn of_the_examples() -> Team {
+        Team { cluster: Cluster::running(), namespace: "payments".to_owned(), mount: "iamra".to_owned() }
+    }
+
+    /// Gives its role another profile.
+    pub async fn takes_profile(&self, profile_arn: &str) {
+        let path = format!("{}/roles/{}", self.mount, self.role());
+        let _ = self.cluster.vault().patch(&path, json!({ "profile_arn": profile_arn })).await.ok();
     }
 
     /// The name of its engine role, policy and auth role.
@@ -60,9 +103,18 @@ impl Team {
         format!("{}-api", self.namespace)
     }
 
+    /// Where its container credentials are, below `/v1/`.
+    pub fn container_path(&self) -> String {
+        format!("{}/container/{}", self.mount, self.role())
+    }
+
     /// One of the ways in, for this namespace.
     pub async fn manifests(&self, way: &str) -> Manifests {
-        Manifests::of(&self.cluster, way, &self.namespace).await
+        let manifests = Manifests::of(&self.cluster, way, &self.namespace).await;
+        match self.mount.as_str() {
+            "iamra" => manifests,
+            mount => manifests.replacing("iamra/", &format!("{mount}/")),
+        }
     }
 
     /// `kubectl apply`.
@@ -134,6 +186,52 @@ impl Team {
         self.kubectl(&[&["exec", pod, "--container", container, "--"], command].concat()).await
     }
 
+    /// What the pod's own listener answers to a GET of `path`, as the Python of the AWS CLI's image sees it.
+    ///
+    /// # Panics
+    /// When nothing answers within two minutes.
+    pub async fn listener(&self, pod: &str, path: &str, headers: &str) -> Answer {
+        let program = ASK.replace("PATH", path).replace("HEADERS", headers);
+        let printed = self.exec(pod, "app", &["/usr/bin/python3", "-c", &program]).await.ok();
+        let printed: Value = serde_json::from_str(&printed).expect("the program prints JSON");
+        Answer {
+            status: printed["status"].as_u64().expect("a number"),
+            took: Duration::from_secs_f64(printed["seconds"].as_f64().expect("a number")),
+            body: printed["body"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Who the key in a file of the pod belongs to; see [`Team::holder`].
+    pub async fn holder_of(&self, pod: &str, file: &str) -> (String, Result<String, String>) {
+        self.holder(&self.exec(pod, "app", &["cat", file]).await.ok()).await
+    }
+
+    /// Who the key in the text of a credentials file belongs to, asked from outside: the key's id and what STS said.
+    ///
+    /// # Panics
+    /// When the text is none.
+    pub async fn holder(&self, text: &str) -> (String, Result<String, String>) {
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_prefix('='));
+            line.unwrap_or_else(|| panic!("no {name} in a credentials file")).trim().to_owned()
+        };
+        let credentials = Credentials {
+            access_key: value("aws_access_key_id"),
+            secret_key: value("aws_secret_access_key"),
+            session_token: Some(value("aws_session_token")),
+        };
+        let caller = sts::caller_identity(self.cluster.aws(), REGION, None, &credentials).await;
+        (credentials.access_key, caller.map(|caller| caller.arn).map_err(|error| error.to_string()))
+    }
+
+    /// How often a container of the pod was started again.
+    pub async fn restarts(&self, container: &str) -> u64 {
+        let pods = self.pods().await;
+        let statuses = pods[0]["status"]["containerStatuses"].as_array().cloned().unwrap_or_default();
+        let status = statuses.iter().find(|status| status["name"] == container);
+        status.and_then(|status| status["restartCount"].as_u64()).expect("the container has started")
+    }
+
     /// Runs a line of shell in a container.
     pub async fn shell(&self, pod: &str, container: &str, line: &str) -> Run {
         self.exec(pod, container, &["/bin/sh", "-c", line]).await
@@ -188,7 +286,8 @@ impl Drop for Team {
 }
 
 impl Call {
-    fn parse(line: &str) -> Option<Call> {
+    /// Reads one line of the application's output.
+    pub fn parse(line: &str) -> Option<Call> {
         let line: Value = serde_json::from_str(line).ok()?;
         let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
         let outcome = if line["ok"] == true { Ok(text("arn")) } else { Err(text("error")) };

@@ -31,7 +31,7 @@ pub use aws::admin;
 pub use cli::CliRun;
 pub use log::LogLine;
 pub use ports::free_pair;
-pub use processes::{has_ended, kill, sockets_of, terminate};
+pub use processes::{has_ended, kill, running_from, sockets_of, terminate};
 pub use settings::{Settings, Storage, TlsListener};
 pub use stage::{ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN};
 pub use vault::{Plugin, Vault};

@@ -11,7 +11,7 @@ use crate::wait::until;
 
 /// Ids of all live processes that were started as a program in `folder`. A server's plugin folder is its own, so these
 /// are the plugin processes it started, orphans included. A zombie has no command line, and counts as ended.
-pub(crate) fn running_from(folder: &Path) -> Vec<u32> {
+pub fn running_from(folder: &Path) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let mut pids: Vec<u32> = entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

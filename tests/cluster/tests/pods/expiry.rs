@@ -1,0 +1,55 @@
+//! Applications that outlive their sessions: a session lasts a minute here.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cluster::{Call, MINUTE, Team, sessions};
+use tokio::time::sleep;
+
+/// One call a second, for five sessions and a bit.
+const CALLS: usize = 325;
+const PATIENCE: Duration = Duration::from_secs(420);
+
+#[tokio::test]
+async fn with_container_credentials_an_application_outlives_five_sessions_without_one_failed_call() {
+    let team = Team::with_profile("minute-container", "container", MINUTE).await;
+    let manifests = team.manifests("container-credentials").await.watching();
+
+    let pod = team.deploy(&manifests).await;
+
+    let calls = team.succeeds(&pod, CALLS, PATIENCE).await;
+    assert!(sessions(&calls) > 5, "{} sessions", sessions(&calls));
+}
+
+#[tokio::test]
+async fn with_credential_process_an_application_outlives_five_sessions_without_one_failed_call() {
+    let team = Team::with_profile("minute-process", "file", MINUTE).await;
+    let manifests = team.manifests("credential-process").await.watching();
+
+    let pod = team.deploy(&manifests).await;
+
+    let calls = team.succeeds(&pod, CALLS, PATIENCE).await;
+    assert!(sessions(&calls) > 5, "{} sessions", sessions(&calls));
+}
+
+#[tokio::test]
+async fn with_a_file_the_file_is_renewed_in_time_but_the_process_that_read_it_once_fails() {
+    let team = Team::with_profile("minute-file", "file", MINUTE).await;
+    let manifests = team.manifests("credentials-file").await.watching();
+
+    let pod = team.deploy(&manifests).await;
+
+    let mut keys = BTreeSet::new();
+    for _ in 0..30 {
+        let (key, holder) = team.holder_of(&pod, "/vault/secrets/credentials").await;
+        assert!(holder.is_ok(), "the file holds a key that AWS refuses: {holder:?}");
+        keys.insert(key);
+        sleep(Duration::from_secs(5)).await;
+    }
+    assert!(keys.len() >= 5, "the file was renewed {} times in two and a half sessions", keys.len() - 1);
+    let (good, bad): (Vec<Call>, Vec<Call>) =
+        team.calls(&pod).await.into_iter().partition(|call| call.outcome.is_ok());
+    assert_eq!(sessions(&good), 1, "an SDK reads the file once");
+    assert!(bad.iter().all(|call| call.outcome.as_ref().is_err_and(|error| error.contains("ExpiredToken"))));
+    assert!(bad.len() > 60, "the process fails for good: {} calls", bad.len());
+}

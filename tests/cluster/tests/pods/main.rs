@@ -1,0 +1,10 @@
+//! Pods on a real Kubernetes, with the real injector, Agents, Vault and SDKs. These stories leave the cluster alone, so they run
+//! side by side, each in a namespace of its own.
+
+mod expiry;
+mod outage;
+mod refusals;
+mod retries;
+mod rolling_update;
+mod variants;
+mod ways;

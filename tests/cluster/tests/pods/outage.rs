@@ -1,0 +1,96 @@
+//! AWS away for ten minutes, on a mount and an AWS of the story's own, so that it runs beside the others.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aws_emulator::{Emulator, Knobs, Launch, State};
+use cluster::{Cluster, HOST_ADDRESS, MINUTE, Manifests, Team, eventually, state};
+use harness::binaries::PLUGIN;
+use harness::{PROFILE_ARN, TRUST_ANCHOR_ARN};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+const FILE: &str = "/vault/secrets/credentials";
+const OUTAGE: Duration = Duration::from_secs(600);
+/// A template that has failed for long waits up to a minute before it tries again.
+const RECOVERY: Duration = Duration::from_secs(150);
+
+#[tokio::test]
+async fn with_aws_away_for_ten_minutes_the_sidecar_stays_the_listener_is_clear_and_all_recovers_by_itself() {
+    let aws = an_aws();
+    let ca_pem = mount("outage", aws.url(), aws.ca_pem()).await;
+    aws.set_state(serde_json::from_value(state(&ca_pem)).unwrap());
+    let (stays, leaves) = tokio::join!(minute_team("outage-stays", &aws), minute_team("outage-leaves", &aws));
+    let manifests = file_and_listener(&stays).await;
+    let pod = stays.deploy(&manifests).await;
+    let exiting = file_and_listener(&leaves).await.annotated("template-config-exit-on-retry-failure", "true");
+    leaves.deploy(&exiting).await;
+    let (before, holder) = stays.holder(&stays.exec(&pod, "app", &["cat", FILE]).await.ok()).await;
+    drop(holder);
+
+    aws.set_knobs(Knobs { drop_next: u32::MAX, ..Knobs::default() });
+    let end = Instant::now() + OUTAGE;
+    while Instant::now() < end {
+        let answer = stays.listener(&pod, &stays.container_path(), "").await;
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert!(answer.took < Duration::from_secs(3), "{:?}", answer.took);
+        let document: Value = serde_json::from_str(&answer.body).unwrap();
+        assert!(document["message"].is_string(), "{}", answer.body);
+        sleep(Duration::from_secs(20)).await;
+    }
+    assert_eq!(stays.restarts("vault-agent").await, 0, "the sidecar stayed");
+    assert!(
+        leaves.restarts("vault-agent").await > 0,
+        "an exit is what the injector's own default would have been"
+    );
+    aws.set_knobs(Knobs::default());
+
+    let answer = stays.listener(&pod, &stays.container_path(), "").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let after = eventually("a new key in the file", RECOVERY, async || {
+        let text = stays.exec(&pod, "app", &["cat", FILE]).await.ok();
+        (!text.contains(&before)).then_some(text)
+    })
+    .await;
+    assert!(after.contains("ASIA"));
+    assert_eq!(stays.restarts("vault-agent").await, 0);
+}
+
+/// A mount of its own whose AWS is at `endpoint`; the certificate of its CA.
+pub(crate) async fn mount(path: &str, endpoint: &str, endpoint_ca_pem: Option<&str>) -> String {
+    let vault = Cluster::running().vault();
+    let _ = vault.write(&format!("sys/mounts/{path}"), json!({ "type": PLUGIN })).await.ok();
+    let root = json!({ "common_name": format!("{path} test CA") });
+    let _ = vault.write(&format!("{path}/root/generate/internal"), root).await.ok();
+    let config = json!({
+        "endpoint": endpoint,
+        "endpoint_ca_pem": endpoint_ca_pem.unwrap_or_default(),
+        "default_trust_anchor_arn": TRUST_ANCHOR_ARN,
+        "default_profile_arn": PROFILE_ARN,
+    });
+    let _ = vault.write(&format!("{path}/config"), config).await.ok();
+    vault.read(&format!("{path}/ca/pem")).await.ok().text
+}
+
+/// On the host's end of the link, where Vault's pod reaches it.
+fn an_aws() -> Emulator {
+    let address = SocketAddr::from((HOST_ADDRESS, 0));
+    Emulator::launch(State::default(), Launch { address, tls: true, ..Launch::default() }).unwrap()
+}
+
+async fn minute_team(namespace: &str, _aws: &Emulator) -> Team {
+    let team = Team::on_mount(namespace, "both", "outage").await;
+    team.takes_profile(MINUTE).await;
+    team
+}
+
+/// Both ways in one pod: the listener for the SDK, and a file whose renewal fails.
+async fn file_and_listener(team: &Team) -> Manifests {
+    let path = format!("outage/creds/{}", team.role());
+    let template = format!(r#"{{{{ with secret "{path}" }}}}{{{{ .Data.credentials_file }}}}{{{{ end }}}}"#);
+    let manifests = team.manifests("container-credentials").await.idle();
+    manifests
+        .annotated("agent-inject-secret-credentials", &path)
+        .annotated("agent-inject-template-credentials", &template)
+        .annotated("agent-inject-perms-credentials", "0400")
+}
