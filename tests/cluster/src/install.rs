@@ -173,7 +173,7 @@ async fn introduce(cluster: &Cluster, root: &Api) -> Result<(), String> {
 
 /// The service account of the examples in k8s/, as README says.
 async fn admit_the_example(root: &[(String, String)]) -> Result<(), String> {
-    let options = ["--cluster", CLUSTER, "--audience", "vault", "--role-arn", PAYMENTS_API, "payments/api"];
+    let options = ["--cluster", CLUSTER, "--role-arn", PAYMENTS_API, "payments/api"];
     run_script("kubernetes/setup.sh", &options, root).await.map(drop)
 }
 

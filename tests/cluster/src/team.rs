@@ -82,7 +82,10 @@ impl Team {
     pub async fn on_mount(namespace: &str, way: &str, mount: &str) -> Team {
         let cluster = Cluster::running();
         let account = format!("{namespace}/api");
-        let options = ["--cluster", CLUSTER, "--audience", "vault", "--way", way, "--role-arn", ANYBODY];
+        // of an earlier run on this cluster
+        let leftover = ["delete", "namespace", namespace, "--ignore-not-found"];
+        cluster.kubectl(&leftover).await.ok();
+        let options = ["--cluster", CLUSTER, "--way", way, "--role-arn", ANYBODY];
         cluster.script("kubernetes/setup.sh", &[&options[..], &["--mount", mount, &account]].concat()).await;
         Team { cluster, namespace: namespace.to_owned(), mount: mount.to_owned() }
     }
