@@ -10,12 +10,13 @@ use crate::cluster::Cluster;
 pub struct Manifests(Vec<Value>);
 
 impl Manifests {
-    /// `k8s/overlays/local/<way>`, with the name `payments` replaced wherever it stands: namespace, roles and paths follow.
+    /// What kustomize makes of a folder of this repository, with the name `payments` replaced wherever it stands: namespace,
+    /// roles and paths follow.
     ///
     /// # Panics
-    /// When kustomize does not take the overlay.
-    pub async fn of(cluster: &Cluster, way: &str, namespace: &str) -> Manifests {
-        let folder = workspace().join("k8s/overlays/local").join(way);
+    /// When kustomize does not take the folder.
+    pub async fn of(cluster: &Cluster, folder: &str, namespace: &str) -> Manifests {
+        let folder = workspace().join(folder);
         let yaml = cluster.kubectl(&["kustomize", &folder.display().to_string()]).await.ok();
         let yaml = yaml.replace("payments", namespace);
         let json = ["create", "--dry-run=client", "--output=json", "--filename=-"];
@@ -79,7 +80,7 @@ impl Manifests {
     }
 
     /// As one object that `kubectl apply` takes.
-    pub(crate) fn list(&self) -> String {
+    pub fn list(&self) -> String {
         json!({ "apiVersion": "v1", "kind": "List", "items": self.0 }).to_string()
     }
 

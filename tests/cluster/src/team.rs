@@ -113,7 +113,8 @@ impl Team {
 
     /// One of the ways in, for this namespace.
     pub async fn manifests(&self, way: &str) -> Manifests {
-        let manifests = Manifests::of(&self.cluster, way, &self.namespace).await;
+        let manifests =
+            Manifests::of(&self.cluster, &format!("k8s/overlays/local/{way}"), &self.namespace).await;
         match self.mount.as_str() {
             "iamra" => manifests,
             mount => manifests.replacing("iamra/", &format!("{mount}/")),

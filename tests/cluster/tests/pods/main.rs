@@ -2,8 +2,10 @@
 //! side by side, each in a namespace of its own.
 
 mod expiry;
+mod manifests;
 mod outage;
 mod refusals;
+mod register_job;
 mod retries;
 mod rolling_update;
 mod variants;
