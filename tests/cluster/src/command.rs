@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cluster::Cluster;
 use crate::host;
-use crate::install::install;
+use crate::install::{VAULT, install, root_token};
 use crate::layout::Layout;
 use crate::supervise::supervise;
 use crate::traces;
@@ -47,6 +47,8 @@ async fn up(layout: &Layout) -> Result<(), String> {
     install(layout, &Cluster::running()).await?;
     say(&format!("Vault, the plugin and the injector are ready after {} s", started.elapsed().as_secs()));
     say(&format!("\n  export KUBECONFIG={}", layout.kubeconfig().display()));
+    say(&format!("  export VAULT_ADDR={VAULT} VAULT_TOKEN={}", root_token()));
+    say("  kubectl apply -k k8s/overlays/local/container-credentials");
     Ok(())
 }
 

@@ -61,7 +61,7 @@ pub(crate) async fn install(layout: &Layout, cluster: &Cluster) -> Result<(), St
 impl Cluster {
     /// Vault's API as root.
     pub fn vault(&self) -> Api {
-        Api::new(VAULT.to_owned(), Some(keys().root_token))
+        Api::new(VAULT.to_owned(), Some(root_token()))
     }
 
     /// Waits until Vault answers and unseals it: after its pod was replaced.
@@ -213,6 +213,11 @@ fn root_environment(keys: &Keys) -> Vec<(String, String)> {
         ("VAULT_TOKEN".to_owned(), keys.root_token.clone()),
         ("VAULT_CLI".to_owned(), binaries::vault().display().to_string()),
     ]
+}
+
+/// The token to play with.
+pub(crate) fn root_token() -> String {
+    keys().root_token
 }
 
 fn keys() -> Keys {

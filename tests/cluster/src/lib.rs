@@ -13,6 +13,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
 
 mod account;
+mod call;
 mod cluster;
 mod command;
 mod components;
@@ -27,9 +28,10 @@ mod tools;
 mod traces;
 
 pub use account::{ANYBODY, CLUSTER, MINUTE, PAYMENTS_API, TWO_MINUTES, state};
+pub use call::{Call, never_failed, sessions};
 pub use cluster::{Cluster, Run};
 pub use command::main;
 pub use install::VAULT;
 pub use layout::{BRIDGE_ADDRESS, HOST_ADDRESS, NODE};
 pub use manifests::Manifests;
-pub use team::{Answer, Call, Team, eventually, never_failed, sessions};
+pub use team::{Answer, Team, eventually};

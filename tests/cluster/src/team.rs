@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::account::{ANYBODY, CLUSTER};
+use crate::call::{Call, never_failed};
 use crate::cluster::{Cluster, Run};
 use crate::manifests::Manifests;
 use crate::tools;
@@ -27,17 +28,6 @@ pub struct Team {
     pub namespace: String,
     /// The engine's mount that it asks.
     pub mount: String,
-}
-
-/// One line of the long-running application: one call of `GetCallerIdentity`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// When it ended: RFC 3339 with milliseconds, `Z`.
-    pub at: String,
-    /// The key it was signed with.
-    pub key: String,
-    /// The caller's ARN, or the error.
-    pub outcome: Result<String, String>,
 }
 
 /// What a listener answered.
@@ -289,31 +279,6 @@ impl Drop for Team {
     }
 }
 
-impl Call {
-    /// Reads one line of the application's output.
-    pub fn parse(line: &str) -> Option<Call> {
-        let line: Value = serde_json::from_str(line).ok()?;
-        let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-        let outcome = if line["ok"] == true { Ok(text("arn")) } else { Err(text("error")) };
-        Some(Call { at: text("at"), key: text("key"), outcome })
-    }
-}
-
-/// # Panics
-/// With the calls that failed.
-#[track_caller]
-pub fn never_failed(calls: &[Call]) {
-    let failed: Vec<&Call> = calls.iter().filter(|call| call.outcome.is_err()).collect();
-    assert!(failed.is_empty(), "{} of {} calls failed: {failed:#?}", failed.len(), calls.len());
-}
-
-/// How many sessions some calls used: those signed with one key, one after another, count once.
-pub fn sessions(calls: &[Call]) -> usize {
-    let mut keys: Vec<&str> = calls.iter().map(|call| call.key.as_str()).collect();
-    keys.dedup();
-    keys.len()
-}
-
 /// Asks `probe` about once a second until it answers.
 ///
 /// # Panics
@@ -326,28 +291,5 @@ pub async fn eventually<T>(what: &str, within: Duration, mut probe: impl AsyncFn
         }
         assert!(Instant::now() < deadline, "waited {within:?} in vain for: {what}");
         sleep(PAUSE).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_the_application_is_a_call() {
-        let good =
-            Call::parse(r#"{"n":1,"at":"2026-01-01T00:00:00.000Z","ok":true,"arn":"a","key":"ASIA1"}"#);
-        let bad = Call::parse(r#"{"n":2,"at":"x","ok":false,"key":"ASIA1","error":"expired"}"#);
-
-        assert_eq!(good.unwrap().outcome, Ok("a".to_owned()));
-        assert_eq!(bad.unwrap().outcome, Err("expired".to_owned()));
-        assert_eq!(Call::parse("panic: no JSON"), None);
-    }
-
-    #[test]
-    fn calls_with_one_key_are_one_session() {
-        let call = |key: &str| Call { at: String::new(), key: key.to_owned(), outcome: Ok(String::new()) };
-
-        assert_eq!(sessions(&[call("a"), call("a"), call("b"), call("b")]), 2);
     }
 }
