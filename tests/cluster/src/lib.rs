@@ -28,7 +28,7 @@ mod tools;
 mod traces;
 
 pub use account::{ANYBODY, CLUSTER, MINUTE, PAYMENTS_API, TWO_MINUTES, state};
-pub use call::{Call, never_failed, sessions};
+pub use call::{Call, never_failed, once_logged_in, sessions};
 pub use cluster::{Cluster, Run};
 pub use command::main;
 pub use install::VAULT;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::account::{ANYBODY, CLUSTER};
-use crate::call::{Call, never_failed};
+use crate::call::{Call, never_failed, once_logged_in};
 use crate::cluster::{Cluster, Run};
 use crate::manifests::Manifests;
 use crate::tools;
@@ -28,6 +28,8 @@ pub struct Team {
     pub namespace: String,
     /// The engine's mount that it asks.
     pub mount: String,
+    /// What its policy allows: `file`, `container` or `both`.
+    pub way: String,
 }
 
 /// What a listener answered.
@@ -77,12 +79,13 @@ impl Team {
         cluster.kubectl(&leftover).await.ok();
         let options = ["--cluster", CLUSTER, "--way", way, "--role-arn", ANYBODY];
         cluster.script("kubernetes/setup.sh", &[&options[..], &["--mount", mount, &account]].concat()).await;
-        Team { cluster, namespace: namespace.to_owned(), mount: mount.to_owned() }
+        Team { cluster, namespace: namespace.to_owned(), mount: mount.to_owned(), way: way.to_owned() }
     }
 
     /// The namespace of the examples, whose service account `cluster up` has admitted already.
     pub fn of_the_examples() -> Team {
-        Team { cluster: Cluster::running(), namespace: "payments".to_owned(), mount: "iamra".to_owned() }
+        let (namespace, mount, way) = ("payments".to_owned(), "iamra".to_owned(), "both".to_owned());
+        Team { cluster: Cluster::running(), namespace, mount, way }
     }
 
     /// Gives its role another profile.
@@ -231,9 +234,10 @@ impl Team {
         self.exec(pod, container, &["/bin/sh", "-c", line]).await
     }
 
-    /// What the long-running application has called so far.
+    /// What the long-running application has called so far; where it asks the listener, [`once_logged_in`].
     pub async fn calls(&self, pod: &str) -> Vec<Call> {
-        self.logs(pod, "app").await.lines().filter_map(Call::parse).collect()
+        let calls = self.logs(pod, "app").await.lines().filter_map(Call::parse).collect();
+        if self.way == "container" { once_logged_in(calls) } else { calls }
     }
 
     /// Waits until a pod's long-running application has called AWS with success this often, and failed never.

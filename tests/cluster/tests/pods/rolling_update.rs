@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster::{Call, Team, never_failed};
+use cluster::{Call, Team, never_failed, once_logged_in};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -21,7 +21,7 @@ async fn a_rolling_update_fails_no_call_of_the_old_pod_nor_of_the_new() {
     });
 
     assert_ne!(old, new);
-    let old_calls: Vec<Call> = last_words.stdout.lines().filter_map(Call::parse).collect();
+    let old_calls = once_logged_in(last_words.stdout.lines().filter_map(Call::parse).collect());
     assert!(old_calls.len() >= 5);
     never_failed(&old_calls);
     team.succeeds(&new, 10, SOON).await;
