@@ -77,7 +77,10 @@ impl Settings {
 
     fn config(&self, folder: &Path, port: u16) -> Value {
         let mut config = json!({ "plugin_directory": folder.join("plugins"), "disable_mlock": true });
-        config["listener"] = self.listeners(port);
+        // Vault takes an empty list for an error.
+        if let Some(listeners) = self.listeners(port).as_array().filter(|all| !all.is_empty()) {
+            config["listener"] = json!(listeners);
+        }
         let data = folder.join("data");
         let storage = match self.storage {
             Storage::Memory => return config,
