@@ -8,12 +8,15 @@ use aws_lc_rs::signature::ParsedPublicKey;
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::X509Name;
 
 use crate::algorithm;
 use crate::authority::Authority;
 use crate::bundle::Bundle;
 use crate::error::{BundleFault, Error, utc};
 use crate::key::{KeySpec, PrivateKey};
+use crate::name;
 use crate::profile::Window;
 use crate::secret::Secret;
 use crate::serial::Serial;
@@ -125,6 +128,12 @@ impl Issuer {
     /// The subject as text in encoded order: `DC=com, DC=example, CN=Issuing CA`.
     pub fn subject_text(&self) -> &str {
         &self.0.subject_text
+    }
+
+    /// The subject's attributes in encoded order: the type as a dotted object identifier, and the value.
+    pub fn subject_attributes(&self) -> Result<Vec<(String, String)>, Error> {
+        let (_, subject) = X509Name::from_der(&self.0.subject).map_err(Error::bug)?;
+        Ok(name::attributes(&subject))
     }
 
     /// The first instant at which the certificate holds.

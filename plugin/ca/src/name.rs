@@ -1,6 +1,6 @@
 //! Distinguished names: a subject as asked for, written as DER that keeps every repeated attribute, and any name as text.
 
-use x509_parser::x509::X509Name;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::der;
 use crate::error::Error;
@@ -167,6 +167,14 @@ pub(crate) fn text(name: &X509Name<'_>) -> String {
         }
     }
     out
+}
+
+/// The attributes of a name in encoded order: the type as a dotted object identifier, and the value; `#` and hex where it is no text.
+pub(crate) fn attributes(name: &X509Name<'_>) -> Vec<(String, String)> {
+    let value = |attribute: &AttributeTypeAndValue<'_>| {
+        attribute.as_str().map_or_else(|_| format!("#{}", hex::encode(attribute.as_slice())), str::to_owned)
+    };
+    name.iter_attributes().map(|attribute| (attribute.attr_type().to_id_string(), value(attribute))).collect()
 }
 
 fn escape(value: &str, out: &mut String) {

@@ -9,8 +9,8 @@ use vault_backend::{Backend, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
 use crate::{
-    issuers, path_ca, path_config, path_config_issuers, path_container, path_creds, path_intermediate,
-    path_issuers, path_issuers_import, path_roles, path_root,
+    issuers, path_ca, path_clusters, path_config, path_config_issuers, path_container, path_creds,
+    path_intermediate, path_issuers, path_issuers_import, path_preview, path_roles, path_root,
 };
 
 /// One mount of the engine.
@@ -50,11 +50,14 @@ their credentials themselves, without a lease.";
             path_config_issuers::route(),
             path_ca::pem_route(),
             path_ca::chain_route(),
+            path_clusters::list_route(),
+            path_clusters::route(),
             path_roles::list_route(),
             path_roles::route(),
             path_creds::route("creds/{role}"),
             path_creds::route("sts/{role}"),
             path_container::route(),
+            path_preview::route(),
         ]
     }
 
@@ -85,6 +88,7 @@ their credentials themselves, without a lease.";
 
     fn invalidate(&self, key: &str) {
         if key.starts_with(store::CONFIG)
+            || key.starts_with(store::CLUSTER_PREFIX)
             || key.starts_with(store::ISSUER_PREFIX)
             || key.starts_with(store::KEY_PREFIX)
         {
@@ -112,7 +116,7 @@ impl Engine {
         self.snapshots.get(&self.store).await
     }
 
-    /// Says that config or issuers were written.
+    /// Says that config, clusters or issuers were written.
     pub(crate) fn changed(&self) {
         self.snapshots.drop_current();
     }

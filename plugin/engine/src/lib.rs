@@ -5,7 +5,8 @@
 //!   │ path_creds      what may be asked, and for how long
 //!   │ session         role, caller → what is asked of AWS
 //!   │ snapshot        config, issuers and client as one value
-//!   │ identity        role and caller → certificate subject
+//!   │ caller          who is asking, as Vault knows it
+//!   │ subject         role's templates and caller → certificate subject
 //!   │ ca              a leaf for exactly that subject, key and all dropped after one use
 //!   │ rolesanywhere   CreateSession
 //!   ▼ lifetime        how long the lease may be
@@ -18,14 +19,16 @@
 
 mod arn_guard;
 mod backend;
+mod caller;
 mod clock;
+mod clusters;
 mod config;
 mod credentials;
 mod faults;
-mod identity;
 mod issuers;
 mod lifetime;
 mod path_ca;
+mod path_clusters;
 mod path_config;
 mod path_config_issuers;
 mod path_container;
@@ -33,13 +36,19 @@ mod path_creds;
 mod path_intermediate;
 mod path_issuers;
 mod path_issuers_import;
+mod path_preview;
 mod path_roles;
 mod path_root;
+mod place;
+mod reference;
 mod role;
 mod seconds;
 mod session;
+mod short;
 mod snapshot;
 mod store;
 mod subject;
+mod tags;
+mod template;
 
 pub use backend::Engine;

@@ -7,6 +7,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Patch, Request, Route, Values};
 
 use crate::Engine;
 use crate::arn_guard;
+use crate::clusters::Clusters;
 use crate::role::Role;
 
 /// A whole role; what is not given goes back to its default.
@@ -63,18 +64,30 @@ impl Ask for Write {
             .default_text("default"),
         Field::string(
             "common_name",
-            "subject CN, at most 61 characters; default: the role's name. AWS's source identity is CN=<this>",
+            "subject CN, at most 61 characters, a template; default: the role's name. AWS's source identity is CN=<this>",
         ),
-        Field::list("organization", "subject O"),
-        Field::list("organizational_unit", "subject OU"),
-        Field::list("country", "subject C, two letters"),
-        Field::list("locality", "subject L"),
-        Field::list("uri_sans", "URI subject alternative names; only the first becomes a session tag"),
-        Field::list("dns_sans", "DNS subject alternative names; only the first becomes a session tag"),
+        Field::list("organization", "subject O; templates"),
+        Field::list("organizational_unit", "subject OU; templates"),
+        Field::list("country", "subject C, two letters; templates"),
+        Field::list("locality", "subject L; templates"),
+        Field::list(
+            "uri_sans",
+            "URI subject alternative names, templates; only the first becomes a session tag",
+        ),
+        Field::list(
+            "dns_sans",
+            "DNS subject alternative names, templates; only the first becomes a session tag",
+        ),
         Field::string(
             "role_session_name",
-            "session name, 2 to 64 characters; only for profiles with acceptRoleSessionName. Default: the certificate's serial",
+            "session name, 2 to 64 characters, a template; only for profiles with acceptRoleSessionName. Default: the certificate's serial",
         ),
+        Field::list("clusters", "registered clusters whose pods alone get credentials; none: no such bound"),
+        Field::bool(
+            "allow_tenant_metadata",
+            "let certificates hold metadata that service accounts' annotations set, never in common_name",
+        )
+        .default_text("false"),
         Field::pairs(
             "instance_properties",
             "up to 50 properties that Roles Anywhere records with the subject",
@@ -100,7 +113,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}")
         .synopsis("Which AWS role a caller gets, with which certificate and for how long.")
         .description(
-            "A write replaces the whole role, a patch changes the fields it gives. What a read returns, a write takes; an identical write changes nothing.",
+            "A write replaces the whole role, a patch changes the fields it gives. What a read returns, a write takes; an identical write changes nothing.\n\nTemplates: {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}}, {{kubernetes.uid}} for pods of a registered cluster (see clusters/<name>); {{identity.entity.id}}, {{identity.entity.name}}, {{identity.entity.metadata.<key>}}, {{identity.entity.aliases.<accessor>.name}}, .metadata.<key> and .custom_metadata.<key>, as in Vault's policies; {{role.name}}. {{<reference> | short}} cuts what is too long, or holds signs AWS refuses, to a prefix and 12 hex digits of its SHA-256. What cannot be resolved is an error. preview/<role> shows the result.",
         )
         .read(read)
         .write(write)
@@ -124,13 +137,13 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
     }
 }
 
-async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Answer, Fault> {
+async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     let stored = engine.store.role(&ask.name).await?;
-    store(&engine, &ask.name, stored.as_ref(), ask.role).await
+    store(&engine, &request, &ask.name, stored.as_ref(), ask.role).await
 }
 
-async fn patch(engine: Arc<Engine>, _request: Request, patch: Patch) -> Result<Answer, Fault> {
+async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<Answer, Fault> {
     let name = patch.path.text("name")?;
     let _lock = engine.store.lock().await;
     let Some(stored) = engine.store.role(&name).await? else {
@@ -139,7 +152,7 @@ async fn patch(engine: Arc<Engine>, _request: Request, patch: Patch) -> Result<A
     let mut whole = shown(&stored)?;
     whole.insert("name".to_owned(), Value::String(name.clone()));
     let role = Role::take(&Values::merged(Write::FIELDS, whole, &patch.body)?)?;
-    store(&engine, &name, Some(&stored), role).await
+    store(&engine, &request, &name, Some(&stored), role).await
 }
 
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
@@ -149,14 +162,28 @@ async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<An
 }
 
 /// The caller holds the store's lock.
-async fn store(engine: &Engine, name: &str, stored: Option<&Role>, role: Role) -> Result<Answer, Fault> {
+async fn store(
+    engine: &Engine,
+    request: &Request,
+    name: &str,
+    stored: Option<&Role>,
+    role: Role,
+) -> Result<Answer, Fault> {
     let config = engine.store.config().await?.unwrap_or_default();
     arn_guard::check(&config.allowed_role_arns, &role.role_arn)?;
     role.check_certificate(name)?;
+    let clusters = Clusters::load(&engine.store).await?;
+    role.check_registered(&clusters, &request.mount_point)?;
     if stored != Some(&role) {
         engine.store.put_role(name, &role).await?;
     }
-    let warnings = role.warnings(name);
+    let mut warnings = role.warnings(name);
+    if role.asks_pod() && clusters.is_empty() {
+        warnings.push(format!(
+            "no cluster is registered, so that nobody gets credentials of this role: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
+            request.mount_point
+        ));
+    }
     Ok(warnings.into_iter().fold(Answer::nothing(), Answer::warn))
 }
 

@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values};
 
 use crate::arn_guard;
+use crate::caller::Caller;
+use crate::clusters::Clusters;
 use crate::config::{self, Config};
 use crate::faults;
-use crate::identity::{Caller, Place, Text};
+use crate::place::Place;
 use crate::seconds::Bounds;
 use crate::subject::SubjectTexts;
+use crate::template::{Template, Use};
 
 const CERTIFICATE_TTL: Bounds = Bounds { least: 60, most: 86_400 };
 const USUAL_CERTIFICATE_TTL: u64 = 600;
@@ -45,7 +48,13 @@ pub(crate) struct Role {
     #[serde(flatten)]
     pub(crate) subject: SubjectTexts,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) role_session_name: Option<Text>,
+    pub(crate) role_session_name: Option<Template>,
+    /// The clusters whose pods get credentials; none: callers of every kind.
+    #[serde(default)]
+    pub(crate) clusters: Vec<String>,
+    /// Whether certificates may hold what service accounts' annotations say.
+    #[serde(default)]
+    pub(crate) allow_tenant_metadata: bool,
     pub(crate) instance_properties: BTreeMap<String, String>,
     allow_caller_ttl: bool,
     /// The region an answer names; default: the trust anchor's.
@@ -72,11 +81,15 @@ impl Role {
             issuer_ref: values.string("issuer_ref")?.unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
             subject: SubjectTexts::take(values)?,
             role_session_name: session_name(values)?,
+            clusters: values.list("clusters")?.unwrap_or_default(),
+            allow_tenant_metadata: values.bool("allow_tenant_metadata")?.unwrap_or(false),
             instance_properties: instance_properties(values)?,
             allow_caller_ttl: values.bool("allow_caller_ttl")?.unwrap_or(false),
             region: values.parse("region")?,
         };
         role.check_place()?;
+        role.check_clusters()?;
+        role.check_tenant_metadata()?;
         Ok(role)
     }
 
@@ -133,9 +146,45 @@ impl Role {
     /// Refuses a role whose certificates could not be issued: the default common name is `name`.
     pub(crate) fn check_certificate(&self, name: &str) -> Result<(), Fault> {
         if self.subject.common_name.is_none() {
-            Text::parse(Place::CommonName, "name (the default common_name)", name)?;
+            Place::CommonName
+                .check(name)
+                .map_err(|fault| Fault::caller(format!("{fault}; the role's name is the default")))?;
         }
-        self.subject.profile(name, Caller, self.key(), self.certificate_ttl())?.check().map_err(faults::ca)
+        self.subject.sample(name, self.key(), self.certificate_ttl()).check().map_err(faults::ca)
+    }
+
+    /// Refuses a role that names a cluster which is not in `known`.
+    pub(crate) fn check_registered(&self, known: &Clusters, mount_point: &str) -> Result<(), Fault> {
+        match self.clusters.iter().find(|name| known.accessor(name).is_none()) {
+            None => Ok(()),
+            Some(name) => Err(Fault::operator(format!(
+                "clusters: {name:?} is not registered: vault write {mount_point}clusters/{name} accessor=<accessor of its auth mount>"
+            ))),
+        }
+    }
+
+    /// Whether anything of a session depends on who asks.
+    pub(crate) fn asks_who(&self) -> bool {
+        !self.clusters.is_empty() || self.texts().any(|(_, text)| text.asks_who())
+    }
+
+    /// Whether certificates depend on the caller's pod.
+    pub(crate) fn asks_pod(&self) -> bool {
+        self.texts().any(|(_, text)| text.asks_pod())
+    }
+
+    /// What each reference of the role stands for.
+    pub(crate) fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(Place, Use)>, Fault> {
+        let mut uses = self.subject.uses(caller)?;
+        if let Some(name) = &self.role_session_name {
+            let place = Place::SessionName;
+            uses.extend(name.uses(place, caller)?.into_iter().map(|found| (place, found)));
+        }
+        Ok(uses)
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (Place, &Template)> {
+        self.subject.all().chain(self.role_session_name.iter().map(|name| (Place::SessionName, name)))
     }
 
     /// What an operator should know about this role, though it is legal.
@@ -147,6 +196,11 @@ impl Role {
             ));
         }
         let seconds = self.session_duration.as_secs();
+        if self.allow_tenant_metadata {
+            warnings.push(
+                "allow_tenant_metadata: whoever may edit a service account chooses these values; no policy in AWS should rely on them".to_owned(),
+            );
+        }
         if seconds < 3600 {
             warnings.push(format!(
                 "session_duration of {seconds} s: botocore refreshes from 15 minutes before the end, so short sessions are refreshed all the time; 3600 s or more is advised"
@@ -163,6 +217,30 @@ impl Role {
             ));
         }
         warnings
+    }
+
+    /// Refuses texts by which pods of one name in two clusters would look the same, unless one cluster alone is served.
+    fn check_clusters(&self) -> Result<(), Fault> {
+        let names_pods =
+            |place| matches!(place, Place::CommonName | Place::UriSan | Place::DnsSan | Place::SessionName);
+        let confusing = self.texts().find(|(place, text)| names_pods(*place) && text.confuses_clusters());
+        match confusing {
+            Some((place, _)) if self.clusters.len() != 1 => Err(Fault::caller(format!(
+                "{}: names service accounts without {{{{kubernetes.cluster}}}}: those of one name in two clusters would be the same at AWS; add it, or name one cluster in clusters",
+                place.field()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_tenant_metadata(&self) -> Result<(), Fault> {
+        match self.texts().find(|(_, text)| text.asks_tenant()) {
+            Some((place, _)) if !self.allow_tenant_metadata => Err(Fault::caller(format!(
+                "{}: holds metadata that whoever edits the service account writes; if that is meant, set allow_tenant_metadata=true",
+                place.field()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn check_place(&self) -> Result<(), Fault> {
@@ -260,9 +338,9 @@ fn certificate_ttl(values: &Values) -> Result<u64, Fault> {
     }
 }
 
-fn session_name(values: &Values) -> Result<Option<Text>, Fault> {
-    let given = values.string("role_session_name")?;
-    given.map(|text| Text::parse(Place::SessionName, "role_session_name", &text)).transpose()
+fn session_name(values: &Values) -> Result<Option<Template>, Fault> {
+    let given = values.string(Place::SessionName.field())?;
+    given.map(|text| Template::parse(Place::SessionName, &text)).transpose()
 }
 
 fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Fault> {

@@ -9,11 +9,12 @@ use tokio::time::Instant;
 use vault_backend::{Fault, Request};
 
 use crate::Engine;
+use crate::caller::Caller;
 use crate::clock::{self, rfc3339};
 use crate::faults;
-use crate::identity::Caller;
 use crate::issuers::Loaded;
 use crate::lifetime;
+use crate::place::Place;
 use crate::role::{Anchorage, Role};
 use crate::snapshot::Snapshot;
 
@@ -53,7 +54,8 @@ async fn make(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Gran
     let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
     let snapshot = engine.snapshot().await?;
     let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
-    let order = Order::new(&snapshot, name, &role, Caller::of(request), wish.ttl, &request.mount_point)?;
+    let caller = Caller::find(request, name, &role, &snapshot.clusters).await?;
+    let order = Order::new(&snapshot, name, &role, &caller, wish.ttl, &request.mount_point)?;
     let issued = create(&snapshot, authority, &role, &order, wish.patience, started).await?;
     issued.log(&request.path, name);
     let remaining = span(issued.session.expiration - clock::now());
@@ -67,8 +69,8 @@ async fn make(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Gran
 pub(crate) struct Order {
     pub(crate) anchorage: Anchorage,
     pub(crate) duration: SessionDuration,
-    leaf: LeafProfile,
-    role_session_name: Option<String>,
+    pub(crate) leaf: LeafProfile,
+    pub(crate) role_session_name: Option<String>,
 }
 
 /// A session, and what is known about how it came about.
@@ -86,7 +88,7 @@ impl Order {
         snapshot: &Snapshot,
         role_name: &str,
         role: &Role,
-        caller: Caller,
+        caller: &Caller<'_>,
         ttl: Option<Duration>,
         mount_point: &str,
     ) -> Result<Self, Fault> {
@@ -97,7 +99,7 @@ impl Order {
             role_session_name: role
                 .role_session_name
                 .as_ref()
-                .map(|name| name.resolve(caller))
+                .map(|name| name.resolve(Place::SessionName, caller))
                 .transpose()?,
         })
     }

@@ -8,6 +8,7 @@ use rolesanywhere::Client;
 use tokio::sync::Mutex;
 use vault_backend::Fault;
 
+use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::faults;
 use crate::issuers::Issuers;
@@ -17,6 +18,7 @@ use crate::store::Store;
 pub(crate) struct Snapshot {
     pub(crate) config: Config,
     pub(crate) issuers: Issuers,
+    pub(crate) clusters: Clusters,
     pub(crate) client: Client,
 }
 
@@ -62,6 +64,7 @@ impl Snapshot {
     async fn load(store: &Store) -> Result<Self, Fault> {
         let config = store.config().await?.unwrap_or_default();
         let client = Client::new(&config.settings()).map_err(faults::client)?;
-        Ok(Self { issuers: Issuers::load(store).await?, client, config })
+        let (issuers, clusters) = (Issuers::load(store).await?, Clusters::load(store).await?);
+        Ok(Self { config, issuers, clusters, client })
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use vault_backend::{Fault, Storage};
 
+use crate::clusters::Cluster;
 use crate::config::Config;
 use crate::role::Role;
 
@@ -17,6 +18,7 @@ pub(crate) const CONFIG: &str = "config";
 pub(crate) const ISSUERS_CONFIG: &str = "config/issuers";
 pub(crate) const ISSUER_PREFIX: &str = "issuer/";
 pub(crate) const ROLE_PREFIX: &str = "role/";
+pub(crate) const CLUSTER_PREFIX: &str = "cluster/";
 /// Seal-wrapped: private keys of issuers and of pending signing requests.
 pub(crate) const KEY_PREFIX: &str = "key/";
 
@@ -83,6 +85,22 @@ impl Store {
 
     pub(crate) async fn role_names(&self) -> Result<Vec<String>, Fault> {
         Ok(self.storage.list(ROLE_PREFIX).await?)
+    }
+
+    pub(crate) async fn cluster(&self, name: &str) -> Result<Option<Cluster>, Fault> {
+        Ok(self.storage.get_json(&format!("{CLUSTER_PREFIX}{name}")).await?)
+    }
+
+    pub(crate) async fn put_cluster(&self, name: &str, cluster: &Cluster) -> Result<(), Fault> {
+        Ok(self.storage.put_json(&format!("{CLUSTER_PREFIX}{name}"), cluster).await?)
+    }
+
+    pub(crate) async fn delete_cluster(&self, name: &str) -> Result<(), Fault> {
+        Ok(self.storage.delete(&format!("{CLUSTER_PREFIX}{name}")).await?)
+    }
+
+    pub(crate) async fn cluster_names(&self) -> Result<Vec<String>, Fault> {
+        Ok(self.storage.list(CLUSTER_PREFIX).await?)
     }
 
     pub(crate) async fn issuer_ids(&self) -> Result<Vec<String>, Fault> {

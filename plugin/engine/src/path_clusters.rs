@@ -1,0 +1,136 @@
+//! `clusters` and `clusters/:name`: which auth mount is which cluster.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::clusters::{Cluster, Clusters};
+
+/// A registration.
+struct Write {
+    name: String,
+    cluster: Cluster,
+}
+
+/// The name of a cluster.
+struct Named {
+    name: String,
+}
+
+const NAME: Field =
+    Field::string("name", "name of the cluster, a DNS label: it begins common names and SPIFFE ids");
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[NAME];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { name: values.text("name")? })
+    }
+}
+
+impl Ask for Write {
+    const FIELDS: &'static [Field] = &[
+        NAME,
+        Field::string(
+            "accessor",
+            "accessor of the auth mount through which the cluster's pods log in, as `vault auth list` shows it",
+        )
+        .required(),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        let name = values.text("name")?;
+        let cluster = Cluster::new(&name, &values.text("accessor")?)?;
+        Ok(Self { name, cluster })
+    }
+}
+
+pub(crate) fn list_route() -> Route<Engine> {
+    Route::at("clusters").synopsis("The clusters and their auth mounts.").list(list)
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("clusters/{name}")
+        .synopsis("Which auth mount is which cluster.")
+        .description(
+            "Templates of roles take {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}} and {{kubernetes.uid}} from the caller's alias under the auth mount that is registered here, and from no other one. So a service account of one cluster never passes for one of the same name in another. A caller with aliases of two registered mounts is refused.\n\nThe mount is a Kubernetes auth method, or a JWT auth method whose role maps claims to the metadata service_account_namespace, service_account_name and service_account_uid. A cluster that a role names in `clusters` cannot be deleted.",
+        )
+        .read(read)
+        .write(write)
+        .delete(delete)
+        .exists(exists)
+}
+
+async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
+    Ok(engine.store.cluster(request.parameter("name")).await?.is_some())
+}
+
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    let names = engine.store.cluster_names().await?;
+    let mut accessors = Map::new();
+    for name in &names {
+        if let Some(Cluster { accessor }) = engine.store.cluster(name).await? {
+            accessors.insert(name.clone(), json!({ "accessor": accessor }));
+        }
+    }
+    Ok(Answer::list_with_info(names, accessors))
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    match engine.store.cluster(&ask.name).await? {
+        Some(cluster) => Answer::json(&cluster),
+        None => Ok(Answer::absent()),
+    }
+}
+
+async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let Write { name, cluster } = ask;
+    let known = Clusters::load(&engine.store).await?;
+    if let Some(other) = known.name(&cluster.accessor).filter(|other| *other != name) {
+        return Err(Fault::caller(format!(
+            "accessor: {} is the auth mount of the cluster {other} already; a mount belongs to one cluster",
+            cluster.accessor
+        )));
+    }
+    let before = known.accessor(&name).map(str::to_owned);
+    if before.as_ref() != Some(&cluster.accessor) {
+        engine.store.put_cluster(&name, &cluster).await?;
+        engine.changed();
+    }
+    Ok(warnings(&name, before, &cluster.accessor).into_iter().fold(Answer::nothing(), Answer::warn))
+}
+
+fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(before) = before.filter(|before| before != accessor) {
+        warnings.push(format!(
+            "{name} was the auth mount {before} until now: whoever logs in at {accessor} has the identities of {name} from now on"
+        ));
+    }
+    if !accessor.starts_with("auth_kubernetes_") {
+        warnings.push(format!(
+            "{accessor} is no Kubernetes auth mount by its name; it has to set the metadata service_account_namespace, service_account_name and service_account_uid of its aliases"
+        ));
+    }
+    warnings
+}
+
+async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    for role_name in engine.store.role_names().await? {
+        let named =
+            engine.store.role(&role_name).await?.is_some_and(|role| role.clusters.contains(&ask.name));
+        if named {
+            return Err(Fault::operator(format!(
+                "name: the role {role_name:?} names the cluster {}: change its `clusters` first",
+                ask.name
+            )));
+        }
+    }
+    engine.store.delete_cluster(&ask.name).await?;
+    engine.changed();
+    Ok(Answer::nothing())
+}

@@ -1,0 +1,91 @@
+//! `preview/:role`: the identity the caller would have at AWS, and where each part of it comes from. No call of AWS.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::caller::Caller;
+use crate::faults;
+use crate::place::Place;
+use crate::session::Order;
+use crate::tags;
+use crate::template::Use;
+
+/// The role that is asked about.
+struct Named {
+    role: String,
+}
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[Field::string("role", "name of the role")];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { role: values.text("role")? })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("preview/{role}")
+        .synopsis("The identity that you would have at AWS with a role.")
+        .description(
+            "Certificate subject, alternative names, session tags, source identity and session name for whoever asks, without any call of AWS. `values` says what each reference of the role's templates stands for and where Vault has it from; `tenant_written` marks what whoever may edit the service account writes.\n\nThe session tags are those of a profile whose attribute mappings are AWS's defaults. Without `role_session_name` the session is named by the certificate's serial number.",
+        )
+        .read(preview)
+}
+
+async fn preview(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
+    let name = ask.role;
+    let role = engine.store.role(&name).await?.ok_or_else(|| faults::no_role(&name))?;
+    let snapshot = engine.snapshot().await?;
+    let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
+    let caller = Caller::find(&request, &name, &role, &snapshot.clusters).await?;
+    let order = Order::new(&snapshot, &name, &role, &caller, None, &request.mount_point)?;
+    order.leaf.check().map_err(faults::ca)?;
+    let tags = tags::session_tags(&order.leaf, &authority.issuer.subject_attributes().map_err(faults::ca)?);
+    let common_name = order.leaf.subject.common_name.as_deref().unwrap_or_default();
+    let mut shown = Map::from_iter([
+        ("subject".to_owned(), subject(&order.leaf.subject)),
+        ("uri_sans".to_owned(), json!(order.leaf.uri_sans)),
+        ("dns_sans".to_owned(), json!(order.leaf.dns_sans)),
+        ("session_tags".to_owned(), json!(tags)),
+        ("source_identity".to_owned(), json!(tags::source_identity(common_name))),
+        ("role_arn".to_owned(), json!(role.role_arn)),
+        ("session_duration".to_owned(), json!(order.duration.as_secs())),
+        ("values".to_owned(), role.uses(&caller)?.iter().map(origin).collect()),
+    ]);
+    if let Some(session_name) = &order.role_session_name {
+        shown.insert("role_session_name".to_owned(), json!(session_name));
+    }
+    Ok(Answer::data(shown))
+}
+
+/// The attributes that are there, by the names of a role's fields.
+fn subject(subject: &ca::Subject) -> Value {
+    let mut shown = Map::new();
+    if let Some(common_name) = &subject.common_name {
+        shown.insert("common_name".to_owned(), json!(common_name));
+    }
+    for (place, values) in [
+        (Place::Organization, &subject.organization),
+        (Place::OrganizationalUnit, &subject.organizational_unit),
+        (Place::Country, &subject.country),
+        (Place::Locality, &subject.locality),
+    ] {
+        if !values.is_empty() {
+            shown.insert(place.field().to_owned(), json!(values));
+        }
+    }
+    Value::Object(shown)
+}
+
+fn origin((place, found): &(Place, Use)) -> Value {
+    json!({
+        "field": place.field(),
+        "reference": found.reference,
+        "value": found.told.value,
+        "from": found.told.from,
+        "tenant_written": found.told.tenant_written,
+    })
+}

@@ -1,0 +1,213 @@
+//! What a template may ask about a caller: `kubernetes.namespace`, `identity.entity.name` and so on.
+//!
+//! The `identity` references are those of Vault's own templates
+//! (<https://developer.hashicorp.com/vault/docs/concepts/policies#templated-policies>).
+
+use std::fmt;
+
+/// Metadata that Vault's Kubernetes auth method sets from the API server's answer to a `TokenReview`, and that annotations cannot
+/// override (vault-plugin-auth-kubernetes, `reservedAliasMetadataKeys`). Every other key comes from the service account's
+/// annotations `vault.hashicorp.com/alias-metadata-<key>`, which whoever may edit it writes.
+const VERIFIED_KEYS: [&str; 4] = [
+    "service_account_name",
+    "service_account_namespace",
+    "service_account_uid",
+    "service_account_secret_name",
+];
+
+const KNOWN: &str = "the references are kubernetes.cluster, kubernetes.namespace, kubernetes.service_account, kubernetes.uid, \
+    identity.entity.id, identity.entity.name, identity.entity.metadata.<key>, \
+    identity.entity.aliases.<accessor>.name, .metadata.<key>, .custom_metadata.<key>, and role.name";
+
+/// One thing that a template asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// The engine role's name.
+    RoleName,
+    /// The pod's cluster or service account.
+    Kubernetes(Pod),
+    EntityId,
+    EntityName,
+    EntityMetadata(String),
+    /// Something of the caller's alias under one auth mount.
+    Alias {
+        accessor: String,
+        part: AliasPart,
+    },
+}
+
+/// What is known of a pod, by its alias under the auth mount of a registered cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pod {
+    Cluster,
+    Namespace,
+    ServiceAccount,
+    Uid,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AliasPart {
+    Name,
+    Metadata(String),
+    CustomMetadata(String),
+}
+
+impl Reference {
+    /// Reads what stands between the braces, or says why it is no reference.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "role.name" => return Ok(Self::RoleName),
+            "kubernetes.cluster" => return Ok(Self::Kubernetes(Pod::Cluster)),
+            "kubernetes.namespace" => return Ok(Self::Kubernetes(Pod::Namespace)),
+            "kubernetes.service_account" => return Ok(Self::Kubernetes(Pod::ServiceAccount)),
+            "kubernetes.uid" => return Ok(Self::Kubernetes(Pod::Uid)),
+            "identity.entity.id" => return Ok(Self::EntityId),
+            "identity.entity.name" => return Ok(Self::EntityName),
+            _ => {}
+        }
+        if let Some(key) = text.strip_prefix("identity.entity.metadata.") {
+            return key_of(key).map(Self::EntityMetadata);
+        }
+        if let Some(rest) = text.strip_prefix("identity.entity.aliases.") {
+            return alias(rest);
+        }
+        Err(format!("there is nothing of this name; {KNOWN}"))
+    }
+
+    /// Whether the answer depends on who asks.
+    pub(crate) fn asks_who(&self) -> bool {
+        *self != Self::RoleName
+    }
+
+    /// Whether a tenant is known to write the answer, from the reference alone: Vault names mounts `auth_<type>_<id>`.
+    pub(crate) fn is_known_tenant_metadata(&self) -> bool {
+        match self {
+            Self::Alias { accessor, part: AliasPart::Metadata(key) } => {
+                accessor.starts_with("auth_kubernetes_") && !is_verified_key(key)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether Vault's Kubernetes auth method itself sets this key of an alias's metadata.
+pub(crate) fn is_verified_key(key: &str) -> bool {
+    VERIFIED_KEYS.contains(&key)
+}
+
+impl Pod {
+    /// The key of the alias's metadata, and none for what the mount's registration says.
+    pub(crate) fn key(self) -> Option<&'static str> {
+        match self {
+            Self::Cluster => None,
+            Self::Namespace => Some("service_account_namespace"),
+            Self::ServiceAccount => Some("service_account_name"),
+            Self::Uid => Some("service_account_uid"),
+        }
+    }
+}
+
+/// `<accessor>.name`, `<accessor>.metadata.<key>` or `<accessor>.custom_metadata.<key>`.
+fn alias(text: &str) -> Result<Reference, String> {
+    let (accessor, rest) = text.split_once('.').unwrap_or((text, ""));
+    if accessor.is_empty() || accessor.contains(char::is_whitespace) {
+        return Err(
+            "an alias is named by the accessor of its auth mount, as `vault auth list` shows it".to_owned()
+        );
+    }
+    if accessor.starts_with("auth_token_") {
+        return Err("an alias of the token auth method is the choice of whoever makes tokens".to_owned());
+    }
+    let part = if rest == "name" {
+        AliasPart::Name
+    } else if let Some(key) = rest.strip_prefix("metadata.") {
+        AliasPart::Metadata(key_of(key)?)
+    } else if let Some(key) = rest.strip_prefix("custom_metadata.") {
+        AliasPart::CustomMetadata(key_of(key)?)
+    } else {
+        return Err("of an alias there is .name, .metadata.<key> and .custom_metadata.<key>".to_owned());
+    };
+    Ok(Reference::Alias { accessor: accessor.to_owned(), part })
+}
+
+fn key_of(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("the key of the metadata is missing".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RoleName => f.write_str("role.name"),
+            Self::Kubernetes(Pod::Cluster) => f.write_str("kubernetes.cluster"),
+            Self::Kubernetes(Pod::Namespace) => f.write_str("kubernetes.namespace"),
+            Self::Kubernetes(Pod::ServiceAccount) => f.write_str("kubernetes.service_account"),
+            Self::Kubernetes(Pod::Uid) => f.write_str("kubernetes.uid"),
+            Self::EntityId => f.write_str("identity.entity.id"),
+            Self::EntityName => f.write_str("identity.entity.name"),
+            Self::EntityMetadata(key) => write!(f, "identity.entity.metadata.{key}"),
+            Self::Alias { accessor, part } => {
+                write!(f, "identity.entity.aliases.{accessor}.")?;
+                match part {
+                    AliasPart::Name => f.write_str("name"),
+                    AliasPart::Metadata(key) => write!(f, "metadata.{key}"),
+                    AliasPart::CustomMetadata(key) => write!(f, "custom_metadata.{key}"),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_shown_as_it_is_written() {
+        for text in [
+            "role.name",
+            "kubernetes.cluster",
+            "kubernetes.namespace",
+            "kubernetes.service_account",
+            "kubernetes.uid",
+            "identity.entity.id",
+            "identity.entity.name",
+            "identity.entity.metadata.team",
+            "identity.entity.metadata.a.b/c",
+            "identity.entity.aliases.auth_userpass_1a2b.name",
+            "identity.entity.aliases.auth_jwt_1a2b.metadata.project_path",
+            "identity.entity.aliases.auth_jwt_1a2b.custom_metadata.cost.centre",
+        ] {
+            assert_eq!(Reference::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused_with_the_reason() {
+        for (text, words) in [
+            ("", "nothing of this name"),
+            ("kubernetes.pod", "nothing of this name"),
+            ("identity.entity.groups.names", "nothing of this name"),
+            ("identity.entity.metadata", "nothing of this name"),
+            ("identity.entity.metadata.", "the key"),
+            ("identity.entity.aliases.", "accessor"),
+            ("identity.entity.aliases.auth_jwt_1", ".name, .metadata"),
+            ("identity.entity.aliases.auth_jwt_1.id", ".name, .metadata"),
+            ("identity.entity.aliases.auth_token_1.name", "token auth method"),
+        ] {
+            let error = Reference::parse(text).unwrap_err();
+
+            assert!(error.contains(words), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_kubernetes_method_sets_itself_is_not_a_tenants() {
+        let tenant = |key: &str| {
+            let text = format!("identity.entity.aliases.auth_kubernetes_1a.metadata.{key}");
+            Reference::parse(&text).unwrap().is_known_tenant_metadata()
+        };
+
+        assert!(VERIFIED_KEYS.iter().all(|key| !tenant(key)));
+        assert!(tenant("team") && tenant("service_account"));
+    }
+}

@@ -1,0 +1,83 @@
+//! `short`: a value that is too long for its place, or holds signs the place does not take, as a legal prefix and a digest of the whole.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+/// Hex digits of the digest.
+const DIGITS: usize = 12;
+
+/// Whether `value` may stay as it is. One that looks like a shortened value may not, or its holder could take the name that
+/// another's value is shortened to.
+pub(crate) fn may_stay(value: &str, takes: impl Fn(char) -> bool) -> bool {
+    value.chars().all(takes) && !looks_short(value)
+}
+
+/// `<legal prefix>-<12 hex digits of the value's SHA-256>` in at most `room` characters; the digits alone where nothing else fits.
+///
+/// The prefix ends with the first sign the place does not take, and loses signs at its end that are neither letter nor digit.
+pub(crate) fn shorten(value: &str, room: usize, takes: impl Fn(char) -> bool) -> String {
+    let digits = digits_of(value);
+    let prefix: String =
+        value.chars().take_while(|sign| takes(*sign)).take(room.saturating_sub(DIGITS + 1)).collect();
+    let prefix = prefix.trim_end_matches(|sign: char| !sign.is_alphanumeric());
+    if prefix.is_empty() { digits } else { format!("{prefix}-{digits}") }
+}
+
+fn digits_of(value: &str) -> String {
+    let mut digits = hex::encode(digest(&SHA256, value.as_bytes()));
+    digits.truncate(DIGITS);
+    digits
+}
+
+fn looks_short(value: &str) -> bool {
+    let Some(start) = value.len().checked_sub(DIGITS) else { return false };
+    let (before, digits) = value.as_bytes().split_at(start);
+    let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    digits.iter().all(is_hex) && before.last().is_none_or(|sign| *sign == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(sign: char) -> bool {
+        sign.is_ascii_alphanumeric() || "_+=.@-".contains(sign)
+    }
+
+    #[test]
+    fn a_shortened_value_is_a_prefix_and_the_digest_of_the_whole() {
+        let digits = "ba7816bf8f01";
+
+        assert_eq!(shorten("abc", 61, word), format!("abc-{digits}"));
+        assert_eq!(shorten("abc", 14, word), format!("a-{digits}"));
+        assert_eq!(shorten("abc", 12, word), digits);
+    }
+
+    #[test]
+    fn the_prefix_ends_with_the_first_illegal_sign() {
+        let path = "project_path:group/app:ref_type:branch:ref:main";
+
+        let short = shorten(path, 61, word);
+
+        assert!(short.starts_with("project_path-") && short.len() == "project_path-".len() + 12, "{short}");
+    }
+
+    #[test]
+    fn what_looks_shortened_may_not_stay() {
+        assert!(may_stay("kube-state-metrics", word));
+        assert!(may_stay("0123456789abc", word));
+        for value in ["abc-ba7816bf8f01", "ba7816bf8f01", "a/b", "ä"] {
+            assert!(!may_stay(value, word), "{value}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_stays_equals_anything_shortened(stays in "[a-f0-9-]{1,30}", other in ".{0,80}", room in 12_usize..70) {
+            let short = shorten(&other, room, word);
+
+            proptest::prop_assert!(short.chars().all(word) && short.len() <= room);
+            proptest::prop_assert!(!may_stay(&short, word));
+            proptest::prop_assert!(stays != short || !may_stay(&stays, word));
+        }
+    }
+}

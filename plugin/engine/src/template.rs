@@ -1,0 +1,347 @@
+//! A role's text for the certificate or the session: plain, or a template over who is asking.
+//!
+//! ```text
+//! {{kubernetes.cluster}}.{{kubernetes.namespace | short}}
+//!   └ reference            └ reference            └ gives way when the text is too long
+//! ```
+//! Read once, when the role is written. What a reference stands for is never read as a template again.
+
+use serde::{Deserialize, Serialize};
+use vault_backend::Fault;
+
+use crate::caller::{Caller, Told};
+use crate::place::{Place, quote};
+use crate::reference::{Pod, Reference};
+use crate::short;
+
+/// A template or a plain text. Stored, and shown, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Template {
+    source: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Plain(String),
+    Value(Slot),
+}
+
+/// Something in braces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Slot {
+    reference: Reference,
+    short: bool,
+}
+
+/// Why a text is no template.
+#[derive(Debug, thiserror::Error)]
+#[error("at character {at}: {reason}")]
+pub(crate) struct Malformed {
+    /// Counted from one.
+    at: usize,
+    reason: String,
+}
+
+/// A reference and what it stands for.
+pub(crate) struct Use {
+    pub(crate) reference: String,
+    pub(crate) told: Told,
+}
+
+/// A piece of a text for one caller.
+struct Part<'a> {
+    text: String,
+    slot: Option<&'a Slot>,
+}
+
+impl Template {
+    /// Reads the `text` that a role write gives for `place`.
+    pub(crate) fn parse(place: Place, text: &str) -> Result<Self, Fault> {
+        let template = Self::read(text).map_err(|error| place.refuse(text, &error.to_string()))?;
+        if template.slots().next().is_none() {
+            place.check(text)?;
+        }
+        template.check_plain(place)?;
+        template.check_slots(place)?;
+        Ok(template)
+    }
+
+    /// Whether the text depends on who asks.
+    pub(crate) fn asks_who(&self) -> bool {
+        self.slots().any(|slot| slot.reference.asks_who())
+    }
+
+    /// Whether the text asks about the caller's pod.
+    pub(crate) fn asks_pod(&self) -> bool {
+        self.slots().any(|slot| matches!(slot.reference, Reference::Kubernetes(_)))
+    }
+
+    /// Whether two pods of one name in two clusters would get the same text.
+    pub(crate) fn confuses_clusters(&self) -> bool {
+        let asks = |pod: Pod| self.slots().any(|slot| slot.reference == Reference::Kubernetes(pod));
+        asks(Pod::ServiceAccount) && !asks(Pod::Cluster)
+    }
+
+    /// Whether the text holds metadata that, as far as can be told without a caller, a tenant writes.
+    pub(crate) fn asks_tenant(&self) -> bool {
+        self.slots().any(|slot| slot.reference.is_known_tenant_metadata())
+    }
+
+    /// The text for `caller`.
+    pub(crate) fn resolve(&self, place: Place, caller: &Caller<'_>) -> Result<String, Fault> {
+        let mut parts: Vec<Part<'_>> =
+            self.pieces.iter().map(|piece| part(piece, place, caller)).collect::<Result<_, _>>()?;
+        give_way(place, &mut parts);
+        self.check_borders(place, &parts)?;
+        let whole: String = parts.iter().map(|part| part.text.as_str()).collect();
+        match (self.asks_who(), place.check(&whole)) {
+            (true, Err(fault)) => {
+                Err(Fault::caller(format!("{fault}; it is what {} gives for this caller", self.source)))
+            }
+            (_, checked) => checked.map(|()| whole),
+        }
+    }
+
+    /// What each reference of the text stands for.
+    pub(crate) fn uses(&self, place: Place, caller: &Caller<'_>) -> Result<Vec<Use>, Fault> {
+        let tell = |slot: &Slot| {
+            let told = told(slot, place, caller)?;
+            Ok(Use { reference: slot.reference.to_string(), told })
+        };
+        self.slots().map(tell).collect()
+    }
+
+    /// The text with `a` in place of every reference, for checks of its form without a caller; none where the form is the caller's.
+    pub(crate) fn sample(&self) -> Option<String> {
+        if matches!(self.pieces.first(), Some(Piece::Value(_))) {
+            return None;
+        }
+        let sample = self.pieces.iter().map(|piece| match piece {
+            Piece::Plain(text) => text.as_str(),
+            Piece::Value(_) => "a",
+        });
+        Some(sample.collect())
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Plain(_) => None,
+            Piece::Value(slot) => Some(slot),
+        })
+    }
+
+    fn read(text: &str) -> Result<Self, Malformed> {
+        let at = |rest: &str| text[..text.len() - rest.len()].chars().count() + 1;
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (plain, inside) =
+                rest.split_once("{{").map_or((rest, None), |(plain, inside)| (plain, Some(inside)));
+            if let Some(end) = plain.find("}}") {
+                return Err(Malformed { at: at(&rest[end..]), reason: "}} closes no {{".to_owned() });
+            }
+            if !plain.is_empty() {
+                pieces.push(Piece::Plain(plain.to_owned()));
+            }
+            let Some(inside) = inside else { break };
+            let closed = inside.split_once("}}").filter(|(slot, _)| !slot.contains("{{"));
+            let Some((slot, after)) = closed else {
+                return Err(Malformed { at: at(inside) - 2, reason: "{{ is not closed by }}".to_owned() });
+            };
+            pieces
+                .push(Piece::Value(Slot::read(slot).map_err(|reason| Malformed { at: at(inside), reason })?));
+            rest = after;
+        }
+        Ok(Self { source: text.to_owned(), pieces })
+    }
+
+    /// The plain parts must fit the place, whatever the values will be.
+    fn check_plain(&self, place: Place) -> Result<(), Fault> {
+        let mut length = 0;
+        for piece in &self.pieces {
+            match piece {
+                Piece::Plain(text) => {
+                    place.check_signs(text)?;
+                    length += text.chars().count();
+                }
+                Piece::Value(_) => length += 1,
+            }
+        }
+        if length > place.longest() {
+            let most = place.longest();
+            return Err(place.refuse(
+                &self.source,
+                &format!("is never shorter than {length} characters, {most} are allowed"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_slots(&self, place: Place) -> Result<(), Fault> {
+        let together = self.pieces.windows(2).any(|pair| matches!(pair, [Piece::Value(_), Piece::Value(_)]));
+        if together {
+            let why = "has two references with nothing between them: two callers could give the same text; put a sign between them";
+            return Err(place.refuse(&self.source, why));
+        }
+        if place == Place::CommonName && self.asks_tenant() {
+            return Err(place.refuse(&self.source, TENANT_IN_CN));
+        }
+        Ok(())
+    }
+
+    /// No caller's value may hold the sign that ends it, or `a.b` and `c` would give the text of `a` and `b.c`.
+    fn check_borders(&self, place: Place, parts: &[Part<'_>]) -> Result<(), Fault> {
+        let is_caller = |part: &Part<'_>| part.slot.is_some_and(|slot| slot.reference.asks_who());
+        let Some(last) = parts.iter().rposition(is_caller) else { return Ok(()) };
+        for pair in parts[..=last].windows(2) {
+            let [value, border] = pair else { continue };
+            let Some(sign) = border.text.chars().next().filter(|_| is_caller(value)) else { continue };
+            if value.text.contains(sign) {
+                let reference = value.slot.map(|slot| slot.reference.to_string()).unwrap_or_default();
+                return Err(Fault::caller(format!(
+                    "{}: {{{{{reference}}}}} is {}, and its {sign:?} could be taken for the one after it in {}: put this reference last, or part it by another sign",
+                    place.field(),
+                    quote(&value.text),
+                    self.source,
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Said when metadata that tenants write would become a common name.
+pub(crate) const TENANT_IN_CN: &str =
+    "holds metadata that whoever edits the service account writes; it never becomes a common name";
+
+impl Slot {
+    fn read(inside: &str) -> Result<Self, String> {
+        let (reference, function) = inside
+            .split_once('|')
+            .map_or((inside, None), |(reference, function)| (reference, Some(function.trim())));
+        let short = match function {
+            None => false,
+            Some("short") => true,
+            Some(other) => {
+                return Err(format!("there is no function {}; the one there is, is short", quote(other)));
+            }
+        };
+        let reference = reference.trim();
+        let reference =
+            Reference::parse(reference).map_err(|reason| format!("{}: {reason}", quote(reference)))?;
+        Ok(Self { reference, short })
+    }
+}
+
+fn part<'a>(piece: &'a Piece, place: Place, caller: &Caller<'_>) -> Result<Part<'a>, Fault> {
+    match piece {
+        Piece::Plain(text) => Ok(Part { text: text.clone(), slot: None }),
+        Piece::Value(slot) => Ok(Part { text: told(slot, place, caller)?.value, slot: Some(slot) }),
+    }
+}
+
+fn told(slot: &Slot, place: Place, caller: &Caller<'_>) -> Result<Told, Fault> {
+    caller.tell(&slot.reference, place).map_err(|unknown| unknown.fault(place, &slot.reference))
+}
+
+/// Shortens what `short` marks: values the place does not take, then, from the right, until the whole fits.
+fn give_way(place: Place, parts: &mut [Part<'_>]) {
+    let takes = |sign: char| place.takes(sign);
+    let full: Vec<String> = parts.iter().map(|part| part.text.clone()).collect();
+    let is_short = |part: &Part<'_>| part.slot.is_some_and(|slot| slot.short);
+    for part in parts.iter_mut().filter(|part| is_short(part)) {
+        if !short::may_stay(&part.text, takes) {
+            part.text = short::shorten(&part.text, place.longest(), takes);
+        }
+    }
+    let length = |parts: &[Part<'_>]| parts.iter().map(|part| part.text.chars().count()).sum::<usize>();
+    for index in (0..parts.len()).rev() {
+        let over = length(parts).saturating_sub(place.longest());
+        if over > 0 && is_short(&parts[index]) {
+            let room = parts[index].text.chars().count().saturating_sub(over);
+            parts[index].text = short::shorten(&full[index], room, takes);
+        }
+    }
+}
+
+impl TryFrom<String> for Template {
+    type Error = Malformed;
+
+    fn try_from(text: String) -> Result<Self, Malformed> {
+        Self::read(&text)
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> Self {
+        template.source
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(place: Place, text: &str) -> String {
+        Template::parse(place, text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_malformed_template_is_refused_with_field_and_position() {
+        for (text, at, words) in [
+            ("a}}b", 2, "}} closes no {{"),
+            ("äb{{role.name", 3, "{{ is not closed"),
+            ("{{role.name}", 1, "{{ is not closed"),
+            ("{{ {{role.name}} }}", 1, "{{ is not closed"),
+            ("{{role.name}} }}", 15, "}} closes no {{"),
+            ("x-{{kubernetes.pod}}", 5, "nothing of this name"),
+            ("{{}}", 3, "nothing of this name"),
+            ("{{role.name | long}}", 3, "no function \"long\""),
+            ("{{role.name | short | short}}", 3, "no function"),
+        ] {
+            let error = refusal(Place::Organization, text);
+
+            assert!(error.starts_with("organization: "), "{error}");
+            assert!(
+                error.contains(&format!("at character {at}: ")) && error.contains(words),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_template_is_stored_as_it_was_written() {
+        let text = "{{ kubernetes.cluster }}.{{kubernetes.namespace|short}}";
+
+        let template = Template::parse(Place::CommonName, text).unwrap();
+
+        let stored = serde_json::to_string(&template).unwrap();
+        assert_eq!(stored, format!("{text:?}"));
+        assert_eq!(serde_json::from_str::<Template>(&stored).unwrap(), template);
+    }
+
+    #[test]
+    fn the_plain_part_of_a_template_must_fit_its_place() {
+        assert!(refusal(Place::CommonName, "a,{{role.name}}").contains("may hold only"));
+        assert!(refusal(Place::CommonName, "{a}{{role.name}}").contains("may hold only"));
+        let long = format!("{}{{{{role.name}}}}", "a".repeat(61));
+        assert!(refusal(Place::CommonName, &long).contains("never shorter than 62 characters, 61"));
+    }
+
+    #[test]
+    fn two_references_in_a_row_are_refused() {
+        let error = refusal(Place::CommonName, "{{kubernetes.namespace}}{{kubernetes.service_account}}");
+
+        assert!(error.contains("nothing between them"), "{error}");
+    }
+
+    #[test]
+    fn annotations_never_become_a_common_name() {
+        let text = "{{identity.entity.aliases.auth_kubernetes_1a.metadata.team}}";
+
+        assert!(refusal(Place::CommonName, text).contains("never becomes a common name"));
+        Template::parse(Place::OrganizationalUnit, text).unwrap();
+    }
+}
