@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # Lets Kubernetes service accounts read AWS credentials: sets up Vault's Kubernetes auth method and makes, for each service account
-# given, one engine role, one policy and one auth role, all named <namespace>-<serviceaccount>. Run it again at any time: it
-# writes the same again. It needs bash, the vault command and a token that may do all this.
+# given, one engine role, one policy and one auth role, all named <namespace>-<serviceaccount>; or, with --templates, one of each
+# for all pods of a cluster. Run it again at any time: it writes the same again. It needs bash, the vault command and a token that
+# may do all this.
 set -euo pipefail
 
 usage() {
     cat <<'USAGE'
 usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]...
+       setup.sh --cluster NAME --templates --role-arn ARN [option]... namespace... | '*'
 
+  --templates             registers the auth mount as the cluster and makes one engine role, policy and auth role, all named
+                          <cluster>-pods, for every service account of the namespaces given ('*': of all). The engine reads cluster,
+                          namespace and service account from the login, so that each still arrives in AWS as itself
   --cluster NAME          the cluster's name in AWS: subject O, first part of CN and of the SPIFFE id. Required
   --role-arn ARN          the IAM role of every service account that is given without one
   --way file|container|both
@@ -42,7 +47,7 @@ vault() { command "${VAULT_CLI:-vault}" "$@"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cluster='' default_arn='' way=both session_duration=14400 host='' ca='' reviewer='' register_job=no prefix='' mount=iamra auth=kubernetes
-audience=vault
+audience=vault templates=no
 accounts=()
 
 readonly LABEL='^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
@@ -54,6 +59,7 @@ read_options() {
     while [ $# -gt 0 ]; do
         case $1 in
         --register-job) register_job=yes; shift; continue ;;
+        --templates) templates=yes; shift; continue ;;
         -h | --help) usage; exit 0 ;;
         --*) [ $# -ge 2 ] || die "$1 needs a value; --help lists the options" ;;
         *) accounts+=("$1"); shift; continue ;;
@@ -85,7 +91,17 @@ check_options() {
     [[ $auth =~ $MOUNT ]] || die "--auth-mount '$auth' is no path of a mount"
     [ -z "$ca" ] || [ -r "$ca" ] || die "--kubernetes-ca: cannot read $ca"
     [ -z "$reviewer" ] || [ -r "$reviewer" ] || die "--reviewer-jwt: cannot read $reviewer"
+    [ "$templates" = no ] || check_namespaces
     [ "${#accounts[@]}" -gt 0 ] || [ "$register_job" = yes ] || die "nothing to do: no service account given; see --help"
+}
+
+check_namespaces() {
+    local namespace
+    [[ $default_arn =~ $ROLE_ARN ]] || die "--role-arn '$default_arn' is no ARN of an IAM role; --templates needs one"
+    [ "${#accounts[@]}" -gt 0 ] || die "--templates: no namespace given; see --help"
+    for namespace in "${accounts[@]}"; do
+        [ "$namespace" = '*' ] || [[ $namespace =~ $LABEL ]] || die "'$namespace' is no name of a namespace; --templates takes namespaces"
+    done
 }
 
 # namespace/serviceaccount[=role_arn] into the variables namespace, account, arn, name and common_name.
@@ -175,23 +191,66 @@ write_auth_role() { # token_ttl, token_max_ttl
 }
 
 # The auth role comes last: nobody logs in before the rest is there.
-set_up_account() {
-    local settings=("role_arn=$arn" "common_name=$common_name" "organization=$cluster" "organizational_unit=$namespace"
-        "uri_sans=spiffe://$cluster/ns/$namespace/sa/$account" "session_duration=$session_duration")
-    local files=()
+set_up_role() { # whose, further fields of the engine role...
+    local whose=$1 files=()
+    shift
     if [ "$way" != container ]; then files+=("$here/../policies/application-file.hcl"); fi
     if [ "$way" != file ]; then files+=("$here/../policies/application-container.hcl"); fi
-    vault write "$mount/roles/$name" "${settings[@]}"
-    write_policy "$common_name" "${files[@]}"
+    vault write "$mount/roles/$name" "role_arn=$arn" "common_name=$common_name" "session_duration=$session_duration" "$@"
+    write_policy "$whose" "${files[@]}"
     write_auth_role 1h 24h
+}
+
+set_up_account() {
+    set_up_role "$common_name" "organization=$cluster" "organizational_unit=$namespace" \
+        "uri_sans=spiffe://$cluster/ns/$namespace/sa/$account"
     printf '%s/%s is %s in AWS, through %s and auth/%s\n' "$namespace" "$account" "$common_name" "$mount/roles/$name" "$auth/role/$name"
+}
+
+readonly TEMPLATE='{{kubernetes.cluster}}.{{kubernetes.namespace | short}}.{{kubernetes.service_account | short}}'
+
+pods() { namespace=$(IFS=,; printf '%s' "${accounts[*]}") account='*' name=$prefix$cluster-pods common_name=$TEMPLATE arn=$default_arn; }
+
+check_free_pods() {
+    look "sys/policies/acl/$name" policy 'No value found|No policy named'
+    if [ -n "$found" ] && [[ $found != "# the pods of $cluster "* ]]; then
+        die "the policy $name was not written for the pods of $cluster; it starts: ${found%%$'\n'*}"
+    fi
+    check_free_engine_role
+    check_free_cluster
+}
+
+# Another auth mount under the cluster's name would make its pods those of this cluster.
+check_free_cluster() {
+    local accessor
+    look "sys/auth/$auth" accessor 'No auth engine'
+    accessor=$found
+    look "$mount/clusters/$cluster" accessor 'No value found'
+    if [ -n "$found" ] && [ "$found" != "$accessor" ]; then
+        die "the cluster $cluster is the auth mount $found, not that of auth/$auth: if that mount is gone, vault delete $mount/clusters/$cluster"
+    fi
+}
+
+set_up_pods() {
+    vault write "$mount/clusters/$cluster" accessor="$(vault read -field=accessor "sys/auth/$auth")"
+    set_up_role "the pods of $cluster" "clusters=$cluster" "organization={{kubernetes.cluster}}" \
+        "organizational_unit={{kubernetes.namespace}}" \
+        "uri_sans=spiffe://{{kubernetes.cluster}}/ns/{{kubernetes.namespace}}/sa/{{kubernetes.service_account}}"
+    printf 'the pods of %s in %s are %s.<namespace>.<serviceaccount> in AWS, through %s and auth/%s\n' \
+        "$cluster" "$namespace" "$cluster" "$mount/roles/$name" "$auth/role/$name"
 }
 
 operator() { namespace=vault account=iamra-operator name=iamra-operator; }
 
 read_options "$@"
 check_options
-for given in ${accounts[@]+"${accounts[@]}"}; do
+singles=(${accounts[@]+"${accounts[@]}"})
+if [ "$templates" = yes ]; then
+    singles=()
+    pods
+    check_free_pods
+fi
+for given in ${singles[@]+"${singles[@]}"}; do
     take "$given"
     [ "$name" != iamra-operator ] || die "'$given': iamra-operator is the name of the register Job's role"
     check_free "$common_name"
@@ -213,7 +272,11 @@ if [ "$register_job" = yes ]; then
     write_policy "the register Job" "$here/../plugin/plugin-operator.hcl"
     write_auth_role 10m 10m
 fi
-for given in ${accounts[@]+"${accounts[@]}"}; do
+if [ "$templates" = yes ]; then
+    pods
+    set_up_pods
+fi
+for given in ${singles[@]+"${singles[@]}"}; do
     take "$given"
     set_up_account
 done

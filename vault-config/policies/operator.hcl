@@ -16,6 +16,20 @@ path "iamra/roles/*" {
   capabilities = ["create", "read", "update", "patch", "delete"]
 }
 
+# Which auth mount is which cluster: whoever writes it may make one cluster's pods those of another.
+path "iamra/clusters" {
+  capabilities = ["list"]
+}
+
+path "iamra/clusters/*" {
+  capabilities = ["create", "read", "update", "delete"]
+}
+
+# Shows identities, gives no credentials.
+path "iamra/preview/*" {
+  capabilities = ["read"]
+}
+
 path "iamra/issuers" {
   capabilities = ["list"]
 }

@@ -1,9 +1,10 @@
 //! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
-//! write is refused, the scripts of `vault-config/` and the Agents that run its configuration files.
+//! write is refused, the scripts of `vault-config/`, the Agents that run its configuration files, and clusters for pods to log in from.
 //!
 //! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
 
 pub mod host;
+pub mod kubernetes;
 pub mod paper;
 mod refusal;
 mod script;

@@ -1,0 +1,170 @@
+//! A stand-in for a Kubernetes API server, as far as Vault's Kubernetes auth method asks one: `TokenReview`, and a service account's
+//! annotations.
+//!
+//! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/>
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What Vault's role and the tokens agree on.
+const AUDIENCE: &str = "vault";
+
+/// A cluster on loopback; ends when it is dropped. The uids of two clusters are the same on purpose.
+pub struct Cluster {
+    host: String,
+    accounts: Arc<Mutex<Accounts>>,
+    server: JoinHandle<()>,
+}
+
+/// Service accounts by `<namespace>/<name>`.
+#[derive(Default)]
+struct Accounts(BTreeMap<String, Account>);
+
+#[derive(Clone)]
+struct Account {
+    uid: String,
+    token: String,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Cluster {
+    /// A cluster without service accounts.
+    ///
+    /// # Panics
+    /// When loopback has no port left.
+    pub async fn start() -> Cluster {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback has a port");
+        let host = format!("http://{}", listener.local_addr().expect("the listener is bound"));
+        let accounts = Arc::<Mutex<Accounts>>::default();
+        let server = tokio::spawn(serve(listener, Arc::clone(&accounts)));
+        Cluster { host, accounts, server }
+    }
+
+    /// The API server's URL.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The token of a service account, which is made where it is not there yet.
+    pub fn token(&self, namespace: &str, name: &str) -> String {
+        let mut accounts = lock(&self.accounts);
+        let number = accounts.0.len() + 1;
+        let account = accounts.0.entry(format!("{namespace}/{name}")).or_insert_with(|| {
+            let uid = format!("00000000-0000-4000-8000-{number:012}");
+            let token = jwt(namespace, name, &uid);
+            Account { uid, token, annotations: BTreeMap::new() }
+        });
+        account.token.clone()
+    }
+
+    /// Sets an annotation of a service account that is there.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn annotate(&self, namespace: &str, name: &str, key: &str, value: &str) {
+        let mut accounts = lock(&self.accounts);
+        let account = accounts.0.get_mut(&format!("{namespace}/{name}")).expect("a service account");
+        account.annotations.insert(key.to_owned(), value.to_owned());
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn lock(accounts: &Mutex<Accounts>) -> MutexGuard<'_, Accounts> {
+    accounts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A projected service-account token; its signature is checked by nobody but us, by comparing the whole.
+fn jwt(namespace: &str, name: &str, uid: &str) -> String {
+    let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let claims = json!({
+        "aud": [AUDIENCE], "iss": "https://kubernetes.default.svc", "sub": format!("system:serviceaccount:{namespace}:{name}"),
+        "kubernetes.io": { "namespace": namespace, "serviceaccount": { "name": name, "uid": uid } },
+    });
+    format!(
+        "{}.{}.{}",
+        part(&json!({ "alg": "RS256", "kid": "1" })),
+        part(&claims),
+        URL_SAFE_NO_PAD.encode([7; 256])
+    )
+}
+
+async fn serve(listener: TcpListener, accounts: Arc<Mutex<Accounts>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let accounts = Arc::clone(&accounts);
+        tokio::spawn(async move { drop(answer(stream, &accounts).await) });
+    }
+}
+
+/// One request a connection.
+async fn answer(mut stream: TcpStream, accounts: &Mutex<Accounts>) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let (head, body) = loop {
+        if stream.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+        if let Some(whole) = parts(&request) {
+            break whole;
+        }
+    };
+    let reply = lock(accounts).reply(&head, &body);
+    let (status, body) = reply.map_or((404, json!({})), |body| (200, body));
+    let body = body.to_string();
+    let reply = format!(
+        "HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(reply.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// Head and body of a request that has arrived whole.
+fn parts(request: &[u8]) -> Option<(String, String)> {
+    let text = String::from_utf8_lossy(request);
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    (body.len() >= length.unwrap_or(0)).then(|| (head.to_owned(), body.to_owned()))
+}
+
+impl Accounts {
+    fn reply(&self, head: &str, body: &str) -> Option<Value> {
+        let mut words = head.split_whitespace();
+        match (words.next()?, words.next()?) {
+            ("POST", "/apis/authentication.k8s.io/v1/tokenreviews") => Some(self.review(body)),
+            ("GET", path) => self.service_account(path),
+            _ => None,
+        }
+    }
+
+    fn review(&self, body: &str) -> Value {
+        let asked: Value = serde_json::from_str(body).unwrap_or_default();
+        let known = self.0.iter().find(|(_, account)| asked["spec"]["token"] == account.token);
+        let status = known.map_or(json!({ "authenticated": false }), |(name, account)| {
+            let username = format!("system:serviceaccount:{}", name.replace('/', ":"));
+            json!({ "authenticated": true, "audiences": [AUDIENCE], "user": { "username": username, "uid": account.uid } })
+        });
+        json!({ "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": status })
+    }
+
+    fn service_account(&self, path: &str) -> Option<Value> {
+        let name = path.strip_prefix("/api/v1/namespaces/")?.replace("/serviceaccounts/", "/");
+        let account = self.0.get(&name)?;
+        Some(
+            json!({ "kind": "ServiceAccount", "apiVersion": "v1", "metadata": { "annotations": account.annotations } }),
+        )
+    }
+}
