@@ -55,7 +55,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("clusters/{name}")
         .synopsis("Which auth mount is which cluster.")
         .description(
-            "Templates of roles take {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}} and {{kubernetes.uid}} from the caller's alias under the auth mount that is registered here, and from no other one. So a service account of one cluster never passes for one of the same name in another. A caller with aliases of two registered mounts is refused.\n\nThe mount is a Kubernetes auth method, or a JWT auth method whose role maps claims to the metadata service_account_namespace, service_account_name and service_account_uid. A cluster that a role names in `clusters` cannot be deleted.",
+            "Templates of roles take {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}} and {{kubernetes.uid}} from the caller's alias under the auth mount that is registered here, and from no other one. So a service account of one cluster never passes for one of the same name in another. A caller with aliases of two registered mounts is refused.\n\nThe mount is a Kubernetes auth method, or a JWT auth method whose `user_claim` is the service account (`sub`) and whose role maps claims to the metadata service_account_namespace, service_account_name and service_account_uid. A cluster that a role names in `clusters` cannot be deleted.",
         )
         .read(read)
         .write(write)

@@ -1,6 +1,7 @@
 //! Pods of two clusters and AWS: each arrives as itself, and nobody as somebody else.
 
 use e2e::kubernetes::Cluster;
+use e2e::script;
 use harness::binaries::PLUGIN;
 use harness::{ACCOUNT, Api, Reply, Stage, TRUST_ANCHOR_ARN};
 use serde_json::{Value, json};
@@ -326,16 +327,16 @@ async fn an_annotation_needs_the_flag_and_is_marked() {
     let root = pods.stage.root();
 
     let refused = root.patch("iamra/roles/pods", json!({ "locality": locality })).await.refused(400);
-    let taken = root
+    let flagged = root
         .patch("iamra/roles/pods", json!({ "locality": locality, "allow_tenant_metadata": true }))
         .await
         .ok();
 
     assert!(refused.contains("allow_tenant_metadata"), "{refused}");
     assert!(
-        taken.warnings().iter().any(|warning| warning.contains("allow_tenant_metadata")),
+        flagged.warnings().iter().any(|warning| warning.contains("allow_tenant_metadata")),
         "{}",
-        taken.text
+        flagged.text
     );
     let preview = api.api.read("iamra/preview/pods").await.ok();
     let values = preview.data()["values"].as_array().unwrap().clone();
@@ -366,4 +367,42 @@ async fn a_role_for_one_cluster_takes_no_pod_of_another() {
 
     assert_eq!(text, "clusters: this role is for dev only, the caller is of prod");
     assert!(pods.stage.root().delete("iamra/clusters/dev").await.refused(400).contains("pods"));
+}
+
+#[tokio::test]
+async fn the_set_up_script_lets_each_pod_of_a_cluster_in_as_itself() {
+    let pods = Pods::new().await;
+    let stage = &pods.stage;
+    let _ = stage.root().delete("iamra/clusters/prod").await.ok();
+    let ca = stage.vault.folder().join("cluster-ca.pem");
+    std::fs::write(&ca, stage.ca_pem("iamra").await).unwrap();
+    let ca = ca.display().to_string();
+    let args = [
+        "--cluster",
+        "prod",
+        "--templates",
+        "--role-arn",
+        PAYMENTS_ARN,
+        "--kubernetes-host",
+        pods.prod.host(),
+        "--kubernetes-ca",
+        &ca,
+        "payments",
+    ];
+    let _ = script(&stage.vault, stage.vault.root_token(), "kubernetes/setup.sh", &args, &[]).await.ok();
+    let login = async |namespace: &str, name: &str| {
+        let body = json!({ "role": "prod-pods", "jwt": pods.prod.token(namespace, name) });
+        stage.root().without_token().write("auth/kubernetes/login", body).await
+    };
+    let read = async |login: Reply| {
+        let token = login.ok().body["auth"]["client_token"].as_str().unwrap().to_owned();
+        stage.root().with_token(&token).read("iamra/creds/prod-pods").await
+    };
+
+    let answer = read(login("payments", "api").await).await.ok();
+    let neighbour = read(login("payments", "web").await).await;
+
+    assert_eq!(answer.string("source_identity"), "CN=prod.payments.api");
+    refused_by_aws(&neighbour);
+    assert_eq!(login("billing", "api").await.status, 403, "another namespace does not log in");
 }

@@ -282,7 +282,10 @@ async fn one_templated_role_serves_the_pods_of_whole_namespaces() {
     assert_eq!(login.data()["bound_service_account_namespaces"], json!(["payments", "billing"]));
     assert_eq!(login.data()["bound_service_account_names"], json!(["*"]));
     let policy = root.read("sys/policies/acl/prod-pods").await.ok().string("policy").to_owned();
-    assert!(policy.contains(r#""iamra/container/prod-pods""#) && policy.matches("path ").count() == 2, "{policy}");
+    assert!(
+        policy.contains(r#""iamra/container/prod-pods""#) && policy.matches("path ").count() == 2,
+        "{policy}"
+    );
     let all = all(root, &TEMPLATED).await;
     let _ = run_templates(&stage.vault, &["--way", "container", "payments", "billing"]).await.ok();
     assert_eq!(self::all(root, &TEMPLATED).await, all, "a second run writes the same again");
