@@ -298,18 +298,7 @@ impl Unknown {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    fn role() -> Role {
-        serde_json::from_value(json!({
-            "role_arn": "arn:aws:iam::111122223333:role/app", "session_duration": 3600, "certificate_ttl": 600,
-            "key_type": "ec-p256", "issuer_ref": "default", "organization": [], "organizational_unit": [], "country": [],
-            "locality": [], "uri_sans": [], "dns_sans": [], "instance_properties": {}, "allow_caller_ttl": false,
-        }))
-        .unwrap()
-    }
 
     fn alias(accessor: &str, mount_type: &str) -> Alias {
         let (mount_accessor, mount_type) = (accessor.to_owned(), mount_type.to_owned());
@@ -326,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_callers_cluster_is_that_of_its_alias() {
-        let (role, clusters) = (role(), clusters());
+        let (role, clusters) = (Role::plain(), clusters());
         let caller = |known| Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
 
         let pod = caller(entity(vec![
@@ -341,7 +330,7 @@ mod tests {
 
     #[test]
     fn two_aliases_under_one_mount_and_those_of_the_token_method_stand_for_nobody() {
-        let (role, clusters) = (role(), clusters());
+        let (role, clusters) = (Role::plain(), clusters());
         let reference = Reference::parse("identity.entity.aliases.auth_x_1.name").unwrap();
         for (aliases, words) in [
             (
@@ -363,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_registered_mount_that_names_no_service_account_is_told_apart() {
-        let (role, clusters) = (role(), clusters());
+        let (role, clusters) = (Role::plain(), clusters());
         let known = entity(vec![alias("auth_kubernetes_1", "kubernetes")]);
         let caller = Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
         let reference = Reference::Kubernetes(Pod::Namespace);

@@ -361,3 +361,16 @@ fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Faul
     }
     Ok(given)
 }
+
+#[cfg(test)]
+impl Role {
+    /// A role with nothing but its ARN.
+    pub(crate) fn plain() -> Self {
+        serde_json::from_value(serde_json::json!({
+            "role_arn": "arn:aws:iam::111122223333:role/app", "session_duration": 3600, "certificate_ttl": 600,
+            "key_type": "ec-p256", "issuer_ref": "default", "organization": [], "organizational_unit": [], "country": [],
+            "locality": [], "uri_sans": [], "dns_sans": [], "instance_properties": {}, "allow_caller_ttl": false,
+        }))
+        .expect("a role stored before templates is still read")
+    }
+}

@@ -282,7 +282,13 @@ impl From<Template> for String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use vault_backend::Entity;
+
     use super::*;
+    use crate::caller::Known;
+    use crate::clusters::Clusters;
+    use crate::role::Role;
 
     fn refusal(place: Place, text: &str) -> String {
         Template::parse(place, text).unwrap_err().to_string()
@@ -343,5 +349,65 @@ mod tests {
 
         assert!(refusal(Place::CommonName, text).contains("never becomes a common name"));
         Template::parse(Place::OrganizationalUnit, text).unwrap();
+    }
+
+    /// What `template` gives a caller whose entity has these metadata.
+    fn resolved(template: &str, metadata: &[(&str, &str)]) -> Result<String, Fault> {
+        let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let known = Known::Entity(Entity { name: "e".to_owned(), metadata, ..Entity::default() });
+        let (role, clusters) = (Role::plain(), Clusters::default());
+        let caller = Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
+        Template::parse(Place::CommonName, template).unwrap().resolve(Place::CommonName, &caller)
+    }
+
+    const TWO: &str = "x.{{identity.entity.metadata.a | short}}.{{identity.entity.metadata.b | short}}";
+
+    #[test]
+    fn a_value_is_never_read_as_a_template() {
+        for value in ["{{role.name}}", "{{", "}}", "{{identity.entity.name | short}}"] {
+            let error = resolved("{{identity.entity.metadata.a}}", &[("a", value)]).unwrap_err().to_string();
+
+            assert!(error.contains("may hold only") && error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_short_marks_gives_way_from_the_right_and_what_it_does_not_stays() {
+        let (thirty, forty) = ("a".repeat(30), "b".repeat(40));
+
+        let text = resolved(TWO, &[("a", &thirty), ("b", &forty)]).unwrap();
+
+        assert_eq!(text.len(), 61);
+        assert!(text.starts_with(&format!("x.{thirty}.bbb")), "{text}");
+        let error = resolved(&TWO.replace(" | short", ""), &[("a", &thirty), ("b", &forty)]).unwrap_err();
+        assert!(error.to_string().contains("73 characters, 1 to 61"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_halves_of_one_text_give_it_to_one_caller_alone(text in "[ab.]{3,9}") {
+            let halves = text.match_indices('.').map(|(at, _)| (&text[..at], &text[at + 1..]));
+            let given = halves.filter_map(|(a, b)| resolved(TWO, &[("a", a), ("b", b)]).ok());
+
+            prop_assert!(given.filter(|whole| *whole == format!("x.{text}")).count() <= 1, "{text}");
+        }
+
+        #[test]
+        fn nobody_is_named_as_another_is_shortened(a in "[ab:]{1,60}", b in "[ab/]{1,60}") {
+            let victim = resolved(TWO, &[("a", &a), ("b", &b)]).unwrap();
+            let (first, second) = victim["x.".len()..].split_once('.').unwrap();
+
+            let thief = resolved(TWO, &[("a", first), ("b", second)]).unwrap();
+
+            prop_assert!(victim.len() <= 61);
+            prop_assert!(thief != victim || (first, second) == (a.as_str(), b.as_str()), "{victim}");
+        }
+
+        #[test]
+        fn any_text_is_a_template_or_refused_and_never_changed(text in "[{}a.|k]{0,12}|.{0,40}") {
+            if let Ok(template) = Template::read(&text) {
+                prop_assert_eq!(String::from(template), text);
+            }
+        }
     }
 }

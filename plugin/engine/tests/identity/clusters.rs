@@ -1,0 +1,132 @@
+//! Which auth mount is which cluster, and that no pod passes for one of another.
+
+use serde_json::json;
+
+use crate::callers::{
+    DEV, PROD, clusters, entity, pod, pods, preview, refusal, refused_role, service_account, tag,
+};
+use crate::mounts::{ROLE, mount};
+
+#[tokio::test]
+async fn the_same_names_in_another_cluster_are_another_identity() {
+    let reply = preview(pods(), pod(DEV, "payments", "api")).await;
+
+    assert_eq!(tag(&reply, "x509Subject/CN"), "dev.payments.api");
+    assert_eq!(tag(&reply, "x509SAN/URI"), "spiffe://dev/ns/payments/sa/api");
+}
+
+#[tokio::test]
+async fn a_pod_of_an_auth_mount_that_is_not_registered_is_nobody() {
+    let error = refusal(pods(), Some(pod("auth_kubernetes_0000000f", "payments", "api"))).await;
+
+    assert!(error.starts_with("common_name: {{kubernetes.cluster}}: "), "{error}");
+    assert!(error.contains("no alias under the auth mount of a registered cluster"), "{error}");
+    assert!(
+        error.contains("own Vault namespace") && error.contains("vault write test/clusters/<name>"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_caller_of_two_registered_clusters_is_refused() {
+    let both =
+        entity(vec![service_account(PROD, "payments", "api"), service_account(DEV, "payments", "api")]);
+
+    let error = refusal(pods(), Some(both.clone())).await;
+
+    assert!(error.contains("has aliases of prod and dev"), "{error}");
+    let by_name = json!({ "common_name": "{{identity.entity.name}}" });
+    assert_eq!(refusal(by_name, Some(both)).await, error, "whatever the role asks about the caller");
+}
+
+#[tokio::test]
+async fn a_role_for_one_cluster_takes_no_caller_of_another() {
+    let role = json!({ "common_name": "app", "clusters": ["prod"] });
+
+    let error = refusal(role.clone(), Some(pod(DEV, "payments", "api"))).await;
+
+    assert_eq!(error, "clusters: this role is for prod only, the caller is of dev");
+    assert!(refusal(role, None).await.starts_with("clusters: this token belongs to no entity"));
+}
+
+#[tokio::test]
+async fn service_accounts_are_never_named_without_their_cluster() {
+    for field in ["common_name", "uri_sans", "role_session_name"] {
+        let text = "spiffe.{{kubernetes.namespace}}.{{kubernetes.service_account}}"
+            .replace("spiffe.", if field == "uri_sans" { "spiffe://" } else { "x." });
+
+        let error = refused_role(json!({ field: &text })).await;
+
+        assert!(error.starts_with(field) && error.contains("without {{kubernetes.cluster}}"), "{error}");
+    }
+    let one = json!({ "role_arn": ROLE, "common_name": "{{kubernetes.namespace}}.{{kubernetes.service_account}}", "clusters": "prod" });
+    assert_eq!(tag(&preview(one, pod(PROD, "payments", "api")).await, "x509Subject/CN"), "payments.api");
+}
+
+#[tokio::test]
+async fn clusters_are_written_read_listed_and_deleted() {
+    let mount = clusters().await;
+
+    assert_eq!(mount.list("clusters").await.data["keys"], json!(["dev", "prod"]));
+    assert_eq!(mount.read("clusters/prod").await.data["accessor"], PROD);
+    assert_eq!(mount.delete("clusters/prod").await.error, "");
+    assert_eq!(mount.read("clusters/prod").await.status, 404);
+}
+
+#[tokio::test]
+async fn one_auth_mount_is_one_cluster() {
+    let mount = clusters().await;
+
+    let reply = mount.write("clusters/other", json!({ "accessor": PROD })).await;
+
+    assert_eq!(reply.status, 400);
+    assert!(reply.error.contains("the cluster prod already"), "{}", reply.error);
+}
+
+#[tokio::test]
+async fn another_auth_mount_for_a_cluster_is_taken_with_a_warning() {
+    let mount = clusters().await;
+
+    let reply = mount.write("clusters/prod", json!({ "accessor": "auth_kubernetes_9" })).await;
+
+    assert!(reply.warnings[0].contains(PROD) && reply.warnings[0].contains("from now on"), "{reply:?}");
+    assert_eq!(mount.read("clusters/prod").await.data["accessor"], "auth_kubernetes_9");
+}
+
+#[tokio::test]
+async fn a_cluster_that_a_role_names_is_not_deleted() {
+    let mount = clusters().await;
+    mount.write("roles/app", json!({ "role_arn": ROLE, "common_name": "app", "clusters": ["prod"] })).await;
+
+    let reply = mount.delete("clusters/prod").await;
+
+    assert!(reply.error.contains("the role \"app\" names the cluster prod"), "{}", reply.error);
+    assert_eq!(mount.read("clusters/prod").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_role_for_a_cluster_that_is_not_registered_is_refused_with_the_command() {
+    let error = refused_role(json!({ "clusters": ["stage"] })).await;
+
+    assert!(error.contains("vault write test/clusters/stage accessor="), "{error}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_moved_or_deleted_counts_at_once() {
+    let mount = clusters().await.asked_by(pod(PROD, "payments", "api"));
+    mount.write("roles/app", pods()).await;
+    assert_eq!(mount.read("preview/app").await.status, 200);
+
+    mount.delete("clusters/prod").await;
+
+    assert_eq!(mount.read("preview/app").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_role_of_pods_without_any_cluster_warns_and_serves_nobody() {
+    let mount = mount().await;
+
+    let reply = mount.write("roles/app", pods()).await;
+
+    assert!(reply.warnings.iter().any(|warning| warning.contains("no cluster is registered")), "{reply:?}");
+}
