@@ -201,3 +201,21 @@ async fn a_bad_template_is_refused_when_the_role_is_written() {
     }
     assert_eq!(users.stage.root().read(ROLE).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_session_is_named_by_a_template_where_the_profile_accepts_names() {
+    let users = Users::new().await;
+    let mut state = users.stage.admin("GET", "state", None).await;
+    state["profiles"][0]["accept_role_session_name"] = json!(true);
+    users.stage.admin("PUT", "state", Some(state)).await;
+    users
+        .role(json!({ "common_name": "{{role.name}}", "role_session_name": "job-{{identity.entity.id}}" }))
+        .await;
+
+    let (answer, _) = users.tags().await;
+
+    let name = format!("job-{}", users.entity);
+    assert!(answer.string("arn").ends_with(&format!("/{name}")), "{}", answer.string("arn"));
+    let preview = users.alice.read("iamra/preview/who").await.ok();
+    assert_eq!(preview.string("role_session_name"), name);
+}

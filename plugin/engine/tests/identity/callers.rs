@@ -39,7 +39,13 @@ pub(crate) fn service_account(accessor: &str, namespace: &str, name: &str) -> Al
 
 pub(crate) fn entity(aliases: Vec<Alias>) -> Entity {
     let (id, name) = ("entity-1".to_owned(), "entity_5f0e".to_owned());
-    Entity { id, name, aliases, metadata: map(&[("team", "payments")]), ..Entity::default() }
+    Entity {
+        id,
+        name,
+        aliases,
+        metadata: map(&[("team", "payments"), ("country", "DE")]),
+        ..Entity::default()
+    }
 }
 
 pub(crate) fn pod(accessor: &str, namespace: &str, name: &str) -> Entity {

@@ -109,7 +109,7 @@ async fn vaults_own_references_work() {
         "organization": "{{identity.entity.metadata.team}}", "organizational_unit": format!("{{{{ {alias}.name }}}}"),
         "locality": [format!("{{{{{alias}.metadata.branch}}}}"), format!("{{{{{alias}.custom_metadata.tier}}}}")],
         "uri_sans": "urn:vault:{{identity.entity.id}}", "dns_sans": format!("{{{{{alias}.metadata.branch}}}}.example.com"),
-        "role_session_name": "{{identity.entity.id}},job",
+        "role_session_name": "{{identity.entity.id}},job", "country": "{{identity.entity.metadata.country}}",
     });
 
     let reply = preview(role, gitlab("group/app")).await;
@@ -117,7 +117,7 @@ async fn vaults_own_references_work() {
     let expected = json!({
         "x509Subject/CN": "entity_5f0e.app", "x509Subject/O": "payments", "x509Subject/OU": "group/app",
         "x509Subject/L": "main/gold", "x509SAN/URI": "urn:vault:entity-1", "x509SAN/DNS": "main.example.com",
-        "x509Issuer/CN": "test CA",
+        "x509Issuer/CN": "test CA", "x509Subject/C": "DE",
     });
     assert_eq!(reply.data["session_tags"], expected, "{reply:?}");
     assert_eq!(reply.data["role_session_name"], "entity-1,job");
@@ -233,4 +233,22 @@ async fn a_standby_previews_by_itself() {
     mount.write("roles/app", json!({ "role_arn": ROLE, "common_name": "app" })).await;
 
     assert_eq!(tag(&mount.read("preview/app").await, "x509Subject/CN"), "app");
+}
+
+#[tokio::test]
+async fn a_service_account_made_anew_has_another_uid() {
+    let role = json!({ "role_arn": ROLE, "common_name": "app", "locality": "{{kubernetes.uid}}" });
+
+    let reply = preview(role, pod(PROD, "payments", "api")).await;
+
+    assert_eq!(tag(&reply, "x509Subject/L"), "0f9f4a3c-52c1-4c2e-9a51-6d1e0b7a1c01");
+}
+
+#[tokio::test]
+async fn a_country_of_three_letters_is_refused_for_the_caller_who_has_it() {
+    let who = Entity { metadata: [("country".to_owned(), "DEU".to_owned())].into(), ..gitlab("x") };
+
+    let error = refusal(json!({ "country": "{{identity.entity.metadata.country}}" }), Some(who)).await;
+
+    assert!(error.starts_with("country: \"DEU\" has 3 characters, 1 to 2 are allowed"), "{error}");
 }
