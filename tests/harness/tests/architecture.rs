@@ -12,7 +12,7 @@ use serde_json::Value;
 const PLUGIN: &str = "vault-plugin-secrets-iamra";
 
 /// Every crate of ours.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "proto",
     PLUGIN,
     "engine",
@@ -20,6 +20,7 @@ const OURS: [&str; 10] = [
     "goplugin",
     "rolesanywhere",
     "ca",
+    "sessions",
     "aws-emulator",
     "harness",
     "e2e",
@@ -91,13 +92,22 @@ fn ca_knows_none_of_our_crates_and_no_network() {
 }
 
 #[test]
+fn sessions_knows_none_of_our_crates_and_no_network() {
+    assert_stands_alone("sessions");
+    for name in ["reqwest", "http", "hyper"] {
+        assert!(!direct("sessions").contains(name), "sessions decides who is served, yet names {name}");
+    }
+}
+
+#[test]
 fn proto_knows_none_of_our_crates() {
     assert_stands_alone("proto");
 }
 
 #[test]
 fn nothing_that_ships_depends_on_a_test_crate() {
-    for package in [PLUGIN, "engine", "vault-backend", "goplugin", "rolesanywhere", "ca", "proto"] {
+    for package in [PLUGIN, "engine", "vault-backend", "goplugin", "rolesanywhere", "ca", "sessions", "proto"]
+    {
         for dependency in dependencies(package).iter().filter(|dependency| dependency["kind"] != "dev") {
             let name = name_of(dependency);
 

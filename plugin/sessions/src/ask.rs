@@ -1,0 +1,78 @@
+//! What a caller asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An account and region: what one quota of the issuer covers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place(Arc<str>);
+
+/// Who is asking, for taking turns: in Vault, the entity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Caller(Arc<str>);
+
+/// What is refused together, for the most part: in Vault, the role.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Group(Arc<str>);
+
+macro_rules! name {
+    ($kind:ident) => {
+        impl $kind {
+            /// Names it.
+            pub fn new(name: impl AsRef<str>) -> Self {
+                Self(Arc::from(name.as_ref()))
+            }
+        }
+    };
+}
+name!(Place);
+name!(Caller);
+name!(Group);
+
+/// How a caller takes an old session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It can wait, and rather has a new session than one past its half-life.
+    Patient,
+    /// It wants an answer now: a usable old session is served while a new one is made.
+    AtOnce,
+}
+
+/// Who else may have the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Every caller with an equal key.
+    SameKey,
+    /// Nobody: the session is made for this ask alone and not kept.
+    Nobody,
+}
+
+/// How a session is to be made, for whom, and under which quota.
+#[derive(Clone, Debug)]
+pub struct Order<W> {
+    /// Whose quota it counts on.
+    pub place: Place,
+    /// With what it is refused.
+    pub group: Group,
+    /// Whose turn it takes.
+    pub caller: Caller,
+    /// Whether the caller can wait.
+    pub mode: Mode,
+    /// How long the session is to be. The issuer may give less, never more.
+    pub duration: Duration,
+    /// Whatever makes it; handed back when it is time. It must depend on nothing that the key does not hold.
+    pub work: W,
+}
+
+/// One request for a session.
+#[derive(Clone, Debug)]
+pub struct Ask<K, W> {
+    /// Equal keys get the same session.
+    pub key: K,
+    /// Who else may have it.
+    pub sharing: Sharing,
+    /// How it is made.
+    pub order: Order<W>,
+    /// How long the caller waits at most.
+    pub patience: Duration,
+}

@@ -1,0 +1,180 @@
+//! The quota of one place.
+//!
+//! Not `governor`: its GCRA lets a full burst and a second's worth of refill through in the first second, 16 requests with a rate
+//! and burst of 8, where AWS counts to 10.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::limits::Rate;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Tokens of which each comes back a second after it was spent, and no two closer than the rate allows.
+///
+/// At most `max(per_second, burst)` are spent within any second. After a burst they come back one by one, so a backlog goes out
+/// evenly spaced and a slow network cannot squeeze two bursts into one second of the issuer's.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    rate: Rate,
+    /// When each spent token is back, in ascending order; at most `burst`.
+    back: VecDeque<Duration>,
+}
+
+impl Bucket {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self { rate, back: VecDeque::new() }
+    }
+
+    /// When the next token is there.
+    pub(crate) fn ready_at(&self) -> Duration {
+        if self.back.len() < self.burst() { Duration::ZERO } else { self.back[0] }
+    }
+
+    /// Spends a token, if there is one.
+    pub(crate) fn take(&mut self, now: Duration) -> bool {
+        if self.ready_at() > now {
+            return false;
+        }
+        if self.back.len() == self.burst() {
+            self.back.pop_front();
+        }
+        let spaced = self.back.back().map_or(Duration::ZERO, |last| *last + self.spacing());
+        self.back.push_back(spaced.max(now + self.window()));
+        true
+    }
+
+    /// No token before `until`; then one by one, without a burst.
+    pub(crate) fn pause(&mut self, until: Duration) {
+        let unspent = self.burst() - self.back.len();
+        for _ in 0..unspent {
+            self.back.push_front(Duration::ZERO);
+        }
+        let mut at = until;
+        for back in &mut self.back {
+            *back = at.max(*back);
+            at += self.rate.spacing();
+        }
+    }
+
+    /// Another rate from now on. A change costs a second and the burst, so that no second sees both rates.
+    pub(crate) fn set_rate(&mut self, now: Duration, rate: Rate) {
+        if self.rate == rate {
+            return;
+        }
+        self.rate = rate;
+        while self.back.len() > self.burst() {
+            self.back.pop_front();
+        }
+        self.pause(now + SECOND);
+    }
+
+    pub(crate) fn spacing(&self) -> Duration {
+        self.rate.spacing()
+    }
+
+    fn burst(&self) -> usize {
+        usize::try_from(self.rate.burst.get()).unwrap_or(usize::MAX)
+    }
+
+    fn window(&self) -> Duration {
+        (self.spacing() * self.rate.burst.get()).min(SECOND)
+    }
+}
+
+impl Rate {
+    /// Between two requests in the long run, rounded up.
+    pub(crate) fn spacing(self) -> Duration {
+        let rate = u64::from(self.per_second.get());
+        Duration::from_nanos(1_000_000_000_u64.div_ceil(rate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rate(per_second: u32, burst: u32) -> Rate {
+        let some = |n| NonZeroU32::new(n).unwrap();
+        Rate { per_second: some(per_second), burst: some(burst) }
+    }
+
+    /// When a caller that never rests gets its tokens.
+    fn greedy(bucket: &mut Bucket, count: usize) -> Vec<Duration> {
+        let mut now = Duration::ZERO;
+        (0..count)
+            .map(|_| {
+                now = now.max(bucket.ready_at());
+                assert!(bucket.take(now));
+                now
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_burst_goes_out_at_once_and_the_rest_evenly_from_the_next_second() {
+        let times = greedy(&mut Bucket::new(rate(8, 8)), 12);
+
+        assert_eq!(times[7], Duration::ZERO);
+        assert_eq!(times[8..], [1000, 1125, 1250, 1375].map(Duration::from_millis));
+    }
+
+    #[test]
+    fn a_pause_costs_the_burst() {
+        let mut bucket = Bucket::new(rate(4, 4));
+
+        bucket.pause(Duration::from_secs(5));
+
+        assert_eq!(greedy(&mut bucket, 3), [5000, 5250, 5500].map(Duration::from_millis));
+    }
+
+    #[test]
+    fn a_pause_never_brings_a_token_forward() {
+        let mut bucket = Bucket::new(rate(1, 1));
+        assert!(bucket.take(Duration::from_secs(10)));
+
+        bucket.pause(Duration::from_millis(10_100));
+
+        assert_eq!(bucket.ready_at(), Duration::from_secs(11));
+    }
+
+    proptest! {
+        #[test]
+        fn no_second_sees_more_than_the_rate_or_the_burst(
+            per_second in 1_u32..20, burst in 1_u32..20, rests in prop::collection::vec(0_u64..1500, 1..200),
+        ) {
+            let mut bucket = Bucket::new(rate(per_second, burst));
+            let mut now = Duration::ZERO;
+            let mut spent = Vec::new();
+
+            for rest in rests {
+                now += Duration::from_millis(rest);
+                while bucket.take(now) {
+                    spent.push(now);
+                }
+            }
+
+            let most = usize::try_from(per_second.max(burst)).unwrap();
+            for (at, start) in spent.iter().enumerate() {
+                let within = spent[at..].iter().take_while(|time| **time < *start + SECOND).count();
+                prop_assert!(within <= most, "{within} in the second after {start:?}");
+            }
+        }
+
+        #[test]
+        fn the_long_run_sees_the_rate(per_second in 1_u32..20, burst in 1_u32..20) {
+            let count = 400;
+
+            let times = greedy(&mut Bucket::new(rate(per_second, burst)), count);
+
+            let length = times[count - 1].as_secs_f64();
+            let least = (f64::from(u32::try_from(count).unwrap()) - f64::from(burst) - 1.0) / f64::from(per_second);
+            prop_assert!(length >= least);
+            prop_assert!(length <= least + 3.0, "{length} s for {count}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Someone asks, and someone leaves.
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use super::{Desk, KEPT_QUEUED, LEAST_HINT, Step};
+use crate::ask::{Ask, Mode, Sharing};
+use crate::fair::End;
+use crate::flight::{Flight, FlightId, Phase, Waiter, WaiterId};
+use crate::lanes::Lane;
+use crate::moment::Moment;
+use crate::reply::{Freshness, Grant, Reply, Why};
+
+/// When to ask again where the queue is full.
+const FULL_HINT: Duration = Duration::from_secs(10);
+
+impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
+    /// A caller asks for a session.
+    pub fn ask(&mut self, now: Moment, ask: Ask<K, W>) -> Step<S, E> {
+        if self.closed {
+            return Step::Done(self.denied(Why::Closing, LEAST_HINT));
+        }
+        let place = ask.order.place.clone();
+        let step = match ask.sharing {
+            Sharing::Nobody => self.ask_for_new(now, ask),
+            Sharing::SameKey => self.ask_shared(now, ask),
+        };
+        self.pump(now, &place);
+        step
+    }
+
+    /// A waiter leaves, or its patience ends. The answer is what there is instead: an old session, or why there is none. The
+    /// flight goes on for the others and for the next ask.
+    pub fn give_up(&mut self, now: Moment, waiter: WaiterId) -> Reply<S, E> {
+        let Some(id) = self.waiters.remove(&waiter) else {
+            return self.denied(Why::Lost, LEAST_HINT);
+        };
+        let Some(flight) = self.flights.get_mut(&id) else {
+            return self.denied(Why::Lost, LEAST_HINT);
+        };
+        flight.waiters.retain(|waiting| waiting.id != waiter);
+        let is_flying = matches!(flight.phase, Phase::Flying(_));
+        let is_orphan = flight.sharing == Sharing::Nobody && flight.waiters.is_empty() && !is_flying;
+        let why = flight.why();
+        let retry_in = self.outlook(now, id);
+        let reply = self.without_new(now, id, why, retry_in);
+        if is_orphan {
+            self.drop_flight(now, id, &Why::Busy);
+        }
+        reply
+    }
+
+    fn ask_shared(&mut self, now: Moment, ask: Ask<K, W>) -> Step<S, E> {
+        self.shelf.touch(now, &ask.key, ask.order.mode);
+        let Some(entry) = self.shelf.usable(now, &ask.key) else {
+            return self.ask_for_new(now, ask);
+        };
+        let grant = entry.kept.grant(now, Freshness::Shared);
+        if entry.kept.is_due(now) {
+            return self.ask_due(now, ask, grant);
+        }
+        Step::Done(self.granted(grant))
+    }
+
+    fn ask_for_new(&mut self, now: Moment, ask: Ask<K, W>) -> Step<S, E> {
+        let mode = ask.order.mode;
+        if let Some((why, left)) = self.refusals.of(now.steady, &ask.key) {
+            return Step::Done(self.denied(why, left));
+        }
+        match self.join(now, ask) {
+            Ok(flight) => Step::Wait(self.wait_for(flight, mode)),
+            Err(why) => Step::Done(self.denied(why, FULL_HINT)),
+        }
+    }
+
+    /// A usable session is there, and past its half-life.
+    fn ask_due(&mut self, now: Moment, ask: Ask<K, W>, old: Grant<S, E>) -> Step<S, E> {
+        let (mode, patience) = (ask.order.mode, ask.patience);
+        let joined = match self.refusals.of(now.steady, &ask.key) {
+            Some((why, _)) => Err(why),
+            None => self.join(now, ask),
+        };
+        let freshness = match joined {
+            Err(why) => Freshness::Stale(why),
+            Ok(id) => match (self.setback(id), mode) {
+                (Some(why), _) => Freshness::Stale(why),
+                (None, Mode::AtOnce) => Freshness::Renewing,
+                (None, Mode::Patient) if self.outlook(now, id) >= patience => Freshness::Stale(Why::Busy),
+                (None, Mode::Patient) => return Step::Wait(self.wait_for(id, mode)),
+            },
+        };
+        Step::Done(self.granted(Grant { freshness, ..old }))
+    }
+
+    /// The flight that will answer `ask`: one that is there for its key, or a new one.
+    fn join(&mut self, now: Moment, ask: Ask<K, W>) -> Result<FlightId, Why<E>> {
+        if ask.sharing == Sharing::SameKey
+            && let Some(id) = self.by_key.get(&ask.key).copied()
+        {
+            self.join_flight(now, id, &ask);
+            return Ok(id);
+        }
+        let place = self.places.get(&ask.order.place);
+        let of_this_caller = place.map_or(0, |place| place.len_of(&ask.order.caller));
+        if self.flights.len() >= self.limits.max_flights()
+            || of_this_caller >= self.limits.max_flights_of_one()
+        {
+            return Err(Why::Full);
+        }
+        Ok(self.begin(now, ask.key, ask.sharing, ask.order, now.steady))
+    }
+
+    fn join_flight(&mut self, now: Moment, id: FlightId, ask: &Ask<K, W>) {
+        let Some(flight) = self.flights.get_mut(&id) else { return };
+        flight.asked = now.steady;
+        flight.kept_until = now.steady + KEPT_QUEUED;
+        if ask.order.mode == Mode::AtOnce {
+            flight.order.mode = Mode::AtOnce;
+        }
+        let caller = &ask.order.caller;
+        let has_room = flight.tickets.len() < Flight::<K, E, W>::MOST_TICKETS;
+        if has_room && !flight.tickets.contains(caller) {
+            flight.tickets.push(caller.clone());
+            if let (Phase::Queued(lane), Some(place)) =
+                (flight.phase, self.places.get_mut(&flight.order.place))
+            {
+                place.add(lane, caller, id);
+            }
+        }
+        let is_renewal = matches!(flight.phase, Phase::Queued(Lane::Renewal(_)));
+        if is_renewal && self.shelf.ends_at(now, &ask.key).is_none() {
+            self.dequeue(id);
+            self.enqueue(now, id, End::Back);
+        }
+    }
+
+    fn wait_for(&mut self, id: FlightId, mode: Mode) -> WaiterId {
+        self.next_id += 1;
+        let waiter = WaiterId(self.next_id);
+        self.waiters.insert(waiter, id);
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.waiters.push(Waiter { id: waiter, mode });
+        }
+        waiter
+    }
+
+    fn setback(&self, id: FlightId) -> Option<Why<E>> {
+        self.flights.get(&id).and_then(|flight| flight.last.clone())
+    }
+}

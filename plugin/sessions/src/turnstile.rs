@@ -1,0 +1,158 @@
+//! One place: its quota, who waits for it, and its pause when the issuer throttles.
+
+use std::time::Duration;
+
+use crate::ask::Caller;
+use crate::bucket::Bucket;
+use crate::fair::End;
+use crate::flight::FlightId;
+use crate::lanes::{Lane, Lanes};
+use crate::limits::Rate;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(32);
+
+#[derive(Debug)]
+pub(crate) struct Turnstile {
+    bucket: Bucket,
+    lanes: Lanes,
+    /// Pauses since the last success.
+    pauses: u32,
+    paused_at: Option<Duration>,
+    paused_until: Duration,
+    waiting: u32,
+}
+
+impl Turnstile {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self {
+            bucket: Bucket::new(rate),
+            lanes: Lanes::default(),
+            pauses: 0,
+            paused_at: None,
+            paused_until: Duration::ZERO,
+            waiting: 0,
+        }
+    }
+
+    pub(crate) fn set_rate(&mut self, now: Duration, rate: Rate) {
+        self.bucket.set_rate(now, rate);
+    }
+
+    /// Puts a flight in line, once for each caller that waits for it.
+    pub(crate) fn push(&mut self, lane: Lane, callers: &[Caller], flight: FlightId, end: End) {
+        self.waiting += 1;
+        for caller in callers {
+            self.lanes.push(lane, caller, flight, end);
+        }
+    }
+
+    /// A further caller waits for a flight that is in line.
+    pub(crate) fn add(&mut self, lane: Lane, caller: &Caller, flight: FlightId) {
+        self.lanes.push(lane, caller, flight, End::Back);
+    }
+
+    pub(crate) fn remove(&mut self, lane: Lane, callers: &[Caller], flight: FlightId) {
+        self.waiting = self.waiting.saturating_sub(1);
+        for caller in callers {
+            self.lanes.remove(lane, caller, flight);
+        }
+    }
+
+    /// The next flight that may start now, its token spent. The caller of this takes its other tickets out.
+    pub(crate) fn pass(&mut self, now: Duration) -> Option<FlightId> {
+        if self.bucket.ready_at() > now {
+            return None;
+        }
+        let flight = self.lanes.pop(now, self.bucket.spacing())?;
+        self.bucket.take(now);
+        Some(flight)
+    }
+
+    /// When [`pass`](Self::pass) may let somebody through; none when nobody waits.
+    pub(crate) fn ready_at(&self) -> Option<Duration> {
+        self.lanes.ready_at().map(|lanes| lanes.max(self.bucket.ready_at()))
+    }
+
+    /// How long it takes to serve all who are in line now.
+    pub(crate) fn backlog(&self, now: Duration) -> Duration {
+        self.bucket.ready_at().saturating_sub(now) + self.bucket.spacing() * self.waiting
+    }
+
+    pub(crate) fn len_of(&self, caller: &Caller) -> usize {
+        self.lanes.len_of(caller)
+    }
+
+    /// The issuer counts too many of an attempt that began at `started`: everybody of the place pauses, longer each time.
+    ///
+    /// Attempts that were under way when the pause began say nothing new. `luck` in 0..1 spreads the ends of pauses.
+    pub(crate) fn throttled(&mut self, now: Duration, started: Duration, asked: Option<Duration>, luck: f64) {
+        if self.paused_at.is_some_and(|paused| started <= paused) {
+            return;
+        }
+        let doubled = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(6)).min(LONGEST_PAUSE);
+        let pause = doubled.max(asked.unwrap_or_default().min(LONGEST_PAUSE));
+        self.pauses += 1;
+        self.paused_at = Some(now);
+        self.paused_until = now + pause.mul_f64(1.0 + luck / 2.0);
+        self.bucket.pause(self.paused_until);
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.pauses = 0;
+    }
+
+    pub(crate) fn is_paused(&self, now: Duration) -> bool {
+        self.paused_until > now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn throttling_of_one_second_counts_once() {
+        let mut place = Turnstile::new(Limits::default().rate);
+
+        place.throttled(seconds(2), seconds(1), None, 0.0);
+        let first = place.paused_until;
+        place.throttled(seconds(2) + FIRST_PAUSE / 2, seconds(1), None, 0.0);
+
+        assert_eq!(place.paused_until, first);
+    }
+
+    #[test]
+    fn pauses_grow_to_half_a_minute_and_a_success_ends_the_growth() {
+        let mut place = Turnstile::new(Limits::default().rate);
+
+        let lengths: Vec<_> = (1..=8)
+            .map(|round| {
+                let now = seconds(round * 100);
+                place.throttled(now, now, None, 0.0);
+                place.paused_until.saturating_sub(now).as_secs_f64()
+            })
+            .collect();
+        place.succeeded();
+        place.throttled(seconds(2000), seconds(2000), None, 0.0);
+
+        assert_eq!(lengths, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 32.0]);
+        assert_eq!(place.paused_until, seconds(2000) + FIRST_PAUSE);
+    }
+
+    #[test]
+    fn the_issuers_own_wish_is_respected_within_the_bound() {
+        let mut place = Turnstile::new(Limits::default().rate);
+
+        place.throttled(seconds(1), seconds(1), Some(seconds(7)), 0.0);
+        assert_eq!(place.paused_until, seconds(8));
+
+        place.throttled(seconds(10), seconds(10), Some(seconds(86_400)), 0.0);
+        assert_eq!(place.paused_until, seconds(10) + LONGEST_PAUSE);
+    }
+}

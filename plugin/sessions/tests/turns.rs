@@ -1,0 +1,111 @@
+//! Whose turn it is when there are more flights than the quota lets start.
+
+mod world;
+
+use std::time::Duration;
+
+use sessions::{Limits, Renewal, Step, Why};
+use world::{HOUR, World, ask, at_once, bound, rate, seconds, why};
+
+#[test]
+fn a_caller_with_many_keys_waits_for_a_caller_with_one() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    for key in 0..10 {
+        world.wait(ask(key, "greedy"));
+    }
+    world.wait(ask(99, "modest"));
+
+    world.pass(seconds(2));
+
+    assert_eq!(world.started.iter().map(|(_, work)| *work).collect::<Vec<_>>(), [0, 1, 99]);
+}
+
+#[test]
+fn a_modest_caller_lends_its_turn_to_a_greedy_ones_flight_it_needs_too() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    for key in 0..10 {
+        world.wait(ask(key, "greedy"));
+    }
+    world.wait(ask(9, "modest"));
+
+    world.pass(seconds(2));
+
+    assert_eq!(world.started.iter().map(|(_, work)| *work).collect::<Vec<_>>(), [0, 1, 9]);
+}
+
+#[test]
+fn one_caller_cannot_fill_the_queue() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..bound(1024) });
+    for key in 0..2_000 {
+        world.ask(ask(key, "greedy"));
+    }
+
+    let refused = world.done(ask(5_000, "greedy"));
+    let other = world.ask(ask(5_001, "modest"));
+
+    assert_eq!(why(&refused), Why::Full);
+    assert!(matches!(other, Step::Wait(_)));
+}
+
+/// Four renewals that wait beside a crowd of newcomers, when the old sessions have `left`; how many of 16 starts are theirs.
+fn renewals_of_16_starts(left: Duration) -> usize {
+    let mut world = World::new(Limits { rate: rate(8, 1), renewal: Renewal::OnAsk, ..Limits::default() });
+    for key in 0..4 {
+        world.wait(at_once(ask(key, "old")));
+        world.pass(Duration::from_millis(125));
+        world.land(World::session);
+    }
+    world.pass(HOUR.saturating_sub(left));
+    world.started.clear();
+    for key in 100..200 {
+        world.ask(ask(key, &key.to_string()));
+    }
+    for key in 0..4 {
+        world.done(at_once(ask(key, "old")));
+    }
+    world.pass(seconds(2));
+    world.started.iter().take(16).filter(|(_, work)| *work < 100).count()
+}
+
+#[test]
+fn renewals_with_time_left_get_an_eighth_beside_a_crowd_of_newcomers() {
+    assert_eq!(renewals_of_16_starts(seconds(25 * 60)), 2);
+}
+
+#[test]
+fn renewals_of_sessions_that_end_soon_go_first() {
+    assert_eq!(renewals_of_16_starts(seconds(10 * 60)), 4);
+}
+
+#[test]
+fn the_session_that_ends_first_is_renewed_first() {
+    let mut world = World::new(Limits { rate: rate(1, 1), renewal: Renewal::OnAsk, ..Limits::default() });
+    for key in [1, 2, 3] {
+        world.wait(at_once(ask(key, "a")));
+        world.pass(seconds(100));
+        world.land(World::session);
+    }
+    world.pass(seconds(2000));
+    world.wait(ask(9, "blocks"));
+    world.started.clear();
+
+    for key in [3, 1, 2] {
+        world.done(at_once(ask(key, "a")));
+    }
+    world.pass(seconds(3));
+
+    assert_eq!(world.started.iter().map(|(_, work)| *work).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
+fn a_rate_can_be_raised_while_a_crowd_waits() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    for key in 0..50 {
+        world.wait(ask(key, &key.to_string()));
+    }
+
+    world.desk.set_limits(world.now, Limits { rate: rate(100, 100), ..Limits::default() });
+    world.pass(seconds(2));
+
+    assert_eq!(world.started.len(), 50);
+}
