@@ -1,0 +1,16 @@
+//! Fleets of pods in virtual time, over the real desk of the plugin.
+//!
+//! ```text
+//! scenario ──▶ run ──▶ pod asks ──▶ sessions::Desk ──▶ issuer (quota, latency, absences)
+//!                └──▶ measure ──▶ table, plot
+//! ```
+//!
+//! Nothing sleeps and nothing is random that a seed does not fix. Start reading in `scenario.rs`, then `run.rs`.
+
+pub mod issuer;
+pub mod measure;
+pub mod plot;
+pub mod pod;
+pub mod run;
+pub mod scenario;
+pub mod table;
