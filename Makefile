@@ -42,7 +42,7 @@ test-k8s: cluster-tools ## every test that needs a real cluster (root): starts o
 
 .PHONY: cluster-tools
 cluster-tools: release tools ## what a cluster consists of: Kubernetes, the injector, CoreDNS, and the images
-	@tests/tools/prerequisites root images
+	@tests/tools/prerequisites root images python go
 	@tests/tools/build-cluster target/cluster-tools
 	@tests/cluster/images/build target/cluster-images
 
@@ -87,6 +87,11 @@ $(PLUGIN): FORCE
 .PHONY: tools
 tools: ## the real Vault that demo and tests run: yours from PATH, or the pinned one, built
 	@tests/tools/build-vault target/tools/vault
+
+.PHONY: simulate
+simulate: ## fleets of ten thousand pods in virtual time: tables, and target/simulation.svg
+	@mkdir -p target
+	cargo run --quiet --locked -p simulation --bin simulate -- target/simulation.svg
 
 .PHONY: bench
 bench: ## benchmarks; not there yet

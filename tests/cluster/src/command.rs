@@ -25,7 +25,9 @@ pub async fn main(arguments: Vec<String>) -> ExitCode {
     let layout = Layout::of_workspace();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words[..] {
-        ["up"] => up(&layout).await,
+        ["up"] => {
+            up(&layout).await.map_err(|error| format!("{error}\n`make cluster-down` ends what was started"))
+        }
         ["down"] => down(&layout).await,
         ["run", ..] if words.len() > 1 => return run(&layout, &words[1..]).await,
         ["supervise"] => supervise(&layout).await,
