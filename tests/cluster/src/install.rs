@@ -15,7 +15,7 @@ use harness::binaries::{self, workspace};
 use harness::{Api, PROFILE_ARN, Reply, TRUST_ANCHOR_ARN, admin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::account::{CLUSTER, PAYMENTS_API, state};
 use crate::cluster::Cluster;
@@ -30,6 +30,9 @@ const GROUP: u32 = 1000;
 
 /// Image start, plugin copy and Vault's own start, on two busy cores.
 const START: Duration = Duration::from_secs(120);
+
+/// One look at Vault's health.
+const TRY: Duration = Duration::from_secs(2);
 
 /// What only the one who initialised a Vault has.
 #[derive(Clone, Serialize, Deserialize)]
@@ -107,14 +110,21 @@ async fn make_volume(layout: &Layout, cluster: &Cluster) -> Result<(), String> {
 }
 
 async fn answers(api: &Api) -> Result<(), String> {
+    healthy(api, "sys/health?uninitcode=200&sealedcode=200").await
+}
+
+/// Each try is short: a connection that was asked for before the Service had a way to its pod is never made.
+async fn healthy(api: &Api, path: &str) -> Result<(), String> {
     let deadline = Instant::now() + START;
-    let path = "sys/health?uninitcode=200&sealedcode=200";
     loop {
-        match api.try_call("GET", path, None, &[]).await {
-            Ok(reply) if reply.status == 200 => return Ok(()),
-            other if Instant::now() > deadline => return Err(format!("Vault does not answer: {other:?}")),
-            _ => sleep(Duration::from_millis(200)).await,
+        let health = timeout(TRY, api.try_call("GET", path, None, &[])).await;
+        if matches!(&health, Ok(Ok(reply)) if reply.status == 200) {
+            return Ok(());
         }
+        if Instant::now() > deadline {
+            return Err(format!("Vault is not healthy: {health:?}"));
+        }
+        sleep(Duration::from_millis(200)).await;
     }
 }
 
@@ -132,14 +142,7 @@ async fn initialise(layout: &Layout, api: &Api) -> Result<Keys, String> {
 
 async fn unseal(api: &Api, keys: &Keys) -> Result<(), String> {
     call(api, "PUT", "sys/unseal", json!({ "key": keys.unseal_key })).await?;
-    let deadline = Instant::now() + START;
-    loop {
-        match api.try_call("GET", "sys/health", None, &[]).await {
-            Ok(reply) if reply.status == 200 => return Ok(()),
-            other if Instant::now() > deadline => return Err(format!("Vault does not serve: {other:?}")),
-            _ => sleep(Duration::from_millis(100)).await,
-        }
-    }
+    healthy(api, "sys/health").await
 }
 
 /// As README says: version and SHA-256 are what the init container printed, and never taken from Vault's own folder.

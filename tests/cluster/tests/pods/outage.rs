@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 
 const FILE: &str = "/vault/secrets/credentials";
 const OUTAGE: Duration = Duration::from_secs(600);
+/// Within it a session from before may still be handed out, where sessions are shared.
+const LAST_SESSION: Duration = Duration::from_secs(60);
 /// A template that has failed for long waits up to a minute before it tries again.
 const RECOVERY: Duration = Duration::from_secs(150);
 
@@ -28,13 +30,15 @@ async fn with_aws_away_for_ten_minutes_the_sidecar_stays_the_listener_is_clear_a
     let file = stays.exec(&pod, "app", &["cat", FILE]).await.ok();
 
     aws.set_knobs(Knobs { drop_next: u32::MAX, ..Knobs::default() });
-    let end = Instant::now() + OUTAGE;
-    while Instant::now() < end {
+    let start = Instant::now();
+    while start.elapsed() < OUTAGE {
         let answer = stays.listener(&pod, &stays.container_path(), "").await;
-        assert_eq!(answer.status, 503, "{}", answer.body);
         assert!(answer.took < Duration::from_secs(3), "{:?}", answer.took);
-        let document: Value = serde_json::from_str(&answer.body).unwrap();
-        assert!(document["message"].is_string(), "{}", answer.body);
+        if start.elapsed() > LAST_SESSION {
+            assert_eq!(answer.status, 503, "{}", answer.body);
+            let document: Value = serde_json::from_str(&answer.body).unwrap();
+            assert!(document["message"].is_string(), "{}", answer.body);
+        }
         sleep(Duration::from_secs(20)).await;
     }
     assert_eq!(stays.restarts("vault-agent").await, 0, "the sidecar stayed");
