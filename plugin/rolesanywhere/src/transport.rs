@@ -134,7 +134,8 @@ fn network(err: reqwest::Error) -> TransportError {
     }
 }
 
-/// The innermost cause, which says what happened; the layers above say where in the libraries.
+/// The innermost cause, which says what happened; the layers above say where in the libraries. The address of a library's manual,
+/// which rustls appends, means nothing to whoever reads a fault of Vault's.
 fn reason(err: &reqwest::Error) -> String {
     if err.is_timeout() {
         return "the connection could not be made in time".to_owned();
@@ -143,7 +144,8 @@ fn reason(err: &reqwest::Error) -> String {
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    deepest.to_string()
+    let text = deepest.to_string();
+    text.split_once(": https://docs.rs/").map_or(text.clone(), |(said, _)| said.to_owned())
 }
 
 /// What is wrong with the server's certificate, if that is the cause.

@@ -25,6 +25,10 @@ struct Server {
 impl Server {
     /// Serves `localhost` with this protocol version and a certificate of a CA made for this one server.
     async fn start(version: &'static SupportedProtocolVersion) -> Self {
+        Self::ending(version, End::Answer).await
+    }
+
+    async fn ending(version: &'static SupportedProtocolVersion, end: End) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -42,7 +46,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url =
             Url::parse(&format!("https://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
-        let task = tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config))));
+        let task = tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), end));
         Self { ca_pem: ca.pem(), url, task }
     }
 
@@ -65,7 +69,16 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: TcpListener, tls: TlsAcceptor) {
+/// How the server ends a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With a session.
+    Answer,
+    /// By closing the socket, without TLS's farewell.
+    Silence,
+}
+
+async fn serve(listener: TcpListener, tls: TlsAcceptor, end: End) {
     let body = good_answer();
     let answer = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     while let Ok((stream, _)) = listener.accept().await {
@@ -77,6 +90,9 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor) {
                 Ok(0) | Err(_) => break,
                 Ok(read) => seen.extend_from_slice(&chunk[..read]),
             }
+        }
+        if end == End::Silence {
+            continue;
         }
         let _ = stream.write_all(answer.as_bytes()).await;
         let _ = stream.shutdown().await;
@@ -124,4 +140,13 @@ async fn a_certificate_of_another_name_is_not_trusted() {
     let err = server.ask(Some(server.ca_pem.clone())).await.unwrap_err();
 
     assert!(err.to_string().contains("TLS certificate is not trusted"), "{err}");
+}
+
+#[tokio::test]
+async fn a_connection_cut_off_is_told_without_a_librarys_address() {
+    let server = Server::ending(&TLS13, End::Silence).await;
+
+    let text = server.ask(Some(server.ca_pem.clone())).await.unwrap_err().to_string();
+
+    assert!(text.contains("close_notify") && !text.contains("https://docs"), "{text}");
 }

@@ -129,12 +129,13 @@ impl Values {
         })
     }
 
-    /// The text of a [`Kind::Pem`]; empty where the caller sent an empty text.
+    /// The text of a [`Kind::Pem`]. An empty text is `None`: what a read returns of an unset field, a write takes.
     pub fn pem(&self, name: &str) -> Result<Option<String>, Fault> {
         self.get(name, Kind::Pem, |value| match value {
             Parsed::Text(text) => Some(text.clone()),
             _ => None,
         })
+        .map(|pem| pem.filter(|text| !text.is_empty()))
     }
 
     /// A [`Kind::String`] or path parameter as a type of its own. An empty text is `None`, as nearly no such type has an empty form.

@@ -120,6 +120,11 @@ fn pem_and_sensitive_values_stay_out_of_errors() {
 }
 
 #[test]
+fn an_empty_pem_is_as_good_as_absent() {
+    assert_eq!(values(json!({ "bundle": "" })).pem("bundle").unwrap(), None);
+}
+
+#[test]
 fn only_the_listed_values_are_taken() {
     assert_eq!(values(json!({ "key_type": "ec" })).text("key_type").unwrap(), "ec");
     assert_eq!(refusal(json!({ "key_type": "dsa" })), "key_type: \"dsa\" is not one of ec, rsa");
