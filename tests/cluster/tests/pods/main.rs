@@ -1,6 +1,7 @@
 //! Pods on a real Kubernetes, with the real injector, Agents, Vault and SDKs. These stories leave the cluster alone, so they run
 //! side by side, each in a namespace of its own.
 
+mod crowd;
 mod expiry;
 mod manifests;
 mod outage;

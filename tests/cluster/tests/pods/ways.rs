@@ -77,7 +77,7 @@ async fn a_native_sidecar_serves_init_containers_too_and_lets_its_job_complete()
 }
 
 /// The ARN that the CLI in the pod has printed.
-async fn caller(team: &Team, pod: &str) -> String {
+pub(crate) async fn caller(team: &Team, pod: &str) -> String {
     eventually("what the CLI prints", SOON, async || arn_in(&team.logs(pod, "app").await)).await
 }
 
@@ -87,7 +87,7 @@ fn arn_in(printed: &str) -> Option<String> {
 }
 
 /// The role is right, and AWS knows this very pod's service account by the tags of the session.
-async fn is_the_team(team: &Team, arn: &str) {
+pub(crate) async fn is_the_team(team: &Team, arn: &str) {
     assert!(arn.starts_with(&format!("arn:aws:sts::{ACCOUNT}:assumed-role/anybody/")), "{arn}");
     let sessions = admin(Cluster::running().aws(), "GET", "sessions", None).await;
     let session =
