@@ -1,11 +1,13 @@
 //! The engine as a Vault backend: its state, its routes on one screen, and what Vault tells it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 use vault_backend::{Backend, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 
+use crate::sharing::{self, Service};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
 use crate::{
@@ -17,6 +19,7 @@ use crate::{
 pub struct Engine {
     pub(crate) store: Store,
     snapshots: Snapshots,
+    pub(crate) sessions: Service,
     /// A performance standby must forward what takes a lease or a session, or N nodes would breach AWS's quota N times.
     standby: AtomicBool,
     closing: watch::Sender<bool>,
@@ -24,15 +27,16 @@ pub struct Engine {
 
 impl Backend for Engine {
     const HELP: &'static str = "\
-The iamra engine hands out AWS credentials through IAM Roles Anywhere. It holds a certificate authority of its own; for each
-read of creds/<role> it issues a certificate, calls CreateSession with it, forgets certificate and key, and returns the
-session's credentials under a lease that is shorter than the session. container/<role> gives the same to AWS SDKs that fetch
-their credentials themselves, without a lease.";
+The iamra engine hands out AWS credentials through IAM Roles Anywhere. It holds a certificate authority of its own; for a read
+of creds/<role> it issues a certificate, calls CreateSession with it, forgets certificate and key, and returns the session's
+credentials under a lease that is shorter than the session. Callers who are the same at AWS share a session until its half-life.
+container/<role> gives the same to AWS SDKs that fetch their credentials themselves, without a lease.";
 
     fn new(mount: Mount) -> Self {
         Self {
             store: Store::new(mount.storage),
             snapshots: Snapshots::new(),
+            sessions: sharing::service(),
             standby: AtomicBool::new(false),
             closing: watch::Sender::new(false),
         }
@@ -87,17 +91,26 @@ their credentials themselves, without a lease.";
     }
 
     fn invalidate(&self, key: &str) {
-        if key.starts_with(store::CONFIG)
-            || key.starts_with(store::CLUSTER_PREFIX)
-            || key.starts_with(store::ISSUER_PREFIX)
-            || key.starts_with(store::KEY_PREFIX)
-        {
-            self.snapshots.drop_current();
+        if key == store::CONFIG {
+            self.config_changed();
+        } else if key == store::ISSUERS_CONFIG {
+            self.changed();
+            self.sessions.forget(|_| true);
+        } else if key.starts_with(store::KEY_PREFIX) {
+            self.changed();
+        } else if let Some(id) = key.strip_prefix(store::ISSUER_PREFIX) {
+            self.changed();
+            self.sessions.forget(|session| session.issuer() == id);
+        } else if let Some(name) = key.strip_prefix(store::CLUSTER_PREFIX) {
+            self.cluster_changed(name);
+        } else if let Some(name) = key.strip_prefix(store::ROLE_PREFIX) {
+            self.role_changed(name);
         }
     }
 
     fn clean_up(&self) {
         self.closing.send_replace(true);
+        self.sessions.close();
     }
 
     /// Always succeeds and does nothing at AWS: Vault cannot tell a revoke from a lease's natural end.
@@ -113,12 +126,35 @@ their credentials themselves, without a lease.";
 impl Engine {
     /// Config, issuers and client as they stand.
     pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Fault> {
-        self.snapshots.get(&self.store).await
+        self.snapshots.get(&self.store, |fresh| self.sessions.set_limits(fresh.config.limits())).await
     }
 
-    /// Says that config, clusters or issuers were written.
+    /// Says that config, clusters or issuers were written, and that every session is still what it was.
     pub(crate) fn changed(&self) {
         self.snapshots.drop_current();
+    }
+
+    /// Says that the config was written: sessions were made from another one.
+    pub(crate) fn config_changed(&self) {
+        self.snapshots.void_config();
+        self.sessions.forget(|_| true);
+    }
+
+    /// Says that a role was written otherwise or deleted.
+    pub(crate) fn role_changed(&self, name: &str) {
+        self.sessions.forget(|session| session.role() == name);
+    }
+
+    /// Says that a cluster was registered otherwise, or no longer is.
+    pub(crate) fn cluster_changed(&self, name: &str) {
+        self.snapshots.drop_current();
+        self.sessions.forget(|session| session.is_of_cluster(name));
+    }
+
+    /// Says that another issuer than `before` is the default: what `followers`, the roles that name none, had of it ends.
+    pub(crate) fn default_issuer_changed(&self, before: &str, followers: &HashSet<String>) {
+        self.snapshots.drop_current();
+        self.sessions.forget(|session| session.issuer() == before && followers.contains(session.role()));
     }
 
     /// Refuses with the error that makes Vault forward the request to the active node.

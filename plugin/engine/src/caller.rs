@@ -73,7 +73,6 @@ impl<'a> Caller<'a> {
     }
 
     /// The caller's cluster and the accessor of its auth mount, where Vault was asked and they are registered.
-    #[cfg_attr(not(test), expect(dead_code, reason = "part of the key of a shared session"))]
     pub(crate) fn cluster(&self) -> Option<(&str, &str)> {
         self.pod().ok().map(|(alias, cluster)| (cluster, alias.mount_accessor.as_str()))
     }

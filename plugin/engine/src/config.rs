@@ -1,15 +1,22 @@
 //! The mount's configuration: how AWS is reached, and what roles may fall back on.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use rolesanywhere::{ProfileArn, Settings, TrustAnchorArn};
 use serde::{Deserialize, Serialize};
+use sessions::{Limits, Rate};
 use url::Url;
 use vault_backend::{Fault, Values};
 
 use crate::seconds::Bounds;
 
 const TIMEOUT: Bounds = Bounds { least: 1, most: 60 };
+/// AWS's quota for CreateSession is 10 per second, account and region, and can be raised.
+const MOST_CALLS: u32 = 10_000;
+const MOST_SESSIONS: u32 = 1_000_000;
+/// An RSA key on a busy machine.
+const FOR_THE_LEAF: Duration = Duration::from_secs(5);
 /// What a read shows in place of a proxy's password, and a write takes as "unchanged".
 const MASK: &str = "redacted";
 
@@ -29,6 +36,14 @@ pub(crate) struct Config {
     /// Seconds, 1 to 60.
     request_timeout: u64,
     max_retries: u32,
+    /// CreateSession calls per second and account and region, in the long run.
+    #[serde(default = "usual_rate")]
+    rate_limit: NonZeroU32,
+    /// The same at once, after a rest.
+    #[serde(default = "usual_rate")]
+    rate_burst: NonZeroU32,
+    #[serde(default = "usual_sessions")]
+    max_cached_sessions: NonZeroUsize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) default_trust_anchor_arn: Option<TrustAnchorArn>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +62,9 @@ impl Default for Config {
             connect_timeout: 3,
             request_timeout: 10,
             max_retries: 3,
+            rate_limit: usual_rate(),
+            rate_burst: usual_rate(),
+            max_cached_sessions: usual_sessions(),
             default_trust_anchor_arn: None,
             default_profile_arn: None,
             allowed_role_arns: Vec::new(),
@@ -69,6 +87,10 @@ impl Config {
             connect_timeout: timeout(values, "connect_timeout", usual.connect_timeout)?,
             request_timeout: timeout(values, "request_timeout", usual.request_timeout)?,
             max_retries: retries(values, usual.max_retries)?,
+            rate_limit: above_zero(values, "rate_limit", MOST_CALLS)?.unwrap_or(usual.rate_limit),
+            rate_burst: above_zero(values, "rate_burst", MOST_CALLS)?.unwrap_or(usual.rate_burst),
+            max_cached_sessions: above_zero(values, "max_cached_sessions", MOST_SESSIONS)?
+                .map_or(usual.max_cached_sessions, sessions_of),
             default_trust_anchor_arn: values.parse("default_trust_anchor_arn")?,
             default_profile_arn: values.parse("default_profile_arn")?,
             allowed_role_arns: values.list("allowed_role_arns")?.unwrap_or_default(),
@@ -89,6 +111,39 @@ impl Config {
             request_timeout: Duration::from_secs(self.request_timeout),
             max_retries: self.max_retries,
         }
+    }
+
+    /// What bounds the mount's sessions.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            rate: Rate { per_second: self.rate_limit, burst: self.rate_burst },
+            max_sessions: self.max_cached_sessions,
+            max_retries: self.max_retries,
+            flight_timeout: self.flight_timeout(),
+            ..Limits::default()
+        }
+    }
+
+    /// The longest time for one leaf and one CreateSession.
+    pub(crate) fn flight_timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout + self.request_timeout) + FOR_THE_LEAF
+    }
+
+    /// Whether sessions that were made under `other` are those that this config makes: only bounds differ. So an operator who
+    /// raises the rate while a fleet starts does not empty the cache.
+    pub(crate) fn makes_the_same_as(&self, other: &Self) -> bool {
+        let Self { connect_timeout, request_timeout, max_retries, .. } = *other;
+        let Self { rate_limit, rate_burst, max_cached_sessions, .. } = *other;
+        let bounded = Self {
+            connect_timeout,
+            request_timeout,
+            max_retries,
+            rate_limit,
+            rate_burst,
+            max_cached_sessions,
+            ..self.clone()
+        };
+        bounded == *other
     }
 
     /// What a read shows: what a write takes, with the proxy's password masked.
@@ -143,6 +198,26 @@ fn retries(values: &Values, usual: u32) -> Result<u32, Fault> {
         Ok(count) if count <= 10 => Ok(count),
         _ => Err(Fault::caller(format!("max_retries: {given} is outside 0 to 10"))),
     }
+}
+
+fn above_zero(values: &Values, field: &str, most: u32) -> Result<Option<NonZeroU32>, Fault> {
+    let Some(given) = values.int(field)? else {
+        return Ok(None);
+    };
+    let number = u32::try_from(given).ok().filter(|number| *number <= most).and_then(NonZeroU32::new);
+    number.map(Some).ok_or_else(|| Fault::caller(format!("{field}: {given} is outside 1 to {most}")))
+}
+
+fn sessions_of(number: NonZeroU32) -> NonZeroUsize {
+    number.try_into().unwrap_or(NonZeroUsize::MAX)
+}
+
+fn usual_rate() -> NonZeroU32 {
+    Limits::default().rate.per_second
+}
+
+fn usual_sessions() -> NonZeroUsize {
+    Limits::default().max_sessions
 }
 
 /// A proxy's address, whose password no log line and no read shows.

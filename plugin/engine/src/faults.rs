@@ -70,6 +70,7 @@ pub(crate) fn short_session(remaining: Duration) -> Fault {
 /// | `ThrottlingException` | 503 | AWS counts too many requests |
 /// | `AwsUnavailable` | 503 | AWS or the network did not answer |
 /// | `AwsBadAnswer`, `SessionTooShort` | 503 | what answered is no usable session |
+/// | `RateLimited` | 503 | it waits for its turn under `rate_limit` |
 /// | `DeadlineExceeded`, `ServiceUnavailable` | 503 | the read took too long, or the mount is closing |
 /// | `InternalError` | 500 | our own mistake, logged whole |
 pub(crate) fn code(fault: &Fault) -> &str {

@@ -7,8 +7,10 @@
 //!   │ snapshot        config, issuers and client as one value
 //!   │ caller          who is asking, as Vault knows it
 //!   │ subject         role's templates and caller → certificate subject
-//!   │ ca              a leaf for exactly that subject, key and all dropped after one use
-//!   │ rolesanywhere   CreateSession
+//!   │ sharing, sessions   a session that the caller may share, or the turn to make one
+//!   │ mint            ─ only where a new one is made:
+//!   │ ca                a leaf for exactly that subject, key and all dropped after one use
+//!   │ rolesanywhere     CreateSession
 //!   ▼ lifetime        how long the lease may be
 //! answer
 //! ```
@@ -20,6 +22,7 @@
 mod arn_guard;
 mod backend;
 mod caller;
+mod choices;
 mod clock;
 mod clusters;
 mod config;
@@ -27,6 +30,7 @@ mod credentials;
 mod faults;
 mod issuers;
 mod lifetime;
+mod mint;
 mod path_ca;
 mod path_clusters;
 mod path_config;
@@ -44,7 +48,6 @@ mod reference;
 mod role;
 mod seconds;
 mod session;
-#[allow(dead_code, unused_imports, reason = "creds and container are wired to it next")]
 mod sharing;
 mod short;
 mod snapshot;

@@ -18,6 +18,20 @@ pub(crate) fn lease(whole: Duration, remaining: Duration) -> Duration {
     remaining.saturating_sub(margin).max(remaining / 2).max(SHORTEST_LEASE)
 }
 
+/// Half of a session of `whole`, in seconds: when the engine makes the next one, ten percent sooner or later.
+pub(crate) fn rotation_period(whole: Duration) -> u64 {
+    (whole / 2 + Duration::from_millis(500)).as_secs().max(1)
+}
+
+/// When to read a static answer again, in seconds, never zero: once a renewal is due in `renewal_in`. An answer that could not be
+/// renewed is asked for again every half minute, or sooner when little is left of it.
+pub(crate) fn until_renewal(renewal_in: Duration, remaining: Duration) -> u64 {
+    let wait = if renewal_in.is_zero() { OVERDUE.min(remaining / 2) } else { renewal_in };
+    wait.saturating_add(Duration::from_nanos(999_999_999)).as_secs().max(1)
+}
+
+const OVERDUE: Duration = Duration::from_secs(30);
+
 /// What must be left of a session in any case: under it, whoever gets it is busy with the next read already.
 const LEAST_USEFUL: Duration = Duration::from_secs(5);
 /// SDKs take a session as good as over when less than this is left.
@@ -72,6 +86,22 @@ mod tests {
         assert!(!is_useful(seconds(0), seconds(0)));
         assert!(!is_useful(seconds(4), seconds(4)));
         assert!(is_useful(seconds(5), seconds(5)));
+    }
+
+    #[test]
+    fn a_static_answer_is_read_again_when_its_session_is_renewed() {
+        assert_eq!(
+            (rotation_period(seconds(3600)), until_renewal(seconds(1700), seconds(3500))),
+            (1800, 1700)
+        );
+    }
+
+    #[test]
+    fn a_static_answer_that_is_overdue_is_read_again_soon_and_never_at_once() {
+        assert_eq!(until_renewal(seconds(0), seconds(1200)), 30);
+        assert_eq!(until_renewal(seconds(0), seconds(20)), 10);
+        assert_eq!(until_renewal(seconds(0), seconds(1)), 1);
+        assert_eq!(until_renewal(Duration::from_millis(200), seconds(1000)), 1);
     }
 
     proptest! {

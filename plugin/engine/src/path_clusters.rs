@@ -98,7 +98,7 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
     let before = known.accessor(&name).map(str::to_owned);
     if before.as_ref() != Some(&cluster.accessor) {
         engine.store.put_cluster(&name, &cluster).await?;
-        engine.changed();
+        engine.cluster_changed(&name);
     }
     Ok(warnings(&name, before, &cluster.accessor).into_iter().fold(Answer::nothing(), Answer::warn))
 }
@@ -131,6 +131,6 @@ async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<An
         }
     }
     engine.store.delete_cluster(&ask.name).await?;
-    engine.changed();
+    engine.cluster_changed(&ask.name);
     Ok(Answer::nothing())
 }

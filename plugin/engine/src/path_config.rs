@@ -25,6 +25,9 @@ impl Ask for Write {
         Field::duration("connect_timeout", "longest time to connect, 1 to 60 seconds").default_text("3s"),
         Field::duration("request_timeout", "longest time for one try, 1 to 60 seconds").default_text("10s"),
         Field::int("max_retries", "tries after the first, 0 to 10, for 429, 5xx and network errors").default_text("3"),
+        Field::int("rate_limit", "CreateSession calls per second for each account and region, 1 to 10000; AWS's quota is 10").default_text("8"),
+        Field::int("rate_burst", "CreateSession calls at once after a rest, 1 to 10000").default_text("8"),
+        Field::int("max_cached_sessions", "sessions kept for the next caller, 1 to 1000000").default_text("20000"),
         Field::string("default_trust_anchor_arn", "trust anchor of roles that name none"),
         Field::string("default_profile_arn", "profile of roles that name none; of the trust anchor's region and account"),
         Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all"),
@@ -39,7 +42,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("config")
         .synopsis("How AWS is reached, and what roles may fall back on.")
         .description(
-            "A write replaces the whole configuration. Without one, the region's public endpoint and the environment's proxy are used.",
+            "A write replaces the whole configuration. Without one, the region's public endpoint and the environment's proxy are used.\n\nWhat a write changes ends the sessions that callers shared, unless it changes only timeouts, retries, the rate and the size of the cache.",
         )
         .read(read)
         .write(write)
@@ -65,7 +68,10 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
     Client::new(&config.settings()).map_err(faults::client)?;
     if stored.as_ref() != Some(&config) {
         engine.store.put_config(&config).await?;
-        engine.changed();
+        match stored.unwrap_or_default().makes_the_same_as(&config) {
+            true => engine.changed(),
+            false => engine.config_changed(),
+        }
     }
     Ok(Answer::nothing())
 }
@@ -73,6 +79,6 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
 async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     engine.store.delete_config().await?;
-    engine.changed();
+    engine.config_changed();
     Ok(Answer::nothing())
 }

@@ -1,11 +1,13 @@
 //! `config/issuers`: which issuer signs when a role names none.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
+use crate::role::DEFAULT_ISSUER;
 use crate::store::IssuersConfig;
 
 /// The default issuer.
@@ -41,7 +43,19 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
     let id = found.record.id.clone();
     if !snapshot.issuers.is_default(&id) {
         engine.store.put_issuers_config(&IssuersConfig { default: Some(id.clone()) }).await?;
-        engine.changed();
+        let before = snapshot.issuers.default.as_deref().unwrap_or_default();
+        engine.default_issuer_changed(before, &followers(&engine).await?);
     }
     Ok(Answer::data(Map::from_iter([("default".to_owned(), Value::from(id))])))
+}
+
+/// The roles that follow the default.
+async fn followers(engine: &Engine) -> Result<HashSet<String>, Fault> {
+    let mut found = HashSet::new();
+    for name in engine.store.role_names().await? {
+        if engine.store.role(&name).await?.is_some_and(|role| role.issuer_ref == DEFAULT_ISSUER) {
+            found.insert(name);
+        }
+    }
+    Ok(found)
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolesanywhere::Patience;
 use serde_json::json;
+use sessions::Mode;
 use vault_backend::{Answer, Ask, Fault, Field, Raw, Request, Route, Values};
 
 use crate::Engine;
@@ -21,13 +21,11 @@ use crate::session::{self, Granted, Wish};
 /// | Rust, Go | 5 s, not at all | |
 /// | Vault Agent's listener | never: it does not stop when the SDK hangs up | asks again on 5xx, unless it is told not to |
 ///
-/// So `total` is just under botocore's patience. The 15 s of `creds` would serve none but Go, while each SDK attempt left a call
-/// behind that nobody waits for, in just the minute in which AWS is slow; under one second would fail botocore, Rust and Go
-/// too where AWS, or the first TLS connection to it, takes a little longer. And no retry begins after `retries`, so that an AWS
-/// that fails at once, refuses connections or throttles is told within a second, so that JavaScript and
-/// Java fail at once instead of timing out; their default chains hide the text either way.
-const PATIENCE: Patience =
-    Patience { total: Duration::from_millis(1800), retries: Duration::from_millis(900) };
+/// So it is just under botocore's patience. The 15 s of `creds` would serve none but Go; under one second would fail botocore,
+/// Rust and Go too where AWS, or the first TLS connection to it, takes a little longer. Whoever leaves finds the session made when
+/// it asks again. An AWS that throttles or twice gives no answer is told at once: a failure within a second is one that JavaScript
+/// and Java see; their default chains hide the text either way.
+const PATIENCE: Duration = Duration::from_millis(1800);
 
 /// Exactly this: Go reads an error's `code` and `message` under no other type.
 const JSON: &str = "application/json";
@@ -49,16 +47,16 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("container/{role}")
         .synopsis("AWS credentials of a role as AWS SDKs fetch them themselves.")
         .description(
-            "The container-credentials document, raw JSON with `AccessKeyId`, `SecretAccessKey`, `Token`, `Expiration` and `AccountId`: set AWS_CONTAINER_CREDENTIALS_FULL_URI to this path on a listener of Vault Agent or Vault Proxy on loopback, and every SDK fetches it again before it expires. A failure is `code` and `message` in JSON, which SDKs show.\n\nThere is no lease. Each read issues a certificate for the caller, makes a Roles Anywhere session with it and forgets certificate and key; a session lives until its expiration. A read takes under two seconds, because SDKs wait no longer. By hand, read it with curl or -format=raw.",
+            "The container-credentials document, raw JSON with `AccessKeyId`, `SecretAccessKey`, `Token`, `Expiration` and `AccountId`: set AWS_CONTAINER_CREDENTIALS_FULL_URI to this path on a listener of Vault Agent or Vault Proxy on loopback, and every SDK fetches it again before it expires. A failure is `code` and `message` in JSON, which SDKs show.\n\nThere is no lease; a session lives until its expiration. Callers who are the same at AWS share one (session_sharing of the role), and it is renewed at its half-life without being asked, so that SDKs are answered at once, also while AWS is away. A read takes under two seconds, because SDKs wait no longer. By hand, read it with curl or -format=raw.",
         )
         .read(container)
         .failing_as(failure)
 }
 
 async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
-    let wish = Wish { role: &ask.role, ttl: None, patience: PATIENCE };
-    let Granted { role, issued, .. } = session::grant(&engine, &request, wish).await?;
-    let document = credentials::container_document(&issued.session, role.role_arn.account())?;
+    let wish = Wish { role: &ask.role, ttl: None, mode: Mode::AtOnce, patience: PATIENCE };
+    let Granted { role, grant, .. } = session::grant(&engine, &request, wish).await?;
+    let document = credentials::container_document(&grant.session.session, role.role_arn.account())?;
     Ok(Answer::raw(Raw::ok(JSON, document).no_store()))
 }
 

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use sessions::{Freshness, Grant, Mode};
 use vault_backend::{Answer, Ask, Fault, Field, Lease, Request, Route, Values};
 
 use crate::Engine;
+use crate::choices::LeaseStyle;
 use crate::clock::rfc3339;
 use crate::credentials;
 use crate::lifetime;
+use crate::mint::Issued;
 use crate::session::{self, Granted, Wish};
 
 /// The total time for one request, AWS's answers and retries included.
@@ -39,29 +42,57 @@ pub(crate) fn route(path: &'static str) -> Route<Engine> {
     Route::at(path)
         .synopsis("AWS credentials of a role, under a lease.")
         .description(
-            "Each read issues a certificate for the caller, makes a Roles Anywhere session with it and forgets certificate and key. The lease is shorter than the session, is not renewable, and its end or revocation changes nothing at AWS: a session lives until its expiration. `credential_process` and `credentials_file` are finished texts for an Agent template.",
+            "A session of Roles Anywhere for the caller, made with a certificate that is forgotten afterwards. Callers who are the same at AWS share one until its half-life (session_sharing of the role). The lease is shorter than the session, is not renewable, and its end or revocation changes nothing at AWS: a session lives until its expiration. With lease=static there is no lease; `ttl` is then the time until the engine will have a new session. `credential_process` and `credentials_file` are finished texts for an Agent template.",
         )
         .read(creds)
         .update(creds)
 }
 
 async fn creds(engine: Arc<Engine>, request: Request, ask: Creds) -> Result<Answer, Fault> {
-    let wish = Wish { role: &ask.role, ttl: ask.ttl, patience: DEADLINE.into() };
-    Ok(answer(&ask.role, session::grant(&engine, &request, wish).await?))
+    let wish = Wish { role: &ask.role, ttl: ask.ttl, mode: Mode::Patient, patience: DEADLINE };
+    Ok(answer(&ask.role, &session::grant(&engine, &request, wish).await?))
 }
 
-fn answer(name: &str, granted: Granted) -> Answer {
-    let ttl = lifetime::lease(granted.issued.whole(), granted.remaining);
+fn answer(name: &str, granted: &Granted) -> Answer {
+    let Granted { role, grant, .. } = granted;
+    let answer = match role.lease {
+        LeaseStyle::Leased => Answer::data(data(granted)).lease(lease(name, grant)),
+        LeaseStyle::Static => {
+            let mut data = data(granted);
+            data.extend(rotation(grant));
+            Answer::data(data)
+        }
+    };
+    grant.session.warnings.iter().cloned().chain(stale(grant)).fold(answer, Answer::warn)
+}
+
+fn lease(name: &str, grant: &Grant<Arc<Issued>, Fault>) -> Lease {
+    let ttl = lifetime::lease(grant.whole, grant.remaining);
     let internal = Map::from_iter([
         ("role".to_owned(), Value::from(name)),
-        ("serial".to_owned(), Value::from(granted.issued.serial.clone())),
+        ("serial".to_owned(), Value::from(grant.session.serial.clone())),
     ]);
-    let answer = Answer::data(data(&granted)).lease(Lease { ttl, max_ttl: None, internal });
-    granted.issued.warnings.into_iter().fold(answer, Answer::warn)
+    Lease { ttl: Duration::from_secs(ttl.as_secs()), max_ttl: None, internal }
+}
+
+/// The words of Vault's static roles, by which Agent's templates know when to read again without a lease.
+fn rotation(grant: &Grant<Arc<Issued>, Fault>) -> Map<String, Value> {
+    Map::from_iter([
+        ("rotation_period".to_owned(), lifetime::rotation_period(grant.whole).into()),
+        ("ttl".to_owned(), lifetime::until_renewal(grant.renewal_in, grant.remaining).into()),
+        ("last_vault_rotation".to_owned(), rfc3339(grant.session.began).into()),
+    ])
+}
+
+fn stale(grant: &Grant<Arc<Issued>, Fault>) -> Option<String> {
+    let Freshness::Stale(why) = &grant.freshness else { return None };
+    let minutes = grant.remaining.as_secs() / 60;
+    Some(format!("this session has {minutes} of its minutes left, and a new one could not be had: {why}"))
 }
 
 fn data(granted: &Granted) -> Map<String, Value> {
-    let Granted { role, order, issued, remaining } = granted;
+    let Granted { role, key, grant } = granted;
+    let issued = &grant.session;
     let session = &issued.session;
     let account = role.role_arn.account();
     let fields = json!({
@@ -70,10 +101,10 @@ fn data(granted: &Granted) -> Map<String, Value> {
         "session_token": session.session_token.expose(),
         "security_token": session.session_token.expose(),
         "arn": session.assumed_role_arn,
-        "ttl": remaining.as_secs(),
+        "ttl": grant.remaining.as_secs(),
         "expiration": rfc3339(session.expiration),
         "account_id": account,
-        "region": role.region(&order.anchorage.trust_anchor),
+        "region": role.region(&key.parts().call.trust_anchor),
         "role_arn": role.role_arn.to_string(),
         "source_identity": session.source_identity,
         "role_session_name": session.role_session_name,

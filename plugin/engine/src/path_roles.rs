@@ -7,6 +7,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Patch, Request, Route, Values};
 
 use crate::Engine;
 use crate::arn_guard;
+use crate::choices::{LeafKey, LeaseStyle, SessionSharing};
 use crate::clusters::Clusters;
 use crate::role::Role;
 
@@ -57,9 +58,7 @@ impl Ask for Write {
             "life of a leaf certificate, 60 to 86400 seconds; a session may outlive it",
         )
         .default_text("600"),
-        Field::string("key_type", "key of a leaf")
-            .default_text("ec-p256")
-            .one_of(&["ec-p256", "ec-p384", "rsa-2048"]),
+        Field::string("key_type", "key of a leaf").default_text("ec-p256").one_of(LeafKey::WORDS),
         Field::string("issuer_ref", "issuer that signs: its id, its name or \"default\"")
             .default_text("default"),
         Field::string(
@@ -97,6 +96,17 @@ impl Ask for Write {
             "let callers ask for a ttl, up to max_session_duration, rounded up to 15 minutes",
         )
         .default_text("false"),
+        Field::string(
+            "session_sharing",
+            "who may have the same session: callers who are the same at AWS (identity), or nobody (none). Default: identity where the subject names the caller, else none",
+        )
+        .one_of(SessionSharing::WORDS),
+        Field::string(
+            "lease",
+            "leased, or static: no lease in Vault, the data says when to read again (ttl, rotation_period), as Agent's templates understand it",
+        )
+        .default_text("leased")
+        .one_of(LeaseStyle::WORDS),
         Field::string("region", "region that answers name; default: the trust anchor's"),
     ];
 
@@ -113,7 +123,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}")
         .synopsis("Which AWS role a caller gets, with which certificate and for how long.")
         .description(
-            "A write replaces the whole role, a patch changes the fields it gives. What a read returns, a write takes; an identical write changes nothing.\n\nTemplates: {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}}, {{kubernetes.uid}} for pods of a registered cluster (see clusters/<name>); {{identity.entity.id}}, {{identity.entity.name}}, {{identity.entity.metadata.<key>}}, {{identity.entity.aliases.<accessor>.name}}, .metadata.<key> and .custom_metadata.<key>, as in Vault's policies; {{role.name}}. {{<reference> | short}} cuts what is too long, or holds signs AWS refuses, to a prefix and 12 hex digits of its SHA-256. What cannot be resolved is an error. preview/<role> shows the result.",
+            "A write replaces the whole role, a patch changes the fields it gives. What a read returns, a write takes; an identical write changes nothing, any other one ends the sessions that callers shared.\n\nTemplates: {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}}, {{kubernetes.uid}} for pods of a registered cluster (see clusters/<name>); {{identity.entity.id}}, {{identity.entity.name}}, {{identity.entity.metadata.<key>}}, {{identity.entity.aliases.<accessor>.name}}, .metadata.<key> and .custom_metadata.<key>, as in Vault's policies; {{role.name}}. {{<reference> | short}} cuts what is too long, or holds signs AWS refuses, to a prefix and 12 hex digits of its SHA-256. What cannot be resolved is an error. preview/<role> shows the result.",
         )
         .read(read)
         .write(write)
@@ -132,7 +142,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
 
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
     match engine.store.role(&ask.name).await? {
-        Some(role) => Answer::json(&role),
+        Some(role) => Answer::json(&role.shown()),
         None => Ok(Answer::absent()),
     }
 }
@@ -140,7 +150,9 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
 async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     let stored = engine.store.role(&ask.name).await?;
-    store(&engine, &request, &ask.name, stored.as_ref(), ask.role).await
+    // What a read showed and a write repeats stays what it was, a default: a controller's sync changes nothing.
+    let role = stored.clone().filter(|stored| stored.shown() == ask.role.shown()).unwrap_or(ask.role);
+    store(&engine, &request, &ask.name, stored.as_ref(), role).await
 }
 
 async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<Answer, Fault> {
@@ -149,7 +161,7 @@ async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<An
     let Some(stored) = engine.store.role(&name).await? else {
         return Err(Fault::caller(format!("name: there is no role {name:?} to patch")));
     };
-    let mut whole = shown(&stored)?;
+    let mut whole = as_fields(&stored)?;
     whole.insert("name".to_owned(), Value::String(name.clone()));
     let role = Role::take(&Values::merged(Write::FIELDS, whole, &patch.body)?)?;
     store(&engine, &request, &name, Some(&stored), role).await
@@ -158,6 +170,7 @@ async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<An
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     engine.store.delete_role(&ask.name).await?;
+    engine.role_changed(&ask.name);
     Ok(Answer::nothing())
 }
 
@@ -177,6 +190,9 @@ async fn store(
     if stored != Some(&role) {
         engine.store.put_role(name, &role).await?;
     }
+    if stored.is_some_and(|stored| stored.shown() != role.shown()) {
+        engine.role_changed(name);
+    }
     let mut warnings = role.warnings(name);
     if role.asks_pod() && clusters.is_empty() {
         warnings.push(format!(
@@ -187,7 +203,7 @@ async fn store(
     Ok(warnings.into_iter().fold(Answer::nothing(), Answer::warn))
 }
 
-fn shown(role: &Role) -> Result<Map<String, Value>, Fault> {
+fn as_fields(role: &Role) -> Result<Map<String, Value>, Fault> {
     match serde_json::to_value(role) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(Fault::bug("a role is no JSON object")),

@@ -10,6 +10,7 @@ use vault_backend::{Fault, Values};
 
 use crate::arn_guard;
 use crate::caller::Caller;
+use crate::choices::{LeafKey, LeaseStyle, SessionSharing};
 use crate::clusters::Clusters;
 use crate::config::{self, Config};
 use crate::faults;
@@ -28,7 +29,7 @@ const CALLER_TTL_STEP: u64 = 900;
 /// The name by which a role follows the mount's default issuer.
 pub(crate) const DEFAULT_ISSUER: &str = "default";
 
-/// Stored as `role/<name>`; its JSON is also what a read answers.
+/// Stored as `role/<name>`; the JSON of [`Role::shown`] is also what a read answers.
 #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Role {
@@ -57,6 +58,11 @@ pub(crate) struct Role {
     pub(crate) allow_tenant_metadata: bool,
     pub(crate) instance_properties: BTreeMap<String, String>,
     allow_caller_ttl: bool,
+    /// Default: see [`Role::sharing`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session_sharing: Option<SessionSharing>,
+    #[serde(default)]
+    pub(crate) lease: LeaseStyle,
     /// The region an answer names; default: the trust anchor's.
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<Region>,
@@ -85,6 +91,8 @@ impl Role {
             allow_tenant_metadata: values.bool("allow_tenant_metadata")?.unwrap_or(false),
             instance_properties: instance_properties(values)?,
             allow_caller_ttl: values.bool("allow_caller_ttl")?.unwrap_or(false),
+            session_sharing: values.parse("session_sharing")?,
+            lease: values.parse("lease")?.unwrap_or_default(),
             region: values.parse("region")?,
         };
         role.check_place()?;
@@ -128,6 +136,25 @@ impl Role {
         let rounded = asked.div_ceil(CALLER_TTL_STEP) * CALLER_TTL_STEP;
         SessionDuration::try_from(Duration::from_secs(rounded.min(most)))
             .map_err(|error| Fault::caller(format!("ttl: {error}")))
+    }
+
+    /// Who may have the same session: callers who are the same at AWS, unless the role says otherwise. Where the subject does not
+    /// name the caller, that would be everybody, which nobody gets unasked.
+    pub(crate) fn sharing(&self) -> SessionSharing {
+        self.session_sharing.unwrap_or(if self.names_caller() {
+            SessionSharing::Identity
+        } else {
+            SessionSharing::None
+        })
+    }
+
+    /// The role with what is in force in place of what nobody wrote. Two roles that show the same are the same.
+    pub(crate) fn shown(&self) -> Self {
+        Self { session_sharing: Some(self.sharing()), ..self.clone() }
+    }
+
+    fn names_caller(&self) -> bool {
+        self.subject.all().any(|(_, text)| text.asks_who())
     }
 
     pub(crate) fn key(&self) -> KeySpec {
@@ -194,6 +221,11 @@ impl Role {
             warnings.push(format!(
                 "common_name is not set: every caller of this role is {name:?} at AWS, and CloudTrail cannot tell them apart"
             ));
+        }
+        if self.sharing() == SessionSharing::Identity && !self.names_caller() {
+            warnings.push(
+                "session_sharing=identity and a subject that does not name the caller: all callers of this role share one session".to_owned(),
+            );
         }
         let seconds = self.session_duration.as_secs();
         if self.allow_tenant_metadata {
@@ -264,42 +296,6 @@ impl Role {
 pub(crate) struct Anchorage {
     pub(crate) trust_anchor: TrustAnchorArn,
     pub(crate) profile: ProfileArn,
-}
-
-/// The kinds of key a leaf may have: what Roles Anywhere is known to take and what is made fast enough.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum LeafKey {
-    #[default]
-    #[serde(rename = "ec-p256")]
-    EcP256,
-    #[serde(rename = "ec-p384")]
-    EcP384,
-    #[serde(rename = "rsa-2048")]
-    Rsa2048,
-}
-
-impl LeafKey {
-    fn spec(self) -> KeySpec {
-        match self {
-            Self::EcP256 => KeySpec::EcP256,
-            Self::EcP384 => KeySpec::EcP384,
-            Self::Rsa2048 => KeySpec::Rsa2048,
-        }
-    }
-}
-
-impl std::str::FromStr for LeafKey {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "ec-p256" => Ok(Self::EcP256),
-            "ec-p384" => Ok(Self::EcP384),
-            "rsa-2048" => Ok(Self::Rsa2048),
-            _ => Err("is none of ec-p256, ec-p384, rsa-2048"),
-        }
-    }
 }
 
 fn same_account(role: &RoleArn, field: &str, account: &str) -> Result<(), Fault> {

@@ -1,24 +1,25 @@
-//! From a role and a caller to a session that is fit to be handed out: a fresh leaf, CreateSession with it, both forgotten.
+//! From a role and a caller to a session: who is asking is found out for every read, the session may be one that others have.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ca::{Leaf, LeafProfile};
-use rolesanywhere::{CreateSession, Identity, Patience, Session, SessionDuration};
-use time::OffsetDateTime;
-use tokio::time::Instant;
+use ca::LeafProfile;
+use rolesanywhere::{CreateSession, SessionDuration};
+use sessions::{Ask, Freshness, Grant, Mode, Reply};
+use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
 use crate::Engine;
 use crate::caller::Caller;
-use crate::clock::{self, rfc3339};
+use crate::clock::rfc3339;
 use crate::faults;
-use crate::issuers::Loaded;
-use crate::lifetime;
+use crate::mint::{Issued, Origin, Recipe};
 use crate::place::Place;
 use crate::role::{Anchorage, Role};
+use crate::sharing::{self, Cluster, KeyParts, SessionKey};
 use crate::snapshot::Snapshot;
 
-/// AWS's side of a read ends this much before the read itself, so that the answer can say what AWS did and not only that it is late.
+/// The wait for a session ends this much before the read itself, so that the answer can say what AWS did and not only that it is late.
 const TELLING: Duration = Duration::from_millis(50);
 
 /// What a read asks for.
@@ -27,42 +28,112 @@ pub(crate) struct Wish<'a> {
     pub(crate) role: &'a str,
     /// The length the caller chose, if it chose one.
     pub(crate) ttl: Option<Duration>,
+    /// Whether the caller rather waits than has a session past its half-life.
+    pub(crate) mode: Mode,
     /// Bounds the whole read.
-    pub(crate) patience: Patience,
+    pub(crate) patience: Duration,
 }
 
 /// A session that is fit to be handed out.
 pub(crate) struct Granted {
     pub(crate) role: Role,
-    pub(crate) order: Order,
-    pub(crate) issued: Issued,
-    /// What is left of it, in whole seconds.
-    pub(crate) remaining: Duration,
+    pub(crate) key: SessionKey,
+    pub(crate) grant: Grant<Arc<Issued>, Fault>,
 }
 
-/// Makes a session for whoever sent `request`, until patience ends or the mount closes.
+/// Finds or makes a session for whoever sent `request`, until patience ends or the mount closes.
 pub(crate) async fn grant(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
     engine.active_only()?;
-    let total = wish.patience.total;
-    let work = tokio::time::timeout(total, Box::pin(make(engine, request, wish)));
-    engine.until_closed(async { work.await.unwrap_or_else(|_| Err(faults::late(total))) }).await
+    let started = Instant::now();
+    let planned = timeout(wish.patience, engine.until_closed(Box::pin(plan(engine, request, wish))));
+    let Plan { role, key, snapshot } = planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
+    let ask = ask(request, wish, &role, &key, snapshot, started.elapsed());
+    match engine.sessions.get(ask).await {
+        Reply::Granted(grant) => {
+            log(request, wish, &grant);
+            Ok(Granted { role, key, grant })
+        }
+        Reply::Denied { why, retry_in } => Err(sharing::fault(why, retry_in, started.elapsed())),
+    }
 }
 
-async fn make(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
-    let started = Instant::now();
+/// What is wanted, resolved for one caller.
+struct Plan {
+    role: Role,
+    key: SessionKey,
+    snapshot: Arc<Snapshot>,
+}
+
+async fn plan(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Plan, Fault> {
     let name = wish.role;
     let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
     let snapshot = engine.snapshot().await?;
     let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
     let caller = Caller::find(request, name, &role, &snapshot.clusters).await?;
     let order = Order::new(&snapshot, name, &role, &caller, wish.ttl, &request.mount_point)?;
-    let issued = create(&snapshot, authority, &role, &order, wish.patience, started).await?;
-    issued.log(&request.path, name);
-    let remaining = span(issued.session.expiration - clock::now());
-    if !lifetime::is_useful(issued.whole(), remaining) {
-        return Err(faults::short_session(remaining));
+    let cluster = caller.cluster().map(|(name, accessor)| Cluster::new(name, accessor));
+    let key = SessionKey::new(KeyParts {
+        role: name.to_owned(),
+        cluster,
+        config: snapshot.config_version,
+        issuer: authority.record.id.clone(),
+        call: order.call(&role),
+        leaf: order.leaf,
+    });
+    Ok(Plan { role, key, snapshot })
+}
+
+fn ask(
+    request: &Request,
+    wish: Wish<'_>,
+    role: &Role,
+    key: &SessionKey,
+    snapshot: Arc<Snapshot>,
+    spent: Duration,
+) -> Ask<SessionKey, sessions::Work<Arc<Issued>, Fault>> {
+    let recipe = Recipe { snapshot, key: key.clone(), origin: Origin::of(request) };
+    Ask {
+        key: key.clone(),
+        sharing: role.sharing().into(),
+        order: sessions::Order {
+            place: key.place(),
+            group: key.group(),
+            caller: sessions::Caller::new(turn(request)),
+            mode: wish.mode,
+            duration: Duration::from_secs(u64::from(key.parts().call.duration.as_secs())),
+            work: recipe.work(),
+        },
+        patience: wish.patience.saturating_sub(spent + TELLING),
     }
-    Ok(Granted { role, order, issued, remaining })
+}
+
+/// Whose turn a read takes: the entity's, and where there is none, the token's.
+fn turn(request: &Request) -> &str {
+    let entity = request.entity_id.as_deref().filter(|id| !id.is_empty());
+    entity.unwrap_or(&request.client_token_accessor)
+}
+
+/// Joins a read that made no session to AWS's record of the session it got; `mint.rs` does so for the one that made it.
+///
+/// Vault's audit shows `serial_number` of a leased answer once the mount is tuned to, so that the line is for whoever debugs. A
+/// container document has no serial, and audit has but one hash of it: there the line is the only join, at a level that is on by
+/// default. SDKs fetch it a few times an hour.
+fn log(request: &Request, wish: Wish<'_>, grant: &Grant<Arc<Issued>, Fault>) {
+    let Issued { session, serial, .. } = &*grant.session;
+    let (path, role, source_identity) = (&request.path, wish.role, &session.source_identity);
+    let expiration = rfc3339(session.expiration);
+    match (&grant.freshness, wish.mode) {
+        (Freshness::New, _) => {}
+        (Freshness::Stale(why), _) => {
+            tracing::warn!(path, role, serial, source_identity, expiration, %why, "served an old session: no new one could be had");
+        }
+        (_, Mode::AtOnce) => {
+            tracing::info!(path, role, serial, source_identity, expiration, "served a shared session");
+        }
+        (_, Mode::Patient) => {
+            tracing::debug!(path, role, serial, source_identity, expiration, "served a shared session");
+        }
+    }
 }
 
 /// What is to be asked of AWS for one caller.
@@ -71,15 +142,6 @@ pub(crate) struct Order {
     pub(crate) duration: SessionDuration,
     pub(crate) leaf: LeafProfile,
     pub(crate) role_session_name: Option<String>,
-}
-
-/// A session, and what is known about how it came about.
-pub(crate) struct Issued {
-    pub(crate) session: Session,
-    /// When it began: its true length is `session.expiration − began`.
-    pub(crate) began: OffsetDateTime,
-    pub(crate) serial: String,
-    pub(crate) warnings: Vec<String>,
 }
 
 impl Order {
@@ -114,84 +176,4 @@ impl Order {
             instance_properties: role.instance_properties.clone(),
         }
     }
-}
-
-impl Issued {
-    /// Its true length, which the profile may have shortened.
-    pub(crate) fn whole(&self) -> Duration {
-        span(self.session.expiration - self.began)
-    }
-
-    /// The one place where a read and AWS's own record of it meet: the request's id stands in Vault's audit, the serial number
-    /// and the source identity in `CloudTrail`.
-    fn log(&self, path: &str, role: &str) {
-        tracing::info!(
-            path,
-            role,
-            serial = self.serial,
-            source_identity = self.session.source_identity,
-            expiration = rfc3339(self.session.expiration),
-            warnings = (!self.warnings.is_empty()).then(|| self.warnings.join("; ")),
-            "issued a session"
-        );
-    }
-}
-
-/// Makes the session that `order` asks for, within the `patience` of a read that has `started`.
-async fn create(
-    snapshot: &Snapshot,
-    issuer: &Loaded,
-    role: &Role,
-    order: &Order,
-    patience: Patience,
-    started: Instant,
-) -> Result<Issued, Fault> {
-    let leaf = issue(issuer, &order.leaf).await?;
-    let identity = Identity::new(leaf.certificate_der.clone(), issuer.issuer.path(), leaf.key_pkcs8.expose())
-        .map_err(faults::identity)?;
-    let left = after(patience, started.elapsed() + TELLING);
-    let session = snapshot
-        .client
-        .create_session(&identity, &order.call(role), clock::now, left)
-        .await
-        .map_err(|error| faults::create_session(&error))?;
-    let began = clock::now();
-    let warnings = warnings(order, &leaf, &session, began);
-    Ok(Issued { session, began, serial: leaf.serial.to_string(), warnings })
-}
-
-/// What is left of `patience` when `spent` is over.
-fn after(patience: Patience, spent: Duration) -> Patience {
-    let Patience { total, retries } = patience;
-    Patience { total: total.saturating_sub(spent), retries: retries.saturating_sub(spent) }
-}
-
-/// A span of whole seconds, zero when `left` is negative.
-fn span(left: time::Duration) -> Duration {
-    Duration::from_secs(u64::try_from(left.whole_seconds()).unwrap_or(0))
-}
-
-/// An RSA key takes so long to make that it must not hold up the other requests of this thread.
-async fn issue(issuer: &Loaded, profile: &LeafProfile) -> Result<Leaf, Fault> {
-    if !profile.key.is_slow() {
-        return issuer.issuer.issue(profile, clock::now()).map_err(faults::ca);
-    }
-    let (issuer, profile) = (issuer.issuer.clone(), profile.clone());
-    tokio::task::spawn_blocking(move || issuer.issue(&profile, clock::now()))
-        .await
-        .map_err(Fault::bug)?
-        .map_err(faults::ca)
-}
-
-fn warnings(order: &Order, leaf: &Leaf, session: &Session, began: OffsetDateTime) -> Vec<String> {
-    let mut warnings: Vec<String> = leaf.warnings.iter().map(ToString::to_string).collect();
-    let asked = order.duration.as_secs();
-    let given = (session.expiration - began).whole_seconds();
-    // AWS counts from its own clock; a few seconds of difference are no clamp.
-    if given + 30 < i64::from(asked) {
-        warnings.push(format!(
-            "AWS gave a session of {given} s where {asked} s were asked for: the profile's durationSeconds is shorter"
-        ));
-    }
-    warnings
 }

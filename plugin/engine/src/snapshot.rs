@@ -17,6 +17,8 @@ use crate::store::Store;
 /// What a request needs beside its role. Requests in flight keep the one they began with.
 pub(crate) struct Snapshot {
     pub(crate) config: Config,
+    /// Counts what made sessions of an earlier config void.
+    pub(crate) config_version: u64,
     pub(crate) issuers: Issuers,
     pub(crate) clusters: Clusters,
     pub(crate) client: Client,
@@ -27,16 +29,26 @@ pub(crate) struct Snapshots {
     current: ArcSwapOption<Snapshot>,
     /// Counts what made a snapshot stale, so that one read before a change is never published after it.
     changes: AtomicU64,
+    config_version: AtomicU64,
     loading: Mutex<()>,
 }
 
 impl Snapshots {
     pub(crate) fn new() -> Self {
-        Self { current: ArcSwapOption::empty(), changes: AtomicU64::new(0), loading: Mutex::new(()) }
+        Self {
+            current: ArcSwapOption::empty(),
+            changes: AtomicU64::new(0),
+            config_version: AtomicU64::new(0),
+            loading: Mutex::new(()),
+        }
     }
 
-    /// The current snapshot, read from storage when there is none.
-    pub(crate) async fn get(&self, store: &Store) -> Result<Arc<Snapshot>, Fault> {
+    /// The current snapshot, read from storage and shown to `fresh` when there is none.
+    pub(crate) async fn get(
+        &self,
+        store: &Store,
+        fresh: impl FnOnce(&Snapshot),
+    ) -> Result<Arc<Snapshot>, Fault> {
         if let Some(current) = self.current.load_full() {
             return Ok(current);
         }
@@ -45,12 +57,19 @@ impl Snapshots {
             return Ok(current);
         }
         let before = self.changes.load(Ordering::SeqCst);
-        let fresh = Arc::new(Snapshot::load(store).await?);
-        self.current.store(Some(Arc::clone(&fresh)));
+        let loaded = Arc::new(Snapshot::load(store, self.config_version.load(Ordering::SeqCst)).await?);
+        fresh(&loaded);
+        self.current.store(Some(Arc::clone(&loaded)));
         if self.changes.load(Ordering::SeqCst) != before {
             self.current.store(None);
         }
-        Ok(fresh)
+        Ok(loaded)
+    }
+
+    /// Says that sessions of the config before this moment are void; called when storage has the new one.
+    pub(crate) fn void_config(&self) {
+        self.config_version.fetch_add(1, Ordering::SeqCst);
+        self.drop_current();
     }
 
     /// Says that what a snapshot holds has changed in storage.
@@ -61,10 +80,11 @@ impl Snapshots {
 }
 
 impl Snapshot {
-    async fn load(store: &Store) -> Result<Self, Fault> {
+    /// The version is read before the config: an old one with a new config voids too much, never too little.
+    async fn load(store: &Store, config_version: u64) -> Result<Self, Fault> {
         let config = store.config().await?.unwrap_or_default();
         let client = Client::new(&config.settings()).map_err(faults::client)?;
         let (issuers, clusters) = (Issuers::load(store).await?, Clusters::load(store).await?);
-        Ok(Self { config, issuers, clusters, client })
+        Ok(Self { config, config_version, issuers, clusters, client })
     }
 }

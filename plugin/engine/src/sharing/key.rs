@@ -35,6 +35,12 @@ pub(crate) struct Cluster {
     pub(crate) accessor: String,
 }
 
+impl Cluster {
+    pub(crate) fn new(name: &str, accessor: &str) -> Self {
+        Self { name: name.to_owned(), accessor: accessor.to_owned() }
+    }
+}
+
 /// [`KeyParts`] behind a pointer, hashed once.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionKey(Arc<Hashed>);
@@ -54,12 +60,21 @@ impl SessionKey {
         Self(Arc::new(Hashed { hash, parts }))
     }
 
+    pub(crate) fn parts(&self) -> &KeyParts {
+        &self.0.parts
+    }
+
     pub(crate) fn role(&self) -> &str {
         &self.0.parts.role
     }
 
     pub(crate) fn issuer(&self) -> &str {
         &self.0.parts.issuer
+    }
+
+    /// Whether it is of a caller from this cluster.
+    pub(crate) fn is_of_cluster(&self, name: &str) -> bool {
+        self.0.parts.cluster.as_ref().is_some_and(|cluster| cluster.name == name)
     }
 
     /// Account and region: what one quota of AWS covers.

@@ -1,0 +1,149 @@
+//! One session made: a fresh leaf, CreateSession with it, both forgotten.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ca::{Leaf, LeafProfile};
+use rolesanywhere::{Identity, Patience, Session, SessionDuration};
+use sessions::{Made, Outcome, Work};
+use time::OffsetDateTime;
+use tracing::{Instrument as _, info_span};
+use vault_backend::{Fault, Request};
+
+use crate::clock::{self, rfc3339};
+use crate::faults;
+use crate::issuers::Loaded;
+use crate::lifetime;
+use crate::sharing::{self, SessionKey};
+use crate::snapshot::Snapshot;
+
+/// A session, and what is known about how it came about. One value for all who share it; its secrets are overwritten when the
+/// last of them and the cache are done with it.
+pub(crate) struct Issued {
+    pub(crate) session: Session,
+    /// When it came.
+    pub(crate) began: OffsetDateTime,
+    pub(crate) serial: String,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How the sessions of one key are made. Beside the key it holds only what the key pins: the snapshot of its config and issuer.
+pub(crate) struct Recipe {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) key: SessionKey,
+    pub(crate) origin: Origin,
+}
+
+/// The request that first asked, for the log.
+pub(crate) struct Origin {
+    mount: String,
+    request_id: String,
+    path: String,
+}
+
+type Attempt = Outcome<Arc<Issued>, Fault>;
+
+impl Origin {
+    pub(crate) fn of(request: &Request) -> Self {
+        let (mount, request_id, path) = (&request.mount_point, &request.id, &request.path);
+        Self { mount: mount.clone(), request_id: request_id.clone(), path: path.clone() }
+    }
+}
+
+impl Recipe {
+    /// The work of a flight, one CreateSession each time.
+    pub(crate) fn work(self) -> Work<Arc<Issued>, Fault> {
+        let (recipe, renews) = (Arc::new(self), Arc::new(AtomicBool::new(false)));
+        sessions::work(move || {
+            let (recipe, renews) = (Arc::clone(&recipe), Arc::clone(&renews));
+            async move {
+                let Origin { mount, request_id, path } = &recipe.origin;
+                let span = info_span!("session", mount, request_id, path);
+                let made = recipe.make().instrument(span.clone()).await;
+                made.map_or_else(std::convert::identity, |issued| {
+                    span.in_scope(|| issued.log(recipe.key.role(), renews.swap(true, Ordering::Relaxed)));
+                    let expiration = issued.session.expiration;
+                    Outcome::Made(Made { session: Arc::new(issued), expiration })
+                })
+            }
+        })
+    }
+
+    async fn make(&self) -> Result<Issued, Attempt> {
+        let parts = self.key.parts();
+        let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Outcome::Lost)?;
+        let leaf = issue(authority, &parts.leaf).await.map_err(Outcome::Refused)?;
+        let identity =
+            Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
+                .map_err(|error| Outcome::Refused(faults::identity(error)))?;
+        let session = self
+            .snapshot
+            .client
+            .create_session(&identity, &parts.call, clock::now, self.one_attempt())
+            .await
+            .map_err(|error| sharing::failed(&error))?;
+        let began = clock::now();
+        let warnings = warnings(parts.call.duration, &leaf, &session, began);
+        let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };
+        issued.check().map_err(Outcome::Refused)?;
+        Ok(issued)
+    }
+
+    /// The service repeats and pauses, for all callers together.
+    fn one_attempt(&self) -> Patience {
+        Patience { total: self.snapshot.config.flight_timeout(), retries: Duration::ZERO }
+    }
+}
+
+impl Issued {
+    /// A fresh session that is over, or nearly, comes of two clocks that differ.
+    fn check(&self) -> Result<(), Fault> {
+        let whole = span(self.session.expiration - self.began);
+        if lifetime::is_useful(whole, whole) { Ok(()) } else { Err(faults::short_session(whole)) }
+    }
+
+    /// One of the two places where reads and AWS's own record meet, the other is `session.rs`: the request's id stands in Vault's
+    /// audit, the serial number and the source identity in `CloudTrail`.
+    fn log(&self, role: &str, is_renewal: bool) {
+        let message = if is_renewal { "renewed a session ahead of need" } else { "issued a session" };
+        tracing::info!(
+            role,
+            serial = self.serial,
+            source_identity = self.session.source_identity,
+            expiration = rfc3339(self.session.expiration),
+            warnings = (!self.warnings.is_empty()).then(|| self.warnings.join("; ")),
+            "{message}"
+        );
+    }
+}
+
+/// A span of whole seconds, zero when `left` is negative.
+fn span(left: time::Duration) -> Duration {
+    Duration::from_secs(u64::try_from(left.whole_seconds()).unwrap_or(0))
+}
+
+/// An RSA key takes so long to make that it must not hold up the other requests of this thread.
+async fn issue(issuer: &Loaded, profile: &LeafProfile) -> Result<Leaf, Fault> {
+    if !profile.key.is_slow() {
+        return issuer.issuer.issue(profile, clock::now()).map_err(faults::ca);
+    }
+    let (issuer, profile) = (issuer.issuer.clone(), profile.clone());
+    tokio::task::spawn_blocking(move || issuer.issue(&profile, clock::now()))
+        .await
+        .map_err(Fault::bug)?
+        .map_err(faults::ca)
+}
+
+fn warnings(asked: SessionDuration, leaf: &Leaf, session: &Session, began: OffsetDateTime) -> Vec<String> {
+    let mut warnings: Vec<String> = leaf.warnings.iter().map(ToString::to_string).collect();
+    let asked = asked.as_secs();
+    let given = (session.expiration - began).whole_seconds();
+    // AWS counts from its own clock; a few seconds of difference are no clamp.
+    if given + 30 < i64::from(asked) {
+        warnings.push(format!(
+            "AWS gave a session of {given} s where {asked} s were asked for: the profile's durationSeconds is shorter"
+        ));
+    }
+    warnings
+}
