@@ -17,6 +17,8 @@ pub struct Knobs {
     pub fail_next: FailNext,
     /// How many of the next connections are closed after the request arrived, without a reply.
     pub drop_next: u32,
+    /// Of a hundred calls, how many more fail, spread evenly: a 503, a closed connection and a `429`, in turn.
+    pub unwell_percent: u32,
     /// How far the emulator's clock is ahead of the machine's; negative is behind.
     pub clock_offset_seconds: i64,
     /// The least `durationSeconds` that `CreateProfile` and `UpdateProfile` take; AWS's is 900. A profile in the state
@@ -31,6 +33,24 @@ pub struct Knobs {
     /// 0 answers the same way each time. Any other number varies what AWS leaves open (the order of members, unknown
     /// members, suffixed error types, a final period), the same way in each run.
     pub seed: u64,
+}
+
+/// Where [`Knobs::unwell_percent`] stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unwell {
+    hundredths: u32,
+    faults: u32,
+}
+
+impl Unwell {
+    fn next(&mut self, percent: u32) -> Option<Fault> {
+        self.hundredths += percent.min(100);
+        self.hundredths.checked_sub(100).map(|left| {
+            self.hundredths = left;
+            self.faults += 1;
+            [Fault::Fail(503), Fault::Drop, Fault::Throttle][self.faults as usize % 3]
+        })
+    }
 }
 
 /// A burst of 5xx answers.
@@ -80,7 +100,7 @@ pub(crate) enum Fault {
 
 impl Knobs {
     /// The fault that hits the next call, if one is pending; it is then used up.
-    pub(crate) fn take_fault(&mut self) -> Option<Fault> {
+    pub(crate) fn take_fault(&mut self, unwell: &mut Unwell) -> Option<Fault> {
         if take_one(&mut self.drop_next) {
             Some(Fault::Drop)
         } else if take_one(&mut self.fail_next.count) {
@@ -88,7 +108,7 @@ impl Knobs {
         } else if take_one(&mut self.throttle_next) {
             Some(Fault::Throttle)
         } else {
-            None
+            unwell.next(self.unwell_percent)
         }
     }
 }
@@ -140,9 +160,21 @@ mod tests {
         let mut knobs =
             Knobs { drop_next: 1, fail_next: FailNext { count: 1, status: 500 }, ..Knobs::default() };
 
-        let faults: Vec<_> = (0..3).map(|_| knobs.take_fault()).collect();
+        let faults: Vec<_> = (0..3).map(|_| knobs.take_fault(&mut Unwell::default())).collect();
 
         assert_eq!(faults, [Some(Fault::Drop), Some(Fault::Fail(500)), None]);
+    }
+
+    #[test]
+    fn an_aws_that_is_unwell_fails_evenly_and_in_each_of_its_ways() {
+        let mut knobs = Knobs { unwell_percent: 30, ..Knobs::default() };
+
+        let mut unwell = Unwell::default();
+        let faults: Vec<_> = (0..100).map(|_| knobs.take_fault(&mut unwell)).collect();
+
+        let of = |fault| faults.iter().filter(|taken| **taken == Some(fault)).count();
+        assert_eq!([of(Fault::Drop), of(Fault::Throttle), of(Fault::Fail(503))], [10, 10, 10]);
+        assert!(faults.chunks(10).all(|ten| ten.iter().flatten().count() == 3), "not evenly: {faults:?}");
     }
 
     #[test]

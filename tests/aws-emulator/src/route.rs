@@ -67,7 +67,7 @@ fn answer_sts(world: &World, call: &Call) -> Reply {
 fn answer_roles_anywhere(world: &World, call: &Call) -> Fate {
     let (ticket, fault) = {
         let mut inner = world.lock();
-        (inner.ticket(), inner.knobs.take_fault())
+        (inner.ticket(), inner.take_fault())
     };
     let mut entry = Entry {
         operation: management::operation(call).to_owned(),

@@ -12,7 +12,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     clock,
     create_session::{Credentials, Grant, assumed_role_arn, uuid},
-    knobs::{Knobs, Window},
+    knobs::{Fault, Knobs, Unwell, Window},
     log::LogEntry,
     state::State,
     variation::Variation,
@@ -58,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) state: Arc<State>,
     pub(crate) knobs: Knobs,
     pub(crate) window: Window,
+    unwell: Unwell,
     pub(crate) log: VecDeque<LogEntry>,
     sessions: Vec<LiveSession>,
     by_key: HashMap<String, usize>,
@@ -74,6 +75,7 @@ impl World {
             state: Arc::new(state),
             knobs: Knobs::default(),
             window: Window::default(),
+            unwell: Unwell::default(),
             log: VecDeque::new(),
             sessions: Vec::new(),
             by_key: HashMap::new(),
@@ -101,6 +103,11 @@ impl Inner {
         self.requests += 1;
         let request_id = uuid(&crate::create_session::random());
         Ticket { request_id, variation: Variation::new(self.knobs.seed, self.requests) }
+    }
+
+    /// The fault that hits the next call, if one does; it is then used up.
+    pub(crate) fn take_fault(&mut self) -> Option<Fault> {
+        self.knobs.take_fault(&mut self.unwell)
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {

@@ -1,5 +1,6 @@
 //! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
-//! write is refused, the scripts of `vault-config/`, the Agents that run its configuration files, and clusters for pods to log in from.
+//! write is refused, the scripts of `vault-config/`, the Agents that run its configuration files, clusters for pods to log in
+//! from, and users for whom a name is enough.
 //!
 //! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
 
@@ -8,6 +9,7 @@ pub mod kubernetes;
 pub mod paper;
 mod refusal;
 mod script;
+pub mod users;
 
 pub use refusal::{refused_write, unchanged_by};
 pub use script::{config_file, script, short_sessions};

@@ -1,7 +1,12 @@
 //! AWS answers with something that is no session: each a clear error, nothing lost, no secret in the text.
 
-use harness::{Reply, Stage};
+use std::time::Duration;
+
+use harness::{Reply, Stage, until};
 use serde_json::{Value, json};
+
+/// For five seconds the engine repeats an answer that asking again would not change.
+const REMEMBERED: Duration = Duration::from_secs(15);
 
 /// Reads once with AWS answering in a wrong way, and then once with it well again.
 async fn read_with(knobs: Value) -> Reply {
@@ -15,7 +20,10 @@ async fn read_with(knobs: Value) -> Reply {
     let broken = stage.creds("demo").await;
 
     stage.knobs(json!({ "answer": "normal" })).await;
-    let well = stage.creds("demo").await.ok();
+    let well = until("a session", REMEMBERED, async || {
+        Some(stage.creds("demo").await).filter(|reply| reply.status == 200)
+    })
+    .await;
     stage.caller(&well).await.unwrap();
     broken
 }

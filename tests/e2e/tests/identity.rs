@@ -1,9 +1,12 @@
-//! Pods of two clusters and AWS: each arrives as itself, and nobody as somebody else.
+//! Pods of two clusters and AWS: each arrives as itself, and nobody as somebody else. Pods that are the same share a session, so the
+//! one that got in first leaves one behind in most stories, for the others not to get.
+
+use std::time::Duration;
 
 use e2e::kubernetes::Cluster;
 use e2e::script;
 use harness::binaries::PLUGIN;
-use harness::{ACCOUNT, Api, Reply, Stage, TRUST_ANCHOR_ARN};
+use harness::{ACCOUNT, Api, Reply, Stage, TRUST_ANCHOR_ARN, until};
 use serde_json::{Value, json};
 
 const PAYMENTS_ARN: &str = "arn:aws:iam::111122223333:role/payments";
@@ -173,7 +176,12 @@ async fn the_same_names_in_another_cluster_do_not() {
 
     refused_by_aws(&other);
     pods.trust(json!({ "aws:PrincipalTag/x509Subject/CN": "dev.payments.api" })).await;
-    let _ = pods.dev("payments", "api").await.creds().await.ok();
+    let dev = pods.dev("payments", "api").await;
+    let answer = until("the cure to be seen", Duration::from_secs(15), async || {
+        Some(dev.creds().await).filter(|reply| reply.status == 200)
+    })
+    .await;
+    assert_eq!(answer.string("source_identity"), "CN=dev.payments.api");
 }
 
 #[tokio::test]
@@ -183,10 +191,46 @@ async fn each_condition_alone_keeps_the_neighbour_out() {
 
     for key in ["aws:PrincipalTag/x509Subject/CN", "aws:PrincipalTag/x509SAN/URI", "sts:SourceIdentity"] {
         pods.trust(json!({ key: conditions()[key] })).await;
+        // a change of the role ends what is known of earlier conditions
+        let changed = json!({ "instance_properties": { "condition": key } });
+        let _ = pods.stage.root().patch("iamra/roles/pods", changed).await.ok();
 
         let _ = api.creds().await.ok();
         refused_by_aws(&web.creds().await);
     }
+    assert_eq!(pods.stage.sessions().await.len(), 3);
+}
+
+#[tokio::test]
+async fn pods_that_are_the_same_share_a_session_and_those_of_another_cluster_do_not() {
+    let pods = Pods::new().await;
+    pods.trust(json!({ "aws:SourceAccount": ACCOUNT })).await;
+    let (one, twin) = (pods.prod("payments", "api").await, pods.prod("payments", "api").await);
+    let other = pods.dev("payments", "api").await;
+
+    let (mine, same) = (one.creds().await.ok(), twin.creds().await.ok());
+    let theirs = other.creds().await.ok();
+
+    assert_eq!(mine.string("access_key"), same.string("access_key"));
+    assert_ne!(mine.string("access_key"), theirs.string("access_key"));
+    assert_eq!(theirs.string("source_identity"), "CN=dev.payments.api");
+    assert_eq!(pods.stage.sessions().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_mount_that_takes_a_clusters_name_does_not_take_its_sessions() {
+    let pods = Pods::new().await;
+    let (prod, dev) = (pods.prod("payments", "api").await, pods.dev("payments", "api").await);
+    let before = prod.creds().await.ok();
+    let accessor = pods.accessor("dev").await;
+
+    let _ = pods.stage.root().delete("iamra/clusters/dev").await.ok();
+    let _ = pods.stage.root().write("iamra/clusters/prod", json!({ "accessor": accessor })).await.ok();
+    let after = dev.creds().await.ok();
+
+    assert_eq!(after.string("source_identity"), "CN=prod.payments.api");
+    assert_ne!(before.string("access_key"), after.string("access_key"));
+    assert_eq!(prod.creds().await.status, 400, "the old mount is no cluster any more");
 }
 
 #[tokio::test]
@@ -280,6 +324,7 @@ async fn a_second_mount_knows_no_cluster_and_its_ca_opens_nothing() {
     let _ = root.write("second/config", pods.stage.config()).await.ok();
     let written = root.write("second/roles/pods", role()).await.ok();
     let api = pods.prod("payments", "api").await;
+    let _ = api.creds().await.ok();
 
     let unregistered = api.api.read("second/creds/pods").await.refused(400);
     let accessor = pods.accessor("prod").await;

@@ -1,4 +1,4 @@
-//! Reads do not wait for each other.
+//! Reads that make a session each do not wait for each other, where the rate allows it.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,10 @@ use tokio::task::JoinSet;
 #[tokio::test]
 async fn ten_reads_in_parallel_take_about_as_long_as_one() {
     let stage = Stage::dev().await;
+    let mut config = stage.config();
+    config["rate_limit"] = json!(100);
+    config["rate_burst"] = json!(100);
+    let _ = stage.root().write("iamra/config", config).await.ok();
     let _ = stage.creds("demo").await.ok();
     stage.knobs(json!({ "latency_ms": 200 })).await;
 

@@ -1,0 +1,82 @@
+//! Identities that log in with nothing but a name, and an engine role that knows them by it.
+
+use harness::{Api, Stage, until};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The engine role of all users.
+pub const ROLE: &str = "app";
+const POLICY: &str = r#"
+path "iamra/creds/app" { capabilities = ["read", "update"] }
+path "iamra/container/app" { capabilities = ["read"] }
+"#;
+
+/// A stage on which every name can log in and read `app` as itself.
+pub struct Users {
+    /// The Vault and the AWS.
+    pub stage: Stage,
+    accessor: String,
+}
+
+impl Users {
+    /// The usual role: the subject names the caller, so that sessions are shared by identity.
+    pub async fn new() -> Users {
+        let stage = Stage::dev().await;
+        let root = stage.root();
+        let _ = root.write("sys/policies/acl/app", json!({ "policy": POLICY })).await.ok();
+        let _ = root.write("sys/auth/approle", json!({ "type": "approle" })).await.ok();
+        let accessor = root.read("sys/auth/approle").await.ok().string("accessor").to_owned();
+        let users = Users { stage, accessor };
+        let _ = users.write_role(json!({})).await;
+        users
+    }
+
+    /// Writes the role with further fields, as a controller would: whole.
+    pub async fn write_role(&self, more: Value) -> Vec<String> {
+        let name = format!("{{{{identity.entity.aliases.{}.name}}}}", self.accessor);
+        let mut role = json!({ "role_arn": harness::ROLE_ARN, "common_name": name });
+        merge(&mut role, &more);
+        self.stage.root().write("iamra/roles/app", role).await.ok().warnings()
+    }
+
+    /// Writes the mount's config with further fields.
+    pub async fn configure(&self, more: Value) {
+        let mut config = self.stage.config();
+        merge(&mut config, &more);
+        let _ = self.stage.root().write("iamra/config", config).await.ok();
+    }
+
+    /// A fresh token of the user called `name`.
+    ///
+    /// # Panics
+    /// When Vault gives none.
+    pub async fn login(&self, name: &str) -> Api {
+        let path = format!("auth/approle/role/{name}");
+        let root = self.stage.root();
+        let role =
+            json!({ "bind_secret_id": false, "token_bound_cidrs": "127.0.0.1/32", "token_policies": "app" });
+        let _ = root.write(&path, role).await.ok();
+        let _ = root.write(&format!("{path}/role-id"), json!({ "role_id": name })).await.ok();
+        let login = root.without_token().write("auth/approle/login", json!({ "role_id": name })).await.ok();
+        root.with_token(login.body["auth"]["client_token"].as_str().expect("a token"))
+    }
+
+    /// How many CreateSession calls AWS has seen, however they ended.
+    pub async fn calls(&self) -> usize {
+        self.stage.aws_log().await.iter().filter(|entry| entry["operation"] == "CreateSession").count()
+    }
+
+    /// Waits until AWS has seen so many.
+    pub async fn called(&self, times: usize) {
+        until(&format!("{times} calls of CreateSession"), Duration::from_secs(20), async || {
+            (self.calls().await >= times).then_some(())
+        })
+        .await;
+    }
+}
+
+fn merge(whole: &mut Value, more: &Value) {
+    for (key, value) in more.as_object().into_iter().flatten() {
+        whole[key] = value.clone();
+    }
+}
