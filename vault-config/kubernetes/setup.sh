@@ -201,9 +201,10 @@ set_up_role() { # whose, further fields of the engine role...
     write_auth_role 1h 24h
 }
 
+# The auth role lets nobody else in, so that all who read are the same at AWS.
 set_up_account() {
     set_up_role "$common_name" "organization=$cluster" "organizational_unit=$namespace" \
-        "uri_sans=spiffe://$cluster/ns/$namespace/sa/$account"
+        "uri_sans=spiffe://$cluster/ns/$namespace/sa/$account" session_sharing=identity
     printf '%s/%s is %s in AWS, through %s and auth/%s\n' "$namespace" "$account" "$common_name" "$mount/roles/$name" "$auth/role/$name"
 }
 

@@ -222,11 +222,6 @@ impl Role {
                 "common_name is not set: every caller of this role is {name:?} at AWS, and CloudTrail cannot tell them apart"
             ));
         }
-        if self.sharing() == SessionSharing::Identity && !self.names_caller() {
-            warnings.push(
-                "session_sharing=identity and a subject that does not name the caller: all callers of this role share one session".to_owned(),
-            );
-        }
         let seconds = self.session_duration.as_secs();
         if self.allow_tenant_metadata {
             warnings.push(

@@ -58,6 +58,24 @@ fn waiters_are_told_after_the_retries_and_the_flight_goes_on() {
 }
 
 #[test]
+fn a_caller_whose_patience_ends_before_the_next_attempt_is_told_at_once() {
+    let mut world = World::usual();
+    world.wait(ask(1, "a"));
+    for _ in 0..8 {
+        world.land(unreachable);
+        world.pass(seconds(31));
+    }
+    world.land(unreachable);
+
+    let reply = world.done(at_once(ask(1, "b")));
+
+    assert_eq!(why(&reply), Why::Unreachable("no route"));
+    world.pass(seconds(31));
+    world.land(World::session);
+    assert_eq!(freshness(world.done(at_once(ask(1, "b")))), Freshness::Shared);
+}
+
+#[test]
 fn a_hasty_caller_is_told_after_one_more_attempt() {
     let mut world = World::usual();
     let waiter = world.wait(at_once(ask(1, "a")));

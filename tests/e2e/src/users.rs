@@ -1,11 +1,10 @@
 //! Identities that log in with nothing but a name, and an engine role that knows them by it.
 
-use harness::{Api, Stage, until};
-use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The engine role of all users.
-pub const ROLE: &str = "app";
+use harness::{Api, Stage, until};
+use serde_json::{Value, json};
+
 const POLICY: &str = r#"
 path "iamra/creds/app" { capabilities = ["read", "update"] }
 path "iamra/container/app" { capabilities = ["read"] }
@@ -27,16 +26,16 @@ impl Users {
         let _ = root.write("sys/auth/approle", json!({ "type": "approle" })).await.ok();
         let accessor = root.read("sys/auth/approle").await.ok().string("accessor").to_owned();
         let users = Users { stage, accessor };
-        let _ = users.write_role(json!({})).await;
+        users.write_role(json!({})).await;
         users
     }
 
     /// Writes the role with further fields, as a controller would: whole.
-    pub async fn write_role(&self, more: Value) -> Vec<String> {
+    pub async fn write_role(&self, more: Value) {
         let name = format!("{{{{identity.entity.aliases.{}.name}}}}", self.accessor);
         let mut role = json!({ "role_arn": harness::ROLE_ARN, "common_name": name });
         merge(&mut role, &more);
-        self.stage.root().write("iamra/roles/app", role).await.ok().warnings()
+        let _ = self.stage.root().write("iamra/roles/app", role).await.ok();
     }
 
     /// Writes the mount's config with further fields.

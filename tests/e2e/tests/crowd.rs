@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use e2e::host::in_document;
@@ -37,8 +37,8 @@ struct Reader {
 async fn a_crowd_meets_a_killed_plugin_and_an_unwell_aws_and_each_reader_has_its_own_and_whole() {
     let users = Users::new().await;
     short_sessions(&users.stage, SESSION).await;
-    let _ = users.write_role(json!({ "lease": "static" })).await;
-    let (over, kills) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    users.write_role(json!({ "lease": "static" })).await;
+    let over = Arc::new(AtomicBool::new(false));
     let mut apis = Vec::new();
     for number in 0..IDENTITIES {
         let name = format!("user-{number}");
@@ -57,7 +57,6 @@ async fn a_crowd_meets_a_killed_plugin_and_an_unwell_aws_and_each_reader_has_its
         tokio::time::sleep_until(began + at).await;
         let pids = users.stage.vault.plugin_pids();
         pids.iter().copied().for_each(kill);
-        kills.fetch_add(1, Relaxed);
         until("a new plugin process", Duration::from_secs(10), async || {
             users.stage.vault.plugin_pids().iter().any(|pid| !pids.contains(pid)).then_some(())
         })

@@ -63,14 +63,25 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
     }
 
     fn ask_for_new(&mut self, now: Moment, ask: Ask<K, W>) -> Step<S, E> {
-        let mode = ask.order.mode;
+        let (mode, patience) = (ask.order.mode, ask.patience);
         if let Some((why, left)) = self.refusals.of(now.steady, &ask.key) {
             return Step::Done(self.denied(why, left));
         }
         match self.join(now, ask) {
-            Ok(flight) => Step::Wait(self.wait_for(flight, mode)),
+            Ok(flight) => match self.vain(now, flight, patience) {
+                Some((why, left)) => Step::Done(self.denied(why, left)),
+                None => Step::Wait(self.wait_for(flight, mode)),
+            },
             Err(why) => Step::Done(self.denied(why, FULL_HINT)),
         }
+    }
+
+    /// Why it is vain to wait for a flight that has failed and rests for longer than the caller has patience.
+    fn vain(&self, now: Moment, id: FlightId, patience: Duration) -> Option<(Why<E>, Duration)> {
+        let flight = self.flights.get(&id)?;
+        let Phase::Resting(until) = flight.phase else { return None };
+        let left = until.saturating_sub(now.steady);
+        flight.last.clone().filter(|_| left >= patience).map(|why| (why, left))
     }
 
     /// A usable session is there, and past its half-life.

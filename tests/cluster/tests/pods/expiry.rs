@@ -46,7 +46,8 @@ async fn with_a_file_the_file_is_renewed_in_time_but_the_process_that_read_it_on
         keys.insert(key);
         sleep(Duration::from_secs(5)).await;
     }
-    assert!(keys.len() >= 5, "the file was renewed {} times in two and a half sessions", keys.len() - 1);
+    // a shared session is replaced after 25 to 33 seconds, or, where the Agent came a moment too early for that, after 44 at most
+    assert!(keys.len() >= 4, "the file was renewed {} times in two and a half sessions", keys.len() - 1);
     let (good, bad): (Vec<Call>, Vec<Call>) =
         team.calls(&pod).await.into_iter().partition(|call| call.outcome.is_ok());
     assert_eq!(sessions(&good), 1, "an SDK reads the file once");
