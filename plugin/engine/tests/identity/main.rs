@@ -2,11 +2,13 @@
 
 #![expect(clippy::large_futures, reason = "a test polls one future, and its size is of no matter")]
 
+mod aws;
 mod callers;
 mod clusters;
 mod hostile;
 #[path = "../mounts/mod.rs"]
 mod mounts;
+mod warm;
 
 use serde_json::{Value, json};
 use vault_backend::Entity;
