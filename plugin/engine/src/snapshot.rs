@@ -30,7 +30,8 @@ pub(crate) struct Snapshots {
     /// Counts what made a snapshot stale, so that one read before a change is never published after it.
     changes: AtomicU64,
     config_version: AtomicU64,
-    loading: Mutex<()>,
+    /// Taken while loading, one at a time: the last client, which serves on as long as its config does, warm connections and all.
+    client: Mutex<Option<(Config, Client)>>,
 }
 
 impl Snapshots {
@@ -39,7 +40,7 @@ impl Snapshots {
             current: ArcSwapOption::empty(),
             changes: AtomicU64::new(0),
             config_version: AtomicU64::new(0),
-            loading: Mutex::new(()),
+            client: Mutex::new(None),
         }
     }
 
@@ -52,12 +53,13 @@ impl Snapshots {
         if let Some(current) = self.current.load_full() {
             return Ok(current);
         }
-        let _one_at_a_time = self.loading.lock().await;
+        let mut client = self.client.lock().await;
         if let Some(current) = self.current.load_full() {
             return Ok(current);
         }
         let before = self.changes.load(Ordering::SeqCst);
-        let loaded = Arc::new(Snapshot::load(store, self.config_version.load(Ordering::SeqCst)).await?);
+        let loaded =
+            Arc::new(Snapshot::load(store, self.config_version.load(Ordering::SeqCst), &mut client).await?);
         fresh(&loaded);
         self.current.store(Some(Arc::clone(&loaded)));
         if self.changes.load(Ordering::SeqCst) != before {
@@ -81,9 +83,17 @@ impl Snapshots {
 
 impl Snapshot {
     /// The version is read before the config: an old one with a new config voids too much, never too little.
-    async fn load(store: &Store, config_version: u64) -> Result<Self, Fault> {
+    async fn load(
+        store: &Store,
+        config_version: u64,
+        known: &mut Option<(Config, Client)>,
+    ) -> Result<Self, Fault> {
         let config = store.config().await?.unwrap_or_default();
-        let client = Client::new(&config.settings()).map_err(faults::client)?;
+        let client = match known {
+            Some((same, client)) if *same == config => client.clone(),
+            _ => Client::new(&config.settings()).map_err(faults::client)?,
+        };
+        *known = Some((config.clone(), client.clone()));
         let (issuers, clusters) = (Issuers::load(store).await?, Clusters::load(store).await?);
         Ok(Self { config, config_version, issuers, clusters, client })
     }
