@@ -53,6 +53,7 @@ async fn the_certificate_names_cluster_namespace_and_service_account() {
     assert_eq!(data["organizational_unit"], json!(["payments"]));
     assert_eq!(data["uri_sans"], json!(["spiffe://prod/ns/payments/sa/api"]));
     assert_eq!(data["session_duration"], 14_400);
+    assert_eq!(data["session_sharing"], "identity");
 }
 
 #[tokio::test]
