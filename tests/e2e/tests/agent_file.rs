@@ -89,6 +89,22 @@ async fn the_credential_process_document_is_renewed_before_each_end_of_a_session
 }
 
 #[tokio::test]
+async fn without_leases_the_agent_reads_again_when_the_answer_says_so() {
+    let stage = Stage::dev().await;
+    short_sessions(&stage, 10).await;
+    let host = Host::start(&stage, "agent", FILE.0, AN_HOUR).await;
+    let _ = first(&host, FILE.1).await;
+    let without = json!({ "lease": "static", "session_sharing": "identity" });
+    let _ = stage.root().patch("iamra/roles/payments-api", without).await.ok();
+
+    let keys = follow(&stage, &host, FILE.1, Duration::from_secs(30)).await;
+
+    assert!(keys.len() >= 4, "renewed {} times in three sessions", keys.len() - 1);
+    let leases = stage.root().list("sys/leases/lookup/iamra/creds/payments-api").await;
+    assert!(leases.keys().len() <= 1, "but for the one from before: {}", leases.text);
+}
+
+#[tokio::test]
 async fn the_document_names_its_own_end() {
     let stage = Stage::dev().await;
     let host = Host::start(&stage, "agent", PROCESS.0, AN_HOUR).await;
