@@ -30,6 +30,11 @@ path "iamra/preview/*" {
   capabilities = ["read"]
 }
 
+# For whoever watches: numbers only. README.md has a policy with nothing else, for Prometheus.
+path "iamra/metrics" {
+  capabilities = ["read"]
+}
+
 path "iamra/issuers" {
   capabilities = ["list"]
 }

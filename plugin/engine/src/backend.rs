@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 use vault_backend::{Backend, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 
+use crate::metrics::Metrics;
 use crate::sharing::{self, Service};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
 use crate::{
     issuers, path_ca, path_clusters, path_config, path_config_issuers, path_container, path_creds,
-    path_intermediate, path_issuers, path_issuers_import, path_preview, path_roles, path_root,
+    path_intermediate, path_issuers, path_issuers_import, path_metrics, path_preview, path_roles, path_root,
 };
 
 /// One mount of the engine.
@@ -20,6 +21,7 @@ pub struct Engine {
     pub(crate) store: Store,
     snapshots: Snapshots,
     pub(crate) sessions: Service,
+    pub(crate) metrics: Arc<Metrics>,
     /// A performance standby must forward what takes a lease or a session, or N nodes would breach AWS's quota N times.
     standby: AtomicBool,
     closing: watch::Sender<bool>,
@@ -37,6 +39,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             store: Store::new(mount.storage),
             snapshots: Snapshots::new(),
             sessions: sharing::service(),
+            metrics: Arc::default(),
             standby: AtomicBool::new(false),
             closing: watch::Sender::new(false),
         }
@@ -62,6 +65,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             path_creds::route("sts/{role}"),
             path_container::route(),
             path_preview::route(),
+            path_metrics::route(),
         ]
     }
 

@@ -15,6 +15,7 @@ use crate::clock::{self, rfc3339};
 use crate::faults;
 use crate::issuers::Loaded;
 use crate::lifetime;
+use crate::metrics::Metrics;
 use crate::sharing::{self, SessionKey};
 use crate::snapshot::Snapshot;
 
@@ -33,6 +34,7 @@ pub(crate) struct Recipe {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) key: SessionKey,
     pub(crate) origin: Origin,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The request that first asked, for the log.
@@ -77,12 +79,9 @@ impl Recipe {
         let identity =
             Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
                 .map_err(|error| Outcome::Refused(faults::identity(error)))?;
-        let session = self
-            .snapshot
-            .client
-            .create_session(&identity, &parts.call, clock::now, self.one_attempt())
-            .await
-            .map_err(|error| sharing::failed(&error))?;
+        let call =
+            self.snapshot.client.create_session(&identity, &parts.call, clock::now, self.one_attempt());
+        let session = self.metrics.watch(call).await.map_err(|error| sharing::failed(&error))?;
         let began = clock::now();
         let warnings = warnings(parts.call.duration, &leaf, &session, began);
         let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };

@@ -47,7 +47,9 @@ pub(crate) async fn grant(engine: &Engine, request: &Request, wish: Wish<'_>) ->
     let started = Instant::now();
     let planned = timeout(wish.patience, engine.until_closed(Box::pin(plan(engine, request, wish))));
     let Plan { role, key, snapshot } = planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
-    let ask = ask(request, wish, &role, &key, snapshot, started.elapsed());
+    let (origin, metrics) = (Origin::of(request), Arc::clone(&engine.metrics));
+    let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
+    let ask = ask(request, wish, &role, recipe, started.elapsed());
     match engine.sessions.get(ask).await {
         Reply::Granted(grant) => {
             log(request, wish, &grant);
@@ -87,11 +89,10 @@ fn ask(
     request: &Request,
     wish: Wish<'_>,
     role: &Role,
-    key: &SessionKey,
-    snapshot: Arc<Snapshot>,
+    recipe: Recipe,
     spent: Duration,
 ) -> Ask<SessionKey, sessions::Work<Arc<Issued>, Fault>> {
-    let recipe = Recipe { snapshot, key: key.clone(), origin: Origin::of(request) };
+    let key = &recipe.key;
     Ask {
         key: key.clone(),
         sharing: role.sharing().into(),

@@ -31,6 +31,12 @@ impl Bucket {
         if self.back.len() < self.burst() { Duration::ZERO } else { self.back[0] }
     }
 
+    /// How many tokens are there.
+    pub(crate) fn tokens(&self, now: Duration) -> u64 {
+        let away = self.back.iter().filter(|back| **back > now).count();
+        u64::try_from(self.burst().saturating_sub(away)).unwrap_or(u64::MAX)
+    }
+
     /// Spends a token, if there is one.
     pub(crate) fn take(&mut self, now: Duration) -> bool {
         if self.ready_at() > now {
@@ -121,6 +127,17 @@ mod tests {
 
         assert_eq!(times[7], Duration::ZERO);
         assert_eq!(times[8..], [1000, 1125, 1250, 1375].map(Duration::from_millis));
+    }
+
+    #[test]
+    fn tokens_are_there_until_they_are_spent_and_again_after_a_second() {
+        let mut bucket = Bucket::new(rate(4, 4));
+        let full = bucket.tokens(Duration::ZERO);
+
+        greedy(&mut bucket, 3);
+
+        assert_eq!((full, bucket.tokens(Duration::ZERO), bucket.tokens(SECOND)), (4, 1, 2));
+        assert_eq!(bucket.tokens(SECOND * 2), 4);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What happened so far, and how things stand.
 
+use std::time::Duration;
+
 /// Totals since the start, and gauges of the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -7,6 +9,8 @@ pub struct Counts {
     pub started: u64,
     /// Sessions that landed.
     pub issued: u64,
+    /// Answers with a session made for this very ask.
+    pub fresh: u64,
     /// Answers with a session that another ask had made.
     pub shared: u64,
     /// Answers with a session past its half-life while a new one is made.
@@ -33,4 +37,8 @@ pub struct Counts {
     pub waiting: u64,
     /// Gauge: places that pause because the issuer throttled.
     pub paused: u64,
+    /// Gauge: attempts that may start at once, of the place that has the fewest left.
+    pub tokens: u64,
+    /// Gauge: what is left of the longest pause.
+    pub pause_left: Duration,
 }

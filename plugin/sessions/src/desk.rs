@@ -178,6 +178,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
     pub fn counts(&self, now: Moment) -> Counts {
         let flying = self.flights.values().filter(|flight| matches!(flight.phase, Phase::Flying(_))).count();
         let paused = self.places.values().filter(|place| place.is_paused(now.steady)).count();
+        let burst = u64::from(self.limits.rate.burst.get());
         let gauge = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Counts {
             kept: gauge(self.shelf.len()),
@@ -185,6 +186,13 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
             flying: gauge(flying),
             waiting: gauge(self.waiters.len()),
             paused: gauge(paused),
+            tokens: self.places.values().map(|place| place.tokens(now.steady)).min().unwrap_or(burst),
+            pause_left: self
+                .places
+                .values()
+                .map(|place| place.pause_left(now.steady))
+                .max()
+                .unwrap_or_default(),
             ..self.counts
         }
     }
@@ -328,7 +336,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
 
     fn granted(&mut self, grant: Grant<S, E>) -> Reply<S, E> {
         match &grant.freshness {
-            Freshness::New => {}
+            Freshness::New => self.counts.fresh += 1,
             Freshness::Shared => self.counts.shared += 1,
             Freshness::Renewing => self.counts.renewing += 1,
             Freshness::Stale(_) => self.counts.stale += 1,

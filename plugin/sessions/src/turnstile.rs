@@ -102,6 +102,15 @@ impl Turnstile {
         self.pauses = 0;
     }
 
+    /// How many may pass right now.
+    pub(crate) fn tokens(&self, now: Duration) -> u64 {
+        self.bucket.tokens(now)
+    }
+
+    pub(crate) fn pause_left(&self, now: Duration) -> Duration {
+        self.paused_until.saturating_sub(now)
+    }
+
     pub(crate) fn is_paused(&self, now: Duration) -> bool {
         self.paused_until > now
     }
