@@ -30,7 +30,7 @@ path "iamra/preview/*" {
   capabilities = ["read"]
 }
 
-# For whoever watches: numbers only. README.md has a policy with nothing else, for Prometheus.
+# Numbers only. For Prometheus, metrics.hcl has nothing else.
 path "iamra/metrics" {
   capabilities = ["read"]
 }

@@ -66,6 +66,7 @@ async fn every_path_says_what_it_is_and_what_can_be_done_with_it() {
         "config/issuers",
         "ca/pem",
         "ca_chain",
+        "metrics",
     ] {
         let text = help(&stage, &format!("iamra/{path}")).await;
 

@@ -29,6 +29,7 @@ async fn every_path_is_in_the_document_with_its_methods() {
         ("/iamra/issuers/import/bundle", &["post"]),
         ("/iamra/root/generate/internal", &["post"]),
         ("/iamra/ca/pem", &["get"]),
+        ("/iamra/metrics", &["get"]),
     ] {
         for method in methods {
             assert!(paths[path][method].is_object(), "no {method} on {path}: {}", paths[path]);

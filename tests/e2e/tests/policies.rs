@@ -23,6 +23,7 @@ async fn an_operator_sets_up_the_engine_from_ca_to_role() {
     let _ = operator.write("iamra/clusters/prod", json!({ "accessor": "auth_kubernetes_1a" })).await.ok();
     let _ = operator.write("iamra/roles/app", json!({ "role_arn": ROLE_ARN })).await.ok();
     let _ = operator.read("iamra/preview/app").await.ok();
+    assert_eq!(operator.read("iamra/metrics").await.status, 200);
     let _ = operator.delete("iamra/clusters/prod").await.ok();
 
     let _ = operator.patch("iamra/roles/app", json!({ "session_duration": 14_400 })).await.ok();

@@ -1,0 +1,175 @@
+//! What Prometheus reads of the engine through a real Vault, as published parsers understand it.
+
+use std::fs;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use e2e::config_file;
+use e2e::users::Users;
+use harness::{Api, Stage, binaries, kill, until};
+use serde_json::{Map, Value, json};
+
+/// Runs the pinned parsers on `text` and the files that ask for its metrics. The first run in a test process installs them.
+fn checked(text: &str, files: &[&str]) -> Output {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    let run = |text: &str, files: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let metrics = folder.path().join("metrics.txt");
+        fs::write(&metrics, text).unwrap();
+        let run = Command::new(binaries::workspace().join("tests/tools/prometheus/run"))
+            .arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/prometheus"))
+            .arg(metrics)
+            .args(files.iter().map(|file| config_file(file)))
+            .output();
+        run.expect("bash runs")
+    };
+    INSTALLED.get_or_init(|| drop(run("# EOF\n", &[])));
+    run(text, files)
+}
+
+/// The samples of a text, by name and labels.
+fn samples(text: &str) -> Map<String, Value> {
+    let run = checked(text, &[]);
+    assert!(run.status.success(), "{}\n{text}", String::from_utf8_lossy(&run.stderr));
+    serde_json::from_slice(&run.stdout).unwrap()
+}
+
+/// What `vault read` prints, without the empty line that it adds.
+async fn scraped(stage: &Stage) -> String {
+    let printed = stage.vault.cli(&["read", "-format=raw", "iamra/metrics"]).await.ok();
+    printed.strip_suffix("\n").expect("the command ends its output").to_owned()
+}
+
+/// A token with the policy that is shipped for Prometheus.
+async fn token(stage: &Stage) -> String {
+    let rules = fs::read_to_string(config_file("policies/metrics.hcl")).unwrap();
+    stage.vault.token("iamra-metrics", &rules).await
+}
+
+async fn watcher(stage: &Stage) -> Api {
+    stage.root().with_token(&token(stage).await)
+}
+
+/// The example of the README: where Prometheus asks, and with what word before its token.
+fn scrape_config() -> (String, String) {
+    let text = fs::read_to_string(config_file("README.md")).unwrap();
+    let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let value = |key: &str| {
+        let line =
+            block.lines().find_map(|line| line.trim().strip_prefix(key)).expect("it is in the example");
+        line.trim().to_owned()
+    };
+    (value("metrics_path:"), value("type:"))
+}
+
+#[tokio::test]
+async fn the_commands_text_is_open_metrics_and_agrees_with_aws() {
+    let users = Users::new().await;
+    let (ann, bob) = (users.login("ann").await, users.login("bob").await);
+    for reader in [&ann, &ann, &bob] {
+        let _ = reader.read("iamra/creds/app").await.ok();
+    }
+    let _ = users.stage.root().read("iamra/creds/nobody").await.refused(400);
+
+    let samples = samples(&scraped(&users.stage).await);
+
+    let calls = json!(f64::from(u32::try_from(users.calls().await).unwrap()));
+    assert_eq!(samples["iamra_sessions_issued_total"], calls);
+    assert_eq!(samples["iamra_create_session_duration_seconds_count"], calls);
+    assert_eq!(samples["iamra_answers_total{session=\"new\"}"], 2.0);
+    assert_eq!(samples["iamra_answers_total{session=\"shared\"}"], 1.0);
+    assert_eq!(samples["iamra_answers_total{session=\"none\"}"], 0.0);
+    assert_eq!(samples["iamra_cache_sessions"], 2.0);
+}
+
+#[tokio::test]
+async fn what_aws_refuses_is_counted_by_its_type_and_nowhere_else() {
+    let users = Users::new().await;
+    let mut world = users.stage.admin("GET", "state", None).await;
+    world["profiles"][0]["enabled"] = json!(false);
+    users.stage.admin("PUT", "state", Some(world)).await;
+
+    let _ = users.login("ann").await.read("iamra/creds/app").await.refused(400);
+
+    let samples = samples(&scraped(&users.stage).await);
+    let refused =
+        |kind: &str| samples[&format!("iamra_create_session_refused_total{{type=\"{kind}\"}}")].clone();
+    assert_eq!(refused("AccessDeniedException"), 1.0, "{samples:?}");
+    assert_eq!((refused("other"), refused("AwsBadAnswer")), (json!(0.0), json!(0.0)));
+    assert_eq!(samples["iamra_create_session_throttled_total"], 0.0);
+    assert_eq!(samples["iamra_create_session_unreachable_total"], 0.0);
+}
+
+#[tokio::test]
+async fn prometheus_gets_in_as_the_readme_has_it_and_nobody_without_a_token() {
+    let stage = Stage::dev().await;
+    let (path, word) = scrape_config();
+    let url = format!("{}{path}", stage.vault.addr());
+    let token = token(&stage).await;
+    let http = reqwest::Client::new();
+
+    let scrape = http.get(&url).header("Authorization", format!("{word} {token}")).send().await.unwrap();
+    let stranger = http.get(&url).send().await.unwrap();
+
+    assert_eq!((scrape.status().as_u16(), stranger.status().as_u16()), (200, 403));
+    let kind = scrape.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!(samples(&scrape.text().await.unwrap())["iamra_callers_waiting"], 0.0);
+}
+
+#[tokio::test]
+async fn a_watcher_reads_metrics_and_nothing_else() {
+    let stage = Stage::dev().await;
+
+    let watcher = watcher(&stage).await;
+
+    assert_eq!(watcher.read("iamra/metrics").await.status, 200);
+    for path in ["iamra/config", "iamra/roles/demo", "iamra/creds/demo", "iamra/preview/demo"] {
+        assert_eq!(watcher.read(path).await.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn totals_begin_again_with_the_process() {
+    let stage = Stage::dev().await;
+    let _ = stage.creds("demo").await.ok();
+    let before = samples(&scraped(&stage).await);
+    let pids = stage.vault.plugin_pids();
+
+    pids.iter().copied().for_each(kill);
+
+    let after = until("metrics of a new process", std::time::Duration::from_secs(10), async || {
+        let run = stage.vault.cli(&["read", "-format=raw", "iamra/metrics"]).await;
+        (run.code == 0).then(|| run.stdout.trim_end().to_owned() + "\n")
+    })
+    .await;
+    let total = "iamra_sessions_issued_total";
+    assert_eq!((&before[total], &samples(&after)[total]), (&json!(1.0), &json!(0.0)));
+}
+
+#[tokio::test]
+async fn dashboard_and_alerts_ask_for_metrics_that_are_there() {
+    let stage = Stage::dev().await;
+    let text = scraped(&stage).await;
+
+    let run = checked(&text, &["observability/dashboard.json", "observability/alerts.yaml"]);
+
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[tokio::test]
+async fn a_metric_or_label_value_that_is_gone_would_be_noticed() {
+    let stage = Stage::dev().await;
+    let text = scraped(&stage).await;
+    let alerts = ["observability/alerts.yaml"];
+
+    for (gone, told) in [
+        ("iamra_cache_sessions_max", "there is no iamra_cache_sessions_max"),
+        ("session=\"stale\"", "has no session=\"stale\""),
+    ] {
+        let run = checked(&text.replace(gone, &gone.replace("max", "most").replace("stale", "old")), &alerts);
+
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(!run.status.success() && said.contains(told), "{said}");
+    }
+}

@@ -1,0 +1,107 @@
+"""Parses an endpoint's OpenMetrics text, and holds the queries of dashboards and alert rules against it.
+
+usage: check.py METRICS [DASHBOARD.json | RULES.yaml]...
+
+Prints the samples as a JSON object from `name{label="value"}` to number. Exits 1 with one line for each mistake: a text that is no
+OpenMetrics, a query that is no PromQL, a metric or label value that the endpoint does not have, an alert without a text.
+"""
+
+import json
+import re
+import sys
+
+import promql_parser as promql
+import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+# What Prometheus itself adds to a target.
+ITS_OWN = {"up"}
+TARGET_LABELS = {"job", "instance"}
+
+
+def shown(sample):
+    labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
+    return f"{sample.name}{{{labels}}}" if labels else sample.name
+
+
+def queries(path):
+    """Each query of a file with the name of its panel or alert."""
+    with open(path, encoding="utf-8") as file:
+        if path.endswith(".json"):
+            for panel in json.load(file)["panels"]:
+                for target in panel.get("targets", []):
+                    yield panel["title"], target["expr"].replace("$__rate_interval", "5m")
+        else:
+            for group in yaml.safe_load(file)["groups"]:
+                for rule in group["rules"]:
+                    yield rule["alert"], rule["expr"]
+
+
+def texts_missing(path):
+    if path.endswith(".json"):
+        return
+    with open(path, encoding="utf-8") as file:
+        for group in yaml.safe_load(file)["groups"]:
+            for rule in group["rules"]:
+                if not (rule.get("labels", {}).get("severity") and rule.get("annotations", {}).keys() >= {"summary", "description"}):
+                    yield f"{rule['alert']}: no severity, summary or description"
+
+
+def selectors(query):
+    """What a query asks for."""
+    found = []
+
+    def visit(node):
+        if isinstance(node, promql.VectorSelector):
+            found.append(node)
+
+    promql.walk(promql.parse(query), visit)
+    return found
+
+
+def mistakes_of(selector, samples):
+    if selector.name in ITS_OWN:
+        return
+    named = [sample for sample in samples if sample.name == selector.name]
+    if not named:
+        yield f"there is no {selector.name}"
+        return
+    for matcher in selector.matchers.matchers:
+        if matcher.name in TARGET_LABELS or matcher.op != promql.MatchOp.Equal:
+            continue
+        if not any(sample.labels.get(matcher.name) == matcher.value for sample in named):
+            yield f'{selector.name} has no {matcher.name}="{matcher.value}"'
+
+
+def mistakes(path, samples):
+    names = {sample.name for sample in samples}
+    with open(path, encoding="utf-8") as file:
+        for word in sorted(set(re.findall(r"iamra_[a-z_]+", file.read())) - names):
+            yield f"{word} is no metric"
+    asked = 0
+    for title, query in queries(path):
+        try:
+            for selector in selectors(query):
+                asked += 1
+                for mistake in mistakes_of(selector, samples):
+                    yield f"{title}: {mistake}"
+        except ValueError as error:
+            yield f"{title}: {error}"
+    if not asked:
+        yield "it asks for nothing"
+    yield from texts_missing(path)
+
+
+def main(metrics, *files):
+    with open(metrics, encoding="utf-8") as file:
+        families = list(text_string_to_metric_families(file.read()))
+    samples = [sample for family in families for sample in family.samples]
+    found = [f"{path}: {mistake}" for path in files for mistake in mistakes(path, samples)]
+    print(json.dumps({shown(sample): float(sample.value) for sample in samples}))
+    for line in found:
+        print(line, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,4 @@
+# Prometheus: numbers of the engine and nothing else.
+path "iamra/metrics" {
+  capabilities = ["read"]
+}
