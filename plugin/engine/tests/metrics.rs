@@ -79,7 +79,23 @@ async fn samples(mount: &Probe<Engine>) -> Samples {
 async fn moved(mount: &Probe<Engine>) -> Vec<(String, f64)> {
     let before = samples(mount).await;
     let _ = mount.read("container/app").await;
-    difference(&before, &samples(mount).await)
+    let moved = difference(&before, &samples(mount).await);
+    assert_attempts_add_up(&moved);
+    moved
+}
+
+/// Each attempt is counted under one outcome.
+fn assert_attempts_add_up(moved: &[(String, f64)]) {
+    let sum = |names: &[&str]| -> f64 {
+        moved.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, by)| by).sum()
+    };
+    let outcomes = [
+        "sessions_issued_total",
+        "create_session_failed_total",
+        "create_session_throttled_total",
+        "create_session_unreachable_total",
+    ];
+    assert_eq!(sum(&["create_session_attempts_total"]), sum(&outcomes), "{moved:?}");
 }
 
 fn difference(before: &Samples, after: &Samples) -> Vec<(String, f64)> {
@@ -139,6 +155,7 @@ async fn a_refusal_is_counted_by_awss_type_and_once() {
             "answers_total{session=\"none\"}",
             "create_session_attempts_total",
             "create_session_duration_seconds_count",
+            "create_session_failed_total",
             &refused,
         ];
         assert_eq!(first, once(&expected));

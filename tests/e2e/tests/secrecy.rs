@@ -44,7 +44,7 @@ fn assert_in_none(secrets: &[String], texts: &[(&str, String)]) {
 }
 
 #[tokio::test]
-async fn credentials_are_in_clear_neither_in_audit_nor_log() {
+async fn credentials_are_in_clear_neither_in_audit_nor_log_nor_metrics() {
     let stage = talkative().await;
     let audit = stage.vault.audit().await;
 
@@ -53,7 +53,11 @@ async fn credentials_are_in_clear_neither_in_audit_nor_log() {
     secrets.extend(secrets_of_document(&stage.root().read("iamra/container/demo").await.ok()));
 
     assert!(audit.entries().iter().any(|entry| entry["request"]["path"] == "iamra/creds/demo"));
-    assert_in_none(&secrets, &[("audit", audit.text()), ("log", stage.vault.log_text())]);
+    let metrics = stage.root().read("iamra/metrics").await.text;
+    assert_in_none(
+        &secrets,
+        &[("audit", audit.text()), ("log", stage.vault.log_text()), ("metrics", metrics)],
+    );
 }
 
 #[tokio::test]

@@ -69,6 +69,11 @@ fn register_calls(registry: &mut Registry, metrics: &Metrics, counts: &Counts) {
             counts.started,
         ),
         (
+            "create_session_failed",
+            "Attempts since the process began that gave no session and are not repeated: refused by AWS, by the CA, or over too soon",
+            counts.refused,
+        ),
+        (
             "create_session_throttled",
             "CreateSession calls that AWS throttled since the process began; each pauses all calls to that account and region",
             counts.throttled,
