@@ -5,7 +5,7 @@
 mod certificate;
 mod chain;
 mod crl;
-mod parameters;
+pub(crate) mod parameters;
 pub(crate) mod policy;
 mod session;
 mod signature;
@@ -23,11 +23,11 @@ use crate::{
     state::{Profile, Role, State, TrustAnchor},
 };
 use parameters::{Parameters, SessionName};
-use policy::{Facts, Policy};
+use policy::{Facts, Policy, Principal};
 use tags::Tags;
 
 /// A session that may be issued.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) role_arn: String,
     pub(crate) role_name: String,
@@ -173,5 +173,5 @@ fn trusts(role: &Role, facts: &Facts) -> Result<(), (Rule, String)> {
         Policy::parse(&role.trust_policy).map_err(|error| (Rule::TrustPolicyAction, error.to_string()))?;
     ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
         .into_iter()
-        .try_for_each(|action| policy.evaluate(action, facts))
+        .try_for_each(|action| policy.evaluate(&Principal::RolesAnywhere, action, facts))
 }

@@ -5,7 +5,8 @@ use std::{collections::VecDeque, time::Instant};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be made to go wrong. The faults hit Roles Anywhere (`/sessions` and the management API), never
-/// STS or the admin pages; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all.
+/// STS or the admin pages; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all, and
+/// `latency_ms` Roles Anywhere and STS's `AssumeRole`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {

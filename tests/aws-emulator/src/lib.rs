@@ -1,9 +1,11 @@
-//! A strict stand-in for AWS: IAM Roles Anywhere `CreateSession`, its management API, and STS `GetCallerIdentity`.
+//! A strict stand-in for AWS: IAM Roles Anywhere `CreateSession`, its management API, and STS `GetCallerIdentity`
+//! and `AssumeRole`.
 //!
 //! ```text
 //!            server.rs ── route.rs ──┬─ create_session/  parameters → anchor → leaf → chain → CRL → signature →
 //!   TCP/TLS    │                     │                   profile → role → session name → STS → session
 //!              │                     ├─ sts.rs           SigV4 with a session issued here → who is it?
+//!                                  SigV4 with a long-lived key → AssumeRole
 //!              │                     ├─ management/      trust anchors, profiles, CRLs, signed with management keys
 //!              └─ knobs.rs           └─ admin.rs         state, knobs, log and sessions, for tests
 //! ```

@@ -9,7 +9,7 @@ pub struct LogEntry {
     pub at: String,
     /// The `x-amzn-RequestId` of the reply.
     pub request_id: String,
-    /// `CreateSession`, `GetCallerIdentity`, `CreateTrustAnchor`, …, or `-` for an unknown path.
+    /// `CreateSession`, `GetCallerIdentity`, `AssumeRole`, `CreateTrustAnchor`, …, or `-` for an unknown path.
     pub operation: String,
     /// `issued`, `answered`, `refused`, `throttled`, `failed` or `dropped`.
     pub outcome: String,

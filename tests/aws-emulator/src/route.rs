@@ -32,13 +32,21 @@ pub(crate) async fn answer(world: &World, call: &Call) -> Fate {
         return Fate::Reply(admin::answer(world, call, page));
     }
     if call.path == "/" {
-        return Fate::Reply(answer_sts(world, call));
+        let action = sts::Action::of(call);
+        if matches!(action, Ok(sts::Action::AssumeRole)) {
+            delay(world).await;
+        }
+        return Fate::Reply(answer_sts(world, call, action));
     }
+    delay(world).await;
+    answer_roles_anywhere(world, call)
+}
+
+async fn delay(world: &World) {
     let latency = world.lock().knobs.latency_ms;
     if latency > 0 {
         tokio::time::sleep(Duration::from_millis(latency)).await;
     }
-    answer_roles_anywhere(world, call)
 }
 
 /// One request on its way to a log entry.
@@ -48,11 +56,11 @@ struct Entry {
     notes: Notes,
 }
 
-fn answer_sts(world: &World, call: &Call) -> Reply {
+fn answer_sts(world: &World, call: &Call, action: Result<sts::Action, Refusal>) -> Reply {
     let ticket = world.lock().ticket();
-    let answered = sts::answer(world, call, &ticket.request_id);
-    let mut entry =
-        Entry { operation: "GetCallerIdentity".to_owned(), outcome: "answered", notes: Notes::default() };
+    let (operation, outcome) = action.as_ref().map_or(("-", "answered"), |action| action.entry());
+    let answered = action.and_then(|action| sts::answer(world, call, action, &ticket.request_id));
+    let mut entry = Entry { operation: operation.to_owned(), outcome, notes: Notes::default() };
     let (reply, rule) = match answered {
         Ok(reply) => (reply, None),
         Err(refusal) => {

@@ -31,6 +31,8 @@ pub enum Kind {
     SignatureDoesNotMatch,
     ExpiredToken,
     InvalidAction,
+    AccessDenied,
+    ValidationError,
 }
 
 /// One line of the table.
@@ -238,8 +240,19 @@ rules! {
     StsExpired = "caller.expired" 403 ExpiredToken Verbatim &[], "The security token included in the request is expired";
     /// STS: the signature, scope or date does not fit.
     StsSignature = "caller.signature" 403 SignatureDoesNotMatch Documented &[], "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.";
-    /// STS: another action than `GetCallerIdentity`.
+    /// STS: another action than `GetCallerIdentity` and `AssumeRole`.
     StsAction = "caller.action" 400 InvalidAction Documented &[], "Could not find operation {action} for version {version}";
+
+    /// `AssumeRole`: a required parameter is absent.
+    AssumeRoleMissing = "assume_role.missing_parameter" 400 ValidationError Inferred &[], NULL;
+    /// `AssumeRole`: a parameter outside its bounds, or given twice.
+    AssumeRoleBounds = "assume_role.bounds" 400 ValidationError Inferred &[], CONSTRAINT;
+    /// STRICTER: `AssumeRole` with a parameter that changes the session and is not emulated: policies, tags, external ids.
+    AssumeRoleParameter = "assume_role.unknown_parameter" 400 ValidationError Inferred &[], "'{member}' is not a parameter that is emulated";
+    /// `AssumeRole`: no such role, or its trust policy does not let the caller in. STRICTER: nor any session (role chaining).
+    AssumeRoleDenied = "assume_role.denied" 403 AccessDenied Documented &[], "User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}";
+    /// `AssumeRole`: a session longer than the role's maximum.
+    AssumeRoleTooLong = "assume_role.max_session_duration" 400 ValidationError Documented &[], "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
 
     /// Management: a request without credentials.
     ManagementUnsigned = "management.missing" 403 MissingAuthenticationTokenException Documented &[], "Missing Authentication Token";

@@ -1,4 +1,6 @@
-//! STS `GetCallerIdentity`: who signed this, with a session issued here or with a management key?
+//! STS: `GetCallerIdentity` (who signed this, with a session issued here or with a management key?) and `AssumeRole`.
+
+mod assume_role;
 
 use time::OffsetDateTime;
 
@@ -13,27 +15,55 @@ use crate::{
 
 const VERSION: &str = "2011-06-15";
 
-/// The one action, as a form or as a query.
-pub(crate) fn answer(world: &World, call: &Call, request_id: &str) -> Result<Reply, Refusal> {
-    check_action(call)?;
+/// What STS is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    GetCallerIdentity,
+    AssumeRole,
+}
+
+impl Action {
+    /// As a form or as a query, in the one version of the API.
+    pub(crate) fn of(call: &Call) -> Result<Action, Refusal> {
+        let pairs = parameters(call);
+        let value = |name: &str| {
+            pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+        };
+        match (value("Action"), value("Version")) {
+            ("GetCallerIdentity", VERSION) => Ok(Action::GetCallerIdentity),
+            ("AssumeRole", VERSION) => Ok(Action::AssumeRole),
+            (action, version) => {
+                let refusal = Refusal::new(Rule::StsAction, format!("Action={action} Version={version}"));
+                Err(refusal.fill("action", action).fill("version", version))
+            }
+        }
+    }
+
+    /// Its name in the log, and what has become of it when it succeeds.
+    pub(crate) fn entry(self) -> (&'static str, &'static str) {
+        match self {
+            Action::GetCallerIdentity => ("GetCallerIdentity", "answered"),
+            Action::AssumeRole => ("AssumeRole", "issued"),
+        }
+    }
+}
+
+/// Answers a call whose action is known.
+pub(crate) fn answer(world: &World, call: &Call, action: Action, request_id: &str) -> Result<Reply, Refusal> {
     let (state, now) = {
         let inner = world.lock();
         (inner.state.clone(), inner.now())
     };
     let caller = Caller::identify(world, &state, call, now)?;
-    Ok(Reply::new(200, "text/xml", caller.xml(&state, request_id)))
+    let xml = match action {
+        Action::GetCallerIdentity => caller.xml(&state, request_id),
+        Action::AssumeRole => assume_role::answer(world, &state, &caller, &parameters(call), request_id)?,
+    };
+    Ok(Reply::new(200, "text/xml", xml))
 }
 
-fn check_action(call: &Call) -> Result<(), Refusal> {
-    let pairs = if call.method == "POST" { call.form_pairs() } else { call.query_pairs() };
-    let value =
-        |name: &str| pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
-    let (action, version) = (value("Action"), value("Version"));
-    if (action, version) == ("GetCallerIdentity", VERSION) {
-        return Ok(());
-    }
-    let refusal = Refusal::new(Rule::StsAction, format!("Action={action} Version={version}"));
-    Err(refusal.fill("action", action).fill("version", version))
+fn parameters(call: &Call) -> Vec<(String, String)> {
+    if call.method == "POST" { call.form_pairs() } else { call.query_pairs() }
 }
 
 enum Caller {
@@ -77,9 +107,7 @@ impl Caller {
                 let user = format!("{}:{}", role_id(&session.role_arn), shown.session_name);
                 (shown.assumed_role_arn.clone(), user)
             }
-            Caller::ManagementKey(key) => {
-                (format!("arn:aws:iam::{account}:user/management"), key.replace("AKIA", "AIDA"))
-            }
+            Caller::ManagementKey(key) => (management_arn(account), key.replace("AKIA", "AIDA")),
         };
         format!(
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/{VERSION}/\">\n  <GetCallerIdentityResult>\n    \
@@ -90,6 +118,11 @@ impl Caller {
             escape(account),
         )
     }
+}
+
+/// The IAM user whose keys all management keys are.
+fn management_arn(account: &str) -> String {
+    format!("arn:aws:iam::{account}:user/management")
 }
 
 /// The token must be the session's own, and signed as every `x-amz-` header.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// AWS's pattern for the STS session name; its length is 2-64.
-const SESSION_NAME: &str = "[\\w+=,.@-]*";
+pub(crate) const SESSION_NAME: &str = "[\\w+=,.@-]*";
 const ANCHOR: &str = "arn:aws(-[^:]+)?:rolesanywhere(:.*){2}(:trust-anchor.*|:alias/trust-anchor/.*)";
 const PROFILE: &str = "arn:aws(-[^:]+)?:rolesanywhere(:.*){2}(:profile/.*)";
 const ROLE: &str = "arn:aws(-[^:]+)?:iam(:.*){2}(:role.*)";
@@ -175,7 +175,7 @@ pub(super) fn bad_session_name(name: &str) -> Refusal {
 }
 
 /// 2-64 of `[\w+=,.@-]`: what STS takes as session name and as source identity.
-pub(super) fn is_session_name(text: &str) -> bool {
+pub(crate) fn is_session_name(text: &str) -> bool {
     (2..=64).contains(&text.len())
         && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "_+=,.@-".contains(sign))
 }

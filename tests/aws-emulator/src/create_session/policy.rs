@@ -1,4 +1,4 @@
-//! IAM trust policies, as far as Roles Anywhere makes use of them. What is not evaluated is an error of the state, so that
+//! IAM trust policies, as far as Roles Anywhere and an IAM user make use of them. What is not evaluated is an error of the state, so that
 //! no statement is silently true.
 
 mod condition;
@@ -33,12 +33,20 @@ pub enum PolicyError {
 
 /// What conditions may ask about.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
-    pub(super) source_arn: String,
-    pub(super) source_account: String,
-    pub(super) source_identity: String,
-    pub(super) session_name: String,
-    pub(super) tags: Tags,
+pub(crate) struct Facts {
+    pub(crate) source_arn: String,
+    pub(crate) source_account: String,
+    pub(crate) source_identity: String,
+    pub(crate) session_name: String,
+    pub(crate) tags: Tags,
+}
+
+/// Who asks to assume a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Principal {
+    RolesAnywhere,
+    /// An IAM user of the account, by its ARN.
+    User(String),
 }
 
 /// A parsed trust policy.
@@ -48,7 +56,7 @@ pub(crate) struct Policy(Vec<Statement>);
 #[derive(Debug)]
 struct Statement {
     allows: bool,
-    for_roles_anywhere: bool,
+    principals: Principals,
     actions: Vec<String>,
     conditions: Vec<Condition>,
 }
@@ -66,16 +74,21 @@ impl Policy {
     }
 
     /// A matching Deny wins; otherwise one Allow must match. The reason tells a missing action from a false condition.
-    pub(super) fn evaluate(&self, action: &str, facts: &Facts) -> Result<(), (Rule, String)> {
+    pub(crate) fn evaluate(
+        &self,
+        who: &Principal,
+        action: &str,
+        facts: &Facts,
+    ) -> Result<(), (Rule, String)> {
         let about: Vec<&Statement> =
-            self.0.iter().filter(|one| one.for_roles_anywhere && one.covers(action)).collect();
+            self.0.iter().filter(|one| one.principals.name(who) && one.covers(action)).collect();
         if about.iter().any(|one| !one.allows && one.false_condition(facts).is_none()) {
             return Err((Rule::ExplicitDeny, format!("{action} is denied by a statement")));
         }
         let allows: Vec<&&Statement> = about.iter().filter(|one| one.allows).collect();
         let reasons: Vec<String> = allows.iter().filter_map(|one| one.false_condition(facts)).collect();
         if allows.is_empty() {
-            Err((Rule::TrustPolicyAction, format!("no statement allows {PRINCIPAL} {action}")))
+            Err((Rule::TrustPolicyAction, format!("no statement allows {who} {action}")))
         } else if reasons.len() == allows.len() {
             Err((Rule::Condition, format!("{action}: {}", reasons.join("; "))))
         } else {
@@ -95,7 +108,7 @@ impl Statement {
         };
         Ok(Statement {
             allows,
-            for_roles_anywhere: names_us(statement.get("Principal"))?,
+            principals: Principals::parse(statement.get("Principal"))?,
             actions: texts(statement.get("Action")).ok_or(PolicyError::Shape("Action"))?,
             conditions: Condition::parse_all(statement.get("Condition"))?,
         })
@@ -112,18 +125,52 @@ impl Statement {
     }
 }
 
-/// `"*"`, `{"AWS": "*"}` and the service itself mean Roles Anywhere too.
-fn names_us(principal: Option<&Value>) -> Result<bool, PolicyError> {
-    match principal {
-        Some(Value::String(all)) if all == "*" => Ok(true),
-        Some(Value::Object(kinds)) => {
-            only(kinds, &["Service", "AWS", "Federated", "CanonicalUser"])?;
-            let has = |kind: &str, wanted: &str| {
-                texts(kinds.get(kind)).unwrap_or_default().iter().any(|one| one == wanted)
-            };
-            Ok(has("Service", PRINCIPAL) || has("AWS", "*"))
+/// Whom a statement is about.
+#[derive(Debug)]
+struct Principals {
+    everyone: bool,
+    services: Vec<String>,
+    /// ARNs and account numbers.
+    aws: Vec<String>,
+}
+
+impl Principals {
+    /// `"*"` and `{"AWS": "*"}` mean everyone, Roles Anywhere too.
+    fn parse(principal: Option<&Value>) -> Result<Principals, PolicyError> {
+        match principal {
+            Some(Value::String(all)) if all == "*" => {
+                Ok(Principals { everyone: true, services: Vec::new(), aws: Vec::new() })
+            }
+            Some(Value::Object(kinds)) => {
+                only(kinds, &["Service", "AWS", "Federated", "CanonicalUser"])?;
+                let of = |kind: &str| texts(kinds.get(kind)).unwrap_or_default();
+                let (services, aws) = (of("Service"), of("AWS"));
+                Ok(Principals { everyone: aws.iter().any(|one| one == "*"), services, aws })
+            }
+            _ => Err(PolicyError::Shape("Principal")),
         }
-        _ => Err(PolicyError::Shape("Principal")),
+    }
+
+    /// A user is named by its ARN, or by its whole account: as `arn:aws:iam::<account>:root` or as its number.
+    fn name(&self, who: &Principal) -> bool {
+        let named = match who {
+            Principal::RolesAnywhere => self.services.iter().any(|one| one == PRINCIPAL),
+            Principal::User(arn) => {
+                let account = arn.split(':').nth(4).unwrap_or_default();
+                let root = format!("arn:aws:iam::{account}:root");
+                self.aws.iter().any(|one| [arn.as_str(), &root, account].contains(&one.as_str()))
+            }
+        };
+        self.everyone || named
+    }
+}
+
+impl std::fmt::Display for Principal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Principal::RolesAnywhere => PRINCIPAL,
+            Principal::User(arn) => arn,
+        })
     }
 }
 
@@ -155,7 +202,8 @@ mod tests {
     }
 
     fn rule(policy: &Value, facts: &Facts) -> Option<Rule> {
-        Policy::parse(policy).unwrap().evaluate("sts:AssumeRole", facts).err().map(|(rule, _)| rule)
+        let parsed = Policy::parse(policy).unwrap();
+        parsed.evaluate(&Principal::RolesAnywhere, "sts:AssumeRole", facts).err().map(|(rule, _)| rule)
     }
 
     #[test]
@@ -190,6 +238,24 @@ mod tests {
         assert_eq!(Policy::parse(&numeric).unwrap_err(), PolicyError::Operator("NumericEquals".to_owned()));
         assert_eq!(Policy::parse(&key).unwrap_err(), PolicyError::Key("aws:SourceIp".to_owned()));
         assert_eq!(Policy::parse(&not_action).unwrap_err(), PolicyError::Member("NotAction".to_owned()));
+    }
+
+    #[test]
+    fn a_user_comes_in_by_its_arn_or_its_account_and_not_as_roles_anywhere() {
+        let user = Principal::User("arn:aws:iam::111122223333:user/vault".to_owned());
+        let lets_in = |principal: Value| {
+            let mut json = policy(&json!("sts:AssumeRole"), &json!({}));
+            json["Statement"][0]["Principal"] = principal;
+            let policy = Policy::parse(&json).unwrap();
+            policy.evaluate(&user, "sts:AssumeRole", &Facts::default()).is_ok()
+        };
+
+        assert!(lets_in(json!({"AWS": ["arn:aws:iam::111122223333:user/vault"]})));
+        assert!(lets_in(json!({"AWS": "arn:aws:iam::111122223333:root"})));
+        assert!(lets_in(json!({"AWS": "111122223333"})));
+        assert!(!lets_in(json!({"AWS": "arn:aws:iam::111122223333:user/other"})));
+        assert!(!lets_in(json!({"AWS": "arn:aws:iam::999999999999:root"})));
+        assert!(!lets_in(json!({"Service": PRINCIPAL})));
     }
 
     #[test]

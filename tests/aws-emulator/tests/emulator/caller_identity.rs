@@ -124,7 +124,7 @@ async fn a_call_without_a_signature_is_refused() {
 async fn another_action_is_not_known() {
     let (world, keys) = world_with_keys().await;
     let mut call = world.caller_identity(keys);
-    call.body = b"Action=AssumeRole&Version=2011-06-15".to_vec();
+    call.body = b"Action=GetSessionToken&Version=2011-06-15".to_vec();
 
     let answer = call.send().await;
 

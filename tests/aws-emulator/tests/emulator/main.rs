@@ -10,6 +10,7 @@
 //!
 //! Start reading at `expectations.rs`, then `world.rs`.
 
+mod assume_role;
 mod binary;
 mod caller_identity;
 mod case_list;
