@@ -94,8 +94,13 @@ simulate: ## fleets of ten thousand pods in virtual time: tables, and target/sim
 	cargo run --quiet --locked -p simulation --bin simulate -- target/simulation.svg
 
 .PHONY: bench
-bench: ## benchmarks; not there yet
-	@echo "there are no benchmarks in this version; see CHANGELOG.md" >&2; exit 1
+bench: release tools ## what a credential costs here and elsewhere, side by side: a table, and target/bench.md
+	@tests/tools/prerequisites wrk python go
+	@tests/tools/build-peers target/peers
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p aws-emulator
+	RUSTFLAGS="-C target-feature=+crt-static" cargo bench --locked --target $(HOST) -p engine --bench uncached_session -- --noplot
+	cargo run --quiet --locked -p bench -- --peers target/peers --criterion target/criterion \
+		--emulator target/$(HOST)/release/aws-emulator target/bench.md
 
 .PHONY: clean
 clean: ## remove what was built

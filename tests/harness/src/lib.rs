@@ -34,5 +34,5 @@ pub use ports::free_pair;
 pub use processes::{has_ended, kill, running_from, sockets_of, terminate};
 pub use settings::{Settings, Storage, TlsListener};
 pub use stage::{ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN};
-pub use vault::{Plugin, Vault};
+pub use vault::{Plugin, Vault, sha256_of};
 pub use wait::until;

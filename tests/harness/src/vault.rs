@@ -116,7 +116,7 @@ impl Vault {
         if fs::hard_link(binary, &home).is_err() {
             fs::copy(binary, &home).expect("the plugin is readable and the folder writable");
         }
-        let sha256 = hex::encode(digest(&SHA256, &fs::read(&home).expect("just written")));
+        let sha256 = sha256_of(&home);
         let version = reported_version(&home);
         let entry = json!({ "sha256": sha256, "command": name, "version": version });
         let _ = self.api.write(&format!("sys/plugins/catalog/secret/{name}"), entry).await.ok();
@@ -131,6 +131,11 @@ impl Vault {
     /// The server's address, `http://127.0.0.1:<port>`.
     pub fn addr(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The server's process id, and while it runs no other's.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The root token.
@@ -303,6 +308,14 @@ async fn answers(child: &mut Child, port: u16) -> bool {
         health.is_ok_and(|reply| reply.status == 200 && reply.body.is_object()).then_some(true)
     })
     .await
+}
+
+/// The SHA-256 of a file, in hex, as the catalog wants it.
+///
+/// # Panics
+/// When it cannot be read.
+pub fn sha256_of(file: &Path) -> String {
+    hex::encode(digest(&SHA256, &fs::read(file).expect("the file is readable")))
 }
 
 /// The version a plugin prints with `--version`, with the `v` that the catalog compares.

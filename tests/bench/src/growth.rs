@@ -1,0 +1,80 @@
+//! Memory after many sessions, and what a read costs beside ever more cached identities.
+
+use std::ops::Range;
+
+use crate::load::{self, Ask, Pressure};
+use crate::settings::Settings;
+use crate::usage::{Memory, Sample};
+use crate::world::{FIXED, KV, OURS, Plugin, World};
+
+/// Sessions after which a plugin's memory is looked at.
+pub(crate) const SESSIONS: u32 = 10_000;
+
+/// Requests at a time.
+const CONNECTIONS: u32 = 16;
+
+/// How many identities are cached at each step; the first has what reading in turn costs by itself.
+const LEVELS: [u32; 4] = [1, 100, SESSIONS, 100_000];
+
+/// Reads of `container` beside some cached identities.
+#[derive(Debug)]
+pub(crate) struct Level {
+    pub(crate) identities: u32,
+    pub(crate) sample: Sample,
+    pub(crate) memory: Memory,
+}
+
+/// Caches ever more identities, and says at each step what a read costs, one identity after the other, and what the plugin holds.
+pub(crate) fn levels(world: &World, settings: &Settings) -> Vec<Level> {
+    let mut cached = 0;
+    LEVELS
+        .into_iter()
+        .map(|identities| {
+            cache(world, cached..identities);
+            cached = identities;
+            level(world, settings, identities)
+        })
+        .collect()
+}
+
+fn level(world: &World, settings: &Settings, identities: u32) -> Level {
+    let memory = world.memory(OURS);
+    let ask = Ask { method: "GET", path: "iamra/container/many%d", body: None, status: 200 };
+    let pressure = Pressure { connections: CONNECTIONS, seconds: settings.seconds, numbers: 0..identities };
+    let (sample, _) = load::run(world, &ask, Some(OURS), &pressure);
+    Level { identities, sample, memory }
+}
+
+/// What a plugin holds after it has answered [`SESSIONS`] times; ours while it keeps as many sessions.
+pub(crate) fn memory_after(world: &World, plugin: Plugin, levels: &[Level]) -> Memory {
+    let path = match plugin {
+        KV => "kvext/demo",
+        FIXED => "fixed-answer/leased",
+        _ => return levels.iter().find(|level| level.identities == SESSIONS).expect("a level").memory,
+    };
+    repeat(world, &Ask { method: "GET", path, body: None, status: 200 }, 0..SESSIONS);
+    world.memory(plugin)
+}
+
+/// A role each, since a role's name is its certificates' subject, and a session each.
+fn cache(world: &World, identities: Range<u32>) {
+    let body = r#"{"role_arn":"arn:aws:iam::111122223333:role/demo","session_sharing":"identity"}"#;
+    let write = Ask { method: "POST", path: "iamra/roles/many%d", body: Some(body), status: 200 };
+    repeat(world, &write, identities.clone());
+    let read = Ask { method: "GET", path: "iamra/container/many%d", body: None, status: 200 };
+    repeat(world, &read, identities);
+}
+
+/// Asks with each number at least once. The load tool counts seconds, and forgets what is under way when they end: the next call
+/// begins a little before that.
+fn repeat(world: &World, ask: &Ask, numbers: Range<u32>) {
+    let Range { start: mut next, end } = numbers;
+    let mut passes = 0;
+    while next < end {
+        let pressure = Pressure { connections: CONNECTIONS, seconds: 2, numbers: next..end };
+        let (_, requests) = load::run(world, ask, None, &pressure);
+        next += requests.saturating_sub(2 * CONNECTIONS);
+        passes += 1;
+        assert!(passes < 300, "{ask:?}: at {next} of {end} after {passes} passes");
+    }
+}
