@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ca::LeafProfile;
 use rolesanywhere::{CreateSession, SessionDuration};
-use sessions::{Ask, Freshness, Grant, Mode, Reply};
+use sessions::{Ask, Freshness, Grant, Mode, Reply, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
@@ -45,18 +45,35 @@ pub(crate) struct Granted {
 pub(crate) async fn grant(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
     engine.active_only()?;
     let started = Instant::now();
-    let planned = timeout(wish.patience, engine.until_closed(Box::pin(plan(engine, request, wish))));
-    let Plan { role, key, snapshot } = planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
-    let (origin, metrics) = (Origin::of(request), Arc::clone(&engine.metrics));
-    let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
-    let ask = ask(request, wish, &role, recipe, started.elapsed());
-    match engine.sessions.get(ask).await {
+    let (role, key, reply) = match attempt(engine, request, wish, started).await? {
+        // a write of the role or config meanwhile is no reason to fail whoever waited: once, it is asked for what is there now
+        (_, _, Reply::Denied { why: Why::Changed, .. }) => attempt(engine, request, wish, started).await?,
+        other => other,
+    };
+    match reply {
         Reply::Granted(grant) => {
             log(request, wish, &grant);
             Ok(Granted { role, key, grant })
         }
         Reply::Denied { why, retry_in } => Err(sharing::fault(why, retry_in, started.elapsed())),
     }
+}
+
+/// Resolves who is asking for what now, and asks for a session of that.
+async fn attempt(
+    engine: &Engine,
+    request: &Request,
+    wish: Wish<'_>,
+    started: Instant,
+) -> Result<(Role, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
+    let left = wish.patience.saturating_sub(started.elapsed());
+    let planned = timeout(left, engine.until_closed(Box::pin(plan(engine, request, wish))));
+    let Plan { role, key, snapshot } = planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
+    let (origin, metrics) = (Origin::of(request), Arc::clone(&engine.metrics));
+    let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
+    let ask = ask(request, wish, &role, recipe, started.elapsed());
+    let reply = engine.sessions.get(ask).await;
+    Ok((role, key, reply))
 }
 
 /// What is wanted, resolved for one caller.

@@ -132,6 +132,23 @@ async fn a_change_of_role_config_or_cluster_ends_the_session() {
 }
 
 #[tokio::test]
+async fn a_change_does_not_fail_whoever_waits_for_a_turn() {
+    let (mount, aws) = warm().await;
+    let slow = json!({ "rate_limit": 1, "rate_burst": 1 });
+    written(&mount, "config", config(&aws, &slow)).await;
+    written(&mount, "roles/new", pods()).await;
+
+    let changes = async {
+        tokio::task::yield_now().await;
+        mount.patch("roles/new", json!({ "locality": "x" })).await
+    };
+    let (read, changed) = tokio::join!(mount.read("creds/new"), changes);
+
+    assert_eq!((changed.error.as_str(), read.error.as_str()), ("", ""));
+    assert_eq!(aws.granted(), 2, "one session of the changed role, none of the one before");
+}
+
+#[tokio::test]
 async fn a_role_deleted_and_written_again_starts_anew() {
     let (mount, aws) = warm().await;
 
