@@ -138,13 +138,13 @@ async fn a_change_does_not_fail_whoever_waits_for_a_turn() {
     written(&mount, "config", config(&aws, &slow)).await;
     written(&mount, "roles/new", pods()).await;
 
-    let changes = async {
+    let writing = async {
         tokio::task::yield_now().await;
         mount.patch("roles/new", json!({ "locality": "x" })).await
     };
-    let (read, changed) = tokio::join!(mount.read("creds/new"), changes);
+    let (read, written) = tokio::join!(mount.read("creds/new"), writing);
 
-    assert_eq!((changed.error.as_str(), read.error.as_str()), ("", ""));
+    assert_eq!((written.error.as_str(), read.error.as_str()), ("", ""));
     assert_eq!(aws.granted(), 2, "one session of the changed role, none of the one before");
 }
 
