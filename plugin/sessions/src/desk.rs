@@ -236,12 +236,13 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
 
     fn enqueue(&mut self, now: Moment, id: FlightId, end: End) {
         let Some(flight) = self.flights.get_mut(&id) else { return };
-        let lane = if self.refusals.is_suspect(&flight.order.group) {
-            Lane::Suspect
-        } else {
-            let is_shared = flight.sharing == Sharing::SameKey;
-            let old_ends = is_shared.then(|| self.shelf.ends_at(now, &flight.key)).flatten();
-            old_ends.map_or(Lane::Urgent, Lane::Renewal)
+        let is_shared = flight.sharing == Sharing::SameKey;
+        let old_ends = is_shared.then(|| self.shelf.ends_at(now, &flight.key)).flatten();
+        let lane = match old_ends {
+            // whoever has a session was not refused, whatever others of its group are
+            Some(ends) => Lane::Renewal(ends),
+            None if self.refusals.is_suspect(&flight.order.group) => Lane::Suspect,
+            None => Lane::Urgent,
         };
         flight.phase = Phase::Queued(lane);
         let rate = self.limits.rate;

@@ -60,6 +60,10 @@ impl<K: Clone + Eq + Hash, E: Clone> Refusals<K, E> {
         self.by_age.insert(age, key.clone());
         self.by_key.insert(key.clone(), Refusal { why, until: now + span, times, age, group: group.clone() });
         self.keep_bound();
+        if times > 0 {
+            // one caller that goes on asking is no sign that the others of its group are refused too
+            return false;
+        }
         let row = self.rows.entry(group.clone()).or_default();
         *row = row.saturating_add(1);
         *row == SUSPECT_AFTER

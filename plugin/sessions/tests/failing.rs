@@ -231,3 +231,25 @@ fn a_session_born_expired_is_denied_and_not_asked_for_again_at_once() {
 
     assert_eq!((why(&first), why(&second)), (Why::BornExpired, Why::BornExpired));
 }
+
+#[test]
+fn one_refused_caller_does_not_make_the_healthy_ones_of_its_group_wait() {
+    let mut world = World::usual();
+    for _ in 0..4 {
+        world.wait(in_group("small", ask(1, "refused")));
+        world.land(refused);
+        world.pass(seconds(31));
+    }
+    for key in 100..103 {
+        world.wait(in_group("big", ask(key, &key.to_string())));
+        world.land(refused);
+    }
+    for key in 200..260 {
+        world.wait(in_group("big", ask(key, &key.to_string())));
+    }
+
+    world.wait(in_group("small", ask(2, "healthy")));
+    world.pass(seconds(2));
+
+    assert!(world.started.iter().any(|(_, work)| *work == 2), "{:?}", world.started);
+}

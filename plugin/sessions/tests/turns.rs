@@ -4,8 +4,8 @@ mod world;
 
 use std::time::Duration;
 
-use sessions::{Limits, Renewal, Step, Why};
-use world::{HOUR, World, ask, at_once, bound, rate, seconds, why};
+use sessions::{Ask, Limits, Renewal, Step, WaiterId, Why};
+use world::{HOUR, World, ask, at_once, bound, rate, seconds, unshared, why};
 
 #[test]
 fn a_caller_with_many_keys_waits_for_a_caller_with_one() {
@@ -108,4 +108,43 @@ fn a_rate_can_be_raised_while_a_crowd_waits() {
     world.pass(seconds(2));
 
     assert_eq!(world.started.len(), 50);
+}
+
+#[test]
+fn a_fleet_without_sharing_wastes_no_turn_on_callers_who_leave() {
+    const PODS: u32 = 300;
+    let step = Duration::from_millis(100);
+    let patience = Duration::from_millis(1750);
+    let mut world = World::usual();
+    let mut asks_at: Vec<(Duration, u32)> = (0..PODS).map(|pod| (Duration::ZERO, pod)).collect();
+    let mut waits: Vec<(Duration, u32, WaiterId)> = Vec::new();
+    let mut made = 0;
+
+    for _ in 0..600 {
+        let now = world.now.steady;
+        for (_, pod) in asks_at.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>() {
+            let ask = Ask { patience, ..unshared(ask(pod, &pod.to_string())) };
+            match world.ask(ask) {
+                Step::Wait(waiter) => waits.push((now + patience, pod, waiter)),
+                Step::Done(_) => asks_at.push((now + seconds(1), pod)),
+            }
+        }
+        // a call takes a step
+        made += world.land(World::session);
+        world.pass(step);
+        let answered: Vec<WaiterId> = world.answers.drain(..).map(|(waiter, _)| waiter).collect();
+        waits.retain(|(_, _, waiter)| !answered.contains(waiter));
+        let now = world.now;
+        for (_, pod, waiter) in waits.extract_if(.., |(until, _, _)| *until <= now.steady).collect::<Vec<_>>()
+        {
+            world.desk.give_up(now, waiter);
+            asks_at.push((now.steady + seconds(1), pod));
+        }
+    }
+
+    assert_eq!(
+        (asks_at.len() + waits.len(), made),
+        (0, PODS as usize),
+        "pods without a session; sessions made"
+    );
 }

@@ -76,11 +76,17 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         }
     }
 
-    /// Why it is vain to wait for a flight that has failed and rests for longer than the caller has patience.
-    fn vain(&self, now: Moment, id: FlightId, patience: Duration) -> Option<(Why<E>, Duration)> {
+    /// Why it is vain to wait: the flight has failed and rests for longer than the caller has patience, or it is the caller's
+    /// alone and would come to its turn when the caller is about to leave. Such a session nobody would have, so it must not be
+    /// asked for: under load every turn would go to somebody who is leaving.
+    fn vain(&mut self, now: Moment, id: FlightId, patience: Duration) -> Option<(Why<E>, Duration)> {
+        let left = self.outlook(now, id);
         let flight = self.flights.get(&id)?;
-        let Phase::Resting(until) = flight.phase else { return None };
-        let left = until.saturating_sub(now.steady);
+        if flight.sharing == Sharing::Nobody && left > patience / 4 * 3 {
+            self.drop_flight(now, id, &Why::Busy);
+            return Some((Why::Busy, left.max(LEAST_HINT)));
+        }
+        let Phase::Resting(_) = flight.phase else { return None };
         flight.last.clone().filter(|_| left >= patience).map(|why| (why, left))
     }
 
