@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
+use tracing::Instrument as _;
 use vault_backend::{Backend, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 
 use crate::metrics::Metrics;
@@ -129,8 +130,19 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
 
 impl Engine {
     /// Config, issuers and client as they stand.
-    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Fault> {
-        self.snapshots.get(&self.store, |fresh| self.sessions.set_limits(fresh.config.limits())).await
+    ///
+    /// A load goes on when its caller leaves. Callers have little patience (1.8 s of `container`), and after a failover storage may
+    /// be slower than that: loads that end with their callers would then begin over and over, and none would come to an end.
+    pub(crate) async fn snapshot(self: &Arc<Self>) -> Result<Arc<Snapshot>, Fault> {
+        if let Some(current) = self.snapshots.current() {
+            return Ok(current);
+        }
+        let engine = Arc::clone(self);
+        let load = async move {
+            let limit = |fresh: &Snapshot| engine.sessions.set_limits(fresh.config.limits());
+            engine.snapshots.get(&engine.store, limit).await
+        };
+        tokio::spawn(load.in_current_span()).await.map_err(Fault::bug)?
     }
 
     /// Says that config, clusters or issuers were written, and that every session is still what it was.

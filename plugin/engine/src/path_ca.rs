@@ -33,7 +33,7 @@ async fn chain(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer,
 }
 
 /// Without a CA the answer is empty, as Vault's PKI engine has it.
-async fn raw(engine: &Engine, text: impl Fn(&Loaded) -> String) -> Result<Answer, Fault> {
+async fn raw(engine: &Arc<Engine>, text: impl Fn(&Loaded) -> String) -> Result<Answer, Fault> {
     let snapshot = engine.snapshot().await?;
     Ok(match snapshot.issuers.find(DEFAULT_ISSUER) {
         Some(loaded) => Answer::raw(Raw::ok("application/pem-certificate-chain", text(loaded))),

@@ -42,7 +42,7 @@ pub(crate) struct Granted {
 }
 
 /// Finds or makes a session for whoever sent `request`, until patience ends or the mount closes.
-pub(crate) async fn grant(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
+pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
     engine.active_only()?;
     let started = Instant::now();
     let (role, key, reply) = match attempt(engine, request, wish, started).await? {
@@ -61,7 +61,7 @@ pub(crate) async fn grant(engine: &Engine, request: &Request, wish: Wish<'_>) ->
 
 /// Resolves who is asking for what now, and asks for a session of that.
 async fn attempt(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     request: &Request,
     wish: Wish<'_>,
     started: Instant,
@@ -83,7 +83,7 @@ struct Plan {
     snapshot: Arc<Snapshot>,
 }
 
-async fn plan(engine: &Engine, request: &Request, wish: Wish<'_>) -> Result<Plan, Fault> {
+async fn plan(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result<Plan, Fault> {
     let name = wish.role;
     let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
     let snapshot = engine.snapshot().await?;

@@ -44,6 +44,11 @@ impl Snapshots {
         }
     }
 
+    /// The current snapshot, if there is one.
+    pub(crate) fn current(&self) -> Option<Arc<Snapshot>> {
+        self.current.load_full()
+    }
+
     /// The current snapshot, read from storage and shown to `fresh` when there is none.
     pub(crate) async fn get(
         &self,
