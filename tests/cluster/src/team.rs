@@ -15,7 +15,13 @@ use crate::manifests::Manifests;
 use crate::tools;
 
 /// Image, network, webhook, login and first session of a pod, while many others start on two cores.
-const START: Duration = Duration::from_secs(150);
+const START: Duration = Duration::from_secs(300);
+
+/// From a sidecar's start to its login; a pod is ready before that.
+const LOGIN: Duration = Duration::from_secs(120);
+
+/// Where the injector has each sidecar keep its token.
+const TOKEN: &str = "/home/vault/.vault-token";
 
 /// Between two looks at the cluster: each is a process of kubectl.
 const PAUSE: Duration = Duration::from_millis(700);
@@ -127,11 +133,27 @@ impl Team {
         self.cluster.kubectl_with(&arguments, Some(manifests.list())).await.ok();
     }
 
-    /// Applies a Deployment and waits for its pod; the pod's name.
+    /// Applies a Deployment and waits for its pod and for the login of its sidecar; the pod's name.
     pub async fn deploy(&self, manifests: &Manifests) -> String {
         self.apply(manifests).await;
         self.rolled_out().await;
-        self.pod().await
+        let pod = self.pod().await;
+        self.token(&pod).await;
+        pod
+    }
+
+    /// The Vault token of a pod's sidecar. A pod is ready, and its application runs, before the sidecar has logged in: this
+    /// waits until it has.
+    ///
+    /// # Panics
+    /// When it does not log in.
+    pub async fn token(&self, pod: &str) -> String {
+        eventually(&format!("the login of {pod}'s sidecar"), LOGIN, async || {
+            let file = self.exec(pod, "vault-agent", &["cat", TOKEN]).await;
+            let token = file.stdout.trim();
+            (file.ok && !token.is_empty()).then(|| token.to_owned())
+        })
+        .await
     }
 
     /// Waits until the Deployment has the pods it asks for.

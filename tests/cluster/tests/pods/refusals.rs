@@ -46,8 +46,7 @@ async fn two_teams_cannot_read_each_others_roles() {
         assert_eq!(refused.status, 403, "{path}: {}", refused.body);
         assert!(refused.body.contains("permission denied"), "{}", refused.body);
     }
-    let token = one.exec(&pod, "vault-agent", &["cat", "/home/vault/.vault-token"]).await.ok();
-    let api = one.cluster.vault().with_token(token.trim());
+    let api = one.cluster.vault().with_token(&one.token(&pod).await);
     assert_eq!(api.read(&format!("iamra/container/{ours}")).await.status, 200);
     assert_eq!(api.read(&format!("iamra/container/{theirs}")).await.status, 403);
     assert_eq!(api.read(&format!("iamra/roles/{theirs}")).await.status, 403);

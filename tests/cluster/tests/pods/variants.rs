@@ -101,9 +101,9 @@ async fn a_revoke_on_shutdown_ends_the_pods_token_and_leaves_its_session_to_its_
     // the injector's hook sleeps five seconds before it revokes
     let manifests = manifests.with_pod(|pod| pod["terminationGracePeriodSeconds"] = json!(30));
     let pod = team.deploy(&manifests).await;
-    let token = team.exec(&pod, "vault-agent", &["cat", "/home/vault/.vault-token"]).await.ok();
+    let token = team.token(&pod).await;
     let credentials = team.exec(&pod, "app", &["cat", FILE]).await.ok();
-    let api = team.cluster.vault().with_token(token.trim());
+    let api = team.cluster.vault().with_token(&token);
     assert_eq!(api.read("auth/token/lookup-self").await.status, 200);
 
     team.kubectl(&["delete", "pod", &pod]).await.ok();
