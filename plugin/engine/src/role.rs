@@ -253,7 +253,7 @@ impl Role {
         let confusing = self.texts().find(|(place, text)| names_pods(*place) && text.confuses_clusters());
         match confusing {
             Some((place, _)) if self.clusters.len() != 1 => Err(Fault::caller(format!(
-                "{}: names service accounts without {{{{kubernetes.cluster}}}}: those of one name in two clusters would be the same at AWS; add it, or name one cluster in clusters",
+                "{}: names namespaces or service accounts without {{{{kubernetes.cluster}}}}: those of one name in two clusters would be the same at AWS; add it, or name one cluster in clusters",
                 place.field()
             ))),
             _ => Ok(()),

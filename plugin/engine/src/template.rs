@@ -78,10 +78,10 @@ impl Template {
         self.slots().any(|slot| matches!(slot.reference, Reference::Kubernetes(_)))
     }
 
-    /// Whether two pods of one name in two clusters would get the same text.
+    /// Whether two namespaces or service accounts of one name in two clusters would get the same text. A uid is never given twice.
     pub(crate) fn confuses_clusters(&self) -> bool {
         let asks = |pod: Pod| self.slots().any(|slot| slot.reference == Reference::Kubernetes(pod));
-        asks(Pod::ServiceAccount) && !asks(Pod::Cluster)
+        (asks(Pod::Namespace) || asks(Pod::ServiceAccount)) && !asks(Pod::Cluster)
     }
 
     /// Whether the text holds metadata that, as far as can be told without a caller, a tenant writes.

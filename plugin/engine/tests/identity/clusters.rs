@@ -50,15 +50,24 @@ async fn a_role_for_one_cluster_takes_no_caller_of_another() {
 }
 
 #[tokio::test]
-async fn service_accounts_are_never_named_without_their_cluster() {
-    for field in ["common_name", "uri_sans", "role_session_name"] {
-        let text = "spiffe.{{kubernetes.namespace}}.{{kubernetes.service_account}}"
-            .replace("spiffe.", if field == "uri_sans" { "spiffe://" } else { "x." });
+async fn namespaces_and_service_accounts_are_never_named_without_their_cluster() {
+    for name in
+        ["{{kubernetes.namespace}}", "{{kubernetes.service_account}}", "{{kubernetes.namespace | short}}.x"]
+    {
+        for (field, before) in [("common_name", "x."), ("uri_sans", "spiffe://"), ("role_session_name", "x.")]
+        {
+            let error = refused_role(json!({ field: format!("{before}{name}") })).await;
 
-        let error = refused_role(json!({ field: &text })).await;
-
-        assert!(error.starts_with(field) && error.contains("without {{kubernetes.cluster}}"), "{error}");
+            assert!(error.starts_with(field) && error.contains("without {{kubernetes.cluster}}"), "{error}");
+        }
     }
+    let units =
+        json!({ "role_arn": ROLE, "common_name": "app", "organizational_unit": "{{kubernetes.namespace}}" });
+    assert_eq!(
+        preview(units, pod(PROD, "payments", "api")).await.error,
+        "",
+        "O and OU are read beside the common name"
+    );
     let one = json!({ "role_arn": ROLE, "common_name": "{{kubernetes.namespace}}.{{kubernetes.service_account}}", "clusters": "prod" });
     assert_eq!(tag(&preview(one, pod(PROD, "payments", "api")).await, "x509Subject/CN"), "payments.api");
 }
