@@ -354,7 +354,7 @@ async fn names_too_long_for_a_common_name_are_shortened_and_whole_in_the_uri() {
     let recorded = pods.recorded(&answer).await;
     let identity = answer.string("source_identity");
     assert!(
-        identity.len() == 64 && identity.starts_with("CN=prod.kube-prometheus-stack.kube-prometheus-"),
+        identity.len() == 64 && identity.starts_with("CN=prod.kube-prometheus-stack.kube-prom-"),
         "{identity}"
     );
     assert_eq!(recorded["tags"]["x509Subject/CN"], identity.strip_prefix("CN=").unwrap());

@@ -92,7 +92,7 @@ async fn a_gitlab_path_is_short_in_the_common_name_and_whole_in_the_unit() {
     let (answer, tags) = users.tags().await;
 
     let identity = answer.string("source_identity");
-    assert!(identity.starts_with("CN=project_path-") && identity.len() == 28, "{identity}");
+    assert!(identity.starts_with("CN=project_path-") && identity.len() == 40, "{identity}");
     assert_eq!(tags["x509Subject/OU"], path);
 }
 
