@@ -105,7 +105,8 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             self.changed();
         } else if let Some(id) = key.strip_prefix(store::ISSUER_PREFIX) {
             self.changed();
-            self.sessions.forget(|session| session.issuer() == id);
+            let id = id.to_owned();
+            self.sessions.forget(move |session| session.issuer() == id);
         } else if let Some(name) = key.strip_prefix(store::CLUSTER_PREFIX) {
             self.cluster_changed(name);
         } else if let Some(name) = key.strip_prefix(store::ROLE_PREFIX) {
@@ -158,19 +159,22 @@ impl Engine {
 
     /// Says that a role was written otherwise or deleted.
     pub(crate) fn role_changed(&self, name: &str) {
-        self.sessions.forget(|session| session.role() == name);
+        let name = name.to_owned();
+        self.sessions.forget(move |session| session.role() == name);
     }
 
     /// Says that a cluster was registered otherwise, or no longer is.
     pub(crate) fn cluster_changed(&self, name: &str) {
         self.snapshots.drop_current();
-        self.sessions.forget(|session| session.is_of_cluster(name));
+        let name = name.to_owned();
+        self.sessions.forget(move |session| session.is_of_cluster(&name));
     }
 
     /// Says that another issuer than `before` is the default: what `followers`, the roles that name none, had of it ends.
-    pub(crate) fn default_issuer_changed(&self, before: &str, followers: &HashSet<String>) {
+    pub(crate) fn default_issuer_changed(&self, before: &str, followers: HashSet<String>) {
         self.snapshots.drop_current();
-        self.sessions.forget(|session| session.issuer() == before && followers.contains(session.role()));
+        let before = before.to_owned();
+        self.sessions.forget(move |session| session.issuer() == before && followers.contains(session.role()));
     }
 
     /// Refuses with the error that makes Vault forward the request to the active node.

@@ -1,12 +1,11 @@
 //! One session made: a fresh leaf, CreateSession with it, both forgotten.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ca::{Leaf, LeafProfile};
 use rolesanywhere::{Identity, Patience, Session, SessionDuration};
-use sessions::{Made, Outcome, Work};
+use sessions::{Cause, Made, Outcome, Work};
 use time::OffsetDateTime;
 use tracing::{Instrument as _, info_span};
 use vault_backend::{Fault, Request};
@@ -29,7 +28,8 @@ pub(crate) struct Issued {
     pub(crate) warnings: Vec<String>,
 }
 
-/// How the sessions of one key are made. Beside the key it holds only what the key pins: the snapshot of its config and issuer.
+/// How the sessions of one key are made. Beside the key it holds the snapshot of the config and issuer that the key pins; of its
+/// bounds, which the key does not pin, those of the newest request hold.
 pub(crate) struct Recipe {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) key: SessionKey,
@@ -37,7 +37,7 @@ pub(crate) struct Recipe {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-/// The request that first asked, for the log.
+/// The request whose recipe it is, for the log.
 pub(crate) struct Origin {
     mount: String,
     request_id: String,
@@ -56,15 +56,15 @@ impl Origin {
 impl Recipe {
     /// The work of a flight, one CreateSession each time.
     pub(crate) fn work(self) -> Work<Arc<Issued>, Fault> {
-        let (recipe, renews) = (Arc::new(self), Arc::new(AtomicBool::new(false)));
-        sessions::work(move || {
-            let (recipe, renews) = (Arc::clone(&recipe), Arc::clone(&renews));
+        let recipe = Arc::new(self);
+        sessions::work(move |cause| {
+            let recipe = Arc::clone(&recipe);
             async move {
                 let Origin { mount, request_id, path } = &recipe.origin;
                 let span = info_span!("session", mount, request_id, path);
                 let made = recipe.make().instrument(span.clone()).await;
                 made.map_or_else(std::convert::identity, |issued| {
-                    span.in_scope(|| issued.log(recipe.key.role(), renews.swap(true, Ordering::Relaxed)));
+                    span.in_scope(|| issued.log(recipe.key.role(), cause));
                     let expiration = issued.session.expiration;
                     Outcome::Made(Made { session: Arc::new(issued), expiration })
                 })
@@ -104,8 +104,11 @@ impl Issued {
 
     /// One of the two places where reads and AWS's own record meet, the other is `session.rs`: the request's id stands in Vault's
     /// audit, the serial number and the source identity in `CloudTrail`.
-    fn log(&self, role: &str, is_renewal: bool) {
-        let message = if is_renewal { "renewed a session ahead of need" } else { "issued a session" };
+    fn log(&self, role: &str, cause: Cause) {
+        let message = match cause {
+            Cause::Asked => "issued a session",
+            Cause::Ahead => "renewed a session ahead of need",
+        };
         tracing::info!(
             role,
             serial = self.serial,

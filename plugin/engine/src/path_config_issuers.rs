@@ -44,7 +44,7 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
     if !snapshot.issuers.is_default(&id) {
         engine.store.put_issuers_config(&IssuersConfig { default: Some(id.clone()) }).await?;
         let before = snapshot.issuers.default.as_deref().unwrap_or_default();
-        engine.default_issuer_changed(before, &followers(&engine).await?);
+        engine.default_issuer_changed(before, followers(&engine).await?);
     }
     Ok(Answer::data(Map::from_iter([("default".to_owned(), Value::from(id))])))
 }

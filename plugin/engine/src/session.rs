@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ca::LeafProfile;
 use rolesanywhere::{CreateSession, SessionDuration};
-use sessions::{Ask, Freshness, Grant, Mode, Reply, Why};
+use sessions::{Ask, Epoch, Freshness, Grant, Mode, Reply, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
@@ -21,6 +21,10 @@ use crate::snapshot::Snapshot;
 
 /// The wait for a session ends this much before the read itself, so that the answer can say what AWS did and not only that it is late.
 const TELLING: Duration = Duration::from_millis(50);
+
+/// A write of the role or config meanwhile is no reason to fail whoever asked before it: what is there now is read and asked for,
+/// this often, should writes of the same role follow each other so fast.
+const MOST_REPLANS: u32 = 3;
 
 /// What a read asks for.
 #[derive(Clone, Copy)]
@@ -45,10 +49,14 @@ pub(crate) struct Granted {
 pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
     engine.active_only()?;
     let started = Instant::now();
-    let (role, key, reply) = match attempt(engine, request, wish, started).await? {
-        // a write of the role or config meanwhile is no reason to fail whoever waited: once, it is asked for what is there now
-        (_, _, Reply::Denied { why: Why::Changed, .. }) => attempt(engine, request, wish, started).await?,
-        other => other,
+    let mut replans = 0;
+    let (role, key, reply) = loop {
+        let attempt = attempt(engine, request, wish, started).await?;
+        let is_outdated = matches!(attempt.2, Reply::Denied { why: Why::Changed, .. });
+        if !is_outdated || replans == MOST_REPLANS {
+            break attempt;
+        }
+        replans += 1;
     };
     match reply {
         Reply::Granted(grant) => {
@@ -68,10 +76,11 @@ async fn attempt(
 ) -> Result<(Role, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
     let left = wish.patience.saturating_sub(started.elapsed());
     let planned = timeout(left, engine.until_closed(Box::pin(plan(engine, request, wish))));
-    let Plan { role, key, snapshot } = planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
+    let Plan { role, key, snapshot, epoch } =
+        planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
     let (origin, metrics) = (Origin::of(request), Arc::clone(&engine.metrics));
     let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
-    let ask = ask(request, wish, &role, recipe, started.elapsed());
+    let ask = ask(request, wish, (&role, epoch), recipe, started.elapsed());
     let reply = engine.sessions.get(ask).await;
     Ok((role, key, reply))
 }
@@ -81,10 +90,13 @@ struct Plan {
     role: Role,
     key: SessionKey,
     snapshot: Arc<Snapshot>,
+    /// From before anything else was read.
+    epoch: Epoch,
 }
 
 async fn plan(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result<Plan, Fault> {
     let name = wish.role;
+    let epoch = engine.sessions.epoch();
     let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
     let snapshot = engine.snapshot().await?;
     let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
@@ -99,13 +111,13 @@ async fn plan(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result
         call: order.call(&role),
         leaf: order.leaf,
     });
-    Ok(Plan { role, key, snapshot })
+    Ok(Plan { role, key, snapshot, epoch })
 }
 
 fn ask(
     request: &Request,
     wish: Wish<'_>,
-    role: &Role,
+    (role, epoch): (&Role, Epoch),
     recipe: Recipe,
     spent: Duration,
 ) -> Ask<SessionKey, sessions::Work<Arc<Issued>, Fault>> {
@@ -120,6 +132,7 @@ fn ask(
             mode: wish.mode,
             duration: Duration::from_secs(u64::from(key.parts().call.duration.as_secs())),
             work: recipe.work(),
+            epoch,
         },
         patience: wish.patience.saturating_sub(spent + TELLING),
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::changes::Epoch;
+
 /// An account and region: what one quota of the issuer covers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place(Arc<str>);
@@ -60,8 +62,24 @@ pub struct Order<W> {
     pub mode: Mode,
     /// How long the session is to be. The issuer may give less, never more.
     pub duration: Duration,
-    /// Whatever makes it; handed back when it is time. It must depend on nothing that the key does not hold.
+    /// Whatever makes it; handed back when it is time. What it makes must depend on nothing that the key does not hold; how it does
+    /// so may change (a timeout), so of several asks for one key the newest's is taken.
     pub work: W,
+    /// Read before anything that key and work are made of: [`Desk::epoch`](crate::Desk::epoch).
+    pub epoch: Epoch,
+}
+
+impl<W: Clone> Order<W> {
+    /// Somebody else asks for the same.
+    pub(crate) fn join(&mut self, other: &Self) {
+        if other.mode == Mode::AtOnce {
+            self.mode = Mode::AtOnce;
+        }
+        if other.epoch >= self.epoch {
+            self.work = other.work.clone();
+            self.epoch = other.epoch;
+        }
+    }
 }
 
 /// One request for a session.

@@ -10,9 +10,10 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use crate::ask::{Group, Mode, Order, Place, Sharing};
+use crate::changes::{Changes, Epoch};
 use crate::counts::Counts;
 use crate::fair::End;
-use crate::flight::{Flight, FlightId, Phase, Waiter, WaiterId};
+use crate::flight::{Cause, Flight, FlightId, Phase, Waiter, WaiterId};
 use crate::lanes::Lane;
 use crate::limits::{Limits, Renewal};
 use crate::moment::Moment;
@@ -34,8 +35,10 @@ pub enum Decision<S, E, W> {
     Start {
         /// Names it in the report.
         flight: FlightId,
-        /// What the asking caller handed in.
+        /// What the caller that asked last handed in.
         work: W,
+        /// Whether somebody asked.
+        cause: Cause,
     },
     /// Hand `reply` to a caller that waits.
     Answer {
@@ -71,6 +74,7 @@ pub struct Desk<K, S, E, W> {
     next_id: u64,
     swept: Duration,
     closed: bool,
+    changes: Changes<K>,
     counts: Counts,
     decisions: Vec<Decision<S, E, W>>,
 }
@@ -91,9 +95,15 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
             next_id: 0,
             swept: Duration::ZERO,
             closed: false,
+            changes: Changes::new(),
             counts: Counts::default(),
             decisions: Vec::new(),
         }
+    }
+
+    /// How many changes this desk has been told of, for [`Order::epoch`].
+    pub fn epoch(&self) -> Epoch {
+        self.changes.epoch()
     }
 
     /// Takes the decisions made since the last call. To be called after every event.
@@ -131,8 +141,9 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
     }
 
     /// What sessions with a doomed key were made from has changed: they are dropped, with what was refused. A flight under way
-    /// still answers those who waited for it before the change, and is not kept; one that has not begun ends.
-    pub fn forget(&mut self, now: Moment, doomed: impl Fn(&K) -> bool) {
+    /// still answers those who waited for it before the change, and is not kept; one that has not begun ends. An ask that was
+    /// planned before the change and comes after it is denied.
+    pub fn forget(&mut self, now: Moment, doomed: impl Fn(&K) -> bool + Send + 'static) {
         self.shelf.forget(&doomed);
         for group in self.refusals.forget(&doomed) {
             self.move_lanes(now, &group);
@@ -150,11 +161,13 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
                 _ => self.drop_flight(now, id, &Why::Changed),
             }
         }
+        self.changes.doom(now.steady, Box::new(doomed));
         self.pump_all(now);
     }
 
     /// New bounds, from now on.
     pub fn set_limits(&mut self, now: Moment, limits: Limits) {
+        self.changes.pass();
         self.limits = limits;
         self.counts.evicted += self.shelf.set_bound(now, limits.max_sessions);
         for place in self.places.values_mut() {
@@ -206,11 +219,14 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
             return;
         }
         let (order, asked) = (entry.order.clone(), entry.asked);
-        self.begin(now, key.clone(), Sharing::SameKey, order, asked);
+        let id = self.begin(now, key.clone(), Sharing::SameKey, order, Cause::Ahead);
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.asked = asked;
+        }
     }
 
     /// Makes a flight and puts it in line.
-    fn begin(&mut self, now: Moment, key: K, sharing: Sharing, order: Order<W>, asked: Duration) -> FlightId {
+    fn begin(&mut self, now: Moment, key: K, sharing: Sharing, order: Order<W>, cause: Cause) -> FlightId {
         self.next_id += 1;
         let id = FlightId(self.next_id);
         if sharing == Sharing::SameKey {
@@ -221,9 +237,10 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
             sharing,
             tickets: vec![order.caller.clone()],
             order,
+            cause,
             waiters: Vec::new(),
             phase: Phase::Resting(now.steady),
-            asked,
+            asked: now.steady,
             kept_until: now.steady + KEPT_QUEUED,
             failures: 0,
             last: None,
@@ -272,7 +289,8 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
             let Some(flight) = self.flights.get_mut(&id) else { continue };
             flight.phase = Phase::Flying(now);
             self.counts.started += 1;
-            self.decisions.push(Decision::Start { flight: id, work: flight.order.work.clone() });
+            let work = flight.order.work.clone();
+            self.decisions.push(Decision::Start { flight: id, work, cause: flight.cause });
         }
     }
 

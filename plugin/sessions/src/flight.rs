@@ -17,6 +17,15 @@ pub struct FlightId(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WaiterId(pub(crate) u64);
 
+/// Why an attempt is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asked.
+    Asked,
+    /// A session is due, and nobody has asked since.
+    Ahead,
+}
+
 /// A session as the issuer gave it.
 #[derive(Clone, Debug)]
 pub struct Made<S> {
@@ -54,6 +63,7 @@ pub(crate) struct Flight<K, E, W> {
     pub(crate) key: K,
     pub(crate) sharing: Sharing,
     pub(crate) order: Order<W>,
+    pub(crate) cause: Cause,
     /// Everyone in whose line it stands, at most [`Self::MOST_TICKETS`].
     pub(crate) tickets: Vec<Caller>,
     pub(crate) waiters: Vec<Waiter>,

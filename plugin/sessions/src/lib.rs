@@ -14,6 +14,7 @@
 
 mod ask;
 mod bucket;
+mod changes;
 mod counts;
 mod desk;
 mod fair;
@@ -29,9 +30,10 @@ mod shelf;
 mod turnstile;
 
 pub use ask::{Ask, Caller, Group, Mode, Order, Place, Sharing};
+pub use changes::Epoch;
 pub use counts::Counts;
 pub use desk::{Decision, Desk, Step};
-pub use flight::{FlightId, Made, Outcome, WaiterId};
+pub use flight::{Cause, FlightId, Made, Outcome, WaiterId};
 pub use limits::{Limits, Rate, Renewal};
 pub use moment::Moment;
 pub use reply::{Freshness, Grant, Reply, Why};

@@ -12,24 +12,25 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::ask::Ask;
+use crate::changes::Epoch;
 use crate::counts::Counts;
 use crate::desk::{Decision, Desk, Step};
-use crate::flight::{FlightId, Outcome, WaiterId};
+use crate::flight::{Cause, FlightId, Outcome, WaiterId};
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::reply::Reply;
 
 /// One attempt, as often as it is needed.
-pub type Work<S, E> = Arc<dyn Fn() -> Attempt<S, E> + Send + Sync>;
+pub type Work<S, E> = Arc<dyn Fn(Cause) -> Attempt<S, E> + Send + Sync>;
 type Attempt<S, E> = Pin<Box<dyn Future<Output = Outcome<S, E>> + Send>>;
 type Wall = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 /// Turns a function that makes one attempt into [`Work`]. Every attempt must be a single request: the desk counts and repeats.
-pub fn work<S, E, F>(attempt: impl Fn() -> F + Send + Sync + 'static) -> Work<S, E>
+pub fn work<S, E, F>(attempt: impl Fn(Cause) -> F + Send + Sync + 'static) -> Work<S, E>
 where
     F: Future<Output = Outcome<S, E>> + Send + 'static,
 {
-    Arc::new(move || Box::pin(attempt()))
+    Arc::new(move |cause| Box::pin(attempt(cause)))
 }
 
 /// What a key can be.
@@ -67,7 +68,7 @@ struct State<K, S, E> {
 }
 
 /// Flights to be spawned once the lock is released: on a runtime that ends, spawning drops the task at once, which lands it.
-type Starts<S, E> = Vec<(FlightId, Work<S, E>)>;
+type Starts<S, E> = Vec<(FlightId, Cause, Work<S, E>)>;
 
 impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
     /// An empty service. `wall` reads the wall clock; a seeded `dice` makes jitter repeatable.
@@ -110,8 +111,13 @@ impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
         }
     }
 
+    /// How many changes this service has been told of; see [`Order::epoch`](crate::Order::epoch).
+    pub fn epoch(&self) -> Epoch {
+        self.0.lock().desk.epoch()
+    }
+
     /// Drops what was made from something that changed; see [`Desk::forget`].
-    pub fn forget(&self, doomed: impl Fn(&K) -> bool) {
+    pub fn forget(&self, doomed: impl Fn(&K) -> bool + Send + 'static) {
         self.0.event(|desk, now| desk.forget(now, doomed));
     }
 
@@ -166,7 +172,7 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
         let mut starts = Vec::new();
         for decision in state.desk.decisions() {
             match decision {
-                Decision::Start { flight, work } => starts.push((flight, work)),
+                Decision::Start { flight, work, cause } => starts.push((flight, cause, work)),
                 Decision::Answer { waiter, reply } => {
                     if let Some(sender) = state.replies.remove(&waiter) {
                         // A receiver that is gone left under the lock, or is about to find its reply gone.
@@ -185,12 +191,12 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
 
     fn spawn(self: &Arc<Self>, starts: Starts<S, E>) {
         let Some(runtime) = self.runtime.get() else { return };
-        for (flight, work) in starts {
+        for (flight, cause, work) in starts {
             let limit = self.lock().flight_timeout;
             let mut closing = self.closing.subscribe();
             let mut landing = Landing { inner: Arc::downgrade(self), flight, outcome: Some(Outcome::Lost) };
             runtime.spawn(async move {
-                let attempt = tokio::time::timeout(limit, work());
+                let attempt = tokio::time::timeout(limit, work(cause));
                 tokio::select! {
                     outcome = attempt => landing.note(outcome.unwrap_or(Outcome::Overdue)),
                     _ = closing.wait_for(|closing| *closing) => {}

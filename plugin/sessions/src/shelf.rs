@@ -7,7 +7,7 @@ use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::ask::{Mode, Order};
+use crate::ask::Order;
 use crate::kept::{Kept, LEAST_LEFT};
 use crate::moment::Moment;
 
@@ -32,7 +32,7 @@ pub(crate) struct Entry<S, W> {
     wake: (Duration, u64),
 }
 
-impl<K: Clone + Eq + Hash, S: Clone, W> Shelf<K, S, W> {
+impl<K: Clone + Eq + Hash, S: Clone, W: Clone> Shelf<K, S, W> {
     pub(crate) fn new(bound: NonZeroUsize) -> Self {
         Self { bound, entries: HashMap::new(), by_use: BTreeMap::new(), by_wake: BTreeMap::new(), uses: 0 }
     }
@@ -53,12 +53,10 @@ impl<K: Clone + Eq + Hash, S: Clone, W> Shelf<K, S, W> {
     }
 
     /// Notes that somebody asks for `key`.
-    pub(crate) fn touch(&mut self, now: Moment, key: &K, mode: Mode) {
+    pub(crate) fn touch(&mut self, now: Moment, key: &K, order: &Order<W>) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.asked = now.steady;
-        if mode == Mode::AtOnce {
-            entry.order.mode = mode;
-        }
+        entry.order.join(order);
         if entry.used == self.uses {
             return;
         }

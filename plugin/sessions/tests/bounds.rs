@@ -2,8 +2,10 @@
 
 mod world;
 
-use sessions::{Freshness, Limits, Made, Outcome, Step, Why};
-use world::{HOUR, World, ask, bound, freshness, granted, rate, seconds, unreachable, why};
+use sessions::{Freshness, Limits, Made, Outcome, Reply, Step, Why};
+use world::{
+    HOUR, World, ask, at_once, bound, freshness, granted, rate, seconds, unreachable, unshared, why,
+};
 
 #[test]
 fn a_flight_that_nobody_asked_for_in_ten_minutes_is_dropped() {
@@ -104,4 +106,28 @@ fn closing_answers_everybody_and_starts_nothing_more() {
     assert_eq!(why(&world.done(ask(1, "a"))), Why::Closing);
     world.pass(HOUR);
     assert!(world.started.is_empty());
+}
+
+#[test]
+fn an_ask_planned_before_a_change_of_its_key_is_denied_and_leaves_nothing() {
+    for planned in [ask(1, "a"), at_once(ask(1, "a")), unshared(ask(1, "a"))] {
+        let mut world = World::usual();
+        let late = world.planned(planned);
+        world.desk.forget(world.now, |key| *key == 1);
+
+        let step = world.arrive(late);
+
+        assert!(matches!(step, Step::Done(Reply::Denied { why: Why::Changed, .. })), "{step:?}");
+        assert!(world.started.is_empty());
+        assert!(matches!(world.ask(ask(1, "a")), Step::Wait(_)));
+    }
+}
+
+#[test]
+fn a_change_of_other_keys_denies_nobody() {
+    let mut world = World::usual();
+    let late = world.planned(ask(1, "a"));
+    world.desk.forget(world.now, |key| *key == 2);
+
+    assert!(matches!(world.arrive(late), Step::Wait(_)));
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use sessions::{
     Ask, Caller, Decision, Desk, FlightId, Grant, Group, Limits, Made, Mode, Moment, Order, Outcome, Place,
-    Rate, Renewal, Reply, Sharing, Step, WaiterId,
+    Rate, Renewal, Reply, Sharing, Step, WaiterId, Why,
 };
 use world::{NOON, bound, rate};
 
@@ -24,6 +24,11 @@ enum Event {
         caller: u8,
         mode: Mode,
         sharing: Sharing,
+        speed: Speed,
+    },
+    /// An ask that was planned earlier reaches the desk.
+    Arrive {
+        nth: usize,
     },
     Land {
         nth: usize,
@@ -56,6 +61,13 @@ enum Event {
     },
 }
 
+/// Between what an ask is made of being read and the ask itself, things may change.
+#[derive(Clone, Copy, Debug)]
+enum Speed {
+    AtOnce,
+    Later,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum How {
     Made { seconds: u64 },
@@ -77,13 +89,29 @@ enum Odd {
 #[derive(Clone, Debug, PartialEq)]
 struct Session {
     key: u32,
+    /// Of what it was made from.
+    version: u32,
     truly_ends: Duration,
     is_whole: bool,
+}
+
+/// What an ask was planned from, and the work that makes its session.
+#[derive(Clone, Debug)]
+struct Plan {
+    key: u32,
+    sharing: Sharing,
+    place: Place,
+    /// How often what the key is made of had changed.
+    version: u32,
+    /// How often the limits had changed, which keys know nothing of.
+    limits: u32,
+    at: Duration,
 }
 
 fn event() -> impl Strategy<Value = Event> {
     let mode = prop_oneof![Just(Mode::Patient), Just(Mode::AtOnce)];
     let sharing = prop_oneof![4 => Just(Sharing::SameKey), 1 => Just(Sharing::Nobody)];
+    let speed = prop_oneof![3 => Just(Speed::AtOnce), 1 => Just(Speed::Later)];
     let how = prop_oneof![
         5 => (60_u64..=900).prop_map(|seconds| How::Made { seconds }),
         1 => Just(How::Refused),
@@ -93,8 +121,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(How::Lost),
     ];
     prop_oneof![
-        8 => (0..KEYS, 0_u8..4, mode, sharing)
-            .prop_map(|(key, caller, mode, sharing)| Event::Ask { key, caller, mode, sharing }),
+        8 => (0..KEYS, 0_u8..4, mode, sharing, speed)
+            .prop_map(|(key, caller, mode, sharing, speed)| Event::Ask { key, caller, mode, sharing, speed }),
+        2 => any::<usize>().prop_map(|nth| Event::Arrive { nth }),
         6 => (any::<usize>(), how).prop_map(|(nth, how)| Event::Land { nth, how }),
         2 => any::<usize>().prop_map(|nth| Event::Leave { nth }),
         4 => prop_oneof![0_u64..2_000, 0_u64..600_000].prop_map(|millis| Event::Pass { millis }),
@@ -115,16 +144,19 @@ struct Start {
 
 /// The schedule's view of the desk, with what is known to be true beside it.
 struct Run {
-    desk: Desk<u32, Session, u32, (u32, Place)>,
+    desk: Desk<u32, Session, u32, Plan>,
     limits: Limits,
     odd: Odd,
     now: Moment,
     /// What the steady clock missed.
     slept: Duration,
-    flying: Vec<(FlightId, u32, Start)>,
+    flying: Vec<(FlightId, Plan, Start)>,
     /// Keys of flights under way that were begun after the last change of the key.
     shared: HashMap<FlightId, u32>,
-    waiting: HashMap<WaiterId, u32>,
+    waiting: HashMap<WaiterId, Plan>,
+    planned: Vec<Ask<u32, Plan>>,
+    versions: HashMap<u32, u32>,
+    resized: u32,
     starts: HashMap<Place, Vec<Duration>>,
     /// The highest rate or burst so far.
     most_per_second: u32,
@@ -141,6 +173,9 @@ impl Run {
             flying: Vec::new(),
             shared: HashMap::new(),
             waiting: HashMap::new(),
+            planned: Vec::new(),
+            versions: HashMap::new(),
+            resized: 0,
             starts: HashMap::new(),
             most_per_second: most(limits.rate),
         }
@@ -148,7 +183,14 @@ impl Run {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Ask { key, caller, mode, sharing } => self.ask(key, caller, mode, sharing),
+            Event::Ask { key, caller, mode, sharing, speed } => {
+                let ask = self.plan(key, caller, mode, sharing);
+                match speed {
+                    Speed::AtOnce => self.ask(ask),
+                    Speed::Later => self.planned.push(ask),
+                }
+            }
+            Event::Arrive { nth } => self.arrive(nth),
             Event::Land { nth, how } => self.land(nth, how),
             Event::Leave { nth } => self.leave(nth),
             Event::Pass { millis } => self.pass(Duration::from_millis(millis)),
@@ -163,9 +205,11 @@ impl Run {
             Event::StepClock { .. } | Event::Suspend { .. } => {}
             Event::Forget { key } => {
                 self.shared.retain(|_, flying| *flying != key);
-                self.desk.forget(self.now, |other| *other == key);
+                *self.versions.entry(key).or_default() += 1;
+                self.desk.forget(self.now, move |other| *other == key);
             }
             Event::Resize { sessions, per_second } => {
+                self.resized += 1;
                 self.most_per_second = self.most_per_second.max(per_second);
                 self.limits = Limits { rate: rate(per_second, per_second), ..bound(sessions) };
                 self.desk.set_limits(self.now, self.limits);
@@ -179,9 +223,14 @@ impl Run {
         assert_eq!(counts.flying, u64::try_from(self.flying.len()).unwrap(), "flights differ");
     }
 
-    fn ask(&mut self, key: u32, caller: u8, mode: Mode, sharing: Sharing) {
+    fn version(&self, key: u32) -> u32 {
+        self.versions.get(&key).copied().unwrap_or_default()
+    }
+
+    fn plan(&self, key: u32, caller: u8, mode: Mode, sharing: Sharing) -> Ask<u32, Plan> {
         let place = Place::new(PLACES[usize::try_from(key % 2).unwrap()]);
-        let ask = Ask {
+        let version = self.version(key);
+        Ask {
             key,
             sharing,
             order: Order {
@@ -190,17 +239,35 @@ impl Run {
                 caller: Caller::new(caller.to_string()),
                 mode,
                 duration: Duration::from_secs(900),
-                work: (key, place),
+                work: Plan { key, sharing, place, version, limits: self.resized, at: self.now.steady },
+                epoch: self.desk.epoch(),
             },
             patience: Duration::from_secs(15),
-        };
+        }
+    }
+
+    fn arrive(&mut self, nth: usize) {
+        if !self.planned.is_empty() {
+            let ask = self.planned.remove(nth % self.planned.len());
+            self.ask(ask);
+        }
+    }
+
+    fn ask(&mut self, ask: Ask<u32, Plan>) {
+        let plan = ask.order.work.clone();
+        let is_outdated = plan.version != self.version(plan.key);
         match self.desk.ask(self.now, ask) {
             Step::Wait(waiter) => {
-                self.waiting.insert(waiter, key);
+                assert!(!is_outdated, "planned before a change, and not told");
+                self.waiting.insert(waiter, plan);
             }
             Step::Done(reply) => {
-                assert!(sharing == Sharing::SameKey || matches!(reply, Reply::Denied { .. }));
-                self.check(key, &reply);
+                assert!(plan.sharing == Sharing::SameKey || matches!(reply, Reply::Denied { .. }));
+                let is_told = matches!(reply, Reply::Denied { why: Why::Changed, .. });
+                let is_recent = self.now.steady <= plan.at + Duration::from_mins(1);
+                assert!(is_told || !is_outdated, "not told of a change: {reply:?}");
+                assert!(is_outdated || !is_told || !is_recent, "told of a change that was none");
+                self.check(&plan, &reply);
             }
         }
     }
@@ -209,7 +276,7 @@ impl Run {
         if self.flying.is_empty() {
             return;
         }
-        let (flight, key, began) = self.flying.remove(nth % self.flying.len());
+        let (flight, plan, began) = self.flying.remove(nth % self.flying.len());
         self.shared.remove(&flight);
         let outcome = match how {
             // The issuer takes no signature of a clock that is an hour wrong.
@@ -219,7 +286,8 @@ impl Run {
                 let made_at = began.truly + self.truly().saturating_sub(began.truly) / 2;
                 let truly_ends = made_at + Duration::from_secs(seconds);
                 let true_wall = NOON + truly_ends;
-                let session = Session { key, truly_ends, is_whole: true };
+                let Plan { key, version, .. } = plan;
+                let session = Session { key, version, truly_ends, is_whole: true };
                 Outcome::Made(Made { session, expiration: true_wall })
             }
             How::Refused => Outcome::Refused(1),
@@ -238,9 +306,9 @@ impl Run {
             return;
         }
         let waiter = waiters[nth % waiters.len()];
-        let key = self.waiting.remove(&waiter).unwrap();
+        let plan = self.waiting.remove(&waiter).unwrap();
         let reply = self.desk.give_up(self.now, waiter);
-        self.check(key, &reply);
+        self.check(&plan, &reply);
     }
 
     fn pass(&mut self, span: Duration) {
@@ -270,26 +338,36 @@ impl Run {
     fn obey(&mut self) {
         for decision in self.desk.decisions() {
             match decision {
-                Decision::Start { flight, work: (key, place) } => self.start(flight, key, place),
+                Decision::Start { flight, work, .. } => self.start(flight, work),
                 Decision::Answer { waiter, reply } => {
-                    let key = self.waiting.remove(&waiter).expect("only waiters are answered, and once");
-                    self.check(key, &reply);
+                    let plan = self.waiting.remove(&waiter).expect("only waiters are answered, and once");
+                    self.check(&plan, &reply);
                 }
             }
         }
     }
 
-    fn start(&mut self, flight: FlightId, key: u32, place: Place) {
-        self.starts.entry(place).or_default().push(self.now.steady);
+    /// Of the flights for a key that may be shared, one is of the version that holds: those who wait for that wait for this one.
+    fn start(&mut self, flight: FlightId, work: Plan) {
+        let joined = self.waiting.values().filter(|plan| {
+            plan.key == work.key && plan.version == work.version && plan.sharing == Sharing::SameKey
+        });
+        if work.sharing == Sharing::SameKey {
+            assert_eq!(work.version, self.version(work.key), "started after a change");
+            let newest = joined.map(|plan| plan.limits).max().unwrap_or_default();
+            assert!(work.limits >= newest, "made by the limits of {}, not of {newest}", work.limits);
+        }
+        self.starts.entry(work.place.clone()).or_default().push(self.now.steady);
         let (truly, wall_is_right) = (self.truly(), self.now.wall == NOON + self.truly());
-        self.flying.push((flight, key, Start { truly, wall_is_right }));
-        self.shared.insert(flight, key);
+        self.shared.insert(flight, work.key);
+        self.flying.push((flight, work, Start { truly, wall_is_right }));
     }
 
-    /// Never expired, never partial, never another key's.
-    fn check(&self, key: u32, reply: &Reply<Session, u32>) {
+    /// Never expired, never partial, never another key's, never made of what had changed before it was asked for.
+    fn check(&self, plan: &Plan, reply: &Reply<Session, u32>) {
         let Reply::Granted(Grant { session, remaining, whole, .. }) = reply else { return };
-        assert_eq!(session.key, key, "another key's session");
+        assert_eq!(session.key, plan.key, "another key's session");
+        assert!(session.version >= plan.version, "made before a change: {session:?} for {plan:?}");
         assert!(session.is_whole);
         assert!(
             session.truly_ends > self.truly(),

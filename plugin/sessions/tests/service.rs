@@ -1,13 +1,13 @@
 //! The service on tokio, in paused time.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessions::{
-    Ask, Caller, Freshness, Grant, Group, Limits, Made, Mode, Order, Outcome, Place, Rate, Reply, Sessions,
-    Sharing, Why, Work, work,
+    Ask, Caller, Cause, Epoch, Freshness, Grant, Group, Limits, Made, Mode, Order, Outcome, Place, Rate,
+    Reply, Sessions, Sharing, Why, Work, work,
 };
 use time::macros::datetime;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ impl Issuer {
     fn work(&self, latency: Duration) -> Work<Arc<Credentials>, Error> {
         let issuer = self.clone();
         let began = Instant::now();
-        work(move || {
+        work(move |_| {
             let issuer = issuer.clone();
             async move {
                 let number = issuer.asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -86,6 +86,7 @@ fn ask(key: u32, work: Work<Arc<Credentials>, Error>) -> Ask<u32, Work<Arc<Crede
             mode: Mode::Patient,
             duration: HOUR,
             work,
+            epoch: Epoch::default(),
         },
         patience: Duration::from_secs(15),
     }
@@ -203,7 +204,7 @@ async fn an_attempt_that_never_ends_is_given_up_and_made_again() {
     let attempts = Arc::new(AtomicUsize::new(0));
     let hang = {
         let attempts = Arc::clone(&attempts);
-        work(move || {
+        work(move |_| {
             attempts.fetch_add(1, Ordering::SeqCst);
             std::future::pending()
         })
@@ -220,7 +221,7 @@ async fn an_attempt_that_never_ends_is_given_up_and_made_again() {
 async fn an_attempt_that_panics_answers_its_waiters() {
     let service = service(Limits::default());
 
-    let reply = service.get(ask(1, work(|| async { panic!("a bug in the attempt") }))).await;
+    let reply = service.get(ask(1, work(|_| async { panic!("a bug in the attempt") }))).await;
 
     assert_eq!(why(reply), Why::Lost);
 }
@@ -301,4 +302,40 @@ async fn new_limits_reach_those_who_wait() {
     for caller in callers {
         granted(caller.await.unwrap());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_knows_whether_somebody_asked_or_the_session_is_due() {
+    let (service, issuer) = (service(Limits::default()), Issuer::default());
+    let causes = Arc::new(Mutex::new(Vec::new()));
+    let inner = issuer.work(LATENCY);
+    let told = Arc::clone(&causes);
+    let telling = work(move |cause| {
+        told.lock().unwrap().push(cause);
+        inner(cause)
+    });
+    let ask = ask(1, telling);
+
+    granted(service.get(Ask { order: Order { mode: Mode::AtOnce, ..ask.order }, ..ask }).await);
+    tokio::time::sleep(HOUR / 3 * 2).await;
+
+    assert_eq!(*causes.lock().unwrap(), [Cause::Asked, Cause::Ahead]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ask_planned_before_a_change_and_made_after_it_is_denied() {
+    let (service, issuer) = (service(Limits::default()), Issuer::default());
+    let early = service.epoch();
+    service.forget(|key| *key == 1);
+
+    let ask = |key, epoch| {
+        let ask = ask(key, issuer.work(LATENCY));
+        Ask { order: Order { epoch, ..ask.order }, ..ask }
+    };
+    let (outdated, other) = (service.get(ask(1, early)).await, service.get(ask(2, early)).await);
+    let current = service.get(ask(1, service.epoch())).await;
+
+    assert_eq!(why(outdated), Why::Changed);
+    granted(other);
+    granted(current);
 }

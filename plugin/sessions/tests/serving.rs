@@ -2,8 +2,10 @@
 
 mod world;
 
-use sessions::{Freshness, Limits, Renewal, Step, Why};
-use world::{HOUR, World, ask, at_once, freshness, granted, rate, seconds, unshared, why};
+use sessions::{Cause, Freshness, Limits, Renewal, Step, Why};
+use world::{
+    HOUR, World, ask, at_once, freshness, granted, rate, seconds, unreachable, unshared, why, with_work,
+};
 
 #[test]
 fn two_asks_for_one_key_share_one_flight() {
@@ -183,4 +185,68 @@ fn an_unshared_flight_in_line_ends_with_its_caller() {
     world.pass(seconds(3));
 
     assert_eq!(world.started.len(), 1);
+}
+
+#[test]
+fn a_flight_in_line_is_made_the_way_the_newest_caller_knows() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    world.wait(ask(1, "a"));
+    world.wait(with_work(20, ask(2, "b")));
+    world.wait(with_work(21, ask(2, "c")));
+
+    world.pass(seconds(1));
+
+    assert_eq!(world.started.iter().map(|(_, work)| *work).collect::<Vec<_>>(), [1, 21]);
+}
+
+#[test]
+fn another_attempt_is_made_the_way_the_newest_caller_knows() {
+    let mut world = World::usual();
+    world.wait(with_work(10, ask(1, "a")));
+    world.land(unreachable);
+    world.wait(with_work(11, ask(1, "b")));
+
+    world.pass(seconds(1));
+
+    assert_eq!(world.started[0].1, 11);
+}
+
+#[test]
+fn a_renewal_ahead_is_made_the_way_the_newest_caller_knows() {
+    let mut world = World::usual();
+    world.obtain(at_once(with_work(10, ask(1, "a"))));
+    world.done(with_work(11, ask(1, "b")));
+
+    world.pass(seconds(2000));
+
+    assert_eq!(world.started[0].1, 11);
+    assert_eq!(world.causes, [Cause::Asked, Cause::Ahead]);
+}
+
+#[test]
+fn a_caller_who_planned_under_earlier_limits_takes_no_newer_work_away() {
+    let mut world = World::usual();
+    let early = world.planned(with_work(10, ask(1, "a")));
+    world.desk.set_limits(world.now, Limits::default());
+    world.obtain(at_once(with_work(11, ask(1, "b"))));
+
+    world.arrive(early);
+    world.pass(seconds(2000));
+
+    assert_eq!(world.started[0].1, 11);
+}
+
+#[test]
+fn a_renewal_that_somebody_asks_for_before_it_starts_is_not_ahead_of_need() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    world.obtain(at_once(ask(1, "a")));
+    world.jump(seconds(2000));
+    world.wait(ask(2, "has the only token"));
+    world.desk.tick(world.now);
+
+    world.done(at_once(ask(1, "a")));
+    world.pass(seconds(1));
+
+    assert_eq!(world.started.iter().map(|(_, work)| *work).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(world.causes, [Cause::Asked; 3]);
 }

@@ -185,6 +185,7 @@ impl<'a> Run<'a> {
                 mode: pod.way.mode(),
                 duration: self.scenario.duration,
                 work: number,
+                epoch: self.desk.epoch(),
             },
             patience,
         };
@@ -277,7 +278,7 @@ impl<'a> Run<'a> {
             let roles = self.scenario.roles;
             let role = nth % roles;
             self.versions[usize_of(role)] += 1;
-            self.desk.forget(self.moment(), |(pod, _)| pod % roles == role);
+            self.desk.forget(self.moment(), move |(pod, _)| pod % roles == role);
         }
         self.at(self.now + rewrites.every, Event::Rewrite(nth + 1));
     }

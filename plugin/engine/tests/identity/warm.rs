@@ -149,6 +149,21 @@ async fn a_change_does_not_fail_whoever_waits_for_a_turn() {
 }
 
 #[tokio::test]
+async fn a_read_that_saw_the_role_before_its_change_leaves_no_session_of_it() {
+    let (mount, aws) = warm().await;
+    written(&mount, "roles/new", pods()).await;
+    // the next read has to load the config, after it has read the role
+    written(&mount, "config", config(&aws, &json!({ "request_timeout": 9 }))).await;
+
+    let (read, written) =
+        tokio::join!(mount.read("creds/new"), mount.patch("roles/new", json!({ "locality": "x" })));
+    let again = mount.read("creds/new").await;
+
+    assert_eq!((written.error.as_str(), read.error.as_str(), again.error.as_str()), ("", "", ""));
+    assert_eq!(aws.granted(), 2, "one session of the changed role, none of the one before");
+}
+
+#[tokio::test]
 async fn a_role_deleted_and_written_again_starts_anew() {
     let (mount, aws) = warm().await;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Desk, KEPT_QUEUED, LEAST_HINT, Step};
 use crate::ask::{Ask, Mode, Sharing};
 use crate::fair::End;
-use crate::flight::{Flight, FlightId, Phase, Waiter, WaiterId};
+use crate::flight::{Cause, Flight, FlightId, Phase, Waiter, WaiterId};
 use crate::lanes::Lane;
 use crate::moment::Moment;
 use crate::reply::{Freshness, Grant, Reply, Why};
@@ -15,10 +15,13 @@ use crate::reply::{Freshness, Grant, Reply, Why};
 const FULL_HINT: Duration = Duration::from_secs(10);
 
 impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
-    /// A caller asks for a session.
+    /// A caller asks for a session. One that was planned before a change of its key is denied as [`Changed`](Why::Changed).
     pub fn ask(&mut self, now: Moment, ask: Ask<K, W>) -> Step<S, E> {
         if self.closed {
             return Step::Done(self.denied(Why::Closing, LEAST_HINT));
+        }
+        if self.changes.is_outdated(ask.order.epoch, &ask.key) {
+            return Step::Done(self.denied(Why::Changed, LEAST_HINT));
         }
         let place = ask.order.place.clone();
         let step = match ask.sharing {
@@ -51,7 +54,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
     }
 
     fn ask_shared(&mut self, now: Moment, ask: Ask<K, W>) -> Step<S, E> {
-        self.shelf.touch(now, &ask.key, ask.order.mode);
+        self.shelf.touch(now, &ask.key, &ask.order);
         let Some(entry) = self.shelf.usable(now, &ask.key) else {
             return self.ask_for_new(now, ask);
         };
@@ -124,16 +127,15 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         {
             return Err(Why::Full);
         }
-        Ok(self.begin(now, ask.key, ask.sharing, ask.order, now.steady))
+        Ok(self.begin(now, ask.key, ask.sharing, ask.order, Cause::Asked))
     }
 
     fn join_flight(&mut self, now: Moment, id: FlightId, ask: &Ask<K, W>) {
         let Some(flight) = self.flights.get_mut(&id) else { return };
         flight.asked = now.steady;
         flight.kept_until = now.steady + KEPT_QUEUED;
-        if ask.order.mode == Mode::AtOnce {
-            flight.order.mode = Mode::AtOnce;
-        }
+        flight.order.join(&ask.order);
+        flight.cause = Cause::Asked;
         let caller = &ask.order.caller;
         let has_room = flight.tickets.len() < Flight::<K, E, W>::MOST_TICKETS;
         if has_room && !flight.tickets.contains(caller) {

@@ -6,8 +6,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use sessions::{
-    Ask, Caller, Decision, Desk, FlightId, Freshness, Grant, Group, Limits, Made, Mode, Moment, Order,
-    Outcome, Place, Rate, Reply, Sharing, Step, WaiterId, Why,
+    Ask, Caller, Cause, Decision, Desk, Epoch, FlightId, Freshness, Grant, Group, Limits, Made, Mode, Moment,
+    Order, Outcome, Place, Rate, Reply, Sharing, Step, WaiterId, Why,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) desk: TestDesk,
     pub(crate) now: Moment,
     pub(crate) started: Vec<(FlightId, u32)>,
+    /// Why each attempt so far was made.
+    pub(crate) causes: Vec<Cause>,
     pub(crate) answers: Vec<(WaiterId, Reply<u32, Error>)>,
     made: u32,
 }
@@ -48,6 +50,7 @@ pub(crate) fn ask(key: u32, who: &str) -> Ask<u32, u32> {
             mode: Mode::Patient,
             duration: HOUR,
             work: key,
+            epoch: Epoch::default(),
         },
         patience: Duration::from_secs(15),
     }
@@ -61,6 +64,10 @@ pub(crate) fn unshared(ask: Ask<u32, u32>) -> Ask<u32, u32> {
     Ask { sharing: Sharing::Nobody, ..ask }
 }
 
+pub(crate) fn with_work(work: u32, ask: Ask<u32, u32>) -> Ask<u32, u32> {
+    Ask { order: Order { work, ..ask.order }, ..ask }
+}
+
 pub(crate) fn in_group(group: &str, ask: Ask<u32, u32>) -> Ask<u32, u32> {
     Ask { order: Order { group: Group::new(group), ..ask.order }, ..ask }
 }
@@ -71,6 +78,7 @@ impl World {
             desk: Desk::new(limits, fastrand::Rng::with_seed(7)),
             now: Moment { steady: Duration::ZERO, wall: NOON },
             started: Vec::new(),
+            causes: Vec::new(),
             answers: Vec::new(),
             made: 0,
         }
@@ -80,7 +88,18 @@ impl World {
         Self::new(Limits::default())
     }
 
+    /// An ask that is planned now.
     pub(crate) fn ask(&mut self, ask: Ask<u32, u32>) -> Step<u32, Error> {
+        let ask = self.planned(ask);
+        self.arrive(ask)
+    }
+
+    /// An ask that is planned now, and made later.
+    pub(crate) fn planned(&self, ask: Ask<u32, u32>) -> Ask<u32, u32> {
+        Ask { order: Order { epoch: self.desk.epoch(), ..ask.order }, ..ask }
+    }
+
+    pub(crate) fn arrive(&mut self, ask: Ask<u32, u32>) -> Step<u32, Error> {
         let step = self.desk.ask(self.now, ask);
         self.collect();
         step
@@ -153,7 +172,10 @@ impl World {
     pub(crate) fn collect(&mut self) {
         for decision in self.desk.decisions() {
             match decision {
-                Decision::Start { flight, work } => self.started.push((flight, work)),
+                Decision::Start { flight, work, cause } => {
+                    self.started.push((flight, work));
+                    self.causes.push(cause);
+                }
                 Decision::Answer { waiter, reply } => self.answers.push((waiter, reply)),
             }
         }
