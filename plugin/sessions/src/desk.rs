@@ -254,10 +254,10 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
     fn enqueue(&mut self, now: Moment, id: FlightId, end: End) {
         let Some(flight) = self.flights.get_mut(&id) else { return };
         let is_shared = flight.sharing == Sharing::SameKey;
-        let old_ends = is_shared.then(|| self.shelf.ends_at(now, &flight.key)).flatten();
-        let lane = match old_ends {
+        let old = is_shared.then(|| self.shelf.due(now, &flight.key)).flatten();
+        let lane = match old {
             // whoever has a session was not refused, whatever others of its group are
-            Some(ends) => Lane::Renewal(ends),
+            Some(due) => Lane::Renewal(due),
             None if self.refusals.is_suspect(&flight.order.group) => Lane::Suspect,
             None => Lane::Urgent,
         };

@@ -7,9 +7,11 @@ use crate::ask::Caller;
 use crate::fair::{End, FairQueue};
 use crate::flight::FlightId;
 
-/// A session that ends sooner than this is in danger: its renewal goes before those who have nothing, so that a backlog after an
-/// outage lets no further session run out.
+/// A session that ends sooner than this, or than two fifths of it, is in danger: its renewal goes before those who have nothing, so
+/// that a backlog after an outage lets no further session run out. Two fifths lie between the latest half-life (45 %), where no
+/// session is in danger yet, and the third that is served to nobody.
 const DANGER: Duration = Duration::from_mins(20);
+const DANGER_FIFTHS: u32 = 2;
 /// One start in so many is for the side that is not preferred, so that neither can starve the other.
 const ROUND: u32 = 8;
 /// Groups that are being refused get an eighth of the rate, so that a role AWS does not know cannot burn the quota of the others.
@@ -20,16 +22,30 @@ const SUSPECT_SHARE: u32 = 8;
 pub(crate) enum Lane {
     /// Nobody with this key has a session: in turns by caller.
     Urgent,
-    /// There is one until then: the soonest end goes first.
-    Renewal(Duration),
+    /// There is one: in danger the soonest end goes first, before that the soonest danger.
+    Renewal(Due),
     /// The group's last attempts were all refused: in turns by caller.
     Suspect,
+}
+
+/// When a session ends, and from when on it is in danger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    ends: Duration,
+    danger: Duration,
+}
+
+impl Due {
+    /// Of a session of `whole` that ends at `ends`.
+    pub(crate) fn new(ends: Duration, whole: Duration) -> Self {
+        Self { ends, danger: ends.saturating_sub(DANGER.min(whole * DANGER_FIFTHS / 5)) }
+    }
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     urgent: FairQueue,
-    renewal: BTreeSet<(Duration, FlightId)>,
+    renewals: Renewals,
     suspect: FairQueue,
     starts: u32,
     suspect_from: Duration,
@@ -40,9 +56,7 @@ impl Lanes {
         match lane {
             Lane::Urgent => self.urgent.push(caller, flight, end),
             Lane::Suspect => self.suspect.push(caller, flight, end),
-            Lane::Renewal(ends) => {
-                self.renewal.insert((ends, flight));
-            }
+            Lane::Renewal(due) => self.renewals.push(due, flight),
         }
     }
 
@@ -50,9 +64,7 @@ impl Lanes {
         match lane {
             Lane::Urgent => self.urgent.remove(caller, flight),
             Lane::Suspect => self.suspect.remove(caller, flight),
-            Lane::Renewal(ends) => {
-                self.renewal.remove(&(ends, flight));
-            }
+            Lane::Renewal(due) => self.renewals.remove(due, flight),
         }
     }
 
@@ -63,18 +75,14 @@ impl Lanes {
             return self.suspect.pop();
         }
         self.starts = (self.starts + 1) % ROUND;
-        let in_danger = self.renewal.first().is_some_and(|(ends, _)| *ends <= now + DANGER);
-        let renewals_turn = if in_danger { self.starts != 0 } else { self.starts == 0 };
-        let renewal = if renewals_turn || self.urgent.is_empty() { self.renewal.pop_first() } else { None };
-        match renewal {
-            Some((_, flight)) => Some(flight),
-            None => self.urgent.pop(),
-        }
+        let renewals_turn = if self.renewals.in_danger(now) { self.starts != 0 } else { self.starts == 0 };
+        let renewal = if renewals_turn || self.urgent.is_empty() { self.renewals.pop() } else { None };
+        renewal.or_else(|| self.urgent.pop())
     }
 
     /// When there may be somebody whose turn it is; none when nobody waits.
     pub(crate) fn ready_at(&self) -> Option<Duration> {
-        if !self.urgent.is_empty() || !self.renewal.is_empty() {
+        if !self.urgent.is_empty() || !self.renewals.is_empty() {
             Some(Duration::ZERO)
         } else if self.suspect.is_empty() {
             None
@@ -86,5 +94,92 @@ impl Lanes {
     /// How many flights `caller` has waiting, renewals aside.
     pub(crate) fn len_of(&self, caller: &Caller) -> usize {
         self.urgent.len_of(caller) + self.suspect.len_of(caller)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Renewals {
+    /// In danger, by their ends.
+    endangered: BTreeSet<(Duration, FlightId)>,
+    /// By when danger begins, then by their ends.
+    early: BTreeSet<(Duration, Duration, FlightId)>,
+}
+
+impl Renewals {
+    fn push(&mut self, Due { ends, danger }: Due, flight: FlightId) {
+        self.early.insert((danger, ends, flight));
+    }
+
+    fn remove(&mut self, Due { ends, danger }: Due, flight: FlightId) {
+        if !self.early.remove(&(danger, ends, flight)) {
+            self.endangered.remove(&(ends, flight));
+        }
+    }
+
+    fn in_danger(&mut self, now: Duration) -> bool {
+        while let Some((danger, ends, flight)) = self.early.first().copied()
+            && danger <= now
+        {
+            self.early.pop_first();
+            self.endangered.insert((ends, flight));
+        }
+        !self.endangered.is_empty()
+    }
+
+    fn pop(&mut self) -> Option<FlightId> {
+        let endangered = self.endangered.pop_first().map(|(_, flight)| flight);
+        endangered.or_else(|| self.early.pop_first().map(|(_, _, flight)| flight))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.early.is_empty() && self.endangered.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minutes(n: u64) -> Duration {
+        Duration::from_mins(n)
+    }
+
+    #[test]
+    fn danger_begins_after_every_half_life_and_before_a_session_is_served_to_nobody() {
+        for whole in [1, 15, 20, 30, 40, 60, 720].map(minutes) {
+            let Due { ends, danger } = Due::new(whole, whole);
+            let left = ends.saturating_sub(danger);
+
+            assert!(left < whole.mul_f64(0.45), "{whole:?}");
+            assert!(left > minutes(5).min(whole / 3), "{whole:?}");
+            assert!(left <= minutes(20), "{whole:?}");
+        }
+    }
+
+    #[test]
+    fn in_danger_the_soonest_end_goes_first_and_then_the_soonest_danger() {
+        let mut renewals = Renewals::default();
+        renewals.push(Due::new(minutes(19), minutes(60)), FlightId(1));
+        renewals.push(Due::new(minutes(5), minutes(15)), FlightId(2));
+        renewals.push(Due::new(minutes(30), minutes(60)), FlightId(3));
+        renewals.push(Due::new(minutes(7), minutes(15)), FlightId(4));
+
+        let (before, order): (_, Vec<_>) =
+            (renewals.in_danger(Duration::ZERO), std::iter::from_fn(|| renewals.pop()).collect());
+
+        assert!(before);
+        assert_eq!(order, [2, 1, 4, 3].map(FlightId));
+    }
+
+    #[test]
+    fn a_renewal_leaves_also_when_it_is_in_danger_by_now() {
+        let mut renewals = Renewals::default();
+        let due = Due::new(minutes(19), minutes(60));
+        renewals.push(due, FlightId(1));
+        assert!(renewals.in_danger(Duration::ZERO));
+
+        renewals.remove(due, FlightId(1));
+
+        assert!(renewals.is_empty());
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::ask::Order;
 use crate::kept::{Kept, LEAST_LEFT};
+use crate::lanes::Due;
 use crate::moment::Moment;
 
 #[derive(Debug)]
@@ -47,9 +48,10 @@ impl<K: Clone + Eq + Hash, S: Clone, W: Clone> Shelf<K, S, W> {
     }
 
     /// When the session of `key` ends, if it has not ended.
-    pub(crate) fn ends_at(&self, now: Moment, key: &K) -> Option<Duration> {
-        let entry = self.entries.get(key)?;
-        Some(now.steady + entry.kept.remaining(now)).filter(|ends| *ends > now.steady)
+    pub(crate) fn due(&self, now: Moment, key: &K) -> Option<Due> {
+        let kept = &self.entries.get(key)?.kept;
+        let left = Some(kept.remaining(now)).filter(|left| !left.is_zero())?;
+        Some(Due::new(now.steady + left, kept.whole()))
     }
 
     /// Notes that somebody asks for `key`.

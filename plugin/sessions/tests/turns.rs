@@ -4,7 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use sessions::{Ask, Limits, Renewal, Step, WaiterId, Why};
+use sessions::{Ask, Limits, Made, Outcome, Renewal, Step, WaiterId, Why};
 use world::{HOUR, World, ask, at_once, bound, rate, seconds, unshared, why};
 
 #[test]
@@ -47,15 +47,16 @@ fn one_caller_cannot_fill_the_queue() {
     assert!(matches!(other, Step::Wait(_)));
 }
 
-/// Four renewals that wait beside a crowd of newcomers, when the old sessions have `left`; how many of 16 starts are theirs.
-fn renewals_of_16_starts(left: Duration) -> usize {
+/// Four renewals that wait beside a crowd of newcomers, when the old sessions of `whole` have `left`; how many of 16 starts are
+/// theirs.
+fn renewals_of_16_starts(whole: Duration, left: Duration) -> usize {
     let mut world = World::new(Limits { rate: rate(8, 1), renewal: Renewal::OnAsk, ..Limits::default() });
     for key in 0..4 {
         world.wait(at_once(ask(key, "old")));
         world.pass(Duration::from_millis(125));
-        world.land(World::session);
+        world.land(|world| Outcome::Made(Made { session: 1, expiration: world.now.wall + whole }));
     }
-    world.pass(HOUR.saturating_sub(left));
+    world.pass(whole.saturating_sub(left));
     world.started.clear();
     for key in 100..200 {
         world.ask(ask(key, &key.to_string()));
@@ -69,12 +70,20 @@ fn renewals_of_16_starts(left: Duration) -> usize {
 
 #[test]
 fn renewals_with_time_left_get_an_eighth_beside_a_crowd_of_newcomers() {
-    assert_eq!(renewals_of_16_starts(seconds(25 * 60)), 2);
+    assert_eq!(renewals_of_16_starts(HOUR, seconds(25 * 60)), 2);
+}
+
+#[test]
+fn renewals_of_short_sessions_with_time_left_get_an_eighth_too() {
+    for whole in [15, 20, 30].map(Duration::from_mins) {
+        assert_eq!(renewals_of_16_starts(whole, whole.mul_f64(0.43)), 2, "{whole:?}");
+    }
 }
 
 #[test]
 fn renewals_of_sessions_that_end_soon_go_first() {
-    assert_eq!(renewals_of_16_starts(seconds(10 * 60)), 4);
+    assert_eq!(renewals_of_16_starts(HOUR, seconds(10 * 60)), 4);
+    assert_eq!(renewals_of_16_starts(Duration::from_mins(15), seconds(5 * 60 + 30)), 4);
 }
 
 #[test]

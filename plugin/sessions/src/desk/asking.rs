@@ -147,7 +147,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
             }
         }
         let is_renewal = matches!(flight.phase, Phase::Queued(Lane::Renewal(_)));
-        if is_renewal && self.shelf.ends_at(now, &ask.key).is_none() {
+        if is_renewal && self.shelf.due(now, &ask.key).is_none() {
             self.dequeue(id);
             self.enqueue(now, id, End::Back);
         }
