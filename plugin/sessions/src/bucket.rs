@@ -19,11 +19,13 @@ pub(crate) struct Bucket {
     rate: Rate,
     /// When each spent token is back, in ascending order; at most `burst`.
     back: VecDeque<Duration>,
+    /// Until then there is none, whatever the rate.
+    paused_until: Duration,
 }
 
 impl Bucket {
     pub(crate) fn new(rate: Rate) -> Self {
-        Self { rate, back: VecDeque::new() }
+        Self { rate, back: VecDeque::new(), paused_until: Duration::ZERO }
     }
 
     /// When the next token is there.
@@ -52,18 +54,19 @@ impl Bucket {
 
     /// No token before `until`; then one by one, without a burst.
     pub(crate) fn pause(&mut self, until: Duration) {
+        self.paused_until = self.paused_until.max(until);
         let unspent = self.burst() - self.back.len();
         for _ in 0..unspent {
             self.back.push_front(Duration::ZERO);
         }
-        let mut at = until;
+        let mut at = self.paused_until;
         for back in &mut self.back {
             *back = at.max(*back);
             at += self.rate.spacing();
         }
     }
 
-    /// Another rate from now on. A change costs a second and the burst, so that no second sees both rates.
+    /// Another rate from now on. A change costs a second and the burst, so that no second sees both rates, and shortens no pause.
     pub(crate) fn set_rate(&mut self, now: Duration, rate: Rate) {
         if self.rate == rate {
             return;
@@ -179,6 +182,28 @@ mod tests {
             for (at, start) in spent.iter().enumerate() {
                 let within = spent[at..].iter().take_while(|time| **time < *start + SECOND).count();
                 prop_assert!(within <= most, "{within} in the second after {start:?}");
+            }
+        }
+
+        #[test]
+        fn no_change_of_the_rate_brings_a_token_into_a_pause(
+            rates in prop::collection::vec((1_u32..20, 1_u32..20, 0_u64..1500), 1..20), spent in 0_usize..20,
+            pause in 0_u64..32_000,
+        ) {
+            let mut bucket = Bucket::new(rate(8, 8));
+            for _ in 0..spent {
+                bucket.take(Duration::ZERO);
+            }
+            let until = Duration::from_millis(pause);
+            bucket.pause(until);
+
+            let mut now = Duration::ZERO;
+            for (per_second, burst, rest) in rates {
+                bucket.set_rate(now, rate(per_second, burst));
+                now += Duration::from_millis(rest);
+
+                prop_assert!(bucket.ready_at() >= until);
+                prop_assert!(now >= until || bucket.tokens(now) == 0);
             }
         }
 

@@ -4,9 +4,10 @@ mod world;
 
 use std::time::Duration;
 
-use sessions::{Freshness, Made, Outcome, Step, Why};
+use sessions::{Freshness, Limits, Made, Outcome, Step, Why};
 use world::{
-    NOON, World, ask, at_once, freshness, granted, in_group, refused, seconds, throttled, unreachable, why,
+    NOON, World, ask, at_once, freshness, granted, in_group, rate, refused, seconds, throttled, unreachable,
+    why,
 };
 
 #[test]
@@ -114,6 +115,23 @@ fn throttling_pauses_the_place_for_everybody_and_loses_nobody() {
     assert_eq!(during, 0);
     granted(world.answer(first));
     granted(world.answer(second));
+}
+
+#[test]
+fn a_higher_rate_shortens_no_pause() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    world.wait(ask(1, "a"));
+    world.land(|_| Outcome::Throttled { error: "slow down", retry_after: Some(seconds(20)) });
+    for key in 2..6 {
+        world.wait(ask(key, &key.to_string()));
+    }
+
+    world.desk.set_limits(world.now, Limits { rate: rate(50, 50), ..Limits::default() });
+    world.pass(seconds(19));
+    let during = world.started.len();
+    world.pass(seconds(12));
+
+    assert_eq!((during, world.started.len()), (0, 5));
 }
 
 #[test]
