@@ -11,6 +11,10 @@ use crate::reply::{Freshness, Grant};
 /// A session with less left than this, or than a third of it, is served to nobody: SDKs refresh from five minutes before the end.
 pub(crate) const LEAST_LEFT: Duration = Duration::from_mins(5);
 
+/// A session that is shorter when it comes is none: a caller would be back before it has used it, and renewals would follow each
+/// other in seconds. Only clocks that differ make one.
+const LEAST_WHOLE: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(crate) struct Kept<S> {
     session: S,
@@ -24,7 +28,7 @@ pub(crate) struct Kept<S> {
 }
 
 impl<S: Clone> Kept<S> {
-    /// A session of an attempt that began at `started` and asked for `asked`; none when it has expired already.
+    /// A session of an attempt that began at `started` and asked for `asked`; none when less than five seconds of it are left.
     ///
     /// The issuer counts from after `started`, so `started + asked` is a bound that no clock can move; and its `expiration` is
     /// read against the wall clock of both ends of the attempt, because the clock may have been set in between. `luck` in 0..1
@@ -38,7 +42,7 @@ impl<S: Clone> Kept<S> {
     ) -> Option<Self> {
         let told_at = |moment: Moment| Duration::try_from(made.expiration - moment.wall).ok();
         let ends = (now.steady + told_at(now)?).min(started.steady + told_at(started)?.min(asked));
-        let whole = ends.checked_sub(now.steady).filter(|whole| !whole.is_zero())?;
+        let whole = ends.checked_sub(now.steady).filter(|whole| *whole >= LEAST_WHOLE)?;
         let due_left = whole.mul_f64(0.5 * (0.9 + 0.2 * luck));
         Some(Self { session: made.session, whole, ends, expiration: made.expiration, due_left })
     }
@@ -151,9 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_has_expired_by_our_clock_is_none() {
-        let made = Made { session: (), expiration: NOON };
+    fn a_session_that_has_expired_by_our_clock_or_nearly_is_none() {
+        let kept = [0, 4, 5].map(|left| {
+            let made = Made { session: (), expiration: NOON + Duration::from_secs(left) };
+            Kept::new(made, at(0, 0), HOUR, at(0, 0), 0.5).is_some()
+        });
 
-        assert!(Kept::new(made, at(0, 0), HOUR, at(0, 0), 0.5).is_none());
+        assert_eq!(kept, [false, false, true]);
     }
 }

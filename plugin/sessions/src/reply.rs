@@ -60,7 +60,7 @@ pub enum Why<E> {
     Slow,
     /// Too many sessions are waited for already.
     Full,
-    /// The issuer's session had expired when it came: one of the clocks is wrong.
+    /// The issuer's session had expired when it came, or had less than five seconds left: one of the clocks is wrong.
     BornExpired,
     /// The attempt ended without an outcome.
     Lost,
@@ -77,9 +77,9 @@ impl<E: Display> Display for Why<E> {
             Self::Busy => f.write_str("it waits for its turn under the rate limit of CreateSession"),
             Self::Slow => f.write_str("the answer to CreateSession is not there yet"),
             Self::Full => f.write_str("too many sessions are waited for already"),
-            Self::BornExpired => {
-                f.write_str("the session had expired when it came; check the clock of this machine")
-            }
+            Self::BornExpired => f.write_str(
+                "the session had expired, or nearly, when it came; check the clock of this machine",
+            ),
             Self::Lost => f.write_str("the attempt to make a session ended without an outcome"),
             Self::Changed => f.write_str("what the session is made from was changed meanwhile"),
             Self::Closing => f.write_str("the mount is closing"),
