@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 pub const MINUTE: &str =
     "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/7c1d9d53-8f0e-4a53-8f6a-2f0e6b1f4b60";
 
-/// A profile whose sessions last two minutes: long enough to outlive a restart of Vault, short enough to see them renewed after.
-pub const TWO_MINUTES: &str =
-    "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/7c1d9d53-8f0e-4a53-8f6a-2f0e6b1f4c20";
+/// A profile whose sessions last four minutes: long enough to outlive a restart of Vault on a slow machine, short enough to see them
+/// renewed after.
+pub const FOUR_MINUTES: &str =
+    "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/7c1d9d53-8f0e-4a53-8f6a-2f0e6b1f4c40";
 
 /// The IAM role of the examples: only the certificate of the service account `payments/api` may assume it.
 pub const PAYMENTS_API: &str = "arn:aws:iam::111122223333:role/payments-api";
@@ -35,7 +36,7 @@ pub fn state(ca_pem: &str) -> Value {
         "profiles": [
             profile(PROFILE_ARN, "hour", 3600),
             profile(MINUTE, "minute", 60),
-            profile(TWO_MINUTES, "two-minutes", 120),
+            profile(FOUR_MINUTES, "four-minutes", 240),
         ],
         "roles": [role(PAYMENTS_API, &whose), role(ANYBODY, &json!({ "aws:SourceAccount": ACCOUNT }))],
     })

@@ -2,11 +2,27 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::layout::Layout;
 use crate::tools;
+
+/// How often a command is tried, and how long it rests between.
+const TRIES: usize = 4;
+const REST: Duration = Duration::from_secs(2);
+
+/// What kubectl says where the API server, etcd or kubelet was too slow for it, and never of a refusal.
+const BROKEN: [&str; 6] = [
+    "TLS handshake timeout",
+    "etcdserver: request timed out",
+    "Unable to connect to the server",
+    "error dialing backend",
+    "http2: client connection lost",
+    "failed calling webhook",
+];
 
 /// The running cluster of this workspace.
 #[derive(Clone, Debug)]
@@ -56,8 +72,20 @@ impl Cluster {
         self.fact("aws_ca_pem")
     }
 
-    /// Runs `kubectl <arguments>` as the administrator, with `input` as its standard input.
+    /// Runs `kubectl <arguments>` as the administrator, with `input` as its standard input; again, where a stalled machine broke
+    /// the connection.
     pub async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Run {
+        for _ in 1..TRIES {
+            let run = self.try_kubectl(arguments, input.clone()).await;
+            if run.ok || !BROKEN.iter().any(|text| run.stderr.contains(text)) {
+                return run;
+            }
+            sleep(REST).await;
+        }
+        self.try_kubectl(arguments, input).await
+    }
+
+    async fn try_kubectl(&self, arguments: &[&str], input: Option<String>) -> Run {
         let mut command = Command::new(tools::built("kubectl"));
         command
             .args(arguments)

@@ -81,7 +81,7 @@ async fn run(layout: &Layout, command: &[&str]) -> ExitCode {
         _ = terminated.recv() => Err("terminated".to_owned()),
     };
     let ended = match down(layout).await {
-        Ok(()) => traces::unchanged(&before, &traces::of_host()),
+        Ok(()) => traces::vanished(&before).await,
         failed => failed,
     };
     match (outcome, ended) {

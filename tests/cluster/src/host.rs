@@ -17,8 +17,8 @@ use crate::supervise::run;
 use crate::tools;
 
 /// From nothing to a ready node on two busy cores, image import included.
-const START: Duration = Duration::from_secs(180);
-const END: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(420);
+const END: Duration = Duration::from_secs(90);
 
 /// kubelet sets these for the whole kernel.
 pub(crate) const KERNEL_SETTINGS: [&str; 6] = [

@@ -29,7 +29,7 @@ const USER: u32 = 100;
 const GROUP: u32 = 1000;
 
 /// Image start, plugin copy and Vault's own start, on two busy cores.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(300);
 
 /// One look at Vault's health.
 const TRY: Duration = Duration::from_secs(2);
@@ -56,9 +56,34 @@ pub(crate) async fn install(layout: &Layout, cluster: &Cluster) -> Result<(), St
     admit_the_example(&root_environment(&keys)).await?;
     for (condition, what) in [("Ready", "pod/vault-0"), ("Available", "deployment/vault-agent-injector")] {
         let condition = format!("--for=condition={condition}");
-        kubectl(cluster, &["wait", "--namespace=vault", "--timeout=120s", &condition, what]).await?;
+        kubectl(cluster, &["wait", "--namespace=vault", "--timeout=300s", &condition, what]).await?;
     }
-    Ok(())
+    injects(cluster).await
+}
+
+/// Tries a pod until the injector puts an Agent into it: it is ready before every node has a way to its Service, and the API
+/// server admits pods without it until then.
+async fn injects(cluster: &Cluster) -> Result<(), String> {
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": "tried", "namespace": "default", "annotations": {
+            "vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/role": "tried",
+        }},
+        "spec": { "containers": [{ "name": "tried", "image": "docker.io/local/pause:1" }] },
+    });
+    let trial = ["create", "--dry-run=server", "--output=json", "--filename=-"];
+    let deadline = Instant::now() + START;
+    loop {
+        let run = cluster.kubectl_with(&trial, Some(pod.to_string())).await;
+        if run.ok && run.stdout.contains(r#""vault-agent""#) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("the injector injects nothing: {}{}", run.stdout, run.stderr));
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
 }
 
 impl Cluster {

@@ -27,8 +27,8 @@ mod team;
 mod tools;
 mod traces;
 
-pub use account::{ANYBODY, CLUSTER, MINUTE, PAYMENTS_API, TWO_MINUTES, state};
-pub use call::{Call, never_failed, once_logged_in, sessions};
+pub use account::{ANYBODY, CLUSTER, FOUR_MINUTES, MINUTE, PAYMENTS_API, state};
+pub use call::{Call, never_failed, once_logged_in, sessions, without_brinks};
 pub use cluster::{Cluster, Run};
 pub use command::main;
 pub use install::VAULT;

@@ -34,10 +34,12 @@ impl Manifests {
         self
     }
 
-    /// Runs nothing in place of the AWS CLI's loop: the story itself calls what it needs.
+    /// Runs nothing in place of the AWS CLI's loop, until it is told to end: the story itself calls what it needs.
     #[must_use]
     pub fn idle(mut self) -> Manifests {
-        self.template()["spec"]["containers"][0]["command"] = json!(["sleep", "infinity"]);
+        // the first process of a container is deaf to a signal that it does not ask for
+        let command = json!(["/bin/sh", "-c", "trap 'exit 0' TERM; sleep infinity & wait"]);
+        self.template()["spec"]["containers"][0]["command"] = command;
         self
     }
 

@@ -20,7 +20,7 @@ use crate::papers::Papers;
 use crate::tools;
 
 /// Each component is ready in seconds; two busy cores make it many.
-const READY: Duration = Duration::from_secs(90);
+const READY: Duration = Duration::from_secs(180);
 
 /// The folders of the host that components write to by name; the cluster has its own, in memory.
 const PRIVATE_FOLDERS: [&str; 4] = ["/run", "/var/lib", "/var/log", "/etc/cni"];

@@ -3,13 +3,15 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use harness::REGION;
 use harness::sts::{self, Credentials};
+use harness::{REGION, admin};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::account::{ANYBODY, CLUSTER};
-use crate::call::{Call, never_failed, once_logged_in};
+use crate::call::{Call, ends, never_failed, once_logged_in, without_brinks};
 use crate::cluster::{Cluster, Run};
 use crate::manifests::Manifests;
 use crate::tools;
@@ -263,10 +265,43 @@ impl Team {
         self.exec(pod, container, &["/bin/sh", "-c", line]).await
     }
 
-    /// What the long-running application has called so far; where it asks the listener, [`once_logged_in`].
+    /// What the long-running application has called so far, [`without_brinks`]; where it asks the listener, [`once_logged_in`].
     pub async fn calls(&self, pod: &str) -> Vec<Call> {
-        let calls = self.logs(pod, "app").await.lines().filter_map(Call::parse).collect();
-        if self.way == "container" { once_logged_in(calls) } else { calls }
+        self.read_calls(&self.logs(pod, "app").await).await
+    }
+
+    /// Follows what the long-running application calls, up to its end. It has been seen to call when this answers.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub async fn follow(&self, pod: &str) -> JoinHandle<String> {
+        let mut command = tokio::process::Command::new(tools::built("kubectl"));
+        command
+            .args(["--namespace", &self.namespace, "logs", "--follow", "--container=app", pod])
+            .env("KUBECONFIG", self.cluster.kubeconfig())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().expect("kubectl runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut said = lines.next_line().await.expect("a log in UTF-8").expect("the application has called");
+        tokio::spawn(async move {
+            while let Some(line) = lines.next_line().await.expect("a log in UTF-8") {
+                said = said + "\n" + &line;
+            }
+            let _ = child.wait().await;
+            said
+        })
+    }
+
+    /// As [`Team::calls`], from a log.
+    pub async fn read_calls(&self, log: &str) -> Vec<Call> {
+        let calls = log.lines().filter_map(Call::parse).collect();
+        let calls = if self.way == "container" { once_logged_in(calls) } else { calls };
+        if calls.iter().all(|call| call.outcome.is_ok()) {
+            return calls;
+        }
+        without_brinks(calls, &ends(&admin(self.cluster.aws(), "GET", "sessions", None).await))
     }
 
     /// Waits until a pod's long-running application has called AWS with success this often, and failed never.

@@ -20,6 +20,7 @@ import (
 // line is what a call gave.
 type line struct {
 	N     int    `json:"n"`
+	Began string `json:"began"`
 	At    string `json:"at"`
 	OK    bool   `json:"ok"`
 	Arn   string `json:"arn,omitempty"`
@@ -33,7 +34,7 @@ func main() {
 	out := json.NewEncoder(os.Stdout)
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		out.Encode(line{At: now(), Error: err.Error()})
+		out.Encode(line{Began: now(), At: now(), Error: err.Error()})
 		os.Exit(1)
 	}
 	wire := &keySeen{inner: http.DefaultClient}
@@ -57,11 +58,12 @@ func main() {
 }
 
 func call(ctx context.Context, client *sts.Client, n int) line {
+	began := now()
 	who, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return line{N: n, At: now(), Error: err.Error()}
+		return line{N: n, Began: began, At: now(), Error: err.Error()}
 	}
-	return line{N: n, At: now(), OK: true, Arn: aws.ToString(who.Arn)}
+	return line{N: n, Began: began, At: now(), OK: true, Arn: aws.ToString(who.Arn)}
 }
 
 func now() string {

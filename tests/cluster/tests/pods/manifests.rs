@@ -1,9 +1,12 @@
 //! What the API server says to the manifests that users get, whole and as they are.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use cluster::{Cluster, Manifests};
+use cluster::{Cluster, Manifests, Run, eventually};
 use harness::binaries::workspace;
+
+const KNOWN: Duration = Duration::from_secs(60);
 
 /// Everything that a user may apply to the namespace of the application.
 const FOLDERS: [&str; 15] = [
@@ -34,12 +37,21 @@ async fn the_api_server_accepts_every_manifest_with_the_published_crds() {
 
     for folder in FOLDERS {
         let manifests = Manifests::of(&cluster, folder, "accepted").await;
-        let trial = ["apply", "--dry-run=server", "--validate=strict", "--filename=-"];
-        let run = cluster.kubectl_with(&trial, Some(manifests.list())).await;
+        let run = once_known(&cluster, &manifests).await;
         assert!(run.ok, "{folder}: {}", run.stderr);
         // Pod Security answers a workload that it would refuse pods of with a warning
         assert!(!run.stderr.contains("Warning"), "{folder}: {}", run.stderr);
     }
+}
+
+/// The API server tells of a new kind a moment after it has established it.
+async fn once_known(cluster: &Cluster, manifests: &Manifests) -> Run {
+    let trial = ["apply", "--dry-run=server", "--validate=strict", "--filename=-"];
+    eventually("an API server that knows every kind", KNOWN, async || {
+        let run = cluster.kubectl_with(&trial, Some(manifests.list())).await;
+        (run.ok || !run.stderr.contains("no matches for kind")).then_some(run)
+    })
+    .await
 }
 
 #[test]
@@ -68,6 +80,7 @@ async fn install_crds(cluster: &Cluster) {
     arguments.extend(files.into_iter().map(|file| format!("--filename={file}")));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     cluster.kubectl(&arguments).await.ok();
-    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinitions", "--all"];
+    let wait =
+        ["wait", "--for=condition=Established", "--timeout=300s", "customresourcedefinitions", "--all"];
     cluster.kubectl(&wait).await.ok();
 }

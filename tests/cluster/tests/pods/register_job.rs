@@ -18,7 +18,7 @@ async fn the_register_job_logs_in_as_its_service_account_and_finds_all_in_order(
         .replacing("hashicorp/vault:", "docker.io/local/vault:");
     cluster.kubectl_with(&["apply", "--filename=-"], Some(manifests.list())).await.ok();
     let complete =
-        ["wait", "--namespace=vault", "--for=condition=complete", "--timeout=90s", "job/iamra-register"];
+        ["wait", "--namespace=vault", "--for=condition=complete", "--timeout=300s", "job/iamra-register"];
     let run = cluster.kubectl(&complete).await;
 
     let said = cluster.kubectl(&["logs", "--namespace=vault", "job/iamra-register"]).await;

@@ -98,8 +98,8 @@ async fn a_revoke_on_shutdown_ends_the_pods_token_and_leaves_its_session_to_its_
     let team = Team::new("revoke", "file").await;
     let manifests =
         team.manifests("credentials-file").await.annotated("agent-revoke-on-shutdown", "true").idle();
-    // the injector's hook sleeps five seconds before it revokes
-    let manifests = manifests.with_pod(|pod| pod["terminationGracePeriodSeconds"] = json!(30));
+    // the injector's hook sleeps five seconds before it revokes, and kubelet ends it with the pod if it is not done by then
+    let manifests = manifests.with_pod(|pod| pod["terminationGracePeriodSeconds"] = json!(120));
     let pod = team.deploy(&manifests).await;
     let token = team.token(&pod).await;
     let credentials = team.exec(&pod, "app", &["cat", FILE]).await.ok();

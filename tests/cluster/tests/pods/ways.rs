@@ -6,7 +6,7 @@ use cluster::{Cluster, Team, eventually};
 use harness::{ACCOUNT, admin};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(90);
+const SOON: Duration = Duration::from_secs(300);
 
 #[tokio::test]
 async fn the_examples_as_they_are_make_the_cli_the_role_of_their_service_account() {
