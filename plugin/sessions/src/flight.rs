@@ -83,6 +83,8 @@ pub(crate) struct Flight<K, E, W> {
 pub(crate) struct Waiter {
     pub(crate) id: WaiterId,
     pub(crate) mode: Mode,
+    /// When its patience ends, on the steady clock.
+    pub(crate) leaves: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

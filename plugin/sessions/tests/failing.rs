@@ -4,11 +4,13 @@ mod world;
 
 use std::time::Duration;
 
-use sessions::{Freshness, Limits, Made, Outcome, Step, Why};
+use sessions::{Ask, Freshness, Limits, Made, Outcome, Step, Why};
 use world::{
     NOON, World, ask, at_once, freshness, granted, in_group, rate, refused, seconds, throttled, unreachable,
     why,
 };
+
+const HASTE: Duration = Duration::from_millis(1800);
 
 #[test]
 fn a_patient_caller_gets_the_old_session_with_a_reason_when_aws_fails() {
@@ -76,13 +78,41 @@ fn a_caller_whose_patience_ends_before_the_next_attempt_is_told_at_once() {
     assert_eq!(freshness(world.done(at_once(ask(1, "b")))), Freshness::Shared);
 }
 
+/// As an SDK behind `container`.
+fn hasty() -> Ask<u32, u32> {
+    Ask { patience: HASTE, ..at_once(ask(1, "a")) }
+}
+
 #[test]
-fn a_hasty_caller_is_told_after_one_more_attempt() {
+fn a_hasty_caller_outwaits_two_failures() {
     let mut world = World::usual();
-    let waiter = world.wait(at_once(ask(1, "a")));
+    let waiter = world.wait(hasty());
 
     world.land(unreachable);
     world.pass(Duration::from_millis(400));
+    world.land(unreachable);
+    world.pass(Duration::from_millis(800));
+    world.land(World::session);
+
+    assert_eq!(freshness(world.answer(waiter)), Freshness::New);
+}
+
+#[test]
+fn a_hasty_caller_is_told_as_soon_as_no_further_attempt_would_come_in_time() {
+    let mut world = World::usual();
+    let waiter = world.wait(hasty());
+
+    world.jump(HASTE / 10 * 9);
+    world.land(unreachable);
+
+    assert_eq!(why(&world.answer(waiter)), Why::Unreachable("no route"));
+}
+
+#[test]
+fn a_hasty_caller_is_told_after_the_retries_too() {
+    let mut world = World::new(Limits { max_retries: 0, ..Limits::default() });
+    let waiter = world.wait(hasty());
+
     world.land(unreachable);
 
     assert_eq!(why(&world.answer(waiter)), Why::Unreachable("no route"));

@@ -73,7 +73,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         match self.join(now, ask) {
             Ok(flight) => match self.vain(now, flight, patience) {
                 Some((why, left)) => Step::Done(self.denied(why, left)),
-                None => Step::Wait(self.wait_for(flight, mode)),
+                None => Step::Wait(self.wait_for(flight, mode, now.steady + patience)),
             },
             Err(why) => Step::Done(self.denied(why, FULL_HINT)),
         }
@@ -106,7 +106,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
                 (Some(why), _) => Freshness::Stale(why),
                 (None, Mode::AtOnce) => Freshness::Renewing,
                 (None, Mode::Patient) if self.outlook(now, id) >= patience => Freshness::Stale(Why::Busy),
-                (None, Mode::Patient) => return Step::Wait(self.wait_for(id, mode)),
+                (None, Mode::Patient) => return Step::Wait(self.wait_for(id, mode, now.steady + patience)),
             },
         };
         Step::Done(self.granted(Grant { freshness, ..old }))
@@ -153,12 +153,12 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         }
     }
 
-    fn wait_for(&mut self, id: FlightId, mode: Mode) -> WaiterId {
+    fn wait_for(&mut self, id: FlightId, mode: Mode, leaves: Duration) -> WaiterId {
         self.next_id += 1;
         let waiter = WaiterId(self.next_id);
         self.waiters.insert(waiter, id);
         if let Some(flight) = self.flights.get_mut(&id) {
-            flight.waiters.push(Waiter { id: waiter, mode });
+            flight.waiters.push(Waiter { id: waiter, mode, leaves });
         }
         waiter
     }

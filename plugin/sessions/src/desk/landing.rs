@@ -13,9 +13,6 @@ use crate::reply::{Freshness, Why};
 
 const FIRST_REST: Duration = Duration::from_millis(200);
 const LONGEST_REST: Duration = Duration::from_secs(15);
-/// Further attempts before a caller that wants its answer now is told: SDKs show a failure that comes within a second, and ask
-/// again themselves while the flight goes on.
-const HASTY_RETRIES: u32 = 1;
 /// A renewal ahead that was refused is tried again after this long, while the old session lives.
 const REFUSED_REST: Duration = Duration::from_mins(1);
 
@@ -95,35 +92,34 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         let doubled = FIRST_REST.saturating_mul(1 << (flight.failures - 1).min(10)).min(LONGEST_REST);
         let rest = doubled.mul_f64(1.0 + luck);
         let (failures, retries) = (flight.failures, self.limits.max_retries);
-        let is_told = move |mode| match mode {
-            Mode::Patient => failures > retries,
-            Mode::AtOnce => failures > retries.min(HASTY_RETRIES),
-        };
+        let next = now.steady + rest;
+        // whoever wants its answer now is not kept waiting for an attempt that would begin after it has left
+        let is_in_vain = move |waiter: &Waiter| waiter.mode == Mode::AtOnce && waiter.leaves <= next;
+        let is_told = move |waiter: &Waiter| failures > retries || is_in_vain(waiter);
         if !self.set_back(now, id, why, is_told, rest) {
             return;
         }
         if let Some(flight) = self.flights.get_mut(&id) {
-            let until = now.steady + rest;
-            flight.phase = Phase::Resting(until);
-            self.resting.insert((until, id));
+            flight.phase = Phase::Resting(next);
+            self.resting.insert((next, id));
         }
     }
 
     fn throttled(&mut self, now: Moment, id: FlightId, why: &Why<E>) {
         self.counts.throttled += 1;
-        if self.set_back(now, id, why, |mode| mode == Mode::AtOnce, LEAST_HINT) {
+        if self.set_back(now, id, why, |waiter| waiter.mode == Mode::AtOnce, LEAST_HINT) {
             self.enqueue(now, id, End::Front);
         }
     }
 
-    /// Notes why there is no session yet. Waiters with an old session get it now, of the others those whose mode `is_told`. False
+    /// Notes why there is no session yet. Waiters with an old session get it now, of the others those who are to be told, by `is_told`. False
     /// when the flight has ended.
     fn set_back(
         &mut self,
         now: Moment,
         id: FlightId,
         why: &Why<E>,
-        is_told: impl Fn(Mode) -> bool,
+        is_told: impl Fn(&Waiter) -> bool,
         retry_in: Duration,
     ) -> bool {
         let Some(flight) = self.flights.get_mut(&id) else { return false };
@@ -135,7 +131,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         let is_shared = flight.sharing == Sharing::SameKey;
         let has_old = is_shared && self.shelf.usable(now, &flight.key).is_some();
         let (told, waiting): (Vec<Waiter>, Vec<Waiter>) =
-            flight.waiters.iter().partition(|waiter| has_old || is_told(waiter.mode));
+            flight.waiters.iter().partition(|waiter| has_old || is_told(waiter));
         let is_wanted = is_shared || !waiting.is_empty();
         flight.waiters = waiting;
         self.answer(now, id, &told, why, retry_in);
