@@ -6,7 +6,7 @@
 //!                 │     └─ cli(): the real vault CLI   └─ a temporary folder that holds all of it
 //!                 └─▶ Emulator (in this process) ◀── the plugin's CreateSession, and sts::caller_identity
 //! ```
-//! Start reading at [`Vault`], then [`Stage`]. Everything listens on loopback; everything started is ended by its process
+//! Start reading at [`Vault`], then [`Stage`]; [`RaftCluster`] is three of the first. Everything listens on loopback; everything started is ended by its process
 //! id on drop. A missing binary panics with the make verb that builds it; nothing is ever skipped.
 
 #![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
@@ -19,6 +19,7 @@ mod cli;
 mod log;
 mod ports;
 mod processes;
+mod raft;
 mod settings;
 mod stage;
 pub mod sts;
@@ -32,7 +33,8 @@ pub use cli::CliRun;
 pub use log::LogLine;
 pub use ports::free_pair;
 pub use processes::{has_ended, kill, running_from, sockets_of, terminate};
-pub use settings::{Settings, Storage, TlsListener};
+pub use raft::RaftCluster;
+pub use settings::{Member, Settings, Storage, TlsListener};
 pub use stage::{ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN};
 pub use vault::{Plugin, Vault, sha256_of};
 pub use wait::until;

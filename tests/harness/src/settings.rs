@@ -33,6 +33,19 @@ pub struct Settings {
     pub environment: Vec<(String, String)>,
     /// A second listener, for HTTPS.
     pub tls: Option<TlsListener>,
+    /// Its place in a cluster, with [`Storage::Raft`]; a single node has none.
+    pub member: Option<Member>,
+}
+
+/// A server's place in a raft cluster, which knows it by name and address: both stay when it is started again.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its name in the cluster.
+    pub node_id: String,
+    /// The lower port of its pair, see [`free_pair`](crate::free_pair).
+    pub port: u16,
+    /// The address of a server to join; the first one has none.
+    pub join: Option<String>,
 }
 
 /// An HTTPS listener on loopback.
@@ -49,7 +62,7 @@ pub struct TlsListener {
 impl Settings {
     /// The usual settings for a storage.
     pub fn of(storage: Storage) -> Settings {
-        Settings { storage, log_level: "debug", environment: Vec::new(), tls: None }
+        Settings { storage, log_level: "debug", environment: Vec::new(), tls: None, member: None }
     }
 
     /// Starts the server process. `folder` holds `plugins/`, `data/`, `tmp/` and the two output files.
@@ -85,14 +98,21 @@ impl Settings {
         let storage = match self.storage {
             Storage::Memory => return config,
             Storage::File => json!({ "file": { "path": data } }),
-            Storage::Raft => {
-                json!({ "raft": { "path": data, "node_id": "one", "performance_multiplier": "1" } })
-            }
+            Storage::Raft => json!({ "raft": self.raft(&data) }),
         };
         config["storage"] = storage;
         config["api_addr"] = json!(format!("http://127.0.0.1:{port}"));
         config["cluster_addr"] = json!(format!("https://127.0.0.1:{}", port + 1));
         config
+    }
+
+    fn raft(&self, data: &Path) -> Value {
+        let node_id = self.member.as_ref().map_or("one", |member| &member.node_id);
+        let mut raft = json!({ "path": data, "node_id": node_id, "performance_multiplier": "1" });
+        if let Some(address) = self.member.as_ref().and_then(|member| member.join.as_ref()) {
+            raft["retry_join"] = json!([{ "leader_api_addr": address }]);
+        }
+        raft
     }
 
     /// The listeners to configure; a dev server brings the one for HTTP itself.

@@ -68,25 +68,33 @@ impl Vault {
     /// # Panics
     /// When it does not start; the message holds the end of its log.
     pub async fn bare(settings: Settings) -> Vault {
+        let mut vault = Vault::started(settings).await;
+        (vault.root_token, vault.unseal_key) = vault.first_keys().await;
+        vault.api = vault.api.with_token(&vault.root_token);
+        vault.unseal().await;
+        vault
+    }
+
+    /// A server whose settings make it join the cluster of `first`, with nothing in its plugin folder.
+    pub(crate) async fn joining(settings: Settings, first: &Vault) -> Vault {
+        let mut vault = Vault::started(settings).await;
+        vault.root_token.clone_from(&first.root_token);
+        vault.unseal_key.clone_from(&first.unseal_key);
+        vault.api = vault.api.with_token(&vault.root_token);
+        vault.unseal().await;
+        vault
+    }
+
+    /// A server that answers and has no keys yet.
+    async fn started(settings: Settings) -> Vault {
         let folder = tempfile::Builder::new().prefix("vault-").tempdir().expect("a temporary folder");
         for name in ["plugins", "data", "tmp"] {
             fs::create_dir(folder.path().join(name)).expect("the temporary folder is writable");
         }
         let (child, port) = start(&settings, folder.path()).await;
         let api = Api::new(format!("http://127.0.0.1:{port}"), None);
-        let mut vault = Vault {
-            child,
-            port,
-            settings,
-            api,
-            root_token: String::new(),
-            unseal_key: String::new(),
-            folder,
-        };
-        (vault.root_token, vault.unseal_key) = vault.first_keys().await;
-        vault.api = vault.api.with_token(&vault.root_token);
-        vault.unseal().await;
-        vault
+        let (root_token, unseal_key) = (String::new(), String::new());
+        Vault { child, port, settings, api, root_token, unseal_key, folder }
     }
 
     /// The root token and the one unseal key: a dev server prints them, any other is initialised here.
@@ -111,16 +119,22 @@ impl Vault {
 
     /// Registers a plugin binary by its SHA-256 under its file name, with the version it reports.
     pub async fn register(&self, binary: &Path) -> Plugin {
-        let name = binary.file_name().and_then(|name| name.to_str()).expect("a file name").to_owned();
-        let home = self.folder().join("plugins").join(&name);
-        if fs::hard_link(binary, &home).is_err() {
-            fs::copy(binary, &home).expect("the plugin is readable and the folder writable");
-        }
+        let (name, home) = self.install(binary);
         let sha256 = sha256_of(&home);
         let version = reported_version(&home);
         let entry = json!({ "sha256": sha256, "command": name, "version": version });
         let _ = self.api.write(&format!("sys/plugins/catalog/secret/{name}"), entry).await.ok();
         Plugin { name, version, sha256 }
+    }
+
+    /// Puts a plugin binary into the plugin folder, and answers its file name and its place there.
+    pub(crate) fn install(&self, binary: &Path) -> (String, PathBuf) {
+        let name = binary.file_name().and_then(|name| name.to_str()).expect("a file name").to_owned();
+        let home = self.folder().join("plugins").join(&name);
+        if fs::hard_link(binary, &home).is_err() {
+            fs::copy(binary, &home).expect("the plugin is readable and the folder writable");
+        }
+        (name, home)
     }
 
     /// Mounts a secrets engine: a builtin one or a registered plugin.
@@ -211,6 +225,9 @@ impl Vault {
 
     /// Unseals the server and waits until it serves; fine on one that does already.
     pub async fn unseal(&self) {
+        if self.settings.member.is_some() {
+            return self.unseal_as_a_member().await;
+        }
         if self.settings.storage != Storage::Memory || self.health().await != Some(200) {
             let _ = self.api.write("sys/unseal", json!({ "key": self.unseal_key })).await.ok();
         }
@@ -218,8 +235,21 @@ impl Vault {
             .await;
     }
 
+    /// A member takes the key once it has met the cluster, and serves as the active node or as a standby.
+    async fn unseal_as_a_member(&self) {
+        until("an unsealed member of the cluster", START, async || {
+            if matches!(self.health().await, Some(200 | 429)) {
+                return Some(());
+            }
+            let key = json!({ "key": self.unseal_key });
+            let _ = self.api.try_call("POST", "sys/unseal", Some(key), &[]).await;
+            None
+        })
+        .await;
+    }
+
     /// The status of `sys/health`: 200 active, 429 standby, 503 sealed; none while nothing listens.
-    async fn health(&self) -> Option<u16> {
+    pub(crate) async fn health(&self) -> Option<u16> {
         Some(self.api.try_call("GET", "sys/health", None, &[]).await.ok()?.status)
     }
 
@@ -282,10 +312,11 @@ fn say_last_words(log: &str) {
     }
 }
 
-/// Starts a server process and waits until it answers; its port may be lost to another process, then on a new one.
+/// Starts a server process and waits until it answers; its port may be lost to another process, then on a new one. A member of
+/// a cluster has one port for good.
 async fn start(settings: &Settings, folder: &Path) -> (Child, u16) {
     for _ in 0..TRIES {
-        let port = ports::free_pair();
+        let port = settings.member.as_ref().map_or_else(ports::free_pair, |member| member.port);
         let mut child = settings.spawn(folder, port);
         if answers(&mut child, port).await {
             return (child, port);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use harness::{Settings, Storage, Vault, has_ended};
+use harness::{RaftCluster, Settings, Storage, Vault, has_ended};
 use serde_json::json;
 
 #[tokio::test]
@@ -94,4 +94,21 @@ fn server_pid(folder: &Path) -> u32 {
             std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&config))
         })
         .expect("a server was started with this configuration")
+}
+
+#[tokio::test]
+async fn a_raft_cluster_outlives_its_leader_and_takes_it_back() {
+    let mut cluster = RaftCluster::start().await;
+    let first = cluster.step_down().await;
+    cluster.member(first).mount("kv", "kv").await;
+    let _ = cluster.member(first).root().write("kv/x", json!({ "a": "1" })).await.ok();
+
+    cluster.kill(first);
+    let second = cluster.leader().await;
+    let read = cluster.member(second).root().read("kv/x").await;
+    cluster.start_again(first).await;
+
+    assert_ne!(second, first);
+    assert_eq!(read.string("a"), "1");
+    assert!(cluster.standbys().await.contains(&first));
 }
