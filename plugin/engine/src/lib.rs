@@ -28,6 +28,7 @@ mod clusters;
 mod config;
 mod credentials;
 mod faults;
+mod fitting;
 mod issuers;
 mod lifetime;
 mod metrics;
