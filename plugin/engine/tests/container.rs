@@ -11,6 +11,7 @@ use mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
 use vault_backend::READ_ONLY;
 use vault_backend::testing::{Probe, Reply};
 
@@ -136,4 +137,31 @@ async fn a_mount_that_closes_ends_a_read_that_waits_for_aws() {
     let (status, code, message) = failure(&reply);
     assert_eq!((status, code.as_str()), (503, "ServiceUnavailable"));
     assert!(message.contains("closing"), "{message}");
+}
+
+/// How long storage takes for one entry, as after a failover: a load of all takes longer than any caller of `container` waits.
+const A_READ: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_load_goes_on_when_its_caller_leaves() {
+    let mount: Probe<Engine> = Probe::over(with_ca().await.storage).await.unwrap();
+    mount.storage.slow_down(A_READ);
+
+    let impatient = timeout(A_READ * 3 / 2, mount.read("metrics")).await;
+    sleep(A_READ * 20).await;
+    let later = timeout(Duration::ZERO, mount.read("metrics")).await;
+
+    assert!(impatient.is_err(), "the first caller had to leave");
+    assert_eq!(later.expect("what the first one began is there").status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_who_come_and_go_share_one_load() {
+    let mount: Probe<Engine> = Probe::over(with_ca().await.storage).await.unwrap();
+    mount.storage.slow_down(A_READ);
+    let began = Instant::now();
+
+    while timeout(A_READ * 3 / 2, mount.read("metrics")).await.is_err() {
+        assert!(began.elapsed() < A_READ * 20, "no load comes to its end");
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::storage::StorageError;
 
@@ -15,6 +16,7 @@ struct State {
     puts: Vec<String>,
     read_only: bool,
     writes_left: Option<usize>,
+    delay: Duration,
 }
 
 struct Entry {
@@ -60,6 +62,18 @@ impl Memory {
 
     pub(crate) fn break_after(&self, writes: usize) {
         self.state().writes_left = Some(writes);
+    }
+
+    pub(crate) fn slow_down(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    /// Ends when storage as slow as this one would answer a read.
+    pub(crate) async fn answer_time(&self) {
+        let delay = self.state().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
     }
 
     pub(crate) fn puts(&self) -> Vec<String> {

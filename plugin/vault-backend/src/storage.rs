@@ -1,6 +1,7 @@
 //! The mount's own key-value storage, behind Vault or in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,7 +63,10 @@ impl Storage {
     /// The bytes under `key`.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
         match &self.0 {
-            Inner::Memory(memory) => Ok(memory.get(key)),
+            Inner::Memory(memory) => {
+                memory.answer_time().await;
+                Ok(memory.get(key))
+            }
             Inner::Vault(vault) => vault.get(key).await,
         }
     }
@@ -95,7 +99,10 @@ impl Storage {
     /// What is directly below `prefix` (which ends in a slash or is empty), in order; a folder ends in a slash.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
         match &self.0 {
-            Inner::Memory(memory) => Ok(memory.list(prefix)),
+            Inner::Memory(memory) => {
+                memory.answer_time().await;
+                Ok(memory.list(prefix))
+            }
             Inner::Vault(vault) => vault.list(prefix).await,
         }
     }
@@ -128,6 +135,11 @@ impl Storage {
     /// Lets `writes` more writes pass and has the later ones fail, as if Vault died between two Puts. Only storage in memory heeds it.
     pub fn break_after(&self, writes: usize) {
         self.memory().break_after(writes);
+    }
+
+    /// Has each later `get` and `list` take `delay`, which paused time skips. Only storage in memory heeds it.
+    pub fn slow_down(&self, delay: Duration) {
+        self.memory().slow_down(delay);
     }
 
     /// The keys written so far, in the order of their Puts. Empty unless in memory.
