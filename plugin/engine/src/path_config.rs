@@ -78,7 +78,13 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
 
 async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
+    let Some(stored) = engine.store.config().await? else {
+        return Ok(Answer::nothing());
+    };
     engine.store.delete_config().await?;
-    engine.config_changed();
+    match stored.makes_the_same_as(&Config::default()) {
+        true => engine.changed(),
+        false => engine.config_changed(),
+    }
     Ok(Answer::nothing())
 }

@@ -241,6 +241,27 @@ async fn a_read_shows_the_sharing_in_force_and_a_patch_that_names_it_makes_it_st
 }
 
 #[tokio::test]
+async fn to_delete_a_config_that_is_not_there_changes_nothing() {
+    let (mount, aws) = warm().await;
+    mount.storage.delete("config").await.unwrap();
+
+    assert_eq!(mount.delete("config").await.error, "");
+
+    assert_eq!(after_a_read(&mount, &aws).await, 1);
+}
+
+#[tokio::test]
+async fn a_config_that_is_deleted_ends_the_sessions_made_from_it() {
+    let (mount, aws) = warm().await;
+
+    assert_eq!(mount.delete("config").await.error, "");
+    assert_eq!(mount.read("creds/app").await.status, 400);
+    written(&mount, "config", config(&aws, &json!({}))).await;
+
+    assert_eq!(after_a_read(&mount, &aws).await, 2);
+}
+
+#[tokio::test]
 async fn a_static_answer_is_not_leased_and_never_says_zero() {
     let (mount, _aws) = warm().await;
     let leased = mount.read("creds/app").await;
