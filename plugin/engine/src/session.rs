@@ -176,7 +176,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Decides everything that needs no I/O.
+    /// Decides everything that needs no I/O. A leaf that the CA would refuse is refused here, before it costs a turn at AWS.
     pub(crate) fn new(
         snapshot: &Snapshot,
         role_name: &str,
@@ -185,10 +185,12 @@ impl Order {
         ttl: Option<Duration>,
         mount_point: &str,
     ) -> Result<Self, Fault> {
+        let leaf = role.subject.profile(role_name, caller, role.key(), role.certificate_ttl())?;
+        leaf.check().map_err(faults::ca)?;
         Ok(Self {
             anchorage: role.place(&snapshot.config, mount_point)?,
             duration: role.duration(ttl)?,
-            leaf: role.subject.profile(role_name, caller, role.key(), role.certificate_ttl())?,
+            leaf,
             role_session_name: role
                 .role_session_name
                 .as_ref()

@@ -15,7 +15,7 @@ use mounts::{ANCHOR, PROFILE, ROLE, on_a_standby, with_ca};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use vault_backend::READ_ONLY;
+use vault_backend::{Entity, READ_ONLY};
 use vault_backend::testing::Probe;
 
 type Samples = BTreeMap<String, f64>;
@@ -255,6 +255,26 @@ async fn issuers_show_when_they_end_and_which_is_the_default() {
     let left = expiry("two", false) - f64::from(i32::try_from(today).unwrap());
     assert!((left - 720.0 * 3600.0).abs() < 60.0, "{left}");
     assert!(expiry("one", true) > expiry("two", false));
+}
+
+#[tokio::test]
+async fn a_leaf_that_the_ca_would_refuse_takes_no_turn_at_aws() {
+    let aws = Aws::start().await;
+    let metadata = [("uri".to_owned(), "no scheme".to_owned())].into();
+    let who = Entity { id: "1".to_owned(), name: "e".to_owned(), metadata, ..Entity::default() };
+    let mount = asking(&aws.url).await.asked_by(who);
+    let uri = json!({ "uri_sans": "{{identity.entity.metadata.uri}}" });
+    assert_eq!(mount.patch("roles/app", uri).await.error, "");
+    let before = samples(&mount).await;
+
+    for _ in 0..4 {
+        let reply = mount.read("creds/app").await;
+        assert!(reply.status == 400 && reply.error.starts_with("uri_sans: \"no scheme\""), "{reply:?}");
+    }
+
+    let after = samples(&mount).await;
+    assert_eq!(difference(&before, &after), []);
+    assert_eq!((after["iamra_limiter_tokens"], aws.granted()), (8.0, 0));
 }
 
 #[tokio::test]
