@@ -30,7 +30,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("preview/{role}")
         .synopsis("The identity that you would have at AWS with a role.")
         .description(
-            "Certificate subject, alternative names, session tags, source identity and session name for whoever asks, without any call of AWS. `values` says what each reference of the role's templates stands for and where Vault has it from; `tenant_written` marks what whoever may edit the service account writes.\n\nThe session tags are those of a profile whose attribute mappings are AWS's defaults. Without `role_session_name` the session is named by the certificate's serial number.",
+            "Certificate subject, alternative names, session tags, source identity and session name for whoever asks, without any call of AWS. `values` says what each reference of the role's templates stands for and where Vault has it from; `tenant_written` marks what whoever may edit the service account writes.\n\nThe session tags are those of a profile whose attribute mappings are AWS's defaults. Without `role_session_name` the session is named by the certificate's serial number. `session_sharing` is what is in force, written or by default.",
         )
         .read(preview)
 }
@@ -52,6 +52,7 @@ async fn preview(engine: Arc<Engine>, request: Request, ask: Named) -> Result<An
         ("source_identity".to_owned(), json!(tags::source_identity(common_name))),
         ("role_arn".to_owned(), json!(role.role_arn)),
         ("session_duration".to_owned(), json!(order.duration.as_secs())),
+        ("session_sharing".to_owned(), json!(role.sharing())),
         ("values".to_owned(), role.uses(&caller)?.iter().map(origin).collect()),
     ]);
     if let Some(session_name) = &order.role_session_name {

@@ -98,7 +98,7 @@ impl Ask for Write {
         .default_text("false"),
         Field::string(
             "session_sharing",
-            "who may have the same session: callers who are the same at AWS (identity), or nobody (none). Default: identity where the subject names the caller, else none",
+            "who may have the same session: callers who are the same at AWS (identity), or nobody (none). Default: identity where the subject names the caller, else none; preview/<role> shows which is in force",
         )
         .one_of(SessionSharing::WORDS),
         Field::string(
@@ -142,7 +142,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
 
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
     match engine.store.role(&ask.name).await? {
-        Some(role) => Answer::json(&role.shown()),
+        Some(role) => Answer::json(&role),
         None => Ok(Answer::absent()),
     }
 }
@@ -150,9 +150,7 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
 async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     let stored = engine.store.role(&ask.name).await?;
-    // What a read showed and a write repeats stays what it was, a default: a controller's sync changes nothing.
-    let role = stored.clone().filter(|stored| stored.shown() == ask.role.shown()).unwrap_or(ask.role);
-    store(&engine, &request, &ask.name, stored.as_ref(), role).await
+    store(&engine, &request, &ask.name, stored.as_ref(), ask.role).await
 }
 
 async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<Answer, Fault> {
@@ -190,7 +188,7 @@ async fn store(
     if stored != Some(&role) {
         engine.store.put_role(name, &role).await?;
     }
-    if stored.is_some_and(|stored| stored.shown() != role.shown()) {
+    if stored.is_some_and(|stored| !stored.makes_the_same_as(&role)) {
         engine.role_changed(name);
     }
     let mut warnings = role.warnings(name);

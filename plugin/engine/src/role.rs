@@ -29,7 +29,7 @@ const CALLER_TTL_STEP: u64 = 900;
 /// The name by which a role follows the mount's default issuer.
 pub(crate) const DEFAULT_ISSUER: &str = "default";
 
-/// Stored as `role/<name>`; the JSON of [`Role::shown`] is also what a read answers.
+/// Stored as `role/<name>`; the same JSON is what a read answers.
 #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Role {
@@ -148,9 +148,10 @@ impl Role {
         })
     }
 
-    /// The role with what is in force in place of what nobody wrote. Two roles that show the same are the same.
-    pub(crate) fn shown(&self) -> Self {
-        Self { session_sharing: Some(self.sharing()), ..self.clone() }
+    /// Whether the sessions of `other` are those that this role makes. To write down what was in force by default changes none.
+    pub(crate) fn makes_the_same_as(&self, other: &Self) -> bool {
+        let in_force = |role: &Self| Self { session_sharing: Some(role.sharing()), ..role.clone() };
+        in_force(self) == in_force(other)
     }
 
     fn names_caller(&self) -> bool {

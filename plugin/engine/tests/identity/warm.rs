@@ -7,7 +7,7 @@ use vault_backend::{Backend, Fixed};
 
 use crate::aws::Aws;
 use crate::callers::{DEV, PROD, clusters, pod, pods};
-use crate::mounts::{ANCHOR, PROFILE};
+use crate::mounts::{ANCHOR, PROFILE, ROLE};
 
 /// A mount whose pod `payments/api` of `prod` has a session already.
 async fn warm() -> (Probe<Engine>, Aws) {
@@ -220,24 +220,51 @@ async fn a_closed_mount_serves_nothing_from_its_cache() {
 }
 
 #[tokio::test]
-async fn a_read_shows_the_sharing_in_force_and_a_patch_that_names_it_makes_it_stay() {
+async fn a_read_shows_the_sharing_that_was_written_and_a_preview_the_one_in_force() {
     let (mount, _aws) = warm().await;
-    let shown = async || mount.read("roles/app").await.data["session_sharing"].clone();
-    let plain =
-        json!({ "common_name": "app", "organization": null, "organizational_unit": null, "uri_sans": null });
+    let shown = async || {
+        let (role, preview) = (mount.read("roles/app").await.data, mount.read("preview/app").await.data);
+        (role.get("session_sharing").cloned(), preview["session_sharing"].clone())
+    };
 
-    let named = shown().await;
-    assert_eq!(mount.patch("roles/app", plain.clone()).await.error, "");
-    let same_for_all = shown().await;
-    assert_eq!(mount.patch("roles/app", json!({ "session_sharing": "none" })).await.error, "");
-    written(&mount, "roles/app", {
-        let mut role = pods();
-        role["session_sharing"] = json!("none");
-        role
-    })
-    .await;
+    let for_pods = shown().await;
+    written(&mount, "roles/app", json!({ "role_arn": ROLE, "common_name": "app" })).await;
+    let for_all = shown().await;
+    assert_eq!(mount.patch("roles/app", json!({ "session_sharing": "identity" })).await.error, "");
 
-    assert_eq!((named, same_for_all, shown().await), (json!("identity"), json!("none"), json!("none")));
+    assert_eq!(for_pods, (None, json!("identity")));
+    assert_eq!(for_all, (None, json!("none")));
+    assert_eq!(shown().await, (Some(json!("identity")), json!("identity")));
+}
+
+#[tokio::test]
+async fn a_sharing_that_was_written_stays_although_it_was_the_default_then() {
+    let (mount, aws) = warm().await;
+    let mut role = json!({ "role_arn": ROLE, "common_name": "app" });
+    written(&mount, "roles/app", role.clone()).await;
+
+    role["session_sharing"] = json!("none");
+    written(&mount, "roles/app", role.clone()).await;
+    let puts = mount.storage.puts();
+    let read = mount.read("roles/app").await.data;
+    written(&mount, "roles/app", Value::Object(read)).await;
+    written(&mount, "roles/app", role).await;
+
+    assert_eq!(mount.storage.puts(), puts, "an identical write changes nothing");
+    assert_eq!(mount.patch("roles/app", pods()).await.error, "");
+    assert_eq!(mount.read("roles/app").await.data["session_sharing"], "none");
+    assert_eq!((after_a_read(&mount, &aws).await, after_a_read(&mount, &aws).await), (2, 3));
+}
+
+#[tokio::test]
+async fn to_write_down_the_sharing_in_force_ends_no_session() {
+    let (mount, aws) = warm().await;
+
+    assert_eq!(mount.patch("roles/app", json!({ "session_sharing": "identity" })).await.error, "");
+
+    assert_eq!(after_a_read(&mount, &aws).await, 1);
+    assert_eq!(mount.patch("roles/app", json!({ "session_sharing": null })).await.error, "");
+    assert_eq!(after_a_read(&mount, &aws).await, 1);
 }
 
 #[tokio::test]
