@@ -40,6 +40,8 @@ const BUCKETS: [f64; 11] = [0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 #[derive(Debug)]
 pub(crate) struct Metrics {
     refusals: Family<Labels, Counter>,
+    /// By the issuer's id.
+    signed: Family<[(&'static str, String); 1], Counter>,
     durations: Histogram,
 }
 
@@ -49,11 +51,16 @@ impl Default for Metrics {
         for kind in TYPES.into_iter().chain([BAD_ANSWER, OTHER]) {
             drop(refusals.get_or_create(&[("type", kind)]));
         }
-        Self { refusals, durations: Histogram::new(BUCKETS) }
+        Self { refusals, signed: Family::default(), durations: Histogram::new(BUCKETS) }
     }
 }
 
 impl Metrics {
+    /// Counts a leaf of the issuer with this id.
+    pub(crate) fn signed(&self, issuer: &str) {
+        self.signed.get_or_create(&[("issuer_id", issuer.to_owned())]).inc();
+    }
+
     /// Times a CreateSession, also one that is given up, and counts it when it is refused.
     pub(crate) async fn watch<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let _until_dropped = Timer { began: Instant::now(), durations: &self.durations };

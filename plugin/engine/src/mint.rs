@@ -76,6 +76,7 @@ impl Recipe {
         let parts = self.key.parts();
         let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Outcome::Lost)?;
         let leaf = issue(authority, &parts.leaf).await.map_err(Outcome::Refused)?;
+        self.metrics.signed(&parts.issuer);
         let identity =
             Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
                 .map_err(|error| Outcome::Refused(faults::identity(error)))?;

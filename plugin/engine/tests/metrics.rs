@@ -15,8 +15,8 @@ use mounts::{ANCHOR, PROFILE, ROLE, on_a_standby, with_ca};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use vault_backend::{Entity, READ_ONLY};
 use vault_backend::testing::Probe;
+use vault_backend::{Entity, READ_ONLY};
 
 type Samples = BTreeMap<String, f64>;
 
@@ -104,9 +104,14 @@ fn difference(before: &Samples, after: &Samples) -> Vec<(String, f64)> {
         |name: &str| name.split('{').next().is_some_and(|n| n.ends_with("_total") || n.ends_with("_count"));
     after
         .iter()
-        .map(|(name, value)| (name.replace("iamra_", ""), value - before[name]))
+        .map(|(name, value)| (without_issuer(&name.replace("iamra_", "")), value - before[name]))
         .filter(|(name, moved)| total(name) && *moved != 0.0)
         .collect()
+}
+
+/// A series of the one issuer, whose id is another each time, by its name alone.
+fn without_issuer(name: &str) -> String {
+    name.split("{issuer_id=").next().unwrap_or_default().to_owned()
 }
 
 fn once(names: &[&str]) -> Vec<(String, f64)> {
@@ -122,6 +127,7 @@ async fn a_session_made_is_a_call_an_issue_and_a_new_answer() {
 
     let expected = [
         "answers_total{session=\"new\"}",
+        "certificates_signed_total",
         "create_session_attempts_total",
         "create_session_duration_seconds_count",
         "sessions_issued_total",
@@ -153,6 +159,7 @@ async fn a_refusal_is_counted_by_awss_type_and_once() {
         let refused = format!("create_session_refused_total{{type=\"{counted}\"}}");
         let expected = [
             "answers_total{session=\"none\"}",
+            "certificates_signed_total",
             "create_session_attempts_total",
             "create_session_duration_seconds_count",
             "create_session_failed_total",
@@ -171,6 +178,7 @@ async fn throttling_is_counted_and_shows_as_a_pause_without_tokens() {
 
     let expected = [
         "answers_total{session=\"none\"}",
+        "certificates_signed_total",
         "create_session_attempts_total",
         "create_session_duration_seconds_count",
         "create_session_throttled_total",
@@ -190,6 +198,7 @@ async fn an_aws_without_an_answer_is_unreachable() {
 
     let expected = [
         "answers_total{session=\"none\"}",
+        "certificates_signed_total",
         "create_session_attempts_total",
         "create_session_duration_seconds_count",
         "create_session_unreachable_total",
@@ -237,24 +246,53 @@ async fn a_full_cache_shows_its_bound_and_what_it_dropped() {
     assert_eq!(now["iamra_cache_evictions_total"], 1.0);
 }
 
+/// The sample of `name` that has all of these labels.
+fn sample(samples: &Samples, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let has = |series: &str| labels.iter().all(|(key, value)| series.contains(&format!("{key}=\"{value}\"")));
+    let mut found =
+        samples.iter().filter(|(series, _)| series.starts_with(&format!("{name}{{")) && has(series));
+    let (Some((_, value)), None) = (found.next(), found.next()) else {
+        panic!("not one {name} with {labels:?} in {samples:?}")
+    };
+    *value
+}
+
+/// Makes another issuer and answers its id.
+async fn second_issuer(mount: &Probe<Engine>) -> String {
+    let two = json!({ "common_name": "next", "issuer_name": "two", "ttl": "720h" });
+    let reply = mount.write("root/generate/internal", two).await;
+    assert_eq!(reply.error, "");
+    reply.data["issuer_id"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn issuers_show_when_they_end_and_which_is_the_default() {
     let mount = with_ca().await;
-    let two = json!({ "common_name": "next", "issuer_name": "two", "ttl": "720h" });
-    assert_eq!(mount.write("root/generate/internal", two).await.error, "");
+    let id = second_issuer(&mount).await;
 
     let now = samples(&mount).await;
 
-    let expiry = |name: &str, is_default: bool| {
-        now[&format!(
-            "iamra_issuer_expiry_timestamp_seconds{{issuer=\"{name}\",is_default=\"{is_default}\"}}"
-        )]
-    };
+    let expiry = |labels: &[_]| sample(&now, "iamra_issuer_expiry_timestamp_seconds", labels);
     #[expect(clippy::disallowed_methods, reason = "a certificate's end is compared with the time")]
     let today = time::OffsetDateTime::now_utc().unix_timestamp();
-    let left = expiry("two", false) - f64::from(i32::try_from(today).unwrap());
+    let second = expiry(&[("issuer_id", &id), ("issuer", "two"), ("is_default", "false")]);
+    let left = second - f64::from(i32::try_from(today).unwrap());
     assert!((left - 720.0 * 3600.0).abs() < 60.0, "{left}");
-    assert!(expiry("one", true) > expiry("two", false));
+    assert!(expiry(&[("issuer", "one"), ("is_default", "true")]) > second);
+}
+
+#[tokio::test]
+async fn an_issuer_that_a_role_names_shows_by_what_it_signs() {
+    let aws = Aws::start().await;
+    let mount = asking(&aws.url).await;
+    let id = second_issuer(&mount).await;
+    assert_eq!(mount.patch("roles/app", json!({ "issuer_ref": "two" })).await.error, "");
+
+    let _ = mount.read("container/app").await;
+
+    let now = samples(&mount).await;
+    let signed = |labels: &[_]| sample(&now, "iamra_certificates_signed_total", labels);
+    assert_eq!((signed(&[("issuer_id", &id), ("issuer", "two")]), signed(&[("issuer", "one")])), (1.0, 0.0));
 }
 
 #[tokio::test]

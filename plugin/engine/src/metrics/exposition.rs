@@ -31,7 +31,7 @@ pub(crate) fn text(metrics: &Metrics, standing: &Standing<'_>) -> Result<String,
     register_answers(&mut registry, counts);
     register_calls(&mut registry, metrics, counts);
     register_queue(&mut registry, counts, *limits);
-    register_issuers(&mut registry, issuers);
+    register_issuers(&mut registry, metrics, issuers);
     registry.register(
         "build",
         "The version of the plugin that answers",
@@ -140,20 +140,28 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
     );
 }
 
-fn register_issuers(registry: &mut Registry, issuers: &Issuers) {
-    let expiries = Family::<[(&'static str, String); 2], Gauge>::default();
+/// Roles may name an issuer that is not the default: which ones are in use shows by what they sign.
+fn register_issuers(registry: &mut Registry, metrics: &Metrics, issuers: &Issuers) {
+    let expiries = Family::<[(&'static str, String); 3], Gauge>::default();
+    let signed = Family::<[(&'static str, String); 2], Counter>::default();
     for loaded in &issuers.all {
         let record = &loaded.record;
-        let name = record.name.as_ref().unwrap_or(&record.id).clone();
-        let is_default = issuers.is_default(&record.id).to_string();
-        expiries
-            .get_or_create(&[("issuer", name), ("is_default", is_default)])
-            .set(loaded.issuer.not_after().unix_timestamp());
+        let id = ("issuer_id", record.id.clone());
+        let name = ("issuer", record.name.as_ref().unwrap_or(&record.id).clone());
+        let is_default = ("is_default", issuers.is_default(&record.id).to_string());
+        let leaves = metrics.signed.get_or_create(std::array::from_ref(&id)).get();
+        signed.get_or_create(&[id.clone(), name.clone()]).inc_by(leaves);
+        expiries.get_or_create(&[id, name, is_default]).set(loaded.issuer.not_after().unix_timestamp());
     }
     registry.register_with_unit(
         "issuer_expiry_timestamp",
-        "When the issuer's certificate ends, in Unix time; by its name, or its id where it has none",
+        "When the issuer's certificate ends, in Unix time; by its id and its name, or its id again where it has none",
         Unit::Seconds,
         expiries,
+    );
+    registry.register(
+        "certificates_signed",
+        "Leaf certificates that the issuer signed since the process began, one for each CreateSession. They are forgotten after it",
+        signed,
     );
 }
