@@ -363,3 +363,23 @@ async fn invalidating_a_key_makes_the_next_read_see_the_new_state() {
 
     assert_eq!(mount.read("issuer/default").await.status, 404);
 }
+
+#[tokio::test]
+async fn a_bound_of_the_config_outside_its_range_is_refused_by_field_value_and_range() {
+    for (field, value, range) in [
+        ("rate_limit", 0, "1 to 10000"),
+        ("rate_limit", -1, "1 to 10000"),
+        ("rate_limit", 10_001, "1 to 10000"),
+        ("rate_burst", 0, "1 to 10000"),
+        ("rate_burst", i64::MAX, "1 to 10000"),
+        ("max_cached_sessions", 0, "1 to 1000000"),
+        ("max_cached_sessions", 1_000_001, "1 to 1000000"),
+    ] {
+        let mount = mount().await;
+
+        let reply = mount.write("config", json!({ field: value })).await;
+
+        assert_eq!((reply.status, reply.error), (400, format!("{field}: {value} is outside {range}")));
+        assert_eq!(mount.read("config").await.status, 404, "nothing is half-stored");
+    }
+}

@@ -73,6 +73,14 @@ impl<B: Backend> Probe<B> {
         self
     }
 
+    /// Another caller of the same mount, whom the system view knows from now on.
+    #[must_use]
+    pub fn beside(&self, entity: Entity) -> Self {
+        let (table, backend) = (Arc::clone(&self.table), Arc::clone(&self.backend));
+        let (storage, system) = (self.storage.clone(), self.system.clone());
+        Self { table, backend, storage, system, entity_id: None }.asked_by(entity)
+    }
+
     /// GET.
     pub async fn read(&self, path: &str) -> Reply {
         self.ask(Operation::Read, path, Map::new()).await

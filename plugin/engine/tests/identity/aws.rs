@@ -1,8 +1,10 @@
-//! An AWS on loopback that grants every session and counts them: what it is asked is not looked at.
+//! An AWS on loopback that grants every session and counts them: of what it is asked it looks at the certificate's common name alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,7 +44,7 @@ impl Aws {
             }
         }
         let number = self.granted.fetch_add(1, Ordering::SeqCst) + 1;
-        let body = session(number).to_string();
+        let body = session(number, &common_name(&request)).to_string();
         let head = format!(
             "HTTP/1.1 201 C\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
@@ -59,7 +61,19 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0_usize)
 }
 
-fn session(number: usize) -> serde_json::Value {
+/// The last common name in the certificate of the header `X-Amz-X509`: the issuer's stands before the subject's.
+fn common_name(request: &[u8]) -> String {
+    const COMMON_NAME: [u8; 6] = [0x06, 0x03, 0x55, 0x04, 0x03, 0x0c];
+    let head = String::from_utf8_lossy(request).to_lowercase();
+    let at = head.find("x-amz-x509: ").expect("a certificate") + "x-amz-x509: ".len();
+    let text = request[at..].split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let certificate = STANDARD.decode(text).unwrap();
+    let found = certificate.windows(COMMON_NAME.len()).rposition(|bytes| bytes == COMMON_NAME).unwrap();
+    let (length, rest) = certificate[found + COMMON_NAME.len()..].split_first().unwrap();
+    String::from_utf8(rest[..usize::from(*length)].to_vec()).unwrap()
+}
+
+fn session(number: usize, common_name: &str) -> serde_json::Value {
     json!({
         "credentialSet": [{
             "assumedRoleUser": {
@@ -70,7 +84,7 @@ fn session(number: usize) -> serde_json::Value {
                 "accessKeyId": format!("ASIAEXAMPLE{number:09}"), "secretAccessKey": "wJalrXUtnFEMI/K7MDENG",
                 "sessionToken": "IQoJb3JpZ2luX2Vj//token", "expiration": end(),
             },
-            "packedPolicySize": 43, "roleArn": crate::mounts::ROLE, "sourceIdentity": "CN=x",
+            "packedPolicySize": 43, "roleArn": crate::mounts::ROLE, "sourceIdentity": format!("CN={common_name}"),
         }],
         "subjectArn": "arn:aws:rolesanywhere:eu-central-1:111122223333:subject/s",
     })

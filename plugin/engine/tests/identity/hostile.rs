@@ -44,6 +44,30 @@ async fn injected_values_stay_values_or_are_refused() {
 }
 
 #[tokio::test]
+async fn metadata_with_signs_that_a_place_does_not_take_is_refused_by_field_and_reference() {
+    let texts = [
+        ("organization", "{{identity.entity.metadata.note}}"),
+        ("locality", "{{identity.entity.aliases.auth_jwt_0000000c.custom_metadata.note}}"),
+        ("organizational_unit", "{{identity.entity.aliases.auth_jwt_0000000c.metadata.note}}"),
+        ("role_session_name", "{{identity.entity.metadata.note}}"),
+        ("dns_sans", "{{identity.entity.metadata.note}}.example.com"),
+        ("uri_sans", "{{identity.entity.aliases.auth_jwt_0000000c.metadata.note}}"),
+    ];
+    for note in ["R&D", "a\0b", "a\tb", "*", "a\u{200b}b"] {
+        let mut who = gitlab("job");
+        who.metadata.insert("note".to_owned(), note.to_owned());
+        who.aliases[0].metadata.insert("note".to_owned(), note.to_owned());
+        who.aliases[0].custom_metadata.insert("note".to_owned(), note.to_owned());
+        for (field, text) in texts {
+            let error = refusal(json!({ field: text }), Some(who.clone())).await;
+
+            assert!(error.starts_with(&format!("{field}: ")) && error.contains("may hold only"), "{error}");
+            assert!(error.ends_with(&format!("it is what {text} gives for this caller")), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_value_that_holds_the_sign_that_ends_it_is_refused() {
     let role = json!({ "uri_sans": "spiffe://x/{{identity.entity.aliases.auth_jwt_0000000c.name}}/{{identity.entity.metadata.team}}" });
 

@@ -5,6 +5,7 @@
 mod aws;
 mod callers;
 mod clusters;
+mod crowd;
 mod hostile;
 #[path = "../mounts/mod.rs"]
 mod mounts;
