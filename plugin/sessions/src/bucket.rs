@@ -39,6 +39,11 @@ impl Bucket {
         u64::try_from(self.burst().saturating_sub(away)).unwrap_or(u64::MAX)
     }
 
+    /// Whether it is as good as a new one.
+    pub(crate) fn is_full(&self, now: Duration) -> bool {
+        self.back.back().is_none_or(|last| *last <= now)
+    }
+
     /// Spends a token, if there is one.
     pub(crate) fn take(&mut self, now: Duration) -> bool {
         if self.ready_at() > now {

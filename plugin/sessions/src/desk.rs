@@ -1,9 +1,11 @@
 //! The state machine: events in, decisions out, no I/O, no clock of its own.
 //!
-//! `asking.rs` answers asks, `landing.rs` takes the outcomes of flights; here is what they share, and time.
+//! `asking.rs` answers asks, `landing.rs` takes the outcomes of flights, `sweep.rs` drops what nobody wants; here is what they share,
+//! and time.
 
 mod asking;
 mod landing;
+mod sweep;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -115,7 +117,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
     pub fn next_tick(&self) -> Option<Duration> {
         let passes = self.places.values().filter_map(Turnstile::ready_at);
         let rested = self.resting.first().map(|(until, _)| *until);
-        let sweep = (!self.flights.is_empty()).then_some(self.swept + SWEEP_EVERY);
+        let sweep = (!self.is_swept()).then_some(self.swept + SWEEP_EVERY);
         passes.chain(rested).chain(self.shelf.wakes_at()).chain(sweep).min()
     }
 
@@ -170,6 +172,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         self.changes.pass();
         self.limits = limits;
         self.counts.evicted += self.shelf.set_bound(now, limits.max_sessions);
+        self.refusals.set_bound(limits.max_flights());
         for place in self.places.values_mut() {
             place.set_rate(now.steady, limits.rate);
         }
@@ -264,7 +267,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         flight.phase = Phase::Queued(lane);
         let rate = self.limits.rate;
         let place = self.places.entry(flight.order.place.clone()).or_insert_with(|| Turnstile::new(rate));
-        place.push(lane, &flight.tickets, id, end);
+        place.push(now.steady, lane, &flight.tickets, id, end);
     }
 
     fn dequeue(&mut self, id: FlightId) {
@@ -377,21 +380,6 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
             Phase::Queued(_) => {
                 self.places.get(&flight.order.place).map_or(Duration::ZERO, |place| place.backlog(now.steady))
             }
-        }
-    }
-
-    fn sweep(&mut self, now: Moment) {
-        self.swept = now.steady;
-        self.refusals.sweep(now.steady);
-        let unwanted = |flight: &Flight<K, E, W>| {
-            flight.waiters.is_empty()
-                && flight.kept_until <= now.steady
-                && !matches!(flight.phase, Phase::Flying(_))
-        };
-        let ids: Vec<FlightId> =
-            self.flights.iter().filter(|(_, flight)| unwanted(flight)).map(|(id, _)| *id).collect();
-        for id in ids {
-            self.drop_flight(now, id, &Why::Busy);
         }
     }
 }

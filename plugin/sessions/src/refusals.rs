@@ -41,6 +41,16 @@ impl<K: Clone + Eq + Hash, E: Clone> Refusals<K, E> {
         Self { bound, by_key: HashMap::new(), by_age: BTreeMap::new(), next_age: 0, rows: HashMap::new() }
     }
 
+    /// No more than `bound` are remembered from now on.
+    pub(crate) fn set_bound(&mut self, bound: usize) {
+        self.bound = bound;
+        self.keep_bound();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
     /// Why `key` is not to be tried now, and for how long.
     pub(crate) fn of(&self, now: Duration, key: &K) -> Option<(Why<E>, Duration)> {
         let refusal = self.by_key.get(key)?;
@@ -174,5 +184,21 @@ mod tests {
 
         assert_eq!((refusals.by_key.len(), refusals.by_age.len()), (2, 2));
         assert!(refusals.of(seconds(1), &4).is_some());
+    }
+
+    #[test]
+    fn a_lower_bound_forgets_the_oldest_and_a_higher_one_makes_room() {
+        let mut refusals = Refusals::new(3);
+        for key in 0..3 {
+            refused(&mut refusals, seconds(1), key);
+        }
+
+        refusals.set_bound(1);
+        let after = refusals.by_key.len();
+        refusals.set_bound(2);
+        refused(&mut refusals, seconds(1), 9);
+
+        assert_eq!((after, refusals.by_key.len()), (1, 2));
+        assert!(refusals.of(seconds(1), &2).is_some() && refusals.of(seconds(1), &9).is_some());
     }
 }

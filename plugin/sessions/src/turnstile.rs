@@ -10,6 +10,8 @@ use crate::lanes::{Lane, Lanes};
 use crate::limits::Rate;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// A place that nobody asked for in so long, and whose quota is whole, is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(32);
 
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Turnstile {
     paused_at: Option<Duration>,
     paused_until: Duration,
     waiting: u32,
+    /// When a flight last joined the line.
+    used: Duration,
 }
 
 impl Turnstile {
@@ -32,6 +36,7 @@ impl Turnstile {
             paused_at: None,
             paused_until: Duration::ZERO,
             waiting: 0,
+            used: Duration::ZERO,
         }
     }
 
@@ -40,7 +45,8 @@ impl Turnstile {
     }
 
     /// Puts a flight in line, once for each caller that waits for it.
-    pub(crate) fn push(&mut self, lane: Lane, callers: &[Caller], flight: FlightId, end: End) {
+    pub(crate) fn push(&mut self, now: Duration, lane: Lane, callers: &[Caller], flight: FlightId, end: End) {
+        self.used = now;
         self.waiting += 1;
         for caller in callers {
             self.lanes.push(lane, caller, flight, end);
@@ -100,6 +106,12 @@ impl Turnstile {
 
     pub(crate) fn succeeded(&mut self) {
         self.pauses = 0;
+    }
+
+    /// Whether it is as good as a new one: nobody waits, and what it counted is long over.
+    pub(crate) fn is_spent(&self, now: Duration) -> bool {
+        let since = self.used.max(self.paused_until);
+        self.waiting == 0 && since + FORGOTTEN_AFTER <= now && self.bucket.is_full(now)
     }
 
     /// How many may pass right now.
