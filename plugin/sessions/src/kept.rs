@@ -9,7 +9,7 @@ use crate::moment::Moment;
 use crate::reply::{Freshness, Grant};
 
 /// A session with less left than this, or than a third of it, is served to nobody: SDKs refresh from five minutes before the end.
-pub(crate) const LEAST_LEFT: Duration = Duration::from_mins(5);
+const LEAST_LEFT: Duration = Duration::from_mins(5);
 
 /// A session that is shorter when it comes is none: a caller would be back before it has used it, and renewals would follow each
 /// other in seconds. Only clocks that differ make one.
@@ -64,6 +64,11 @@ impl<S: Clone> Kept<S> {
     /// When it becomes due, on the steady clock.
     pub(crate) fn due_at(&self) -> Duration {
         self.ends.saturating_sub(self.due_left)
+    }
+
+    /// From when on it is served to nobody, on the steady clock.
+    pub(crate) fn dies_at(&self) -> Duration {
+        self.ends.saturating_sub(self.least_left())
     }
 
     /// When it ends, on the steady clock.

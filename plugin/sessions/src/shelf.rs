@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::ask::Order;
-use crate::kept::{Kept, LEAST_LEFT};
+use crate::kept::Kept;
 use crate::lanes::Due;
 use crate::moment::Moment;
 
@@ -19,6 +19,8 @@ pub(crate) struct Shelf<K, S, W> {
     by_use: BTreeMap<u64, K>,
     /// When each becomes due, or when it was, ends.
     by_wake: BTreeMap<(Duration, u64), K>,
+    /// From when on each is served to nobody.
+    by_death: BTreeMap<(Duration, u64), K>,
     uses: u64,
 }
 
@@ -35,7 +37,14 @@ pub(crate) struct Entry<S, W> {
 
 impl<K: Clone + Eq + Hash, S: Clone, W: Clone> Shelf<K, S, W> {
     pub(crate) fn new(bound: NonZeroUsize) -> Self {
-        Self { bound, entries: HashMap::new(), by_use: BTreeMap::new(), by_wake: BTreeMap::new(), uses: 0 }
+        Self {
+            bound,
+            entries: HashMap::new(),
+            by_use: BTreeMap::new(),
+            by_wake: BTreeMap::new(),
+            by_death: BTreeMap::new(),
+            uses: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -84,6 +93,7 @@ impl<K: Clone + Eq + Hash, S: Clone, W: Clone> Shelf<K, S, W> {
         let wake = (kept.due_at(), used);
         self.by_use.insert(used, key.clone());
         self.by_wake.insert(wake, key.clone());
+        self.by_death.insert((kept.dies_at(), wake.1), key.clone());
         self.entries.insert(key.clone(), Entry { kept, order, asked, used, wake });
         self.make_room(now)
     }
@@ -138,30 +148,120 @@ impl<K: Clone + Eq + Hash, S: Clone, W: Clone> Shelf<K, S, W> {
         if let Some(old) = self.entries.remove(key) {
             self.by_use.remove(&old.used);
             self.by_wake.remove(&old.wake);
+            self.by_death.remove(&(old.kept.dies_at(), old.wake.1));
         }
     }
 
     fn make_room(&mut self, now: Moment) -> u64 {
-        if self.entries.len() <= self.bound.get() {
-            return 0;
-        }
-        let soon = now.steady + LEAST_LEFT;
-        let dead: Vec<K> = self
-            .by_wake
-            .range(..=(soon, u64::MAX))
-            .filter(|(_, key)| self.usable(now, key).is_none())
-            .map(|(_, key)| key.clone())
-            .collect();
-        for key in dead {
-            self.remove(&key);
-        }
         let mut evicted = 0;
         while self.entries.len() > self.bound.get() {
-            let Some((_, key)) = self.by_use.first_key_value() else { break };
+            let dead = self.by_death.first_key_value().filter(|((at, _), _)| *at <= now.steady);
+            let least_used = self.by_use.first_key_value();
+            evicted += u64::from(dead.is_none());
+            let Some(key) = dead.map(|(_, key)| key).or(least_used.map(|(_, key)| key)) else { break };
             let key = key.clone();
             self.remove(&key);
-            evicted += 1;
         }
         evicted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::hash::Hasher;
+
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::ask::{Caller, Group, Mode, Place};
+    use crate::changes::Epoch;
+    use crate::flight::Made;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    thread_local! {
+        static LOOKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Counts how often one is looked up.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Counted(u32);
+
+    impl Hash for Counted {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            LOOKS.set(LOOKS.get() + 1);
+            self.0.hash(state);
+        }
+    }
+
+    type Small = Shelf<Counted, (), ()>;
+
+    fn at(steady: Duration) -> Moment {
+        Moment { steady, wall: datetime!(2026-01-02 12:00 UTC) + steady }
+    }
+
+    fn insert(shelf: &mut Small, now: Duration, key: u32, whole: Duration) -> u64 {
+        let made = Made { session: (), expiration: at(now + whole).wall };
+        let kept = Kept::new(made, at(now), whole, at(now), 0.5).unwrap();
+        let order = Order {
+            place: Place::new("here"),
+            group: Group::new("web"),
+            caller: Caller::new("a"),
+            mode: Mode::Patient,
+            duration: whole,
+            work: (),
+            epoch: Epoch::default(),
+        };
+        shelf.insert(at(now), &Counted(key), kept, order, now)
+    }
+
+    fn full_of(sessions: u32, whole: Duration) -> Small {
+        let mut shelf = Small::new(usize::try_from(sessions).unwrap().try_into().unwrap());
+        for key in 0..sessions {
+            insert(&mut shelf, Duration::ZERO, key, whole);
+        }
+        shelf
+    }
+
+    #[test]
+    fn room_in_a_full_shelf_costs_the_same_whatever_its_size() {
+        // all are due within five minutes or have been due, and none is dead
+        for now in [26, 50].map(Duration::from_mins) {
+            let looks = [100, 10_000].map(|size| {
+                let mut shelf = full_of(size, HOUR);
+                while shelf.wake(at(now)).is_some() {}
+                LOOKS.set(0);
+                for key in 0..10 {
+                    assert_eq!(insert(&mut shelf, now, size + key, HOUR), 1);
+                }
+                LOOKS.get()
+            });
+
+            assert!(looks[0] == looks[1] && looks[0] <= 60, "{looks:?}");
+        }
+    }
+
+    #[test]
+    fn as_many_of_the_dead_go_as_there_has_to_be_room() {
+        let mut shelf = full_of(3, HOUR);
+        let now = Duration::from_mins(55);
+
+        let evicted: u64 = (10..13).map(|key| insert(&mut shelf, now, key, HOUR)).sum();
+        let evicted_then = insert(&mut shelf, now, 13, HOUR);
+
+        assert_eq!((evicted, evicted_then, shelf.len()), (0, 1, 3));
+    }
+
+    #[test]
+    fn what_is_removed_leaves_nothing_behind() {
+        let mut shelf = full_of(50, HOUR);
+        shelf.forget(|key| key.0 < 20);
+        shelf.set_bound(at(HOUR / 3 * 2), 5.try_into().unwrap());
+        while shelf.wake(at(HOUR)).is_some() {}
+
+        let left = [shelf.entries.len(), shelf.by_use.len(), shelf.by_wake.len(), shelf.by_death.len()];
+
+        assert_eq!(left, [0; 4]);
     }
 }
