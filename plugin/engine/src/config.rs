@@ -110,6 +110,7 @@ impl Config {
             connect_timeout: Duration::from_secs(self.connect_timeout),
             request_timeout: Duration::from_secs(self.request_timeout),
             max_retries: self.max_retries,
+            ..Settings::default()
         }
     }
 

@@ -45,12 +45,7 @@ pub(crate) fn read(
     role: &RoleArn,
     now: OffsetDateTime,
 ) -> Result<Session, Failure> {
-    let answer = Answer {
-        status: response.status().as_u16(),
-        headers: response.headers(),
-        body: response.body(),
-        now,
-    };
+    let answer = Answer::new(response, now);
     if response.status().is_success() {
         return answer.session(role).map_err(|reason| answer.bad(reason));
     }
@@ -58,12 +53,15 @@ pub(crate) fn read(
 }
 
 /// One response with the time it was read.
-struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     status: u16,
     headers: &'a HeaderMap,
     body: &'a Bytes,
     now: OffsetDateTime,
 }
+
+/// Our words for a refusal, by AWS's name for it and its text.
+pub(crate) type Explain = fn(&str, &str) -> Option<&'static str>;
 
 /// A clock that is off by less is not worth a word.
 const SKEW_WORTH_A_WORD: i64 = 60;
@@ -71,11 +69,21 @@ const SKEW_WORTH_A_WORD: i64 = 60;
 const LONGEST: time::Duration = time::Duration::minutes(12 * 60 + 15);
 /// AWS's texts are shorter; what is longer is no text of AWS.
 const MAX_TEXT: usize = 600;
+const HTML: &str = "HTML and not JSON: a proxy or another service answers at the endpoint";
 const MAX_WORD: usize = 128;
 const HTTP_DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-impl Answer<'_> {
+impl<'a> Answer<'a> {
+    pub(crate) fn new(response: &'a Response<Bytes>, now: OffsetDateTime) -> Self {
+        let status = response.status().as_u16();
+        Self { status, headers: response.headers(), body: response.body(), now }
+    }
+
+    pub(crate) fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
     fn session(&self, role: &RoleArn) -> Result<Session, String> {
         let wire: SessionWire = self.parse()?;
         let first = wire.credential_set.and_then(|set| set.into_iter().next());
@@ -122,7 +130,7 @@ impl Answer<'_> {
     }
 
     /// Parses the body; the error says what is wrong with it and never what is in it.
-    fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, String> {
+    pub(crate) fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, String> {
         if self.body.is_empty() {
             return Err("the body is empty".to_owned());
         }
@@ -130,9 +138,7 @@ impl Answer<'_> {
             let problem = match err.classify() {
                 serde_json::error::Category::Eof => "JSON that ends too early",
                 serde_json::error::Category::Data => "JSON of another shape",
-                _ if self.looks_like_html() => {
-                    "HTML and not JSON: a proxy or another service answers at the endpoint"
-                }
+                _ if self.looks_like_html() => HTML,
                 _ => "not JSON",
             };
             format!("the body of {} bytes is {problem}", self.body.len())
@@ -146,7 +152,11 @@ impl Answer<'_> {
     }
 
     fn failure(&self) -> Failure {
-        let wire: Result<ErrorWire, String> = self.parse();
+        self.failure_of(self.parse(), explain)
+    }
+
+    /// What an answer without success means, from its body as far as that could be read.
+    pub(crate) fn failure_of(&self, wire: Result<ErrorWire, String>, explain: Explain) -> Failure {
         let named = self.text("x-amzn-errortype");
         let throttled = |kind: &str| {
             self.status == 429 || kind.starts_with("Throttl") || kind == "TooManyRequestsException"
@@ -162,7 +172,7 @@ impl Answer<'_> {
                 } else if self.status >= 500 {
                     self.unavailable(&kind, &message, wire.retry_after_seconds.as_ref())
                 } else {
-                    self.refused(kind, message)
+                    self.refused(kind, message, explain)
                 }
             }
         }
@@ -213,7 +223,7 @@ impl Answer<'_> {
         Failure::new(error, Retry::After(self.retry_after(seconds).unwrap_or_default()))
     }
 
-    fn refused(&self, kind: String, message: String) -> Failure {
+    fn refused(&self, kind: String, message: String, explain: Explain) -> Failure {
         let explanation = explain(&kind, &message);
         let (request_id, clock_skew) = (self.request_id(), self.clock_skew());
         let error =
@@ -221,12 +231,12 @@ impl Answer<'_> {
         Failure::new(error, Retry::Never)
     }
 
-    fn bad(&self, reason: String) -> Failure {
+    pub(crate) fn bad(&self, reason: String) -> Failure {
         let error = Error::BadAnswer { reason, status: Some(self.status), request_id: self.request_id() };
         Failure::new(error, Retry::Never)
     }
 
-    fn request_id(&self) -> Option<String> {
+    pub(crate) fn request_id(&self) -> Option<String> {
         self.text("x-amzn-requestid").filter(|text| !text.is_empty()).map(|text| bounded(text, MAX_WORD))
     }
 
@@ -242,9 +252,13 @@ impl Answer<'_> {
 
     /// Seconds our clock is ahead of the `Date` header, when over a minute either way.
     fn clock_skew(&self) -> Option<i64> {
-        let theirs = http_date(self.text(header::DATE.as_str())?)?;
-        let skew = (self.now - theirs).whole_seconds();
+        let skew = (self.now - self.date()?).whole_seconds();
         (skew.abs() > SKEW_WORTH_A_WORD).then_some(skew)
+    }
+
+    /// AWS's clock, to the second.
+    pub(crate) fn date(&self) -> Option<OffsetDateTime> {
+        http_date(self.text(header::DATE.as_str())?)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -323,13 +337,13 @@ struct Credentials {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct ErrorWire {
+pub(crate) struct ErrorWire {
     #[serde(rename = "__type")]
-    type_: Option<String>,
-    code: Option<String>,
+    pub(crate) type_: Option<String>,
+    pub(crate) code: Option<String>,
     #[serde(alias = "Message")]
-    message: Option<String>,
-    retry_after_seconds: Option<serde_json::Value>,
+    pub(crate) message: Option<String>,
+    pub(crate) retry_after_seconds: Option<serde_json::Value>,
 }
 
 #[cfg(test)]

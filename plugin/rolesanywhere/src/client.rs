@@ -1,27 +1,30 @@
-//! The call itself: sign, send, read, and again where that may help.
+//! What the crate is used by: a client that asks for sessions, and lends their credentials to further calls.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
 use crate::answer::{self, Failure, Retry};
+use crate::attempts::{Attempt, Attempts, Place};
+use crate::caller::{Caller, Credentials, Pace};
 use crate::create_session::CreateSession;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::partition::Region;
+use crate::probe::{self, ProbeError, Reached};
 use crate::session::Session;
 use crate::settings::{Settings, SettingsError};
 use crate::sign::signed_request;
-use crate::transport::{HttpsTransport, Transport, TransportError, TransportErrorKind};
+use crate::transport::{HttpsTransport, Transport};
 
 /// Asks for sessions. Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    settings: Settings,
-    transport: Arc<dyn Transport>,
+    pub(crate) settings: Settings,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) pace: Pace,
 }
 
 /// How long a caller waits for a session.
@@ -52,21 +55,24 @@ pub enum ClientError {
     Transport(String),
 }
 
-/// No deadline is longer, so that adding it to the clock cannot overflow.
-const LONGEST_DEADLINE: Duration = Duration::from_hours(1);
-
 impl Client {
     /// A client with connections of its own. No I/O but reading the system's root certificates.
     pub fn new(settings: &Settings) -> Result<Self, ClientError> {
         settings.check()?;
         let transport = HttpsTransport::new(settings)?;
-        Ok(Self { settings: settings.clone(), transport: Arc::new(transport) })
+        Self::with_transport(settings, Arc::new(transport))
     }
 
     /// A client over another way to send, for tests.
     pub fn with_transport(settings: &Settings, transport: Arc<dyn Transport>) -> Result<Self, ClientError> {
         settings.check()?;
-        Ok(Self { settings: settings.clone(), transport })
+        Ok(Self { settings: settings.clone(), transport, pace: Pace::new() })
+    }
+
+    /// Keeps to a pace that other clients keep to as well. A client of its own has a pace of its own.
+    #[must_use]
+    pub fn paced_by(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// Asks AWS for a session, in the trust anchor's region.
@@ -82,100 +88,59 @@ impl Client {
         patience: impl Into<Patience>,
     ) -> Result<Session, Error> {
         request.check()?;
-        let Patience { total, retries } = patience.into();
         let anchor = &request.trust_anchor;
         let endpoint = Endpoint::resolve(&self.settings, anchor.region(), anchor.partition())?;
-        let ends = Instant::now() + total.min(LONGEST_DEADLINE);
-        let last_start = Instant::now() + retries.min(LONGEST_DEADLINE);
-        let call = Call { client: self, identity, request, endpoint, ends, last_start };
-        let mut pauses = pauses(self.settings.max_retries);
-        let mut attempts = 1;
-        loop {
-            let failure = match call.attempt(&now).await {
-                Ok(session) => return Ok(session),
-                Err(failure) => failure,
-            };
-            let Some(pause) = call.pause(&failure, &mut pauses) else {
-                return Err(failure.error.after(attempts));
-            };
-            tracing::debug!(error = %failure.error, ?pause, attempts, "CreateSession failed, trying again");
-            tokio::time::sleep(pause).await;
-            attempts += 1;
-        }
+        let time = Attempts::new(&self.settings, patience.into());
+        let place = self.place(&endpoint, anchor.region());
+        let call = Call { client: self, identity, request, endpoint, place, now };
+        time.of("CreateSession", &call).await
+    }
+
+    /// Calls in the name of whoever holds `credentials`. Each call reads the clock anew and is bounded by `patience` of its own.
+    pub fn caller(
+        &self,
+        credentials: impl Into<Credentials>,
+        now: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
+        patience: impl Into<Patience>,
+    ) -> Caller {
+        Caller::new(self.clone(), credentials.into(), Arc::new(now), patience.into())
+    }
+
+    /// Whether Roles Anywhere's endpoint of a region can be reached, and what time it is there: one unsigned request, within
+    /// `total` and one `request_timeout`, not tried again.
+    pub async fn probe(
+        &self,
+        region: &Region,
+        now: impl Fn() -> OffsetDateTime + Send + Sync,
+        total: Duration,
+    ) -> Result<Reached, ProbeError> {
+        probe::probe(self, region, &now, total).await
+    }
+
+    /// Where a request to `endpoint` goes, with a doubt about the region when its name made the host's.
+    pub(crate) fn place(&self, endpoint: &Endpoint, region: &Region) -> Place {
+        let doubtful = self.settings.endpoint.is_none() && !region.is_known();
+        Place { url: endpoint.to_string(), doubtful: doubtful.then(|| region.to_string()) }
     }
 }
 
 /// One `create_session`, with all its attempts.
-struct Call<'a> {
+struct Call<'a, N> {
     client: &'a Client,
     identity: &'a Identity,
     request: &'a CreateSession,
     endpoint: Endpoint,
-    ends: Instant,
-    last_start: Instant,
+    place: Place,
+    now: N,
 }
 
-impl Call<'_> {
-    async fn attempt(&self, now: &(impl Fn() -> OffsetDateTime + Sync)) -> Result<Session, Failure> {
-        let request = signed_request(&self.endpoint, self.identity, self.request, now())
+impl<N: Fn() -> OffsetDateTime + Send + Sync> Attempt for Call<'_, N> {
+    type Output = Session;
+
+    async fn make(&self, time: &Attempts) -> Result<Session, Failure> {
+        let request = signed_request(&self.endpoint, self.identity, self.request, (self.now)())
             .map_err(|err| Failure::new(err.into(), Retry::Never))?;
-        let bound = self.client.settings.request_timeout.min(self.left());
-        match tokio::time::timeout(bound, self.client.transport.send(request)).await {
-            Ok(Ok(response)) => answer::read(&response, &self.request.role, now()),
-            Ok(Err(err)) => Err(self.not_sent(err)),
-            Err(_) => Err(self.silence(bound)),
-        }
+        let response = time.exchange(self.client.transport.as_ref(), request, &self.place).await?;
+        answer::read(&response, &self.request.role, (self.now)())
     }
-
-    /// How long to wait before the next attempt; none when there is to be none.
-    fn pause(&self, failure: &Failure, pauses: &mut impl Iterator<Item = Duration>) -> Option<Duration> {
-        let Retry::After(at_least) = failure.retry else { return None };
-        let pause = pauses.next()?.max(at_least);
-        let start = Instant::now() + pause;
-        (start < self.ends.min(self.last_start)).then_some(pause)
-    }
-
-    fn left(&self) -> Duration {
-        self.ends.saturating_duration_since(Instant::now())
-    }
-
-    fn not_sent(&self, err: TransportError) -> Failure {
-        let TransportError { kind, text } = err;
-        if kind == TransportErrorKind::TooLarge {
-            let error = Error::BadAnswer { reason: text, status: None, request_id: None };
-            return Failure::new(error, Retry::Never);
-        }
-        let retry = match kind {
-            TransportErrorKind::Untrusted => Retry::Never,
-            _ => Retry::After(Duration::ZERO),
-        };
-        Failure::new(self.unavailable(&text), retry)
-    }
-
-    fn silence(&self, bound: Duration) -> Failure {
-        let error = self.unavailable(&format!("no answer within {:.1} s", bound.as_secs_f64()));
-        Failure::new(error, Retry::After(Duration::ZERO))
-    }
-
-    fn unavailable(&self, problem: &str) -> Error {
-        let region = self.request.trust_anchor.region();
-        let doubt = if self.client.settings.endpoint.is_none() && !region.is_known() {
-            format!("; the region {region} is not known to this version, is it spelled right?")
-        } else {
-            String::new()
-        };
-        let reason = format!("{}: {problem}{doubt}", self.endpoint);
-        Error::Unavailable { reason, status: None, request_id: None, attempts: 1 }
-    }
-}
-
-/// 0.2, 0.4, 0.8 … 3.2 seconds, each with as much again at random, so that clients of one outage part company.
-fn pauses(retries: u32) -> impl Iterator<Item = Duration> + Send {
-    ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(200))
-        .with_max_delay(Duration::from_millis(3200))
-        .with_factor(2.0)
-        .with_jitter()
-        .with_max_times(usize::try_from(retries).unwrap_or_default())
-        .build()
 }

@@ -114,7 +114,7 @@ struct Wire<'a> {
     instance_properties: &'a BTreeMap<String, String>,
 }
 
-fn is_session_name(name: &str) -> bool {
+pub(crate) fn is_session_name(name: &str) -> bool {
     let allowed =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'=' | b',' | b'.' | b'@' | b'-');
     (2..=64).contains(&name.len()) && name.bytes().all(allowed)

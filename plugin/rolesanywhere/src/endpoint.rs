@@ -1,4 +1,4 @@
-//! Where a call goes: AWS's name for a region, or the operator's own URL.
+//! Where a call to Roles Anywhere goes: AWS's name for a region, or the operator's own URL. `service.rs` has the other services.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::partition::{Partition, Region};
 use crate::settings::Settings;
 
-/// The host that answers `POST /sessions` for one region.
+/// The host that answers for one service in one region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint(Url);
 
@@ -41,6 +41,17 @@ pub enum EndpointError {
     /// The partition has no dual-stack endpoint.
     #[error("use_dualstack: the partition {0} has no dual-stack endpoint")]
     NoDualStack(Partition),
+    /// The partition has no Roles Anywhere, and so nothing to do in its IAM.
+    #[error("IAM Roles Anywhere does not exist in the partition {0}")]
+    NoServiceIn(Partition),
+    /// Another service than Roles Anywhere has no FIPS endpoint there.
+    #[error("use_fips: {service} has no FIPS endpoint in {place}")]
+    NoFipsOf {
+        /// `STS` or `IAM`.
+        service: &'static str,
+        /// The region or partition.
+        place: String,
+    },
     /// The operator's own URL cannot be used.
     #[error("endpoint: {0}")]
     Override(String),
@@ -54,7 +65,7 @@ impl Endpoint {
         partition: Partition,
     ) -> Result<Self, EndpointError> {
         if let Some(url) = &settings.endpoint {
-            check_override(url).map_err(EndpointError::Override)?;
+            check_override(url, "/sessions").map_err(EndpointError::Override)?;
             return Ok(Self(url.clone()));
         }
         let belongs_to = region.partition();
@@ -73,8 +84,18 @@ impl Endpoint {
             }
             (false, false) => ("rolesanywhere", suffix),
         };
-        let url = Url::parse(&format!("https://{service}.{region}.{suffix}/"));
+        Self::of_host(&format!("{service}.{region}.{suffix}"))
+    }
+
+    /// The host of a service at AWS, over HTTPS.
+    pub(crate) fn of_host(host: &str) -> Result<Self, EndpointError> {
+        let url = Url::parse(&format!("https://{host}/"));
         url.map(Self).map_err(|err| EndpointError::Override(err.to_string()))
+    }
+
+    /// The operator's own URL, which [`Settings::check`] has seen.
+    pub(crate) fn own(url: &Url) -> Self {
+        Self(url.clone())
     }
 
     /// Host and, where it is not the scheme's own, port: the signed `host` header.
@@ -83,9 +104,14 @@ impl Endpoint {
         self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// The whole URL of the call.
+    /// The whole URL of the call that makes a session.
     pub(crate) fn sessions_url(&self) -> String {
-        format!("{}://{}/sessions", self.0.scheme(), self.authority())
+        self.at("/sessions")
+    }
+
+    /// The URL of a path, which begins with a slash.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{self}{path}")
     }
 }
 
@@ -95,10 +121,10 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Whether a URL may stand in for AWS's own. The signed path is always `/sessions`, so a base path could never verify.
-pub(crate) fn check_override(url: &Url) -> Result<(), String> {
+/// Whether a URL may stand in for AWS's own. The signed path is the service's, so a base path could never verify.
+pub(crate) fn check_override(url: &Url, signed_path: &str) -> Result<(), String> {
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user or password; requests are signed with a certificate instead".to_owned());
+        return Err("holds a user or password; requests are signed instead".to_owned());
     }
     match (url.scheme(), is_loopback(url)) {
         ("https", _) | ("http", true) => {}
@@ -112,7 +138,7 @@ pub(crate) fn check_override(url: &Url) -> Result<(), String> {
     }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(format!(
-            "has more than scheme, host and port: the signed path is /sessions, so {:?} is refused",
+            "has more than scheme, host and port: the signed path is {signed_path}, so {:?} is refused",
             url.path()
         ));
     }

@@ -72,6 +72,14 @@ pub enum LocalError {
     /// The signature failed.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// A parameter of a call other than `CreateSession` that AWS would refuse.
+    #[error("{field}: {problem}")]
+    Parameter {
+        /// The parameter.
+        field: &'static str,
+        /// Its value and the bound it breaks.
+        problem: String,
+    },
 }
 
 /// Who can do something about an error.
@@ -137,6 +145,13 @@ impl From<SigningError> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, "CreateSession", "Roles Anywhere")
+    }
+}
+
+impl Error {
+    /// Writes what went wrong with one call of one service.
+    pub(crate) fn tell(&self, f: &mut fmt::Formatter<'_>, call: &str, service: &str) -> fmt::Result {
         match self {
             Self::Refused { kind, status, message, explanation, clock_skew, .. } => {
                 write!(f, "AWS refused with {status} {kind}: {message}")?;
@@ -152,18 +167,18 @@ impl fmt::Display for Error {
                 write_request_id(f, self.request_id())
             }
             Self::Throttled { message, retry_after, attempts, .. } => {
-                write!(f, "AWS throttles CreateSession: {message}")?;
+                write!(f, "AWS throttles {call}: {message}")?;
                 write_attempts(f, *attempts)?;
                 write_request_id(f, self.request_id())?;
                 retry_after.map_or(Ok(()), |wait| write!(f, "; it asks to wait {} s", wait.as_secs()))
             }
             Self::BadAnswer { reason, status, .. } => {
-                f.write_str("the endpoint's answer is not one of Roles Anywhere: ")?;
+                write!(f, "the endpoint's answer is not one of {service}: ")?;
                 status.map_or(Ok(()), |status| write!(f, "status {status}, "))?;
                 f.write_str(reason)?;
                 write_request_id(f, self.request_id())
             }
-            Self::Local(err) => err.fmt(f),
+            Self::Local(err) => write!(f, "{err}"),
         }
     }
 }

@@ -4,9 +4,13 @@
 ///
 /// AWS answers nearly every mistake with `AccessDeniedException`; only the message tells them apart.
 pub fn explain(kind: &str, message: &str) -> Option<&'static str> {
+    by_text(message).or_else(|| KINDS.iter().find(|(name, _)| *name == kind).map(|(_, meaning)| *meaning))
+}
+
+/// Our words for a text of Roles Anywhere, whatever its kind.
+pub(crate) fn by_text(message: &str) -> Option<&'static str> {
     let fits = |row: &&Row| row.marks.iter().all(|mark| message.contains(mark));
-    let by_text = TABLE.iter().find(fits).map(|row| row.meaning);
-    by_text.or_else(|| KINDS.iter().find(|(name, _)| *name == kind).map(|(_, meaning)| *meaning))
+    TABLE.iter().find(fits).map(|row| row.meaning)
 }
 
 /// A text of AWS is recognised when it contains every mark. More specific rows come first.

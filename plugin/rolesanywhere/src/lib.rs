@@ -1,4 +1,5 @@
-//! A client for one call of AWS IAM Roles Anywhere: a certificate and its key go in, a temporary session comes out.
+//! A client for AWS IAM Roles Anywhere: a certificate and its key go in, a temporary session comes out; and for the calls
+//! that are made with such a session, to keep trust anchors in step and to end sessions early.
 //!
 //! ```text
 //! CreateSession + Identity ──▶ sign.rs ──▶ http::Request ──▶ transport.rs ──▶ AWS
@@ -7,11 +8,16 @@
 //!                └─▶ Error: whose move it is, and explain.rs: what AWS's words mean
 //! ```
 //!
+//! [`Caller`] (`caller/`) signs with a session's credentials instead and asks STS, Roles Anywhere's own API and IAM over the same
+//! transport. [`revocation`] and [`trust_policy`] are IAM's documents as values: what denies a session, what lets one in.
+//!
 //! The crate knows no Vault and makes no certificates. Everything but `transport` is free of I/O, and the clock is an
 //! argument. Start reading at [`Client::create_session`] in `client.rs`.
 
 mod answer;
 mod arn;
+mod attempts;
+mod caller;
 mod canonical;
 mod client;
 mod create_session;
@@ -21,13 +27,21 @@ mod error;
 mod explain;
 mod identity;
 mod partition;
+mod probe;
+pub mod revocation;
 mod secret;
+mod service;
 mod session;
 mod settings;
 mod sign;
 mod transport;
+pub mod trust_policy;
 
 pub use arn::{ArnError, ProfileArn, RoleArn, TrustAnchorArn};
+pub use caller::{
+    AnchorSource, AttributeMapping, CallError, Caller, CallerIdentity, Credentials, Denied, IamRole,
+    Operation, Pace, Profile, TrustAnchor,
+};
 pub use canonical::{Authorization, CanonicalRequest, CredentialScope, StringToSign};
 pub use client::{Client, ClientError, Patience};
 pub use create_session::{CreateSession, RequestError};
@@ -37,6 +51,7 @@ pub use error::{Error, LocalError, Move};
 pub use explain::explain;
 pub use identity::{Identity, IdentityError, SigningError};
 pub use partition::{Partition, Region, RegionError, UnknownPartition};
+pub use probe::{ProbeError, Reached};
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{Settings, SettingsError};

@@ -157,7 +157,7 @@ impl Region {
         KNOWN_REGIONS.contains(&self.as_str())
     }
 
-    /// Whether a `rolesanywhere-fips` endpoint exists there.
+    /// Whether FIPS endpoints of Roles Anywhere and STS exist there.
     pub fn has_fips_endpoint(&self) -> bool {
         FIPS_REGIONS.contains(&self.as_str())
     }

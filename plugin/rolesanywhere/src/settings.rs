@@ -13,11 +13,15 @@ use crate::endpoint;
 pub struct Settings {
     /// A URL in place of AWS's own, without path; `http` only to a loopback host.
     pub endpoint: Option<Url>,
+    /// The same for STS, which is asked who a session is.
+    pub sts_endpoint: Option<Url>,
+    /// The same for IAM, where roles and their policies are.
+    pub iam_endpoint: Option<Url>,
     /// PEM certificates trusted beside the system's roots.
     pub endpoint_ca_pem: Option<String>,
-    /// Use the `rolesanywhere-fips` endpoint, which six regions have.
+    /// Use the FIPS endpoints, which six regions have.
     pub use_fips: bool,
-    /// Use the endpoint with IPv4 and IPv6 addresses.
+    /// Use the endpoints with IPv4 and IPv6 addresses.
     pub use_dualstack: bool,
     /// An HTTP proxy. None: `HTTPS_PROXY` and `NO_PROXY` of the environment decide. Its password is never shown.
     pub proxy_url: Option<Url>,
@@ -33,6 +37,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             endpoint: None,
+            sts_endpoint: None,
+            iam_endpoint: None,
             endpoint_ca_pem: None,
             use_fips: false,
             use_dualstack: false,
@@ -81,15 +87,34 @@ impl Settings {
             let problem = "cannot be true together with use_dualstack: AWS publishes no such endpoint";
             return Err(refuse("use_fips", problem));
         }
-        let Some(url) = &self.endpoint else { return Ok(()) };
-        endpoint::check_override(url).map_err(|problem| refuse("endpoint", problem))?;
+        self.overrides().into_iter().try_for_each(|(field, url, path)| self.check_override(field, url, path))
+    }
+
+    fn check_override(&self, field: &'static str, url: &Url, path: &str) -> Result<(), SettingsError> {
+        endpoint::check_override(url, path).map_err(|problem| refuse(field, problem))?;
         let conflicts = [("use_fips", self.use_fips), ("use_dualstack", self.use_dualstack)];
         match conflicts.iter().find(|(_, set)| *set) {
-            Some((field, _)) => {
-                Err(refuse(field, "cannot be true together with endpoint, which replaces AWS's own"))
+            Some((conflict, _)) => {
+                let problem = format!("cannot be true together with {field}, which replaces AWS's own");
+                Err(refuse(conflict, problem))
             }
             None => Ok(()),
         }
+    }
+
+    /// The operator's own URLs: field, URL, and the path that is signed there.
+    fn overrides(&self) -> Vec<(&'static str, &Url, &'static str)> {
+        let all = [
+            ("endpoint", &self.endpoint, "/sessions"),
+            ("sts_endpoint", &self.sts_endpoint, "/"),
+            ("iam_endpoint", &self.iam_endpoint, "/"),
+        ];
+        all.into_iter().filter_map(|(field, url, path)| Some((field, url.as_ref()?, path))).collect()
+    }
+
+    /// Whether one of the operator's own URLs stays on this machine.
+    pub(crate) fn has_loopback_endpoint(&self) -> bool {
+        self.overrides().iter().any(|(_, url, _)| endpoint::is_loopback(url))
     }
 
     fn check_proxy(&self) -> Result<(), SettingsError> {
@@ -140,6 +165,8 @@ impl fmt::Debug for Settings {
         let shown = |url: &Option<Url>| url.as_ref().map(|url| without_userinfo(url).to_string());
         f.debug_struct("Settings")
             .field("endpoint", &shown(&self.endpoint))
+            .field("sts_endpoint", &shown(&self.sts_endpoint))
+            .field("iam_endpoint", &shown(&self.iam_endpoint))
             .field("endpoint_ca_pem", &self.endpoint_ca_pem.as_ref().map(String::len))
             .field("use_fips", &self.use_fips)
             .field("use_dualstack", &self.use_dualstack)
@@ -210,6 +237,17 @@ mod tests {
     }
 
     #[test]
+    fn every_own_endpoint_is_held_to_the_same_rules() {
+        let far = || Some(url("http://sts.example"));
+        let own = || Some(url("https://iam.example"));
+
+        assert!(refused(|s| s.sts_endpoint = far()).starts_with("sts_endpoint: http is only allowed to a"));
+        assert!(refused(|s| s.iam_endpoint = far()).starts_with("iam_endpoint: http is only allowed to a"));
+        let text = refused(|s| (s.iam_endpoint = own(), s.use_fips = true).1);
+        assert_eq!(text, "use_fips: cannot be true together with iam_endpoint, which replaces AWS's own");
+    }
+
+    #[test]
     fn a_proxy_that_is_not_http_is_refused_without_its_password() {
         let text = refused(|s| s.proxy_url = Some(url("socks5://user:hunter2@proxy.example")));
 
@@ -221,6 +259,8 @@ mod tests {
         let settings = Settings {
             proxy_url: Some(url("http://user:hunter2@proxy.example:3128")),
             endpoint: Some(url("https://user:hunter2@ra.example")),
+            sts_endpoint: Some(url("https://user:hunter2@sts.example")),
+            iam_endpoint: Some(url("https://user:hunter2@iam.example")),
             ..Settings::default()
         };
 

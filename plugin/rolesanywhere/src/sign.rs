@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::identity::{Identity, SigningError};
 
 /// Not signed, so that a proxy may touch it.
-const USER_AGENT: &str = concat!("vault-plugin-secrets-iamra/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("vault-plugin-secrets-iamra/", env!("CARGO_PKG_VERSION"));
 
 /// `POST /sessions` with the documented headers, signed for `now`. AWS takes it for about five minutes.
 ///

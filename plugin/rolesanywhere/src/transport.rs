@@ -46,7 +46,11 @@ pub enum TransportErrorKind {
 }
 
 /// HTTPS with TLS 1.2 or later, HTTP/2 or 1.1, and connections that are kept for the next call.
-pub struct HttpsTransport(reqwest::Client);
+pub struct HttpsTransport {
+    usual: reqwest::Client,
+    /// For an operator's own URL on this machine: past the environment's proxy, which could not reach it.
+    direct: Option<reqwest::Client>,
+}
 
 /// The largest answer that is read. A real one has about 2 KiB.
 const MAX_BODY: usize = 64 * 1024;
@@ -58,28 +62,35 @@ impl HttpsTransport {
     pub fn new(settings: &Settings) -> Result<Self, ClientError> {
         let refused = |what: &str| ClientError::Transport(what.to_owned());
         let tls = roots::client_config(settings.extra_roots()).map_err(|err| refused(&err.to_string()))?;
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(SystemResolver::default())
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(KEEP_IDLE);
-        #[cfg(target_os = "linux")]
-        {
-            // A kept connection that a router has forgotten would else cost a whole request_timeout.
-            builder = builder.tcp_user_timeout(settings.connect_timeout);
-        }
+        let finish = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|err| refused(&reason(&err.without_url())))
+        };
         if let Some(url) = &settings.proxy_url {
             let proxy = reqwest::Proxy::all(url.clone()).map_err(|_| refused("proxy_url is not usable"))?;
-            builder = builder.proxy(proxy);
-        } else if settings.endpoint.as_ref().is_some_and(endpoint::is_loopback) {
-            builder = builder.no_proxy();
+            return Ok(Self { usual: finish(builder(settings, tls).proxy(proxy))?, direct: None });
         }
-        let client = builder.build().map_err(|err| refused(&reason(&err.without_url())))?;
-        Ok(Self(client))
+        let direct = settings.has_loopback_endpoint().then(|| builder(settings, tls.clone()).no_proxy());
+        Ok(Self { direct: direct.map(finish).transpose()?, usual: finish(builder(settings, tls))? })
     }
+
+    fn for_url(&self, url: &url::Url) -> &reqwest::Client {
+        self.direct.as_ref().filter(|_| endpoint::is_loopback(url)).unwrap_or(&self.usual)
+    }
+}
+
+fn builder(settings: &Settings, tls: rustls::ClientConfig) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(SystemResolver::default())
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(settings.connect_timeout)
+        .pool_idle_timeout(KEEP_IDLE);
+    // A kept connection that a router has forgotten would else cost a whole request_timeout.
+    #[cfg(target_os = "linux")]
+    let builder = builder.tcp_user_timeout(settings.connect_timeout);
+    builder
 }
 
 impl fmt::Debug for HttpsTransport {
@@ -92,7 +103,7 @@ impl fmt::Debug for HttpsTransport {
 impl Transport for HttpsTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let request = reqwest::Request::try_from(request).map_err(network)?;
-        let mut answer = self.0.execute(request).await.map_err(network)?;
+        let mut answer = self.for_url(request.url()).execute(request).await.map_err(network)?;
         let announced = answer.content_length().unwrap_or_default();
         if announced > MAX_BODY as u64 {
             return Err(too_large());

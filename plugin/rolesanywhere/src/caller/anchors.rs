@@ -1,0 +1,170 @@
+//! Trust anchors through Roles Anywhere's own API.
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::Deserialize;
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Caller;
+use super::error::{CallError, Operation};
+use super::request::Ask;
+use crate::answer::Answer;
+use crate::arn::TrustAnchorArn;
+use crate::error::{Error, LocalError};
+use crate::service::Service;
+
+/// A trust anchor as AWS holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustAnchor {
+    /// The anchor's ARN, with its id even where it was asked for by an alias.
+    pub arn: TrustAnchorArn,
+    /// The last part of the ARN.
+    pub id: String,
+    /// The name people gave it.
+    pub name: String,
+    /// Whether sessions may be made through it.
+    pub enabled: bool,
+    /// Where its CA certificates come from.
+    pub source: AnchorSource,
+    /// When it was last changed.
+    pub updated_at: Option<OffsetDateTime>,
+}
+
+/// Where a trust anchor's CA certificates come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnchorSource {
+    /// Its own bundle: DER certificates in AWS's order, at most two.
+    CertificateBundle(Vec<Vec<u8>>),
+    /// An AWS Private CA, by its ARN; what it holds is not ours to change.
+    AcmPca(String),
+    /// A source of another type, by AWS's name for it.
+    Other(String),
+}
+
+/// AWS's quota of certificates per trust anchor, which cannot be raised.
+/// <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/load-balancer-limits.html>
+const MOST_CERTIFICATES: usize = 2;
+
+impl Caller {
+    /// Reads a trust anchor.
+    pub async fn get_trust_anchor(&self, arn: &TrustAnchorArn) -> Result<TrustAnchor, CallError> {
+        let ask = Ask::get(path(arn), arn.account());
+        self.call(Operation::GetTrustAnchor, self.home(arn), ask, read).await
+    }
+
+    /// Replaces the whole bundle of a trust anchor by these DER certificates, one or two, and returns what AWS holds then.
+    ///
+    /// What is not in `bundle` is gone with it, so read the anchor first. Name and `enabled` stay.
+    pub async fn update_trust_anchor(
+        &self,
+        arn: &TrustAnchorArn,
+        bundle: &[Vec<u8>],
+    ) -> Result<TrustAnchor, CallError> {
+        let operation = Operation::UpdateTrustAnchor;
+        let pem = pem(bundle).map_err(|cause| CallError::new(operation, cause))?;
+        let source =
+            json!({ "sourceType": "CERTIFICATE_BUNDLE", "sourceData": { "x509CertificateData": pem } });
+        let ask = Ask::patch(path(arn), arn.account(), &json!({ "source": source }));
+        self.call(operation, self.home(arn), ask, read).await
+    }
+
+    fn home(&self, arn: &TrustAnchorArn) -> Result<Service, crate::endpoint::EndpointError> {
+        Service::roles_anywhere(&self.client.settings, arn.region(), arn.partition())
+    }
+}
+
+fn path(arn: &TrustAnchorArn) -> String {
+    format!("/trustanchor/{}", identifier(arn.as_str()))
+}
+
+/// The id of an ARN `…:<kind>/<id>`; an alias is named by its whole ARN.
+pub(super) fn identifier(arn: &str) -> String {
+    let resource = arn.rsplit(':').next().unwrap_or_default();
+    match resource.split_once('/') {
+        Some((kind, id)) if kind != "alias" => id.to_owned(),
+        _ => percent_encoding::utf8_percent_encode(arn, percent_encoding::NON_ALPHANUMERIC).to_string(),
+    }
+}
+
+fn pem(bundle: &[Vec<u8>]) -> Result<String, Error> {
+    if !(1..=MOST_CERTIFICATES).contains(&bundle.len()) {
+        let problem = format!(
+            "{} certificates, a trust anchor holds 1 to {MOST_CERTIFICATES} (AWS's fixed limit)",
+            bundle.len()
+        );
+        return Err(Error::Local(LocalError::Parameter { field: "bundle", problem }));
+    }
+    let blocks = bundle.iter().map(|der| pem::Pem::new("CERTIFICATE", der.clone()));
+    let line_ends = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    Ok(pem::encode_many_config(&blocks.collect::<Vec<_>>(), line_ends))
+}
+
+fn read(answer: &Answer<'_>) -> Result<TrustAnchor, String> {
+    let wire: Response = answer.parse()?;
+    let detail = wire.trust_anchor;
+    let arn: TrustAnchorArn =
+        detail.trust_anchor_arn.parse().map_err(|err| format!("trustAnchorArn {err}"))?;
+    Ok(TrustAnchor {
+        id: detail.trust_anchor_id.unwrap_or_else(|| identifier(arn.as_str())),
+        name: detail.name.unwrap_or_default(),
+        enabled: detail.enabled.unwrap_or_default(),
+        source: source(detail.source)?,
+        updated_at: detail.updated_at.as_deref().and_then(at),
+        arn,
+    })
+}
+
+fn source(wire: Source) -> Result<AnchorSource, String> {
+    let data = wire.source_data.unwrap_or_default();
+    Ok(match wire.source_type.as_str() {
+        "CERTIFICATE_BUNDLE" => {
+            AnchorSource::CertificateBundle(certificates(&data.x509_certificate_data.unwrap_or_default())?)
+        }
+        "AWS_ACM_PCA" => AnchorSource::AcmPca(data.acm_pca_arn.unwrap_or_default()),
+        other => AnchorSource::Other(other.chars().take(64).collect()),
+    })
+}
+
+fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, String> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let all = all.map_err(|_| "x509CertificateData is not readable as PEM".to_owned())?;
+    Ok(all.into_iter().map(|der| der.to_vec()).collect())
+}
+
+/// AWS's time, with microseconds.
+pub(super) fn at(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    trust_anchor: Detail,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    trust_anchor_arn: String,
+    trust_anchor_id: Option<String>,
+    name: Option<String>,
+    enabled: Option<bool>,
+    source: Source,
+    updated_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Source {
+    source_type: String,
+    source_data: Option<SourceData>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct SourceData {
+    x509_certificate_data: Option<String>,
+    acm_pca_arn: Option<String>,
+}

@@ -1,0 +1,56 @@
+//! Who is it that calls?
+
+use serde::Deserialize;
+
+use super::error::{CallError, Operation};
+use super::request::Ask;
+use super::{Caller, xml};
+use crate::answer::Answer;
+use crate::partition::Region;
+use crate::service::Service;
+
+const VERSION: &str = "2011-06-15";
+
+/// Who STS says holds the credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerIdentity {
+    /// `arn:aws:sts::<account>:assumed-role/<role>/<session name>`.
+    pub arn: String,
+    /// The 12 digits of the account.
+    pub account: String,
+    /// `AROA…:<session name>`, what policies know as `aws:userid`.
+    pub user_id: String,
+}
+
+impl Caller {
+    /// Asks the region's STS who holds the credentials. Needs no permission, and an explicit deny cannot take it away.
+    pub async fn get_caller_identity(&self, region: &Region) -> Result<CallerIdentity, CallError> {
+        let service = Service::sts(&self.client.settings, region);
+        let ask = Ask::form("GetCallerIdentity", VERSION, &[]);
+        self.call(Operation::GetCallerIdentity, service, ask, read).await
+    }
+}
+
+fn read(answer: &Answer<'_>) -> Result<CallerIdentity, String> {
+    let wire: Response = xml::parse(answer)?;
+    let Identity { arn, account, user_id } = wire.result;
+    let parts = [("Arn", &arn), ("Account", &account), ("UserId", &user_id)];
+    match parts.iter().find(|(_, text)| text.is_empty()) {
+        Some((name, _)) => Err(format!("{name} is empty")),
+        None => Ok(CallerIdentity { arn, account, user_id }),
+    }
+}
+
+#[derive(Deserialize)]
+struct Response {
+    #[serde(rename = "GetCallerIdentityResult")]
+    result: Identity,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Identity {
+    arn: String,
+    account: String,
+    user_id: String,
+}

@@ -1,0 +1,83 @@
+//! Reaching an endpoint without asking it for anything: name, TCP, TLS, HTTP, and the clock there.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::client::Client;
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::partition::Region;
+use crate::sign::USER_AGENT;
+use crate::transport::{TransportError, TransportErrorKind};
+
+/// An endpoint that answered over HTTP, whatever it said: AWS says 404 to a request for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Scheme, host and port.
+    pub endpoint: String,
+    /// The HTTP status. 407 is a proxy that wants a password.
+    pub status: u16,
+    /// Whether the answer has AWS's number for the request. A proxy's has not.
+    pub from_aws: bool,
+    /// AWS's clock, to the second.
+    pub server_date: Option<OffsetDateTime>,
+    /// How far this host's clock is ahead of AWS's (negative: behind), good to about a second.
+    pub clock_skew: Option<time::Duration>,
+    /// From the first byte sent to the last received, with the connection's set-up where there was none.
+    pub took: Duration,
+}
+
+/// Why an endpoint did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    /// Settings and region give no endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// No usable answer: no such name, no connection, no trust, no end of the body.
+    #[error("{endpoint}: {cause}")]
+    Unreached {
+        /// Scheme, host and port.
+        endpoint: String,
+        /// What happened, and of which kind it is.
+        cause: TransportError,
+    },
+}
+
+pub(crate) async fn probe(
+    client: &Client,
+    region: &Region,
+    now: &(impl Fn() -> OffsetDateTime + Send + Sync),
+    total: Duration,
+) -> Result<Reached, ProbeError> {
+    let endpoint = Endpoint::resolve(&client.settings, region, region.partition())?;
+    let unreached = |cause| ProbeError::Unreached { endpoint: endpoint.to_string(), cause };
+    let request = Request::get(endpoint.at("/")).header(header::USER_AGENT, USER_AGENT);
+    let request = request.body(Bytes::new()).map_err(|_| EndpointError::Override("is no URL".to_owned()))?;
+    let bound = client.settings.request_timeout.min(total);
+    let began = Instant::now();
+    match tokio::time::timeout(bound, client.transport.send(request)).await {
+        Ok(Ok(response)) => Ok(reached(&endpoint, &response, now(), began.elapsed())),
+        Ok(Err(cause)) => Err(unreached(cause)),
+        Err(_) => {
+            let text = format!("no answer within {:.1} s", bound.as_secs_f64());
+            Err(unreached(TransportError { kind: TransportErrorKind::Network, text }))
+        }
+    }
+}
+
+fn reached(endpoint: &Endpoint, response: &Response<Bytes>, now: OffsetDateTime, took: Duration) -> Reached {
+    let answer = Answer::new(response, now);
+    let server_date = answer.date();
+    Reached {
+        endpoint: endpoint.to_string(),
+        status: response.status().as_u16(),
+        from_aws: answer.request_id().is_some(),
+        server_date,
+        clock_skew: server_date.map(|theirs| now - theirs),
+        took,
+    }
+}

@@ -1,0 +1,152 @@
+//! The document as IAM stores it: written in one way only, and read back only if it is written in that way.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use super::{Policy, Source};
+
+/// A document that this module did not write, or that was changed by hand since. It must not be overwritten.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the inline policy is not one that was written here: {0}")]
+pub struct NotOurs(String);
+
+const VERSION: &str = "2012-10-17";
+const BEFORE: &str = "IamraIssuedBefore";
+const SESSIONS: &str = "IamraSessionsUntil";
+const SOURCES: &str = "IamraSourcesUntil";
+const AND_BEFORE: &str = "Before";
+
+const ISSUE_TIME: &str = "aws:TokenIssueTime";
+const USER_ID: &str = "aws:userid";
+const SOURCE_IDENTITY: &str = "aws:SourceIdentity";
+
+const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+/// A `Sid` takes letters and digits only.
+const SID_TIME: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Document {
+    version: String,
+    statement: Vec<Statement>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Statement {
+    sid: String,
+    effect: String,
+    action: String,
+    resource: String,
+    condition: BTreeMap<String, BTreeMap<String, Value>>,
+}
+
+impl Policy {
+    /// Reads a document that [`Policy`] wrote. White space and the order of keys do not matter, everything else does.
+    pub fn parse(document: &str) -> Result<Self, NotOurs> {
+        let not_ours = |problem: &str| NotOurs(problem.to_owned());
+        let value: Value = serde_json::from_str(document).map_err(|_| not_ours("it is not JSON"))?;
+        let read: Document = serde_json::from_value(value.clone())
+            .map_err(|_| not_ours("it has other members than its statements should have"))?;
+        let mut policy = Self::default();
+        for statement in &read.statement {
+            let sid: String = statement.sid.chars().take(64).collect();
+            let unknown = || NotOurs(format!("the statement {sid:?} is not known"));
+            policy.take(statement).ok_or_else(unknown)?;
+        }
+        let same = serde_json::to_value(policy.document()).is_ok_and(|written| written == value);
+        if same { Ok(policy) } else { Err(not_ours("its statements were changed")) }
+    }
+
+    /// Adds what one statement says, if it says it in our words; whether it says more is seen when the whole is compared.
+    fn take(&mut self, statement: &Statement) -> Option<()> {
+        if statement.sid == BEFORE {
+            self.deny_issued_before(time(TIME, statement.one("DateLessThan", ISSUE_TIME)?)?);
+        } else if let Some(until) = statement.sid.strip_prefix(SESSIONS) {
+            let until = time(SID_TIME, until)?;
+            for pattern in statement.many("StringLike", USER_ID)? {
+                self.deny_session(pattern.strip_prefix("*:")?, until).ok()?;
+            }
+        } else {
+            let (until, before) = statement.sid.strip_prefix(SOURCES)?.split_once(AND_BEFORE)?;
+            let (until, before) = (time(SID_TIME, until)?, time(SID_TIME, before)?);
+            for identity in statement.many("StringEquals", SOURCE_IDENTITY)? {
+                self.deny_source_identity(identity, before, until).ok()?;
+            }
+        }
+        Some(())
+    }
+
+    fn document(&self) -> Document {
+        let mut statement = Vec::new();
+        statement.extend(self.issued_before.map(|moment| {
+            let before = ("DateLessThan", ISSUE_TIME, written(TIME, moment).into());
+            Statement::deny(BEFORE.to_owned(), [before])
+        }));
+        statement.extend(grouped(&self.sessions).into_iter().map(|(until, names)| {
+            let patterns: Vec<Value> = names.iter().map(|name| format!("*:{name}").into()).collect();
+            Statement::deny(sid(SESSIONS, until), [("StringLike", USER_ID, patterns.into())])
+        }));
+        statement.extend(grouped(&self.sources).into_iter().map(|(source, identities)| {
+            let Source { until, issued_before } = source;
+            let sid = sid(SOURCES, until) + &sid(AND_BEFORE, issued_before);
+            let before = ("DateLessThan", ISSUE_TIME, written(TIME, issued_before).into());
+            Statement::deny(sid, [before, ("StringEquals", SOURCE_IDENTITY, identities.into())])
+        }));
+        Document { version: VERSION.to_owned(), statement }
+    }
+}
+
+impl Statement {
+    fn deny<const N: usize>(sid: String, conditions: [(&str, &str, Value); N]) -> Self {
+        let condition = conditions
+            .into_iter()
+            .map(|(operator, key, value)| (operator.to_owned(), BTreeMap::from([(key.to_owned(), value)])));
+        Self {
+            sid,
+            effect: "Deny".to_owned(),
+            action: "*".to_owned(),
+            resource: "*".to_owned(),
+            condition: condition.collect(),
+        }
+    }
+
+    fn one(&self, operator: &str, key: &str) -> Option<&str> {
+        self.condition.get(operator)?.get(key)?.as_str()
+    }
+
+    fn many(&self, operator: &str, key: &str) -> Option<Vec<&str>> {
+        self.condition.get(operator)?.get(key)?.as_array()?.iter().map(Value::as_str).collect()
+    }
+}
+
+/// The document's text.
+pub(super) fn write(policy: &Policy) -> String {
+    serde_json::to_string(&policy.document()).unwrap_or_default()
+}
+
+/// Names that share a value, so that one statement holds them all.
+fn grouped<V: Copy + Ord>(all: &BTreeMap<String, V>) -> BTreeMap<V, Vec<&str>> {
+    let mut groups: BTreeMap<V, Vec<&str>> = BTreeMap::new();
+    for (name, value) in all {
+        groups.entry(*value).or_default().push(name);
+    }
+    groups
+}
+
+fn sid(start: &str, moment: OffsetDateTime) -> String {
+    format!("{start}{}", written(SID_TIME, moment))
+}
+
+fn written(format: &[BorrowedFormatItem<'_>], moment: OffsetDateTime) -> String {
+    moment.format(format).unwrap_or_default()
+}
+
+fn time(format: &[BorrowedFormatItem<'_>], text: &str) -> Option<OffsetDateTime> {
+    PrimitiveDateTime::parse(text, format).ok().map(PrimitiveDateTime::assume_utc)
+}

@@ -1,0 +1,190 @@
+//! What a role's trust policy says about Roles Anywhere: what would refuse every session, and what lets in more than it seems.
+//! No I/O.
+//!
+//! A reading aid, not IAM's evaluation: it looks at statements that allow, one by one, and says where it does not look.
+//! <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>
+
+mod pattern;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::arn::TrustAnchorArn;
+use statement::{Condition, Statement};
+
+const SERVICE: &str = "rolesanywhere.amazonaws.com";
+const ASSUME: &str = "sts:AssumeRole";
+/// `CreateSession` needs all three.
+const ACTIONS: [&str; 3] = [ASSUME, "sts:TagSession", "sts:SetSourceIdentity"];
+
+/// One thing to know about a trust policy. `Display` says what it means and what cures it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The document could not be read.
+    Unreadable(String),
+    /// No statement allows Roles Anywhere anything.
+    NoPrincipal,
+    /// Roles Anywhere is not allowed an action that `CreateSession` needs.
+    MissingAction(&'static str),
+    /// `aws:SourceArn` lets in other trust anchors than this one.
+    OtherAnchor {
+        /// What it lets in.
+        values: Vec<String>,
+    },
+    /// No condition on the certificate: whoever has one of the anchor's CA becomes the role.
+    Unconditioned,
+    /// An operator that is satisfied when its key is absent.
+    PassesWhenAbsent {
+        /// Such as `StringNotEquals` or `StringEqualsIfExists`.
+        operator: String,
+        /// Such as `aws:PrincipalTag/x509Subject/CN`.
+        key: String,
+    },
+    /// A condition on the certificate that any value satisfies.
+    AnyValue {
+        /// The key.
+        key: String,
+    },
+    /// No condition ties the role to a trust anchor: any anchor of the account leads to it.
+    NoSourceArn,
+    /// The condition on `aws:SourceArn` lets in anchors that are not named one by one.
+    AnyAnchor {
+        /// The pattern.
+        value: String,
+    },
+    /// A statement that is not looked into.
+    NotLookedInto(&'static str),
+}
+
+impl Finding {
+    /// Whether AWS refuses every session because of it; else it is a warning.
+    pub fn is_broken(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable(_) | Self::NoPrincipal | Self::MissingAction(_) | Self::OtherAnchor { .. }
+        )
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(problem) => write!(f, "the trust policy cannot be read: {problem}"),
+            Self::NoPrincipal => write!(f, "no statement allows the principal Service {SERVICE}"),
+            Self::MissingAction(action) => {
+                write!(f, "{action} is not allowed to {SERVICE}; CreateSession needs {}", ACTIONS.join(", "))
+            }
+            Self::OtherAnchor { values } => {
+                write!(f, "aws:SourceArn lets in other trust anchors only: {}", values.join(", "))
+            }
+            Self::Unconditioned => f.write_str(
+                "nothing is asked of the certificate, so whoever has one of the trust anchor's CA becomes the role; add \
+                 StringEquals on aws:PrincipalTag/x509Subject/CN or sts:SourceIdentity",
+            ),
+            Self::PassesWhenAbsent { operator, key } => write!(
+                f,
+                "{operator} on {key} lets in a session without it, and AWS leaves out tags whose value has characters \
+                 it does not take; use StringEquals or StringLike"
+            ),
+            Self::AnyValue { key } => write!(f, "the condition on {key} is satisfied by any value"),
+            Self::NoSourceArn => f.write_str(
+                "any trust anchor of the account leads to the role; add ArnEquals on aws:SourceArn with the anchor's ARN",
+            ),
+            Self::AnyAnchor { value } => {
+                write!(f, "aws:SourceArn lets in every trust anchor that fits {value:?}; name the anchor's ARN")
+            }
+            Self::NotLookedInto(what) => write!(f, "a statement with {what} is not looked into"),
+        }
+    }
+}
+
+/// Reads a trust policy (`AssumeRolePolicyDocument`, decoded) as sessions through `anchor` meet it. Nothing found: nothing to say.
+pub fn lint(document: &str, anchor: &TrustAnchorArn) -> Vec<Finding> {
+    let statements = match statements(document) {
+        Ok(statements) => statements,
+        Err(problem) => return vec![Finding::Unreadable(problem)],
+    };
+    let mut found: Vec<Finding> =
+        statements.iter().filter_map(Statement::obscurity).map(Finding::NotLookedInto).collect();
+    let ours: Vec<&Statement> = statements.iter().filter(|one| one.allows_service(SERVICE)).collect();
+    if ours.is_empty() {
+        found.push(Finding::NoPrincipal);
+        return unique(found);
+    }
+    let missing = ACTIONS.into_iter().filter(|action| !ours.iter().any(|one| one.has_action(action)));
+    found.extend(missing.map(Finding::MissingAction));
+    let entrances: Vec<&Statement> = ours.into_iter().filter(|one| one.has_action(ASSUME)).collect();
+    found.extend(entrances.iter().flat_map(|one| of_certificate(one)));
+    found.extend(of_anchor(&entrances, anchor));
+    unique(found)
+}
+
+fn statements(document: &str) -> Result<Vec<Statement>, String> {
+    let value: Value = serde_json::from_str(document).map_err(|_| "it is not JSON".to_owned())?;
+    match value.get("Statement") {
+        Some(Value::Array(all)) => Ok(all.iter().map(Statement::of).collect()),
+        Some(one @ Value::Object(_)) => Ok(vec![Statement::of(one)]),
+        _ => Err("it has no Statement".to_owned()),
+    }
+}
+
+/// What one statement asks of the certificate.
+fn of_certificate(statement: &Statement) -> Vec<Finding> {
+    let conditions: Vec<&Condition> =
+        statement.conditions.iter().filter(|one| one.is_about_the_certificate()).collect();
+    if conditions.is_empty() {
+        return vec![Finding::Unconditioned];
+    }
+    let weak = |one: &&Condition| one.passes_when_absent() || one.takes_anything();
+    // One condition that holds is enough: all of a statement's conditions must be met.
+    if !conditions.iter().all(weak) {
+        return conditions.iter().filter(|one| one.passes_when_absent()).map(|one| absent(one)).collect();
+    }
+    let finding = |one: &&Condition| match one.passes_when_absent() {
+        true => absent(one),
+        false => Finding::AnyValue { key: one.key.clone() },
+    };
+    conditions.iter().map(finding).collect()
+}
+
+fn absent(condition: &Condition) -> Finding {
+    Finding::PassesWhenAbsent { operator: condition.operator.clone(), key: condition.key.clone() }
+}
+
+/// Which anchors the statements let in.
+fn of_anchor(entrances: &[&Statement], anchor: &TrustAnchorArn) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut refused: Vec<String> = Vec::new();
+    let mut open = false;
+    for statement in entrances {
+        let sources: Vec<&Condition> =
+            statement.conditions.iter().filter(|one| one.ties_to_source()).collect();
+        if sources.is_empty() {
+            (open, found) = (true, [found, vec![Finding::NoSourceArn]].concat());
+        } else if sources.iter().all(|one| one.lets_in(anchor.as_str())) {
+            open = true;
+            let wide = sources.iter().map(|one| one.wide_values(anchor)).min_by_key(Vec::len);
+            found.extend(wide.unwrap_or_default().into_iter().map(|value| Finding::AnyAnchor { value }));
+        } else {
+            refused.extend(sources.iter().flat_map(|one| one.values.clone()));
+        }
+    }
+    if !open && !entrances.is_empty() {
+        found.push(Finding::OtherAnchor { values: refused });
+    }
+    found
+}
+
+fn unique(found: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::new();
+    for finding in found {
+        if !kept.contains(&finding) {
+            kept.push(finding);
+        }
+    }
+    kept
+}

@@ -1,0 +1,132 @@
+//! One statement of a trust policy, as far as it is looked into.
+
+use serde_json::Value;
+
+use super::pattern::fits;
+use crate::arn::TrustAnchorArn;
+
+/// A statement; members that are no text or list are read as empty.
+pub(super) struct Statement {
+    allows: bool,
+    services: Vec<String>,
+    actions: Vec<String>,
+    obscurity: Option<&'static str>,
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// One operator on one key.
+pub(super) struct Condition {
+    /// As it is written.
+    pub(super) operator: String,
+    /// As it is written.
+    pub(super) key: String,
+    pub(super) values: Vec<String>,
+}
+
+impl Statement {
+    pub(super) fn of(value: &Value) -> Self {
+        let obscure = ["NotPrincipal", "NotAction"].into_iter().find(|member| value.get(member).is_some());
+        let denies = value["Effect"] == "Deny";
+        Self {
+            allows: value["Effect"] == "Allow",
+            services: texts(&value["Principal"]["Service"]),
+            actions: texts(&value["Action"]),
+            obscurity: obscure.or(denies.then_some("Effect Deny")),
+            conditions: conditions(&value["Condition"]),
+        }
+    }
+
+    /// Why the statement's meaning is left open.
+    pub(super) fn obscurity(&self) -> Option<&'static str> {
+        self.obscurity
+    }
+
+    pub(super) fn allows_service(&self, service: &str) -> bool {
+        self.allows && self.services.iter().any(|one| one == service)
+    }
+
+    /// IAM compares actions without regard to case.
+    pub(super) fn has_action(&self, action: &str) -> bool {
+        let action = action.to_ascii_lowercase();
+        self.actions.iter().any(|one| fits(&one.to_ascii_lowercase(), &action))
+    }
+}
+
+impl Condition {
+    /// Tags made from the certificate, and the source identity, which is its common name.
+    pub(super) fn is_about_the_certificate(&self) -> bool {
+        let key = self.key.to_ascii_lowercase();
+        key == "sts:sourceidentity"
+            || key.starts_with("aws:principaltag/")
+            || key.starts_with("aws:requesttag/")
+    }
+
+    /// Whether a request without the key meets the condition.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
+    pub(super) fn passes_when_absent(&self) -> bool {
+        let operator = self.operator.to_ascii_lowercase();
+        let null = operator == "null" && self.values.iter().any(|value| value.eq_ignore_ascii_case("true"));
+        operator.ends_with("ifexists")
+            || operator.starts_with("forallvalues:")
+            || operator.contains("not")
+            || null
+    }
+
+    /// Whether every value meets the condition.
+    pub(super) fn takes_anything(&self) -> bool {
+        let operator = self.operator.to_ascii_lowercase();
+        let star = |value: &String| !value.is_empty() && value.bytes().all(|b| b == b'*');
+        (has_patterns(&operator) && self.values.iter().any(star)) || operator == "null"
+    }
+
+    /// Whether the condition lets in named trust anchors only. A session of Roles Anywhere always has the key.
+    pub(super) fn ties_to_source(&self) -> bool {
+        let operator = self.operator.to_ascii_lowercase();
+        let positive = ["arnequals", "arnlike", "stringequals", "stringlike"];
+        let name = operator.rsplit(':').next().unwrap_or_default().trim_end_matches("ifexists");
+        self.key.eq_ignore_ascii_case("aws:SourceArn") && positive.contains(&name)
+    }
+
+    pub(super) fn lets_in(&self, arn: &str) -> bool {
+        self.values.iter().any(|value| self.fits(value, arn))
+    }
+
+    /// The values that would also let in an anchor of the same account that does not exist yet.
+    pub(super) fn wide_values(&self, anchor: &TrustAnchorArn) -> Vec<String> {
+        let start = anchor.as_str().rsplit_once('/').map_or("", |(start, _)| start);
+        let other = format!("{start}/00000000-0000-4000-8000-000000000000");
+        self.values.iter().filter(|value| self.fits(value, &other)).cloned().collect()
+    }
+
+    fn fits(&self, value: &str, text: &str) -> bool {
+        if has_patterns(&self.operator.to_ascii_lowercase()) { fits(value, text) } else { value == text }
+    }
+}
+
+/// `ArnEquals` means the same as `ArnLike`.
+fn has_patterns(operator: &str) -> bool {
+    operator.contains("like") || operator.contains("arnequals")
+}
+
+fn conditions(value: &Value) -> Vec<Condition> {
+    let operators = value.as_object().into_iter().flatten();
+    let all = operators.flat_map(|(operator, keys)| {
+        let keys = keys.as_object().into_iter().flatten();
+        keys.map(move |(key, values)| Condition {
+            operator: operator.clone(),
+            key: key.clone(),
+            values: texts(values),
+        })
+    });
+    all.collect()
+}
+
+/// A text, or a list of texts.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Bool(flag) => vec![flag.to_string()],
+        Value::Array(all) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}

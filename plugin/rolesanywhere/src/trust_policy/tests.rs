@@ -1,0 +1,161 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+const ANCHOR: &str =
+    "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/5aefb5fe-2d37-4b67-9a2c-09e4c7b1b6b1";
+
+fn found(statements: &Value) -> Vec<Finding> {
+    let document = json!({ "Version": "2012-10-17", "Statement": statements });
+    lint(&document.to_string(), &ANCHOR.parse().unwrap())
+}
+
+/// The statement of AWS's manual, with these conditions.
+fn with(conditions: &Value) -> Value {
+    json!({
+        "Effect": "Allow",
+        "Principal": { "Service": "rolesanywhere.amazonaws.com" },
+        "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+        "Condition": conditions,
+    })
+}
+
+fn source() -> Value {
+    json!({ "aws:SourceArn": ANCHOR })
+}
+
+const CN: &str = "aws:PrincipalTag/x509Subject/CN";
+
+#[test]
+fn a_policy_as_it_should_be_gives_nothing_to_say() {
+    let equals = json!({ "StringEquals": { CN: "prod.payments.api" }, "ArnEquals": source() });
+    let identity = json!({ "StringLike": { "sts:SourceIdentity": "CN=prod.*" }, "StringEquals": source() });
+
+    assert_eq!(found(&with(&equals)), []);
+    assert_eq!(found(&with(&identity)), []);
+}
+
+#[test]
+fn a_role_without_conditions_is_open_to_the_whole_ca_and_every_anchor() {
+    assert_eq!(found(&with(&json!({}))), [Finding::Unconditioned, Finding::NoSourceArn]);
+}
+
+#[test]
+fn an_operator_that_passes_when_the_tag_is_absent_is_named() {
+    for operator in [
+        "StringNotEquals",
+        "StringEqualsIfExists",
+        "StringNotLike",
+        "ForAllValues:StringEquals",
+        "stringlikeifexists",
+    ] {
+        let found = found(&with(&json!({ operator: { CN: "prod.payments.api" }, "ArnEquals": source() })));
+
+        let expected = Finding::PassesWhenAbsent { operator: operator.to_owned(), key: CN.to_owned() };
+        assert_eq!(found, [expected]);
+        assert!(!found[0].is_broken() && found[0].to_string().contains(operator));
+    }
+}
+
+#[test]
+fn a_weak_condition_beside_a_strong_one_is_still_named() {
+    let both = json!({
+        "StringEquals": { CN: "prod.payments.api" },
+        "StringNotEquals": { "aws:PrincipalTag/x509Subject/OU": "test" },
+        "ArnEquals": source(),
+    });
+
+    let found = found(&with(&both));
+
+    assert!(
+        matches!(found.as_slice(), [Finding::PassesWhenAbsent { key, .. }] if key.ends_with("OU")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_star_alone_asks_nothing_of_the_certificate() {
+    let star = json!({ "StringLike": { CN: "*" }, "ArnEquals": source() });
+    let present = json!({ "Null": { CN: "false" }, "ArnEquals": source() });
+    let literal = json!({ "StringEquals": { CN: "*" }, "ArnEquals": source() });
+
+    assert_eq!(found(&with(&star)), [Finding::AnyValue { key: CN.to_owned() }]);
+    assert_eq!(found(&with(&present)), [Finding::AnyValue { key: CN.to_owned() }]);
+    assert_eq!(found(&with(&literal)), []);
+}
+
+#[test]
+fn a_missing_action_refuses_every_session() {
+    let mut statement = with(&json!({ "StringEquals": { CN: "x" }, "ArnEquals": source() }));
+    statement["Action"] = json!("sts:AssumeRole");
+
+    let found = found(&statement);
+
+    assert_eq!(
+        found,
+        [Finding::MissingAction("sts:TagSession"), Finding::MissingAction("sts:SetSourceIdentity")]
+    );
+    assert!(found.iter().all(Finding::is_broken));
+}
+
+#[test]
+fn actions_may_be_patterns_and_in_statements_of_their_own() {
+    let mut assume = with(&json!({ "StringEquals": { CN: "x" }, "ArnEquals": source() }));
+    assume["Action"] = json!("STS:assumerole");
+    let mut rest = with(&json!({}));
+    rest["Action"] = json!(["sts:Tag*", "sts:SetSourceIdentit?"]);
+
+    assert_eq!(found(&json!([assume, rest])), []);
+}
+
+#[test]
+fn another_principal_is_no_entrance() {
+    let mut statement = with(&json!({}));
+    statement["Principal"] = json!({ "Service": ["ec2.amazonaws.com"] });
+
+    assert_eq!(found(&statement), [Finding::NoPrincipal]);
+    assert_eq!(found(&json!([])), [Finding::NoPrincipal]);
+}
+
+#[test]
+fn another_anchor_refuses_every_session_of_this_one() {
+    let other = ANCHOR.replace("5aefb5fe", "00000001");
+    let found = found(&with(&json!({ "StringEquals": { CN: "x" }, "ArnLike": { "aws:sourcearn": other } })));
+
+    assert_eq!(found, [Finding::OtherAnchor { values: vec![other] }]);
+    assert!(found[0].is_broken());
+}
+
+#[test]
+fn a_second_statement_may_let_this_anchor_in() {
+    let strong =
+        |arn: &str| with(&json!({ "StringEquals": { CN: "x" }, "ArnEquals": { "aws:SourceArn": arn } }));
+
+    assert_eq!(found(&json!([strong(&ANCHOR.replace("5aef", "0000")), strong(ANCHOR)])), []);
+}
+
+#[test]
+fn a_pattern_for_all_anchors_is_as_good_as_none() {
+    let value = "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/*";
+    let like = json!({ "StringEquals": { CN: "x" }, "ArnLike": { "aws:SourceArn": [value] } });
+
+    assert_eq!(found(&with(&like)), [Finding::AnyAnchor { value: value.to_owned() }]);
+}
+
+#[test]
+fn what_is_not_looked_into_is_said() {
+    let allow = with(&json!({ "StringEquals": { CN: "x" }, "ArnEquals": source() }));
+    let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "*" });
+
+    assert_eq!(found(&json!([allow, deny])), [Finding::NotLookedInto("Effect Deny")]);
+}
+
+#[test]
+fn what_is_no_policy_is_said_and_does_not_panic() {
+    for text in ["", "{", "[]", "{}", "null", r#"{"Statement":3}"#] {
+        let found = lint(text, &ANCHOR.parse().unwrap());
+
+        assert!(matches!(found.as_slice(), [Finding::Unreadable(_)]), "{text:?}: {found:?}");
+    }
+    assert_eq!(found(&json!([3, null, { "Effect": "Allow", "Condition": [1] }])), [Finding::NoPrincipal]);
+}
