@@ -39,7 +39,13 @@ path "iamra/issuers" {
   capabilities = ["list"]
 }
 
+# Renames, disables and deletes issuers. A deleted one takes its key along, for good.
 path "iamra/issuer/*" {
+  capabilities = ["read", "update", "patch", "delete"]
+}
+
+# How far a rotation of the CA is, and the command that comes next.
+path "iamra/rotation" {
   capabilities = ["read"]
 }
 

@@ -43,8 +43,9 @@ pub(crate) struct Prepared {
     remarks: Vec<Warning>,
 }
 
-/// How long before its end an issuer is worth a warning.
+/// How long before its end an issuer is worth a warning, at most: one of a short life is in its last third then.
 const SOON: time::Duration = time::Duration::days(30);
+const LAST_PART: i32 = 3;
 
 impl Issuer {
     /// What storage gives back: parses and matches key and certificate, and repeats no other check, so it is fast.
@@ -158,11 +159,14 @@ impl Issuer {
 
     /// What an operator should know about this issuer, although it works.
     pub fn warnings(&self, now: OffsetDateTime) -> Vec<Warning> {
-        let mut warnings = self.0.remarks.clone();
-        if self.0.window.not_after - now < SOON {
-            warnings.push(Warning::ExpiresSoon { not_after: self.0.window.not_after });
-        }
-        warnings
+        self.0.remarks.iter().cloned().chain(self.expiry_warning(now)).collect()
+    }
+
+    /// [`Warning::ExpiresSoon`] within 30 days of the end, or within the last third of a life shorter than 90 days.
+    pub fn expiry_warning(&self, now: OffsetDateTime) -> Option<Warning> {
+        let Window { not_before, not_after } = self.0.window;
+        let soon = SOON.min((not_after - not_before) / LAST_PART);
+        (not_after - now < soon).then_some(Warning::ExpiresSoon { not_after })
     }
 }
 
@@ -183,7 +187,7 @@ pub enum Warning {
         /// The end given.
         not_after: OffsetDateTime,
     },
-    /// An issuer ends within 30 days.
+    /// An issuer ends within 30 days, or is in the last third of a shorter life.
     ExpiresSoon {
         /// Its end.
         not_after: OffsetDateTime,
@@ -206,11 +210,7 @@ impl fmt::Display for Warning {
                 utc(*asked)
             ),
             Self::ExpiresSoon { not_after } => {
-                write!(
-                    f,
-                    "the issuer ends at {}, and every certificate under it; replace it soon",
-                    utc(*not_after)
-                )
+                write!(f, "the issuer ends at {}, and every certificate under it", utc(*not_after))
             }
             Self::NoCrlSign => {
                 f.write_str("the issuer's keyUsage lacks cRLSign: no revocation list can be signed with it")

@@ -243,6 +243,15 @@ fn an_issuer_near_its_end_is_worth_a_warning() {
 }
 
 #[test]
+fn an_issuer_of_a_short_life_is_worth_a_warning_in_its_last_third() {
+    let hour = time::Duration::hours(1);
+    let issuer = root(KeySpec::EcP256, Duration::from_hours(72), NOW);
+
+    assert_eq!(issuer.expiry_warning(NOW + hour * 47), None);
+    assert!(issuer.expiry_warning(NOW + hour * 49).is_some());
+}
+
+#[test]
 fn a_validity_past_2049_is_written_as_generalized_time() {
     let openssl = OpenSsl::new();
 

@@ -196,6 +196,71 @@ fn a_parent_whose_path_length_allows_no_ca_is_refused() {
     assert_eq!(error, r#"certificate: "CN=Short" allows 0 CAs below it (pathlen) and has 1"#);
 }
 
+/// Root first: each one signs the next, and the last one the request.
+fn chain_of(openssl: &OpenSsl, parents: usize) -> (Secret, Vec<String>) {
+    let mut made: Vec<Made> = Vec::new();
+    for depth in 0..parents {
+        let subject = format!("/CN=CA {depth}");
+        let ca = Ca { subject: &subject, extensions: PARENT, signed_by: made.last(), ..GOOD };
+        made.push(openssl.ca(ca));
+    }
+    let key = request(openssl).key;
+    let answer = openssl.sign_request("sub.csr", &made[parents - 1], &["-sha256"], ISSUING);
+    let certificates = made.into_iter().map(|made| made.certificate).chain([answer]).collect();
+    (key, certificates)
+}
+
+#[test]
+fn a_chain_of_five_is_taken() {
+    let (key, certificates) = chain_of(&OpenSsl::new(), 4);
+
+    let issuer = set_signed(&[key], &certificates.concat()).unwrap();
+
+    assert_eq!((issuer.chain().len(), issuer.path().len()), (4, 4), "the root is not sent to AWS");
+}
+
+#[test]
+fn a_chain_of_six_is_refused() {
+    let (key, certificates) = chain_of(&OpenSsl::new(), 5);
+
+    let error = set_signed(&[key], &certificates.concat()).unwrap_err();
+
+    assert_eq!(error, "certificate: holds 6 certificates; at most 5 belong here");
+}
+
+/// `get-certificate` gives `Certificate` and `CertificateChain`, issuer first and root last, neither with a line break at its end.
+#[test]
+fn what_aws_private_ca_answers_is_taken_as_it_is() {
+    let pki = Pki::new(&OpenSsl::new());
+    let chain = format!("{}{}", pki.middle.certificate, pki.root.certificate);
+    let (certificate, chain) = (pki.answer.trim_end(), chain.trim_end());
+
+    for joined in [
+        format!("{certificate}\n{chain}"),
+        format!("{certificate}{chain}"),
+        format!("{certificate}\r\n{chain}\r\n"),
+    ] {
+        let issuer = set_signed(std::slice::from_ref(&pki.key), &joined).unwrap();
+
+        assert_eq!((issuer.subject_text(), issuer.chain().len()), ("CN=Sub CA", 2), "{joined}");
+    }
+}
+
+/// AWS Private CA's template `SubordinateCACertificate_PathLen0/V1` takes subject and key from a request and nothing else.
+#[test]
+fn a_request_asks_for_nothing_but_what_an_issuing_ca_is() {
+    let openssl = OpenSsl::new();
+    request(&openssl);
+
+    let text = openssl.run(&["req", "-in", "sub.csr", "-noout", "-text"]);
+
+    assert_eq!(text.matches("X509v3").count(), 2, "{text}");
+    assert_eq!(text.matches("Requested Extensions").count(), 1, "{text}");
+    assert!(
+        text.contains("X509v3 Basic Constraints: critical") && text.contains("X509v3 Key Usage: critical")
+    );
+}
+
 #[test]
 fn more_than_five_certificates_are_refused() {
     let openssl = OpenSsl::new();

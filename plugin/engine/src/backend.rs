@@ -15,6 +15,7 @@ use crate::store::{self, Store};
 use crate::{
     issuers, path_ca, path_clusters, path_config, path_config_issuers, path_container, path_creds,
     path_intermediate, path_issuers, path_issuers_import, path_metrics, path_preview, path_roles, path_root,
+    path_rotation,
 };
 
 /// One mount of the engine.
@@ -54,10 +55,12 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             path_intermediate::set_signed_route(),
             path_issuers_import::route(),
             path_issuers::list_route(),
-            path_issuers::read_route(),
+            path_issuers::route(),
             path_config_issuers::route(),
+            path_rotation::route(),
             path_ca::pem_route(),
             path_ca::chain_route(),
+            path_ca::trust_bundle_route(),
             path_clusters::list_route(),
             path_clusters::route(),
             path_roles::list_route(),
@@ -78,7 +81,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
                 "intermediate/set-signed",
                 "issuers/import/bundle",
             ],
-            unauthenticated: vec!["ca/pem", "ca_chain"],
+            unauthenticated: vec!["ca/pem", "ca_chain", "trust-bundle"],
             seal_wrap_storage: vec![store::KEY_PREFIX],
             ..SpecialPaths::default()
         }
@@ -104,9 +107,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         } else if key.starts_with(store::KEY_PREFIX) {
             self.changed();
         } else if let Some(id) = key.strip_prefix(store::ISSUER_PREFIX) {
-            self.changed();
-            let id = id.to_owned();
-            self.sessions.forget(move |session| session.issuer() == id);
+            self.issuer_changed(id);
         } else if let Some(name) = key.strip_prefix(store::CLUSTER_PREFIX) {
             self.cluster_changed(name);
         } else if let Some(name) = key.strip_prefix(store::ROLE_PREFIX) {
@@ -168,6 +169,13 @@ impl Engine {
         self.snapshots.drop_current();
         let name = name.to_owned();
         self.sessions.forget(move |session| session.is_of_cluster(&name));
+    }
+
+    /// Says that an issuer was disabled, enabled or deleted: what was made with it ends.
+    pub(crate) fn issuer_changed(&self, id: &str) {
+        self.snapshots.drop_current();
+        let id = id.to_owned();
+        self.sessions.forget(move |session| session.issuer() == id);
     }
 
     /// Says that another issuer than `before` is the default: what `followers`, the roles that name none, had of it ends.

@@ -46,6 +46,7 @@ mod path_metrics;
 mod path_preview;
 mod path_roles;
 mod path_root;
+mod path_rotation;
 mod place;
 mod reference;
 mod role;

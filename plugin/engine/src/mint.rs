@@ -1,5 +1,6 @@
 //! One session made: a fresh leaf, CreateSession with it, both forgotten.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use rolesanywhere::{Identity, Patience, Session, SessionDuration};
 use sessions::{Cause, Made, Outcome, Work};
 use time::OffsetDateTime;
 use tracing::{Instrument as _, info_span};
-use vault_backend::{Fault, Request};
+use vault_backend::{Blame, Fault, Request};
 
 use crate::clock::{self, rfc3339};
 use crate::faults;
-use crate::issuers::Loaded;
+use crate::issuers::{Loaded, Rotation};
 use crate::lifetime;
 use crate::metrics::Metrics;
 use crate::sharing::{self, SessionKey};
@@ -75,7 +76,8 @@ impl Recipe {
     async fn make(&self) -> Result<Issued, Attempt> {
         let parts = self.key.parts();
         let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Outcome::Lost)?;
-        let leaf = issue(authority, &parts.leaf).await.map_err(Outcome::Refused)?;
+        let leaf =
+            issue(authority, &parts.leaf).await.map_err(|fault| Outcome::Refused(self.cured(fault)))?;
         self.metrics.signed(&parts.issuer);
         let identity =
             Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
@@ -84,10 +86,25 @@ impl Recipe {
             self.snapshot.client.create_session(&identity, &parts.call, clock::now, self.one_attempt());
         let session = self.metrics.watch(call).await.map_err(|error| sharing::failed(&error))?;
         let began = clock::now();
-        let warnings = warnings(parts.call.duration, &leaf, &session, began);
+        let mut warnings = warnings(parts.call.duration, &leaf, &session, began);
+        warnings.extend(authority.issuer.expiry_warning(began).map(|warning| self.with_cure(&warning)));
         let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };
         issued.check().map_err(Outcome::Refused)?;
         Ok(issued)
+    }
+
+    /// What only the operator can mend about an issuer is mended by another issuer.
+    fn cured(&self, fault: Fault) -> Fault {
+        if fault.blame() == Blame::Operator { Fault::operator(self.with_cure(&fault)) } else { fault }
+    }
+
+    fn with_cure(&self, what: &impl Display) -> String {
+        let issuers = &self.snapshot.issuers;
+        if issuers.is_default(self.key.issuer()) {
+            format!("{what}; {}", Rotation::of(issuers, clock::now()).next_step(&self.origin.mount))
+        } else {
+            format!("{what}; write another issuer to issuer_ref of the role {:?}", self.key.role())
+        }
     }
 
     /// The service repeats and pauses, for all callers together.

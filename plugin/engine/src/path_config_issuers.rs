@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
+use crate::clock;
+use crate::issuers::{Issuers, Loaded, Standing};
 use crate::role::DEFAULT_ISSUER;
 use crate::store::IssuersConfig;
 
@@ -24,29 +26,62 @@ impl Ask for Write {
 pub(crate) fn route() -> Route<Engine> {
     Route::at("config/issuers")
         .synopsis("Which issuer signs when a role names none.")
+        .description(
+            "A write is the switch of a rotation: every trust anchor must hold the new issuer before (see trust-bundle and rotation). Roles that follow the default get new sessions, made with the new issuer; those handed out stay valid at AWS. The issuer that was the default before goes on signing for roles that name it, and stays in trust-bundle until it is disabled or deleted.",
+        )
         .read(read)
         .update(write)
 }
 
 async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
-    let default = engine.store.issuers_config().await?.default;
-    Ok(Answer::data(Map::from_iter([("default".to_owned(), Value::from(default))])))
+    let snapshot = engine.snapshot().await?;
+    let issuers = &snapshot.issuers;
+    let expiry = issuers.find(DEFAULT_ISSUER).and_then(|current| current.issuer.expiry_warning(clock::now()));
+    let answer = answer(issuers.default.as_deref());
+    Ok(expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string())))
 }
 
-async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Answer, Fault> {
+async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
-    let snapshot = engine.snapshot().await?;
-    let found = snapshot
-        .issuers
+    let issuers = Issuers::load(&engine.store).await?;
+    let found = issuers
         .find(&ask.0)
         .ok_or_else(|| Fault::caller(format!("default: there is no issuer {:?}", ask.0)))?;
-    let id = found.record.id.clone();
-    if !snapshot.issuers.is_default(&id) {
-        engine.store.put_issuers_config(&IssuersConfig { default: Some(id.clone()) }).await?;
-        let before = snapshot.issuers.default.as_deref().unwrap_or_default();
-        engine.default_issuer_changed(before, followers(&engine).await?);
+    let id = found.record.id.as_str();
+    if issuers.is_default(id) {
+        return Ok(answer(Some(id)));
     }
-    Ok(Answer::data(Map::from_iter([("default".to_owned(), Value::from(id))])))
+    check_signs(&issuers, found, &request.mount_point)?;
+    let (default, followers) = (Some(id.to_owned()), followers(&engine).await?);
+    engine.store.put_issuers_config(&IssuersConfig { default, previous: issuers.default.clone() }).await?;
+    let before = issuers.default.as_deref().unwrap_or_default();
+    engine.default_issuer_changed(before, followers);
+    Ok(switched(&issuers, found, &request.mount_point))
+}
+
+/// Refuses a default that could sign nothing.
+fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(), Fault> {
+    let label = found.record.label();
+    match issuers.standing(found, clock::now()) {
+        Standing::Disabled => Err(Fault::operator(format!(
+            "default: the issuer {label:?} is disabled: vault write {mount_point}issuer/{label} disabled=false"
+        ))),
+        Standing::Expired => Err(Fault::caller(format!("default: the issuer {label:?} has expired"))),
+        Standing::Current | Standing::Next | Standing::Previous => Ok(()),
+    }
+}
+
+fn switched(before: &Issuers, to: &Loaded, mount_point: &str) -> Answer {
+    let answer = answer(Some(&to.record.id));
+    let Some(previous) = before.find(DEFAULT_ISSUER) else { return answer };
+    answer.warn(format!(
+        "every trust anchor must hold {mount_point}trust-bundle, or reads fail from now on; when reads succeed, retire the previous issuer: vault write {mount_point}issuer/{} disabled=true",
+        previous.record.label()
+    ))
+}
+
+fn answer(default: Option<&str>) -> Answer {
+    Answer::data(Map::from_iter([("default".to_owned(), Value::from(default))]))
 }
 
 /// The roles that follow the default.

@@ -9,7 +9,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::Engine;
 use crate::clock;
 use crate::faults;
-use crate::issuers::{self, KeyPlace};
+use crate::issuers::{self, Candidate, KeyPlace};
 use crate::path_issuers;
 use crate::path_root::{NewCa, off_thread};
 
@@ -61,7 +61,7 @@ pub(crate) fn generate_route() -> Route<Engine> {
     Route::at("intermediate/generate/internal")
         .synopsis("Make a key that never leaves the engine, and a signing request for it.")
         .description(
-            "Have the request signed as a CA with pathlen 0 by Vault's PKI engine, AWS Private CA, cert-manager or an offline root, then write the answer to intermediate/set-signed.",
+            "Have the request signed as a CA with pathlen 0 by Vault's PKI engine (use_csr_values=false, max_path_length=0), AWS Private CA (template SubordinateCACertificate_PathLen0/V1), cert-manager or an offline root, then write the answer to intermediate/set-signed.",
         )
         .update(generate)
 }
@@ -69,7 +69,9 @@ pub(crate) fn generate_route() -> Route<Engine> {
 pub(crate) fn set_signed_route() -> Route<Engine> {
     Route::at("intermediate/set-signed")
         .synopsis("Take the signed certificate of an earlier signing request.")
-        .description("Give the certificate with its parents up to, but not necessarily including, the root.")
+        .description(
+            "Give the certificate with its parents up to, but not necessarily including, the root: at most five certificates, in any order. AWS Private CA's Certificate and CertificateChain may be joined as they are. The request stays, so that its key can be certified again; trust anchors then hold the new certificate too.",
+        )
         .update(set_signed)
 }
 
@@ -84,7 +86,7 @@ async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Resu
     ])))
 }
 
-async fn set_signed(engine: Arc<Engine>, _request: Request, ask: SetSigned) -> Result<Answer, Fault> {
+async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     let (ids, keys) = stored_keys(&engine).await?;
     let issuer = ca::set_signed(&keys, &ask.certificate, clock::now(), ask.force).map_err(faults::ca)?;
@@ -93,11 +95,9 @@ async fn set_signed(engine: Arc<Engine>, _request: Request, ask: SetSigned) -> R
         .zip(ids)
         .find_map(|(key, id)| (key.expose() == issuer.key_pkcs8().expose()).then_some(id))
         .ok_or_else(|| Fault::bug("an issuer was made from a key that is not stored"))?;
-    let (loaded, warnings) =
-        issuers::add(&engine.store, issuer, ask.issuer_name, KeyPlace::Stored(key_id)).await?;
-    engine.changed();
-    let answer = Answer::data(path_issuers::described(&loaded));
-    Ok(warnings.into_iter().fold(answer, Answer::warn))
+    let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
+    let candidate = Candidate { issuer, name, key: KeyPlace::Stored(key_id), mount_point };
+    path_issuers::added(&engine, candidate).await
 }
 
 async fn stored_keys(engine: &Engine) -> Result<(Vec<String>, Vec<ca::Secret>), Fault> {

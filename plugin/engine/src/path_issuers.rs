@@ -1,80 +1,258 @@
-//! `issuers` and `issuer/:ref`: which CAs the mount has.
+//! `issuers` and `issuer/:ref`: which CAs the mount has, and what becomes of one.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Answer, Ask, Fault, Field, Patch, Request, Route, Values};
 
 use crate::Engine;
-use crate::clock::rfc3339;
-use crate::issuers::Loaded;
+use crate::clock::{self, rfc3339};
+use crate::issuers::{self, Candidate, Issuers, Loaded};
+use crate::store::{IssuerRecord, IssuerState};
 
 /// A reference to an issuer.
 struct Reference(String);
 
+const REF: Field = Field::string("ref", "id or name of an issuer, or \"default\"");
+
 impl Ask for Reference {
-    const FIELDS: &'static [Field] = &[Field::string("ref", "id or name of an issuer, or \"default\"")];
+    const FIELDS: &'static [Field] = &[REF];
 
     fn take(values: &Values) -> Result<Self, Fault> {
         values.text("ref").map(Self)
     }
 }
 
-pub(crate) fn list_route() -> Route<Engine> {
-    Route::at("issuers").synopsis("The ids of the issuers, with name and serial number.").list(list)
+/// A change of one issuer.
+struct Change {
+    reference: String,
+    issuer_name: Option<String>,
+    disabled: Option<bool>,
+    force: bool,
 }
 
-pub(crate) fn read_route() -> Route<Engine> {
-    Route::at("issuer/{ref}").synopsis("One issuer: certificate, chain, validity. Never its key.").read(read)
+impl Ask for Change {
+    const FIELDS: &'static [Field] = &[
+        REF,
+        Field::string(
+            "issuer_name",
+            "name of the issuer, unique in the mount; not while a role names it by the old one",
+        ),
+        Field::bool("disabled", "whether it signs nothing, and is left out of trust-bundle"),
+        Field::bool("force", "disable it although it is the default or a role names it")
+            .default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self {
+            reference: values.text("ref")?,
+            issuer_name: values.string("issuer_name")?,
+            disabled: values.bool("disabled")?,
+            force: values.bool("force")?.unwrap_or(false),
+        })
+    }
+}
+
+/// An issuer that is to go.
+struct Delete {
+    reference: String,
+    force: bool,
+}
+
+impl Ask for Delete {
+    const FIELDS: &'static [Field] = &[
+        REF,
+        Field::bool("force", "delete it although it is the default or a role names it").default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { reference: values.text("ref")?, force: values.bool("force")?.unwrap_or(false) })
+    }
+}
+
+pub(crate) fn list_route() -> Route<Engine> {
+    Route::at("issuers")
+        .synopsis("The ids of the issuers, with name, serial number, state and end.")
+        .description(
+            "`state` is current (the default), next, previous (the default before), disabled or expired. The first three sign for roles that name them and are in trust-bundle.",
+        )
+        .list(list)
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("issuer/{ref}")
+        .synopsis("One issuer: certificate, chain, validity, state. Never its key.")
+        .description(
+            "A write or patch renames it, or disables or enables it, and leaves alone what it does not give. A disabled issuer signs nothing and leaves trust-bundle; what was cached from it ends, and what was handed out stays valid at AWS until its expiration. The default is not disabled or deleted, nor is an issuer that a role names in issuer_ref, unless force=true: their callers then get no credentials. A delete takes the key along, for good.",
+        )
+        .read(read)
+        .update(change)
+        .patch(patch)
+        .delete(delete)
 }
 
 async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
-    let snapshot = engine.snapshot().await?;
+    let (snapshot, now) = (engine.snapshot().await?, clock::now());
     let issuers = &snapshot.issuers;
-    let keys: Vec<&str> = issuers.all.iter().map(|loaded| loaded.record.id.as_str()).collect();
-    let info: Map<String, Value> = issuers
-        .all
-        .iter()
-        .map(|loaded| {
-            let info = json!({
-                "issuer_name": loaded.record.name,
-                "is_default": issuers.is_default(&loaded.record.id),
-                "serial_number": loaded.issuer.serial().to_string(),
-            });
-            (loaded.record.id.clone(), info)
-        })
-        .collect();
-    if keys.is_empty() {
-        return Ok(Answer::list(Vec::new()));
-    }
-    Ok(Answer::data(Map::from_iter([
-        ("keys".to_owned(), json!(keys)),
-        ("key_info".to_owned(), Value::Object(info)),
-    ])))
+    let keys = issuers.all.iter().map(|loaded| loaded.record.id.clone()).collect();
+    let info = issuers.all.iter().map(|loaded| {
+        let info = json!({
+            "issuer_name": loaded.record.name,
+            "is_default": issuers.is_default(&loaded.record.id),
+            "serial_number": loaded.issuer.serial().to_string(),
+            "state": issuers.standing(loaded, now).to_string(),
+            "not_after": rfc3339(loaded.issuer.not_after()),
+        });
+        (loaded.record.id.clone(), info)
+    });
+    Ok(Answer::list_with_info(keys, info.collect()))
 }
 
 async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<Answer, Fault> {
     let snapshot = engine.snapshot().await?;
     Ok(match snapshot.issuers.find(&ask.0) {
-        Some(loaded) => Answer::data(described(loaded)),
+        Some(loaded) => shown(&snapshot.issuers, loaded),
         None => Answer::absent(),
     })
 }
 
+async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<Answer, Fault> {
+    let reference = patch.path.text("ref")?;
+    if patch.body.get("issuer_name").is_some_and(Value::is_null) {
+        return Err(Fault::caller("issuer_name: a name cannot be taken away, only replaced"));
+    }
+    let stored = Map::from_iter([("ref".to_owned(), Value::from(reference))]);
+    let ask = Change::take(&Values::merged(Change::FIELDS, stored, &patch.body)?)?;
+    change(engine, request, ask).await
+}
+
+async fn change(engine: Arc<Engine>, request: Request, ask: Change) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let issuers = Issuers::load(&engine.store).await?;
+    let found = require(&issuers, &ask.reference)?;
+    let record = changed(&engine, &issuers, found, &ask, &request.mount_point).await?;
+    if record != found.record {
+        engine.store.put_issuer(&record).await?;
+        if record.state == found.record.state {
+            engine.changed();
+        } else {
+            engine.issuer_changed(&record.id);
+        }
+    }
+    let issuers = Issuers::load(&engine.store).await?;
+    Ok(shown(&issuers, require(&issuers, &record.id)?))
+}
+
+/// The record as it is to be, or why it may not.
+async fn changed(
+    engine: &Engine,
+    issuers: &Issuers,
+    found: &Loaded,
+    ask: &Change,
+    mount_point: &str,
+) -> Result<IssuerRecord, Fault> {
+    let mut record = found.record.clone();
+    if let Some(name) = ask.issuer_name.as_ref().filter(|name| record.name.as_ref() != Some(*name)) {
+        issuers::check_name(issuers, Some(name))?;
+        check_rename(engine, &record).await?;
+        record.name = Some(name.clone());
+    }
+    match ask.disabled {
+        Some(true) if record.state == IssuerState::Enabled => {
+            check_dispensable(engine, issuers, found, ask.force, mount_point).await?;
+            record.state = IssuerState::Disabled;
+        }
+        Some(false) if record.state == IssuerState::Disabled => {
+            issuers.check_room(clock::now(), mount_point)?;
+            record.state = IssuerState::Enabled;
+        }
+        _ => {}
+    }
+    Ok(record)
+}
+
+/// Refuses to take away a name that roles use: they keep what was written into them, so that it can be written back.
+async fn check_rename(engine: &Engine, record: &IssuerRecord) -> Result<(), Fault> {
+    let Some(old) = &record.name else { return Ok(()) };
+    for role_name in engine.store.role_names().await? {
+        if engine.store.role(&role_name).await?.is_some_and(|role| role.issuer_ref == *old) {
+            return Err(Fault::operator(format!(
+                "issuer_name: the role {role_name:?} names this issuer as {old:?} in issuer_ref: write the id {} there first",
+                record.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn check_dispensable(
+    engine: &Engine,
+    issuers: &Issuers,
+    found: &Loaded,
+    force: bool,
+    mount_point: &str,
+) -> Result<(), Fault> {
+    if force {
+        return Ok(());
+    }
+    if issuers.is_default(&found.record.id) {
+        return Err(Fault::operator(format!(
+            "the issuer {:?} is the default: make another one that first (vault read {mount_point}rotation), or use force=true, and roles that name no issuer get no credentials",
+            found.record.label()
+        )));
+    }
+    issuers::check_unpinned(&found.record, &issuers::roles_naming(&engine.store, &found.record).await?)
+}
+
+async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    issuers::repair(&engine.store).await?;
+    let issuers = Issuers::load(&engine.store).await?;
+    let Some(found) = issuers.find(&ask.reference) else {
+        return Ok(Answer::nothing());
+    };
+    check_dispensable(&engine, &issuers, found, ask.force, &request.mount_point).await?;
+    let removed = issuers::remove(&engine.store, &found.record).await;
+    engine.issuer_changed(&found.record.id);
+    removed.map(|()| Answer::nothing())
+}
+
+fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Fault> {
+    issuers.find(reference).ok_or_else(|| Fault::caller(format!("ref: there is no issuer {reference:?}")))
+}
+
+/// Stores a new issuer and answers it; the caller holds the store's lock.
+pub(crate) async fn added(engine: &Engine, candidate: Candidate<'_>) -> Result<Answer, Fault> {
+    let added = issuers::add(&engine.store, candidate).await;
+    engine.changed();
+    let (loaded, warnings) = added?;
+    let issuers = Issuers::load(&engine.store).await?;
+    Ok(warnings.into_iter().fold(Answer::data(described(&issuers, &loaded)), Answer::warn))
+}
+
+fn shown(issuers: &Issuers, loaded: &Loaded) -> Answer {
+    let expiry = loaded.issuer.expiry_warning(clock::now());
+    let answer = Answer::data(described(issuers, loaded));
+    expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string()))
+}
+
 /// What every path answers about an issuer.
-pub(crate) fn described(loaded: &Loaded) -> Map<String, Value> {
-    let issuer = &loaded.issuer;
+fn described(issuers: &Issuers, loaded: &Loaded) -> Map<String, Value> {
+    let (record, issuer) = (&loaded.record, &loaded.issuer);
     let fields = json!({
-        "issuer_id": loaded.record.id,
-        "issuer_name": loaded.record.name,
-        "key_id": loaded.record.key_id,
+        "issuer_id": record.id,
+        "issuer_name": record.name,
+        "is_default": issuers.is_default(&record.id),
+        "state": issuers.standing(loaded, clock::now()).to_string(),
+        "disabled": record.state == IssuerState::Disabled,
+        "key_id": record.key_id,
         "key_type": issuer.key_spec().to_string(),
         "subject": issuer.subject_text(),
         "serial_number": issuer.serial().to_string(),
         "not_before": rfc3339(issuer.not_before()),
         "not_after": rfc3339(issuer.not_after()),
-        "certificate": loaded.record.certificate_pem,
-        "ca_chain": loaded.record.chain_pem,
+        "certificate": record.certificate_pem,
+        "ca_chain": record.chain_pem,
     });
     match fields {
         Value::Object(map) => map,

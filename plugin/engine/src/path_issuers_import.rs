@@ -7,7 +7,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::Engine;
 use crate::clock;
 use crate::faults;
-use crate::issuers::{self, KeyPlace};
+use crate::issuers::{Candidate, KeyPlace};
 use crate::path_issuers;
 
 /// A CA as a PEM bundle.
@@ -39,16 +39,15 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("issuers/import/bundle")
         .synopsis("Take a CA, key included, that was made elsewhere.")
         .description(
-            "No path ever returns the key again. A key that was elsewhere is only as safe as that place was.",
+            "No path ever returns the key again. A key that was elsewhere is only as safe as that place was. What is an issuer already is answered as that one, so that a repeated import changes nothing.",
         )
         .update(import)
 }
 
-async fn import(engine: Arc<Engine>, _request: Request, ask: Import) -> Result<Answer, Fault> {
+async fn import(engine: Arc<Engine>, request: Request, ask: Import) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     let issuer = ca::import_bundle(&ask.pem_bundle, clock::now(), ask.force).map_err(faults::ca)?;
-    let (loaded, warnings) = issuers::add(&engine.store, issuer, ask.issuer_name, KeyPlace::New).await?;
-    engine.changed();
-    let answer = Answer::data(path_issuers::described(&loaded));
-    Ok(warnings.into_iter().fold(answer, Answer::warn))
+    let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
+    let candidate = Candidate { issuer, name, key: KeyPlace::New, mount_point };
+    path_issuers::added(&engine, candidate).await
 }

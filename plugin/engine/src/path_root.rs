@@ -9,7 +9,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::Engine;
 use crate::clock;
 use crate::faults;
-use crate::issuers::{self, KeyPlace};
+use crate::issuers::{self, Candidate, Issuers, KeyPlace};
 use crate::path_issuers;
 use crate::seconds::Bounds;
 
@@ -86,20 +86,21 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("root/generate/internal")
         .synopsis("Make a self-signed CA whose key never leaves the engine.")
         .description(
-            "The answer's certificate is what a Roles Anywhere trust anchor must hold. The first issuer of a mount becomes its default.",
+            "The answer's certificate is what a Roles Anywhere trust anchor must hold. The first issuer of a mount becomes its default, a second one is the next: see rotation. A third is refused until one is disabled or deleted, because an anchor holds two certificates.",
         )
         .update(generate)
 }
 
-async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Result<Answer, Fault> {
+async fn generate(engine: Arc<Engine>, request: Request, ask: Generate) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
-    issuers::check_name(&engine.store, ask.issuer_name.as_deref()).await?;
+    let issuers = Issuers::load(&engine.store).await?;
+    issuers::check_name(&issuers, ask.issuer_name.as_deref())?;
+    issuers.check_room(clock::now(), &request.mount_point)?;
     let profile = CaProfile { subject: ask.ca.subject, key: ask.ca.key, ttl: ask.ttl };
     let issuer = off_thread(move || Issuer::generate_root(&profile, clock::now())).await?;
-    let (loaded, warnings) = issuers::add(&engine.store, issuer, ask.issuer_name, KeyPlace::New).await?;
-    engine.changed();
-    let answer = Answer::data(path_issuers::described(&loaded));
-    Ok(warnings.into_iter().fold(answer, Answer::warn))
+    let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
+    let candidate = Candidate { issuer, name, key: KeyPlace::New, mount_point };
+    path_issuers::added(&engine, candidate).await
 }
 
 /// Runs key-making, which may take a second for RSA, where it holds up no other request.

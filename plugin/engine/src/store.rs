@@ -34,12 +34,29 @@ pub(crate) struct IssuerRecord {
     pub(crate) certificate_pem: String,
     /// Its parents, nearest first.
     pub(crate) chain_pem: Vec<String>,
+    #[serde(default)]
+    pub(crate) state: IssuerState,
+}
+
+/// Whether an issuer may sign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IssuerState {
+    #[default]
+    Enabled,
+    /// It signs nothing and no trust anchor has to hold it.
+    Disabled,
+    /// Its key is gone, or about to go; for everyone but a repair it is not there.
+    Deleted,
 }
 
 /// Which issuer signs when a role names none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IssuersConfig {
     pub(crate) default: Option<String>,
+    /// The one that was the default before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<String>,
 }
 
 /// The engine's view of one mount's storage.
@@ -115,8 +132,17 @@ impl Store {
         Ok(self.storage.put_json(&format!("{ISSUER_PREFIX}{}", record.id), record).await?)
     }
 
+    pub(crate) async fn delete_issuer(&self, id: &str) -> Result<(), Fault> {
+        Ok(self.storage.delete(&format!("{ISSUER_PREFIX}{id}")).await?)
+    }
+
     pub(crate) async fn issuers_config(&self) -> Result<IssuersConfig, Fault> {
-        Ok(self.storage.get_json(ISSUERS_CONFIG).await?.unwrap_or_default())
+        Ok(self.written_issuers_config().await?.unwrap_or_default())
+    }
+
+    /// `None` as long as no issuer was ever the default.
+    pub(crate) async fn written_issuers_config(&self) -> Result<Option<IssuersConfig>, Fault> {
+        Ok(self.storage.get_json(ISSUERS_CONFIG).await?)
     }
 
     pub(crate) async fn put_issuers_config(&self, config: &IssuersConfig) -> Result<(), Fault> {
@@ -135,5 +161,9 @@ impl Store {
 
     pub(crate) async fn put_key(&self, id: &str, key: &ca::Secret) -> Result<(), Fault> {
         Ok(self.storage.put_sealed(&format!("{KEY_PREFIX}{id}"), key.expose().to_vec()).await?)
+    }
+
+    pub(crate) async fn delete_key(&self, id: &str) -> Result<(), Fault> {
+        Ok(self.storage.delete(&format!("{KEY_PREFIX}{id}")).await?)
     }
 }

@@ -101,6 +101,11 @@ impl<B: Backend> Probe<B> {
         self.ask(Operation::Delete, path, Map::new()).await
     }
 
+    /// DELETE with a query.
+    pub async fn delete_with(&self, path: &str, query: Value) -> Reply {
+        self.ask(Operation::Delete, path, object(query)).await
+    }
+
     /// PATCH with a JSON merge patch.
     pub async fn patch(&self, path: &str, body: Value) -> Reply {
         self.ask(Operation::Patch, path, object(body)).await

@@ -1,0 +1,326 @@
+//! Where each issuer stands while one CA takes over from another, what trust anchors must hold meanwhile, and what comes next.
+//!
+//! ```text
+//! make or import ──▶ next ── config/issuers default=… ──▶ current ── the same, with another one ──▶ previous ── disabled=true ──▶ disabled
+//! ```
+//!
+//! The first issuer of a mount is current at once. Next, current and previous sign for the roles that name them, so that all of
+//! them stand in `trust-bundle`, and AWS bounds how many there are.
+
+use std::fmt;
+
+use time::OffsetDateTime;
+use vault_backend::Fault;
+
+use crate::clock::rfc3339;
+use crate::issuers::{Issuers, Loaded};
+use crate::store::IssuerState;
+
+/// Certificates of one trust anchor: a quota of AWS that cannot be raised
+/// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/quotas.html>).
+const MOST_IN_BUNDLE: usize = 2;
+
+/// Where an issuer stands. The first three sign, and are what trust anchors hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// The default: it signs for every role that names no issuer.
+    Current,
+    /// Not the default, and never was before the current one.
+    Next,
+    /// The default before the current one.
+    Previous,
+    Disabled,
+    Expired,
+}
+
+impl Standing {
+    fn signs(self) -> bool {
+        matches!(self, Self::Current | Self::Next | Self::Previous)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Current => "current",
+            Self::Next => "next",
+            Self::Previous => "previous",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+        })
+    }
+}
+
+impl Issuers {
+    /// Where `loaded` stands at `now`.
+    pub(crate) fn standing(&self, loaded: &Loaded, now: OffsetDateTime) -> Standing {
+        let id = loaded.record.id.as_str();
+        if loaded.record.state != IssuerState::Enabled {
+            Standing::Disabled
+        } else if loaded.issuer.not_after() <= now {
+            Standing::Expired
+        } else if self.is_default(id) {
+            Standing::Current
+        } else if self.previous.as_deref() == Some(id) {
+            Standing::Previous
+        } else {
+            Standing::Next
+        }
+    }
+
+    /// The issuers that a trust anchor must hold at `now`, the current one first.
+    pub(crate) fn bundle(&self, now: OffsetDateTime) -> Vec<&Loaded> {
+        let standing = |loaded: &&Loaded| (self.standing(loaded, now), loaded.issuer.not_before());
+        let mut found: Vec<&Loaded> = self.all.iter().filter(|loaded| standing(loaded).0.signs()).collect();
+        found.sort_by_key(standing);
+        found
+    }
+
+    /// Refuses another enabled issuer where trust anchors have no room for it.
+    pub(crate) fn check_room(&self, now: OffsetDateTime, mount_point: &str) -> Result<(), Fault> {
+        let bundle = self.bundle(now);
+        if bundle.len() < MOST_IN_BUNDLE { Ok(()) } else { Err(self.crowded(&bundle, now, mount_point)) }
+    }
+
+    /// The certificates that a trust anchor must hold, in PEM; more than it can hold are a fault.
+    pub(crate) fn trust_bundle(&self, now: OffsetDateTime, mount_point: &str) -> Result<String, Fault> {
+        let bundle = self.bundle(now);
+        if bundle.len() > MOST_IN_BUNDLE {
+            return Err(self.crowded(&bundle, now, mount_point));
+        }
+        Ok(bundle.iter().map(|loaded| loaded.record.certificate_pem.as_str()).collect())
+    }
+
+    fn crowded(&self, bundle: &[&Loaded], now: OffsetDateTime, mount_point: &str) -> Fault {
+        let named: Vec<String> = bundle
+            .iter()
+            .map(|loaded| format!("{:?} ({})", loaded.record.label(), self.standing(loaded, now)))
+            .collect();
+        let dispensable = bundle.iter().rev().find(|loaded| !self.is_default(&loaded.record.id));
+        let label = dispensable.map_or("<issuer>", |loaded| loaded.record.label());
+        Fault::operator(format!(
+            "the issuers {} are enabled, and a trust anchor holds at most {MOST_IN_BUNDLE} certificates; retire one first: vault write {mount_point}issuer/{label} disabled=true",
+            named.join(" and ")
+        ))
+    }
+}
+
+/// How far a mount is on the way from one CA to another.
+#[derive(Debug)]
+pub(crate) enum Rotation<'a> {
+    /// No issuer signs for roles that name none.
+    NoCurrent(Vec<&'a Loaded>),
+    /// One issuer is current, and there is no other one.
+    Steady(&'a Loaded),
+    /// The same, and it nears its end.
+    Due(&'a Loaded),
+    /// Another issuer is ready.
+    Prepared { current: &'a Loaded, next: &'a Loaded },
+    /// The roles follow a new issuer, and the old one still signs for those that name it.
+    Switched { current: &'a Loaded, previous: &'a Loaded },
+}
+
+impl<'a> Rotation<'a> {
+    /// How far `issuers` are at `now`. Of issuers beyond the two that an anchor holds nothing is said here.
+    pub(crate) fn of(issuers: &'a Issuers, now: OffsetDateTime) -> Self {
+        let bundle = issuers.bundle(now);
+        match bundle.as_slice() {
+            [first, ..] if issuers.standing(first, now) != Standing::Current => Self::NoCurrent(bundle),
+            [] => Self::NoCurrent(bundle),
+            [current] if current.issuer.expiry_warning(now).is_some() => Self::Due(current),
+            [current] => Self::Steady(current),
+            [current, other, ..] if issuers.standing(other, now) == Standing::Next => {
+                Self::Prepared { current, next: other }
+            }
+            [current, other, ..] => Self::Switched { current, previous: other },
+        }
+    }
+
+    /// One word for scripts.
+    pub(crate) fn state(&self) -> &'static str {
+        match self {
+            Self::NoCurrent(_) => "no current issuer",
+            Self::Steady(_) => "steady",
+            Self::Due(_) => "due",
+            Self::Prepared { .. } => "prepared",
+            Self::Switched { .. } => "switched",
+        }
+    }
+
+    pub(crate) fn current(&self) -> Option<&'a Loaded> {
+        match self {
+            Self::NoCurrent(_) => None,
+            Self::Steady(current)
+            | Self::Due(current)
+            | Self::Prepared { current, .. }
+            | Self::Switched { current, .. } => Some(current),
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<&'a Loaded> {
+        match self {
+            Self::Prepared { next, .. } => Some(next),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn previous(&self) -> Option<&'a Loaded> {
+        match self {
+            Self::Switched { previous, .. } => Some(previous),
+            _ => None,
+        }
+    }
+
+    /// What is to be done, and the command that does it.
+    pub(crate) fn next_step(&self, mount_point: &str) -> String {
+        match self {
+            Self::NoCurrent(ready) => match ready.first() {
+                None => format!("make or import an issuer: {}", make(mount_point)),
+                Some(ready) => switch("let trust anchors hold trust_bundle", ready, mount_point),
+            },
+            Self::Steady(current) => format!(
+                "nothing until {:?} nears its end at {}; then make or import the next issuer: {}",
+                current.record.label(),
+                rfc3339(current.issuer.not_after()),
+                make(mount_point)
+            ),
+            Self::Due(_) => format!("make or import the next issuer: {}", make(mount_point)),
+            Self::Prepared { next, .. } => {
+                switch("let every trust anchor hold trust_bundle", next, mount_point)
+            }
+            Self::Switched { previous, .. } => format!(
+                "retire the previous issuer: vault write {mount_point}issuer/{} disabled=true, then let every trust anchor hold trust_bundle",
+                previous.record.label()
+            ),
+        }
+    }
+}
+
+fn make(mount_point: &str) -> String {
+    format!("vault write {mount_point}root/generate/internal common_name=<name> issuer_name=<name>")
+}
+
+fn switch(first: &str, to: &Loaded, mount_point: &str) -> String {
+    format!("{first}, then switch: vault write {mount_point}config/issuers default={}", to.record.label())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ca::{CaProfile, Issuer, KeySpec, Subject};
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::store::IssuerRecord;
+
+    const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
+
+    fn issuer(name: &str, days: u64) -> Loaded {
+        let subject = Subject { common_name: Some(name.to_owned()), ..Subject::default() };
+        let profile = CaProfile { subject, key: KeySpec::EcP256, ttl: Duration::from_hours(24 * days) };
+        let issuer = Issuer::generate_root(&profile, NOW).unwrap();
+        let record = IssuerRecord {
+            id: format!("id of {name}"),
+            name: Some(name.to_owned()),
+            key_id: "key".to_owned(),
+            certificate_pem: issuer.certificate_pem(),
+            chain_pem: Vec::new(),
+            state: IssuerState::Enabled,
+        };
+        Loaded { record, issuer }
+    }
+
+    fn issuers(names: &[&str], default: Option<&str>, previous: Option<&str>) -> Issuers {
+        let id = |name: &str| format!("id of {name}");
+        Issuers {
+            all: names.iter().map(|name| issuer(name, 90)).collect(),
+            default: default.map(id),
+            previous: previous.map(id),
+        }
+    }
+
+    fn labels<'a>(bundle: &[&'a Loaded]) -> Vec<&'a str> {
+        bundle.iter().map(|loaded| loaded.record.label()).collect()
+    }
+
+    #[test]
+    fn the_bundle_holds_the_current_issuer_first_and_then_the_other_one() {
+        let issuers = issuers(&["a", "b"], Some("b"), Some("a"));
+
+        assert_eq!(labels(&issuers.bundle(NOW)), ["b", "a"]);
+    }
+
+    #[test]
+    fn neither_a_disabled_nor_an_expired_issuer_is_in_the_bundle() {
+        let mut issuers = issuers(&["a", "b", "c"], Some("a"), None);
+        issuers.all[1].record.state = IssuerState::Disabled;
+        issuers.all[2] = issuer("c", 1);
+
+        assert_eq!(labels(&issuers.bundle(NOW + time::Duration::days(2))), ["a"]);
+        assert_eq!(labels(&issuers.bundle(NOW)), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_third_issuer_is_refused_with_both_named_and_the_one_to_retire() {
+        let issuers = issuers(&["a", "b"], Some("b"), Some("a"));
+
+        let error = issuers.check_room(NOW, "iamra/").unwrap_err().to_string();
+
+        assert_eq!(
+            error,
+            "the issuers \"b\" (current) and \"a\" (previous) are enabled, and a trust anchor holds at most 2 certificates; retire one first: vault write iamra/issuer/a disabled=true"
+        );
+    }
+
+    #[test]
+    fn three_enabled_issuers_of_an_older_version_are_no_bundle() {
+        let issuers = issuers(&["a", "b", "c"], Some("a"), None);
+
+        assert!(issuers.trust_bundle(NOW, "iamra/").unwrap_err().to_string().contains("at most 2"));
+    }
+
+    #[test]
+    fn each_stage_of_a_rotation_names_its_next_step() {
+        for (names, default, previous, state, step) in [
+            (&[] as &[&str], None, None, "no current issuer", "root/generate/internal"),
+            (&["a"], None, None, "no current issuer", "config/issuers default=a"),
+            (&["a"], Some("a"), None, "steady", "nothing until \"a\" nears its end at 2026-04-02T"),
+            (&["a", "b"], Some("a"), None, "prepared", "config/issuers default=b"),
+            (&["a", "b"], Some("b"), Some("a"), "switched", "issuer/a disabled=true"),
+        ] {
+            let issuers = issuers(names, default, previous);
+
+            let rotation = Rotation::of(&issuers, NOW);
+
+            assert_eq!(rotation.state(), state, "{names:?}");
+            assert!(rotation.next_step("iamra/").contains(step), "{}", rotation.next_step("iamra/"));
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_nears_its_end_is_due_for_the_next_one() {
+        let issuers = issuers(&["a"], Some("a"), None);
+
+        let rotation = Rotation::of(&issuers, NOW + time::Duration::days(61));
+
+        assert_eq!(rotation.state(), "due");
+        assert!(
+            rotation
+                .next_step("iamra/")
+                .starts_with("make or import the next issuer: vault write iamra/root")
+        );
+    }
+
+    #[test]
+    fn an_expired_current_issuer_hands_over_to_the_one_that_is_ready() {
+        let mut issuers = issuers(&["a", "b"], Some("a"), None);
+        issuers.all[0] = issuer("a", 1);
+
+        let rotation = Rotation::of(&issuers, NOW + time::Duration::days(2));
+
+        assert_eq!(rotation.state(), "no current issuer");
+        assert!(rotation.current().is_none());
+        assert!(rotation.next_step("iamra/").ends_with("config/issuers default=b"));
+    }
+}
