@@ -1,11 +1,12 @@
 //! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
 //! write is refused, the scripts of `vault-config/`, the Agents that run its configuration files, clusters for pods to log in
-//! from, and users for whom a name is enough.
+//! from, users for whom a name is enough, and readers that do not stop.
 //!
 //! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
 
 pub mod host;
 pub mod kubernetes;
+pub mod load;
 pub mod paper;
 mod refusal;
 mod script;

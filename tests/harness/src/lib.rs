@@ -11,6 +11,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
 
+mod anchor;
 mod api;
 mod audit;
 mod aws;

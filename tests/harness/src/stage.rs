@@ -3,6 +3,7 @@
 use aws_emulator::{Emulator, Options, State};
 use serde_json::{Value, json};
 
+use crate::anchor;
 use crate::aws::admin;
 use crate::binaries::PLUGIN;
 use crate::sts::{self, CallerIdentity, Credentials, StsError};
@@ -85,6 +86,16 @@ impl Stage {
         self.admin("PUT", "state", Some(state)).await;
     }
 
+    /// What a mount says that trust anchors must hold, as anyone may read it.
+    pub async fn trust_bundle(&self, mount: &str) -> String {
+        self.root().without_token().read(&format!("{mount}/trust-bundle")).await.ok().text
+    }
+
+    /// Has the anchor's owner put these certificates into it, through AWS's own API and under its bounds.
+    pub async fn update_anchor(&self, certificates_pem: &str) -> Result<(), StsError> {
+        anchor::update(self.aws.url(), REGION, id_of(TRUST_ANCHOR_ARN), certificates_pem).await
+    }
+
     /// Turns some of the AWS's knobs: latency, throttling, answers it should not give.
     pub async fn knobs(&self, knobs: Value) {
         self.admin("PUT", "knobs", Some(knobs)).await;
@@ -141,7 +152,7 @@ fn state() -> State {
             "duration_seconds": 3600, "accept_role_session_name": false, "attribute_mappings": null,
             "session_policy": null }],
         "roles": [{ "name": "demo", "path": "/", "max_session_duration": 43_200, "trust_policy": trust_policy }],
-        "management_keys": [],
+        "management_keys": [{ "access_key_id": anchor::KEY_ID, "secret_access_key": anchor::SECRET_KEY }],
     });
     serde_json::from_value(state).expect("the emulator's state takes this shape")
 }

@@ -89,44 +89,66 @@ pub async fn caller_identity(
     credentials: &Credentials,
 ) -> Result<CallerIdentity, StsError> {
     let url = format!("{}/", endpoint.trim_end_matches('/'));
-    let request = signed(&url, region, credentials, now())?;
-    let request = reqwest::Request::try_from(request)?;
+    let call = Call {
+        method: "POST",
+        url: &url,
+        content_type: CONTENT_TYPE,
+        body: FORM,
+        service: "sts",
+        region,
+        now: now(),
+    };
+    let request = reqwest::Request::try_from(call.signed(credentials)?)?;
     let response = client(ca_pem)?.execute(request).await?;
     let status = response.status().as_u16();
     let body = response.text().await?;
     read(&body).filter(|_| status == 200).ok_or(StsError::Refused { status, body })
 }
 
-fn signed(
-    url: &str,
-    region: &str,
-    credentials: &Credentials,
-    now: SystemTime,
-) -> Result<http::Request<String>, StsError> {
-    let cannot = |error: &dyn fmt::Display| StsError::Signing(error.to_string());
-    let mut request = http::Request::post(url)
-        .header("content-type", CONTENT_TYPE)
-        .body(FORM.to_owned())
-        .map_err(|error| cannot(&error))?;
-    let identity = credentials.keys().into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("sts")
-        .time(now)
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|error| cannot(&error))?
-        .into();
-    let headers = [("content-type", CONTENT_TYPE)].into_iter();
-    let signable = SignableRequest::new("POST", url, headers, SignableBody::Bytes(FORM.as_bytes()))
-        .map_err(|error| cannot(&error))?;
-    let (instructions, _) = sign(signable, &params).map_err(|error| cannot(&error))?.into_parts();
-    instructions.apply_to_request_http1x(&mut request);
-    Ok(request)
+/// A call that `aws-sigv4` is to sign.
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) content_type: &'a str,
+    pub(crate) body: &'a str,
+    /// The signing name: `sts`, `rolesanywhere`.
+    pub(crate) service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) now: SystemTime,
 }
 
-fn client(ca_pem: Option<&str>) -> Result<Client, StsError> {
+impl Call<'_> {
+    /// The call as a signed request.
+    pub(crate) fn signed(&self, credentials: &Credentials) -> Result<http::Request<String>, StsError> {
+        let cannot = |error: &dyn fmt::Display| StsError::Signing(error.to_string());
+        let mut request = http::Request::builder()
+            .method(self.method)
+            .uri(self.url)
+            .header("content-type", self.content_type)
+            .body(self.body.to_owned())
+            .map_err(|error| cannot(&error))?;
+        let identity = credentials.keys().into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.region)
+            .name(self.service)
+            .time(self.now)
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| cannot(&error))?
+            .into();
+        let headers = [("content-type", self.content_type)].into_iter();
+        let body = SignableBody::Bytes(self.body.as_bytes());
+        let signable = SignableRequest::new(self.method, self.url, headers, body);
+        let (instructions, _) = sign(signable.map_err(|error| cannot(&error))?, &params)
+            .map_err(|error| cannot(&error))?
+            .into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+}
+
+pub(crate) fn client(ca_pem: Option<&str>) -> Result<Client, StsError> {
     let certificates = ca_pem.map(|pem| Certificate::from_pem(pem.as_bytes())).transpose()?;
     Ok(Client::builder().no_proxy().tls_certs_only(certificates).build()?)
 }
@@ -143,7 +165,7 @@ fn read(xml: &str) -> Option<CallerIdentity> {
     clippy::disallowed_methods,
     reason = "a signature is dated by the real clock; nothing here is a plugin's"
 )]
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
@@ -186,7 +208,10 @@ mod tests {
             session_token: Some("t".into()),
         };
 
-        let request = signed("http://127.0.0.1:1/", "eu-central-1", &keys, SystemTime::UNIX_EPOCH).unwrap();
+        let (url, content_type) = ("http://127.0.0.1:1/", CONTENT_TYPE);
+        let (region, now) = ("eu-central-1", SystemTime::UNIX_EPOCH);
+        let call = Call { method: "POST", url, content_type, body: FORM, service: "sts", region, now };
+        let request = call.signed(&keys).unwrap();
 
         let header = request.headers()["authorization"].to_str().unwrap();
         assert!(header.contains("Credential=ASIA1/19700101/eu-central-1/sts/aws4_request"), "{header}");
