@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tracing::Instrument as _;
 use vault_backend::{Backend, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 
+use crate::anchors::{self, Anchors};
 use crate::metrics::Metrics;
 use crate::sharing::{self, Service};
 use crate::snapshot::{Snapshot, Snapshots};
@@ -15,7 +16,7 @@ use crate::store::{self, Store};
 use crate::{
     issuers, path_ca, path_clusters, path_config, path_config_issuers, path_container, path_creds,
     path_intermediate, path_issuers, path_issuers_import, path_metrics, path_preview, path_roles, path_root,
-    path_rotation,
+    path_rotation, path_trust_anchor_sync, path_trust_anchors,
 };
 
 /// One mount of the engine.
@@ -24,6 +25,7 @@ pub struct Engine {
     snapshots: Snapshots,
     pub(crate) sessions: Service,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) anchors: Anchors,
     /// A performance standby must forward what takes a lease or a session, or N nodes would breach AWS's quota N times.
     standby: AtomicBool,
     closing: watch::Sender<bool>,
@@ -42,6 +44,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             snapshots: Snapshots::new(),
             sessions: sharing::service(),
             metrics: Arc::default(),
+            anchors: Anchors::new(),
             standby: AtomicBool::new(false),
             closing: watch::Sender::new(false),
         }
@@ -70,6 +73,9 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             path_container::route(),
             path_preview::route(),
             path_metrics::route(),
+            path_trust_anchors::list_route(),
+            path_trust_anchor_sync::route(),
+            path_trust_anchors::route(),
         ]
     }
 
@@ -96,6 +102,14 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         }
         let _lock = self.store.lock().await;
         issuers::repair(&self.store).await
+    }
+
+    /// What is looked after here is AWS's side; each mount's turn comes each minute, and once more when it is taken away.
+    async fn tick(self: Arc<Self>, mount: Mount) -> Result<(), Fault> {
+        if self.standby.load(Ordering::Relaxed) || mount.system.tainted().await? {
+            return Ok(());
+        }
+        self.until_closed(anchors::keep_in_step(&self, "<mount>/")).await
     }
 
     fn invalidate(&self, key: &str) {

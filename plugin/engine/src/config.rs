@@ -25,6 +25,12 @@ const MASK: &str = "redacted";
 pub(crate) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint: Option<Url>,
+    /// Of STS, for what the engine asks of AWS itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sts_endpoint: Option<Url>,
+    /// The same of IAM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iam_endpoint: Option<Url>,
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_ca_pem: Option<String>,
     use_fips: bool,
@@ -55,6 +61,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             endpoint: None,
+            sts_endpoint: None,
+            iam_endpoint: None,
             endpoint_ca_pem: None,
             use_fips: false,
             use_dualstack: false,
@@ -80,6 +88,8 @@ impl Config {
         let stored_proxy = stored.and_then(|config| config.proxy_url.as_ref());
         let config = Self {
             endpoint: values.parse("endpoint")?,
+            sts_endpoint: values.parse("sts_endpoint")?,
+            iam_endpoint: values.parse("iam_endpoint")?,
             endpoint_ca_pem: values.pem("endpoint_ca_pem")?,
             use_fips: values.bool("use_fips")?.unwrap_or(usual.use_fips),
             use_dualstack: values.bool("use_dualstack")?.unwrap_or(usual.use_dualstack),
@@ -103,6 +113,8 @@ impl Config {
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             endpoint: self.endpoint.clone(),
+            sts_endpoint: self.sts_endpoint.clone(),
+            iam_endpoint: self.iam_endpoint.clone(),
             endpoint_ca_pem: self.endpoint_ca_pem.clone(),
             use_fips: self.use_fips,
             use_dualstack: self.use_dualstack,
@@ -110,7 +122,6 @@ impl Config {
             connect_timeout: Duration::from_secs(self.connect_timeout),
             request_timeout: Duration::from_secs(self.request_timeout),
             max_retries: self.max_retries,
-            ..Settings::default()
         }
     }
 
@@ -130,12 +141,15 @@ impl Config {
         Duration::from_secs(self.connect_timeout + self.request_timeout) + FOR_THE_LEAF
     }
 
-    /// Whether sessions that were made under `other` are those that this config makes: only bounds differ. So an operator who
+    /// Whether sessions that were made under `other` are those that this config makes: only bounds differ, or where the engine asks on
+    /// its own account. So an operator who
     /// raises the rate while a fleet starts does not empty the cache.
     pub(crate) fn makes_the_same_as(&self, other: &Self) -> bool {
         let Self { connect_timeout, request_timeout, max_retries, .. } = *other;
         let Self { rate_limit, rate_burst, max_cached_sessions, .. } = *other;
         let bounded = Self {
+            sts_endpoint: other.sts_endpoint.clone(),
+            iam_endpoint: other.iam_endpoint.clone(),
             connect_timeout,
             request_timeout,
             max_retries,

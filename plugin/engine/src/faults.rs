@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolesanywhere::{ClientError, Error, IdentityError, Move};
+use rolesanywhere::{CallError, ClientError, Error, IdentityError, Move};
 use vault_backend::{Blame, Fault};
 
 /// A fault of the certificate authority.
@@ -30,6 +30,20 @@ pub(crate) fn identity(error: IdentityError) -> Fault {
 /// A CreateSession that gave no session.
 pub(crate) fn create_session(error: &Error) -> Fault {
     match error {
+        Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
+        Error::Local(_) => match error.whose_move() {
+            Move::Developer => Fault::bug(error),
+            _ => Fault::operator(error.to_string()),
+        },
+        Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),
+        Error::Unavailable { .. } => Fault::later(error.to_string()).named("AwsUnavailable"),
+        Error::BadAnswer { .. } => Fault::later(error.to_string()).named("AwsBadAnswer"),
+    }
+}
+
+/// A call of the engine's own that AWS did not answer as hoped. Where a permission is missing, the text names it.
+pub(crate) fn call(error: &CallError) -> Fault {
+    match &*error.cause {
         Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
         Error::Local(_) => match error.whose_move() {
             Move::Developer => Fault::bug(error),

@@ -19,6 +19,8 @@
 //! `session.rs`, which it shares with `path_container.rs`. Every path has a
 //! file of its own: what may be asked, what happens, help.
 
+mod anchor_plan;
+mod anchors;
 mod arn_guard;
 mod backend;
 mod caller;
@@ -31,6 +33,8 @@ mod faults;
 mod fitting;
 mod issuers;
 mod lifetime;
+mod managed_anchor;
+mod management;
 mod metrics;
 mod mint;
 mod path_ca;
@@ -47,6 +51,8 @@ mod path_preview;
 mod path_roles;
 mod path_root;
 mod path_rotation;
+mod path_trust_anchor_sync;
+mod path_trust_anchors;
 mod place;
 mod reference;
 mod role;

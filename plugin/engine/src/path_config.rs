@@ -17,7 +17,9 @@ impl Ask for Write {
         Field::string("endpoint", "URL of the Roles Anywhere endpoint, in place of the region's own; http only to loopback")
         // A user may have put a password into it, which is refused and must not be quoted.
         .sensitive(),
-        Field::pem("endpoint_ca_pem", "further certificate authorities, PEM, to trust for the endpoint"),
+        Field::string("sts_endpoint", "URL of the STS endpoint that check and revoke ask, in place of the region's own; http only to loopback").sensitive(),
+        Field::string("iam_endpoint", "URL of the IAM endpoint that check and revoke ask, in place of the partition's own; http only to loopback").sensitive(),
+        Field::pem("endpoint_ca_pem", "further certificate authorities, PEM, to trust for the endpoints"),
         Field::bool("use_fips", "use the FIPS endpoint; only some regions have one").default_text("false"),
         Field::bool("use_dualstack", "use the dual-stack (IPv4 and IPv6) endpoint").default_text("false"),
         Field::string("proxy_url", "HTTP proxy; default: the HTTPS_PROXY and NO_PROXY of Vault's environment. A password is masked on read")

@@ -7,19 +7,27 @@ use serde_json::{Map, Value};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
+use crate::anchors;
 use crate::clock;
 use crate::issuers::{Issuers, Loaded, Standing};
 use crate::role::DEFAULT_ISSUER;
 use crate::store::IssuersConfig;
 
 /// The default issuer.
-struct Write(String);
+struct Write {
+    default: String,
+    force: bool,
+}
 
 impl Ask for Write {
-    const FIELDS: &'static [Field] = &[Field::string("default", "id or name of the issuer").required()];
+    const FIELDS: &'static [Field] = &[
+        Field::string("default", "id or name of the issuer").required(),
+        Field::bool("force", "do not ask the trust anchors that the engine looks after whether they hold it")
+            .default_text("false"),
+    ];
 
     fn take(values: &Values) -> Result<Self, Fault> {
-        values.text("default").map(Self)
+        Ok(Self { default: values.text("default")?, force: values.bool("force")?.unwrap_or(false) })
     }
 }
 
@@ -27,7 +35,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("config/issuers")
         .synopsis("Which issuer signs when a role names none.")
         .description(
-            "A write is the switch of a rotation: every trust anchor must hold the new issuer before (see trust-bundle and rotation). Roles that follow the default get new sessions, made with the new issuer; those handed out stay valid at AWS. The issuer that was the default before goes on signing for roles that name it, and stays in trust-bundle until it is disabled or deleted.",
+            "A write is the switch of a rotation: every trust anchor must hold the new issuer before (see trust-bundle and rotation); those under trust-anchors with a management_role_arn are asked, unless `force` is given. Roles that follow the default get new sessions, made with the new issuer; those handed out stay valid at AWS. The issuer that was the default before goes on signing for roles that name it, and stays in trust-bundle until it is disabled or deleted.",
         )
         .read(read)
         .update(write)
@@ -42,11 +50,14 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
 }
 
 async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
+    if !ask.force {
+        check_held(&engine, &ask.default, &request.mount_point).await?;
+    }
     let _lock = engine.store.lock().await;
     let issuers = Issuers::load(&engine.store).await?;
     let found = issuers
-        .find(&ask.0)
-        .ok_or_else(|| Fault::caller(format!("default: there is no issuer {:?}", ask.0)))?;
+        .find(&ask.default)
+        .ok_or_else(|| Fault::caller(format!("default: there is no issuer {:?}", ask.default)))?;
     let id = found.record.id.as_str();
     if issuers.is_default(id) {
         return Ok(answer(Some(id)));
@@ -57,6 +68,15 @@ async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answ
     let before = issuers.default.as_deref().unwrap_or_default();
     engine.default_issuer_changed(before, followers);
     Ok(switched(&issuers, found, &request.mount_point))
+}
+
+/// Asks the trust anchors, before the lock: AWS may take its time.
+async fn check_held(engine: &Arc<Engine>, reference: &str, mount_point: &str) -> Result<(), Fault> {
+    let snapshot = engine.snapshot().await?;
+    match snapshot.issuers.find(reference).filter(|found| !snapshot.issuers.is_default(&found.record.id)) {
+        Some(next) => engine.until_closed(anchors::require_held(engine, next, mount_point)).await,
+        None => Ok(()),
+    }
 }
 
 /// Refuses a default that could sign nothing.

@@ -24,6 +24,7 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
         counts: engine.sessions.counts(),
         limits: snapshot.config.limits(),
         issuers: &snapshot.issuers,
+        anchors: engine.anchors.in_step(&snapshot.issuers),
     };
     let text = metrics::text(&engine.metrics, &standing).map_err(Fault::bug)?;
     Ok(Answer::raw(Raw::ok(CONTENT_TYPE, text).no_store()))

@@ -16,7 +16,7 @@ const LONGEST_SESSION_NAME: usize = 64;
 /// Longest part of a refused text that an error repeats.
 const LONGEST_QUOTE: usize = 80;
 /// The subject O of the identity with which the engine itself calls AWS: no role may make certificates for it.
-const MANAGEMENT: &str = "iamra-management";
+pub(crate) const MANAGEMENT: &str = "iamra-management";
 
 /// A field of a role that ends up at AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

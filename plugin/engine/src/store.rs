@@ -4,6 +4,7 @@
 //! order: key, issuer, pointer last. A crash between two puts leaves something unused, never something broken; see
 //! `issuers::repair`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use vault_backend::{Fault, Storage};
 
 use crate::clusters::Cluster;
 use crate::config::Config;
+use crate::managed_anchor::ManagedAnchor;
 use crate::role::Role;
 
 pub(crate) const CONFIG: &str = "config";
@@ -19,6 +21,9 @@ pub(crate) const ISSUERS_CONFIG: &str = "config/issuers";
 pub(crate) const ISSUER_PREFIX: &str = "issuer/";
 pub(crate) const ROLE_PREFIX: &str = "role/";
 pub(crate) const CLUSTER_PREFIX: &str = "cluster/";
+/// SHA-256 sums of the certificates that were put into an anchor.
+const ANCHOR_CERTIFICATES_PREFIX: &str = "trust-anchor-certificates/";
+const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
 /// Seal-wrapped: private keys of issuers and of pending signing requests.
 pub(crate) const KEY_PREFIX: &str = "key/";
 
@@ -118,6 +123,42 @@ impl Store {
 
     pub(crate) async fn cluster_names(&self) -> Result<Vec<String>, Fault> {
         Ok(self.storage.list(CLUSTER_PREFIX).await?)
+    }
+
+    pub(crate) async fn managed_anchor(&self, name: &str) -> Result<Option<ManagedAnchor>, Fault> {
+        Ok(self.storage.get_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}")).await?)
+    }
+
+    /// All of them with the operator's names, by name.
+    pub(crate) async fn managed_anchors(&self) -> Result<Vec<(String, ManagedAnchor)>, Fault> {
+        let mut anchors = Vec::new();
+        for name in self.storage.list(MANAGED_ANCHOR_PREFIX).await? {
+            if let Some(anchor) = self.managed_anchor(&name).await? {
+                anchors.push((name, anchor));
+            }
+        }
+        Ok(anchors)
+    }
+
+    pub(crate) async fn put_managed_anchor(&self, name: &str, anchor: &ManagedAnchor) -> Result<(), Fault> {
+        Ok(self.storage.put_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}"), anchor).await?)
+    }
+
+    pub(crate) async fn delete_managed_anchor(&self, name: &str) -> Result<(), Fault> {
+        Ok(self.storage.delete(&format!("{MANAGED_ANCHOR_PREFIX}{name}")).await?)
+    }
+
+    pub(crate) async fn anchor_certificates(&self, name: &str) -> Result<BTreeSet<String>, Fault> {
+        let key = format!("{ANCHOR_CERTIFICATES_PREFIX}{name}");
+        Ok(self.storage.get_json(&key).await?.unwrap_or_default())
+    }
+
+    pub(crate) async fn put_anchor_certificates(
+        &self,
+        name: &str,
+        sums: &BTreeSet<String>,
+    ) -> Result<(), Fault> {
+        Ok(self.storage.put_json(&format!("{ANCHOR_CERTIFICATES_PREFIX}{name}"), sums).await?)
     }
 
     pub(crate) async fn issuer_ids(&self) -> Result<Vec<String>, Fault> {

@@ -77,6 +77,15 @@ impl Fault {
         Fault { name: Some(name.into().into_boxed_str()), ..self }
     }
 
+    /// The same fault with what it is about in front: `<place>: <text>`. One that only Vault or the log reads stays as it is.
+    #[must_use]
+    pub fn within(self, place: impl Display) -> Fault {
+        match self.blame {
+            Blame::ReadOnly | Blame::Bug => self,
+            _ => Fault { text: format!("{place}: {}", self.text).into_boxed_str(), ..self },
+        }
+    }
+
     /// [`Blame::ReadOnly`], in Vault's exact words.
     #[must_use]
     pub fn read_only() -> Fault {

@@ -18,6 +18,7 @@ mod aws;
 pub mod binaries;
 mod cli;
 mod log;
+mod management;
 mod ports;
 mod processes;
 mod raft;
@@ -32,10 +33,14 @@ pub use audit::AuditDevice;
 pub use aws::admin;
 pub use cli::CliRun;
 pub use log::LogLine;
+pub use management::{
+    CHECK_ROLE_ARN, MANAGEMENT_PROFILE_ARN, MANAGEMENT_ROLE_ARN, REVOCATION_ROLE_ARN, add_management,
+    managed_anchor,
+};
 pub use ports::free_pair;
 pub use processes::{has_ended, kill, running_from, sockets_of, terminate};
 pub use raft::RaftCluster;
 pub use settings::{Member, Settings, Storage, TlsListener};
-pub use stage::{ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN};
+pub use stage::{ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, account};
 pub use vault::{Plugin, Vault, sha256_of};
 pub use wait::until;

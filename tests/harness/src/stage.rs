@@ -137,13 +137,18 @@ impl Stage {
 }
 
 fn state() -> State {
+    serde_json::from_value(account()).expect("the emulator's state takes this shape")
+}
+
+/// An account with the profile, the role and no trust anchor, as an emulator's state.
+pub fn account() -> Value {
     let trust_policy = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": { "Service": "rolesanywhere.amazonaws.com" },
         "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
         "Condition": { "ArnEquals": { "aws:SourceArn": TRUST_ANCHOR_ARN } },
     }]});
-    let state = json!({
+    json!({
         "account": ACCOUNT,
         "region": REGION,
         "trust_anchors": [],
@@ -153,8 +158,7 @@ fn state() -> State {
             "session_policy": null }],
         "roles": [{ "name": "demo", "path": "/", "max_session_duration": 43_200, "trust_policy": trust_policy }],
         "management_keys": [{ "access_key_id": anchor::KEY_ID, "secret_access_key": anchor::SECRET_KEY }],
-    });
-    serde_json::from_value(state).expect("the emulator's state takes this shape")
+    })
 }
 
 fn id_of(arn: &str) -> &str {

@@ -1,5 +1,6 @@
 //! The text that Prometheus reads: every metric with its name and its help.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::encoding::text::encode;
@@ -22,16 +23,19 @@ pub(crate) struct Standing<'a> {
     pub(crate) counts: Counts,
     pub(crate) limits: Limits,
     pub(crate) issuers: &'a Issuers,
+    /// Whether each trust anchor that is looked after was in step when it was last looked at, by its name here.
+    pub(crate) anchors: BTreeMap<String, bool>,
 }
 
 /// All metrics of a mount.
 pub(crate) fn text(metrics: &Metrics, standing: &Standing<'_>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("iamra");
-    let Standing { counts, limits, issuers } = standing;
+    let Standing { counts, limits, issuers, anchors } = standing;
     register_answers(&mut registry, counts);
     register_calls(&mut registry, metrics, counts);
     register_queue(&mut registry, counts, *limits);
     register_issuers(&mut registry, metrics, issuers);
+    register_anchors(&mut registry, anchors);
     registry.register(
         "build",
         "The version of the plugin that answers",
@@ -137,6 +141,18 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
         "cache_evictions",
         "Sessions dropped before their end to make room since the process began",
         ConstCounter::new(counts.evicted),
+    );
+}
+
+fn register_anchors(registry: &mut Registry, anchors: &BTreeMap<String, bool>) {
+    let in_step = Family::<[(&'static str, String); 1], Gauge>::default();
+    for (name, is_in_step) in anchors {
+        in_step.get_or_create(&[("trust_anchor", name.clone())]).set(i64::from(*is_in_step));
+    }
+    registry.register(
+        "trust_anchor_in_step",
+        "Whether a trust anchor that the engine looks after held every issuer that signs when it was last looked at: 1, or 0 also where the look failed",
+        in_step,
     );
 }
 

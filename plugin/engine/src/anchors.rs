@@ -1,0 +1,274 @@
+//! Trust anchors kept in step with the mount's issuers: read, compare, update, look again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use rolesanywhere::{AnchorSource, CallError, Caller, Credentials, Pace, TrustAnchor};
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use vault_backend::Fault;
+
+use crate::Engine;
+use crate::anchor_plan::{Full, MOST_CERTIFICATES, Plan, fingerprint};
+use crate::clock;
+use crate::faults;
+use crate::issuers::{Issuers, Loaded};
+use crate::managed_anchor::{Duty, ManagedAnchor};
+use crate::management;
+
+/// For one call of Roles Anywhere's own API with its retries. AWS takes one a second, so that calls wait for each other.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// An anchor that was in step is looked at again after this, for what others changed at AWS.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
+/// The same where the last look failed.
+const TRY_AGAIN: Duration = Duration::from_mins(5);
+
+/// The anchors of one mount: one piece of work at a time, and what was found last.
+pub(crate) struct Anchors {
+    turn: Mutex<()>,
+    pace: Pace,
+    standings: std::sync::Mutex<BTreeMap<String, Standing>>,
+}
+
+/// What the last look at an anchor found.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    anchor: ManagedAnchor,
+    /// SHA-256 sums of the issuers that it held then, whichever else it may hold; none where the look failed.
+    held: Option<BTreeSet<String>>,
+    looked: Instant,
+}
+
+/// One anchor with its name, and where its mount is for texts.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) anchor: &'a ManagedAnchor,
+    pub(crate) mount_point: &'a str,
+}
+
+/// What was seen at one anchor, and whether it was changed.
+pub(crate) struct Report {
+    seen: TrustAnchor,
+    plan: Plan,
+    changed: bool,
+}
+
+impl Anchors {
+    pub(crate) fn new() -> Self {
+        Self { turn: Mutex::new(()), pace: Pace::default(), standings: std::sync::Mutex::default() }
+    }
+
+    /// Whether each anchor was in step with `issuers` when it was last looked at, by name.
+    pub(crate) fn in_step(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
+        let wanted = fingerprints(&signing(issuers));
+        let standings = self.standings();
+        let is_in_step =
+            |standing: &Standing| standing.held.as_ref().is_some_and(|held| held.is_superset(&wanted));
+        standings.iter().map(|(name, standing)| (name.clone(), is_in_step(standing))).collect()
+    }
+
+    fn is_due(&self, name: &str, anchor: &ManagedAnchor, wanted: &BTreeSet<String>) -> bool {
+        match self.standings().get(name).filter(|standing| standing.anchor == *anchor) {
+            Some(Standing { held: Some(held), looked, .. }) if held == wanted => {
+                looked.elapsed() >= LOOK_AGAIN
+            }
+            Some(Standing { held: None, looked, .. }) => looked.elapsed() >= TRY_AGAIN,
+            _ => true,
+        }
+    }
+
+    fn note(&self, name: &str, anchor: &ManagedAnchor, held: Option<BTreeSet<String>>) {
+        let standing = Standing { anchor: anchor.clone(), held, looked: Instant::now() };
+        self.standings().insert(name.to_owned(), standing);
+    }
+
+    fn standings(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Standing>> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Report {
+    /// As `trust-anchors/<name>/sync` answers it.
+    pub(crate) fn shown(&self) -> Map<String, Value> {
+        let sums = |list: &[Vec<u8>]| list.iter().map(|der| fingerprint(der)).collect::<Vec<_>>();
+        Map::from_iter([
+            ("trust_anchor_arn".to_owned(), json!(self.seen.arn)),
+            ("enabled".to_owned(), json!(self.seen.enabled)),
+            ("in_step".to_owned(), json!(self.changed || self.plan.is_in_step())),
+            ("changed".to_owned(), json!(self.changed)),
+            ("added".to_owned(), json!(sums(&self.plan.missing))),
+            ("removed".to_owned(), json!(sums(&self.plan.retired))),
+            ("foreign".to_owned(), json!(sums(&self.plan.foreign))),
+            ("bundle".to_owned(), json!(sums(&self.plan.bundle))),
+        ])
+    }
+
+    /// What an operator should know about the anchor, though it is in step.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !self.seen.enabled {
+            warnings.push(format!("{} is disabled: AWS gives no session by it", self.seen.arn));
+        }
+        for der in &self.plan.foreign {
+            warnings.push(format!(
+                "the anchor also holds {}, which is no issuer of this mount: whoever has a certificate of it may ask for sessions",
+                fingerprint(der)
+            ));
+        }
+        warnings
+    }
+
+    /// Whether the anchor holds `der` now.
+    pub(crate) fn holds(&self, der: &[u8]) -> bool {
+        let is_missing = self.plan.missing.iter().any(|missing| missing == der);
+        self.plan.bundle.iter().any(|held| held == der) && (self.changed || !is_missing)
+    }
+}
+
+/// Brings one anchor in step with the mount's issuers; with `dry_run` only says what would change.
+///
+/// Interrupted anywhere, the same call goes on from there: what is put into the anchor is noted before, and the anchor itself is
+/// looked at anew each time.
+///
+/// # Errors
+/// An operator's fault where the anchor takes its CA from AWS Private CA, or has no room beside certificates that are not ours;
+/// AWS's refusal otherwise.
+pub(crate) async fn sync(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
+    let _turn = engine.anchors.turn.lock().await;
+    let done = Box::pin(sync_in_turn(engine, at, dry_run)).await;
+    let held = done.as_ref().ok().map(held);
+    engine.anchors.note(at.name, at.anchor, held);
+    done
+}
+
+/// What of this mount's the anchor holds now.
+fn held(report: &Report) -> BTreeSet<String> {
+    let bundle = report.plan.bundle.iter().filter(|der| !report.plan.foreign.contains(der));
+    bundle.filter(|der| report.holds(der)).map(|der| fingerprint(der)).collect()
+}
+
+async fn sync_in_turn(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
+    let caller = caller(engine, at).await?;
+    let snapshot = engine.snapshot().await?;
+    let sign = signing(&snapshot.issuers);
+    let seen = look(&caller, at).await?;
+    let mut ours = engine.store.anchor_certificates(at.name).await?;
+    ours.extend(snapshot.issuers.all.iter().map(|loaded| fingerprint(loaded.issuer.certificate_der())));
+    let plan = Plan::new(bundle_of(&seen, at)?, &sign, &ours).map_err(|full| no_room(&full, at))?;
+    if dry_run || plan.is_in_step() {
+        return Ok(Report { seen, plan, changed: false });
+    }
+    ours.extend(fingerprints(&sign));
+    engine.store.put_anchor_certificates(at.name, &ours).await?;
+    caller
+        .update_trust_anchor(&at.anchor.trust_anchor_arn, &plan.bundle)
+        .await
+        .map_err(|error| refused(&error, at))?;
+    let seen = look(&caller, at).await?;
+    check_held(bundle_of(&seen, at)?, &plan, at)?;
+    tracing::info!(
+        anchor = at.name,
+        added = plan.missing.len(),
+        removed = plan.retired.len(),
+        "brought a trust anchor in step with the issuers"
+    );
+    Ok(Report { seen, plan, changed: true })
+}
+
+/// Looks after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
+pub(crate) async fn keep_in_step(engine: &Arc<Engine>, mount_point: &str) -> Result<(), Fault> {
+    let anchors = engine.store.managed_anchors().await?;
+    let looked_after = anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
+    for (name, anchor) in looked_after {
+        let wanted = fingerprints(&signing(&engine.snapshot().await?.issuers));
+        if wanted.is_empty() || !engine.anchors.is_due(name, anchor, &wanted) {
+            continue;
+        }
+        if let Err(fault) = Box::pin(sync(engine, Named { name, anchor, mount_point }, false)).await {
+            tracing::warn!(anchor = name, "a trust anchor could not be brought in step: {fault}");
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an issuer that some anchor, which the engine looks after, does not hold yet: with it as the default, reads would fail.
+pub(crate) async fn require_held(
+    engine: &Arc<Engine>,
+    issuer: &Loaded,
+    mount_point: &str,
+) -> Result<(), Fault> {
+    for (name, anchor) in engine.store.managed_anchors().await? {
+        if anchor.role(Duty::TrustAnchor).is_none() {
+            continue;
+        }
+        let at = Named { name: &name, anchor: &anchor, mount_point };
+        let report = Box::pin(sync(engine, at, true)).await?;
+        if !report.holds(issuer.issuer.certificate_der()) {
+            return Err(Fault::operator(format!(
+                "default: trust-anchors/{name} does not hold the issuer {:?} yet: vault write -force {mount_point}trust-anchors/{name}/sync",
+                issuer.record.label()
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn caller(engine: &Arc<Engine>, at: Named<'_>) -> Result<Caller, Fault> {
+    let session = management::session(engine, at.name, at.anchor, Duty::TrustAnchor, at.mount_point).await?;
+    let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace.clone());
+    Ok(client.caller(Credentials::from(&session), clock::now, PATIENCE))
+}
+
+async fn look(caller: &Caller, at: Named<'_>) -> Result<TrustAnchor, Fault> {
+    caller.get_trust_anchor(&at.anchor.trust_anchor_arn).await.map_err(|error| refused(&error, at))
+}
+
+fn bundle_of<'a>(seen: &'a TrustAnchor, at: Named<'_>) -> Result<&'a [Vec<u8>], Fault> {
+    let of = |what: &str| {
+        Fault::operator(format!(
+            "trust-anchors/{}: {} takes its CA from {what}, so that its bundle cannot be written: make a trust anchor with a certificate bundle from {}trust-bundle",
+            at.name, seen.arn, at.mount_point
+        ))
+    };
+    match &seen.source {
+        AnchorSource::CertificateBundle(bundle) => Ok(bundle),
+        AnchorSource::AcmPca(arn) => Err(of(arn)),
+        AnchorSource::Other(kind) => Err(of(kind)),
+    }
+}
+
+fn check_held(holds: &[Vec<u8>], plan: &Plan, at: Named<'_>) -> Result<(), Fault> {
+    if fingerprints(holds) == fingerprints(&plan.bundle) {
+        return Ok(());
+    }
+    Err(Fault::later(format!(
+        "trust-anchors/{}: AWS took the bundle, but shows another one; somebody else may be writing it: ask again",
+        at.name
+    )))
+}
+
+fn no_room(full: &Full, at: Named<'_>) -> Fault {
+    let foreign: Vec<String> = full.foreign.iter().map(|der| fingerprint(der)).collect();
+    Fault::operator(format!(
+        "trust-anchors/{}: the anchor has room for {MOST_CERTIFICATES} certificates, and {} of them, which this mount did not put there, are in the way: {}; remove them at AWS, or give this mount an anchor of its own",
+        at.name,
+        foreign.len(),
+        foreign.join(", ")
+    ))
+}
+
+fn refused(error: &CallError, at: Named<'_>) -> Fault {
+    faults::call(error).within(format!("trust-anchors/{}", at.name))
+}
+
+/// The issuers whose leaves AWS has to accept.
+fn signing(issuers: &Issuers) -> Vec<Vec<u8>> {
+    issuers.bundle(clock::now()).iter().map(|loaded| loaded.issuer.certificate_der().to_vec()).collect()
+}
+
+fn fingerprints(list: &[Vec<u8>]) -> BTreeSet<String> {
+    list.iter().map(|der| fingerprint(der)).collect()
+}

@@ -1,0 +1,107 @@
+//! The engine as a caller of AWS: a certificate of its own and a session for one duty, made anew for each piece of work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca::{KeySpec, LeafProfile, Subject};
+use rolesanywhere::{CreateSession, Identity, RoleArn, Session, SessionDuration};
+use vault_backend::Fault;
+
+use crate::Engine;
+use crate::clock;
+use crate::faults;
+use crate::issuers::Loaded;
+use crate::managed_anchor::{Duty, ManagedAnchor};
+use crate::place::MANAGEMENT;
+use crate::role::DEFAULT_ISSUER;
+use crate::snapshot::Snapshot;
+
+/// The engine's certificates serve one CreateSession.
+const CERTIFICATE_TTL: Duration = Duration::from_mins(5);
+/// For the engine's own session, with its retries.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes the engine a session for `duty` at the anchor called `name`.
+///
+/// During a rotation the anchor may hold the former issuer alone, or the next one: whichever it takes will do.
+///
+/// # Errors
+/// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise.
+pub(crate) async fn session(
+    engine: &Arc<Engine>,
+    name: &str,
+    anchor: &ManagedAnchor,
+    duty: Duty,
+    mount_point: &str,
+) -> Result<Session, Fault> {
+    let role = anchor.role(duty).ok_or_else(|| no_role(name, duty, mount_point))?;
+    let snapshot = engine.snapshot().await?;
+    let first = snapshot.issuers.require(DEFAULT_ISSUER, mount_point)?;
+    let others = snapshot.issuers.all.iter().filter(|issuer| issuer.record.id != first.record.id);
+    let mut refusal = None;
+    for issuer in std::iter::once(first).chain(others) {
+        match ask(&snapshot, issuer, anchor, role, duty).await {
+            Ok(session) => {
+                tracing::info!(
+                    anchor = name,
+                    duty = duty.common_name(),
+                    session = session.role_session_name,
+                    "the engine made itself a session"
+                );
+                return Ok(session);
+            }
+            Err(fault) => {
+                refusal.get_or_insert(fault);
+            }
+        }
+    }
+    let fault = refusal.unwrap_or_else(|| Fault::bug("no issuer was tried"));
+    Err(fault.within(format!(
+        "{} of trust-anchors/{name}, by an anchor that must hold what {mount_point}trust-bundle shows (the first time by hand)",
+        duty.field()
+    )))
+}
+
+async fn ask(
+    snapshot: &Snapshot,
+    issuer: &Loaded,
+    anchor: &ManagedAnchor,
+    role: &RoleArn,
+    duty: Duty,
+) -> Result<Session, Fault> {
+    let leaf = issuer.issuer.issue(&profile(duty), clock::now()).map_err(faults::ca)?;
+    let identity = Identity::new(leaf.certificate_der, issuer.issuer.path(), leaf.key_pkcs8.expose())
+        .map_err(faults::identity)?;
+    let call = CreateSession {
+        trust_anchor: anchor.trust_anchor_arn.clone(),
+        profile: anchor.profile_arn.clone(),
+        role: role.clone(),
+        duration: SessionDuration::MIN,
+        role_session_name: None,
+        instance_properties: BTreeMap::new(),
+    };
+    snapshot
+        .client
+        .create_session(&identity, &call, clock::now, PATIENCE)
+        .await
+        .map_err(|error| faults::create_session(&error))
+}
+
+fn profile(duty: Duty) -> LeafProfile {
+    let subject = Subject { organization: vec![MANAGEMENT.to_owned()], ..Subject::named(duty.common_name()) };
+    LeafProfile {
+        subject,
+        uri_sans: Vec::new(),
+        dns_sans: Vec::new(),
+        key: KeySpec::EcP256,
+        ttl: CERTIFICATE_TTL,
+    }
+}
+
+fn no_role(name: &str, duty: Duty, mount_point: &str) -> Fault {
+    Fault::operator(format!(
+        "{field}: trust-anchors/{name} names none: vault patch {mount_point}trust-anchors/{name} {field}=<arn>",
+        field = duty.field()
+    ))
+}
