@@ -49,6 +49,15 @@ path "iamra/rotation" {
   capabilities = ["read"]
 }
 
+# Which trust anchors the engine looks after at AWS, and as whom.
+path "iamra/trust-anchors" {
+  capabilities = ["list"]
+}
+
+path "iamra/trust-anchors/*" {
+  capabilities = ["create", "read", "update", "patch", "delete"]
+}
+
 # Key-making needs sudo.
 path "iamra/root/generate/internal" {
   capabilities = ["update", "sudo"]

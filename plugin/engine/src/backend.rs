@@ -109,7 +109,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         if self.standby.load(Ordering::Relaxed) || mount.system.tainted().await? {
             return Ok(());
         }
-        self.until_closed(anchors::keep_in_step(&self, "<mount>/")).await
+        self.until_closed(Box::pin(anchors::keep_in_step(&self, "<mount>/"))).await
     }
 
     fn invalidate(&self, key: &str) {

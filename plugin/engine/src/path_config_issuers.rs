@@ -51,7 +51,7 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
 
 async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
     if !ask.force {
-        check_held(&engine, &ask.default, &request.mount_point).await?;
+        Box::pin(check_held(&engine, &ask.default, &request.mount_point)).await?;
     }
     let _lock = engine.store.lock().await;
     let issuers = Issuers::load(&engine.store).await?;
