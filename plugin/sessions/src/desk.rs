@@ -28,6 +28,8 @@ use crate::turnstile::Turnstile;
 /// callers come and go.
 const KEPT_QUEUED: Duration = Duration::from_mins(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// A session that is due but dead by a wall clock that was set forward is looked at again: the clock may be set right.
+const UNUSABLE_REST: Duration = Duration::from_mins(1);
 const LEAST_HINT: Duration = Duration::from_secs(1);
 
 /// What to do next.
@@ -215,7 +217,9 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
 
     /// A session that an impatient caller used is due: made again without being asked, if it was used.
     fn renew_ahead(&mut self, now: Moment, key: &K) {
-        let Some(entry) = self.shelf.usable(now, key) else { return };
+        let Some(entry) = self.shelf.usable(now, key) else {
+            return self.shelf.wake_again(key, now.steady + UNUSABLE_REST);
+        };
         let used = now.steady.saturating_sub(entry.asked) <= entry.kept.whole();
         let wanted = self.limits.renewal == Renewal::Ahead && entry.order.mode == Mode::AtOnce && used;
         if !wanted || self.by_key.contains_key(key) {
