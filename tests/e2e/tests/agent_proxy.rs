@@ -132,3 +132,25 @@ async fn the_proxy_logs_in_again_when_its_token_ends() {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
+
+#[tokio::test]
+async fn a_disabled_entity_gets_nothing_through_the_listener_until_it_is_enabled_again() {
+    let stage = Stage::dev().await;
+    let mut host = listening(&stage).await;
+    let root = stage.root();
+    let entities = root.list("identity/entity/id").await.ok();
+    let host_id = entities.data()["keys"][0].as_str().expect("the entity of the host");
+    let entity = format!("identity/entity/id/{host_id}");
+
+    let _ = root.write(&entity, json!({ "disabled": true })).await.ok();
+    let refused = ask(&host, PATH, None).await;
+    let _ = root.write(&entity, json!({ "disabled": false })).await.ok();
+
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    assert!(in_document(&refused.body, "Token").is_none(), "{}", refused.text);
+    until("credentials again", START, async || {
+        host.ask(PATH, None).await.filter(|reply| reply.status == 200).map(|_| ())
+    })
+    .await;
+    assert!(host.runs(), "the Proxy ended");
+}

@@ -36,6 +36,17 @@ impl Users {
         let _ = self.stage.root().write(ROLE, role).await.ok();
     }
 
+    /// What Vault knows of the user.
+    async fn entity(&self) -> Value {
+        let entity = self.stage.root().read(&format!("identity/entity/id/{}", self.entity)).await.ok();
+        entity.body["data"].clone()
+    }
+
+    async fn set_disabled(&self, disabled: bool) {
+        let path = format!("identity/entity/id/{}", self.entity);
+        let _ = self.stage.root().write(&path, json!({ "disabled": disabled })).await.ok();
+    }
+
     /// What an operator notes on the entity.
     async fn note(&self, key: &str, value: &str) -> Reply {
         self.stage
@@ -79,11 +90,49 @@ async fn an_entity_and_its_alias_arrive_in_aws() {
 }
 
 #[tokio::test]
+async fn an_alias_deleted_between_two_reads_ends_the_identity() {
+    let users = Users::new().await;
+    users
+        .role(json!({ "common_name": format!("{{{{identity.entity.aliases.{}.name}}}}", users.accessor) }))
+        .await;
+    let (first, shared) = (users.creds().await.ok(), users.creds().await.ok());
+    let entity = users.entity().await;
+
+    let alias = entity["aliases"][0]["id"].as_str().unwrap();
+    let _ = users.stage.root().delete(&format!("identity/entity-alias/id/{alias}")).await.ok();
+    let text = users.creds().await.refused(400);
+
+    assert_eq!(first.string("access_key"), shared.string("access_key"));
+    assert!(
+        text.contains("no alias under the auth mount") && text.contains("log in through that mount"),
+        "{text}"
+    );
+    assert_eq!(users.stage.sessions().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_disabled_entity_is_turned_away_by_vault_until_it_is_enabled_again() {
+    let users = Users::new().await;
+    users.role(json!({ "common_name": "{{identity.entity.name}}" })).await;
+    let before = users.creds().await.ok();
+
+    users.set_disabled(true).await;
+    for path in ["creds", "container", "preview"] {
+        assert_eq!(users.alice.read(&format!("iamra/{path}/who")).await.status, 403, "{path}");
+    }
+    users.set_disabled(false).await;
+    let after = users.creds().await.ok();
+
+    assert_eq!(before.string("access_key"), after.string("access_key"));
+    assert_eq!(users.stage.sessions().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_gitlab_path_is_short_in_the_common_name_and_whole_in_the_unit() {
     let path = "project_path:group/app:ref_type:branch:ref:main";
     let users = Users::new().await;
-    let entity = users.stage.root().read(&format!("identity/entity/id/{}", users.entity)).await.ok();
-    let id = entity.data()["aliases"][0]["id"].as_str().unwrap().to_owned();
+    let entity = users.entity().await;
+    let id = entity["aliases"][0]["id"].as_str().unwrap();
     let update = json!({ "custom_metadata": { "job": path } });
     let _ = users.stage.root().write(&format!("identity/entity-alias/id/{id}"), update).await.ok();
     let job = format!("identity.entity.aliases.{}.custom_metadata.job", users.accessor);
