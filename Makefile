@@ -28,7 +28,7 @@ sdk-table: release tools sdks ## measure the SDKs and write their table into REA
 	UPDATE_README=1 cargo test --locked -p sdks
 
 .PHONY: test
-test: release tools sdks ## every test that needs no root
+test: release tools promtool sdks ## every test that needs no root
 	@tests/tools/prerequisites python openssl
 	cargo build --locked -p vault-backend --examples
 	cargo test --locked --workspace --exclude cluster
@@ -87,6 +87,10 @@ $(PLUGIN): FORCE
 .PHONY: tools
 tools: ## the real Vault that demo and tests run: yours from PATH, or the pinned one, built
 	@tests/tools/build-vault target/tools/vault
+
+.PHONY: promtool
+promtool: ## Prometheus' own checker, which tests of metrics, dashboard and alert rules run; pinned, built
+	@tests/tools/build-promtool target/tools/promtool
 
 .PHONY: simulate
 simulate: ## fleets of ten thousand pods in virtual time: tables, and target/simulation.svg

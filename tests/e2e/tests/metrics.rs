@@ -1,6 +1,8 @@
 //! What Prometheus reads of the engine through a real Vault, as published parsers understand it.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -8,23 +10,52 @@ use e2e::config_file;
 use e2e::users::Users;
 use harness::{Api, Stage, binaries, kill, until};
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 
-/// Runs the pinned parsers on `text` and the files that ask for its metrics. The first run in a test process installs them.
-fn checked(text: &str, files: &[&str]) -> Output {
+const ALERTS: &str = "observability/alerts.yaml";
+const DASHBOARD: &str = "observability/dashboard.json";
+
+/// Runs the pinned parsers. The first run in a test process installs them.
+fn parsers(arguments: &[&OsStr]) -> Output {
     static INSTALLED: OnceLock<()> = OnceLock::new();
-    let run = |text: &str, files: &[&str]| {
-        let folder = tempfile::tempdir().unwrap();
-        let metrics = folder.path().join("metrics.txt");
-        fs::write(&metrics, text).unwrap();
+    let run = |arguments: &[&OsStr]| {
         let run = Command::new(binaries::workspace().join("tests/tools/prometheus/run"))
             .arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/prometheus"))
-            .arg(metrics)
-            .args(files.iter().map(|file| config_file(file)))
+            .args(arguments)
             .output();
         run.expect("bash runs")
     };
-    INSTALLED.get_or_init(|| drop(run("# EOF\n", &[])));
-    run(text, files)
+    INSTALLED.get_or_init(|| drop(run(&["--queries".as_ref(), config_file(DASHBOARD).as_ref()])));
+    run(arguments)
+}
+
+/// Holds `text` and the files that ask for its metrics against each other.
+fn checked(text: &str, files: &[&str]) -> Output {
+    let metrics = file_of(text);
+    let files: Vec<_> = files.iter().map(|file| config_file(file)).collect();
+    let mut arguments: Vec<&OsStr> = vec![metrics.path().as_ref()];
+    arguments.extend(files.iter().map(|file| file.as_os_str()));
+    parsers(&arguments)
+}
+
+fn file_of(text: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    file
+}
+
+/// What Prometheus' own checker says to a file, when it is content.
+#[track_caller]
+fn promtool(arguments: &[&str], file: &Path) -> String {
+    let run = Command::new(binaries::promtool()).args(arguments).arg(file).output().expect("promtool runs");
+    said(&run)
+}
+
+#[track_caller]
+fn said(run: &Output) -> String {
+    let (out, error) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success() && error.is_empty(), "{error}{out}");
+    out.into_owned()
 }
 
 /// The samples of a text, by name and labels.
@@ -148,28 +179,70 @@ async fn totals_begin_again_with_the_process() {
 }
 
 #[tokio::test]
-async fn dashboard_and_alerts_ask_for_metrics_that_are_there() {
+async fn dashboard_and_alerts_ask_for_metrics_and_labels_that_are_there() {
     let stage = Stage::dev().await;
     let text = scraped(&stage).await;
 
-    let run = checked(&text, &["observability/dashboard.json", "observability/alerts.yaml"]);
+    let run = checked(&text, &[DASHBOARD, ALERTS]);
 
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
 #[tokio::test]
-async fn a_metric_or_label_value_that_is_gone_would_be_noticed() {
+async fn a_metric_label_or_value_that_is_gone_would_be_noticed() {
     let stage = Stage::dev().await;
     let text = scraped(&stage).await;
-    let alerts = ["observability/alerts.yaml"];
 
-    for (gone, told) in [
-        ("iamra_cache_sessions_max", "there is no iamra_cache_sessions_max"),
-        ("session=\"stale\"", "has no session=\"stale\""),
+    for (gone, now, told) in [
+        ("iamra_cache_sessions_max", "iamra_cache_sessions_most", "there is no iamra_cache_sessions_max"),
+        ("session=\"stale\"", "session=\"old\"", "has no session=\"stale\""),
+        ("is_default=", "default=", "has no label is_default"),
+        ("issuer_id=", "id=", "no metric has the label issuer_id"),
     ] {
-        let run = checked(&text.replace(gone, &gone.replace("max", "most").replace("stale", "old")), &alerts);
+        let run = checked(&text.replace(gone, now), &[ALERTS]);
 
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
         assert!(!run.status.success() && said.contains(told), "{said}");
     }
+}
+
+#[tokio::test]
+async fn promtool_has_nothing_against_the_metrics() {
+    let users = Users::new().await;
+    let _ = users.login("ann").await.read("iamra/creds/app").await.ok();
+    let metrics = file_of(&scraped(&users.stage).await);
+
+    let classic = said(&parsers(&["--classic".as_ref(), metrics.path().as_ref()]));
+    let classic = file_of(&classic);
+    let run = Command::new(binaries::promtool())
+        .args(["check", "metrics", "--extended"])
+        .stdin(File::open(classic.path()).unwrap())
+        .output()
+        .expect("promtool runs");
+
+    let report = said(&run);
+    for name in ["iamra_answers_total", "iamra_create_session_duration_seconds", "iamra_build_info"] {
+        assert!(report.contains(name), "{report}");
+    }
+}
+
+#[test]
+fn promtool_has_nothing_against_the_rules_and_the_dashboards_queries() {
+    let queries = said(&parsers(&["--queries".as_ref(), config_file(DASHBOARD).as_ref()]));
+    let strictly = ["check", "rules", "--lint=all", "--lint-fatal"];
+
+    let rules = promtool(&strictly, &config_file(ALERTS));
+    let dashboard = promtool(&strictly, file_of(&queries).path());
+
+    let panels = queries.matches("\"expr\"").count();
+    assert!(rules.contains("SUCCESS: 10 rules found"), "{rules}");
+    assert!(panels > 20 && dashboard.contains(&format!("SUCCESS: {panels} rules found")), "{dashboard}");
+}
+
+#[test]
+fn alerts_fire_when_something_is_wrong_and_stay_silent_when_nothing_is() {
+    let said =
+        promtool(&["test", "rules"], Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/alerts_test.yaml")));
+
+    assert!(said.contains("SUCCESS"), "{said}");
 }

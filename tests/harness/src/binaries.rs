@@ -3,6 +3,7 @@
 //! | program | looked for |
 //! | --- | --- |
 //! | Vault | `HARNESS_VAULT`; `vault` on `PATH` from 1.16 on; `target/tools/vault` (`make tools`) |
+//! | promtool | `HARNESS_PROMTOOL`; `target/tools/promtool` (`make promtool`) |
 //! | the plugin | `HARNESS_PLUGIN`; `target/plugin/…`, the static release (`make release`): what is tested is what is shipped |
 
 use std::path::{Path, PathBuf};
@@ -42,6 +43,16 @@ pub fn plugin() -> &'static Path {
             .or_else(|| existing(workspace().join("target/plugin").join(PLUGIN)))
             .expect("the plugin is not built: run `make release`")
     })
+}
+
+/// Prometheus' own checker of metrics, rules and queries.
+///
+/// # Panics
+/// When there is none; the message names the make verb.
+pub fn promtool() -> PathBuf {
+    from_environment("HARNESS_PROMTOOL")
+        .or_else(|| existing(workspace().join("target/tools/promtool")))
+        .expect("promtool is not built: run `make promtool`")
 }
 
 /// Builds an example of a workspace package with the cargo that built this test, and says where it is.

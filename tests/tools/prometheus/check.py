@@ -1,9 +1,14 @@
 """Parses an endpoint's OpenMetrics text, and holds the queries of dashboards and alert rules against it.
 
 usage: check.py METRICS [DASHBOARD.json | RULES.yaml]...
+       check.py --classic METRICS
+       check.py --queries DASHBOARD.json
 
 Prints the samples as a JSON object from `name{label="value"}` to number. Exits 1 with one line for each mistake: a text that is no
-OpenMetrics, a query that is no PromQL, a metric or label value that the endpoint does not have, an alert without a text.
+OpenMetrics, a query that is no PromQL, a metric, label or label value that the endpoint does not have, an alert without a text.
+
+For promtool: `--classic` prints the text in Prometheus' own older form, the only one that `check metrics` reads; `--queries` prints
+the dashboard's queries as a rule file for `check rules`.
 """
 
 import json
@@ -12,6 +17,7 @@ import sys
 
 import promql_parser as promql
 import yaml
+from prometheus_client import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 # What Prometheus itself adds to a target.
@@ -25,12 +31,17 @@ def shown(sample):
 
 
 def queries(path):
-    """Each query of a file with the name of its panel or alert."""
+    """Each query of a file with the name of its panel, variable or alert."""
     with open(path, encoding="utf-8") as file:
         if path.endswith(".json"):
-            for panel in json.load(file)["panels"]:
+            dashboard = json.load(file)
+            for panel in dashboard["panels"]:
                 for target in panel.get("targets", []):
                     yield panel["title"], target["expr"].replace("$__rate_interval", "5m")
+            for variable in dashboard["templating"]["list"]:
+                if variable["type"] == "query":
+                    asked = re.fullmatch(r"label_values\((.+), (?:job|instance)\)", variable["query"]["query"])
+                    yield variable["name"], asked.group(1) if asked else variable["query"]["query"]
         else:
             for group in yaml.safe_load(file)["groups"]:
                 for rule in group["rules"]:
@@ -67,17 +78,31 @@ def mistakes_of(selector, samples):
         yield f"there is no {selector.name}"
         return
     for matcher in selector.matchers.matchers:
-        if matcher.name in TARGET_LABELS or matcher.op != promql.MatchOp.Equal:
+        if matcher.name in TARGET_LABELS:
             continue
-        if not any(sample.labels.get(matcher.name) == matcher.value for sample in named):
+        if not any(matcher.name in sample.labels for sample in named):
+            yield f"{selector.name} has no label {matcher.name}"
+        elif matcher.op == promql.MatchOp.Equal and not any(sample.labels.get(matcher.name) == matcher.value for sample in named):
             yield f'{selector.name} has no {matcher.name}="{matcher.value}"'
+
+
+def labels_shown(text):
+    """The labels that legends and alerts put into their texts, and those that queries group by."""
+    for names in re.findall(r"\b(?:by|on|without|ignoring) \(([a-z_, ]+)\)", text):
+        yield from names.split(", ")
+    yield from re.findall(r"\{\{([a-z_]+)\}\}", text)
+    yield from re.findall(r"\$labels\.([a-z_]+)", text)
 
 
 def mistakes(path, samples):
     names = {sample.name for sample in samples}
+    labels = {label for sample in samples for label in sample.labels} | TARGET_LABELS
     with open(path, encoding="utf-8") as file:
-        for word in sorted(set(re.findall(r"iamra_[a-z_]+", file.read())) - names):
-            yield f"{word} is no metric"
+        text = file.read()
+    for word in sorted(set(re.findall(r"iamra_[a-z_]+", text)) - names):
+        yield f"{word} is no metric"
+    for label in sorted(set(labels_shown(text)) - labels):
+        yield f"no metric has the label {label}"
     asked = 0
     for title, query in queries(path):
         try:
@@ -92,9 +117,31 @@ def mistakes(path, samples):
     yield from texts_missing(path)
 
 
+class Read:
+    """What an endpoint said, as a source of `generate_latest`."""
+
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as file:
+            self.families = list(text_string_to_metric_families(file.read()))
+
+    def collect(self):
+        return self.families
+
+
+def as_rules(path):
+    """The queries of a file as recording rules: promtool parses rules, not dashboards."""
+    rules = [{"record": f"query:{number}", "expr": query} for number, (_, query) in enumerate(queries(path))]
+    return json.dumps({"groups": [{"name": "queries", "rules": rules}]})
+
+
 def main(metrics, *files):
-    with open(metrics, encoding="utf-8") as file:
-        families = list(text_string_to_metric_families(file.read()))
+    if metrics == "--classic":
+        print(generate_latest(Read(*files)).decode(), end="")
+        return 0
+    if metrics == "--queries":
+        print(as_rules(*files))
+        return 0
+    families = Read(metrics).families
     samples = [sample for family in families for sample in family.samples]
     found = [f"{path}: {mistake}" for path in files for mistake in mistakes(path, samples)]
     print(json.dumps({shown(sample): float(sample.value) for sample in samples}))
