@@ -24,9 +24,9 @@ const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
 const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
 const ECDSA_SHA512: &str = "1.2.840.10045.4.3.4";
 
-/// Whether a signature algorithm is RSA PKCS#1 v1.5 or ECDSA with SHA-256 or stronger.
+/// Whether a signature algorithm is RSA PKCS#1 v1.5 or ECDSA with SHA-256 or stronger, or ML-DSA.
 pub(crate) fn strong_enough(algorithm: &ObjectIdentifier) -> bool {
-    hash_of(algorithm).is_some()
+    Algorithm::of(algorithm).is_some()
 }
 
 #[derive(Clone, Copy)]
@@ -36,16 +36,38 @@ enum Hash {
     Sha512,
 }
 
-fn hash_of(algorithm: &ObjectIdentifier) -> Option<(KeyType, Hash)> {
-    Some(match algorithm.to_string().as_str() {
-        RSA_SHA256 => (KeyType::Rsa, Hash::Sha256),
-        RSA_SHA384 => (KeyType::Rsa, Hash::Sha384),
-        RSA_SHA512 => (KeyType::Rsa, Hash::Sha512),
-        ECDSA_SHA256 => (KeyType::Ec, Hash::Sha256),
-        ECDSA_SHA384 => (KeyType::Ec, Hash::Sha384),
-        ECDSA_SHA512 => (KeyType::Ec, Hash::Sha512),
-        _ => return None,
-    })
+/// How a certificate or a revocation list is signed.
+#[derive(Clone, Copy)]
+enum Algorithm {
+    Rsa(Hash),
+    Ec(Hash),
+    /// Pure, with an empty context; of a key of this very size.
+    MlDsa(Size),
+}
+
+/// The parameter set of ML-DSA.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    S44,
+    S65,
+    S87,
+}
+
+impl Algorithm {
+    fn of(oid: &ObjectIdentifier) -> Option<Algorithm> {
+        Some(match oid.to_string().as_str() {
+            RSA_SHA256 => Algorithm::Rsa(Hash::Sha256),
+            RSA_SHA384 => Algorithm::Rsa(Hash::Sha384),
+            RSA_SHA512 => Algorithm::Rsa(Hash::Sha512),
+            ECDSA_SHA256 => Algorithm::Ec(Hash::Sha256),
+            ECDSA_SHA384 => Algorithm::Ec(Hash::Sha384),
+            ECDSA_SHA512 => Algorithm::Ec(Hash::Sha512),
+            ML_DSA_44 => Algorithm::MlDsa(Size::S44),
+            ML_DSA_65 => Algorithm::MlDsa(Size::S65),
+            ML_DSA_87 => Algorithm::MlDsa(Size::S87),
+            _ => return None,
+        })
+    }
 }
 
 /// What the algorithm label of a request names.
@@ -123,6 +145,27 @@ impl Key {
             Hash::Sha512 => Sha512::digest(message).to_vec(),
         };
         self.verify_ec(&digest, signature)
+    }
+
+    fn size(&self) -> Option<Size> {
+        match self {
+            Key::MlDsa44(_) => Some(Size::S44),
+            Key::MlDsa65(_) => Some(Size::S65),
+            Key::MlDsa87(_) => Some(Size::S87),
+            Key::Rsa(_) | Key::P256(_) | Key::P384(_) | Key::P521(_) => None,
+        }
+    }
+
+    /// Checks the signature of a certificate or a revocation list.
+    fn verify_as(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
+        match algorithm {
+            Algorithm::Rsa(hash) if self.key_type() == KeyType::Rsa => self.verify(hash, message, signature),
+            Algorithm::Ec(hash) if self.key_type() == KeyType::Ec => self.verify(hash, message, signature),
+            Algorithm::MlDsa(size) if self.size() == Some(size) => {
+                self.verify(Hash::Sha256, message, signature)
+            }
+            Algorithm::Rsa(_) | Algorithm::Ec(_) | Algorithm::MlDsa(_) => Err(Mismatch::Wrong),
+        }
     }
 
     fn verify_ec(&self, digest: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
@@ -238,8 +281,7 @@ impl Signed {
 
     /// Whether `key` made this signature; a weak or unknown algorithm never holds.
     pub(crate) fn holds(&self, key: &Key) -> bool {
-        hash_of(&self.algorithm).is_some_and(|(kind, hash)| {
-            kind == key.key_type() && key.verify(hash, &self.message, &self.signature).is_ok()
-        })
+        Algorithm::of(&self.algorithm)
+            .is_some_and(|algorithm| key.verify_as(algorithm, &self.message, &self.signature).is_ok())
     }
 }

@@ -24,6 +24,7 @@ mod client;
 mod clock;
 mod expectations;
 mod knobs;
+mod ml_dsa;
 mod openssl_check;
 mod pki;
 mod python_clients;

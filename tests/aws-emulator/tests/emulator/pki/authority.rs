@@ -39,7 +39,10 @@ impl Authority {
 
     /// A CA below this one.
     pub(crate) fn intermediate(&self, template: Template) -> Self {
-        let key = Key::p256();
+        self.intermediate_with_key(template, Key::p256())
+    }
+
+    pub(crate) fn intermediate_with_key(&self, template: Template, key: Key) -> Self {
         Self { certificate: self.certify(template, &key), key }
     }
 

@@ -3,7 +3,7 @@
 use crypto_common::Generate;
 use der::asn1::{BitString, Null, ObjectIdentifier};
 use der::{Any, Decode};
-use ml_dsa::MlDsa65;
+use ml_dsa::{MlDsa44, MlDsa65, MlDsa87};
 use p256::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rsa::{pkcs1v15::Pkcs1v15Sign, pss::Pss};
@@ -21,7 +21,9 @@ pub(crate) enum Key {
     P521(p521::ecdsa::SigningKey),
     Rsa(Box<rsa::PrivateKey>),
     Ed25519([u8; 32]),
+    MlDsa44(Box<ml_dsa::SigningKey<MlDsa44>>),
     MlDsa65(Box<ml_dsa::SigningKey<MlDsa65>>),
+    MlDsa87(Box<ml_dsa::SigningKey<MlDsa87>>),
 }
 
 /// The digest of a certificate's signature.
@@ -77,6 +79,14 @@ impl Key {
         Self::Ed25519(Generate::generate())
     }
 
+    pub(crate) fn ml_dsa_44() -> Self {
+        Self::MlDsa44(Box::new(Generate::generate()))
+    }
+
+    pub(crate) fn ml_dsa_87() -> Self {
+        Self::MlDsa87(Box::new(Generate::generate()))
+    }
+
     pub(crate) fn ml_dsa_65() -> Self {
         Self::MlDsa65(Box::new(Generate::generate()))
     }
@@ -85,7 +95,7 @@ impl Key {
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Rsa(_) => "AWS4-X509-RSA-SHA256",
-            Self::MlDsa65(_) => "AWS4-X509-MLDSA",
+            Self::MlDsa44(_) | Self::MlDsa65(_) | Self::MlDsa87(_) => "AWS4-X509-MLDSA",
             Self::P256(_) | Self::P384(_) | Self::P521(_) | Self::Ed25519(_) => "AWS4-X509-ECDSA-SHA256",
         }
     }
@@ -96,7 +106,9 @@ impl Key {
             Self::P384(key) => p384::PublicKey::from(key.verifying_key()).to_public_key_der(),
             Self::P521(key) => p521::PublicKey::from(key.verifying_key()).to_public_key_der(),
             Self::Rsa(key) => key.to_public_key().to_public_key_der(),
+            Self::MlDsa44(key) => signature::Keypair::verifying_key(&**key).to_public_key_der(),
             Self::MlDsa65(key) => signature::Keypair::verifying_key(&**key).to_public_key_der(),
+            Self::MlDsa87(key) => signature::Keypair::verifying_key(&**key).to_public_key_der(),
             Self::Ed25519(seed) => return ed25519_public(seed),
         };
         SubjectPublicKeyInfoOwned::from_der(document.unwrap().as_bytes()).unwrap()
@@ -109,7 +121,9 @@ impl Key {
             Self::P384(key) => key.to_pkcs8_pem(LineEnding::LF),
             Self::P521(key) => key.to_pkcs8_pem(LineEnding::LF),
             Self::Rsa(key) => key.to_pkcs8_pem(LineEnding::LF),
+            Self::MlDsa44(key) => key.to_pkcs8_pem(LineEnding::LF),
             Self::MlDsa65(key) => key.to_pkcs8_pem(LineEnding::LF),
+            Self::MlDsa87(key) => key.to_pkcs8_pem(LineEnding::LF),
             Self::Ed25519(_) => panic!("no client of these tests reads an Ed25519 key"),
         };
         pem.unwrap().to_string()
@@ -150,7 +164,9 @@ impl Key {
             }
             Self::Rsa(key) => key.sign(hash.pkcs1(), &digest).unwrap(),
             Self::Ed25519(seed) => ed25519_pair(seed).sign(message).as_ref().to_vec(),
+            Self::MlDsa44(key) => key.sign(message).encode().to_vec(),
             Self::MlDsa65(key) => key.sign(message).encode().to_vec(),
+            Self::MlDsa87(key) => key.sign(message).encode().to_vec(),
         }
     }
 
@@ -160,7 +176,9 @@ impl Key {
             Self::P256(_) | Self::P384(_) | Self::P521(_) => (hash.ecdsa_oid(), None),
             Self::Rsa(_) => (hash.rsa_oid(), Some(Any::encode_from(&Null).unwrap())),
             Self::Ed25519(_) => ("1.3.101.112", None),
+            Self::MlDsa44(_) => ("2.16.840.1.101.3.4.3.17", None),
             Self::MlDsa65(_) => ("2.16.840.1.101.3.4.3.18", None),
+            Self::MlDsa87(_) => ("2.16.840.1.101.3.4.3.19", None),
         };
         AlgorithmIdentifierOwned { oid: ObjectIdentifier::new_unwrap(oid), parameters }
     }
