@@ -6,24 +6,23 @@ mod certificate;
 mod chain;
 mod crl;
 pub(crate) mod parameters;
-pub(crate) mod policy;
 mod session;
 mod signature;
 mod tags;
 
 use time::OffsetDateTime;
 
-pub(crate) use session::{Credentials, assumed_role_arn, random, reply, role_id, uuid};
+pub(crate) use session::{Credentials, assumed_role_arn, random, reply, role_id, user_id, uuid};
 
 use crate::{
     arn::Arn,
     http::Call,
     pki::Certificate,
+    policy::{Fact, Facts, Principal, TrustPolicy},
     rules::{Refusal, Rule},
     state::{Profile, Role, State, TrustAnchor},
 };
 use parameters::{Parameters, SessionName};
-use policy::{Facts, Policy, Principal};
 use tags::Tags;
 
 /// A session that may be issued.
@@ -38,6 +37,8 @@ pub(crate) struct Grant {
     pub(crate) packed_percent: usize,
     pub(crate) serial: String,
     pub(crate) subject_arn: String,
+    /// What the role's permissions are cut down to.
+    pub(crate) session_policy: Option<serde_json::Value>,
 }
 
 /// What is worth logging about a call, whether it is granted or not.
@@ -141,13 +142,12 @@ fn assume(
     let source_identity =
         session::source_identity(leaf).map_err(|text| refuse(Rule::SourceIdentity, text))?;
     let session_name = asked.session_name.given().unwrap_or(&notes.serial).to_owned();
-    let facts = Facts {
-        source_arn: state.trust_anchor_arn(&anchor.id),
-        source_account: state.account.clone(),
-        source_identity: source_identity.clone(),
-        session_name: session_name.clone(),
-        tags: mapped.tags.clone(),
-    };
+    let facts = Facts::default()
+        .with(Fact::SourceArn, state.trust_anchor_arn(&anchor.id))
+        .with(Fact::SourceAccount, &state.account)
+        .with(Fact::AssumedSourceIdentity, &source_identity)
+        .with(Fact::SessionName, &session_name)
+        .with_tags(mapped.tags.clone());
     trusts(role, &facts)
         .map_err(|(rule, detail)| mapped.lost.blame(rule, refuse(rule, detail), &asked.role_arn))?;
     let packed_percent =
@@ -164,13 +164,14 @@ fn assume(
         packed_percent,
         serial: notes.serial.clone(),
         subject_arn: session::subject_arn(state, leaf),
+        session_policy: profile.session_policy.clone(),
     })
 }
 
 /// STRICTER: all three actions must be allowed, even where no tag is to be set.
 fn trusts(role: &Role, facts: &Facts) -> Result<(), (Rule, String)> {
-    let policy =
-        Policy::parse(&role.trust_policy).map_err(|error| (Rule::TrustPolicyAction, error.to_string()))?;
+    let policy = TrustPolicy::parse(&role.trust_policy)
+        .map_err(|error| (Rule::TrustPolicyAction, error.to_string()))?;
     ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
         .into_iter()
         .try_for_each(|action| policy.evaluate(&Principal::RolesAnywhere, action, facts))

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, time::Instant};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be made to go wrong. The faults hit Roles Anywhere (`/sessions` and the management API), never
-/// STS or the admin pages; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all, and
-/// `latency_ms` Roles Anywhere and STS's `AssumeRole`.
+/// STS or the admin pages, and IAM only where they say so; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all, and
+/// `latency_ms` Roles Anywhere, IAM and STS's `AssumeRole`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
@@ -34,6 +34,19 @@ pub struct Knobs {
     /// 0 answers the same way each time. Any other number varies what AWS leaves open (the order of members, unknown
     /// members, suffixed error types, a final period), the same way in each run.
     pub seed: u64,
+    /// Calls per second of each group of the management API (anchors, profiles, CRLs, tagging) before
+    /// `429 ThrottlingException`; AWS's quota is 1 for each group.
+    pub management_tps: Option<u32>,
+    /// IAM calls per second before `400 Throttling`.
+    pub iam_tps: Option<u32>,
+    /// How many of the next IAM calls are answered `400 Throttling`.
+    pub iam_throttle_next: u32,
+    /// How many of the next IAM calls fail with a 5xx, and which.
+    pub iam_fail_next: FailNext,
+    /// How many of the next calls of the management API and IAM are done, and their connections then closed without a reply.
+    pub lose_reply_next: u32,
+    /// Milliseconds after which a change of a role's inline policies is in force: IAM's own delay.
+    pub policy_delay_ms: u64,
 }
 
 /// Where [`Knobs::unwell_percent`] stands.
@@ -111,6 +124,22 @@ impl Knobs {
         } else {
             unwell.next(self.unwell_percent)
         }
+    }
+}
+
+impl Knobs {
+    /// The fault that hits the next IAM call, if one is pending; it is then used up.
+    pub(crate) fn take_iam_fault(&mut self) -> Option<Fault> {
+        if take_one(&mut self.iam_fail_next.count) {
+            Some(Fault::Fail(self.iam_fail_next.status))
+        } else {
+            take_one(&mut self.iam_throttle_next).then_some(Fault::Throttle)
+        }
+    }
+
+    /// Whether the reply of the call just done is to be lost.
+    pub(crate) fn take_lost_reply(&mut self) -> bool {
+        take_one(&mut self.lose_reply_next)
     }
 }
 

@@ -1,12 +1,14 @@
-//! A strict stand-in for AWS: IAM Roles Anywhere `CreateSession`, its management API, and STS `GetCallerIdentity`
-//! and `AssumeRole`.
+//! A strict stand-in for AWS: IAM Roles Anywhere `CreateSession`, its management API, STS `GetCallerIdentity` and
+//! `AssumeRole`, and IAM as far as a role's inline policies go.
 //!
 //! ```text
 //!            server.rs ── route.rs ──┬─ create_session/  parameters → anchor → leaf → chain → CRL → signature →
 //!   TCP/TLS    │                     │                   profile → role → session name → STS → session
-//!              │                     ├─ sts.rs           SigV4 with a session issued here → who is it?
-//!                                  SigV4 with a long-lived key → AssumeRole
-//!              │                     ├─ management/      trust anchors, profiles, CRLs, signed with management keys
+//!              │                     │  caller.rs → access.rs: SigV4 with a session issued here or a management
+//!              │                     │  key → do its policies allow it?
+//!              │                     ├─ sts.rs           who is it? and with a long-lived key AssumeRole
+//!              │                     ├─ iam.rs           a role and its inline policies
+//!              │                     ├─ management/      trust anchors, profiles, CRLs, tags
 //!              └─ knobs.rs           └─ admin.rs         state, knobs, log and sessions, for tests
 //! ```
 //!
@@ -14,18 +16,24 @@
 //! and whether AWS was seen to say so). The emulator shares no code and no X.509 or crypto crate with the plugin, so a
 //! mistake in one is not repeated in the other. Where AWS leaves something open, a seed makes it vary
 //! ([`Knobs::seed`]); where AWS is laxer than its documentation, the emulator follows the documentation and the rule's
-//! text says `STRICTER`.
+//! text says `STRICTER`. One difference is deliberate: `GetCallerIdentity` obeys a Deny in the caller's policies, which
+//! AWS's never does, so that a test sees a revoked session refused.
 
+mod access;
 mod admin;
 mod arn;
+mod caller;
 mod clock;
 mod create_session;
 mod emulator;
 mod http;
+mod iam;
 mod knobs;
 mod log;
 mod management;
 mod pki;
+mod policy;
+mod query;
 mod route;
 mod rules;
 mod server;
@@ -36,10 +44,13 @@ mod tls;
 mod variation;
 mod world;
 
-pub use create_session::policy::PolicyError;
 pub use emulator::{Emulator, Launch, Options, StartError};
 pub use knobs::{AnswerKind, FailNext, Knobs};
 pub use log::LogEntry;
+pub use policy::PolicyError;
 pub use rules::{Evidence, Kind, Row, Rule};
-pub use state::{AttributeMappings, Crl, ManagementKey, Profile, Role, State, StateError, TrustAnchor};
+pub use state::{
+    AttributeMappings, Boundary, Crl, ManagementKey, NotificationSetting, Profile, Role, State, StateError,
+    TrustAnchor,
+};
 pub use world::IssuedSession;

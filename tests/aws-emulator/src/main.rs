@@ -13,7 +13,7 @@ use serde_json::json;
 const USAGE: &str = "\
 usage: aws-emulator [--listen ADDRESS:PORT] [--tls] [--plain ADDRESS:PORT] [--state FILE] [--seed NUMBER] [--until-stdin-closes]
 
-Stands in for AWS IAM Roles Anywhere and STS. Prints one line of JSON on stdout, {\"url\":…,\"ca_pem\":…,\"plain_url\":…},
+Stands in for AWS IAM Roles Anywhere, STS and IAM. Prints one line of JSON on stdout, {\"url\":…,\"ca_pem\":…,\"plain_url\":…},
 and one line per request on stderr. Ends on SIGTERM and SIGINT, and with --until-stdin-closes when its standard input ends.
 
   --listen ADDRESS:PORT   default 127.0.0.1:0, which takes a free port

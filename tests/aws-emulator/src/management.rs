@@ -1,9 +1,13 @@
-//! The management API of Roles Anywhere: trust anchors, profiles and CRLs, signed with a management key.
+//! The management API of Roles Anywhere: trust anchors, profiles, CRLs and tags, signed with a management key or by a session whose role
+//! may do it.
 
 mod anchors;
 mod crls;
 mod mappings;
+mod notifications;
+mod permission;
 mod profiles;
+mod tagging;
 
 use std::sync::Arc;
 
@@ -11,11 +15,11 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use crate::{
+    caller::{Caller, ROLES_ANYWHERE},
     clock,
     create_session::{random, uuid},
     http::{Call, Reply, decode},
     rules::{Refusal, Rule},
-    sigv4::{self, Authorization, Wrong},
     state::State,
     world::{Inner, World},
 };
@@ -37,6 +41,7 @@ struct Input {
 /// The account while an operation has it to itself.
 struct Account<'a> {
     inner: &'a mut Inner,
+    caller: Caller,
     now: OffsetDateTime,
 }
 
@@ -48,15 +53,26 @@ pub(crate) fn operation(call: &Call) -> &'static str {
     find(call).map_or("-", |(name, _, _)| name)
 }
 
+/// In AWS's order: signature, quota, parameters, permission, and then whether the thing exists.
 pub(crate) fn answer(world: &World, call: &Call) -> Result<Reply, Refusal> {
     let unknown = || Refusal::new(Rule::UnknownOperation, format!("{} {}", call.method, call.path));
-    let (_, run, identifier) = find(call).ok_or_else(unknown)?;
+    let (name, run, identifier) = find(call).ok_or_else(unknown)?;
     let mut inner = world.lock();
     let now = inner.now();
-    authorize(&inner.state, call, now)?;
+    let caller = Caller::identify(&inner, call, "rolesanywhere", ROLES_ANYWHERE)?;
+    let limit = inner.knobs.management_tps;
+    if !inner.admits(permission::group(name), limit) {
+        return Err(Refusal::new(
+            Rule::Throttled,
+            format!("knob management_tps: {}", permission::group(name)),
+        ));
+    }
     let id = resource_id(&inner.state, &identifier)?;
     let input = Input { id, query: call.query_pairs(), body: body(call)? };
-    run(&mut Account { inner: &mut inner, now }, &input)
+    let mut account = Account { inner: &mut inner, caller, now };
+    let resource = permission::resource(&account, name, &input)?;
+    account.may(&format!("rolesanywhere:{name}"), &resource)?;
+    run(&mut account, &input)
 }
 
 fn find(call: &Call) -> Option<(&'static str, Run, String)> {
@@ -86,22 +102,14 @@ fn find(call: &Call) -> Option<(&'static str, Run, String)> {
         ("DELETE", ["crl", _]) => ("DeleteCrl", crls::delete),
         ("POST", ["crl", _, "enable"]) => ("EnableCrl", crls::enable),
         ("POST", ["crl", _, "disable"]) => ("DisableCrl", crls::disable),
+        ("PATCH", ["put-notifications-settings"]) => ("PutNotificationSettings", notifications::put),
+        ("PATCH", ["reset-notifications-settings"]) => ("ResetNotificationSettings", notifications::reset),
+        ("POST", ["TagResource"]) => ("TagResource", tagging::tag),
+        ("POST", ["UntagResource"]) => ("UntagResource", tagging::untag),
+        ("GET", ["ListTagsForResource"]) => ("ListTagsForResource", tagging::list),
         _ => return None,
     };
     Some((name, run, segments.get(1).copied().unwrap_or_default().to_owned()))
-}
-
-fn authorize(state: &State, call: &Call, now: OffsetDateTime) -> Result<(), Refusal> {
-    let header = call
-        .header("authorization")
-        .ok_or_else(|| Refusal::new(Rule::ManagementUnsigned, "no Authorization"))?;
-    let wrong = |reason: &str| Refusal::new(Rule::ManagementSignature, reason);
-    let authorization = Authorization::parse(header).map_err(wrong)?;
-    let key = state.management_keys.iter().find(|key| key.access_key_id == authorization.key_id);
-    let key = key.ok_or_else(|| Refusal::new(Rule::ManagementKeyUnknown, "no such management key"))?;
-    let regions = [state.region.as_str()];
-    sigv4::verify_hmac(call, &authorization, &key.secret_access_key, &regions, "rolesanywhere", now)
-        .map_err(|Wrong::Signature(reason)| wrong(&reason))
 }
 
 /// A UUID as it is, a full ARN of this account reduced to its last part.
@@ -164,6 +172,12 @@ impl Input {
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
             Some(_) => Err(wrong_type(member, "a boolean")),
         }
+    }
+
+    /// A parameter of the query.
+    fn parameter(&self, name: &str) -> Result<String, Refusal> {
+        let found = self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        found.ok_or_else(|| Refusal::member(Rule::Missing, name))
     }
 
     fn required(&self, member: &str) -> Result<String, Refusal> {

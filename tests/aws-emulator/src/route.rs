@@ -8,9 +8,11 @@ use crate::{
     admin, clock,
     create_session::{self, Notes},
     http::{Call, Reply},
+    iam,
     knobs::{AnswerKind, Fault},
     log::LogEntry,
     management,
+    query::Parameters,
     rules::{Refusal, Rule},
     sts,
     world::{Ticket, World},
@@ -32,7 +34,12 @@ pub(crate) async fn answer(world: &World, call: &Call) -> Fate {
         return Fate::Reply(admin::answer(world, call, page));
     }
     if call.path == "/" {
-        let action = sts::Action::of(call);
+        let parameters = Parameters::of(call);
+        if parameters.first("Version") == iam::VERSION {
+            delay(world).await;
+            return answer_iam(world, call, iam::Action::of(&parameters));
+        }
+        let action = sts::Action::of(&parameters);
         if matches!(action, Ok(sts::Action::AssumeRole)) {
             delay(world).await;
         }
@@ -60,16 +67,57 @@ fn answer_sts(world: &World, call: &Call, action: Result<sts::Action, Refusal>) 
     let ticket = world.lock().ticket();
     let (operation, outcome) = action.as_ref().map_or(("-", "answered"), |action| action.entry());
     let answered = action.and_then(|action| sts::answer(world, call, action, &ticket.request_id));
-    let mut entry = Entry { operation: operation.to_owned(), outcome, notes: Notes::default() };
-    let (reply, rule) = match answered {
-        Ok(reply) => (reply, None),
-        Err(refusal) => {
-            entry.outcome = "refused";
-            entry.notes.remarks.push(refusal.detail.clone());
-            (sts::refusal(&refusal, &ticket.request_id), Some(refusal.rule))
-        }
+    let entry = Entry { operation: operation.to_owned(), outcome, notes: Notes::default() };
+    conclude_query(world, &ticket, entry, answered, sts::refusal)
+}
+
+fn answer_iam(world: &World, call: &Call, action: Result<iam::Action, Refusal>) -> Fate {
+    let (ticket, fault, admitted) = {
+        let mut inner = world.lock();
+        let limit = inner.knobs.iam_tps;
+        (inner.ticket(), inner.knobs.take_iam_fault(), inner.admits("iam", limit))
     };
-    finish(world, &ticket, entry, rule, reply)
+    let operation = action.as_ref().map_or("-", |action| action.name()).to_owned();
+    let mut entry = Entry { operation, outcome: "answered", notes: Notes::default() };
+    let answered = match fault {
+        Some(Fault::Fail(status)) => {
+            entry.outcome = "failed";
+            let mut reply = iam::refusal(&Refusal::new(Rule::IamUnavailable, ""), &ticket.request_id);
+            reply.status = status;
+            return Fate::Reply(finish(world, &ticket, entry, Some(Rule::IamUnavailable), reply));
+        }
+        Some(_) => Err(Refusal::new(Rule::IamThrottled, "knob iam_throttle_next")),
+        None if !admitted => Err(Refusal::new(Rule::IamThrottled, "knob iam_tps")),
+        None => action.and_then(|action| iam::answer(world, call, action, &ticket.request_id)),
+    };
+    if answered.is_ok() && world.lock().knobs.take_lost_reply() {
+        return lost(world, &ticket, entry);
+    }
+    Fate::Reply(conclude_query(world, &ticket, entry, answered, iam::refusal))
+}
+
+/// The call is done, and nobody hears of it.
+fn lost(world: &World, ticket: &Ticket, mut entry: Entry) -> Fate {
+    entry.outcome = "lost";
+    note(world, ticket, entry, None, 0);
+    Fate::Drop
+}
+
+fn conclude_query(
+    world: &World,
+    ticket: &Ticket,
+    mut entry: Entry,
+    answered: Result<Reply, Refusal>,
+    document: fn(&Refusal, &str) -> Reply,
+) -> Reply {
+    let refusal = match answered {
+        Ok(reply) => return finish(world, ticket, entry, None, reply),
+        Err(refusal) => refusal,
+    };
+    entry.outcome = if refusal.rule == Rule::IamThrottled { "throttled" } else { "refused" };
+    entry.notes.remarks.push(refusal.detail.clone());
+    let reply = document(&refusal, &ticket.request_id);
+    finish(world, ticket, entry, Some(refusal.rule), reply)
 }
 
 fn answer_roles_anywhere(world: &World, call: &Call) -> Fate {
@@ -97,6 +145,9 @@ fn answer_roles_anywhere(world: &World, call: &Call) -> Fate {
         None if entry.operation == "CreateSession" => return create_session(world, call, &ticket, entry),
         None => management::answer(world, call),
     };
+    if result.is_ok() && world.lock().knobs.take_lost_reply() {
+        return lost(world, &ticket, entry);
+    }
     Fate::Reply(conclude(world, &ticket, entry, result))
 }
 

@@ -11,7 +11,7 @@ pub enum Evidence {
     Inferred,
 }
 
-/// The error types of Roles Anywhere and STS, as sent in `x-amzn-ErrorType` or `<Code>`.
+/// The error types of Roles Anywhere, STS and IAM, as sent in `x-amzn-ErrorType` or `<Code>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each name is AWS's own")]
 pub enum Kind {
@@ -33,6 +33,14 @@ pub enum Kind {
     InvalidAction,
     AccessDenied,
     ValidationError,
+    ExpiredTokenException,
+    TooManyTagsException,
+    NoSuchEntity,
+    LimitExceeded,
+    MalformedPolicyDocument,
+    UnmodifiableEntity,
+    Throttling,
+    ServiceFailure,
 }
 
 /// One line of the table.
@@ -80,6 +88,7 @@ const NO_ANCHOR: &str = "Specified Trust Anchor wasn't found.";
 const NO_PROFILE: &str = "Invalid or empty profile provided.";
 const CONSTRAINT: &str =
     "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {constraint}";
+const DENIED: &str = "User: {caller} is not authorized to perform: {action} on resource: {resource} {why}";
 const NULL: &str = "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null";
 
 rules! {
@@ -127,7 +136,7 @@ rules! {
     LeafCa = "leaf.is_ca" 403 AccessDeniedException Documented &[4], INSUFFICIENT;
     /// The leaf's key usage lacks digitalSignature.
     LeafKeyUsage = "leaf.key_usage" 403 AccessDeniedException Verbatim &[3], INSUFFICIENT;
-    /// The leaf is signed with MD5 or SHA-1, or with an algorithm that is not RSA or ECDSA.
+    /// The leaf is signed with MD5 or SHA-1, or with an algorithm that is not RSA, ECDSA or ML-DSA.
     LeafWeakSignature = "leaf.weak_signature" 403 AccessDeniedException Documented &[5], INSUFFICIENT;
     /// The leaf's subject is empty.
     LeafEmptySubject = "leaf.empty_subject" 403 AccessDeniedException Documented &[7], "Access denied";
@@ -243,6 +252,32 @@ rules! {
     /// STS: another action than `GetCallerIdentity` and `AssumeRole`.
     StsAction = "caller.action" 400 InvalidAction Documented &[], "Could not find operation {action} for version {version}";
 
+    /// `GetCallerIdentity`: a policy denies the caller. AWS answers it all the same.
+    StsDenied = "caller.explicit_deny" 403 AccessDenied Inferred &[], "User: {caller} is not authorized to perform: {action} {why}";
+
+    /// IAM: a required parameter is absent.
+    IamMissing = "iam.missing_parameter" 400 ValidationError Documented &[], NULL;
+    /// IAM: a name outside `[\w+=,.@-]`, for example one with its path.
+    IamName = "iam.name" 400 ValidationError Documented &[], "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-";
+    /// IAM: another parameter outside its bounds, or given twice.
+    IamBounds = "iam.bounds" 400 ValidationError Documented &[], CONSTRAINT;
+    /// IAM: the caller's policies do not allow the action on the role.
+    IamDenied = "iam.denied" 403 AccessDenied Documented &[], DENIED;
+    /// IAM: no such role.
+    IamNoRole = "iam.no_role" 404 NoSuchEntity Documented &[], "The role with name {name} cannot be found.";
+    /// IAM: the role has no such inline policy.
+    IamNoPolicy = "iam.no_policy" 404 NoSuchEntity Documented &[], "The role policy with name {name} cannot be found.";
+    /// IAM: the role's inline policies would be over 10240 characters together, white space not counted.
+    IamLimit = "iam.limit" 409 LimitExceeded Verbatim &[], "Maximum policy size of 10240 bytes exceeded for role {name}";
+    /// IAM: not a policy, or STRICTER: one that this emulator does not evaluate.
+    IamMalformed = "iam.malformed_policy" 400 MalformedPolicyDocument Documented &[], "{why}";
+    /// IAM: a service-linked role is AWS's own.
+    IamProtected = "iam.protected_role" 400 UnmodifiableEntity Documented &[], "Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS";
+    /// IAM: a knob throttles.
+    IamThrottled = "iam.throttled" 400 Throttling Documented &[], "Rate exceeded";
+    /// IAM: a knob makes the call fail.
+    IamUnavailable = "iam.unavailable" 500 ServiceFailure Documented &[], "Service failure";
+
     /// `AssumeRole`: a required parameter is absent.
     AssumeRoleMissing = "assume_role.missing_parameter" 400 ValidationError Inferred &[], NULL;
     /// `AssumeRole`: a parameter outside its bounds, or given twice.
@@ -260,6 +295,10 @@ rules! {
     ManagementKeyUnknown = "management.key" 403 UnrecognizedClientException Documented &[], "The security token included in the request is invalid.";
     /// Management: the signature, scope or date does not fit.
     ManagementSignature = "management.signature" 403 InvalidSignatureException Documented &[], "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.";
+    /// Management: the session is over.
+    ManagementExpired = "management.expired" 403 ExpiredTokenException Documented &[], "The security token included in the request is expired";
+    /// Management: the caller's policies do not allow the operation on the resource.
+    ManagementDenied = "management.denied" 403 AccessDeniedException Documented &[], DENIED;
     /// Management: no such resource.
     NotFound = "management.not_found" 404 ResourceNotFoundException Documented &[], "{member} wasn't found";
     /// `ImportCrl` for an unknown anchor, or with an alias ARN.
@@ -272,6 +311,12 @@ rules! {
     AnchorWeak = "management.weak_certificate" 400 ValidationException Documented &[], "Error creating TrustAnchor. Bad certificate data";
     /// More than two certificates in one anchor.
     AnchorTooMany = "management.too_many_certificates" 400 ValidationException Documented &[60], "A trust anchor holds at most 2 certificates";
+    /// A source whose data is not of its type.
+    AnchorSource = "management.source_mismatch" 400 ValidationException Inferred &[], "The source data does not match the source type {member}";
+    /// A source `AWS_ACM_PCA`: this account has no private CA that may be read.
+    AnchorPca = "management.private_ca" 400 ValidationException Verbatim &[], "Error creating TrustAnchor. Given AWS PCA did not allow get request.";
+    /// More than 200 tags on a resource.
+    TooManyResourceTags = "management.too_many_tags" 400 TooManyTagsException Documented &[], "A resource has at most 200 tags";
     /// More than two CRLs on one anchor.
     CrlTooMany = "management.too_many_crls" 400 ValidationException Documented &[61], "A trust anchor has at most 2 CRLs";
     /// CRL data outside 1-300000 bytes.

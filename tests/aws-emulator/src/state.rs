@@ -1,11 +1,13 @@
 //! What exists in the emulated account: anchors, profiles, roles, CRLs and management keys.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    create_session::policy::{Policy, PolicyError},
     pki::{Certificate, RevocationList},
+    policy::{IdentityPolicy, PolicyError, TrustPolicy},
 };
 
 /// One account in one region.
@@ -26,6 +28,8 @@ pub struct State {
     pub roles: Vec<Role>,
     /// Keys that may call the management API.
     pub management_keys: Vec<ManagementKey>,
+    /// Tags of Roles Anywhere's resources: by the resource's ARN, then by key.
+    pub tags: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Default for State {
@@ -38,11 +42,12 @@ impl Default for State {
             profiles: Vec::new(),
             roles: Vec::new(),
             management_keys: Vec::new(),
+            tags: BTreeMap::new(),
         }
     }
 }
 
-/// A trust anchor of source type `CERTIFICATE_BUNDLE`.
+/// A trust anchor of source type `CERTIFICATE_BUNDLE` or `AWS_ACM_PCA`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustAnchor {
@@ -55,6 +60,24 @@ pub struct TrustAnchor {
     pub enabled: bool,
     /// One or two CA certificates. The state may hold what `CreateTrustAnchor` refuses: an expired CA, or none yet.
     pub certificates_pem: String,
+    /// Makes the source type `AWS_ACM_PCA`; `certificates_pem` is then what this private CA has, and is not shown.
+    #[serde(default)]
+    pub acm_pca_arn: Option<String>,
+    /// What was put; AWS's defaults stand for the rest.
+    #[serde(default)]
+    pub notification_settings: Vec<NotificationSetting>,
+}
+
+/// When AWS's event bus hears of a certificate that ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationSetting {
+    /// `CA_CERTIFICATE_EXPIRY` or `END_ENTITY_CERTIFICATE_EXPIRY`.
+    pub event: String,
+    /// Whether it is told at all.
+    pub enabled: bool,
+    /// Days before the end, 1-360.
+    pub threshold: u32,
 }
 
 /// A certificate revocation list imported for a trust anchor.
@@ -140,9 +163,26 @@ pub struct Role {
     pub max_session_duration: u32,
     /// An IAM trust policy. Operators and keys the emulator does not evaluate make the whole state an error.
     pub trust_policy: Value,
+    /// Inline policies by name, each a JSON object or the text of one. Without any, the role's sessions may call nothing but
+    /// `GetCallerIdentity`.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Value>,
+    /// What the role's policies are cut down to.
+    #[serde(default)]
+    pub permissions_boundary: Option<Boundary>,
 }
 
-/// A long-lived key for the management API.
+/// A permissions boundary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boundary {
+    /// The managed policy's ARN.
+    pub arn: String,
+    /// Its document, a JSON object or the text of one.
+    pub policy: Value,
+}
+
+/// A long-lived key of the user `management`, for the management API and IAM.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManagementKey {
@@ -150,6 +190,9 @@ pub struct ManagementKey {
     pub access_key_id: String,
     /// The secret; shown by the admin page's state, never logged.
     pub secret_access_key: String,
+    /// What it may do; `null` is everything.
+    #[serde(default)]
+    pub policies: Option<BTreeMap<String, Value>>,
 }
 
 impl std::fmt::Debug for ManagementKey {
@@ -208,6 +251,16 @@ pub enum StateError {
         /// What is wrong.
         source: PolicyError,
     },
+    /// An identity policy or a permissions boundary the emulator cannot evaluate.
+    #[error("`{owner}`: policy `{name}`: {source}")]
+    Policy {
+        /// The role's name, or the access key's id.
+        owner: String,
+        /// The policy's name.
+        name: String,
+        /// What is wrong.
+        source: PolicyError,
+    },
     /// A role whose path does not begin and end with `/`.
     #[error("role `{name}`: path: \"{path}\" does not begin and end with /")]
     Path {
@@ -240,7 +293,9 @@ impl State {
         self.trust_anchors.iter().try_for_each(check_anchor)?;
         self.crls.iter().try_for_each(|crl| self.check_crl(crl))?;
         self.profiles.iter().try_for_each(check_profile)?;
-        self.roles.iter().try_for_each(check_role)
+        self.roles.iter().try_for_each(check_role)?;
+        let policies = |key: &ManagementKey| key.policies.clone().unwrap_or_default();
+        self.management_keys.iter().try_for_each(|key| check_policies(&key.access_key_id, &policies(key)))
     }
 
     fn check_ids(&self) -> Result<(), StateError> {
@@ -306,9 +361,19 @@ fn check_role(role: &Role) -> Result<(), StateError> {
     if !(role.path.starts_with('/') && role.path.ends_with('/')) {
         return Err(StateError::Path { name: name(), path: role.path.clone() });
     }
-    Policy::parse(&role.trust_policy)
-        .map(drop)
-        .map_err(|source| StateError::TrustPolicy { name: name(), source })
+    TrustPolicy::parse(&role.trust_policy)
+        .map_err(|source| StateError::TrustPolicy { name: name(), source })?;
+    let boundary = role.permissions_boundary.iter().map(|boundary| (&boundary.arn, &boundary.policy));
+    let boundary = boundary.map(|(arn, policy)| (arn.clone(), policy.clone())).collect();
+    check_policies(&role.name, &role.policies).and_then(|()| check_policies(&role.name, &boundary))
+}
+
+fn check_policies(owner: &str, policies: &BTreeMap<String, Value>) -> Result<(), StateError> {
+    let error =
+        |name: &str, source| StateError::Policy { owner: owner.to_owned(), name: name.to_owned(), source };
+    policies.iter().try_for_each(|(name, policy)| {
+        IdentityPolicy::parse(policy).map(drop).map_err(|source| error(name, source))
+    })
 }
 
 fn unique<'a>(what: &'static str, ids: impl Iterator<Item = &'a String>) -> Result<(), StateError> {

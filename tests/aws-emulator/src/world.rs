@@ -4,17 +4,19 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     io::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     clock,
-    create_session::{Credentials, Grant, assumed_role_arn, uuid},
+    create_session::{Credentials, Grant, assumed_role_arn, user_id, uuid},
     knobs::{Fault, Knobs, Unwell, Window},
     log::LogEntry,
-    state::State,
+    state::{Role, State},
     variation::Variation,
 };
 
@@ -40,6 +42,10 @@ pub struct IssuedSession {
     pub subject_arn: String,
     /// The last part of the assumed role's ARN.
     pub session_name: String,
+    /// `<RoleId>:<session name>`, which is `aws:userid`.
+    pub user_id: String,
+    /// `aws:TokenIssueTime`: RFC 3339, `Z`, cut down to whole seconds.
+    pub issued_at: String,
 }
 
 /// A session with what is needed to check its signatures.
@@ -47,6 +53,8 @@ pub struct IssuedSession {
 pub(crate) struct LiveSession {
     pub(crate) shown: IssuedSession,
     pub(crate) role_arn: String,
+    /// What the role's permissions are cut down to.
+    pub(crate) session_policy: Option<Value>,
     pub(crate) credentials: Credentials,
 }
 
@@ -58,6 +66,10 @@ pub(crate) struct Inner {
     pub(crate) state: Arc<State>,
     pub(crate) knobs: Knobs,
     pub(crate) window: Window,
+    /// By group of the management API, and for IAM.
+    pub(crate) windows: HashMap<&'static str, Window>,
+    /// Inline policies that were changed and are in force until an instant all the same, by role.
+    superseded: HashMap<String, (Instant, BTreeMap<String, Value>)>,
     unwell: Unwell,
     pub(crate) log: VecDeque<LogEntry>,
     sessions: Vec<LiveSession>,
@@ -75,6 +87,8 @@ impl World {
             state: Arc::new(state),
             knobs: Knobs::default(),
             window: Window::default(),
+            windows: HashMap::new(),
+            superseded: HashMap::new(),
             unwell: Unwell::default(),
             log: VecDeque::new(),
             sessions: Vec::new(),
@@ -141,12 +155,38 @@ impl Inner {
             serial: grant.serial.clone(),
             subject_arn: grant.subject_arn.clone(),
             session_name: grant.session_name.clone(),
+            user_id: user_id(&grant.role_arn, &grant.session_name),
+            issued_at: clock::seconds(now),
         };
-        let session =
-            LiveSession { shown, role_arn: grant.role_arn.clone(), credentials: credentials.clone() };
+        let session = LiveSession {
+            shown,
+            role_arn: grant.role_arn.clone(),
+            session_policy: grant.session_policy.clone(),
+            credentials: credentials.clone(),
+        };
         self.by_key.insert(credentials.access_key_id.clone(), self.sessions.len());
         self.sessions.push(session);
         credentials
+    }
+
+    /// Before a role's policies are changed: they stay in force for the knob's delay.
+    pub(crate) fn keep_in_force(&mut self, role: &Role) {
+        let end = Instant::now() + std::time::Duration::from_millis(self.knobs.policy_delay_ms);
+        let before = self.policies_in_force(role);
+        self.superseded.insert(role.name.clone(), (end, before));
+    }
+
+    /// The role's inline policies as they are in force now.
+    pub(crate) fn policies_in_force(&self, role: &Role) -> BTreeMap<String, Value> {
+        match self.superseded.get(&role.name) {
+            Some((end, policies)) if Instant::now() < *end => policies.clone(),
+            _ => role.policies.clone(),
+        }
+    }
+
+    /// Whether one more call of `group` stays within `limit` a second.
+    pub(crate) fn admits(&mut self, group: &'static str, limit: Option<u32>) -> bool {
+        limit.is_none_or(|limit| self.windows.entry(group).or_default().admits(limit, Instant::now()))
     }
 
     pub(crate) fn session(&self, access_key_id: &str) -> Option<LiveSession> {

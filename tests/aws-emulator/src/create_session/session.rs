@@ -123,6 +123,11 @@ pub(crate) fn role_id(role_arn: &str) -> String {
     format!("AROA{}", base32(&Sha256::digest(role_arn)[..17]))
 }
 
+/// `<RoleId>:<session name>`, which is `aws:userid`.
+pub(crate) fn user_id(role_arn: &str, session_name: &str) -> String {
+    format!("{}:{session_name}", role_id(role_arn))
+}
+
 /// `arn:aws:sts::<account>:assumed-role/<role without path>/<session name>`.
 pub(crate) fn assumed_role_arn(account: &str, grant: &Grant) -> String {
     format!("arn:aws:sts::{account}:assumed-role/{}/{}", grant.role_name, grant.session_name)
@@ -132,7 +137,7 @@ pub(crate) fn assumed_role_arn(account: &str, grant: &Grant) -> String {
 pub(crate) fn reply(account: &str, grant: &Grant, credentials: &Credentials, variation: Variation) -> Reply {
     let user = json!({
         "arn": assumed_role_arn(account, grant),
-        "assumedRoleId": format!("{}:{}", role_id(&grant.role_arn), grant.session_name),
+        "assumedRoleId": user_id(&grant.role_arn, &grant.session_name),
     });
     let keys = [
         ("accessKeyId", json!(credentials.access_key_id)),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Account, Input, not_found, page};
+use super::{Account, Input, not_found, notifications, page, tagging};
 use crate::{
     http::Reply,
     pki::Certificate,
@@ -14,24 +14,39 @@ use crate::{
 const CERTIFICATES: usize = 2;
 /// Characters of `x509CertificateData`.
 const DATA_LIMIT: usize = 204_800;
+const BUNDLE: &str = "CERTIFICATE_BUNDLE";
+const PRIVATE_CA: &str = "AWS_ACM_PCA";
 
 pub(super) fn create(account: &mut Account<'_>, input: &Input) -> Result<Reply, Refusal> {
     let name = input.required_name()?;
     let source = input.body.get("source").ok_or_else(|| Refusal::member(Rule::Missing, "source"))?;
     let certificates_pem = certificates(source)?;
     let enabled = input.flag("enabled")?.unwrap_or(false);
+    let tags = tagging::given(input)?;
+    let notification_settings = notifications::given(input)?;
     let id = account.new_id();
-    account.change().trust_anchors.push(TrustAnchor { id: id.clone(), name, enabled, certificates_pem });
+    account.tag("trust-anchor", &id, tags);
+    account.change().trust_anchors.push(TrustAnchor {
+        id: id.clone(),
+        name,
+        enabled,
+        certificates_pem,
+        acm_pca_arn: None,
+        notification_settings,
+    });
     reply(account, 201, &id)
 }
 
-/// Replaces the source as a whole; `enabled` is not a member of this call.
+/// Replaces the source as a whole, and its type with it; `enabled` is not a member of this call.
 pub(super) fn update(account: &mut Account<'_>, input: &Input) -> Result<Reply, Refusal> {
     let name = input.name()?;
     let certificates_pem = input.body.get("source").map(certificates).transpose()?;
     edit(account, &input.id, |anchor| {
         anchor.name = name.unwrap_or_else(|| anchor.name.clone());
-        anchor.certificates_pem = certificates_pem.unwrap_or_else(|| anchor.certificates_pem.clone());
+        if let Some(certificates_pem) = certificates_pem {
+            anchor.certificates_pem = certificates_pem;
+            anchor.acm_pca_arn = None;
+        }
     })
 }
 
@@ -59,10 +74,11 @@ pub(super) fn delete(account: &mut Account<'_>, input: &Input) -> Result<Reply, 
     let state = account.change();
     state.trust_anchors.retain(|anchor| anchor.id != input.id);
     state.crls.retain(|crl| crl.trust_anchor_id != input.id);
+    account.untag("trust-anchor", &input.id);
     Ok(gone)
 }
 
-fn edit(
+pub(super) fn edit(
     account: &mut Account<'_>,
     id: &str,
     change: impl FnOnce(&mut TrustAnchor),
@@ -80,28 +96,46 @@ fn reply(account: &Account<'_>, status: u16, id: &str) -> Result<Reply, Refusal>
 }
 
 fn detail(account: &Account<'_>, anchor: &TrustAnchor) -> Value {
+    let source = match &anchor.acm_pca_arn {
+        Some(arn) => json!({"sourceType": PRIVATE_CA, "sourceData": {"acmPcaArn": arn}}),
+        None => json!({"sourceType": BUNDLE, "sourceData": {"x509CertificateData": anchor.certificates_pem}}),
+    };
     let detail = json!({
         "trustAnchorId": anchor.id,
         "trustAnchorArn": account.state().trust_anchor_arn(&anchor.id),
         "name": anchor.name,
         "enabled": anchor.enabled,
-        "source": {
-            "sourceType": "CERTIFICATE_BUNDLE",
-            "sourceData": {"x509CertificateData": anchor.certificates_pem},
-        },
+        "source": source,
+        "notificationSettings": notifications::shown(account, anchor),
     });
     account.with_times(&anchor.id, detail)
 }
 
 /// One or two v3 CA certificates, as AWS's trust model wants them, in PEM.
 fn certificates(source: &Value) -> Result<String, Refusal> {
-    if source["sourceType"] != "CERTIFICATE_BUNDLE" {
-        let value = source["sourceType"].to_string();
-        let constraint = "Member must satisfy enum value set: [CERTIFICATE_BUNDLE]";
-        return Err(Refusal::constraint(Rule::ManagementBounds, "source.sourceType", &value, constraint));
+    let kind = source["sourceType"].as_str().unwrap_or_default();
+    let members = source["sourceData"].as_object().map(|data| data.keys().cloned().collect());
+    let members: Vec<String> = members.unwrap_or_default();
+    let member = match kind {
+        BUNDLE => "x509CertificateData",
+        PRIVATE_CA => "acmPcaArn",
+        _ => {
+            let constraint = "Member must satisfy enum value set: [CERTIFICATE_BUNDLE, AWS_ACM_PCA]";
+            return Err(Refusal::constraint(Rule::ManagementBounds, "source.sourceType", kind, constraint));
+        }
+    };
+    if members.iter().any(|one| one != member) {
+        return Err(Refusal::member(Rule::AnchorSource, kind));
     }
-    let data = source["sourceData"]["x509CertificateData"].as_str();
-    let data = data.ok_or_else(|| Refusal::member(Rule::Missing, "source.sourceData.x509CertificateData"))?;
+    let data = source["sourceData"][member].as_str();
+    let data = data.ok_or_else(|| Refusal::member(Rule::Missing, &format!("source.sourceData.{member}")))?;
+    if kind == PRIVATE_CA {
+        return Err(Refusal::new(Rule::AnchorPca, data));
+    }
+    bundle(data)
+}
+
+fn bundle(data: &str) -> Result<String, Refusal> {
     if data.is_empty() || data.len() > DATA_LIMIT {
         let (member, constraint) = ("x509CertificateData", "Member must have length between 1 and 204800");
         return Err(Refusal::constraint(Rule::ManagementBounds, member, "…", constraint));

@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use super::{Account, Input, not_found, page, wrong_type};
+use super::{Account, Input, not_found, page, tagging, wrong_type};
 use crate::{
     http::Reply,
     pki::{Certificate, RevocationList},
@@ -31,7 +31,9 @@ pub(super) fn import(account: &mut Account<'_>, input: &Input) -> Result<Reply, 
     }
     let crl_pem = signed_list(&data, &anchor)?;
     let enabled = input.flag("enabled")?.unwrap_or(false);
+    let tags = tagging::given(input)?;
     let id = account.new_id();
+    account.tag("crl", &id, tags);
     account.change().crls.push(Crl { id: id.clone(), name, enabled, trust_anchor_id: anchor.id, crl_pem });
     reply(account, 201, &id)
 }
@@ -71,6 +73,7 @@ pub(super) fn list(account: &mut Account<'_>, input: &Input) -> Result<Reply, Re
 pub(super) fn delete(account: &mut Account<'_>, input: &Input) -> Result<Reply, Refusal> {
     let gone = reply(account, 200, &input.id)?;
     account.change().crls.retain(|crl| crl.id != input.id);
+    account.untag("crl", &input.id);
     Ok(gone)
 }
 

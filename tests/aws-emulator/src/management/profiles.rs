@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Account, Input, not_found, page, wrong_type};
+use super::{Account, Input, not_found, page, tagging, wrong_type};
 use crate::{
     http::Reply,
     rules::{Refusal, Rule},
@@ -25,8 +25,11 @@ pub(super) fn create(account: &mut Account<'_>, input: &Input) -> Result<Reply, 
         attribute_mappings: Some(AttributeMappings::everything()),
         session_policy: session_policy(input)?,
     };
+    let tags = tagging::given(input)?;
+    account.may_pass(&profile.role_arns)?;
     profile.id = account.new_id();
     let id = profile.id.clone();
+    account.tag("profile", &id, tags);
     account.change().profiles.push(profile);
     reply(account, 201, &id)
 }
@@ -34,6 +37,7 @@ pub(super) fn create(account: &mut Account<'_>, input: &Input) -> Result<Reply, 
 pub(super) fn update(account: &mut Account<'_>, input: &Input) -> Result<Reply, Refusal> {
     let (name, roles, seconds) = (input.name()?, role_arns(input)?, duration(account, input)?);
     let (accept, policy) = (input.flag("acceptRoleSessionName")?, session_policy(input)?);
+    account.may_pass(roles.as_deref().unwrap_or_default())?;
     edit(account, &input.id, |profile| {
         profile.name = name.unwrap_or_else(|| profile.name.clone());
         profile.role_arns = roles.unwrap_or_else(|| profile.role_arns.clone());
@@ -63,6 +67,7 @@ pub(super) fn list(account: &mut Account<'_>, input: &Input) -> Result<Reply, Re
 pub(super) fn delete(account: &mut Account<'_>, input: &Input) -> Result<Reply, Refusal> {
     let gone = reply(account, 200, &input.id)?;
     account.change().profiles.retain(|profile| profile.id != input.id);
+    account.untag("profile", &input.id);
     Ok(gone)
 }
 

@@ -2,18 +2,19 @@
 //!
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 
-use super::{Caller, VERSION, escape, management_arn};
 use crate::{
+    caller::Caller,
     clock,
     create_session::{
         Credentials, Grant, assumed_role_arn,
         parameters::{SESSION_NAME, is_session_name},
-        policy::{Facts, Policy, Principal},
-        role_id,
+        user_id,
     },
+    policy::{Fact, Facts, Principal, TrustPolicy},
+    query::{Parameters, escape},
     rules::{Refusal, Rule},
     state::{Role, State},
-    world::World,
+    world::Inner,
 };
 
 const KNOWN: [&str; 5] = ["Action", "Version", "RoleArn", "RoleSessionName", "DurationSeconds"];
@@ -21,18 +22,12 @@ const KNOWN: [&str; 5] = ["Action", "Version", "RoleArn", "RoleSessionName", "Du
 /// Without `DurationSeconds`.
 const DEFAULT_SECONDS: u32 = 3600;
 
-/// The XML of a granted session.
-pub(super) fn answer(
-    world: &World,
-    state: &State,
-    caller: &Caller,
-    parameters: &[(String, String)],
-    request_id: &str,
-) -> Result<String, Refusal> {
+/// The inside of the XML of a granted session.
+pub(super) fn answer(inner: &mut Inner, caller: &Caller, parameters: &Parameters) -> Result<String, Refusal> {
     let asked = Asked::read(parameters)?;
-    let grant = grant(state, caller, &asked)?;
-    let credentials = world.lock().issue(&grant, false);
-    Ok(xml(state, &grant, &credentials, request_id))
+    let grant = grant(&inner.state, caller, &asked)?;
+    let credentials = inner.issue(&grant, false);
+    Ok(xml(&inner.state, &grant, &credentials))
 }
 
 /// What is asked for, within its bounds.
@@ -44,8 +39,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(parameters: &[(String, String)]) -> Result<Asked, Refusal> {
-        if let Some((name, _)) = parameters.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
+    fn read(parameters: &Parameters) -> Result<Asked, Refusal> {
+        if let Some(name) = parameters.other_than(&KNOWN) {
             return Err(Refusal::member(Rule::AssumeRoleParameter, name));
         }
         let session_name = required(parameters, "RoleSessionName")?;
@@ -53,7 +48,7 @@ impl Asked {
             let constraint = format!("Member must satisfy regular expression pattern: {SESSION_NAME}");
             return Err(bounds("RoleSessionName", &session_name, &constraint));
         }
-        let seconds = match one(parameters, "DurationSeconds")? {
+        let seconds = match parameters.one("DurationSeconds", Rule::AssumeRoleBounds)? {
             None => DEFAULT_SECONDS,
             Some(text) => {
                 text.parse().ok().filter(|seconds| (900..=43_200).contains(seconds)).ok_or_else(|| {
@@ -65,17 +60,9 @@ impl Asked {
     }
 }
 
-fn required(parameters: &[(String, String)], name: &str) -> Result<String, Refusal> {
-    let value = one(parameters, name)?.filter(|value| !value.is_empty());
+fn required(parameters: &Parameters, name: &str) -> Result<String, Refusal> {
+    let value = parameters.one(name, Rule::AssumeRoleBounds)?.filter(|value| !value.is_empty());
     value.map(str::to_owned).ok_or_else(|| Refusal::member(Rule::AssumeRoleMissing, name))
-}
-
-fn one<'a>(parameters: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, Refusal> {
-    let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    match (values.next(), values.next()) {
-        (_, Some(second)) => Err(bounds(name, second, "Member must be given once")),
-        (first, None) => Ok(first),
-    }
 }
 
 fn bounds(member: &str, value: &str, constraint: &str) -> Refusal {
@@ -87,7 +74,7 @@ fn grant(state: &State, caller: &Caller, asked: &Asked) -> Result<Grant, Refusal
         Refusal::new(Rule::AssumeRoleDenied, detail).fill("caller", who).fill("role", &asked.role_arn)
     };
     let user = match caller {
-        Caller::ManagementKey(_) => management_arn(&state.account),
+        Caller::User(_) => caller.arn(&state.account),
         Caller::Session(session) => {
             return Err(denied(&session.shown.assumed_role_arn, "role chaining".to_owned()));
         }
@@ -109,20 +96,18 @@ fn grant(state: &State, caller: &Caller, asked: &Asked) -> Result<Grant, Refusal
 }
 
 fn trusts(role: &Role, user: &str, session_name: &str) -> Result<(), (Rule, String)> {
-    let policy =
-        Policy::parse(&role.trust_policy).map_err(|error| (Rule::AssumeRoleDenied, error.to_string()))?;
-    let facts = Facts { session_name: session_name.to_owned(), ..Facts::default() };
+    let policy = TrustPolicy::parse(&role.trust_policy)
+        .map_err(|error| (Rule::AssumeRoleDenied, error.to_string()))?;
+    let facts = Facts::default().with(Fact::SessionName, session_name);
     policy.evaluate(&Principal::User(user.to_owned()), "sts:AssumeRole", &facts)
 }
 
-fn xml(state: &State, grant: &Grant, credentials: &Credentials, request_id: &str) -> String {
+fn xml(state: &State, grant: &Grant, credentials: &Credentials) -> String {
     format!(
-        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/{VERSION}/\">\n  <AssumeRoleResult>\n    \
-         <AssumedRoleUser>\n      <AssumedRoleId>{}</AssumedRoleId>\n      <Arn>{}</Arn>\n    </AssumedRoleUser>\n    \
+        "    <AssumedRoleUser>\n      <AssumedRoleId>{}</AssumedRoleId>\n      <Arn>{}</Arn>\n    </AssumedRoleUser>\n    \
          <Credentials>\n      <AccessKeyId>{}</AccessKeyId>\n      <SecretAccessKey>{}</SecretAccessKey>\n      \
-         <SessionToken>{}</SessionToken>\n      <Expiration>{}</Expiration>\n    </Credentials>\n  </AssumeRoleResult>\n  \
-         <ResponseMetadata>\n    <RequestId>{request_id}</RequestId>\n  </ResponseMetadata>\n</AssumeRoleResponse>\n",
-        escape(&format!("{}:{}", role_id(&grant.role_arn), grant.session_name)),
+         <SessionToken>{}</SessionToken>\n      <Expiration>{}</Expiration>\n    </Credentials>\n",
+        escape(&user_id(&grant.role_arn, &grant.session_name)),
         escape(&assumed_role_arn(&state.account, grant)),
         credentials.access_key_id,
         credentials.secret_access_key,

@@ -34,13 +34,20 @@ def strip(reply):
 
 
 def rolesanywhere():
-    """The management client, with the emulator's management key and no retries."""
+    """The management client."""
+    return client("rolesanywhere")
+
+
+def client(service):
+    """A client with the keys of the settings and no retries."""
     return boto3.client(
-        "rolesanywhere",
+        service,
         endpoint_url=SETTINGS["url"],
-        region_name=SETTINGS["region"],
+        # with an endpoint of its own, boto3 does not know that IAM stands in one region only
+        region_name="us-east-1" if service == "iam" else SETTINGS["region"],
         aws_access_key_id=SETTINGS["access_key_id"],
         aws_secret_access_key=SETTINGS["secret_access_key"],
+        aws_session_token=SETTINGS.get("session_token"),
         verify=SETTINGS["ca"],
         config=boto3.session.Config(
             retries={"max_attempts": 0}, parameter_validation=False

@@ -160,17 +160,3 @@ async fn a_crl_in_der_is_accepted_as_aws_does() {
     assert_eq!(imported.status, 201, "{}", imported.text());
     world.refuses(&world.call(&device).send().await, &refusal("12")).await;
 }
-
-#[tokio::test]
-async fn a_management_call_with_an_unknown_key_is_refused() {
-    let world = World::start().await;
-    let session = world.session(&ROOT.device("payments")).await;
-    let mut call =
-        crate::client::SignedCall::management(world.client.clone(), &world.url(), (&session).into());
-    call.method = reqwest::Method::GET;
-    "/trustanchors".clone_into(&mut call.path);
-
-    let answer = call.send().await;
-
-    assert_eq!(answer.status, 403, "{}", answer.text());
-}

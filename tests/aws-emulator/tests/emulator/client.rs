@@ -5,5 +5,5 @@ pub(crate) mod call;
 pub(crate) mod sigv4;
 
 pub(crate) use answer::{Answer, Session};
-pub(crate) use call::{Call, Encoding, Prepared, Shape};
+pub(crate) use call::{Call, Encoding, Prepared, Shape, escape};
 pub(crate) use sigv4::{Keys, SignedCall};

@@ -10,6 +10,7 @@
 //!
 //! Start reading at `expectations.rs`, then `world.rs`.
 
+mod anchors;
 mod assume_role;
 mod binary;
 mod caller_identity;
@@ -23,11 +24,14 @@ mod cases_signature;
 mod client;
 mod clock;
 mod expectations;
+mod iam;
 mod knobs;
 mod ml_dsa;
 mod openssl_check;
+mod permissions;
 mod pki;
 mod python_clients;
+mod revocation;
 mod sessions;
 mod tags;
 mod trust_policies;

@@ -2,7 +2,9 @@
 
 use crate::expectations::{Refusal, refusal};
 use crate::pki::{Authority, Certificate, Device, Key, Template};
-use crate::world::{ANCHOR, ANCHOR_ID, PROFILE, ROLE, ROOT, World, management_keys};
+use crate::world::{
+    ACTIONS, ANCHOR, ANCHOR_ID, PROFILE, ROLE, ROOT, World, management_keys, policy, trust_policy,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -137,6 +139,101 @@ fn management_settings(world: &World) -> Value {
         "not_a_ca": Authority::self_signed(not_a_ca, Key::p256()).certificate.pem(),
         "crl": ROOT.crl(&[]),
     })
+}
+
+/// The inline policy of a role that may keep one anchor, and read and change its own policies.
+fn keeper() -> Value {
+    policy(json!([
+        { "Effect": "Allow", "Action": ["rolesanywhere:GetTrustAnchor", "rolesanywhere:UpdateTrustAnchor"], "Resource": ANCHOR },
+        { "Effect": "Allow", "Action": ["iam:*RolePolicy", "iam:ListRolePolicies"], "Resource": ROLE },
+    ]))
+}
+
+async fn session_keys(world: &World) -> Value {
+    let session = world.session(&ROOT.device("vault")).await;
+    json!({
+        "url": world.url(), "ca": world.ca_pem(), "region": "eu-central-1", "anchor_id": ANCHOR_ID,
+        "access_key_id": session.access_key_id, "secret_access_key": session.secret_access_key,
+        "session_token": session.security_token, "session_name": session.name(),
+        "root": Authority::root("Next Root").certificate.pem(), "old_root": ROOT.certificate.pem(),
+    })
+}
+
+#[tokio::test]
+async fn boto3_keeps_an_anchor_with_a_session_and_is_told_what_it_lacks() {
+    let world =
+        World::start_tls_with(|state| state["roles"][0]["policies"] = json!({ "keeper": keeper() })).await;
+    let settings = session_keys(&world).await;
+
+    let seen = script("anchor_keeper.py", settings.clone()).await;
+
+    let both = format!("{}{}", settings["old_root"].as_str().unwrap(), settings["root"].as_str().unwrap());
+    let data = &seen["updated"]["granted"]["trustAnchor"]["source"]["sourceData"]["x509CertificateData"];
+    assert_eq!(data, &json!(both), "{seen:#}");
+    assert_eq!(seen["read"]["granted"], seen["updated"]["granted"]);
+    assert_eq!(seen["list"]["code"], "AccessDeniedException");
+    let lacks = "because no identity-based policy allows the rolesanywhere:ListTrustAnchors action";
+    assert!(seen["list"]["message"].as_str().unwrap().ends_with(lacks), "{seen:#}");
+    assert_eq!(
+        seen["throttled"],
+        json!({ "code": "ThrottlingException", "status": 429, "message": "Rate exceeded" })
+    );
+}
+
+#[tokio::test]
+async fn boto3_revokes_its_own_session_with_iam() {
+    let world =
+        World::start_tls_with(|state| state["roles"][0]["policies"] = json!({ "keeper": keeper() })).await;
+
+    let seen = script("inline_policies.py", session_keys(&world).await).await;
+
+    assert_eq!(seen["role"]["code"], "AccessDenied", "{seen:#}");
+    assert_eq!(seen["listed"], json!(["keeper"]));
+    assert_eq!(seen["read"]["granted"]["PolicyDocument"], seen["sent"]);
+    assert_eq!(seen["unknown"]["code"], "NoSuchEntity");
+    let name = world.admin("sessions").await[0]["session_name"].clone();
+    assert!(seen["user_id"].as_str().unwrap().ends_with(&format!(":{}", name.as_str().unwrap())), "{seen:#}");
+    assert_eq!(seen["malformed"]["code"], "MalformedPolicyDocument");
+    assert_eq!(
+        seen["full"],
+        json!({
+            "code": "LimitExceeded", "status": 409, "message": "Maximum policy size of 10240 bytes exceeded for role demo",
+        })
+    );
+    assert_eq!((&seen["revoked"]["code"], &seen["revoked"]["status"]), (&json!("AccessDenied"), &json!(403)));
+}
+
+#[tokio::test]
+async fn a_role_looks_to_boto3_as_it_does_on_aws() {
+    let world = World::start_tls().await;
+    let keys = management_keys();
+    let settings = json!({
+        "url": world.url(), "ca": world.ca_pem(), "region": "eu-central-1",
+        "access_key_id": keys.access_key_id, "secret_access_key": keys.secret_access_key,
+    });
+
+    let seen = script("role.py", settings).await;
+
+    let role = &seen["granted"]["Role"];
+    assert_eq!(
+        (&role["Arn"], &role["Path"], &role["MaxSessionDuration"]),
+        (&json!(ROLE), &json!("/"), &json!(3600))
+    );
+    assert_eq!(role["AssumeRolePolicyDocument"], trust_policy(&ACTIONS, &Value::Null));
+}
+
+#[tokio::test]
+async fn an_ml_dsa_key_of_another_library_gets_a_session() {
+    let world = World::start_tls().await;
+    let mut settings = management_settings(&world);
+    settings["profile"] = PROFILE.into();
+
+    let seen = script("ml_dsa.py", settings).await;
+
+    for size in ["44", "65", "87"] {
+        assert_eq!(seen[size]["status"], 201, "{seen:#}");
+        assert_eq!(seen[size]["altered"]["status"], 403);
+    }
 }
 
 fn alias() -> String {

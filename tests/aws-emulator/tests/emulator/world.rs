@@ -41,6 +41,11 @@ impl World {
         Self::start_as(|_| (), Options { tls: true }).await
     }
 
+    /// With TLS, and with a state that `change` has edited.
+    pub(crate) async fn start_tls_with(change: impl FnOnce(&mut Value)) -> Self {
+        Self::start_as(change, Options { tls: true }).await
+    }
+
     async fn start_as(change: impl FnOnce(&mut Value), options: Options) -> Self {
         let mut state = default_state();
         change(&mut state);
@@ -81,7 +86,17 @@ impl World {
 
     /// A management call, signed with the state's management key.
     pub(crate) async fn manage(&self, method: reqwest::Method, path: &str, body: &Value) -> Answer {
-        let mut call = SignedCall::management(self.client.clone(), &self.url(), management_keys());
+        self.manage_as(management_keys(), method, path, body).await
+    }
+
+    pub(crate) async fn manage_as(
+        &self,
+        keys: impl Into<Keys>,
+        method: reqwest::Method,
+        path: &str,
+        body: &Value,
+    ) -> Answer {
+        let mut call = SignedCall::management(self.client.clone(), &self.url(), keys.into());
         call.method = method;
         path.clone_into(&mut call.path);
         call.body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
@@ -90,6 +105,21 @@ impl World {
 
     pub(crate) async fn create(&self, path: &str, body: &Value) -> Answer {
         self.manage(reqwest::Method::POST, path, body).await
+    }
+
+    /// An IAM call with these keys.
+    pub(crate) async fn iam_as(
+        &self,
+        keys: impl Into<Keys>,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Answer {
+        SignedCall::iam(self.client.clone(), &self.url(), keys.into(), action, parameters).send().await
+    }
+
+    /// An IAM call with the state's management key.
+    pub(crate) async fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.iam_as(management_keys(), action, parameters).await
     }
 
     pub(crate) async fn admin(&self, page: &str) -> Value {
@@ -153,6 +183,18 @@ pub(crate) fn trust_policy(actions: &[&str], condition: &Value) -> Value {
         statement["Condition"] = condition.clone();
     }
     json!({ "Version": "2012-10-17", "Statement": [statement] })
+}
+
+/// Gives the role `demo` one inline policy of these statements.
+pub(crate) fn permitted(statements: Value) -> impl FnOnce(&mut Value) {
+    move |state| state["roles"][0]["policies"] = json!({ "tests": policy(statements) })
+}
+
+/// An identity policy.
+pub(crate) fn policy(statements: impl Into<Value>) -> Value {
+    let mut policy = json!({ "Version": "2012-10-17" });
+    policy["Statement"] = statements.into();
+    policy
 }
 
 /// The three actions a role must allow.

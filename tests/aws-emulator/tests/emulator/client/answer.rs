@@ -41,6 +41,14 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// The text between a tag and its end, in XML.
+    pub(crate) fn element(&self, tag: &str) -> String {
+        let text = self.text();
+        let (_, rest) = text.split_once(&format!("<{tag}>")).unwrap_or_else(|| panic!("no {tag} in {text}"));
+        let (inside, _) = rest.split_once(&format!("</{tag}>")).unwrap_or_else(|| panic!("no end of {tag}"));
+        inside.to_owned()
+    }
+
     /// AWS's type of the error, which stands in a header only.
     pub(crate) fn error_type(&self) -> &str {
         self.header("x-amzn-errortype")

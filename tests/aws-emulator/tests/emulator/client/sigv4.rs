@@ -1,7 +1,7 @@
 //! Signature Version 4 with a secret key, for STS and for the management API.
 
 use super::answer::{Answer, Session};
-use super::call::{canonical_headers, day, stamp};
+use super::call::{canonical_headers, day, escape, stamp};
 use crate::clock::now;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -32,6 +32,7 @@ pub(crate) struct SignedCall {
     pub(crate) method: reqwest::Method,
     pub(crate) path: String,
     pub(crate) service: &'static str,
+    pub(crate) region: &'static str,
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
     pub(crate) keys: Keys,
@@ -47,10 +48,29 @@ impl SignedCall {
             method: reqwest::Method::POST,
             path: "/".to_owned(),
             service: "sts",
+            region: "eu-central-1",
             content_type: "application/x-www-form-urlencoded; charset=utf-8",
             body: b"Action=GetCallerIdentity&Version=2011-06-15".to_vec(),
             keys,
             date: now(),
+        }
+    }
+
+    /// A call of IAM, with `Action` and `Version` in front of the parameters.
+    pub(crate) fn iam(
+        client: reqwest::Client,
+        url: &str,
+        keys: Keys,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        let more = parameters.iter().map(|(name, value)| format!("&{name}={}", escape(value)));
+        let body = format!("Action={action}&Version=2010-05-08{}", more.collect::<String>());
+        Self {
+            service: "iam",
+            region: "us-east-1",
+            body: body.into_bytes(),
+            ..Self::caller_identity(client, url, keys)
         }
     }
 
@@ -65,6 +85,11 @@ impl SignedCall {
     }
 
     pub(crate) async fn send(self) -> Answer {
+        Answer::read(self.try_send().await.unwrap()).await
+    }
+
+    /// Sends, where the connection itself may fail.
+    pub(crate) async fn try_send(self) -> Result<reqwest::Response, reqwest::Error> {
         let mut headers = vec![
             ("content-type", self.content_type.to_owned()),
             ("host", self.url.split("//").nth(1).unwrap().to_owned()),
@@ -77,7 +102,7 @@ impl SignedCall {
         for (name, value) in headers.into_iter().filter(|(name, _)| *name != "host") {
             request = request.header(name, value);
         }
-        Answer::read(request.header("authorization", authorization).send().await.unwrap()).await
+        request.header("authorization", authorization).send().await
     }
 
     fn authorization(&self, headers: &[(&'static str, String)]) -> String {
@@ -85,7 +110,7 @@ impl SignedCall {
         let lines = canonical_headers(headers);
         let body_hash = hex::encode(Sha256::digest(&self.body));
         let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{body_hash}", self.method, self.path);
-        let scope = format!("{}/eu-central-1/{}/aws4_request", day(self.date), self.service);
+        let scope = format!("{}/{}/{}/aws4_request", day(self.date), self.region, self.service);
         let hash = hex::encode(Sha256::digest(canonical));
         let string_to_sign = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{hash}", stamp(self.date));
         let signature = hex::encode(hmac(&self.signing_key(), &string_to_sign));
@@ -96,7 +121,7 @@ impl SignedCall {
     fn signing_key(&self) -> Vec<u8> {
         let secret = format!("AWS4{}", self.keys.secret_access_key);
         let date = hmac(secret.as_bytes(), &day(self.date));
-        let region = hmac(&date, "eu-central-1");
+        let region = hmac(&date, self.region);
         hmac(&hmac(&region, self.service), "aws4_request")
     }
 }

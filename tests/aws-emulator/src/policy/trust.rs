@@ -1,45 +1,13 @@
-//! IAM trust policies, as far as Roles Anywhere and an IAM user make use of them. What is not evaluated is an error of the state, so that
-//! no statement is silently true.
-
-mod condition;
+//! Trust policies, as far as Roles Anywhere and an IAM user make use of them.
 
 use serde_json::{Map, Value};
 
-use super::tags::Tags;
+use super::{
+    Kind, PolicyError, allows, condition::Condition, facts::Facts, names_action, only, statements, texts,
+};
 use crate::rules::Rule;
-use condition::Condition;
 
 const PRINCIPAL: &str = "rolesanywhere.amazonaws.com";
-
-/// A trust policy the emulator cannot evaluate.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
-    /// The JSON is not of a policy's shape.
-    #[error("{0} is missing or has the wrong type")]
-    Shape(&'static str),
-    /// A member this emulator does not evaluate.
-    #[error("\"{0}\" is not evaluated by this emulator")]
-    Member(String),
-    /// A condition operator this emulator does not evaluate.
-    #[error("condition operator \"{0}\" is not evaluated by this emulator")]
-    Operator(String),
-    /// A condition key this emulator does not evaluate.
-    #[error("condition key \"{0}\" is not evaluated by this emulator")]
-    Key(String),
-    /// A value with a policy variable.
-    #[error("policy variable in \"{0}\" is not evaluated by this emulator")]
-    Variable(String),
-}
-
-/// What conditions may ask about.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) source_arn: String,
-    pub(crate) source_account: String,
-    pub(crate) source_identity: String,
-    pub(crate) session_name: String,
-    pub(crate) tags: Tags,
-}
 
 /// Who asks to assume a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +31,7 @@ struct Statement {
 
 impl Policy {
     pub(crate) fn parse(json: &Value) -> Result<Policy, PolicyError> {
-        let policy = json.as_object().ok_or(PolicyError::Shape("the policy"))?;
-        only(policy, &["Version", "Id", "Statement"])?;
-        let statements = match policy.get("Statement") {
-            Some(Value::Array(statements)) => statements.iter().collect(),
-            Some(statement @ Value::Object(_)) => vec![statement],
-            _ => return Err(PolicyError::Shape("Statement")),
-        };
-        statements.into_iter().map(Statement::parse).collect::<Result<_, _>>().map(Policy)
+        statements(json)?.into_iter().map(Statement::parse).collect::<Result<_, _>>().map(Policy)
     }
 
     /// A matching Deny wins; otherwise one Allow must match. The reason tells a missing action from a false condition.
@@ -80,8 +41,11 @@ impl Policy {
         action: &str,
         facts: &Facts,
     ) -> Result<(), (Rule, String)> {
-        let about: Vec<&Statement> =
-            self.0.iter().filter(|one| one.principals.name(who) && one.covers(action)).collect();
+        let about: Vec<&Statement> = self
+            .0
+            .iter()
+            .filter(|one| one.principals.name(who) && names_action(&one.actions, action))
+            .collect();
         if about.iter().any(|one| !one.allows && one.false_condition(facts).is_none()) {
             return Err((Rule::ExplicitDeny, format!("{action} is denied by a statement")));
         }
@@ -98,26 +62,14 @@ impl Policy {
 }
 
 impl Statement {
-    fn parse(json: &Value) -> Result<Statement, PolicyError> {
-        let statement = json.as_object().ok_or(PolicyError::Shape("a statement"))?;
+    fn parse(statement: &Map<String, Value>) -> Result<Statement, PolicyError> {
         only(statement, &["Sid", "Effect", "Principal", "Action", "Condition"])?;
-        let allows = match statement.get("Effect").and_then(Value::as_str) {
-            Some("Allow") => true,
-            Some("Deny") => false,
-            _ => return Err(PolicyError::Shape("Effect")),
-        };
         Ok(Statement {
-            allows,
+            allows: allows(statement)?,
             principals: Principals::parse(statement.get("Principal"))?,
             actions: texts(statement.get("Action")).ok_or(PolicyError::Shape("Action"))?,
-            conditions: Condition::parse_all(statement.get("Condition"))?,
+            conditions: Condition::parse_all(statement.get("Condition"), Kind::Trust)?,
         })
-    }
-
-    /// Actions are matched without regard to case; `*` and `?` are wildcards.
-    fn covers(&self, action: &str) -> bool {
-        let action = action.to_ascii_lowercase();
-        self.actions.iter().any(|pattern| condition::like(&pattern.to_ascii_lowercase(), &action))
     }
 
     fn false_condition(&self, facts: &Facts) -> Option<String> {
@@ -171,22 +123,6 @@ impl std::fmt::Display for Principal {
             Principal::RolesAnywhere => PRINCIPAL,
             Principal::User(arn) => arn,
         })
-    }
-}
-
-fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), PolicyError> {
-    match object.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(PolicyError::Member(key.clone())),
-        None => Ok(()),
-    }
-}
-
-/// One string or a list of them.
-fn texts(json: Option<&Value>) -> Option<Vec<String>> {
-    match json? {
-        Value::String(one) => Some(vec![one.clone()]),
-        Value::Array(many) => many.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
-        _ => None,
     }
 }
 

@@ -2,7 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Facts, PolicyError, texts};
+use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+
+use super::{
+    Kind, PolicyError,
+    facts::{Facts, Key},
+    texts,
+};
 
 /// `StringEquals {"aws:SourceArn": […]}`.
 #[derive(Debug)]
@@ -31,6 +37,12 @@ enum Test {
     Arn,
     Bool,
     Null,
+    /// Whether the actual date may be before, at and after the wanted one.
+    Date {
+        before: bool,
+        at: bool,
+        after: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,32 +52,27 @@ enum Set {
     ForAllValues,
 }
 
-#[derive(Clone, Debug)]
-enum Key {
-    SourceArn,
-    SourceAccount,
-    SourceIdentity,
-    SessionName,
-    TagKeys,
-    /// The tag's key, in lower case.
-    Tag(String),
-}
-
 impl Condition {
-    pub(super) fn parse_all(json: Option<&Value>) -> Result<Vec<Condition>, PolicyError> {
+    pub(super) fn parse_all(json: Option<&Value>, kind: Kind) -> Result<Vec<Condition>, PolicyError> {
         let Some(json) = json else { return Ok(Vec::new()) };
         let operators = json.as_object().ok_or(PolicyError::Shape("Condition"))?;
         let mut conditions = Vec::new();
         for (name, keys) in operators {
             let operator = Operator::parse(name)?;
             for (key, values) in keys.as_object().ok_or(PolicyError::Shape("Condition"))? {
+                let key = (key.as_str(), Key::parse(key, kind)?);
                 conditions.push(Condition::parse(operator, name, key, values)?);
             }
         }
         Ok(conditions)
     }
 
-    fn parse(operator: Operator, name: &str, key: &str, values: &Value) -> Result<Condition, PolicyError> {
+    fn parse(
+        operator: Operator,
+        name: &str,
+        (written, key): (&str, Key),
+        values: &Value,
+    ) -> Result<Condition, PolicyError> {
         let values = match values {
             Value::Bool(one) => vec![one.to_string()],
             values => texts(Some(values)).ok_or(PolicyError::Shape("a condition's value"))?,
@@ -73,8 +80,12 @@ impl Condition {
         if let Some(variable) = values.iter().find(|value| value.contains("${")) {
             return Err(PolicyError::Variable(variable.clone()));
         }
-        let text = format!("{name} {key} {values:?}");
-        Ok(Condition { operator, key: Key::parse(key)?, values, text })
+        let dated = matches!(operator.test, Test::Date { .. });
+        if let Some(odd) = values.iter().find(|value| dated && instant(value).is_none()) {
+            return Err(PolicyError::Date(odd.clone()));
+        }
+        let text = format!("{name} {written} {values:?}");
+        Ok(Condition { operator, key, values, text })
     }
 
     /// Why the condition is false, or `None` if it is true.
@@ -118,6 +129,12 @@ impl Operator {
             "ArnEquals" | "ArnLike" => (Test::Arn, false),
             "ArnNotEquals" | "ArnNotLike" => (Test::Arn, true),
             "Bool" => (Test::Bool, false),
+            "DateEquals" => (date(false, true, false), false),
+            "DateNotEquals" => (date(false, true, false), true),
+            "DateLessThan" => (date(true, false, false), false),
+            "DateLessThanEquals" => (date(true, true, false), false),
+            "DateGreaterThan" => (date(false, false, true), false),
+            "DateGreaterThanEquals" => (date(false, true, true), false),
             "Null" if !if_exists && set == Set::Single => (Test::Null, false),
             _ => return Err(PolicyError::Operator(name.to_owned())),
         };
@@ -133,8 +150,28 @@ impl Test {
             Test::Like => like(wanted, actual),
             Test::Arn => arn_like(wanted, actual),
             Test::Null => false,
+            Test::Date { before, at, after } => match (instant(wanted), instant(actual)) {
+                (Some(wanted), Some(actual)) if actual < wanted => before,
+                (Some(wanted), Some(actual)) if actual > wanted => after,
+                (Some(_), Some(_)) => at,
+                _ => false,
+            },
         }
     }
+}
+
+fn date(before: bool, at: bool, after: bool) -> Test {
+    Test::Date { before, at, after }
+}
+
+/// ISO 8601 with or without a time, or seconds since 1970.
+fn instant(text: &str) -> Option<OffsetDateTime> {
+    if let Ok(seconds) = text.parse() {
+        return OffsetDateTime::from_unix_timestamp(seconds).ok();
+    }
+    let day = || Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
+    let midnight = || day().map(|day| day.midnight().assume_utc());
+    OffsetDateTime::parse(text, &Rfc3339).ok().or_else(midnight)
 }
 
 /// `*` is any run of characters, `?` any one.
@@ -160,63 +197,30 @@ pub(super) fn like(pattern: &str, text: &str) -> bool {
 }
 
 /// Each of the six parts on its own, so that `*` does not reach over a colon.
-fn arn_like(pattern: &str, arn: &str) -> bool {
+pub(super) fn arn_like(pattern: &str, arn: &str) -> bool {
     let (pattern, arn): (Vec<&str>, Vec<&str>) =
         (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
     pattern.len() == arn.len() && pattern.iter().zip(&arn).all(|(pattern, part)| like(pattern, part))
 }
 
-impl Key {
-    /// Keys are matched without regard to case.
-    fn parse(name: &str) -> Result<Key, PolicyError> {
-        let lower = name.to_ascii_lowercase();
-        if let Some(tag) =
-            lower.strip_prefix("aws:principaltag/").or_else(|| lower.strip_prefix("aws:requesttag/"))
-        {
-            return Ok(Key::Tag(tag.to_owned()));
-        }
-        match lower.as_str() {
-            "aws:sourcearn" => Ok(Key::SourceArn),
-            "aws:sourceaccount" => Ok(Key::SourceAccount),
-            "aws:tagkeys" => Ok(Key::TagKeys),
-            "sts:sourceidentity" => Ok(Key::SourceIdentity),
-            "sts:rolesessionname" => Ok(Key::SessionName),
-            _ => Err(PolicyError::Key(name.to_owned())),
-        }
-    }
-
-    fn values(&self, facts: &Facts) -> Vec<String> {
-        match self {
-            Key::SourceArn => vec![facts.source_arn.clone()],
-            Key::SourceAccount => vec![facts.source_account.clone()],
-            Key::SourceIdentity => vec![facts.source_identity.clone()],
-            Key::SessionName => vec![facts.session_name.clone()],
-            Key::TagKeys => facts.tags.keys().cloned().collect(),
-            Key::Tag(wanted) => {
-                let tag = facts.tags.iter().find(|(key, _)| key.to_ascii_lowercase() == *wanted);
-                tag.map(|(_, value)| value.clone()).into_iter().collect()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Fact;
     use super::*;
     use serde_json::json;
 
     fn facts() -> Facts {
-        Facts {
-            source_arn: "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/a".to_owned(),
-            source_account: "111122223333".to_owned(),
-            source_identity: "CN=payments.api".to_owned(),
-            session_name: "01ff".to_owned(),
-            tags: [("x509Subject/CN".to_owned(), "payments.api".to_owned())].into(),
-        }
+        let anchor = "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/a";
+        Facts::default()
+            .with(Fact::SourceArn, anchor)
+            .with(Fact::SourceAccount, "111122223333")
+            .with(Fact::AssumedSourceIdentity, "CN=payments.api")
+            .with(Fact::SessionName, "01ff")
+            .with_tags([("x509Subject/CN".to_owned(), "payments.api".to_owned())].into())
     }
 
     fn met(condition: &Value) -> bool {
-        let conditions = Condition::parse_all(Some(condition)).unwrap();
+        let conditions = Condition::parse_all(Some(condition), Kind::Trust).unwrap();
         conditions.iter().all(|condition| condition.unmet(&facts()).is_none())
     }
 
