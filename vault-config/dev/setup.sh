@@ -20,7 +20,7 @@ vault plugin register -sha256="$IAMRA_SHA256" -command="$IAMRA_PLUGIN" -version=
     secret vault-plugin-secrets-iamra
 vault secrets enable -path="$mount" -plugin-version="$IAMRA_VERSION" vault-plugin-secrets-iamra
 
-# The key of this CA never leaves the engine. Its certificate, at $mount/ca/pem, is what the trust anchor must hold.
+# The key of this CA never leaves the engine. Its certificate, at $mount/trust-bundle, is what the trust anchor must hold.
 vault write "$mount/root/generate/internal" common_name="$mount dev CA" issuer_name=dev >/dev/null
 
 vault write "$mount/config" \

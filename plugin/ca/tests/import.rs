@@ -67,6 +67,28 @@ fn text_of_openssl_between_blocks_does_not_matter() {
     assert!(import(&bundle).is_ok());
 }
 
+/// AWS shows a CA's serial in upper-case hex with a leading zero byte in its notices, in decimal in signatures and in lower-case
+/// hex in session names; Vault's PKI engine puts colons between. `openssl` is told the number, and what is read is that number.
+#[test]
+fn a_serial_is_one_number_whatever_its_length_and_first_bit() {
+    let openssl = OpenSsl::new();
+    for (number, colons, decimal) in [
+        ("0x05", "05", "5"),
+        ("0x00936EACBE07F201DF", "93:6e:ac:be:07:f2:01:df", "10623618503190643167"),
+        (
+            "0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF",
+            "7f:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff",
+            "730750818665451459101842416358141509827966271487",
+        ),
+    ] {
+        let made = openssl.ca(Ca { digest: &["-sha256", "-set_serial", number], ..GOOD });
+
+        let issuer = import(&joined(&made)).unwrap();
+
+        assert_eq!((issuer.serial().to_string(), issuer.serial().decimal()), (colons.into(), decimal.into()));
+    }
+}
+
 #[test]
 fn exactly_one_key_belongs_in_a_bundle() {
     let openssl = OpenSsl::new();

@@ -11,7 +11,7 @@ use crate::anchors;
 use crate::clock;
 use crate::issuers::{Issuers, Loaded, Standing};
 use crate::role::DEFAULT_ISSUER;
-use crate::store::IssuersConfig;
+use crate::store::{IssuerState, IssuersConfig};
 
 /// The default issuer.
 struct Write {
@@ -93,7 +93,8 @@ fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(
 
 fn switched(before: &Issuers, to: &Loaded, mount_point: &str) -> Answer {
     let answer = answer(Some(&to.record.id));
-    let Some(previous) = before.find(DEFAULT_ISSUER) else { return answer };
+    let previous = before.find(DEFAULT_ISSUER).filter(|loaded| loaded.record.state == IssuerState::Enabled);
+    let Some(previous) = previous else { return answer };
     answer.warn(format!(
         "every trust anchor must hold {mount_point}trust-bundle, or reads fail from now on; when reads succeed, retire the previous issuer: vault write {mount_point}issuer/{} disabled=true",
         previous.record.label()

@@ -9,7 +9,8 @@ use crate::Engine;
 use crate::arn_guard;
 use crate::choices::{LeafKey, LeaseStyle, SessionSharing};
 use crate::clusters::Clusters;
-use crate::role::Role;
+use crate::issuers::Issuers;
+use crate::role::{DEFAULT_ISSUER, Role};
 
 /// A whole role; what is not given goes back to its default.
 struct Write {
@@ -192,6 +193,7 @@ async fn store(
         engine.role_changed(name);
     }
     let mut warnings = role.warnings(name);
+    warnings.extend(unusable_issuer(engine, request, &role).await?);
     if role.asks_pod() && clusters.is_empty() {
         warnings.push(format!(
             "no cluster is registered, so that nobody gets credentials of this role: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
@@ -199,6 +201,16 @@ async fn store(
         ));
     }
     Ok(warnings.into_iter().fold(Answer::nothing(), Answer::warn))
+}
+
+/// A role may be written before the issuer it names: then its callers wait for that.
+async fn unusable_issuer(engine: &Engine, request: &Request, role: &Role) -> Result<Option<String>, Fault> {
+    if role.issuer_ref == DEFAULT_ISSUER {
+        return Ok(None);
+    }
+    let issuers = Issuers::load(&engine.store).await?;
+    let found = issuers.require(&role.issuer_ref, &request.mount_point);
+    Ok(found.err().map(|fault| format!("nobody gets credentials of this role: {fault}")))
 }
 
 fn as_fields(role: &Role) -> Result<Map<String, Value>, Fault> {

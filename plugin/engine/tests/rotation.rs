@@ -212,6 +212,19 @@ async fn an_issuer_that_roles_name_is_not_disabled_or_deleted_unless_forced() {
 }
 
 #[tokio::test]
+async fn a_role_that_names_no_usable_issuer_is_taken_with_a_warning() {
+    let mount = prepared().await;
+    done(&mount, "issuer/two", json!({ "disabled": true })).await;
+
+    for (reference, words) in [("three", "there is no issuer \"three\""), ("two", "\"two\" is disabled")] {
+        let role = json!({ "role_arn": ROLE, "common_name": "app", "issuer_ref": reference });
+        let warnings = done(&mount, "roles/app", role).await.warnings;
+
+        assert!(warnings.iter().any(|text| text.contains(words)), "{warnings:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_rename_keeps_id_and_place_and_is_refused_while_a_role_uses_the_name() {
     let mount = prepared().await;
     done(&mount, "roles/app", json!({ "role_arn": ROLE, "issuer_ref": "two" })).await;

@@ -72,6 +72,23 @@ async fn two_operators_at_once_make_two_issuers_and_one_is_the_default() {
 }
 
 #[tokio::test]
+async fn of_two_operators_who_rotate_at_once_one_is_told_what_the_other_did() {
+    let stage = stage().await;
+    let make = |name: &'static str| {
+        let body = json!({ "common_name": name, "issuer_name": name });
+        stage.root().write("iamra/root/generate/internal", body)
+    };
+    let _ = make("old").await.ok();
+
+    let (one, other) = tokio::join!(make("one"), make("other"));
+
+    let (winner, loser) = if one.status == 200 { (one, other) } else { (other, one) };
+    let text = loser.refused(400);
+    assert!(text.contains(&format!("{:?} (next)", winner.string("issuer_name"))), "{text}");
+    assert_eq!(stage.root().list("iamra/issuers").await.ok().keys().len(), 2);
+}
+
+#[tokio::test]
 async fn no_answer_about_issuers_holds_a_private_key() {
     let stage = stage().await;
     let root =

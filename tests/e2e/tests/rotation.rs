@@ -1,14 +1,18 @@
 //! One CA takes over from another while callers read on. The AWS beside it holds two certificates in an anchor and no third.
 
+use std::fs;
 use std::time::Duration;
 
 use e2e::load::Load;
 use e2e::paper::{Flaw, Paper};
+use harness::binaries::workspace;
 use harness::sts::StsError;
 use harness::{ROLE_ARN, Reply, Stage, Vault, kill, until};
 use serde_json::{Value, json};
 
 const ROOT: &str = "iamra/root/generate/internal";
+/// About the middle of a command. Wherever the kill comes, the claim is the same.
+const INTO_IT: Duration = Duration::from_millis(3);
 const READERS: [&str; 5] = [
     "iamra/creds/fresh",
     "iamra/creds/shared",
@@ -155,7 +159,7 @@ async fn a_rotation_goes_on_after_the_process_was_killed_in_each_of_its_commands
         let api = stage.root().clone();
         let command = (path, body.clone());
         let under_way = tokio::spawn(async move { api.call(method, command.0, command.1).await });
-        tokio::task::yield_now().await;
+        tokio::time::sleep(INTO_IT).await;
         stage.vault.plugin_pids().into_iter().for_each(kill);
         let _ = under_way.await.unwrap();
 
@@ -183,6 +187,40 @@ async fn settled(stage: &Stage) -> String {
         (reply.status == 200).then(|| reply.string("state").to_owned())
     })
     .await
+}
+
+/// The commands under "Rotate the CA", without what stands behind them.
+fn commands_of_the_readme() -> Vec<String> {
+    let text = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let (_, section) = text.split_once("## Rotate the CA").expect("the section is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let lines = section.lines().filter_map(|line| line.strip_prefix("    vault "));
+    lines.map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_commands_of_the_readme_rotate_the_ca_under_load() {
+    let stage = stage().await;
+    write(&stage, "iamra/roles/pinned", json!({ "role_arn": ROLE_ARN, "session_sharing": "none" })).await;
+    write(&stage, "iamra/issuer/old", json!({ "issuer_name": "2026" })).await;
+    let load = Load::of(stage.root(), &READERS);
+    let commands = commands_of_the_readme();
+
+    for command in &commands {
+        let (command, pasted) =
+            command.split_once(" > ").map_or((command.as_str(), false), |(read, _)| (read, true));
+        let said = stage.vault.cli(&command.split(' ').collect::<Vec<_>>()).await.ok();
+        if pasted {
+            stage.update_anchor(&said).await.unwrap();
+        }
+        load.goes_on().await;
+    }
+
+    assert_eq!(commands.len(), 6, "{commands:?}");
+    let failures = load.end().await;
+    assert!(failures.is_empty(), "{} failed: {failures:?}", failures.len());
+    let current = stage.root().read("iamra/rotation").await.ok();
+    assert_eq!((current.string("current"), current.string("state")), ("2027", "steady"));
 }
 
 #[tokio::test]
