@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 use tracing::Instrument as _;
-use vault_backend::{Backend, Fault, LeaseEnd, Mount, Route, SpecialPaths};
+use vault_backend::{Backend, Blame, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 
 use crate::anchors::{self, Anchors};
 use crate::metrics::Metrics;
@@ -101,7 +101,14 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             return Ok(());
         }
         let _lock = self.store.lock().await;
-        issuers::repair(&self.store).await
+        match issuers::repair(&self.store).await {
+            // A record of a later version. The mount still serves: each request says what has to be done.
+            Err(fault) if fault.blame() == Blame::Operator => {
+                tracing::error!("nothing was mended: {fault}");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// What is looked after here is AWS's side; each mount's turn comes each minute, and once more when it is taken away.

@@ -54,6 +54,7 @@ mod path_rotation;
 mod path_trust_anchor_sync;
 mod path_trust_anchors;
 mod place;
+mod records;
 mod reference;
 mod role;
 mod seconds;

@@ -14,6 +14,7 @@ use vault_backend::{Fault, Storage};
 use crate::clusters::Cluster;
 use crate::config::Config;
 use crate::managed_anchor::ManagedAnchor;
+use crate::records::Records;
 use crate::role::Role;
 
 pub(crate) const CONFIG: &str = "config";
@@ -67,13 +68,13 @@ pub(crate) struct IssuersConfig {
 /// The engine's view of one mount's storage.
 #[derive(Clone)]
 pub(crate) struct Store {
-    storage: Storage,
+    storage: Records,
     lock: Arc<Mutex<()>>,
 }
 
 impl Store {
     pub(crate) fn new(storage: Storage) -> Self {
-        Self { storage, lock: Arc::default() }
+        Self { storage: Records::new(storage), lock: Arc::default() }
     }
 
     /// Held through every read-check-write, so that two operators at once cannot mix.
@@ -82,7 +83,7 @@ impl Store {
     }
 
     pub(crate) async fn config(&self) -> Result<Option<Config>, Fault> {
-        Ok(self.storage.get_json(CONFIG).await?)
+        self.storage.get_json(CONFIG).await
     }
 
     pub(crate) async fn put_config(&self, config: &Config) -> Result<(), Fault> {
@@ -94,7 +95,7 @@ impl Store {
     }
 
     pub(crate) async fn role(&self, name: &str) -> Result<Option<Role>, Fault> {
-        Ok(self.storage.get_json(&format!("{ROLE_PREFIX}{name}")).await?)
+        self.storage.get_json(&format!("{ROLE_PREFIX}{name}")).await
     }
 
     pub(crate) async fn put_role(&self, name: &str, role: &Role) -> Result<(), Fault> {
@@ -110,7 +111,7 @@ impl Store {
     }
 
     pub(crate) async fn cluster(&self, name: &str) -> Result<Option<Cluster>, Fault> {
-        Ok(self.storage.get_json(&format!("{CLUSTER_PREFIX}{name}")).await?)
+        self.storage.get_json(&format!("{CLUSTER_PREFIX}{name}")).await
     }
 
     pub(crate) async fn put_cluster(&self, name: &str, cluster: &Cluster) -> Result<(), Fault> {
@@ -166,7 +167,7 @@ impl Store {
     }
 
     pub(crate) async fn issuer(&self, id: &str) -> Result<Option<IssuerRecord>, Fault> {
-        Ok(self.storage.get_json(&format!("{ISSUER_PREFIX}{id}")).await?)
+        self.storage.get_json(&format!("{ISSUER_PREFIX}{id}")).await
     }
 
     pub(crate) async fn put_issuer(&self, record: &IssuerRecord) -> Result<(), Fault> {
