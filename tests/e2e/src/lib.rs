@@ -1,9 +1,11 @@
 //! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
 //! write is refused, the scripts of `vault-config/`, the Agents that run its configuration files, clusters for pods to log in
-//! from, users for whom a name is enough, and readers that do not stop.
+//! from, users for whom a name is enough, readers that do not stop, and clients with
+//! patience and several addresses.
 //!
 //! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
 
+pub mod clients;
 pub mod host;
 pub mod kubernetes;
 pub mod load;
@@ -12,5 +14,6 @@ mod refusal;
 mod script;
 pub mod users;
 
+pub use clients::say;
 pub use refusal::{refused_write, unchanged_by};
 pub use script::{config_file, script, short_sessions};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use e2e::load::Load;
+use e2e::clients::Clients;
 use e2e::say;
 use harness::{
     Api, Emulator, PROFILE_ARN, ROLE_ARN, RaftCluster, admin, binaries, caller, emulated_aws, set_up, until,
@@ -33,7 +33,7 @@ async fn readers_go_on_through_the_next_leader_when_the_leader_is_killed() {
     let (mut cluster, aws) = stage().await;
     let first = cluster.leader().await;
     let before = everything(cluster.member(first).root()).await;
-    let load = Load::start(cluster.apis(), READ, READERS);
+    let load = Clients::start(cluster.apis(), READ, READERS);
     load.some_reads().await;
     let sessions = made(aws.url()).await;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use e2e::load::{Load, Tally};
+use e2e::clients::{Clients, Tally};
 use e2e::say;
 use harness::{Plugin, ROLE_ARN, Reply, Stage, Vault, binaries, sha256_of};
 use serde_json::{Value, json};
@@ -50,8 +50,8 @@ impl Upgrade {
         load.end().await
     }
 
-    fn load(&self) -> Load {
-        Load::start(vec![self.stage.root().clone()], READ, READERS)
+    fn load(&self) -> Clients {
+        Clients::start(vec![self.stage.root().clone()], READ, READERS)
     }
 
     async fn running_version(&self) -> String {

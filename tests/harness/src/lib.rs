@@ -28,6 +28,8 @@ pub mod sts;
 mod vault;
 mod wait;
 
+pub use aws_emulator::Emulator;
+
 pub use api::{Api, Reply};
 pub use audit::AuditDevice;
 pub use aws::admin;
@@ -41,6 +43,8 @@ pub use ports::free_pair;
 pub use processes::{has_ended, kill, running_from, sockets_of, terminate};
 pub use raft::RaftCluster;
 pub use settings::{Member, Settings, Storage, TlsListener};
-pub use stage::{ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, account};
+pub use stage::{
+    ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, account, caller, emulated_aws, set_up,
+};
 pub use vault::{Plugin, Vault, sha256_of};
 pub use wait::until;

@@ -51,25 +51,17 @@ impl Stage {
 
     /// A server as it is, beside an AWS that has no anchor yet.
     pub async fn beside(vault: Vault) -> Stage {
-        Stage { vault, aws: Emulator::start(state(), Options::default()).await }
+        Stage { vault, aws: emulated_aws().await }
     }
 
     /// Gives a mount a root CA that the anchor trusts, the configuration and the role `demo`.
     pub async fn set_up(&self, mount: &str) {
-        let root = json!({ "common_name": format!("{mount} test root") });
-        let _ = self.root().write(&format!("{mount}/root/generate/internal"), root).await.ok();
-        self.trust(&self.ca_pem(mount).await).await;
-        let _ = self.root().write(&format!("{mount}/config"), self.config()).await.ok();
-        let _ = self.root().write(&format!("{mount}/roles/demo"), json!({ "role_arn": ROLE_ARN })).await.ok();
+        set_up(self.root(), self.aws.url(), mount).await;
     }
 
     /// The configuration that leads a mount to this AWS.
     pub fn config(&self) -> Value {
-        json!({
-            "endpoint": self.aws.url(),
-            "default_trust_anchor_arn": TRUST_ANCHOR_ARN,
-            "default_profile_arn": PROFILE_ARN,
-        })
+        config(self.aws.url())
     }
 
     /// The certificate of a mount's issuing CA, as anyone may read it.
@@ -79,11 +71,7 @@ impl Stage {
 
     /// Makes the anchor trust exactly these certificates.
     pub async fn trust(&self, certificates_pem: &str) {
-        let mut state = self.admin("GET", "state", None).await;
-        state["trust_anchors"] = json!([{
-            "id": id_of(TRUST_ANCHOR_ARN), "name": "vault", "enabled": true, "certificates_pem": certificates_pem,
-        }]);
-        self.admin("PUT", "state", Some(state)).await;
+        trust(self.aws.url(), certificates_pem).await;
     }
 
     /// What a mount says that trust anchors must hold, as anyone may read it.
@@ -131,9 +119,44 @@ impl Stage {
 
     /// Asks this AWS's STS who the holder of an answer of `creds/:role` is.
     pub async fn caller(&self, answer: &Reply) -> Result<CallerIdentity, StsError> {
-        let credentials = Credentials::from_vault(&answer.body)?;
-        sts::caller_identity(self.aws.url(), REGION, None, &credentials).await
+        caller(self.aws.url(), answer).await
     }
+}
+
+/// An AWS of its own, as a stage has it: no anchor yet.
+pub async fn emulated_aws() -> Emulator {
+    Emulator::start(state(), Options::default()).await
+}
+
+/// Does [`Stage::set_up`] for a mount and an AWS that are no stage: `root` may do anything, `aws` is the emulator's address.
+pub async fn set_up(root: &Api, aws: &str, mount: &str) {
+    let ca = json!({ "common_name": format!("{mount} test root") });
+    let _ = root.write(&format!("{mount}/root/generate/internal"), ca).await.ok();
+    trust(aws, &root.without_token().read(&format!("{mount}/ca/pem")).await.ok().text).await;
+    let _ = root.write(&format!("{mount}/config"), config(aws)).await.ok();
+    let _ = root.write(&format!("{mount}/roles/demo"), json!({ "role_arn": ROLE_ARN })).await.ok();
+}
+
+/// Asks the STS of the emulator at `aws` who the holder of an answer of `creds/:role` is.
+pub async fn caller(aws: &str, answer: &Reply) -> Result<CallerIdentity, StsError> {
+    let credentials = Credentials::from_vault(&answer.body)?;
+    sts::caller_identity(aws, REGION, None, &credentials).await
+}
+
+fn config(aws: &str) -> Value {
+    json!({
+        "endpoint": aws,
+        "default_trust_anchor_arn": TRUST_ANCHOR_ARN,
+        "default_profile_arn": PROFILE_ARN,
+    })
+}
+
+async fn trust(aws: &str, certificates_pem: &str) {
+    let mut state = admin(aws, "GET", "state", None).await;
+    state["trust_anchors"] = json!([{
+        "id": id_of(TRUST_ANCHOR_ARN), "name": "vault", "enabled": true, "certificates_pem": certificates_pem,
+    }]);
+    admin(aws, "PUT", "state", Some(state)).await;
 }
 
 fn state() -> State {

@@ -128,7 +128,7 @@ impl Vault {
     }
 
     /// Puts a plugin binary into the plugin folder, and answers its file name and its place there.
-    pub(crate) fn install(&self, binary: &Path) -> (String, PathBuf) {
+    pub fn install(&self, binary: &Path) -> (String, PathBuf) {
         let name = binary.file_name().and_then(|name| name.to_str()).expect("a file name").to_owned();
         let home = self.folder().join("plugins").join(&name);
         if fs::hard_link(binary, &home).is_err() {
