@@ -58,6 +58,11 @@ path "iamra/trust-anchors/*" {
   capabilities = ["create", "read", "update", "patch", "delete"]
 }
 
+# Which auth mount has which accessor: for clusters, and for backup/.
+path "sys/auth" {
+  capabilities = ["read"]
+}
+
 # Key-making needs sudo.
 path "iamra/root/generate/internal" {
   capabilities = ["update", "sudo"]

@@ -22,7 +22,7 @@ pub async fn script(
     args: &[&str],
     environment: &[(&str, &str)],
 ) -> CliRun {
-    let shell = if name.starts_with("plugin/") { "sh" } else { "bash" };
+    let shell = if name.starts_with("plugin/") || name.starts_with("backup/") { "sh" } else { "bash" };
     let mut command = Command::new(shell);
     command
         .arg(config_file(name))

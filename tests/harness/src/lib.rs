@@ -46,5 +46,5 @@ pub use settings::{Member, Settings, Storage, TlsListener};
 pub use stage::{
     ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, account, caller, emulated_aws, set_up,
 };
-pub use vault::{Plugin, Vault, sha256_of};
+pub use vault::{Keys, Plugin, Vault, sha256_of};
 pub use wait::until;

@@ -40,6 +40,13 @@ pub struct Plugin {
     pub sha256: String,
 }
 
+/// A server's root token and its one unseal key, which outlive it.
+#[derive(Clone)]
+pub struct Keys {
+    root_token: String,
+    unseal_key: String,
+}
+
 impl Vault {
     /// A dev server with the plugin registered.
     pub async fn dev() -> Vault {
@@ -251,6 +258,28 @@ impl Vault {
     /// The status of `sys/health`: 200 active, 429 standby, 503 sealed; none while nothing listens.
     pub(crate) async fn health(&self) -> Option<u16> {
         Some(self.api.try_call("GET", "sys/health", None, &[]).await.ok()?.status)
+    }
+
+    /// Restores a raft snapshot of `lost` and unseals with that server's key; its root token counts from now on.
+    ///
+    /// # Panics
+    /// When Vault refuses the snapshot.
+    pub async fn restore(&mut self, snapshot: &Path, lost: &Keys) {
+        let file = snapshot.to_str().expect("a path in UTF-8");
+        let _ = self.cli(&["operator", "raft", "snapshot", "restore", "-force", file]).await.ok();
+        let Keys { root_token, unseal_key } = lost.clone();
+        (self.root_token, self.unseal_key) = (root_token, unseal_key);
+        self.api = self.api.with_token(&self.root_token);
+        until("a server that is sealed by what it restored", START, async || {
+            (self.health().await == Some(503)).then_some(())
+        })
+        .await;
+        self.unseal().await;
+    }
+
+    /// What a snapshot of this server cannot be opened without.
+    pub fn keys(&self) -> Keys {
+        Keys { root_token: self.root_token.clone(), unseal_key: self.unseal_key.clone() }
     }
 
     /// Ends the server in order, starts it again on the same storage and unseals it.

@@ -1,0 +1,230 @@
+//! Vault is lost: the ways back that the README names, tried.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use e2e::{config_file, say, script};
+use harness::{Api, CliRun, ROLE_ARN, Reply, Settings, Stage, Storage, Vault, until};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const EXPORTED: [&str; 4] = ["config", "clusters/prod", "roles/app", "roles/demo"];
+
+/// A stage with logins by name and the clusters and roles that name them; AWS is the same through the loss of Vault.
+struct Site {
+    stage: Stage,
+    folder: TempDir,
+}
+
+impl Site {
+    async fn new() -> Site {
+        let stage = Stage::dev().await;
+        let approle = enable_logins(stage.root()).await;
+        let kubernetes = accessor(stage.root(), "kubernetes").await;
+        let _ = stage.root().write("iamra/clusters/prod", json!({ "accessor": kubernetes })).await.ok();
+        let name = format!("{{{{identity.entity.aliases.{approle}.name}}}}");
+        let role = json!({ "role_arn": ROLE_ARN, "common_name": name, "organizational_unit": "payments",
+            "session_duration": 7200, "issuer_ref": "prod-1", "allow_caller_ttl": true });
+        let next = json!({ "common_name": "the CA of before", "issuer_name": "prod-1" });
+        let _ = stage.root().write("iamra/root/generate/internal", next).await.ok();
+        let _ = stage.root().write("iamra/config/issuers", json!({ "default": "prod-1" })).await.ok();
+        let _ = stage.root().write("iamra/roles/app", role).await.ok();
+        stage.update_anchor(&stage.ca_pem("iamra").await).await.unwrap();
+        Site { stage, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn export_folder(&self) -> PathBuf {
+        self.folder.path().join("iamra-export")
+    }
+
+    async fn run(&self, name: &str) -> CliRun {
+        let (vault, folder) = (&self.stage.vault, self.export_folder());
+        let rules = fs::read_to_string(config_file("policies/operator.hcl")).expect("a shipped policy");
+        let token = vault.token("operator", &rules).await;
+        script(vault, &token, &format!("backup/{name}.sh"), &[folder.to_str().unwrap()], &[]).await
+    }
+
+    async fn documents(&self) -> Vec<Value> {
+        let mut read = Vec::new();
+        for path in EXPORTED {
+            read.push(Value::Object(
+                self.stage.root().read(&format!("iamra/{path}")).await.ok().data().clone(),
+            ));
+        }
+        read
+    }
+
+    /// The Vault is gone with all it stored, and an empty one has its place.
+    async fn lose_vault(&mut self) {
+        let vault = Vault::dev().await;
+        vault.mount("iamra", harness::binaries::PLUGIN).await;
+        self.stage.vault = vault;
+    }
+
+    /// What the pod `api` is answered.
+    async fn pod_reads(&self) -> Reply {
+        let login = self.stage.root().without_token();
+        let login = login.write("auth/approle/login", json!({ "role_id": "api" })).await.ok();
+        let token = login.body["auth"]["client_token"].as_str().unwrap();
+        self.stage.root().with_token(token).read("iamra/creds/app").await
+    }
+}
+
+/// Enables the auth methods and the login of the pod `api`, as an operator's own scripts do; answers approle's accessor.
+async fn enable_logins(root: &Api) -> String {
+    let policy = r#"path "iamra/creds/app" { capabilities = ["read"] }"#;
+    let _ = root.write("sys/policies/acl/app", json!({ "policy": policy })).await.ok();
+    for kind in ["approle", "kubernetes"] {
+        let _ = root.write(&format!("sys/auth/{kind}"), json!({ "type": kind })).await.ok();
+    }
+    let login =
+        json!({ "bind_secret_id": false, "token_bound_cidrs": "127.0.0.1/32", "token_policies": "app" });
+    let _ = root.write("auth/approle/role/api", login).await.ok();
+    let _ = root.write("auth/approle/role/api/role-id", json!({ "role_id": "api" })).await.ok();
+    accessor(root, "approle").await
+}
+
+async fn accessor(root: &Api, path: &str) -> String {
+    root.read(&format!("sys/auth/{path}")).await.ok().string("accessor").to_owned()
+}
+
+#[tokio::test]
+async fn a_lost_vault_is_replaced_by_a_new_ca_in_the_anchor_and_what_was_exported() {
+    let mut site = Site::new().await;
+    let answer = site.pod_reads().await.ok();
+    let before = site.stage.caller(&answer).await.unwrap();
+    let (documents, ca) = (site.documents().await, site.stage.ca_pem("iamra").await);
+    let mut told = vec![site.run("export").await.ok().trim_end().to_owned()];
+
+    site.lose_vault().await;
+    enable_logins(site.stage.root()).await;
+    let next = json!({ "common_name": "the CA after", "issuer_name": "prod-1" });
+    let _ = site.stage.root().write("iamra/root/generate/internal", next).await.ok();
+    told.push(site.run("import").await.ok().trim_end().to_owned());
+    let untrusted = site.pod_reads().await;
+    let next_ca = site.stage.ca_pem("iamra").await;
+    site.stage.update_anchor(&next_ca).await.unwrap();
+
+    // What AWS refused is told from memory for a few seconds.
+    let answer = until("a pod that reads again", Duration::from_secs(60), async || {
+        Some(site.pod_reads().await).filter(|reply| reply.status == 200)
+    })
+    .await;
+    told.push(format!("recovery: AWS with the old CA in the anchor: {}", untrusted.errors()));
+    told.push(format!("recovery: the pod reads again, as {}", answer.string("arn")));
+    say(&told.join("\n"));
+    let after = site.stage.caller(&answer).await.unwrap();
+    assert!(untrusted.refused(400).contains("Untrusted"), "{}", untrusted.text);
+    assert_ne!(next_ca, ca);
+    assert_eq!(role_of(&after.arn), role_of(&before.arn));
+    assert_eq!(with_no_accessors(&site.documents().await), with_no_accessors(&documents));
+}
+
+#[tokio::test]
+async fn an_import_into_the_same_mount_changes_nothing() {
+    let site = Site::new().await;
+    let before = site.documents().await;
+    let _ = site.run("export").await.ok();
+
+    let said = site.run("import").await.ok();
+
+    assert_eq!(site.documents().await, before);
+    assert!(said.contains("wrote 1 clusters") && said.contains("wrote 2 roles"), "{said}");
+}
+
+#[tokio::test]
+async fn an_export_holds_no_secret_and_none_but_its_owner_reads_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new().await;
+    let config = json!({ "proxy_url": "http://user:hush@proxy.example.com:3128" });
+    let _ = site.stage.root().write("iamra/config", config).await.ok();
+
+    let _ = site.run("export").await.ok();
+
+    let texts = every_text(&site.export_folder());
+    assert!(texts.contains("redacted") && texts.contains("BEGIN CERTIFICATE"), "{texts}");
+    assert!(!texts.contains("hush") && !texts.contains("PRIVATE"), "{texts}");
+    assert_eq!(fs::metadata(site.export_folder()).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn an_export_never_writes_over_another_one() {
+    let site = Site::new().await;
+    let _ = site.run("export").await.ok();
+
+    let refused = site.run("export").await;
+
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("is there already"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn an_import_before_the_auth_methods_are_enabled_is_refused_whole() {
+    let mut site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    site.lose_vault().await;
+
+    let refused = site.run("import").await;
+
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("no auth method is enabled at"), "{}", refused.stderr);
+    assert!(site.stage.root().list("iamra/roles").await.keys().is_empty());
+}
+
+#[tokio::test]
+async fn an_import_names_the_roles_whose_issuer_is_not_there() {
+    let mut site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    site.lose_vault().await;
+    enable_logins(site.stage.root()).await;
+
+    let said = site.run("import").await.ok();
+
+    assert!(said.contains("role app names the issuer prod-1, which is not there"), "{said}");
+}
+
+#[tokio::test]
+async fn a_raft_snapshot_brings_the_same_ca_back_on_another_server() {
+    let mut stage = Stage::on(Vault::with_plugin(Settings::of(Storage::Raft)).await).await;
+    let _ = stage.creds("demo").await.ok();
+    let (ca, keys) = (stage.ca_pem("iamra").await, stage.vault.keys());
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = folder.path().join("vault.snap");
+    let file = snapshot.to_str().unwrap();
+    let _ = stage.vault.cli(&["operator", "raft", "snapshot", "save", file]).await.ok();
+
+    stage.vault = Vault::with_plugin(Settings::of(Storage::Raft)).await;
+    stage.vault.restore(&snapshot, &keys).await;
+
+    let answer = stage.creds("demo").await.ok();
+    stage.caller(&answer).await.unwrap();
+    assert_eq!(stage.ca_pem("iamra").await, ca);
+    say("recovery: a raft snapshot on another server: the same CA, and AWS took no change");
+}
+
+/// `arn:aws:sts::…:assumed-role/<role>` without the session's name.
+fn role_of(arn: &str) -> &str {
+    arn.rsplit_once('/').map_or(arn, |(role, _)| role)
+}
+
+/// Documents with the accessors of auth mounts, which differ between two Vaults, left out.
+fn with_no_accessors(documents: &[Value]) -> Vec<String> {
+    let without = |word: &str| match word.split_once("auth_") {
+        Some((before, rest)) => {
+            let tail = rest.trim_start_matches(|sign: char| sign.is_ascii_alphanumeric() || sign == '_');
+            format!("{before}{tail}")
+        }
+        None => word.to_owned(),
+    };
+    documents.iter().map(|document| without(&document.to_string())).collect()
+}
+
+fn every_text(folder: &Path) -> String {
+    let mut texts = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        texts += &if path.is_dir() { every_text(&path) } else { fs::read_to_string(&path).unwrap() };
+    }
+    texts
+}
