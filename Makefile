@@ -84,6 +84,29 @@ $(PLUGIN): FORCE
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p vault-plugin-secrets-iamra
 	@tests/tools/install-plugin target/$(HOST)/release/vault-plugin-secrets-iamra $(PLUGIN)
 
+# The release folder. ARCHITECTURES: amd64, arm64 or both; RELEASE_KEY: the private key that signs it.
+ARCHITECTURE_HERE := $(patsubst aarch64%,arm64,$(patsubst x86_64%,amd64,$(HOST)))
+ARCHITECTURES     ?= $(ARCHITECTURE_HERE)
+TARGET_amd64      := x86_64-unknown-linux-gnu
+TARGET_arm64      := aarch64-unknown-linux-gnu
+# On a machine of the other kind: its compiler, also for AWS-LC, is what cc-rs finds by the target's name.
+CROSS_amd64       := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc
+CROSS_arm64       := CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+export RELEASE_KEY
+
+.PHONY: dist
+dist: $(ARCHITECTURES:%=binary-%) ## a release in target/dist: static binaries, SBOM, checksums, and a signature with RELEASE_KEY
+	@tests/tools/prerequisites openssl
+	@tests/tools/sbom target/sbom.cdx.json target/tools
+	@tests/tools/dist target/dist target/sbom.cdx.json \
+		$(foreach arch,$(ARCHITECTURES),$(arch)=target/$(TARGET_$(arch))/release/vault-plugin-secrets-iamra)
+
+.PHONY: binary-amd64 binary-arm64
+binary-amd64 binary-arm64: binary-%:
+	@tests/tools/prerequisites rust cc target-$*
+	$(if $(filter-out $(ARCHITECTURE_HERE),$*),$(CROSS_$*)) RUSTFLAGS="-C target-feature=+crt-static" \
+		cargo build --release --locked --target $(TARGET_$*) -p vault-plugin-secrets-iamra
+
 .PHONY: tools
 tools: ## the real Vault that demo and tests run: yours from PATH, or the pinned one, built
 	@tests/tools/build-vault target/tools/vault
