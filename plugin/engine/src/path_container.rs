@@ -23,8 +23,8 @@ use crate::session::{self, Granted, Wish};
 ///
 /// So it is just under botocore's patience. The 15 s of `creds` would serve none but Go; under one second would fail botocore,
 /// Rust and Go too where AWS, or the first TLS connection to it, takes a little longer. Whoever leaves finds the session made when
-/// it asks again. An AWS that throttles is told at once. One that gives no answer is asked again while an attempt can begin in this
-/// time, three times as a rule: of an AWS that fails three calls in ten, one cold read in forty notices.
+/// it asks again. An AWS that throttles is told at once. One that gives no answer is asked twice more while an
+/// attempt can begin in this time: of an AWS that fails three calls in ten, one cold read in forty notices.
 const PATIENCE: Duration = Duration::from_millis(1800);
 
 /// Exactly this: Go reads an error's `code` and `message` under no other type.

@@ -98,6 +98,19 @@ fn a_hasty_caller_outwaits_two_failures() {
 }
 
 #[test]
+fn a_hasty_caller_is_told_after_the_third_failure() {
+    let mut world = World::usual();
+    let waiter = world.wait(at_once(ask(1, "a")));
+
+    for milliseconds in [400, 800, 0] {
+        world.land(unreachable);
+        world.pass(Duration::from_millis(milliseconds));
+    }
+
+    assert_eq!(why(&world.answer(waiter)), Why::Unreachable("no route"));
+}
+
+#[test]
 fn a_hasty_caller_is_told_as_soon_as_no_further_attempt_would_come_in_time() {
     let mut world = World::usual();
     let waiter = world.wait(hasty());
@@ -109,7 +122,7 @@ fn a_hasty_caller_is_told_as_soon_as_no_further_attempt_would_come_in_time() {
 }
 
 #[test]
-fn a_hasty_caller_is_told_after_the_retries_too() {
+fn a_hasty_caller_is_told_after_fewer_where_fewer_retries_are_allowed() {
     let mut world = World::new(Limits { max_retries: 0, ..Limits::default() });
     let waiter = world.wait(hasty());
 

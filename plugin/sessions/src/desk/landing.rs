@@ -13,6 +13,9 @@ use crate::reply::{Freshness, Why};
 
 const FIRST_REST: Duration = Duration::from_millis(200);
 const LONGEST_REST: Duration = Duration::from_secs(15);
+/// Further attempts before a caller that wants its answer now is told: SDKs show a failure that comes before they leave, and ask
+/// again themselves while the flight goes on.
+const HASTY_RETRIES: u32 = 2;
 /// A renewal ahead that was refused is tried again after this long, while the old session lives.
 const REFUSED_REST: Duration = Duration::from_mins(1);
 
@@ -93,9 +96,11 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         let rest = doubled.mul_f64(1.0 + luck);
         let (failures, retries) = (flight.failures, self.limits.max_retries);
         let next = now.steady + rest;
-        // whoever wants its answer now is not kept waiting for an attempt that would begin after it has left
-        let is_in_vain = move |waiter: &Waiter| waiter.mode == Mode::AtOnce && waiter.leaves <= next;
-        let is_told = move |waiter: &Waiter| failures > retries || is_in_vain(waiter);
+        let is_told = move |waiter: &Waiter| match waiter.mode {
+            Mode::Patient => failures > retries,
+            // nor is it kept for an attempt that would begin after it has left
+            Mode::AtOnce => failures > retries.min(HASTY_RETRIES) || waiter.leaves <= next,
+        };
         if !self.set_back(now, id, why, is_told, rest) {
             return;
         }
