@@ -34,6 +34,10 @@ test: release tools promtool sdks ## every test that needs no root
 	cargo test --locked --workspace --exclude cluster
 	cargo test --locked -p cluster --lib
 
+.PHONY: stress
+stress: release tools ## the crowd of readers, kills and an unwell AWS of `make test`, for five minutes
+	STRESS_SECONDS=300 cargo test --locked -p e2e --test crowd
+
 .PHONY: test-k8s
 test-k8s: cluster-tools ## every test that needs a real cluster (root): starts one, runs the stories, ends it
 	@tests/tools/prerequisites root cluster

@@ -1,8 +1,13 @@
-//! A crowd of readers while the plugin is killed and AWS is unwell: nobody gets what is not his, not whole or over.
+//! A crowd of readers while the plugin is killed and AWS is unwell: nobody gets what is not his, not whole or over, and nobody
+//! fails but for Vault's own answer to what was under way at a kill.
+//!
+//! `make stress` lets it last five minutes. Beside the crowd, which waits for its sessions as `creds` does, SDKs ask `container`: they
+//! do not wait for fifty identities that eight calls a second make anew, and are told when to ask again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use e2e::host::in_document;
@@ -14,23 +19,44 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
 
 const IDENTITIES: usize = 50;
 const READERS: usize = 200;
+/// One an identity.
+const SDKS: usize = IDENTITIES;
+const KILLS: u32 = 2;
 const SESSION: u32 = 40;
+/// Unless `STRESS_SECONDS` says another time.
 const TIME: Duration = Duration::from_secs(60);
-const KILLED_AT: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(40)];
 /// Between two reads of one reader.
 const PAUSE: Duration = Duration::from_millis(1000);
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// A full round of readers with an empty cache, on a slow machine.
+const ROUND: Duration = Duration::from_secs(120);
+/// From a new process to the end of Vault's own errors.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// One reader's findings.
 struct Reader {
     name: String,
+    path: &'static str,
     /// Each key it was given, with the rest of one answer that held it.
     keys: BTreeMap<String, Credentials>,
-    reads: usize,
-    failures: Vec<Reply>,
+    failures: Vec<Failure>,
+}
+
+struct Failure {
+    began: Instant,
+    ended: Instant,
+    reply: Reply,
+}
+
+/// What the readers and the one who disturbs them know of each other.
+struct Crowd {
+    over: AtomicBool,
+    /// Successful reads, by reader.
+    reads: Vec<AtomicUsize>,
 }
 
 #[tokio::test]
@@ -38,48 +64,112 @@ async fn a_crowd_meets_a_killed_plugin_and_an_unwell_aws_and_each_reader_has_its
     let users = Users::new().await;
     short_sessions(&users.stage, SESSION).await;
     users.write_role(json!({ "lease": "static" })).await;
-    let over = Arc::new(AtomicBool::new(false));
     let mut apis = Vec::new();
     for number in 0..IDENTITIES {
         let name = format!("user-{number}");
         apis.push((users.login(&name).await, name));
     }
+    let reads = (0..READERS + SDKS).map(|_| AtomicUsize::new(0)).collect();
+    let crowd = Arc::new(Crowd { over: AtomicBool::new(false), reads });
     users.stage.knobs(json!({ "unwell_percent": 30 })).await;
     let mut readers = JoinSet::new();
-    for number in 0..READERS {
+    for number in 0..READERS + SDKS {
         let (api, name) = apis[number % IDENTITIES].clone();
-        let path = if number % 4 == 0 { "iamra/container/app" } else { "iamra/creds/app" };
-        readers.spawn(keep_reading(api, name, path, Arc::clone(&over)));
+        let path = if number < READERS { "iamra/creds/app" } else { "iamra/container/app" };
+        readers.spawn(keep_reading(api, name, path, number, Arc::clone(&crowd)));
     }
 
-    let began = tokio::time::Instant::now();
-    for at in KILLED_AT {
-        tokio::time::sleep_until(began + at).await;
+    let kills = kill_now_and_then(&users, &crowd).await;
+    crowd.over.store(true, Relaxed);
+    let readers = readers.join_all().await;
+
+    let (vaults_own, hints) = accounted_for(&readers, &kills);
+    let calls = create_session_calls(&users).await;
+    let sessions = each_has_its_own(&users, &readers).await;
+    let failed = calls.iter().filter(|outcome| is_unwell(outcome)).count();
+    assert!(failed * 5 > calls.len(), "{failed} of {} calls met an unwell AWS", calls.len());
+    let reads: usize = crowd.reads.iter().map(|reads| reads.load(Relaxed)).sum();
+    // past the capture of the test runner
+    writeln!(
+        std::io::stderr(),
+        "{READERS} readers and {SDKS} SDKs of {IDENTITIES} identities, {:?}, {KILLS} kills: {reads} reads, {vaults_own} of Vault's own \
+         errors at a kill, {hints} hints to SDKs, and no other failure; {sessions} sessions, each its reader's own; {failed} of {} calls \
+         met an unwell AWS",
+        time_to_run(),
+        calls.len()
+    )
+    .expect("stderr is open");
+}
+
+/// Kills the plugin at even distances, each time when everybody has read since the last time; from when to when each time Vault had no
+/// process.
+async fn kill_now_and_then(users: &Users, crowd: &Crowd) -> Vec<(Instant, Instant)> {
+    let began = Instant::now();
+    let mut kills = Vec::new();
+    for nth in 1..=KILLS {
+        let seen = crowd.seen();
+        sleep_until(began + time_to_run() / (KILLS + 1) * nth).await;
+        crowd.all_read_since(&seen).await;
         let pids = users.stage.vault.plugin_pids();
+        let killed = Instant::now();
         pids.iter().copied().for_each(kill);
-        until("a new plugin process", Duration::from_secs(10), async || {
+        until("a new plugin process", Duration::from_secs(60), async || {
             users.stage.vault.plugin_pids().iter().any(|pid| !pids.contains(pid)).then_some(())
         })
         .await;
+        kills.push((killed, Instant::now()));
     }
-    tokio::time::sleep_until(began + TIME).await;
-    over.store(true, Relaxed);
-    let readers = readers.join_all().await;
-
-    let failures: Vec<&Reply> = readers.iter().flat_map(|reader| &reader.failures).collect();
-    let foreign: Vec<_> = failures.iter().filter(|reply| !is_accounted_for(reply)).collect();
-    assert!(foreign.is_empty(), "{} of {}: {:?}", foreign.len(), failures.len(), foreign.first());
-    assert!(readers.iter().all(|reader| reader.reads >= 20), "{:?}", readers.iter().map(|r| r.reads).min());
-    each_has_its_own(&users, &readers).await;
-    let calls = users.stage.aws_log().await;
-    let failed = calls
-        .iter()
-        .filter(|entry| ["throttled", "failed", "dropped"].iter().any(|o| entry["outcome"] == *o));
-    assert!(failed.count() * 5 > calls.iter().filter(|entry| entry["operation"] == "CreateSession").count());
+    let seen = crowd.seen();
+    sleep_until(began + time_to_run()).await;
+    crowd.all_read_since(&seen).await;
+    kills
 }
 
-/// Each key of each reader is, by AWS's own record, a session of the reader's identity, and AWS takes it.
-async fn each_has_its_own(users: &Users, readers: &[Reader]) {
+impl Crowd {
+    fn seen(&self) -> Vec<usize> {
+        self.reads.iter().map(|reads| reads.load(Relaxed)).collect()
+    }
+
+    async fn all_read_since(&self, seen: &[usize]) {
+        until("a read of each reader", ROUND, async || {
+            self.seen().iter().zip(seen).all(|(now, before)| now > before).then_some(())
+        })
+        .await;
+    }
+}
+
+/// The issue's words: Vault's own 500s for requests in flight at a kill are the only failures, but for the hints to SDKs. How many of
+/// both there were.
+fn accounted_for(readers: &[Reader], kills: &[(Instant, Instant)]) -> (usize, usize) {
+    let (mut vaults_own, mut hints) = (0, 0);
+    for reader in readers {
+        for Failure { began, ended, reply } in &reader.failures {
+            let at_a_kill = kills.iter().any(|(killed, fresh)| ended >= killed && *began <= *fresh + SETTLED);
+            if is_vaults_own(reply) && at_a_kill {
+                vaults_own += 1;
+            } else {
+                let is_hint = reader.path.contains("container") && is_hint(reply);
+                assert!(is_hint, "{} on {}: {} {}", reader.name, reader.path, reply.status, reply.text);
+                hints += 1;
+            }
+        }
+    }
+    (vaults_own, hints)
+}
+
+/// How each call of `CreateSession` ended.
+async fn create_session_calls(users: &Users) -> Vec<Value> {
+    let log = users.stage.aws_log().await;
+    let calls = log.iter().filter(|entry| entry["operation"] == "CreateSession");
+    calls.map(|entry| entry["outcome"].clone()).collect()
+}
+
+fn is_unwell(outcome: &Value) -> bool {
+    ["throttled", "failed", "dropped"].iter().any(|unwell| outcome == unwell)
+}
+
+/// Each key of each reader is, by AWS's own record, a session of the reader's identity, and AWS takes it. How many there are.
+async fn each_has_its_own(users: &Users, readers: &[Reader]) -> usize {
     let sessions = users.stage.sessions().await;
     let owners: BTreeMap<&str, &Value> = sessions
         .iter()
@@ -100,21 +190,30 @@ async fn each_has_its_own(users: &Users, readers: &[Reader]) {
         }
     }
     assert!(checked.len() >= 3 * IDENTITIES, "{} sessions in three lives of the cache", checked.len());
+    checked.len()
 }
 
-async fn keep_reading(api: Api, name: String, path: &'static str, over: Arc<AtomicBool>) -> Reader {
-    let mut reader = Reader { name, keys: BTreeMap::new(), reads: 0, failures: Vec::new() };
-    while !over.load(Relaxed) {
+async fn keep_reading(
+    api: Api,
+    name: String,
+    path: &'static str,
+    number: usize,
+    crowd: Arc<Crowd>,
+) -> Reader {
+    let mut reader = Reader { name, path, keys: BTreeMap::new(), failures: Vec::new() };
+    while !crowd.over.load(Relaxed) {
+        let began = Instant::now();
         let reply = api.read(path).await;
+        let ended = Instant::now();
         if reply.status == 200 {
             let (credentials, expiration) = whole(&reply);
             assert!(expiration > now(), "{} was over", credentials.access_key);
             reader.keys.insert(credentials.access_key.clone(), credentials);
-            reader.reads += 1;
-            tokio::time::sleep(PAUSE).await;
+            crowd.reads[number].fetch_add(1, Relaxed);
+            sleep(PAUSE).await;
         } else {
-            reader.failures.push(reply);
-            tokio::time::sleep(BACK_OFF).await;
+            reader.failures.push(Failure { began, ended, reply });
+            sleep(BACK_OFF).await;
         }
     }
     reader
@@ -141,10 +240,19 @@ fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Vault's own answer for what was under way in a process that died, or a hint of ours to an SDK that does not wait.
-fn is_accounted_for(reply: &Reply) -> bool {
-    let vaults_own = ["Unavailable", "EOF", "plugin shutdown", "connection refused", "transport is closing"];
-    let to_an_sdk = reply.body["message"].as_str().is_some_and(|text| text.contains("ask again in"));
-    (reply.status == 500 && vaults_own.iter().any(|word| reply.errors().contains(word)))
-        || (reply.status == 503 && to_an_sdk)
+/// What Vault itself answers for what was under way in a process that died.
+fn is_vaults_own(reply: &Reply) -> bool {
+    let words = ["Unavailable", "EOF", "plugin shutdown", "connection refused", "transport is closing"];
+    reply.status == 500 && words.iter().any(|word| reply.errors().contains(word))
+}
+
+/// Ours to an SDK that does not wait.
+fn is_hint(reply: &Reply) -> bool {
+    reply.status == 503 && reply.body["message"].as_str().is_some_and(|text| text.contains("ask again in"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "how `make stress` asks for another time")]
+fn time_to_run() -> Duration {
+    let seconds = std::env::var("STRESS_SECONDS").ok();
+    seconds.map_or(TIME, |seconds| Duration::from_secs(seconds.parse().expect("whole seconds")))
 }
