@@ -197,7 +197,7 @@ impl DroppingPort {
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
-        let knock = || timeout(Duration::from_millis(300), TcpStream::connect(address));
+        let knock = || timeout(Duration::from_secs(2), TcpStream::connect(address));
         while let Ok(connected) = knock().await {
             waiting.push(connected.unwrap());
         }

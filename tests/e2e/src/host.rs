@@ -1,12 +1,11 @@
 //! A host outside Kubernetes: a real Vault Agent or Proxy on a configuration file of `vault-config/agent`.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use harness::sts::Credentials;
-use harness::{ROLE_ARN, Reply, Stage, binaries};
+use harness::{ROLE_ARN, Reply, Stage, binaries, free_pair};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -53,7 +52,7 @@ impl Host {
         }
         let kind = if file == "listener.hcl" { "container" } else { "file" };
         log_in_as(stage, folder.path(), kind, token_ttls).await;
-        let port = free_port();
+        let port = free_pair();
         let shipped =
             fs::read_to_string(config_file(&format!("agent/{file}"))).expect("a shipped configuration");
         assert!(shipped.contains(ADDRESS) && shipped.contains(old), "{file} has no {ADDRESS} or no {old}");
@@ -154,11 +153,6 @@ fn with_own_values(shipped: &str, stage: &Stage, folder: &Path, port: u16) -> St
         .replace(PORT, &format!("127.0.0.1:{port}"))
         .replace("/etc/iamra", &folder.join("etc").display().to_string())
         .replace("/run/iamra", &folder.join("run").display().to_string())
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-    listener.local_addr().expect("a bound listener").port()
 }
 
 /// The credentials in the text of a credentials file.

@@ -67,7 +67,7 @@ impl Users {
 
     /// Waits until AWS has seen so many.
     pub async fn called(&self, times: usize) {
-        until(&format!("{times} calls of CreateSession"), Duration::from_secs(20), async || {
+        until(&format!("{times} calls of CreateSession"), Duration::from_secs(60), async || {
             (self.calls().await >= times).then_some(())
         })
         .await;

@@ -11,7 +11,7 @@ use harness::{REGION, Stage, until};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(90);
 const AN_HOUR: [&str; 2] = ["1h", "24h"];
 
 const FILE: (&str, &str) = ("credentials-file.hcl", "credentials");
@@ -36,9 +36,10 @@ async fn follow(stage: &Stage, host: &Host, file: &str, time: Duration) -> BTree
     let mut keys = BTreeSet::new();
     while Instant::now() < end {
         let credentials = read(host, file).expect("the file is never there by halves");
-        caller_identity(stage.aws.url(), REGION, None, &credentials)
-            .await
-            .expect("AWS takes what the file has");
+        let who = caller_identity(stage.aws.url(), REGION, None, &credentials).await;
+        // on a machine that stalls between the two, the file may be a newer one when AWS is asked
+        let is_newer = || read(host, file).is_some_and(|now| now.access_key != credentials.access_key);
+        assert!(who.is_ok() || is_newer(), "AWS does not take what the file has: {who:?}");
         keys.insert(credentials.access_key);
         sleep(Duration::from_millis(200)).await;
     }
@@ -69,11 +70,11 @@ async fn the_credential_process_document_appears_for_its_owner_alone() {
 
 async fn is_renewed_before_each_end((config, file): (&str, &str)) {
     let stage = Stage::dev().await;
-    short_sessions(&stage, 10).await;
+    short_sessions(&stage, 20).await;
     let host = Host::start(&stage, "agent", config, AN_HOUR).await;
     let _ = first(&host, file).await;
 
-    let keys = follow(&stage, &host, file, Duration::from_secs(25)).await;
+    let keys = follow(&stage, &host, file, Duration::from_secs(50)).await;
 
     assert!(keys.len() >= 4, "renewed {} times in two and a half sessions", keys.len());
 }
@@ -91,13 +92,13 @@ async fn the_credential_process_document_is_renewed_before_each_end_of_a_session
 #[tokio::test]
 async fn without_leases_the_agent_reads_again_when_the_answer_says_so() {
     let stage = Stage::dev().await;
-    short_sessions(&stage, 10).await;
+    short_sessions(&stage, 20).await;
     let host = Host::start(&stage, "agent", FILE.0, AN_HOUR).await;
     let _ = first(&host, FILE.1).await;
     let without = json!({ "lease": "static", "session_sharing": "identity" });
     let _ = stage.root().patch("iamra/roles/payments-api", without).await.ok();
 
-    let keys = follow(&stage, &host, FILE.1, Duration::from_secs(30)).await;
+    let keys = follow(&stage, &host, FILE.1, Duration::from_secs(60)).await;
 
     assert!(keys.len() >= 4, "renewed {} times in three sessions", keys.len() - 1);
     let leases = stage.root().list("sys/leases/lookup/iamra/creds/payments-api").await;
@@ -119,11 +120,11 @@ async fn the_document_names_its_own_end() {
 #[tokio::test]
 async fn the_agent_logs_in_again_when_its_token_ends() {
     let stage = Stage::dev().await;
-    short_sessions(&stage, 10).await;
+    short_sessions(&stage, 20).await;
     let host = Host::start(&stage, "agent", FILE.0, ["3s", "6s"]).await;
     let _ = first(&host, FILE.1).await;
 
-    let keys = follow(&stage, &host, FILE.1, Duration::from_secs(20)).await;
+    let keys = follow(&stage, &host, FILE.1, Duration::from_secs(40)).await;
 
     assert!(keys.len() >= 3, "{keys:?}");
     let logins = host.log().matches("authentication successful").count();
@@ -133,7 +134,7 @@ async fn the_agent_logs_in_again_when_its_token_ends() {
 #[tokio::test]
 async fn with_aws_away_the_last_file_stays_and_all_recovers() {
     let stage = Stage::dev().await;
-    short_sessions(&stage, 8).await;
+    short_sessions(&stage, 16).await;
     let mut host = Host::start(&stage, "agent", PROCESS.0, AN_HOUR).await;
     let before = first(&host, PROCESS.1).await;
     stage.knobs(json!({ "fail_next": { "count": 100_000, "status": 503 } })).await;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use harness::{Settings, Storage, Vault, binaries, has_ended, kill, sockets_of, until};
 use serde_json::json;
 
+const SOON: Duration = Duration::from_secs(60);
+
 async fn mounted() -> Vault {
     let vault = Vault::bare(Settings::of(Storage::Memory)).await;
     let plugin = vault.register(&binaries::example("vault-backend", "hello")).await;
@@ -52,11 +54,11 @@ async fn a_killed_process_is_started_again_by_a_later_request() {
     let pid = vault.plugin_pids()[0];
 
     kill(pid);
-    has_ended(pid, Duration::from_secs(5)).await;
+    has_ended(pid, SOON).await;
 
     let again =
         async || Some(vault.root().read("hello/greetings/world").await).filter(|reply| reply.status == 200);
-    let read = until("a read after Vault has noticed", Duration::from_secs(5), again).await;
+    let read = until("a read after Vault has noticed", SOON, again).await;
     assert_eq!(read.string("text"), "good morning");
 }
 
@@ -69,6 +71,6 @@ async fn a_killed_vault_leaves_no_process_and_no_socket() {
 
     vault.kill9();
 
-    has_ended(pid, Duration::from_secs(10)).await;
+    has_ended(pid, SOON).await;
     assert!(sockets.iter().all(|socket| !socket.exists()), "{sockets:?}");
 }

@@ -177,7 +177,7 @@ async fn the_same_names_in_another_cluster_do_not() {
     refused_by_aws(&other);
     pods.trust(json!({ "aws:PrincipalTag/x509Subject/CN": "dev.payments.api" })).await;
     let dev = pods.dev("payments", "api").await;
-    let answer = until("the cure to be seen", Duration::from_secs(15), async || {
+    let answer = until("the cure to be seen", Duration::from_secs(60), async || {
         Some(dev.creds().await).filter(|reply| reply.status == 200)
     })
     .await;

@@ -13,6 +13,9 @@ const KILLS: usize = 3;
 /// What a client waits after an error. Vault needs a few milliseconds to notice that the process is gone.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
+/// The call itself would end after 15 seconds.
+const BEFORE_THE_CALL: Duration = Duration::from_secs(12);
+
 /// Counts across readers, and when to stop.
 #[derive(Default)]
 struct Load {
@@ -33,7 +36,7 @@ async fn readers_of_a_killed_process_see_vaults_own_error_and_the_next_read_succ
         some_reads(&load).await;
         let pids = stage.vault.plugin_pids();
         pids.iter().copied().for_each(kill);
-        until("a new plugin process", Duration::from_secs(10), async || {
+        until("a new plugin process", Duration::from_secs(60), async || {
             stage.vault.plugin_pids().iter().any(|pid| !pids.contains(pid)).then_some(())
         })
         .await;
@@ -42,7 +45,7 @@ async fn readers_of_a_killed_process_see_vaults_own_error_and_the_next_read_succ
     load.over.store(true, Relaxed);
 
     let failures: Vec<Reply> = readers.join_all().await.into_iter().flatten().collect();
-    assert!(failures.len() <= 2 * KILLS * READERS, "{} failures: {failures:?}", failures.len());
+    assert!(failures.len() <= 5 * KILLS * READERS, "{} failures: {failures:?}", failures.len());
     for failure in &failures {
         assert!(is_vaults_own(failure), "{} {}", failure.status, failure.text);
     }
@@ -56,7 +59,7 @@ async fn a_process_that_is_told_to_end_does_so_although_a_call_is_waiting_for_aw
     stage.knobs(json!({ "answer": "silent" })).await;
     let api = stage.root().clone();
     let reading = tokio::spawn(async move { api.read("iamra/creds/demo").await });
-    until("a call that waits for AWS", Duration::from_secs(10), async || {
+    until("a call that waits for AWS", Duration::from_secs(60), async || {
         (!stage.aws_log().await.is_empty()).then_some(())
     })
     .await;
@@ -66,13 +69,13 @@ async fn a_process_that_is_told_to_end_does_so_although_a_call_is_waiting_for_aw
     pids.iter().copied().for_each(terminate);
 
     for pid in pids {
-        has_ended(pid, Duration::from_secs(5)).await;
+        has_ended(pid, BEFORE_THE_CALL).await;
     }
     assert!(!sockets.is_empty() && !sockets.iter().any(|socket| socket.exists()), "{sockets:?}");
     let failure = reading.await.unwrap();
     assert!(is_vaults_own(&failure), "{} {}", failure.status, failure.text);
     stage.knobs(json!({ "answer": "normal" })).await;
-    let answer = until("a read that succeeds", Duration::from_secs(5), async || {
+    let answer = until("a read that succeeds", Duration::from_secs(60), async || {
         Some(stage.creds("demo").await).filter(|reply| reply.status == 200)
     })
     .await;
@@ -96,7 +99,7 @@ async fn keep_reading(api: Api, load: Arc<Load>) -> Vec<Reply> {
 
 async fn some_reads(load: &Load) {
     let before = load.succeeded.load(Relaxed);
-    until("some reads that succeed", Duration::from_secs(20), async || {
+    until("some reads that succeed", Duration::from_secs(60), async || {
         (load.succeeded.load(Relaxed) >= before + 20).then_some(())
     })
     .await;

@@ -91,7 +91,7 @@ async fn the_end_of_a_token_revokes_its_leases() {
     let _ = stage.vault.cli(&["token", "revoke", &token]).await.ok();
 
     let lease = lease_id(&answer);
-    until("the end of the lease", Duration::from_secs(10), async || {
+    until("the end of the lease", Duration::from_secs(60), async || {
         (lookup(&stage, &lease).await.status == 400).then_some(())
     })
     .await;

@@ -169,7 +169,7 @@ async fn totals_begin_again_with_the_process() {
 
     pids.iter().copied().for_each(kill);
 
-    let after = until("metrics of a new process", std::time::Duration::from_secs(10), async || {
+    let after = until("metrics of a new process", std::time::Duration::from_secs(60), async || {
         let run = stage.vault.cli(&["read", "-format=raw", "iamra/metrics"]).await;
         (run.code == 0).then(|| run.stdout.trim_end().to_owned() + "\n")
     })

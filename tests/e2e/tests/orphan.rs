@@ -15,7 +15,7 @@ async fn a_plugin_whose_vault_was_killed_ends_and_removes_its_socket() {
     stage.vault.kill9();
 
     for pid in pids {
-        has_ended(pid, Duration::from_secs(10)).await;
+        has_ended(pid, Duration::from_secs(60)).await;
     }
     let left: Vec<_> = sockets.iter().filter(|socket| socket.exists()).collect();
     assert!(left.is_empty(), "{left:?}");
@@ -29,6 +29,6 @@ async fn a_vault_that_ends_in_order_leaves_no_plugin() {
     stage.vault.restart().await;
 
     for pid in before {
-        has_ended(pid, Duration::from_secs(10)).await;
+        has_ended(pid, Duration::from_secs(60)).await;
     }
 }

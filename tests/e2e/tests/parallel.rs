@@ -16,11 +16,19 @@ async fn ten_reads_in_parallel_take_about_as_long_as_one() {
     let _ = stage.creds("demo").await.ok();
     stage.knobs(json!({ "latency_ms": 200 })).await;
 
-    let one = timed(&stage, 1).await;
-    let ten = timed(&stage, 10).await;
+    // a busy machine delays one comparison or the other, and not all
+    let mut seen = Vec::new();
+    while seen.len() < 10 && !seen.iter().any(is_alike) {
+        seen.push((timed(&stage, 1).await, timed(&stage, 10).await));
+    }
 
-    assert!(one >= Duration::from_millis(200), "the latency is not felt: {one:?}");
-    assert!(ten < one * 5, "one takes {one:?}, ten in parallel {ten:?}");
+    let felt = seen.iter().all(|(one, _)| *one >= Duration::from_millis(200));
+    assert!(felt, "the latency is not felt: {seen:?}");
+    assert!(seen.iter().any(is_alike), "one, and ten in parallel: {seen:?}");
+}
+
+fn is_alike((one, ten): &(Duration, Duration)) -> bool {
+    *ten < *one * 5
 }
 
 async fn timed(stage: &Stage, reads: usize) -> Duration {

@@ -14,7 +14,7 @@ async fn a_sealed_vault_runs_no_plugin_and_an_unsealed_one_serves_again() {
 
     assert_eq!(stage.creds("demo").await.status, 503);
     for pid in before {
-        has_ended(pid, Duration::from_secs(10)).await;
+        has_ended(pid, Duration::from_secs(60)).await;
     }
 
     stage.vault.unseal().await;

@@ -8,7 +8,11 @@ use harness::{Api, Reply, until};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::task::JoinSet;
 
+/// Under a rate of one a second, and under the patience of `creds`.
+const CALLERS: usize = 8;
+const SOON: Duration = Duration::from_secs(60);
 const CREDS: &str = "iamra/creds/app";
 const CONTAINER: &str = "iamra/container/app";
 
@@ -21,13 +25,27 @@ fn key(answer: &Reply) -> String {
     data.as_str().or(answer.body["AccessKeyId"].as_str()).expect("an access key").to_owned()
 }
 
-/// What is left of the session that an answer holds.
-fn left(document: &Reply) -> f64 {
-    let text = document.body["Expiration"].as_str().expect("an expiration");
+/// What was left, at a moment, of the session that an answer holds: seconds.
+fn left(answer: &Reply, at: OffsetDateTime) -> f64 {
+    let leased = &answer.body["data"]["expiration"];
+    let text = leased.as_str().or(answer.body["Expiration"].as_str()).expect("an expiration");
     let end = OffsetDateTime::parse(text, &Rfc3339).expect("RFC 3339");
-    #[expect(clippy::disallowed_methods, reason = "a story that lives through the end of a session")]
-    let now = OffsetDateTime::now_utc();
-    (end - now).as_seconds_f64()
+    (end - at).as_seconds_f64()
+}
+
+fn now() -> OffsetDateTime {
+    #[expect(clippy::disallowed_methods, reason = "stories that live through the end of a session")]
+    OffsetDateTime::now_utc()
+}
+
+/// Waits until so many reads wait for a session.
+async fn waiting(users: &Users, reads: usize) {
+    let line = format!("iamra_callers_waiting {reads}");
+    until(&format!("{reads} reads that wait"), SOON, async || {
+        let metrics = users.stage.root().read("iamra/metrics").await.ok().text;
+        metrics.lines().any(|metric| metric == line).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -140,34 +158,37 @@ async fn another_default_issuer_ends_the_sessions_of_the_one_before() {
 
 #[tokio::test]
 async fn while_aws_is_away_an_old_session_is_served_until_a_third_is_left_and_not_longer() {
-    const WHOLE: f64 = 12.0;
+    const WHOLE: f64 = 24.0;
     let users = Users::new().await;
-    short_sessions(&users.stage, 12).await;
+    short_sessions(&users.stage, 24).await;
     let ann = users.login("ann").await;
     let first = ann.read(CONTAINER).await.ok();
     users.stage.knobs(json!({ "fail_next": { "count": 100_000, "status": 503 } })).await;
 
-    let mut served = Vec::new();
-    let refused = until("the end of it", Duration::from_secs(15), async || {
+    let mut last = f64::INFINITY;
+    let refused = until("the end of it", SOON, async || {
+        let asked = now();
         let reply = ann.read(CONTAINER).await;
         if reply.status != 200 {
             return Some(reply);
         }
         assert_eq!(key(&reply), key(&first));
-        served.push(left(&reply));
+        last = left(&reply, asked);
         tokio::time::sleep(Duration::from_millis(100)).await;
         None
     })
     .await;
 
-    let last = *served.last().expect("it was served at first");
-    assert!(last > WHOLE / 3.0 - 0.5 && last < WHOLE / 3.0 + 1.5, "{last} s were left at last");
+    let unserved = left(&first, now());
+    assert!(last < WHOLE, "it was served at first");
+    assert!(last > WHOLE / 3.0 - 0.5, "{last} s were left when it was served at last");
+    assert!(unserved < WHOLE / 3.0 + 1.5, "{unserved} s were left when it was not");
     assert_eq!((refused.status, refused.body["code"].as_str()), (503, Some("AwsUnavailable")));
     let old =
         users.stage.vault.logged("the warning", |line| line.raw.contains("served an old session")).await;
     assert_eq!((old.level.as_str(), &old.fields["path"]), ("warn", &json!("container/app")), "{}", old.raw);
     users.stage.knobs(json!({})).await;
-    until("a new session", Duration::from_secs(20), async || {
+    until("a new session", SOON, async || {
         Some(ann.read(CONTAINER).await).filter(|reply| reply.status == 200 && key(reply) != key(&first))
     })
     .await;
@@ -176,14 +197,16 @@ async fn while_aws_is_away_an_old_session_is_served_until_a_third_is_left_and_no
 #[tokio::test]
 async fn creds_warn_when_an_old_session_is_all_there_is() {
     let users = Users::new().await;
-    short_sessions(&users.stage, 20).await;
+    short_sessions(&users.stage, 60).await;
     let ann = users.login("ann").await;
     let first = creds(&ann).await;
     users.stage.knobs(json!({ "fail_next": { "count": 100_000, "status": 503 } })).await;
 
-    let warned = until("its half-life", Duration::from_secs(14), async || {
+    let (warned, left) = until("its half-life", SOON, async || {
+        let asked = now();
         let answer = ann.read(CREDS).await.ok();
-        answer.warnings().iter().any(|text| text.contains("could not be had")).then_some(answer)
+        let is_warned = answer.warnings().iter().any(|text| text.contains("could not be had"));
+        is_warned.then(|| (left(&answer, asked), answer)).map(|(left, answer)| (answer, left))
     })
     .await;
 
@@ -193,24 +216,27 @@ async fn creds_warn_when_an_old_session_is_all_there_is() {
         "{}",
         warned.text
     );
-    let lease = warned.body["lease_duration"].as_u64().unwrap();
-    assert!((1..=6).contains(&lease), "{lease} s are no more than half of what is left");
+    let lease = warned.body["lease_duration"].as_f64().unwrap();
+    assert!(1.0 <= lease && lease <= left / 2.0, "{lease} s are no more than half of the {left} s left");
 }
 
 #[tokio::test]
 async fn an_impatient_callers_session_is_renewed_at_its_half_life_without_being_asked() {
     let users = Users::new().await;
-    short_sessions(&users.stage, 10).await;
+    short_sessions(&users.stage, 24).await;
     let ann = users.login("ann").await;
     let first = ann.read(CONTAINER).await.ok();
 
     users.called(2).await;
 
-    let second = until("the renewed session", Duration::from_secs(5), async || {
-        Some(ann.read(CONTAINER).await.ok()).filter(|reply| key(reply) != key(&first))
+    let (second, left) = until("the renewed session", SOON, async || {
+        let asked = now();
+        let reply = ann.read(CONTAINER).await.ok();
+        (key(&reply) != key(&first)).then(|| (left(&reply, asked), reply)).map(|(left, reply)| (reply, left))
     })
     .await;
-    assert!(left(&second) > 5.0, "{} s are left of a fresh one", left(&second));
+    assert_ne!(key(&second), key(&first));
+    assert!(left > 12.0, "{left} s are left of a fresh one");
     users.stage.vault.logged("the renewal", |line| line.raw.contains("renewed a session")).await;
 }
 
@@ -218,22 +244,19 @@ async fn an_impatient_callers_session_is_renewed_at_its_half_life_without_being_
 async fn a_throttled_sdk_is_told_when_to_ask_again_and_whoever_can_wait_is_served() {
     let users = Users::new().await;
     let (ann, bob) = (users.login("ann").await, users.login("bob").await);
-    users.stage.knobs(json!({ "throttle_next": 1, "latency_ms": 200 })).await;
+    users.stage.knobs(json!({ "throttle_next": 1 })).await;
 
     let (told, served) = tokio::join!(ann.read(CONTAINER), async {
         users.called(1).await;
         bob.read(CREDS).await
     });
 
-    assert_eq!(
-        (told.status, told.body["code"].as_str()),
-        (503, Some("ThrottlingException")),
-        "{}",
-        told.text
-    );
+    // a stalled machine is slower than an SDK is patient
+    let codes = [Some("ThrottlingException"), Some("AwsUnavailable")];
+    assert!(told.status == 503 && codes.contains(&told.body["code"].as_str()), "{}", told.text);
     assert!(told.body["message"].as_str().unwrap().contains("ask again in"), "{}", told.text);
     assert_eq!(served.ok().string("source_identity"), "CN=bob");
-    until("the session that was asked for", Duration::from_secs(20), async || {
+    until("the session that was asked for", SOON, async || {
         Some(ann.read(CONTAINER).await).filter(|reply| reply.status == 200)
     })
     .await;
@@ -243,39 +266,42 @@ async fn a_throttled_sdk_is_told_when_to_ask_again_and_whoever_can_wait_is_serve
 async fn under_the_rate_limit_callers_take_turns_and_an_sdk_is_told() {
     let users = Users::new().await;
     users.configure(json!({ "rate_limit": 1, "rate_burst": 1 })).await;
-    let (ann, bob, eve, sdk) = (
-        users.login("ann").await,
-        users.login("bob").await,
-        users.login("eve").await,
-        users.login("sdk").await,
-    );
+    let sdk = users.login("sdk").await;
+    let mut crowd = Vec::new();
+    for number in 0..CALLERS {
+        crowd.push(users.login(&format!("caller-{number}")).await);
+    }
 
-    let (one, two, three, told) = tokio::join!(creds(&ann), creds(&bob), creds(&eve), async {
-        users.called(1).await;
-        sdk.read(CONTAINER).await
-    });
+    // their turns take longer than it takes even a slow machine to ask once more
+    let mut callers = JoinSet::new();
+    for caller in crowd {
+        callers.spawn(async move { caller.read(CREDS).await });
+    }
+    users.called(1).await;
+    let told = sdk.read(CONTAINER).await;
 
-    assert!([&one, &two, &three].iter().all(|answer| answer.status == 200));
+    let answers = callers.join_all().await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     assert_eq!((told.status, told.body["code"].as_str()), (503, Some("RateLimited")), "{}", told.text);
-    until("the turn of the one that was told", Duration::from_secs(20), async || {
+    until("the turn of the one that was told", SOON, async || {
         Some(sdk.read(CONTAINER).await).filter(|reply| reply.status == 200)
     })
     .await;
-    assert_eq!(users.calls().await, 4, "nobody asks twice");
+    assert_eq!(users.calls().await, CALLERS + 1, "nobody asks twice");
 }
 
 #[tokio::test]
 async fn a_client_that_hangs_up_takes_nobodys_session_away() {
     let users = Users::new().await;
     let (ann, twin) = (users.login("ann").await, users.login("ann").await);
-    users.stage.knobs(json!({ "latency_ms": 1500 })).await;
+    users.stage.knobs(json!({ "latency_ms": 3000 })).await;
     let reading = tokio::spawn(async move { ann.read(CREDS).await });
-    let waiting = tokio::spawn(async move { twin.read(CREDS).await });
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let twins = tokio::spawn(async move { twin.read(CREDS).await });
+    waiting(&users, 2).await;
 
     reading.abort();
 
-    let _ = waiting.await.unwrap().ok();
+    let _ = twins.await.unwrap().ok();
     assert_eq!(users.calls().await, 1);
 }
 
@@ -283,9 +309,9 @@ async fn a_client_that_hangs_up_takes_nobodys_session_away() {
 async fn what_a_client_asked_for_before_it_hung_up_is_there_for_the_next() {
     let users = Users::new().await;
     let (ann, twin) = (users.login("ann").await, users.login("ann").await);
-    users.stage.knobs(json!({ "latency_ms": 1000 })).await;
+    users.stage.knobs(json!({ "latency_ms": 6000 })).await;
     let reading = tokio::spawn(async move { ann.read(CREDS).await });
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    waiting(&users, 1).await;
     reading.abort();
     assert!(reading.await.is_err(), "it hung up before its answer");
 

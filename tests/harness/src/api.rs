@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::{Client, Method, Response};
 use serde_json::{Map, Value};
 
-/// Longer than Vault's own bound for a slow plugin call in any story, short enough for a test that hangs.
-const TIMEOUT: Duration = Duration::from_secs(40);
+/// Longer than Vault's own bound for a slow plugin call in any story and a stall of the machine, short enough for a test that hangs.
+const TIMEOUT: Duration = Duration::from_secs(75);
 
 /// A client of one server with one token; cheap to clone.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use crate::api::plain_client;
 pub async fn admin(url: &str, method: &str, page: &str, body: Option<Value>) -> Value {
     let url = format!("{url}/_admin/{page}");
     let method = method.parse().expect("a method name");
-    let mut request = plain_client().request(method, url).timeout(Duration::from_secs(10));
+    let mut request = plain_client().request(method, url).timeout(Duration::from_secs(40));
     if let Some(body) = body {
         request = request.header("Content-Type", "application/json").body(body.to_string());
     }

@@ -12,8 +12,11 @@ use tempfile::TempDir;
 use crate::settings::DEV_ROOT_TOKEN;
 use crate::{Api, AuditDevice, CliRun, LogLine, Reply, Settings, Storage, binaries, ports, processes, until};
 
-/// A cold start on a busy two-core machine takes under two seconds; raft elects for one more.
-const START: Duration = Duration::from_secs(30);
+/// A cold start on a busy two-core machine takes under two seconds, raft elects for one more, and a machine may stall.
+const START: Duration = Duration::from_secs(90);
+
+/// A line's way through Vault, on a machine that stalls.
+const LOGGED: Duration = Duration::from_secs(60);
 
 /// Starts that are tried before giving up, when another process takes a port between look and use.
 const TRIES: usize = 3;
@@ -139,7 +142,7 @@ impl Vault {
         let name = binary.file_name().and_then(|name| name.to_str()).expect("a file name").to_owned();
         let home = self.folder().join("plugins").join(&name);
         if fs::hard_link(binary, &home).is_err() {
-            fs::copy(binary, &home).expect("the plugin is readable and the folder writable");
+            copy(binary, &home);
         }
         (name, home)
     }
@@ -216,8 +219,7 @@ impl Vault {
 
     /// Waits for a log line: a plugin's take a moment on their way through Vault.
     pub async fn logged(&self, what: &str, wanted: impl Fn(&LogLine) -> bool) -> LogLine {
-        let within = Duration::from_secs(5);
-        until(&format!("the log line: {what}"), within, async || self.logs().into_iter().find(&wanted)).await
+        until(&format!("the log line: {what}"), LOGGED, async || self.logs().into_iter().find(&wanted)).await
     }
 
     /// Ids of the plugin processes this server has started and that still run, orphans included.
@@ -368,6 +370,13 @@ async fn answers(child: &mut Child, port: u16) -> bool {
         health.is_ok_and(|reply| reply.status == 200 && reply.body.is_object()).then_some(true)
     })
     .await
+}
+
+/// Copies a program, in a process of its own: a child that another thread starts meanwhile would inherit a file that this process
+/// writes, and until it is done with that the system refuses to start the copy ("text file busy").
+fn copy(program: &Path, to: &Path) {
+    let status = std::process::Command::new("cp").arg(program).arg(to).status().expect("cp runs");
+    assert!(status.success(), "the plugin is readable and the folder writable");
 }
 
 /// The SHA-256 of a file, in hex, as the catalog wants it.

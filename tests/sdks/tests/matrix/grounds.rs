@@ -19,13 +19,13 @@ use crate::agent::Agent;
 pub(crate) const VAULT_NAME: &str = "vault.vault.svc";
 
 /// Seconds that a session lasts: AWS's minimum is 900, the emulator's profile cuts to this.
-pub(crate) const SESSION: u32 = 12;
+pub(crate) const SESSION: u32 = 20;
 
 /// Java reads no store without one.
 pub(crate) const STORE_PASSWORD: &str = "changeit";
 
 /// Agent's first reads on a busy machine.
-const WRITTEN: Duration = Duration::from_secs(20);
+const WRITTEN: Duration = Duration::from_secs(90);
 
 /// All that the application may do; the last two are what Agent logs in with.
 const POLICY: &str = r#"

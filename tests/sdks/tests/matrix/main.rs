@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! caller (boto3, Go, …) ──▶ files of Vault Agent │ its listener │ Vault over https ──▶ engine ──▶ AWS (the emulator)
-//!        └── sts:GetCallerIdentity, twice a second, while sessions of 12 seconds come and go ───────────▲
+//!        └── sts:GetCallerIdentity, twice a second, while sessions of 20 seconds come and go ───────────▲
 //! ```
 //! Start reading at [`table::expected`]. `make sdk-table` writes the table into README.md.
 

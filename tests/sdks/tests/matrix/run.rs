@@ -15,7 +15,7 @@ use crate::sdk::Sdk;
 use crate::way::Way;
 
 /// What a start and a last call may take beyond the seconds a caller is to run, on a machine with many others.
-const SPARE: Duration = Duration::from_secs(60);
+const SPARE: Duration = Duration::from_secs(180);
 
 /// One `GetCallerIdentity` of a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
