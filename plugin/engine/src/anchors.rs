@@ -162,7 +162,7 @@ async fn sync_in_turn(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Res
         return Ok(Report { seen, plan, changed: false });
     }
     ours.extend(fingerprints(&sign));
-    engine.store.put_anchor_certificates(at.name, &ours).await?;
+    engine.store.put_anchor_certificates(at.name, ours).await?;
     caller
         .update_trust_anchor(&at.anchor.trust_anchor_arn, &plan.bundle)
         .await

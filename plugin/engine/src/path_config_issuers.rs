@@ -74,7 +74,7 @@ async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answ
 async fn check_held(engine: &Arc<Engine>, reference: &str, mount_point: &str) -> Result<(), Fault> {
     let snapshot = engine.snapshot().await?;
     match snapshot.issuers.find(reference).filter(|found| !snapshot.issuers.is_default(&found.record.id)) {
-        Some(next) => engine.until_closed(anchors::require_held(engine, next, mount_point)).await,
+        Some(next) => engine.until_closed(Box::pin(anchors::require_held(engine, next, mount_point))).await,
         None => Ok(()),
     }
 }

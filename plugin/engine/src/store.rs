@@ -22,7 +22,6 @@ pub(crate) const ISSUERS_CONFIG: &str = "config/issuers";
 pub(crate) const ISSUER_PREFIX: &str = "issuer/";
 pub(crate) const ROLE_PREFIX: &str = "role/";
 pub(crate) const CLUSTER_PREFIX: &str = "cluster/";
-/// SHA-256 sums of the certificates that were put into an anchor.
 const ANCHOR_CERTIFICATES_PREFIX: &str = "trust-anchor-certificates/";
 const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
 /// Seal-wrapped: private keys of issuers and of pending signing requests.
@@ -63,6 +62,13 @@ pub(crate) struct IssuersConfig {
     /// The one that was the default before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<String>,
+}
+
+/// The certificates that this mount has put into a trust anchor.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct AnchorCertificates {
+    /// Their SHA-256 sums in lowercase hexadecimal.
+    sha256: BTreeSet<String>,
 }
 
 /// The engine's view of one mount's storage.
@@ -127,7 +133,7 @@ impl Store {
     }
 
     pub(crate) async fn managed_anchor(&self, name: &str) -> Result<Option<ManagedAnchor>, Fault> {
-        Ok(self.storage.get_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}")).await?)
+        self.storage.get_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}")).await
     }
 
     /// All of them with the operator's names, by name.
@@ -151,15 +157,17 @@ impl Store {
 
     pub(crate) async fn anchor_certificates(&self, name: &str) -> Result<BTreeSet<String>, Fault> {
         let key = format!("{ANCHOR_CERTIFICATES_PREFIX}{name}");
-        Ok(self.storage.get_json(&key).await?.unwrap_or_default())
+        let known: Option<AnchorCertificates> = self.storage.get_json(&key).await?;
+        Ok(known.map(|known| known.sha256).unwrap_or_default())
     }
 
     pub(crate) async fn put_anchor_certificates(
         &self,
         name: &str,
-        sums: &BTreeSet<String>,
+        sums: BTreeSet<String>,
     ) -> Result<(), Fault> {
-        Ok(self.storage.put_json(&format!("{ANCHOR_CERTIFICATES_PREFIX}{name}"), sums).await?)
+        let key = format!("{ANCHOR_CERTIFICATES_PREFIX}{name}");
+        Ok(self.storage.put_json(&key, &AnchorCertificates { sha256: sums }).await?)
     }
 
     pub(crate) async fn issuer_ids(&self) -> Result<Vec<String>, Fault> {
@@ -184,7 +192,7 @@ impl Store {
 
     /// `None` as long as no issuer was ever the default.
     pub(crate) async fn written_issuers_config(&self) -> Result<Option<IssuersConfig>, Fault> {
-        Ok(self.storage.get_json(ISSUERS_CONFIG).await?)
+        self.storage.get_json(ISSUERS_CONFIG).await
     }
 
     pub(crate) async fn put_issuers_config(&self, config: &IssuersConfig) -> Result<(), Fault> {

@@ -1,0 +1,118 @@
+//! The engine in process beside an emulated AWS: what it does there on its own account, without a Vault.
+//!
+//! ```text
+//! test ──▶ World ─┬─▶ Probe<Engine> ── the engine behind its own routing and wire table
+//!                 └─▶ Emulator (in this process) ◀── CreateSession, Roles Anywhere's and IAM's own APIs
+//! ```
+//! A claim that needs Vault, its CLI or its processes is proved in `tests/e2e`.
+
+#![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
+
+use aws_emulator::{Emulator, Options};
+use engine::Engine;
+use harness::sts::{self, CallerIdentity, Credentials, StsError};
+use harness::{REGION, ROLE_ARN, TRUST_ANCHOR_ARN};
+use serde_json::{Map, Value, json};
+use vault_backend::testing::{Probe, Reply};
+
+/// One mount of the engine and its AWS, with a root CA that the anchor holds and the role `demo`.
+pub struct World {
+    /// The mount, at `test/`.
+    pub mount: Probe<Engine>,
+    /// The AWS.
+    pub aws: Emulator,
+}
+
+impl World {
+    /// A world in which `creds/demo` works and `trust-anchors/main` is looked after.
+    pub async fn new() -> World {
+        let world = Box::pin(World::by_hand()).await;
+        world.ok(world.mount.write("trust-anchors/main", harness::managed_anchor()).await);
+        world
+    }
+
+    /// The same without an entry in `trust-anchors`: everything at AWS is done by hand.
+    pub async fn by_hand() -> World {
+        let mut state = harness::account();
+        harness::add_management(&mut state);
+        let state = serde_json::from_value(state).expect("the emulator's state takes this shape");
+        let aws = Emulator::start(state, Options::default()).await;
+        let world = World { mount: Box::pin(Probe::new()).await.expect("an empty mount initialises"), aws };
+        let root = json!({ "common_name": "first root", "issuer_name": "first" });
+        world.ok(world.mount.write("root/generate/internal", root).await);
+        world.anchor_holds(&world.pem("ca/pem").await).await;
+        world.ok(world.mount.write("config", world.config()).await);
+        world.ok(world.mount.write("roles/demo", json!({ "role_arn": ROLE_ARN })).await);
+        world
+    }
+
+    /// The configuration that leads the mount to this AWS.
+    pub fn config(&self) -> Value {
+        let url = self.aws.url();
+        json!({
+            "endpoint": url, "sts_endpoint": url, "iam_endpoint": url, "max_retries": 1,
+            "default_trust_anchor_arn": TRUST_ANCHOR_ARN, "default_profile_arn": harness::PROFILE_ARN,
+        })
+    }
+
+    /// The answer of a request that succeeds.
+    #[track_caller]
+    pub fn ok(&self, reply: Reply) -> Map<String, Value> {
+        assert!(matches!(reply.status, 200 | 204), "{reply:?}");
+        reply.data
+    }
+
+    /// A raw answer, such as `ca/pem`.
+    pub async fn pem(&self, path: &str) -> String {
+        let raw = self.mount.read(path).await.raw.expect("a raw answer");
+        String::from_utf8(raw).expect("PEM is text")
+    }
+
+    /// Makes the anchor hold exactly these certificates, as an operator would at AWS.
+    pub async fn anchor_holds(&self, certificates_pem: &str) {
+        self.change(|state| {
+            state["trust_anchors"] = json!([{
+                "id": TRUST_ANCHOR_ARN.rsplit('/').next(), "name": "vault", "enabled": true,
+                "certificates_pem": certificates_pem,
+            }]);
+        })
+        .await;
+    }
+
+    /// How many certificates the anchor holds.
+    pub async fn held(&self) -> usize {
+        let state = self.state().await;
+        let pem = state["trust_anchors"][0]["certificates_pem"].as_str().unwrap_or_default();
+        pem.matches("BEGIN CERTIFICATE").count()
+    }
+
+    /// The emulator's state.
+    pub async fn state(&self) -> Value {
+        harness::admin(self.aws.url(), "GET", "state", None).await
+    }
+
+    /// Changes the emulator's state.
+    pub async fn change(&self, edit: impl FnOnce(&mut Value)) {
+        let mut state = self.state().await;
+        edit(&mut state);
+        harness::admin(self.aws.url(), "PUT", "state", Some(state)).await;
+    }
+
+    /// How often AWS was asked for `operation`.
+    pub async fn asked(&self, operation: &str) -> usize {
+        let log = harness::admin(self.aws.url(), "GET", "log", None).await;
+        let entries = log.as_array().cloned().unwrap_or_default();
+        entries.iter().filter(|entry| entry["operation"] == operation).count()
+    }
+
+    /// A read of `creds/<role>`.
+    pub async fn creds(&self, role: &str) -> Reply {
+        self.mount.read(&format!("creds/{role}")).await
+    }
+
+    /// Asks STS who holds the credentials of an answer.
+    pub async fn caller(&self, answer: &Map<String, Value>) -> Result<CallerIdentity, StsError> {
+        let credentials = Credentials::from_vault(&json!({ "data": answer }))?;
+        sts::caller_identity(self.aws.url(), REGION, None, &credentials).await
+    }
+}
