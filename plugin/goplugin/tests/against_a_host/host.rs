@@ -37,7 +37,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 
 /// Longer than anything here takes; only a hanging plugin meets it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who the host is, for one plugin.
 pub(crate) struct Host {
