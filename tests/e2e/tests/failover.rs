@@ -100,7 +100,7 @@ async fn a_leader_that_steps_down_ends_its_plugin_and_the_next_one_knows_the_ca(
 async fn forwards(cluster: &RaftCluster, standby: usize) -> String {
     let member = cluster.member(standby);
     assert!(member.plugin_pids().is_empty());
-    let answer = until("a read through a standby", Duration::from_secs(30), async || {
+    let answer = until("a read through a standby", Duration::from_secs(90), async || {
         Some(member.root().read(READ).await).filter(|reply| reply.status == 200)
     })
     .await;
@@ -110,7 +110,7 @@ async fn forwards(cluster: &RaftCluster, standby: usize) -> String {
 
 /// A plugin whose Vault is gone notices it.
 async fn the_orphan_ends(cluster: &RaftCluster, number: usize) {
-    until("the end of the plugin on the former leader", Duration::from_secs(30), async || {
+    until("the end of the plugin on the former leader", Duration::from_secs(90), async || {
         cluster.member(number).plugin_pids().is_empty().then_some(())
     })
     .await;

@@ -165,7 +165,7 @@ async fn a_rotation_goes_on_after_the_process_was_killed_in_each_of_its_commands
 
         let between = settled(&stage).await;
         assert!(states.contains(&between.as_str()), "{path}: {between}");
-        until("the repeated command to be done", Duration::from_secs(20), async || {
+        until("the repeated command to be done", Duration::from_secs(60), async || {
             let reply = stage.root().call(method, path, body.clone()).await;
             let done = reply.status < 300 || reply.text.contains("is the name of issuer");
             done.then_some(())
@@ -182,7 +182,7 @@ async fn a_rotation_goes_on_after_the_process_was_killed_in_each_of_its_commands
 
 /// The state, once a new process answers.
 async fn settled(stage: &Stage) -> String {
-    until("a process that answers", Duration::from_secs(20), async || {
+    until("a process that answers", Duration::from_secs(60), async || {
         let reply = stage.root().read("iamra/rotation").await;
         (reply.status == 200).then(|| reply.string("state").to_owned())
     })

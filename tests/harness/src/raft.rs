@@ -9,7 +9,7 @@ use crate::{Api, Member, Plugin, Settings, Storage, Vault, ports, until};
 
 /// A lost leader is missed after a second, and its successor has read its keys and started its plugins within five; this machine
 /// may be busy.
-const ELECTION: Duration = Duration::from_secs(60);
+const ELECTION: Duration = Duration::from_secs(120);
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
