@@ -1,16 +1,16 @@
 //! The engine as a Vault backend: its state, its routes on one screen, and what Vault tells it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use scopeguard::guard;
 use tokio::sync::watch;
 use tracing::Instrument as _;
 use vault_backend::{Backend, Blame, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 
 use crate::anchors::{self, Anchors};
 use crate::metrics::Metrics;
-use crate::sharing::{self, Service};
+use crate::sharing::{self, Service, SessionKey};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
 use crate::{
@@ -120,19 +120,15 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
     }
 
     fn invalidate(&self, key: &str) {
-        if key == store::CONFIG {
-            self.config_changed();
-        } else if key == store::ISSUERS_CONFIG {
-            self.changed();
+        self.store.changed(key);
+        if key == store::CONFIG || key == store::ISSUERS_CONFIG {
             self.sessions.forget(|_| true);
-        } else if key.starts_with(store::KEY_PREFIX) {
-            self.changed();
         } else if let Some(id) = key.strip_prefix(store::ISSUER_PREFIX) {
-            self.issuer_changed(id);
+            self.sessions.forget(of_issuer(id));
         } else if let Some(name) = key.strip_prefix(store::CLUSTER_PREFIX) {
-            self.cluster_changed(name);
+            self.sessions.forget(of_cluster(name));
         } else if let Some(name) = key.strip_prefix(store::ROLE_PREFIX) {
-            self.role_changed(name);
+            self.sessions.forget(of_role(name));
         }
     }
 
@@ -157,7 +153,7 @@ impl Engine {
     /// A load goes on when its caller leaves. Callers have little patience (1.8 s of `container`), and after a failover storage may
     /// be slower than that: loads that end with their callers would then begin over and over, and none would come to an end.
     pub(crate) async fn snapshot(self: &Arc<Self>) -> Result<Arc<Snapshot>, Fault> {
-        if let Some(current) = self.snapshots.current() {
+        if let Some(current) = self.snapshots.current(&self.store) {
             return Ok(current);
         }
         let engine = Arc::clone(self);
@@ -168,42 +164,29 @@ impl Engine {
         tokio::spawn(load.in_current_span()).await.map_err(Fault::bug)?
     }
 
-    /// Says that config, clusters or issuers were written, and that every session is still what it was.
-    pub(crate) fn changed(&self) {
-        self.snapshots.drop_current();
+    /// On drop, ends the sessions of which `doomed` says so: what they were made from was written in between.
+    ///
+    /// It is made before the write, so that the sessions end however that ends: a Put that errs may have landed.
+    pub(crate) fn ends_sessions(
+        &self,
+        doomed: impl Fn(&SessionKey) -> bool + Send + Sync + 'static,
+    ) -> impl Drop {
+        guard((), move |()| self.sessions.forget(doomed))
     }
 
-    /// Says that the config was written: sessions were made from another one.
-    pub(crate) fn config_changed(&self) {
-        self.snapshots.void_config();
-        self.sessions.forget(|_| true);
+    /// As [`Self::ends_sessions`], of one role.
+    pub(crate) fn ends_role(&self, name: &str) -> impl Drop {
+        self.ends_sessions(of_role(name))
     }
 
-    /// Says that a role was written otherwise or deleted.
-    pub(crate) fn role_changed(&self, name: &str) {
-        let name = name.to_owned();
-        self.sessions.forget(move |session| session.role() == name);
+    /// As [`Self::ends_sessions`], of callers from one cluster.
+    pub(crate) fn ends_cluster(&self, name: &str) -> impl Drop {
+        self.ends_sessions(of_cluster(name))
     }
 
-    /// Says that a cluster was registered otherwise, or no longer is.
-    pub(crate) fn cluster_changed(&self, name: &str) {
-        self.snapshots.drop_current();
-        let name = name.to_owned();
-        self.sessions.forget(move |session| session.is_of_cluster(&name));
-    }
-
-    /// Says that an issuer was disabled, enabled or deleted: what was made with it ends.
-    pub(crate) fn issuer_changed(&self, id: &str) {
-        self.snapshots.drop_current();
-        let id = id.to_owned();
-        self.sessions.forget(move |session| session.issuer() == id);
-    }
-
-    /// Says that another issuer than `before` is the default: what `followers`, the roles that name none, had of it ends.
-    pub(crate) fn default_issuer_changed(&self, before: &str, followers: HashSet<String>) {
-        self.snapshots.drop_current();
-        let before = before.to_owned();
-        self.sessions.forget(move |session| session.issuer() == before && followers.contains(session.role()));
+    /// As [`Self::ends_sessions`], made with one issuer.
+    pub(crate) fn ends_issuer(&self, id: &str) -> impl Drop {
+        self.ends_sessions(of_issuer(id))
     }
 
     /// Refuses with the error that makes Vault forward the request to the active node.
@@ -222,4 +205,19 @@ impl Engine {
             _ = closing.wait_for(|closed| *closed) => Err(Fault::later("the mount is closing; ask again")),
         }
     }
+}
+
+fn of_role(name: &str) -> impl Fn(&SessionKey) -> bool + use<> {
+    let name = name.to_owned();
+    move |session| session.role() == name
+}
+
+fn of_cluster(name: &str) -> impl Fn(&SessionKey) -> bool + use<> {
+    let name = name.to_owned();
+    move |session| session.is_of_cluster(&name)
+}
+
+fn of_issuer(id: &str) -> impl Fn(&SessionKey) -> bool + use<> {
+    let id = id.to_owned();
+    move |session| session.issuer() == id
 }

@@ -7,6 +7,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
 use crate::clusters::{Cluster, Clusters};
+use crate::store::cluster_key;
 
 /// A registration.
 struct Write {
@@ -96,9 +97,11 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
         )));
     }
     let before = known.accessor(&name).map(str::to_owned);
-    if before.as_ref() != Some(&cluster.accessor) {
+    if before.as_ref() == Some(&cluster.accessor) {
+        engine.store.changed(&cluster_key(&name));
+    } else {
+        let _ended = engine.ends_cluster(&name);
         engine.store.put_cluster(&name, &cluster).await?;
-        engine.cluster_changed(&name);
     }
     Ok(warnings(&name, before, &cluster.accessor).into_iter().fold(Answer::nothing(), Answer::warn))
 }
@@ -130,7 +133,7 @@ async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<An
             )));
         }
     }
+    let _ended = engine.ends_cluster(&ask.name);
     engine.store.delete_cluster(&ask.name).await?;
-    engine.cluster_changed(&ask.name);
     Ok(Answer::nothing())
 }

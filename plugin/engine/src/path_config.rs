@@ -8,6 +8,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::Engine;
 use crate::config::Config;
 use crate::faults;
+use crate::store::CONFIG;
 
 /// A whole configuration; what is not given goes back to its default.
 struct Write(Values);
@@ -68,12 +69,12 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
     let stored = engine.store.config().await?;
     let config = Config::take(&ask.0, stored.as_ref())?;
     Client::new(&config.settings()).map_err(faults::client)?;
-    if stored.as_ref() != Some(&config) {
+    if stored.as_ref() == Some(&config) {
+        engine.store.changed(CONFIG);
+    } else {
+        let same = stored.unwrap_or_default().makes_the_same_as(&config);
+        let _ended = engine.ends_sessions(move |_| !same);
         engine.store.put_config(&config).await?;
-        match stored.unwrap_or_default().makes_the_same_as(&config) {
-            true => engine.changed(),
-            false => engine.config_changed(),
-        }
     }
     Ok(Answer::nothing())
 }
@@ -81,12 +82,11 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
 async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     let Some(stored) = engine.store.config().await? else {
+        engine.store.changed(CONFIG);
         return Ok(Answer::nothing());
     };
+    let same = stored.makes_the_same_as(&Config::default());
+    let _ended = engine.ends_sessions(move |_| !same);
     engine.store.delete_config().await?;
-    match stored.makes_the_same_as(&Config::default()) {
-        true => engine.changed(),
-        false => engine.config_changed(),
-    }
     Ok(Answer::nothing())
 }

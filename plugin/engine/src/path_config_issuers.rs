@@ -11,7 +11,7 @@ use crate::anchors;
 use crate::clock;
 use crate::issuers::{Issuers, Loaded, Standing};
 use crate::role::DEFAULT_ISSUER;
-use crate::store::{IssuerState, IssuersConfig};
+use crate::store::{ISSUERS_CONFIG, IssuerState, IssuersConfig};
 
 /// The default issuer.
 struct Write {
@@ -60,13 +60,15 @@ async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answ
         .ok_or_else(|| Fault::caller(format!("default: there is no issuer {:?}", ask.default)))?;
     let id = found.record.id.as_str();
     if issuers.is_default(id) {
+        engine.store.changed(ISSUERS_CONFIG);
         return Ok(answer(Some(id)));
     }
     check_signs(&issuers, found, &request.mount_point)?;
     let (default, followers) = (Some(id.to_owned()), followers(&engine).await?);
+    let before = issuers.default.clone().unwrap_or_default();
+    let _ended =
+        engine.ends_sessions(move |session| session.issuer() == before && followers.contains(session.role()));
     engine.store.put_issuers_config(&IssuersConfig { default, previous: issuers.default.clone() }).await?;
-    let before = issuers.default.as_deref().unwrap_or_default();
-    engine.default_issuer_changed(before, followers);
     Ok(switched(&issuers, found, &request.mount_point))
 }
 

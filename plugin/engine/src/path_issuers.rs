@@ -8,7 +8,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Patch, Request, Route, Values};
 use crate::Engine;
 use crate::clock::{self, rfc3339};
 use crate::issuers::{self, Candidate, Issuers, Loaded};
-use crate::store::{IssuerRecord, IssuerState};
+use crate::store::{IssuerRecord, IssuerState, issuer_key};
 
 /// A reference to an issuer.
 struct Reference(String);
@@ -131,13 +131,11 @@ async fn change(engine: Arc<Engine>, request: Request, ask: Change) -> Result<An
     let issuers = Issuers::load(&engine.store).await?;
     let found = require(&issuers, &ask.reference)?;
     let record = changed(&engine, &issuers, found, &ask, &request.mount_point).await?;
-    if record != found.record {
+    if record == found.record {
+        engine.store.changed(&issuer_key(&record.id));
+    } else {
+        let _ended = (record.state != found.record.state).then(|| engine.ends_issuer(&record.id));
         engine.store.put_issuer(&record).await?;
-        if record.state == found.record.state {
-            engine.changed();
-        } else {
-            engine.issuer_changed(&record.id);
-        }
     }
     let issuers = Issuers::load(&engine.store).await?;
     Ok(shown(&issuers, require(&issuers, &record.id)?))
@@ -212,9 +210,9 @@ async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<An
         return Ok(Answer::nothing());
     };
     check_dispensable(&engine, &issuers, found, ask.force, &request.mount_point).await?;
-    let removed = issuers::remove(&engine.store, &found.record).await;
-    engine.issuer_changed(&found.record.id);
-    removed.map(|()| Answer::nothing())
+    let _ended = engine.ends_issuer(&found.record.id);
+    issuers::remove(&engine.store, &found.record).await?;
+    Ok(Answer::nothing())
 }
 
 fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Fault> {
@@ -223,9 +221,7 @@ fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Faul
 
 /// Stores a new issuer and answers it; the caller holds the store's lock.
 pub(crate) async fn added(engine: &Engine, candidate: Candidate<'_>) -> Result<Answer, Fault> {
-    let added = issuers::add(&engine.store, candidate).await;
-    engine.changed();
-    let (loaded, warnings) = added?;
+    let (loaded, warnings) = issuers::add(&engine.store, candidate).await?;
     let issuers = Issuers::load(&engine.store).await?;
     Ok(warnings.into_iter().fold(Answer::data(described(&issuers, &loaded)), Answer::warn))
 }

@@ -11,6 +11,7 @@ use crate::choices::{LeafKey, LeaseStyle, SessionSharing};
 use crate::clusters::Clusters;
 use crate::issuers::Issuers;
 use crate::role::{DEFAULT_ISSUER, Role};
+use crate::store::role_key;
 
 /// A whole role; what is not given goes back to its default.
 struct Write {
@@ -168,8 +169,8 @@ async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<An
 
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
+    let _ended = engine.ends_role(&ask.name);
     engine.store.delete_role(&ask.name).await?;
-    engine.role_changed(&ask.name);
     Ok(Answer::nothing())
 }
 
@@ -186,11 +187,12 @@ async fn store(
     role.check_certificate(name)?;
     let clusters = Clusters::load(&engine.store).await?;
     role.check_registered(&clusters, &request.mount_point)?;
-    if stored != Some(&role) {
+    if stored == Some(&role) {
+        engine.store.changed(&role_key(name));
+    } else {
+        let otherwise = stored.is_some_and(|stored| !stored.makes_the_same_as(&role));
+        let _ended = otherwise.then(|| engine.ends_role(name));
         engine.store.put_role(name, &role).await?;
-    }
-    if stored.is_some_and(|stored| !stored.makes_the_same_as(&role)) {
-        engine.role_changed(name);
     }
     let mut warnings = role.warnings(name);
     warnings.extend(unusable_issuer(engine, request, &role).await?);

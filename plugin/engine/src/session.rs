@@ -40,7 +40,7 @@ pub(crate) struct Wish<'a> {
 
 /// A session that is fit to be handed out.
 pub(crate) struct Granted {
-    pub(crate) role: Role,
+    pub(crate) role: Arc<Role>,
     pub(crate) key: SessionKey,
     pub(crate) grant: Grant<Arc<Issued>, Fault>,
 }
@@ -73,7 +73,7 @@ async fn attempt(
     request: &Request,
     wish: Wish<'_>,
     started: Instant,
-) -> Result<(Role, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
+) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
     let left = wish.patience.saturating_sub(started.elapsed());
     let planned = timeout(left, engine.until_closed(Box::pin(plan(engine, request, wish))));
     let Plan { role, key, snapshot, epoch } =
@@ -87,7 +87,7 @@ async fn attempt(
 
 /// What is wanted, resolved for one caller.
 struct Plan {
-    role: Role,
+    role: Arc<Role>,
     key: SessionKey,
     snapshot: Arc<Snapshot>,
     /// From before anything else was read.
@@ -97,7 +97,7 @@ struct Plan {
 async fn plan(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result<Plan, Fault> {
     let name = wish.role;
     let epoch = engine.sessions.epoch();
-    let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
+    let role = engine.store.kept_role(name).await?.ok_or_else(|| faults::no_role(name))?;
     let snapshot = engine.snapshot().await?;
     let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
     let caller = Caller::find(request, name, &role, &snapshot.clusters).await?;

@@ -1,7 +1,6 @@
 //! Config, issuers and the AWS client as one value that changes as a whole.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use rolesanywhere::Client;
@@ -22,31 +21,32 @@ pub(crate) struct Snapshot {
     pub(crate) issuers: Issuers,
     pub(crate) clusters: Clusters,
     pub(crate) client: Client,
+    /// The store's generation before any of it was read.
+    generation: u64,
 }
 
 /// The current snapshot of one mount, made on first use.
 pub(crate) struct Snapshots {
-    current: ArcSwapOption<Snapshot>,
-    /// Counts what made a snapshot stale, so that one read before a change is never published after it.
-    changes: AtomicU64,
-    config_version: AtomicU64,
-    /// Taken while loading, one at a time: the last client, which serves on as long as its config does, warm connections and all.
-    client: Mutex<Option<(Config, Client)>>,
+    latest: ArcSwapOption<Snapshot>,
+    /// Taken while loading, one at a time.
+    outlet: Mutex<Option<Outlet>>,
+}
+
+/// What serves on as long as the config does: the client, warm connections and all.
+struct Outlet {
+    config: Config,
+    version: u64,
+    client: Client,
 }
 
 impl Snapshots {
     pub(crate) fn new() -> Self {
-        Self {
-            current: ArcSwapOption::empty(),
-            changes: AtomicU64::new(0),
-            config_version: AtomicU64::new(0),
-            client: Mutex::new(None),
-        }
+        Self { latest: ArcSwapOption::empty(), outlet: Mutex::new(None) }
     }
 
-    /// The current snapshot, if there is one.
-    pub(crate) fn current(&self) -> Option<Arc<Snapshot>> {
-        self.current.load_full()
+    /// The latest snapshot, if nothing it was made of has changed since.
+    pub(crate) fn current(&self, store: &Store) -> Option<Arc<Snapshot>> {
+        self.latest.load_full().filter(|latest| latest.generation == store.generation())
     }
 
     /// The current snapshot, read from storage and shown to `fresh` when there is none.
@@ -55,51 +55,41 @@ impl Snapshots {
         store: &Store,
         fresh: impl FnOnce(&Snapshot),
     ) -> Result<Arc<Snapshot>, Fault> {
-        if let Some(current) = self.current.load_full() {
+        if let Some(current) = self.current(store) {
             return Ok(current);
         }
-        let mut client = self.client.lock().await;
-        if let Some(current) = self.current.load_full() {
+        let mut outlet = self.outlet.lock().await;
+        if let Some(current) = self.current(store) {
             return Ok(current);
         }
-        let before = self.changes.load(Ordering::SeqCst);
-        let loaded =
-            Arc::new(Snapshot::load(store, self.config_version.load(Ordering::SeqCst), &mut client).await?);
+        let loaded = Arc::new(Snapshot::load(store, &mut outlet).await?);
         fresh(&loaded);
-        self.current.store(Some(Arc::clone(&loaded)));
-        if self.changes.load(Ordering::SeqCst) != before {
-            self.current.store(None);
-        }
+        self.latest.store(Some(Arc::clone(&loaded)));
         Ok(loaded)
-    }
-
-    /// Says that sessions of the config before this moment are void; called when storage has the new one.
-    pub(crate) fn void_config(&self) {
-        self.config_version.fetch_add(1, Ordering::SeqCst);
-        self.drop_current();
-    }
-
-    /// Says that what a snapshot holds has changed in storage.
-    pub(crate) fn drop_current(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        self.current.store(None);
     }
 }
 
 impl Snapshot {
-    /// The version is read before the config: an old one with a new config voids too much, never too little.
-    async fn load(
-        store: &Store,
-        config_version: u64,
-        known: &mut Option<(Config, Client)>,
-    ) -> Result<Self, Fault> {
+    async fn load(store: &Store, outlet: &mut Option<Outlet>) -> Result<Self, Fault> {
+        let generation = store.generation();
         let config = store.config().await?.unwrap_or_default();
-        let client = match known {
-            Some((same, client)) if *same == config => client.clone(),
-            _ => Client::new(&config.settings()).map_err(faults::client)?,
-        };
-        *known = Some((config.clone(), client.clone()));
+        let (config_version, client) = Outlet::of(&config, outlet)?;
         let (issuers, clusters) = (Issuers::load(store).await?, Clusters::load(store).await?);
-        Ok(Self { config, config_version, issuers, clusters, client })
+        Ok(Self { config, config_version, issuers, clusters, client, generation })
+    }
+}
+
+impl Outlet {
+    /// Version and client of `config`: the known ones where it says the same as the known one.
+    fn of(config: &Config, known: &mut Option<Outlet>) -> Result<(u64, Client), Fault> {
+        let version = match known {
+            Some(known) if known.config == *config => return Ok((known.version, known.client.clone())),
+            Some(known) if known.config.makes_the_same_as(config) => known.version,
+            Some(known) => known.version + 1,
+            None => 0,
+        };
+        let client = Client::new(&config.settings()).map_err(faults::client)?;
+        *known = Some(Self { config: config.clone(), version, client: client.clone() });
+        Ok((version, client))
     }
 }

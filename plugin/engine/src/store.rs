@@ -3,10 +3,16 @@
 //! Logical storage has no transactions and requests run concurrently, so every write holds [`Store::lock`] and puts in one
 //! order: key, issuer, pointer last. A crash between two puts leaves something unused, never something broken; see
 //! `issuers::repair`.
+//!
+//! What the hot path needs is kept in memory: roles here, the rest in [`crate::snapshot`]. Every change goes through
+//! [`Store::changed`], which drops what was kept of a key and keeps a read that began before from being kept after.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use quick_cache::sync::Cache;
+use scopeguard::guard;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use vault_backend::{Fault, Storage};
@@ -64,6 +70,9 @@ pub(crate) struct IssuersConfig {
     pub(crate) previous: Option<String>,
 }
 
+/// Roles kept in memory, about 1 KB each; beyond so many, those that are read least are read from storage again.
+const KEPT_ROLES: usize = 4096;
+
 /// The certificates that this mount has put into a trust anchor.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct AnchorCertificates {
@@ -76,11 +85,34 @@ struct AnchorCertificates {
 pub(crate) struct Store {
     storage: Records,
     lock: Arc<Mutex<()>>,
+    kept: Arc<Kept>,
+}
+
+/// What is kept of storage, and what says that it is out of date.
+struct Kept {
+    /// A load is a placeholder in it. A change removes that too, so that what was read before a change is not kept after it.
+    roles: Cache<String, Arc<Role>>,
+    /// Counts the changes of everything but roles.
+    others: AtomicU64,
 }
 
 impl Store {
     pub(crate) fn new(storage: Storage) -> Self {
-        Self { storage: Records::new(storage), lock: Arc::default() }
+        let kept = Kept { roles: Cache::new(KEPT_ROLES), others: AtomicU64::new(0) };
+        Self { storage: Records::new(storage), lock: Arc::default(), kept: Arc::new(kept) }
+    }
+
+    /// Says that what is stored under `key` has changed, or may have: nothing that was read of it before is used again.
+    pub(crate) fn changed(&self, key: &str) {
+        match key.strip_prefix(ROLE_PREFIX) {
+            Some(name) => drop(self.kept.roles.remove(name)),
+            None => drop(self.kept.others.fetch_add(1, Ordering::SeqCst)),
+        }
+    }
+
+    /// Another number after each change of anything but a role.
+    pub(crate) fn generation(&self) -> u64 {
+        self.kept.others.load(Ordering::SeqCst)
     }
 
     /// Held through every read-check-write, so that two operators at once cannot mix.
@@ -93,23 +125,40 @@ impl Store {
     }
 
     pub(crate) async fn put_config(&self, config: &Config) -> Result<(), Fault> {
-        Ok(self.storage.put_json(CONFIG, config).await?)
+        self.put(CONFIG, config).await
     }
 
     pub(crate) async fn delete_config(&self) -> Result<(), Fault> {
-        Ok(self.storage.delete(CONFIG).await?)
+        self.delete(CONFIG).await
     }
 
+    /// A role as it is kept in memory, or else stored; for reads of credentials.
+    ///
+    /// Callers who miss the same role wait for one load. That there is no such role is not kept: whoever may ask could otherwise
+    /// fill the memory with names.
+    pub(crate) async fn kept_role(&self, name: &str) -> Result<Option<Arc<Role>>, Fault> {
+        let place = match self.kept.roles.get_value_or_guard_async(name).await {
+            Ok(role) => return Ok(Some(role)),
+            Err(place) => place,
+        };
+        let role = self.role(name).await?.map(Arc::new);
+        if let Some(role) = &role {
+            let _changed_meanwhile = place.insert(Arc::clone(role));
+        }
+        Ok(role)
+    }
+
+    /// A role as it is stored.
     pub(crate) async fn role(&self, name: &str) -> Result<Option<Role>, Fault> {
-        self.storage.get_json(&format!("{ROLE_PREFIX}{name}")).await
+        self.storage.get_json(&role_key(name)).await
     }
 
     pub(crate) async fn put_role(&self, name: &str, role: &Role) -> Result<(), Fault> {
-        Ok(self.storage.put_json(&format!("{ROLE_PREFIX}{name}"), role).await?)
+        self.put(&role_key(name), role).await
     }
 
     pub(crate) async fn delete_role(&self, name: &str) -> Result<(), Fault> {
-        Ok(self.storage.delete(&format!("{ROLE_PREFIX}{name}")).await?)
+        self.delete(&role_key(name)).await
     }
 
     pub(crate) async fn role_names(&self) -> Result<Vec<String>, Fault> {
@@ -117,15 +166,15 @@ impl Store {
     }
 
     pub(crate) async fn cluster(&self, name: &str) -> Result<Option<Cluster>, Fault> {
-        self.storage.get_json(&format!("{CLUSTER_PREFIX}{name}")).await
+        self.storage.get_json(&cluster_key(name)).await
     }
 
     pub(crate) async fn put_cluster(&self, name: &str, cluster: &Cluster) -> Result<(), Fault> {
-        Ok(self.storage.put_json(&format!("{CLUSTER_PREFIX}{name}"), cluster).await?)
+        self.put(&cluster_key(name), cluster).await
     }
 
     pub(crate) async fn delete_cluster(&self, name: &str) -> Result<(), Fault> {
-        Ok(self.storage.delete(&format!("{CLUSTER_PREFIX}{name}")).await?)
+        self.delete(&cluster_key(name)).await
     }
 
     pub(crate) async fn cluster_names(&self) -> Result<Vec<String>, Fault> {
@@ -175,15 +224,15 @@ impl Store {
     }
 
     pub(crate) async fn issuer(&self, id: &str) -> Result<Option<IssuerRecord>, Fault> {
-        self.storage.get_json(&format!("{ISSUER_PREFIX}{id}")).await
+        self.storage.get_json(&issuer_key(id)).await
     }
 
     pub(crate) async fn put_issuer(&self, record: &IssuerRecord) -> Result<(), Fault> {
-        Ok(self.storage.put_json(&format!("{ISSUER_PREFIX}{}", record.id), record).await?)
+        self.put(&issuer_key(&record.id), record).await
     }
 
     pub(crate) async fn delete_issuer(&self, id: &str) -> Result<(), Fault> {
-        Ok(self.storage.delete(&format!("{ISSUER_PREFIX}{id}")).await?)
+        self.delete(&issuer_key(id)).await
     }
 
     pub(crate) async fn issuers_config(&self) -> Result<IssuersConfig, Fault> {
@@ -196,7 +245,7 @@ impl Store {
     }
 
     pub(crate) async fn put_issuers_config(&self, config: &IssuersConfig) -> Result<(), Fault> {
-        Ok(self.storage.put_json(ISSUERS_CONFIG, config).await?)
+        self.put(ISSUERS_CONFIG, config).await
     }
 
     pub(crate) async fn key_ids(&self) -> Result<Vec<String>, Fault> {
@@ -210,10 +259,45 @@ impl Store {
     }
 
     pub(crate) async fn put_key(&self, id: &str, key: &ca::Secret) -> Result<(), Fault> {
-        Ok(self.storage.put_sealed(&format!("{KEY_PREFIX}{id}"), key.expose().to_vec()).await?)
+        let place = format!("{KEY_PREFIX}{id}");
+        let _after = self.changing(&place);
+        Ok(self.storage.put_sealed(&place, key.expose().to_vec()).await?)
     }
 
     pub(crate) async fn delete_key(&self, id: &str) -> Result<(), Fault> {
-        Ok(self.storage.delete(&format!("{KEY_PREFIX}{id}")).await?)
+        self.delete(&format!("{KEY_PREFIX}{id}")).await
+    }
+
+    async fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Fault> {
+        let _after = self.changing(key);
+        Ok(self.storage.put_json(key, value).await?)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Fault> {
+        let _after = self.changing(key);
+        Ok(self.storage.delete(key).await?)
+    }
+
+    /// Says of a change that it begins, and on drop that it has ended: well, badly (it may have landed), or given up half-way.
+    ///
+    /// What errs now and lands later is seen after the next write of the same key, also one that changes nothing.
+    fn changing<'a>(&'a self, key: &'a str) -> impl Drop {
+        self.changed(key);
+        guard((), move |()| self.changed(key))
     }
 }
+
+pub(crate) fn role_key(name: &str) -> String {
+    format!("{ROLE_PREFIX}{name}")
+}
+
+pub(crate) fn issuer_key(id: &str) -> String {
+    format!("{ISSUER_PREFIX}{id}")
+}
+
+pub(crate) fn cluster_key(name: &str) -> String {
+    format!("{CLUSTER_PREFIX}{name}")
+}
+
+#[cfg(test)]
+mod tests;

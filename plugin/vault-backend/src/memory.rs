@@ -5,10 +5,15 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::storage::StorageError;
 
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<State>);
+pub(crate) struct Memory {
+    state: Mutex<State>,
+    held: watch::Sender<bool>,
+}
 
 #[derive(Default)]
 struct State {
@@ -17,6 +22,7 @@ struct State {
     read_only: bool,
     writes_left: Option<usize>,
     delay: Duration,
+    answers_lost: bool,
 }
 
 struct Entry {
@@ -26,7 +32,7 @@ struct Entry {
 
 impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
@@ -38,14 +44,14 @@ impl Memory {
         state.may_write()?;
         state.puts.push(key.to_owned());
         state.entries.insert(key.to_owned(), Entry { bytes, sealed });
-        Ok(())
+        state.answer()
     }
 
     pub(crate) fn delete(&self, key: &str) -> Result<(), StorageError> {
         let mut state = self.state();
         state.may_write()?;
         state.entries.remove(key);
-        Ok(())
+        state.answer()
     }
 
     pub(crate) fn list(&self, prefix: &str) -> Vec<String> {
@@ -76,6 +82,20 @@ impl Memory {
         }
     }
 
+    pub(crate) fn lose_answers(&self, lost: bool) {
+        self.state().answers_lost = lost;
+    }
+
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Hands `answer` out once answers are not held.
+    pub(crate) async fn answers<T>(&self, answer: Result<T, StorageError>) -> Result<T, StorageError> {
+        let _open = self.held.subscribe().wait_for(|held| !held).await.is_ok();
+        answer
+    }
+
     pub(crate) fn puts(&self) -> Vec<String> {
         self.state().puts.clone()
     }
@@ -97,6 +117,13 @@ impl State {
                 Ok(())
             }
             None => Ok(()),
+        }
+    }
+
+    fn answer(&self) -> Result<(), StorageError> {
+        match self.answers_lost {
+            true => Err(StorageError::OutOfReach("the answer was lost for a test".to_owned())),
+            false => Ok(()),
         }
     }
 }

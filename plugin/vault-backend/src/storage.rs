@@ -65,7 +65,7 @@ impl Storage {
         match &self.0 {
             Inner::Memory(memory) => {
                 memory.answer_time().await;
-                Ok(memory.get(key))
+                memory.answers(Ok(memory.get(key))).await
             }
             Inner::Vault(vault) => vault.get(key).await,
         }
@@ -83,7 +83,7 @@ impl Storage {
 
     async fn put_entry(&self, key: &str, bytes: Vec<u8>, sealed: bool) -> Result<(), StorageError> {
         match &self.0 {
-            Inner::Memory(memory) => memory.put(key, bytes, sealed),
+            Inner::Memory(memory) => memory.answers(memory.put(key, bytes, sealed)).await,
             Inner::Vault(vault) => vault.put(key, bytes, sealed).await,
         }
     }
@@ -91,7 +91,7 @@ impl Storage {
     /// Removes `key`; that it was not there is no error.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         match &self.0 {
-            Inner::Memory(memory) => memory.delete(key),
+            Inner::Memory(memory) => memory.answers(memory.delete(key)).await,
             Inner::Vault(vault) => vault.delete(key).await,
         }
     }
@@ -101,7 +101,7 @@ impl Storage {
         match &self.0 {
             Inner::Memory(memory) => {
                 memory.answer_time().await;
-                Ok(memory.list(prefix))
+                memory.answers(Ok(memory.list(prefix))).await
             }
             Inner::Vault(vault) => vault.list(prefix).await,
         }
@@ -140,6 +140,16 @@ impl Storage {
     /// Has each later `get` and `list` take `delay`, which paused time skips. Only storage in memory heeds it.
     pub fn slow_down(&self, delay: Duration) {
         self.memory().slow_down(delay);
+    }
+
+    /// Makes every later write land and fail nevertheless, as if its answer was lost, or ends that. Only storage in memory heeds it.
+    pub fn lose_answers(&self, lost: bool) {
+        self.memory().lose_answers(lost);
+    }
+
+    /// Makes every later call do its work and keep the answer until this is ended. Only storage in memory heeds it.
+    pub fn hold(&self, held: bool) {
+        self.memory().hold(held);
     }
 
     /// The keys written so far, in the order of their Puts. Empty unless in memory.

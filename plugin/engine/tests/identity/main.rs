@@ -7,6 +7,7 @@ mod callers;
 mod clusters;
 mod crowd;
 mod hostile;
+mod lost;
 #[path = "../mounts/mod.rs"]
 mod mounts;
 mod warm;

@@ -10,7 +10,7 @@ use crate::callers::{DEV, PROD, clusters, pod, pods};
 use crate::mounts::{ANCHOR, PROFILE, ROLE};
 
 /// A mount whose pod `payments/api` of `prod` has a session already.
-async fn warm() -> (Probe<Engine>, Aws) {
+pub(crate) async fn warm() -> (Probe<Engine>, Aws) {
     let aws = Aws::start().await;
     let mount = clusters().await.asked_by(pod(PROD, "payments", "api"));
     written(&mount, "config", config(&aws, &json!({}))).await;
@@ -20,7 +20,7 @@ async fn warm() -> (Probe<Engine>, Aws) {
     (mount, aws)
 }
 
-fn config(aws: &Aws, more: &Value) -> Value {
+pub(crate) fn config(aws: &Aws, more: &Value) -> Value {
     let mut config = json!({
         "endpoint": aws.url, "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "max_retries": 0,
     });
@@ -28,14 +28,14 @@ fn config(aws: &Aws, more: &Value) -> Value {
     config
 }
 
-async fn written(mount: &Probe<Engine>, path: &str, body: Value) -> Reply {
+pub(crate) async fn written(mount: &Probe<Engine>, path: &str, body: Value) -> Reply {
     let reply = mount.write(path, body).await;
     assert_eq!(reply.error, "", "{path}");
     reply
 }
 
 /// How many sessions AWS has granted once `creds` was read again.
-async fn after_a_read(mount: &Probe<Engine>, aws: &Aws) -> usize {
+pub(crate) async fn after_a_read(mount: &Probe<Engine>, aws: &Aws) -> usize {
     let reply = mount.read("creds/app").await;
     assert_eq!((reply.status, reply.error.as_str()), (200, ""));
     aws.granted()
@@ -268,11 +268,13 @@ async fn to_write_down_the_sharing_in_force_ends_no_session() {
 }
 
 #[tokio::test]
-async fn to_delete_a_config_that_is_not_there_changes_nothing() {
+async fn to_delete_a_config_that_is_not_there_ends_nothing() {
     let (mount, aws) = warm().await;
+    let stored = mount.storage.get("config").await.unwrap().unwrap();
     mount.storage.delete("config").await.unwrap();
 
     assert_eq!(mount.delete("config").await.error, "");
+    mount.storage.put("config", stored).await.unwrap();
 
     assert_eq!(after_a_read(&mount, &aws).await, 1);
 }

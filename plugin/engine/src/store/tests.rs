@@ -1,0 +1,133 @@
+//! What is kept of storage, and when it is out of date.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+
+/// A role, told apart by its issuer.
+fn role(issuer: &str) -> Role {
+    let mut role = Role::plain();
+    role.issuer_ref = issuer.to_owned();
+    role
+}
+
+async fn stored(role: &Role) -> (Store, Storage) {
+    let storage = Storage::in_memory();
+    storage.put_json("role/app", role).await.unwrap();
+    (Store::new(storage.clone()), storage)
+}
+
+async fn kept(store: &Store) -> Option<Role> {
+    store.kept_role("app").await.unwrap().map(|role| Role::clone(&role))
+}
+
+fn begin<F: Future>(work: F) -> Pin<Box<F>> {
+    let mut work = Box::pin(work);
+    let polled = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Pending), "storage holds the answer");
+    work
+}
+
+#[tokio::test]
+async fn a_kept_role_is_not_read_again_until_it_changes() {
+    let (store, storage) = stored(&role("a")).await;
+    assert_eq!(kept(&store).await, Some(role("a")));
+
+    storage.put_json("role/app", &role("b")).await.unwrap();
+    let before = kept(&store).await;
+    store.changed("role/app");
+
+    assert_eq!((before, kept(&store).await), (Some(role("a")), Some(role("b"))));
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_change_is_not_kept_after_it() {
+    let (store, storage) = stored(&role("a")).await;
+    storage.hold(true);
+    let reading = begin(store.kept_role("app"));
+    storage.hold(false);
+
+    store.put_role("app", &role("b")).await.unwrap();
+    let read = reading.await.unwrap();
+
+    assert_eq!(read.as_deref(), Some(&role("a")), "it began before the change");
+    assert_eq!(kept(&store).await, Some(role("b")));
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_seen() {
+    let (store, storage) = stored(&role("a")).await;
+    kept(&store).await;
+    let generation = store.generation();
+    storage.lose_answers(true);
+
+    store.put_role("app", &role("b")).await.unwrap_err();
+    let seen = kept(&store).await;
+    store.delete_role("app").await.unwrap_err();
+    store.put_config(&Config::default()).await.unwrap_err();
+
+    assert_eq!((seen, kept(&store).await), (Some(role("b")), None));
+    assert_ne!(store.generation(), generation);
+}
+
+#[tokio::test]
+async fn a_write_that_is_given_up_half_way_is_seen() {
+    let (store, storage) = stored(&role("a")).await;
+    storage.hold(true);
+    let new = role("b");
+    let writing = begin(store.put_role("app", &new));
+    storage.hold(false);
+    // read while the write is under way, and kept by it
+    let generation = store.generation();
+    kept(&store).await;
+    storage.put_json("role/app", &role("c")).await.unwrap();
+
+    drop(writing);
+
+    assert_eq!(kept(&store).await, Some(role("c")));
+    assert_eq!(store.generation(), generation, "a role is no part of a snapshot");
+}
+
+#[tokio::test]
+async fn a_snapshot_is_out_of_date_once_a_write_begins_and_once_it_ends() {
+    let storage = Storage::in_memory();
+    let store = Store::new(storage.clone());
+    storage.hold(true);
+    let first = store.generation();
+
+    let config = Config::default();
+    let writing = begin(store.put_config(&config));
+    let second = store.generation();
+    drop(writing);
+
+    assert!(first != second && second != store.generation());
+}
+
+#[tokio::test]
+async fn a_role_that_is_missing_or_out_of_reach_is_asked_for_again() {
+    let storage = Storage::in_memory();
+    let store = Store::new(storage.clone());
+    storage.put("role/app", b"{".to_vec()).await.unwrap();
+    store.kept_role("app").await.unwrap_err();
+    storage.delete("role/app").await.unwrap();
+    assert_eq!(kept(&store).await, None);
+
+    storage.put_json("role/app", &role("a")).await.unwrap();
+
+    assert_eq!(kept(&store).await, Some(role("a")));
+}
+
+#[tokio::test]
+async fn no_more_roles_are_kept_than_the_bound_says() {
+    let store = Store::new(Storage::in_memory());
+    for number in 0..KEPT_ROLES + 500 {
+        let name = number.to_string();
+        store.storage.put_json(&role_key(&name), &role("a")).await.unwrap();
+
+        store.kept_role(&name).await.unwrap();
+    }
+
+    assert!(store.kept.roles.len() <= KEPT_ROLES && store.kept.roles.len() > KEPT_ROLES / 2);
+}
