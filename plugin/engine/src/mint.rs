@@ -143,9 +143,10 @@ fn span(left: time::Duration) -> Duration {
     Duration::from_secs(u64::try_from(left.whole_seconds()).unwrap_or(0))
 }
 
-/// An RSA key takes so long to make that it must not hold up the other requests of this thread.
+/// An RSA key takes so long to make, and an RSA issuer so long to sign, that neither may hold up the other requests: one thread
+/// serves them all.
 async fn issue(issuer: &Loaded, profile: &LeafProfile) -> Result<Leaf, Fault> {
-    if !profile.key.is_slow() {
+    if !profile.key.is_slow() && !issuer.issuer.key_spec().is_slow() {
         return issuer.issuer.issue(profile, clock::now()).map_err(faults::ca);
     }
     let (issuer, profile) = (issuer.issuer.clone(), profile.clone());
