@@ -131,7 +131,11 @@ bench: release tools ## what a credential costs here and elsewhere, side by side
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p aws-emulator
 	RUSTFLAGS="-C target-feature=+crt-static" cargo bench --locked --target $(HOST) -p engine --bench uncached_session -- --noplot
 	cargo run --quiet --locked -p bench -- --peers target/peers --criterion target/criterion \
-		--emulator target/$(HOST)/release/aws-emulator target/bench.md
+		--emulator target/$(HOST)/release/aws-emulator $(BENCH_FLAGS) target/bench.md
+
+.PHONY: bench-table
+bench-table: ## the same, and its digest written into README.md
+	$(MAKE) bench BENCH_FLAGS="--readme README.md"
 
 .PHONY: clean
 clean: ## remove what was built

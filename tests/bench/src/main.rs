@@ -9,12 +9,13 @@
 //! growth.rs ──▶ memory after 10,000 sessions, and a read beside so many
 //! starts.rs ──▶ from exec to go-plugin's handshake line
 //! crypto.rs ──▶ what criterion measured of the engine's own work
-//! report.rs ──▶ medians, ratios, Markdown
+//! report.rs ──▶ medians, ratios, Markdown; digest.rs, what README.md quotes of it
 //! ```
 //! Nothing here asserts a time. Every answer is checked: a run in which anything but a session came back is no run.
 
 mod aws;
 mod crypto;
+mod digest;
 mod growth;
 mod load;
 mod pods;
@@ -71,9 +72,13 @@ async fn run(settings: &Settings) {
         });
     }
     let work = crypto::read(&settings.criterion);
-    let markdown = Report { settings, measured, footprints, growth, work }.to_string();
+    let report = Report { settings, measured, footprints, growth, work };
+    let markdown = report.to_string();
     say(&markdown);
     fs::write(&settings.out, markdown).expect("the report can be written");
+    if let Some(readme) = &settings.readme {
+        digest::write_into(readme, &report);
+    }
 }
 
 /// All rows in each round, and of each row the median.

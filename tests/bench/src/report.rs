@@ -195,20 +195,20 @@ fn write_row(
 }
 
 /// All that a caller and its Vault pay for.
-fn total(sample: &Sample) -> f64 {
+pub(crate) fn total(sample: &Sample) -> f64 {
     sample.cost.vault + sample.cost.plugin + sample.cost.client
 }
 
-fn or_dash(seconds: f64) -> String {
+pub(crate) fn or_dash(seconds: f64) -> String {
     if seconds > 0.0 { format!("{seconds:.3}") } else { "–".to_owned() }
 }
 
-fn ratio(ours: f64, theirs: f64) -> String {
+pub(crate) fn ratio(ours: f64, theirs: f64) -> String {
     if ours > 0.0 && theirs > 0.0 { format!("{:.2}", ours / theirs) } else { "–".to_owned() }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of files and processes")]
-fn megabytes(bytes: u64) -> f64 {
+pub(crate) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
@@ -218,7 +218,7 @@ fn shown(memory: Memory) -> String {
 }
 
 /// Processors by number and model.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     let count = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();

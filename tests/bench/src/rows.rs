@@ -83,7 +83,7 @@ const FEW: u32 = 16;
 /// Connections where each read waits 150 ms for it.
 const MANY: u32 = 64;
 /// The latency of a call to an AWS region far away.
-const FAR: u64 = 150;
+pub(crate) const FAR: u64 = 150;
 
 /// Every row, in the order of the table.
 pub(crate) fn all() -> Vec<Row> {
@@ -129,12 +129,12 @@ fn far() -> Vec<Row> {
     ]
 }
 
-const STS: &str = "aws/sts (built in)";
+pub(crate) const STS: &str = "aws/sts (built in)";
 const PKI: &str = "pki/issue, EC P-256 (built in)";
 const SEED: &str = "the seed: pki/issue, then a signing client per pod";
 const KV_EXTERNAL: &str = "kv as external Go plugin";
 const LEASED: &str = "Go plugin, fixed answer, leased";
-const FLOOR: &str = "Go plugin, fixed answer, no lease";
+pub(crate) const FLOOR: &str = "Go plugin, fixed answer, no lease";
 /// What a cached read without a lease is measured by.
 const LEASELESS: &[&str] = &[STS, SEED, KV_EXTERNAL, FLOOR];
 
