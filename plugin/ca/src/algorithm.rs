@@ -17,6 +17,13 @@ pub(crate) const P384: &[u8] = b"\x2b\x81\x04\x00\x22";
 /// secp521r1.
 pub(crate) const P521: &[u8] = b"\x2b\x81\x04\x00\x23";
 
+/// ML-DSA-44, key and signature alike (RFC 9881 §2).
+pub(crate) const ML_DSA_44: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x03\x11";
+/// ML-DSA-65.
+pub(crate) const ML_DSA_65: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x03\x12";
+/// ML-DSA-87.
+pub(crate) const ML_DSA_87: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x03\x13";
+
 const ECDSA_SHA256: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x03\x02";
 const ECDSA_SHA384: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x03\x03";
 const ECDSA_SHA512: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x03\x04";
@@ -52,9 +59,9 @@ const NAMES: &[(&[u8], &str)] = &[
     (b"\x2b\x65\x71", "ed448"),
     (b"\x2a\x86\x48\xce\x38\x04\x01", "dsa"),
     (b"\x60\x86\x48\x01\x65\x03\x04\x03\x02", "dsa-with-SHA256"),
-    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x11", "ml-dsa-44"),
-    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x12", "ml-dsa-65"),
-    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x13", "ml-dsa-87"),
+    (ML_DSA_44, "ml-dsa-44"),
+    (ML_DSA_65, "ml-dsa-65"),
+    (ML_DSA_87, "ml-dsa-87"),
 ];
 
 /// The name of an algorithm or curve, or its identifier in hex for one that is not listed.
@@ -71,6 +78,9 @@ pub(crate) enum PublicKind {
     P521,
     /// The modulus in bits.
     Rsa(usize),
+    MlDsa44,
+    MlDsa65,
+    MlDsa87,
 }
 
 /// Which kind of key a certificate carries, or the name of one that is not supported.
@@ -84,8 +94,12 @@ pub(crate) fn public_kind(spki: &SubjectPublicKeyInfo<'_>) -> Result<PublicKind,
             Err(format!("rsa-{bits}"))
         };
     }
-    if algorithm != EC {
-        return Err(name(algorithm));
+    match algorithm {
+        EC => {}
+        ML_DSA_44 => return Ok(PublicKind::MlDsa44),
+        ML_DSA_65 => return Ok(PublicKind::MlDsa65),
+        ML_DSA_87 => return Ok(PublicKind::MlDsa87),
+        other => return Err(name(other)),
     }
     match spki.algorithm.parameters.as_ref().map(|any| any.data) {
         Some(P256) => Ok(PublicKind::P256),
@@ -111,7 +125,8 @@ pub(crate) fn accepted(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Flaw> 
         return Err(Flaw::WeakSignature(name(oid)));
     }
     match oid {
-        ECDSA_SHA256 | ECDSA_SHA384 | ECDSA_SHA512 | RSA_SHA256 | RSA_SHA384 | RSA_SHA512 => Ok(()),
+        ECDSA_SHA256 | ECDSA_SHA384 | ECDSA_SHA512 | RSA_SHA256 | RSA_SHA384 | RSA_SHA512 | ML_DSA_44
+        | ML_DSA_65 | ML_DSA_87 => Ok(()),
         _ => Err(Flaw::UnsupportedSignature(name(oid))),
     }
 }
@@ -131,6 +146,9 @@ pub(crate) fn verification(kind: PublicKind, oid: &[u8]) -> Option<&'static dyn 
         (PublicKind::Rsa(_), RSA_SHA256) => &lc::RSA_PKCS1_2048_8192_SHA256,
         (PublicKind::Rsa(_), RSA_SHA384) => &lc::RSA_PKCS1_2048_8192_SHA384,
         (PublicKind::Rsa(_), RSA_SHA512) => &lc::RSA_PKCS1_2048_8192_SHA512,
+        (PublicKind::MlDsa44, ML_DSA_44) => ML_DSA_44_CHECK,
+        (PublicKind::MlDsa65, ML_DSA_65) => ML_DSA_65_CHECK,
+        (PublicKind::MlDsa87, ML_DSA_87) => ML_DSA_87_CHECK,
         _ => return None,
     })
 }
@@ -141,3 +159,9 @@ pub(crate) const EC_P256_CHECK: &dyn VerificationAlgorithm = &lc::ECDSA_P256_SHA
 pub(crate) const EC_P384_CHECK: &dyn VerificationAlgorithm = &lc::ECDSA_P384_SHA384_ASN1;
 /// Checks what an RSA key made here signs.
 pub(crate) const RSA_CHECK: &dyn VerificationAlgorithm = &lc::RSA_PKCS1_2048_8192_SHA256;
+/// Checks what an ML-DSA-44 key signs.
+pub(crate) const ML_DSA_44_CHECK: &dyn VerificationAlgorithm = &lc::ML_DSA_44;
+/// Checks what an ML-DSA-65 key signs.
+pub(crate) const ML_DSA_65_CHECK: &dyn VerificationAlgorithm = &lc::ML_DSA_65;
+/// Checks what an ML-DSA-87 key signs.
+pub(crate) const ML_DSA_87_CHECK: &dyn VerificationAlgorithm = &lc::ML_DSA_87;

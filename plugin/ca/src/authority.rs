@@ -133,12 +133,22 @@ fn is_valid_at(x509: &X509Certificate<'_>, now: OffsetDateTime) -> Result<(), Fl
 /// AWS: signatures use SHA-256 or stronger. Which keys: an issuer's must be one we can sign with, a parent's one we can check.
 fn is_strong(x509: &X509Certificate<'_>, place: Place) -> Result<(), Flaw> {
     algorithm::accepted(&x509.signature_algorithm)?;
-    let parent_keys = "ec-p256, ec-p384, ec-p521 or rsa-2048 to rsa-8192";
-    let issuer_keys = "ec-p256, ec-p384, rsa-2048, rsa-3072 or rsa-4096";
+    let parent_keys = "ec-p256, ec-p384, ec-p521, rsa-2048 to rsa-8192, ml-dsa-44, ml-dsa-65 or ml-dsa-87";
+    let issuer_keys = "ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, ml-dsa-44, ml-dsa-65 or ml-dsa-87";
     let kind = algorithm::public_kind(x509.public_key());
     match (place, kind) {
         (Place::Parent(_), Ok(_))
-        | (_, Ok(PublicKind::P256 | PublicKind::P384 | PublicKind::Rsa(2048 | 3072 | 4096))) => Ok(()),
+        | (
+            _,
+            Ok(
+                PublicKind::P256
+                | PublicKind::P384
+                | PublicKind::Rsa(2048 | 3072 | 4096)
+                | PublicKind::MlDsa44
+                | PublicKind::MlDsa65
+                | PublicKind::MlDsa87,
+            ),
+        ) => Ok(()),
         (Place::Issuer(_), Ok(PublicKind::P521)) => {
             Err(Flaw::UnsupportedKey("ec-p521".to_owned(), issuer_keys))
         }

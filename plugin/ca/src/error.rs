@@ -134,7 +134,7 @@ pub enum KeyFault {
     Encrypted(String),
     /// The kind of key is not supported for an issuer.
     #[error(
-        "a private key of type {0} is not supported; use ec-p256, ec-p384, rsa-2048, rsa-3072 or rsa-4096"
+        "a private key of type {0} is not supported; use ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, ml-dsa-44, ml-dsa-65 or ml-dsa-87"
     )]
     Unsupported(String),
     /// The bytes are no consistent key.
@@ -183,7 +183,7 @@ pub enum Flaw {
     WeakSignature(String),
     /// Signed with an algorithm that is not supported.
     #[error(
-        "is signed with {0}, which is not supported; use ECDSA or RSA PKCS#1 v1.5 with SHA-256, SHA-384 or SHA-512"
+        "is signed with {0}, which is not supported; use ECDSA or RSA PKCS#1 v1.5 with SHA-256, SHA-384 or SHA-512, or ML-DSA"
     )]
     UnsupportedSignature(String),
     /// Its key is of a kind that is not supported.

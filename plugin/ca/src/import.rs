@@ -12,7 +12,7 @@ use crate::secret::Secret;
 
 /// Takes a PEM bundle of an issuer's certificate, its private key and, if given, its parents, in any order.
 ///
-/// Exactly one unencrypted key: PKCS#8, PKCS#1 or SEC1; EC P-256, P-384 or RSA 2048, 3072, 4096. `force` accepts an issuer
+/// Exactly one unencrypted key: PKCS#8, PKCS#1 or SEC1; EC P-256, P-384, RSA 2048, 3072, 4096 or ML-DSA. `force` accepts an issuer
 /// without `pathlen:0`. Errors name the field `pem_bundle`.
 pub fn import_bundle(pem_bundle: &str, now: OffsetDateTime, force: bool) -> Result<Issuer, Error> {
     let field = "pem_bundle";

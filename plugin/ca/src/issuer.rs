@@ -243,6 +243,9 @@ fn verifier(key: &PrivateKey) -> Result<ParsedPublicKey, Error> {
         KeySpec::EcP256 => algorithm::EC_P256_CHECK,
         KeySpec::EcP384 => algorithm::EC_P384_CHECK,
         KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096 => algorithm::RSA_CHECK,
+        KeySpec::MlDsa44 => algorithm::ML_DSA_44_CHECK,
+        KeySpec::MlDsa65 => algorithm::ML_DSA_65_CHECK,
+        KeySpec::MlDsa87 => algorithm::ML_DSA_87_CHECK,
     };
     ParsedPublicKey::new(check, key.public_bits()).map_err(Error::bug)
 }

@@ -8,7 +8,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING, PqdsaKeyPair, PqdsaSigningAlgorithm,
+    RSA_PKCS1_SHA256, RsaKeyPair,
 };
 
 use crate::algorithm;
@@ -29,13 +30,29 @@ pub enum KeySpec {
     Rsa3072,
     /// RSA with 4096 bits, signs with SHA-256.
     Rsa4096,
+    /// ML-DSA-44 of FIPS 204, which signs the message itself. A certificate under such an issuer has 2,420 bytes of signature.
+    MlDsa44,
+    /// ML-DSA-65: 3,309 bytes of signature.
+    MlDsa65,
+    /// ML-DSA-87: 4,627 bytes of signature.
+    MlDsa87,
 }
 
 impl KeySpec {
     /// Every kind, in the order documentation lists them.
-    pub const ALL: [Self; 5] = [Self::EcP256, Self::EcP384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+    pub const ALL: [Self; 8] = [
+        Self::EcP256,
+        Self::EcP384,
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+        Self::MlDsa44,
+        Self::MlDsa65,
+        Self::MlDsa87,
+    ];
 
-    /// From `key_type` and `key_bits` as Vault's PKI engine names them; no bits, or 0, is the type's default (256 or 2048).
+    /// From `key_type` and `key_bits` as Vault's PKI engine names them, and `ml-dsa` with its parameter set for bits; no bits, or 0,
+    /// is the type's default (256, 2048 or 65).
     pub fn from_type_and_bits(key_type: &str, key_bits: Option<u32>) -> Result<Self, Error> {
         let bits = key_bits.filter(|bits| *bits != 0);
         let refused = |bits: u32, bound: &str| Error::value("key_bits", bits.to_string(), bound);
@@ -47,19 +64,24 @@ impl KeySpec {
             ("rsa", Some(3072)) => Ok(Self::Rsa3072),
             ("rsa", Some(4096)) => Ok(Self::Rsa4096),
             ("rsa", Some(bits)) => Err(refused(bits, "is not one of 2048, 3072, 4096 for key_type rsa")),
-            (other, _) => Err(Error::value("key_type", other, "is not one of ec, rsa")),
+            ("ml-dsa", Some(44)) => Ok(Self::MlDsa44),
+            ("ml-dsa", None | Some(65)) => Ok(Self::MlDsa65),
+            ("ml-dsa", Some(87)) => Ok(Self::MlDsa87),
+            ("ml-dsa", Some(bits)) => Err(refused(bits, "is not one of 44, 65, 87 for key_type ml-dsa")),
+            (other, _) => Err(Error::value("key_type", other, "is not one of ec, rsa, ml-dsa")),
         }
     }
 
-    /// `ec` or `rsa`, as Vault's PKI engine names it.
+    /// `ec` or `rsa`, as Vault's PKI engine names it, or `ml-dsa`.
     pub fn key_type(self) -> &'static str {
         match self {
             Self::EcP256 | Self::EcP384 => "ec",
             Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => "rsa",
+            Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => "ml-dsa",
         }
     }
 
-    /// The size of the curve or of the modulus in bits.
+    /// The size of the curve or of the modulus in bits; of ML-DSA the number of its parameter set.
     pub fn key_bits(self) -> u32 {
         match self {
             Self::EcP256 => 256,
@@ -67,6 +89,9 @@ impl KeySpec {
             Self::Rsa2048 => 2048,
             Self::Rsa3072 => 3072,
             Self::Rsa4096 => 4096,
+            Self::MlDsa44 => 44,
+            Self::MlDsa65 => 65,
+            Self::MlDsa87 => 87,
         }
     }
 
@@ -92,6 +117,23 @@ impl KeySpec {
         }
     }
 
+    fn from_ml_dsa(oid: &[u8]) -> Option<Self> {
+        match oid {
+            algorithm::ML_DSA_44 => Some(Self::MlDsa44),
+            algorithm::ML_DSA_65 => Some(Self::MlDsa65),
+            algorithm::ML_DSA_87 => Some(Self::MlDsa87),
+            _ => None,
+        }
+    }
+
+    fn ml_dsa(self) -> &'static PqdsaSigningAlgorithm {
+        match self {
+            Self::MlDsa44 => &ML_DSA_44_SIGNING,
+            Self::MlDsa87 => &ML_DSA_87_SIGNING,
+            _ => &ML_DSA_65_SIGNING,
+        }
+    }
+
     fn signing(self) -> &'static EcdsaSigningAlgorithm {
         if self == Self::EcP384 { &ECDSA_P384_SHA384_ASN1_SIGNING } else { &ECDSA_P256_SHA256_ASN1_SIGNING }
     }
@@ -102,6 +144,9 @@ impl KeySpec {
             Self::EcP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
             Self::EcP384 => &rcgen::PKCS_ECDSA_P384_SHA384,
             Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => &rcgen::PKCS_RSA_SHA256,
+            Self::MlDsa44 => &rcgen::PKCS_ML_DSA_44,
+            Self::MlDsa65 => &rcgen::PKCS_ML_DSA_65,
+            Self::MlDsa87 => &rcgen::PKCS_ML_DSA_87,
         }
     }
 }
@@ -119,7 +164,8 @@ impl FromStr for KeySpec {
     fn from_str(text: &str) -> Result<Self, Error> {
         let found = Self::ALL.into_iter().find(|spec| spec.to_string() == text);
         found.ok_or_else(|| {
-            Error::value("key_type", text, "is not one of ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096")
+            let known = Self::ALL.map(|spec| spec.to_string()).join(", ");
+            Error::value("key_type", text, format!("is not one of {known}"))
         })
     }
 }
@@ -134,6 +180,7 @@ pub(crate) struct PrivateKey {
 enum Pair {
     Ec(EcdsaKeyPair),
     Rsa(RsaKeyPair),
+    MlDsa(PqdsaKeyPair),
 }
 
 impl PrivateKey {
@@ -147,6 +194,9 @@ impl PrivateKey {
             KeySpec::Rsa2048 => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?),
             KeySpec::Rsa3072 => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa3072).map_err(failed)?),
             KeySpec::Rsa4096 => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa4096).map_err(failed)?),
+            KeySpec::MlDsa44 | KeySpec::MlDsa65 | KeySpec::MlDsa87 => {
+                Pair::MlDsa(PqdsaKeyPair::generate(spec.ml_dsa()).map_err(failed)?)
+            }
         };
         let pkcs8 =
             pair.pkcs8().ok_or_else(|| Error::Bug(format!("a fresh {spec} key could not be encoded")))?;
@@ -178,15 +228,16 @@ impl PrivateKey {
         &self.pkcs8
     }
 
-    /// The content of the public key's BIT STRING: an uncompressed point, or a PKCS#1 `RSAPublicKey`.
+    /// The content of the public key's BIT STRING: an uncompressed point, a PKCS#1 `RSAPublicKey`, or ML-DSA's bytes.
     pub(crate) fn public_bits(&self) -> &[u8] {
         match &self.pair {
             Pair::Ec(pair) => pair.public_key().as_ref(),
             Pair::Rsa(pair) => pair.public_key().as_ref(),
+            Pair::MlDsa(pair) => pair.public_key().as_ref(),
         }
     }
 
-    /// Signs with the hash that belongs to the kind of key.
+    /// Signs with the hash that belongs to the kind of key; ML-DSA signs the message itself, with an empty context.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let failed = |_| Error::bug("the issuer key did not sign");
         let random = SystemRandom::new();
@@ -195,6 +246,11 @@ impl PrivateKey {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+            Pair::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature).map_err(failed)?;
                 Ok(signature)
             }
         }
@@ -222,6 +278,9 @@ impl Pair {
         match self {
             Self::Ec(pair) => pair.to_pkcs8v1().ok().map(|document| Secret::new(document.as_ref().to_vec())),
             Self::Rsa(pair) => pair.as_der().ok().map(|document| Secret::new(document.as_ref().to_vec())),
+            Self::MlDsa(pair) => {
+                pair.to_pkcs8v1().ok().map(|document| Secret::new(document.as_ref().to_vec()))
+            }
         }
     }
 }
@@ -240,7 +299,12 @@ fn read_pkcs8(bytes: &[u8]) -> Result<(KeySpec, Pair), KeyFault> {
             let pair = EcdsaKeyPair::from_pkcs8(spec.signing(), bytes);
             Ok((spec, Pair::Ec(pair.map_err(|_| KeyFault::Unreadable("ec"))?)))
         }
-        other => Err(KeyFault::Unsupported(algorithm::name(other))),
+        other => {
+            let spec =
+                KeySpec::from_ml_dsa(other).ok_or_else(|| KeyFault::Unsupported(algorithm::name(other)))?;
+            let pair = PqdsaKeyPair::from_pkcs8(spec.ml_dsa(), bytes);
+            Ok((spec, Pair::MlDsa(pair.map_err(|_| KeyFault::Unreadable("ml-dsa"))?)))
+        }
     }
 }
 
@@ -296,7 +360,7 @@ mod tests {
     fn a_refused_key_type_is_named_with_what_would_do() {
         let error = |key_type, bits| KeySpec::from_type_and_bits(key_type, bits).unwrap_err().to_string();
 
-        assert_eq!(error("ed25519", None), r#"key_type: "ed25519" is not one of ec, rsa"#);
+        assert_eq!(error("ed25519", None), r#"key_type: "ed25519" is not one of ec, rsa, ml-dsa"#);
         assert_eq!(error("ec", Some(521)), r#"key_bits: "521" is not one of 256, 384 for key_type ec"#);
         assert_eq!(
             error("rsa", Some(1024)),
@@ -307,7 +371,14 @@ mod tests {
 
     #[test]
     fn a_fresh_key_reads_back_with_the_same_public_half() {
-        for spec in [KeySpec::EcP256, KeySpec::EcP384, KeySpec::Rsa2048] {
+        for spec in [
+            KeySpec::EcP256,
+            KeySpec::EcP384,
+            KeySpec::Rsa2048,
+            KeySpec::MlDsa44,
+            KeySpec::MlDsa65,
+            KeySpec::MlDsa87,
+        ] {
             let key = PrivateKey::generate(spec).unwrap();
 
             let again = PrivateKey::from_pkcs8(key.pkcs8()).unwrap();

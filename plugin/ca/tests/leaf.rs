@@ -44,6 +44,25 @@ fn openssl_verifies_leaves_of_every_kind_of_key() {
     }
 }
 
+/// This OpenSSL knows no ML-DSA. Each leaf is read back here against every rule, its signature included; the emulator of AWS verifies
+/// them with another library.
+#[test]
+fn leaves_are_made_and_stored_issuers_sign_with_every_ml_dsa_parameter_set() {
+    for (key, signature) in [(KeySpec::MlDsa44, 2420), (KeySpec::MlDsa65, 3309), (KeySpec::MlDsa87, 4627)] {
+        let made = root(key, Duration::from_hours(24), NOW);
+        let stored =
+            Issuer::from_parts(made.certificate_der().to_vec(), vec![], &made.key_pkcs8().clone()).unwrap();
+
+        let leaf = stored.issue(&LeafProfile { key, ..profile() }, NOW).unwrap();
+        let under_ec = root(KeySpec::EcP256, Duration::from_hours(24), NOW);
+        let mixed = under_ec.issue(&LeafProfile { key, ..profile() }, NOW).unwrap();
+
+        assert_eq!(stored.key_spec(), key);
+        assert!(leaf.certificate_der.len() > mixed.certificate_der.len() + signature - 80, "{key}");
+        assert!(mixed.certificate_der.len() > 1312, "the public key alone is longer: {key}");
+    }
+}
+
 #[test]
 fn openssl_reads_in_a_leaf_what_was_asked() {
     let openssl = OpenSsl::new();

@@ -16,6 +16,12 @@ pub(crate) enum LeafKey {
     EcP384,
     #[serde(rename = "rsa-2048")]
     Rsa2048,
+    #[serde(rename = "ml-dsa-44")]
+    MlDsa44,
+    #[serde(rename = "ml-dsa-65")]
+    MlDsa65,
+    #[serde(rename = "ml-dsa-87")]
+    MlDsa87,
 }
 
 /// Who may have the same session.
@@ -40,13 +46,17 @@ pub(crate) enum LeaseStyle {
 }
 
 impl LeafKey {
-    pub(crate) const WORDS: &'static [&'static str] = &["ec-p256", "ec-p384", "rsa-2048"];
+    pub(crate) const WORDS: &'static [&'static str] =
+        &["ec-p256", "ec-p384", "rsa-2048", "ml-dsa-44", "ml-dsa-65", "ml-dsa-87"];
 
     pub(crate) fn spec(self) -> KeySpec {
         match self {
             Self::EcP256 => KeySpec::EcP256,
             Self::EcP384 => KeySpec::EcP384,
             Self::Rsa2048 => KeySpec::Rsa2048,
+            Self::MlDsa44 => KeySpec::MlDsa44,
+            Self::MlDsa65 => KeySpec::MlDsa65,
+            Self::MlDsa87 => KeySpec::MlDsa87,
         }
     }
 }
@@ -59,7 +69,10 @@ impl FromStr for LeafKey {
             "ec-p256" => Ok(Self::EcP256),
             "ec-p384" => Ok(Self::EcP384),
             "rsa-2048" => Ok(Self::Rsa2048),
-            _ => Err("is none of ec-p256, ec-p384, rsa-2048"),
+            "ml-dsa-44" => Ok(Self::MlDsa44),
+            "ml-dsa-65" => Ok(Self::MlDsa65),
+            "ml-dsa-87" => Ok(Self::MlDsa87),
+            _ => Err("is none of ec-p256, ec-p384, rsa-2048, ml-dsa-44, ml-dsa-65, ml-dsa-87"),
         }
     }
 }

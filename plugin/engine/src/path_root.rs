@@ -30,9 +30,11 @@ impl NewCa {
     pub(crate) const LOCALITY: Field = Field::list("locality", "subject L");
     pub(crate) const PROVINCE: Field = Field::list("province", "subject ST");
     pub(crate) const KEY_TYPE: Field =
-        Field::string("key_type", "kind of key").default_text("ec").one_of(&["ec", "rsa"]);
-    pub(crate) const KEY_BITS: Field =
-        Field::int("key_bits", "size of the key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa");
+        Field::string("key_type", "kind of key").default_text("ec").one_of(&["ec", "rsa", "ml-dsa"]);
+    pub(crate) const KEY_BITS: Field = Field::int(
+        "key_bits",
+        "size of the key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa; 44, 65 or 87, the parameter set, for ml-dsa",
+    );
 
     pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
         let list = |field: &str| values.list(field).map(Option::unwrap_or_default);

@@ -7,7 +7,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA256_ASN1_SIGNING,
-    EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING,
+    PqdsaKeyPair, PqdsaSigningAlgorithm,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -39,8 +40,10 @@ pub enum IdentityError {
     /// More than AWS takes.
     #[error("the chain has {0} certificates, the maximum is 5")]
     ChainTooLong(usize),
-    /// Neither RSA of 2048 to 4096 bits nor ECDSA on P-256, P-384 or P-521.
-    #[error("the certificate's key is not RSA of 2048 to 4096 bits or ECDSA on P-256, P-384 or P-521")]
+    /// Neither RSA of 2048 to 4096 bits nor ECDSA on P-256, P-384 or P-521 nor ML-DSA.
+    #[error(
+        "the certificate's key is not RSA of 2048 to 4096 bits, ECDSA on P-256, P-384 or P-521, or ML-DSA"
+    )]
     UnsupportedKey,
     /// The private key is not readable, or of another kind than the certificate's.
     #[error("the private key is not a PKCS#8 key of the certificate's kind")]
@@ -73,6 +76,7 @@ enum Key {
     Ecdsa(EcdsaKeyPair),
     /// AWS-LC's P-384 signer is tied to SHA-384; see [`widened_sha256`].
     EcdsaP384(EcdsaKeyPair),
+    MlDsa(PqdsaKeyPair),
 }
 
 impl Identity {
@@ -106,6 +110,7 @@ impl Identity {
         match self.key {
             Key::Rsa(_) => "AWS4-X509-RSA-SHA256",
             Key::Ecdsa(_) | Key::EcdsaP384(_) => "AWS4-X509-ECDSA-SHA256",
+            Key::MlDsa(_) => "AWS4-X509-MLDSA",
         }
     }
 
@@ -124,7 +129,7 @@ impl Identity {
         self.chain_header.as_deref()
     }
 
-    /// RSASSA-PKCS1-v1_5 or DER-coded ECDSA, both over SHA-256.
+    /// RSASSA-PKCS1-v1_5 or DER-coded ECDSA, both over SHA-256, or pure ML-DSA of the message with an empty context.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
         let random = SystemRandom::new();
         match &self.key {
@@ -137,6 +142,10 @@ impl Identity {
             Key::EcdsaP384(key) => widened_sha256(message)
                 .and_then(|hash| key.sign_digest(&hash))
                 .map(|signature| signature.as_ref().to_vec()),
+            Key::MlDsa(key) => {
+                let mut out = vec![0; key.algorithm().signature_len()];
+                key.sign(message, &mut out).map(|_| out)
+            }
         }
         .map_err(|_| SigningError::Crypto)
     }
@@ -156,6 +165,11 @@ impl Key {
         let algorithm = &public.algorithm.algorithm;
         if *algorithm == OID_PKCS1_RSAENCRYPTION {
             return Self::rsa(public, pkcs8);
+        }
+        if let Some(signing) = ml_dsa(algorithm.as_bytes()) {
+            let key = PqdsaKeyPair::from_pkcs8(signing, pkcs8).map_err(|_| IdentityError::Key)?;
+            same_key(key.public_key().as_ref(), public)?;
+            return Ok(Self::MlDsa(key));
         }
         if *algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY {
             return Err(IdentityError::UnsupportedKey);
@@ -180,6 +194,20 @@ impl Key {
         }
         same_key(key.public_key().as_ref(), public)?;
         Ok(Self::Rsa(key))
+    }
+}
+
+/// The parameter set that an object identifier of RFC 9881 §2 names, 2.16.840.1.101.3.4.3.17 to .19.
+fn ml_dsa(oid: &[u8]) -> Option<&'static PqdsaSigningAlgorithm> {
+    let (set, arc) = oid.split_last()?;
+    if arc != b"\x60\x86\x48\x01\x65\x03\x04\x03" {
+        return None;
+    }
+    match set {
+        17 => Some(&ML_DSA_44_SIGNING),
+        18 => Some(&ML_DSA_65_SIGNING),
+        19 => Some(&ML_DSA_87_SIGNING),
+        _ => None,
     }
 }
 

@@ -35,6 +35,29 @@ fn a_key_of_another_kind_is_refused() {
 }
 
 #[test]
+fn each_ml_dsa_parameter_set_signs_the_message_itself_with_an_empty_context() {
+    for (kind, check) in [
+        (&rcgen::PKCS_ML_DSA_44, &signature::ML_DSA_44),
+        (&rcgen::PKCS_ML_DSA_65, &signature::ML_DSA_65),
+        (&rcgen::PKCS_ML_DSA_87, &signature::ML_DSA_87),
+    ] {
+        let pair = rcgen::KeyPair::generate_for(kind).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&pair).unwrap();
+
+        let identity = Identity::new(certificate.der().to_vec(), Vec::new(), pair.serialized_der()).unwrap();
+        let signed = identity.sign(b"a string to sign").unwrap();
+
+        assert_eq!(identity.algorithm(), "AWS4-X509-MLDSA");
+        signature::UnparsedPublicKey::new(check, pair.public_key_raw())
+            .verify(b"a string to sign", &signed)
+            .unwrap();
+        let other = rcgen::KeyPair::generate_for(kind).unwrap();
+        let stranger = Identity::new(certificate.der().to_vec(), Vec::new(), other.serialized_der());
+        assert_eq!(stranger.unwrap_err(), IdentityError::KeyMismatch);
+    }
+}
+
+#[test]
 fn bytes_after_the_certificate_are_refused() {
     let mut long = certificate("ecdsa-p256");
     long.push(0);

@@ -226,3 +226,24 @@ async fn a_text_that_is_no_pem_is_refused() {
 
     assert_no_issuer(&stage).await;
 }
+
+#[tokio::test]
+async fn a_ca_and_leaves_of_each_ml_dsa_parameter_set_serve_the_read() {
+    let stage = stage().await;
+    let _ = stage.root().write("iamra/config", stage.config()).await.ok();
+    for set in [44, 65, 87] {
+        let name = format!("pq-{set}");
+        let ca = json!({ "common_name": name, "issuer_name": name, "key_type": "ml-dsa", "key_bits": set });
+        let made = stage.root().write("iamra/root/generate/internal", ca).await.ok();
+        let role = json!({ "role_arn": ROLE_ARN, "issuer_ref": name, "key_type": format!("ml-dsa-{set}") });
+        let _ = stage.root().write("iamra/roles/demo", role).await.ok();
+        stage.trust(&stage.trust_bundle("iamra").await).await;
+
+        let answer = stage.creds("demo").await.ok();
+
+        assert_eq!(made.string("key_type"), format!("ml-dsa-{set}"));
+        stage.caller(&answer).await.unwrap();
+        let force = format!("iamra/issuer/{name}?force=true");
+        let _ = stage.root().delete(&force).await.ok();
+    }
+}
