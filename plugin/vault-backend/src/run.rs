@@ -82,9 +82,10 @@ fn prepare() -> Result<(), String> {
     Ok(())
 }
 
+/// One thread: a read is some 40 µs of work, and waking another thread for a part of it costs as much as that part. What takes
+/// milliseconds belongs on tokio's blocking threads, or everything waits.
 fn serve<B: Backend>(launch: Launch, plugin: Plugin) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
