@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes what operators told one mount into a folder: config, clusters and roles as reads return them, which is what writes take. No
+# Writes what operators told one mount into a folder: config, clusters, trust anchors and roles as reads return them, which is what writes take. No
 # secret is among it: no CA key (it leaves the engine only in a snapshot of Vault), no proxy password. It needs a POSIX shell and
 # the vault command, and a VAULT_TOKEN that may read the mount and sys/auth, such as one with policies/operator.hcl.
 #
@@ -41,12 +41,13 @@ accessors=$(vault auth list)
 printf '%s\n' "$accessors" | awk 'NR > 2 { print $3, $1 }' >"$folder/accessors"
 # What the trust anchors hold today, so that it can be told from what will be put there.
 vault read -format=raw "$mount/ca/pem" >"$folder/ca.pem" 2>/dev/null || rm -f "$folder/ca.pem"
-for kind in clusters roles; do
+for kind in clusters trust-anchors roles; do
     mkdir "$folder/$kind"
     found=$(names "$kind")
     for name in $found; do
         document "$kind/$name" >"$folder/$kind/$name.json"
     done
 done
-printf 'export: %s/ is in %s: %s clusters, %s roles\n' "$mount" "$folder" \
-    "$(find "$folder/clusters" -type f | wc -l)" "$(find "$folder/roles" -type f | wc -l)"
+count() { find "$folder/$1" -type f | wc -l; }
+printf 'export: %s/ is in %s: %s clusters, %s trust anchors, %s roles\n' "$mount" "$folder" \
+    "$(count clusters)" "$(count trust-anchors)" "$(count roles)"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the folder that export.sh made into a mount: config, clusters, roles. A role or cluster that the folder does not have stays
+# Writes the folder that export.sh made into a mount: config, clusters, trust anchors, roles. One that the folder does not have stays
 # as it is. Run again it changes nothing. It needs a POSIX shell and the vault command, and a VAULT_TOKEN that may write the mount.
 #
 #   usage: import.sh <folder>
@@ -49,7 +49,7 @@ renaming >"$work/renaming"
 check_accessors
 
 put config "$folder/config.json"
-for kind in clusters roles; do
+for kind in clusters trust-anchors roles; do
     count=0
     for file in "$folder/$kind"/*.json; do
         [ -e "$file" ] || continue

@@ -39,21 +39,10 @@ impl Records {
     /// # Errors
     /// An operator's, when a later version wrote it.
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Fault> {
-        let Some(record) = self.0.get_json::<Value>(key).await? else {
-            return Ok(None);
-        };
-        match format_of(&record) {
-            Some(format) if format <= FORMAT => {}
-            Some(format) => return Err(too_new(key, format)),
-            None => return Err(unreadable(key, format!("{FIELD} is no number"))),
-        }
-        // Serde's own text may quote the content.
-        serde_json::from_value(record)
-            .map(Some)
-            .map_err(|error| unreadable(key, format!("{:?} error", error.classify())))
+        self.0.get(key).await?.map(|bytes| read(key, &bytes)).transpose()
     }
 
-    /// Stores a record in the newest format.
+    /// Stores a record, a struct or a map, in the newest format.
     pub(crate) async fn put_json<T: Serialize>(&self, key: &str, fields: &T) -> Result<(), StorageError> {
         self.0.put_json(key, &Stamped { format: FORMAT, fields }).await
     }
@@ -76,6 +65,17 @@ impl Records {
     /// As [`Storage::list`].
     pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
         self.0.list(prefix).await
+    }
+}
+
+/// Serde's own text may quote the content, so it is not repeated.
+fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Fault> {
+    let refused = |error: serde_json::Error| unreadable(key, format!("{:?} error", error.classify()));
+    let record: Value = serde_json::from_slice(bytes).map_err(refused)?;
+    match format_of(&record) {
+        Some(format) if format <= FORMAT => serde_json::from_value(record).map_err(refused),
+        Some(format) => Err(too_new(key, format)),
+        None => Err(unreadable(key, format!("{FIELD} is no number"))),
     }
 }
 

@@ -93,13 +93,13 @@ async fn what_is_written_is_the_newest_format_as_its_example_has_it() {
     let before = Example::load("before-formats").mount().await;
     let mount = mounts::mount().await;
 
-    for path in ["config", "clusters/prod", "roles/full"] {
+    for path in ["config", "clusters/prod", "trust-anchors/home", "roles/full"] {
         let read = before.read(path).await;
         let written = mount.write(path, Value::Object(read.data)).await;
         assert!(written.status < 300, "{path}: {}", written.error);
     }
 
-    for key in ["config", "cluster/prod", "role/full"] {
+    for key in ["config", "cluster/prod", "trust-anchor/home", "role/full"] {
         let stored: Value = mount.storage.get_json(key).await.unwrap().unwrap();
         assert_eq!(
             stored, newest.stored[key],
@@ -138,6 +138,7 @@ async fn a_record_of_a_later_version_is_refused_by_name_and_with_the_cure() {
         ("cluster/prod", "clusters/prod"),
         (ISSUER_KEY, "issuer/default"),
         ("config/issuers", "config/issuers"),
+        ("trust-anchor/home", "trust-anchors/home"),
     ] {
         let mount = with_a_later(key).await;
 

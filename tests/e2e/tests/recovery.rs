@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use e2e::{config_file, say, script};
-use harness::{Api, CliRun, ROLE_ARN, Reply, Settings, Stage, Storage, Vault, until};
+use harness::{
+    Api, CliRun, PROFILE_ARN, ROLE_ARN, Reply, Settings, Stage, Storage, TRUST_ANCHOR_ARN, Vault, until,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const EXPORTED: [&str; 4] = ["config", "clusters/prod", "roles/app", "roles/demo"];
+const EXPORTED: [&str; 5] = ["config", "clusters/prod", "trust-anchors/home", "roles/app", "roles/demo"];
 
 /// A stage with logins by name and the clusters and roles that name them; AWS is the same through the loss of Vault.
 struct Site {
@@ -23,6 +25,8 @@ impl Site {
         let approle = enable_logins(stage.root()).await;
         let kubernetes = accessor(stage.root(), "kubernetes").await;
         let _ = stage.root().write("iamra/clusters/prod", json!({ "accessor": kubernetes })).await.ok();
+        let anchor = json!({ "trust_anchor_arn": TRUST_ANCHOR_ARN, "profile_arn": PROFILE_ARN });
+        let _ = stage.root().write("iamra/trust-anchors/home", anchor).await.ok();
         let name = format!("{{{{identity.entity.aliases.{approle}.name}}}}");
         let role = json!({ "role_arn": ROLE_ARN, "common_name": name, "organizational_unit": "payments",
             "session_duration": 7200, "issuer_ref": "prod-1", "allow_caller_ttl": true });
