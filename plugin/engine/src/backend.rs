@@ -9,14 +9,16 @@ use tracing::Instrument as _;
 use vault_backend::{Backend, Blame, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 
 use crate::anchors::{self, Anchors};
+use crate::clock;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::sharing::{self, Service, SessionKey};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
 use crate::{
     issuers, path_ca, path_clusters, path_config, path_config_issuers, path_container, path_creds,
-    path_intermediate, path_issuers, path_issuers_import, path_metrics, path_preview, path_roles, path_root,
-    path_rotation, path_trust_anchor_sync, path_trust_anchors,
+    path_intermediate, path_issuers, path_issuers_import, path_metrics, path_preview, path_revoke,
+    path_revoke_sessions, path_roles, path_root, path_rotation, path_trust_anchor_sync, path_trust_anchors,
 };
 
 /// One mount of the engine.
@@ -26,6 +28,9 @@ pub struct Engine {
     pub(crate) sessions: Service,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) anchors: Anchors,
+    pub(crate) ledger: Ledger,
+    /// One change of an inline policy at a time: each is read, changed and written back.
+    pub(crate) revoking: tokio::sync::Mutex<()>,
     /// A performance standby must forward what takes a lease or a session, or N nodes would breach AWS's quota N times.
     standby: AtomicBool,
     closing: watch::Sender<bool>,
@@ -45,6 +50,8 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             sessions: sharing::service(),
             metrics: Arc::default(),
             anchors: Anchors::new(),
+            ledger: Ledger::new(clock::now()),
+            revoking: tokio::sync::Mutex::default(),
             standby: AtomicBool::new(false),
             closing: watch::Sender::new(false),
         }
@@ -68,6 +75,8 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             path_clusters::route(),
             path_roles::list_route(),
             path_roles::route(),
+            path_revoke_sessions::route(),
+            path_revoke::route(),
             path_creds::route("creds/{role}"),
             path_creds::route("sts/{role}"),
             path_container::route(),
@@ -86,6 +95,8 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
                 "intermediate/generate/internal",
                 "intermediate/set-signed",
                 "issuers/import/bundle",
+                "revoke",
+                "roles/+/revoke-sessions",
             ],
             unauthenticated: vec!["ca/pem", "ca_chain", "trust-bundle"],
             seal_wrap_storage: vec![store::KEY_PREFIX],

@@ -63,6 +63,35 @@ pub(crate) async fn session(
     )))
 }
 
+/// The trust anchor by which the engine acts in the account of `role`, and its name.
+///
+/// # Errors
+/// An operator's fault where no entry of that account names an IAM role for the duty.
+pub(crate) async fn for_account(
+    engine: &Engine,
+    role: &RoleArn,
+    duty: Duty,
+    mount_point: &str,
+) -> Result<(String, ManagedAnchor), Fault> {
+    let is_there = |anchor: &ManagedAnchor| {
+        let arn = &anchor.trust_anchor_arn;
+        arn.account() == role.account() && arn.partition() == role.partition()
+    };
+    let mut anchors = engine.store.managed_anchors().await?;
+    anchors.retain(|(_, anchor)| is_there(anchor));
+    let field = duty.field();
+    match anchors.iter().position(|(_, anchor)| anchor.role(duty).is_some()) {
+        Some(found) => Ok(anchors.swap_remove(found)),
+        None => match anchors.first() {
+            Some((name, _)) => Err(no_role(name, duty, mount_point)),
+            None => Err(Fault::operator(format!(
+                "{field}: no trust anchor of the account {account} is known here: vault write {mount_point}trust-anchors/<name> trust_anchor_arn=<arn> profile_arn=<arn> {field}=<arn>",
+                account = role.account()
+            ))),
+        },
+    }
+}
+
 async fn ask(
     snapshot: &Snapshot,
     issuer: &Loaded,

@@ -11,7 +11,7 @@ use vault_backend::{Fault, Request};
 
 use crate::Engine;
 use crate::caller::Caller;
-use crate::clock::rfc3339;
+use crate::clock::{self, rfc3339};
 use crate::faults;
 use crate::mint::{Issued, Origin, Recipe};
 use crate::place::Place;
@@ -61,6 +61,7 @@ pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_
     match reply {
         Reply::Granted(grant) => {
             log(request, wish, &grant);
+            engine.ledger.note(clock::now(), &grant.session, &key, turn(request));
             Ok(Granted { role, key, grant })
         }
         Reply::Denied { why, retry_in } => Err(sharing::fault(why, retry_in, started.elapsed())),

@@ -98,6 +98,26 @@ impl World {
         harness::admin(self.aws.url(), "PUT", "state", Some(state)).await;
     }
 
+    /// Takes a permission away from one of the engine's own IAM roles.
+    pub async fn forbid(&self, role: &str, action: &str) {
+        self.change(|state| {
+            let actions = role_of(state, role)["policies"]["duty"]["Statement"][0]["Action"].as_array_mut();
+            actions.expect("a list of actions").retain(|known| known != action);
+        })
+        .await;
+    }
+
+    /// The inline policies of an IAM role by their names, each as its text.
+    pub async fn policies(&self, role: &str) -> Map<String, Value> {
+        let mut state = self.state().await;
+        role_of(&mut state, role)["policies"].as_object().cloned().unwrap_or_default()
+    }
+
+    /// Gives an IAM role an inline policy.
+    pub async fn put_policy(&self, role: &str, name: &str, document: Value) {
+        self.change(|state| role_of(state, role)["policies"][name] = document).await;
+    }
+
     /// How often AWS was asked for `operation`.
     pub async fn asked(&self, operation: &str) -> usize {
         let log = harness::admin(self.aws.url(), "GET", "log", None).await;
@@ -115,4 +135,10 @@ impl World {
         let credentials = Credentials::from_vault(&json!({ "data": answer }))?;
         sts::caller_identity(self.aws.url(), REGION, None, &credentials).await
     }
+}
+
+/// An IAM role in the emulator's state.
+pub fn role_of<'a>(state: &'a mut Value, name: &str) -> &'a mut Value {
+    let roles = state["roles"].as_array_mut().expect("a list of roles");
+    roles.iter_mut().find(|role| role["name"] == name).unwrap_or_else(|| panic!("no role {name}"))
 }

@@ -22,18 +22,6 @@ async fn foreign() -> String {
     World::by_hand().await.pem("ca/pem").await
 }
 
-/// Takes an action away from the IAM role `role`.
-async fn forbid(world: &World, role: &str, action: &str) {
-    world
-        .change(|state| {
-            let roles = state["roles"].as_array_mut().unwrap();
-            let role = roles.iter_mut().find(|known| known["name"] == role).unwrap();
-            let actions = role["policies"]["duty"]["Statement"][0]["Action"].as_array_mut().unwrap();
-            actions.retain(|known| known != action);
-        })
-        .await;
-}
-
 #[tokio::test]
 async fn an_anchor_that_holds_the_issuer_is_in_step_and_is_not_written() {
     let world = World::new().await;
@@ -139,7 +127,7 @@ async fn a_permission_that_is_missing_is_named() {
     for action in ["rolesanywhere:GetTrustAnchor", "rolesanywhere:UpdateTrustAnchor"] {
         let world = World::new().await;
         next(&world, "second").await;
-        forbid(&world, "iamra-trust-anchor", action).await;
+        world.forbid("iamra-trust-anchor", action).await;
 
         let reply = sync(&world).await;
 

@@ -1,0 +1,216 @@
+//! `revoke`: single sessions are denied everything, by serial number, entity or cluster.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ca::Serial;
+use rolesanywhere::RoleArn;
+use rolesanywhere::revocation::Unfit;
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::clock::{self, rfc3339};
+use crate::faults;
+use crate::ledger::{self, Entry, Which};
+use crate::path_revoke_sessions::OUT_OF_REACH;
+use crate::revocation::{self, Denied};
+use crate::serial_number;
+
+/// IAM's longest session, for one of which nothing is known.
+const LONGEST: time::Duration = time::Duration::hours(12);
+
+/// Which sessions are to end.
+struct Revoke {
+    which: Which,
+    role: Option<String>,
+    force: bool,
+}
+
+impl Ask for Revoke {
+    const FIELDS: &'static [Field] = &[
+        Field::string(
+            "serial_number",
+            "serial number of the session's certificate, as answers, logs and AWS have it: hexadecimal with or without colons, or decimal",
+        ),
+        Field::string("entity_id", "Vault's entity whose sessions are meant"),
+        Field::string(
+            "cluster",
+            "registered cluster whose callers' sessions are meant, of roles that name the cluster",
+        ),
+        Field::string(
+            "role",
+            "only sessions of this role; needed with a serial number that this process does not know",
+        ),
+        Field::bool("force", "also sessions that others share: they lose them too").default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        let given = |name| values.string(name).map(|text| text.filter(|text| !text.is_empty()));
+        let serial = given("serial_number")?.map(|text| serial_number::parse(&text).map(Which::Serial));
+        let entity = given("entity_id")?.map(|id| Ok(Which::Entity(id)));
+        let cluster = given("cluster")?.map(|name| Ok(Which::Cluster(name)));
+        let mut given_ones = serial.into_iter().chain(entity).chain(cluster);
+        let (Some(which), None) = (given_ones.next(), given_ones.next()) else {
+            return Err(Fault::caller("give one of serial_number, entity_id and cluster"));
+        };
+        Ok(Self { which: which?, role: given("role")?, force: values.bool("force")?.unwrap_or(false) })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("revoke")
+        .synopsis("Deny single sessions everything at AWS.")
+        .description(
+            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.",
+        )
+        .update(revoke)
+}
+
+async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<Answer, Fault> {
+    engine.active_only()?;
+    let found = engine.ledger.find(clock::now(), &ask.which, ask.role.as_deref());
+    if found.is_empty() {
+        let work = Box::pin(revoke_unknown(&engine, &request, &ask));
+        return engine.until_closed(work).await;
+    }
+    if !ask.force {
+        check_unshared(&found, &ask.which)?;
+    }
+    engine.until_closed(Box::pin(revoke_known(&engine, &request, found))).await
+}
+
+fn check_unshared(found: &[Entry], which: &Which) -> Result<(), Fault> {
+    let shared: Vec<&Entry> = found.iter().filter(|entry| entry.others(which) > 0).collect();
+    let Some(first) = shared.first() else { return Ok(()) };
+    Err(Fault::operator(format!(
+        "{} of {} sessions are shared, {} of the role {:?} with at least {} others who would lose it too: to end them all the same add force=true; with session_sharing=none on the role each caller has sessions of its own",
+        shared.len(),
+        found.len(),
+        first.serial,
+        first.key.role(),
+        first.others(which)
+    )))
+}
+
+async fn revoke_known(engine: &Arc<Engine>, request: &Request, found: Vec<Entry>) -> Result<Answer, Fault> {
+    let _turn = engine.revoking.lock().await;
+    let (mut revoked, mut warnings) = (Vec::new(), vec![OUT_OF_REACH.to_owned()]);
+    for (role, entries) in ledger::by_iam_role(found) {
+        let role: RoleArn = role.parse().map_err(Fault::bug)?;
+        let iam = revocation::revoker(engine, request, &role).await?;
+        let mut policy = iam.read().await?;
+        let now = iam.now();
+        policy.prune(now);
+        let denials: Vec<Denial> = entries.iter().map(|entry| Denial::of(entry, now)).collect();
+        for denial in &denials {
+            denial.add_to(&mut policy)?;
+        }
+        iam.check_room(&policy).await?;
+        let Denied { policy, is_seen } = iam.write(policy).await?;
+        if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
+            iam.wait_past(later + time::Duration::SECOND).await;
+        }
+        let keys: HashSet<_> = entries.iter().map(|entry| entry.key.clone()).collect();
+        engine.sessions.forget(move |key| keys.contains(key));
+        warnings.extend(denials.iter().filter_map(Denial::warning));
+        revoked.extend(entries.iter().map(|entry| shown(entry, &iam.policy_name, is_seen, policy.len())));
+    }
+    let answer = Answer::data(Map::from_iter([("revoked".to_owned(), Value::Array(revoked))]));
+    Ok(warnings.into_iter().fold(answer, Answer::warn))
+}
+
+/// A session that was made before this process began, or by another mount: its name is known, nothing else.
+async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -> Result<Answer, Fault> {
+    let since = rfc3339(engine.ledger.began());
+    let (Which::Serial(serial), Some(name)) = (&ask.which, &ask.role) else {
+        return Err(Fault::caller(format!(
+            "no living session of it is known to this process, which began at {since}: with a serial_number, give the role too; or end all sessions of a role with {}roles/<role>/revoke-sessions",
+            request.mount_point
+        )));
+    };
+    let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
+    let _turn = engine.revoking.lock().await;
+    let iam = revocation::revoker(engine, request, &role.role_arn).await?;
+    let mut policy = iam.read().await?;
+    let now = iam.now();
+    policy.prune(now);
+    for session_name in names_of(serial) {
+        policy.deny_session(&session_name, now + LONGEST).map_err(unfit)?;
+    }
+    iam.check_room(&policy).await?;
+    let Denied { is_seen, .. } = iam.write(policy).await?;
+    let shown = json!({
+        "serial_number": serial.to_string(), "role": name, "role_arn": role.role_arn,
+        "policy_name": iam.policy_name, "seen_at_iam": is_seen,
+    });
+    let answer = Answer::data(Map::from_iter([("revoked".to_owned(), json!([shown]))]));
+    Ok(answer.warn(format!("this process, which began at {since}, did not make this session: whether there is one, and who has it, is not known")).warn(OUT_OF_REACH))
+}
+
+/// AWS's session name is the serial number in hexadecimal; whether it pads an odd number of digits is not documented.
+fn names_of(serial: &Serial) -> Vec<String> {
+    let padded = serial.hex();
+    let bare = padded.trim_start_matches('0').to_owned();
+    if bare == padded { vec![padded] } else { vec![padded, bare] }
+}
+
+/// By what a session is denied.
+enum Denial {
+    /// Its name, which no other session has.
+    Name { name: String, until: OffsetDateTime },
+    /// The role names its sessions itself, so that the next one has the name too: by whom it is, up to now.
+    Identity { identity: String, before: OffsetDateTime, until: OffsetDateTime },
+}
+
+impl Denial {
+    fn of(entry: &Entry, now: OffsetDateTime) -> Self {
+        let until = entry.expiration;
+        match &entry.source_identity {
+            Some(identity) if entry.key.parts().call.role_session_name.is_some() => {
+                Self::Identity { identity: identity.clone(), before: now, until }
+            }
+            _ => Self::Name { name: entry.session_name.clone(), until },
+        }
+    }
+
+    fn add_to(&self, policy: &mut rolesanywhere::revocation::Policy) -> Result<(), Fault> {
+        match self {
+            Self::Name { name, until } => policy.deny_session(name, *until).map_err(unfit),
+            Self::Identity { identity, before, until } => {
+                policy.deny_source_identity(identity, *before, *until).map_err(unfit)
+            }
+        }
+    }
+
+    fn issued_before(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Name { .. } => None,
+            Self::Identity { before, .. } => Some(*before),
+        }
+    }
+
+    fn warning(&self) -> Option<String> {
+        match self {
+            Self::Name { .. } => None,
+            Self::Identity { identity, before, .. } => Some(format!(
+                "the role names its sessions itself: every session of {identity:?} in this IAM role that was issued before {} is denied",
+                rfc3339(*before)
+            )),
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+fn unfit(error: Unfit) -> Fault {
+    Fault::operator(error.to_string())
+}
+
+fn shown(entry: &Entry, policy_name: &str, is_seen: bool, entries: usize) -> Value {
+    json!({
+        "serial_number": entry.serial, "role": entry.key.role(), "role_arn": entry.key.parts().call.role,
+        "expiration": rfc3339(entry.expiration), "policy_name": policy_name, "policy_entries": entries,
+        "seen_at_iam": is_seen,
+    })
+}

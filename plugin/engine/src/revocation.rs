@@ -1,0 +1,155 @@
+//! Ending sessions at AWS: our inline policy of an IAM role, read, changed, written and read back.
+//!
+//! A session cannot be taken back. What can be done is to have its IAM role deny it everything, by an inline policy that this mount
+//! owns. Only explicit calls come here, never a lease's end: Vault cannot tell a revoke from an expiry.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolesanywhere::revocation::{Policy, ROLE_LIMIT, size_in_iam};
+use rolesanywhere::{Caller, Credentials, RoleArn, SessionDuration};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep};
+use vault_backend::{Fault, Request};
+
+use crate::Engine;
+use crate::clock;
+use crate::faults;
+use crate::managed_anchor::Duty;
+use crate::management;
+
+/// For one call of IAM with its retries.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// IAM shows a change within seconds as a rule; the denial itself takes as long.
+const LOOKS: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+
+/// One IAM role as the engine may change it, while no other change of this mount is under way.
+pub(crate) struct Revoker<'a> {
+    caller: Caller,
+    role: &'a RoleArn,
+    /// What the inline policy is called: by the mount, so that two mounts never write the same one.
+    pub(crate) policy_name: String,
+    aws: Moment,
+}
+
+/// AWS's clock, by which sessions are dated.
+#[derive(Clone, Copy)]
+struct Moment {
+    at: OffsetDateTime,
+    seen: Instant,
+}
+
+/// A document that was written.
+pub(crate) struct Denied {
+    pub(crate) policy: Policy,
+    /// IAM showed it when it was asked again.
+    pub(crate) is_seen: bool,
+}
+
+/// Opens the IAM role `role` to one change. The caller holds `engine.revoking`.
+pub(crate) async fn revoker<'a>(
+    engine: &Arc<Engine>,
+    request: &Request,
+    role: &'a RoleArn,
+) -> Result<Revoker<'a>, Fault> {
+    let mount_point = request.mount_point.as_str();
+    let (name, anchor) = management::for_account(engine, role, Duty::Revocation, mount_point).await?;
+    let asked = Instant::now();
+    let session = management::session(engine, &name, &anchor, Duty::Revocation, mount_point).await?;
+    let whole = time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()));
+    // dated somewhere between question and answer: the later, so that no session of before is missed
+    let aws = Moment { at: session.expiration - whole + asked.elapsed(), seen: Instant::now() };
+    let client = engine.snapshot().await?.client.clone();
+    let caller = client.caller(Credentials::from(&session), clock::now, PATIENCE);
+    Ok(Revoker { caller, role, policy_name: format!("iamra-{}", request.mount.uuid), aws })
+}
+
+impl Revoker<'_> {
+    /// The time by AWS's clock.
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.aws.at + self.aws.seen.elapsed()
+    }
+
+    /// Waits until AWS's clock is past `moment`, at most a few seconds.
+    pub(crate) async fn wait_past(&self, moment: OffsetDateTime) {
+        let left = Duration::try_from(moment - self.now()).unwrap_or_default();
+        sleep(left).await;
+    }
+
+    /// What is denied now; nothing where there is no policy yet.
+    ///
+    /// # Errors
+    /// An operator's fault where the policy of our name is not what we wrote: it stays as it is.
+    pub(crate) async fn read(&self) -> Result<Policy, Fault> {
+        let document = self.caller.get_role_policy(self.role, &self.policy_name).await;
+        let Some(document) = document.map_err(|error| self.failed(&error))? else {
+            return Ok(Policy::default());
+        };
+        Policy::parse(&document).map_err(|problem| {
+            Fault::operator(format!(
+                "the inline policy {} of {} is not as this mount wrote it, and is left alone: {problem}; save what is meant under another name and delete it, then ask again",
+                self.policy_name, self.role
+            ))
+        })
+    }
+
+    /// Writes `policy` and looks whether IAM shows it; an empty one is deleted.
+    ///
+    /// # Errors
+    /// An operator's fault where the role's inline policies have no room for it.
+    pub(crate) async fn write(&self, policy: Policy) -> Result<Denied, Fault> {
+        if policy.is_empty() {
+            let deleted = self.caller.delete_role_policy(self.role, &self.policy_name).await;
+            deleted.map_err(|error| self.failed(&error))?;
+            return Ok(Denied { policy, is_seen: true });
+        }
+        let put = self.caller.put_role_policy(self.role, &self.policy_name, &policy.to_string()).await;
+        match put {
+            Ok(()) => {}
+            Err(error) if error.is_limit_exceeded() => {
+                return Err(self.no_room(&policy, ROLE_LIMIT).within(error));
+            }
+            Err(error) => return Err(self.failed(&error)),
+        }
+        let is_seen = self.shows(&policy).await;
+        tracing::warn!(role_arn = %self.role, entries = policy.len(), is_seen, "denied sessions of an IAM role");
+        Ok(Denied { policy, is_seen })
+    }
+
+    /// Refuses a document for which the role's other inline policies leave no room.
+    pub(crate) async fn check_room(&self, policy: &Policy) -> Result<(), Fault> {
+        let mut others = 0;
+        for name in self.caller.list_role_policies(self.role).await.map_err(|error| self.failed(&error))? {
+            if name == self.policy_name {
+                continue;
+            }
+            let document = self.caller.get_role_policy(self.role, &name).await;
+            others += document.map_err(|error| self.failed(&error))?.as_deref().map_or(0, size_in_iam);
+        }
+        if policy.would_fit(others) { Ok(()) } else { Err(self.no_room(policy, others)) }
+    }
+
+    async fn shows(&self, policy: &Policy) -> bool {
+        for _ in 0..LOOKS {
+            if self.read().await.is_ok_and(|shown| shown == *policy) {
+                return true;
+            }
+            sleep(BETWEEN_LOOKS).await;
+        }
+        false
+    }
+
+    fn no_room(&self, policy: &Policy, others: usize) -> Fault {
+        Fault::operator(format!(
+            "the inline policies of {} may have {ROLE_LIMIT} characters together: {others} are taken by others, and {} are needed for {} entries; nothing was changed. To end every session of the role instead: roles/<role>/revoke-sessions",
+            self.role,
+            policy.size(),
+            policy.len()
+        ))
+    }
+
+    fn failed(&self, error: &rolesanywhere::CallError) -> Fault {
+        faults::call(error).within(self.role)
+    }
+}

@@ -1,0 +1,255 @@
+//! Sessions that are ended at AWS: by the break-glass, and one by one.
+
+use harness::ROLE_ARN;
+use lifecycle::{World, role_of};
+use serde_json::{Map, Value, json};
+use vault_backend::testing::{Probe, Reply};
+
+const BREAK_GLASS: &str = "roles/demo/revoke-sessions";
+
+/// The answer of a read that succeeds.
+async fn session(world: &World) -> Map<String, Value> {
+    world.ok(world.creds("demo").await)
+}
+
+/// A read by `entity`.
+async fn session_of(world: &mut World, entity: &str) -> Map<String, Value> {
+    world.mount.entity_id = Some(entity.to_owned());
+    session(world).await
+}
+
+async fn revoke(world: &World, fields: Value) -> Reply {
+    world.mount.write("revoke", fields).await
+}
+
+/// Whether AWS takes the next signed call of the session.
+async fn lives(world: &World, session: &Map<String, Value>) -> bool {
+    world.caller(session).await.is_ok()
+}
+
+/// A world in which callers of `demo` share one session.
+async fn shared() -> World {
+    let world = World::new().await;
+    let role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
+    world.ok(world.mount.write("roles/demo", role).await);
+    world
+}
+
+#[tokio::test]
+async fn the_break_glass_ends_every_session_and_the_next_read_has_one_that_lives() {
+    let world = shared().await;
+    let (one, two) = (session(&world).await, session(&world).await);
+
+    let reply = world.mount.write(BREAK_GLASS, json!({})).await;
+
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert!(!lives(&world, &one).await && !lives(&world, &two).await);
+    assert!(lives(&world, &session(&world).await).await, "what was kept for the next caller ended too");
+    assert!(reply.warnings.iter().any(|warning| warning.contains("role chaining")), "{reply:?}");
+}
+
+#[tokio::test]
+async fn one_session_ends_by_its_serial_number_in_each_encoding_and_its_neighbour_goes_on() {
+    let encodings: [fn(&str) -> String; 4] = [
+        |colons| colons.to_owned(),
+        |colons| colons.replace(':', ""),
+        |colons| colons.replace(':', "").to_uppercase(),
+        |colons| u128::from_str_radix(&colons.replace(':', ""), 16).unwrap().to_string(),
+    ];
+    for encode in encodings {
+        let world = World::new().await;
+        let (one, two) = (session(&world).await, session(&world).await);
+        let serial = encode(one["serial_number"].as_str().unwrap());
+
+        let reply = revoke(&world, json!({ "serial_number": serial })).await;
+
+        assert_eq!(reply.status, 200, "{serial}: {reply:?}");
+        assert!(!lives(&world, &one).await, "{serial}");
+        assert!(lives(&world, &two).await, "{serial}");
+    }
+}
+
+#[tokio::test]
+async fn the_sessions_of_one_entity_end_and_those_of_another_go_on() {
+    let mut world = World::new().await;
+    let one = session_of(&mut world, "entity-one").await;
+    let again = session_of(&mut world, "entity-one").await;
+    let two = session_of(&mut world, "entity-two").await;
+
+    let data = world.ok(revoke(&world, json!({ "entity_id": "entity-one" })).await);
+
+    assert_eq!(data["revoked"].as_array().unwrap().len(), 2);
+    assert!(!lives(&world, &one).await && !lives(&world, &again).await);
+    assert!(lives(&world, &two).await);
+}
+
+#[tokio::test]
+async fn a_shared_session_is_refused_until_it_is_forced_and_then_ends_for_all() {
+    let mut world = shared().await;
+    let one = session_of(&mut world, "entity-one").await;
+    let two = session_of(&mut world, "entity-two").await;
+    assert_eq!(one["serial_number"], two["serial_number"]);
+
+    let refused = revoke(&world, json!({ "entity_id": "entity-one" })).await;
+    let lived_on = lives(&world, &one).await;
+    world.ok(revoke(&world, json!({ "entity_id": "entity-one", "force": true })).await);
+
+    assert_eq!(refused.status, 400);
+    assert!(refused.error.contains("at least 1 others who would lose it too"), "{}", refused.error);
+    assert!(refused.error.contains("force=true"), "{}", refused.error);
+    assert!(lived_on, "a refusal ends nothing");
+    assert!(!lives(&world, &two).await);
+    let next = session_of(&mut world, "entity-two").await;
+    assert!(lives(&world, &next).await, "the next read has a new one");
+}
+
+#[tokio::test]
+async fn a_session_of_before_a_restart_ends_by_its_serial_number_and_role() {
+    let mut world = World::new().await;
+    let one = session(&world).await;
+    let serial = one["serial_number"].clone();
+    world.mount = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+
+    let alone = revoke(&world, json!({ "serial_number": serial })).await;
+    let reply = revoke(&world, json!({ "serial_number": serial, "role": "demo" })).await;
+
+    assert_eq!(alone.status, 400);
+    assert!(alone.error.contains("give the role too"), "{}", alone.error);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert!(!lives(&world, &one).await);
+}
+
+#[tokio::test]
+async fn a_policy_under_our_name_that_is_not_ours_is_left_alone() {
+    let world = World::new().await;
+    session(&world).await;
+    world.ok(world.mount.write(BREAK_GLASS, json!({})).await);
+    let name = world.policies("demo").await.keys().next().unwrap().clone();
+    let foreign = json!({ "Version": "2012-10-17", "Statement": [
+        { "Sid": "Ours", "Effect": "Deny", "Action": "s3:*", "Resource": "*" },
+    ]});
+    world.put_policy("demo", &name, foreign.clone()).await;
+
+    let reply = world.mount.write(BREAK_GLASS, json!({})).await;
+
+    assert_eq!(reply.status, 400);
+    assert!(reply.error.contains("is not as this mount wrote it, and is left alone"), "{}", reply.error);
+    assert_eq!(document(&world.policies("demo").await[&name]), foreign);
+}
+
+#[tokio::test]
+async fn other_policies_of_the_role_are_not_touched() {
+    let world = World::new().await;
+    let other = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" },
+    ]});
+    world.put_policy("demo", "app", other.clone()).await;
+    session(&world).await;
+
+    world.ok(world.mount.write(BREAK_GLASS, json!({})).await);
+
+    let policies = world.policies("demo").await;
+    assert_eq!((policies.len(), document(&policies["app"])), (2, other));
+}
+
+#[tokio::test]
+async fn where_somebody_else_used_up_the_room_nothing_changes_and_the_break_glass_is_offered() {
+    let world = World::new().await;
+    let one = session(&world).await;
+    let actions: Vec<String> = (0..500).map(|number| format!("s3:GetObject{number:06}")).collect();
+    let large = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": actions, "Resource": "*" },
+    ]});
+    world.put_policy("demo", "app", large).await;
+
+    let reply = revoke(&world, json!({ "serial_number": one["serial_number"] })).await;
+
+    assert_eq!(reply.status, 400);
+    assert!(
+        reply.error.contains("10240 characters") && reply.error.contains("revoke-sessions"),
+        "{}",
+        reply.error
+    );
+    assert_eq!(world.policies("demo").await.len(), 1);
+    assert!(lives(&world, &one).await);
+}
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_named_and_nothing_is_written() {
+    for action in ["iam:GetRolePolicy", "iam:PutRolePolicy"] {
+        let world = World::new().await;
+        let one = session(&world).await;
+        world.forbid("iamra-revocation", action).await;
+
+        let reply = world.mount.write(BREAK_GLASS, json!({})).await;
+
+        assert_eq!(reply.status, 400);
+        assert!(reply.error.contains(action), "no {action} in: {}", reply.error);
+        assert!(lives(&world, &one).await);
+    }
+}
+
+#[tokio::test]
+async fn a_role_with_a_path_is_reached_by_its_bare_name() {
+    let world = World::new().await;
+    let arn = "arn:aws:iam::111122223333:role/teams/payments/demo";
+    world
+        .change(|state| {
+            role_of(state, "demo")["path"] = json!("/teams/payments/");
+            state["profiles"][0]["role_arns"] = json!([arn]);
+        })
+        .await;
+    world.ok(world.mount.write("roles/demo", json!({ "role_arn": arn })).await);
+    let one = session(&world).await;
+
+    world.ok(world.mount.write(BREAK_GLASS, json!({})).await);
+
+    assert!(!lives(&world, &one).await);
+}
+
+#[tokio::test]
+async fn without_a_revocation_role_the_command_that_names_one_is_told() {
+    let world = World::by_hand().await;
+
+    let reply = world.mount.write(BREAK_GLASS, json!({})).await;
+
+    assert_eq!(reply.status, 400);
+    assert!(reply.error.contains("vault write test/trust-anchors/<name>"), "{}", reply.error);
+    assert!(reply.error.contains("111122223333"), "{}", reply.error);
+}
+
+#[tokio::test]
+async fn what_names_no_session_is_refused_with_what_to_give() {
+    let world = World::new().await;
+    for (fields, words) in [
+        (json!({}), "give one of serial_number, entity_id and cluster"),
+        (json!({ "serial_number": "0a", "entity_id": "one" }), "give one of"),
+        (json!({ "serial_number": "hello" }), "serial_number: \"hello\" is no serial number"),
+        (json!({ "entity_id": "nobody" }), "no living session of it is known"),
+        (json!({ "serial_number": "0a", "role": "none" }), "there is no role \"none\""),
+    ] {
+        let reply = revoke(&world, fields).await;
+
+        assert_eq!(reply.status, 400, "{reply:?}");
+        assert!(reply.error.contains(words), "{}", reply.error);
+    }
+}
+
+#[tokio::test]
+async fn two_revocations_at_once_both_count() {
+    let world = World::new().await;
+    let (one, two) = (session(&world).await, session(&world).await);
+
+    let (first, second) = tokio::join!(
+        revoke(&world, json!({ "serial_number": one["serial_number"] })),
+        revoke(&world, json!({ "serial_number": two["serial_number"] })),
+    );
+
+    assert_eq!((first.status, second.status), (200, 200), "{first:?} {second:?}");
+    assert!(!lives(&world, &one).await && !lives(&world, &two).await);
+}
+
+/// A policy as the emulator shows it: an object, or its text.
+fn document(shown: &Value) -> Value {
+    shown.as_str().map_or_else(|| shown.clone(), |text| serde_json::from_str(text).unwrap())
+}
