@@ -42,7 +42,7 @@ def client(service):
     """A client with the keys of the settings and no retries."""
     return boto3.client(
         service,
-        endpoint_url=SETTINGS["url"],
+        endpoint_url=SETTINGS.get("url"),
         # with an endpoint of its own, boto3 does not know that IAM stands in one region only
         region_name="us-east-1" if service == "iam" else SETTINGS["region"],
         aws_access_key_id=SETTINGS["access_key_id"],

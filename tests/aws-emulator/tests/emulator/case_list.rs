@@ -59,3 +59,20 @@ fn the_emulators_rules_name_the_same_cases() {
 
     assert_eq!(tested, emulated);
 }
+
+/// The text of every file of these tests.
+fn sources() -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+#[test]
+fn each_rule_of_the_emulator_is_named_by_a_test() {
+    let sources = sources();
+    let ids = aws_emulator::Rule::ALL.iter().map(|rule| rule.row().id);
+
+    let unnamed: Vec<&str> = ids.filter(|id| !sources.contains(&format!("\"{id}\""))).collect();
+
+    assert_eq!(unnamed, Vec::<&str>::new());
+}

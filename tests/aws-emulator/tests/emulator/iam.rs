@@ -257,6 +257,6 @@ async fn iam_fails_as_told() {
     let first = world.iam("GetRole", &[ROLE_NAME]).await;
     let second = world.iam("GetRole", &[ROLE_NAME]).await;
 
-    assert_eq!((first.status, first.element("Code").as_str()), (503, "ServiceFailure"));
+    assert_refused(&world, &first, (503, "ServiceFailure", "Service failure"), "iam.unavailable").await;
     assert_eq!(second.status, 200);
 }

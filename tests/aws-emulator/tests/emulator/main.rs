@@ -3,6 +3,7 @@
 //! ```text
 //! expectations.rs   the table: case, status, type, text, rule, and whether AWS's text is known or inferred
 //! cases_*.rs        one test or more per case, named `case_NN_…`; case_list.rs counts that none is missing
+//! rules.rs          the refusals beyond the 63
 //! sessions.rs …     what success looks like; binary.rs runs the emulator as a program
 //! python_clients.rs the PyPI client and boto3, run as they are
 //! pki/ client/      certificates and requests of the tests' own, with every fault
@@ -32,6 +33,7 @@ mod permissions;
 mod pki;
 mod python_clients;
 mod revocation;
+mod rules;
 mod sessions;
 mod tags;
 mod trust_policies;

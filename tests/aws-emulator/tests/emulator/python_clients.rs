@@ -222,6 +222,30 @@ async fn a_role_looks_to_boto3_as_it_does_on_aws() {
     assert_eq!(role["AssumeRolePolicyDocument"], trust_policy(&ACTIONS, &Value::Null));
 }
 
+/// moto does not look at everything that IAM does, and has words of its own for what is not there.
+#[tokio::test]
+async fn inline_policies_look_to_boto3_as_those_of_moto() {
+    let world = World::start_tls().await;
+    let keys = management_keys();
+    let settings = json!({
+        "url": world.url(), "ca": world.ca_pem(), "region": "eu-central-1",
+        "access_key_id": keys.access_key_id, "secret_access_key": keys.secret_access_key,
+    });
+
+    let mut seen = script("shapes.py", settings).await;
+
+    for case in ["with principal", "hyphen in id"] {
+        assert_eq!(seen["emulator"][case]["code"], "MalformedPolicyDocument", "{seen:#}");
+        seen["emulator"][case] = seen["moto"][case].clone();
+    }
+    for (who, case) in
+        ["emulator", "moto"].into_iter().flat_map(|who| [(who, "no role"), (who, "read again")])
+    {
+        seen[who][case]["message"].take();
+    }
+    assert_eq!(seen["emulator"], seen["moto"]);
+}
+
 #[tokio::test]
 async fn an_ml_dsa_key_of_another_library_gets_a_session() {
     let world = World::start_tls().await;

@@ -78,8 +78,10 @@ async fn a_deny_of_the_roles_arn_hits_its_sessions() {
     let session = world.session(&ROOT.device("payments")).await;
 
     put(&world, &json!({ "ArnEquals": { "aws:PrincipalArn": ROLE } })).await;
+    let answer = who(&world, &session).await;
 
-    assert_revoked(&who(&world, &session).await, &session);
+    assert_revoked(&answer, &session);
+    assert_eq!(world.log_entry(&answer).await["rule"], "caller.explicit_deny");
 }
 
 #[tokio::test]

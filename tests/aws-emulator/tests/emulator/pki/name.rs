@@ -44,6 +44,7 @@ fn part(attribute: &str, value: &str) -> AttributeTypeAndValue {
         "ST" => "2.5.4.8",
         "O" => "2.5.4.10",
         "OU" => "2.5.4.11",
+        oid if oid.starts_with("1.") => oid,
         other => panic!("these tests have no attribute {other}"),
     };
     let value = if attribute == "C" {
