@@ -1,77 +1,17 @@
 //! The call as a whole over a transport that plays a script, with the clock standing still until it is needed.
 
 mod parties;
+mod script;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use http::{Request, Response};
 use parties::{good_answer, identity, request};
-use rolesanywhere::{
-    Client, Error, Move, Patience, Session, Settings, Transport, TransportError, TransportErrorKind,
-};
+use rolesanywhere::{Client, Error, Move, Patience, Session, Settings, Transport, TransportErrorKind};
+use script::{Script, Step};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio::time::Instant;
-
-/// One thing the far side does with a request.
-#[derive(Clone, Debug)]
-enum Step {
-    Answer(u16, Vec<(&'static str, String)>, String),
-    Fail(TransportErrorKind),
-    Silence,
-}
-
-/// Plays its steps in turn and repeats the last one; remembers when it was asked and what was signed.
-#[derive(Debug)]
-struct Script {
-    steps: Vec<Step>,
-    asked: Mutex<Vec<(Instant, Request<Bytes>)>>,
-}
-
-#[async_trait]
-impl Transport for Script {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let step = {
-            let mut asked = self.asked.lock().unwrap();
-            asked.push((Instant::now(), request));
-            self.steps[(asked.len() - 1).min(self.steps.len() - 1)].clone()
-        };
-        match step {
-            Step::Answer(status, headers, body) => {
-                let mut response = Response::builder().status(status);
-                for (name, value) in headers {
-                    response = response.header(name, value);
-                }
-                Ok(response.body(body.into()).unwrap())
-            }
-            Step::Fail(kind) => Err(TransportError { kind, text: "connection refused".to_owned() }),
-            Step::Silence => std::future::pending().await,
-        }
-    }
-}
-
-impl Script {
-    fn of(steps: impl Into<Vec<Step>>) -> Arc<Self> {
-        Arc::new(Self { steps: steps.into(), asked: Mutex::default() })
-    }
-
-    fn attempts(&self) -> usize {
-        self.asked.lock().unwrap().len()
-    }
-
-    fn header(&self, attempt: usize, name: &str) -> String {
-        self.asked.lock().unwrap()[attempt].1.headers()[name].to_str().unwrap().to_owned()
-    }
-
-    /// The pause before an attempt, counted from the one before it.
-    fn pause_before(&self, attempt: usize) -> Duration {
-        let asked = self.asked.lock().unwrap();
-        asked[attempt].0 - asked[attempt - 1].0
-    }
-}
 
 fn success() -> Step {
     Step::Answer(201, Vec::new(), good_answer())
@@ -103,12 +43,12 @@ async fn a_session_is_one_request_to_the_anchors_region() {
 
     assert_eq!(session.role_session_name, "4444333322221111");
     assert_eq!(script.attempts(), 1);
-    let asked = script.asked.lock().unwrap();
-    assert_eq!(asked[0].1.uri(), "https://rolesanywhere.eu-central-1.amazonaws.com/sessions");
-    assert_eq!(asked[0].1.method(), "POST");
-    let agent = asked[0].1.headers()["user-agent"].to_str().unwrap();
+    let asked = script.request(0);
+    assert_eq!(asked.uri(), "https://rolesanywhere.eu-central-1.amazonaws.com/sessions");
+    assert_eq!(asked.method(), "POST");
+    let agent = asked.headers()["user-agent"].to_str().unwrap();
     assert!(agent.starts_with("vault-plugin-secrets-iamra/"), "{agent}");
-    let signed = asked[0].1.headers()["authorization"].to_str().unwrap();
+    let signed = asked.headers()["authorization"].to_str().unwrap();
     assert!(signed.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-x509,"), "{signed}");
 }
 
@@ -119,8 +59,9 @@ async fn each_attempt_is_signed_for_its_own_time() {
     call(&script, Settings::default(), DEADLINE).await.unwrap();
 
     assert_eq!(script.attempts(), 4);
-    assert_ne!(script.header(0, "x-amz-date"), script.header(3, "x-amz-date"));
-    assert_ne!(script.header(0, "authorization"), script.header(3, "authorization"));
+    let (first, last) = (script.request(0), script.request(3));
+    assert_ne!(first.headers()["x-amz-date"], last.headers()["x-amz-date"]);
+    assert_ne!(first.headers()["authorization"], last.headers()["authorization"]);
 }
 
 #[tokio::test(start_paused = true)]

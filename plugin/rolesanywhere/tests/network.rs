@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parties::{good_answer, identity, request};
-use rolesanywhere::{Client, Error, Session, Settings, Url};
+use rolesanywhere::{Client, Credentials, Error, Secret, Session, Settings, Url};
 use time::macros::datetime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -319,10 +319,32 @@ fn passes_with(test: &str, variables: &[(&str, &str)]) -> bool {
     output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed")
 }
 
+#[tokio::test]
+async fn an_own_sts_endpoint_alone_is_asked() {
+    let server = Server::start(Habit::Serve).await;
+    let settings = Settings { endpoint: None, sts_endpoint: Some(server.url.clone()), ..server.settings() };
+    let credentials = Credentials {
+        access_key_id: "ASIAEXAMPLEEXAMPLE12".to_owned(),
+        secret_access_key: Secret::new("s".to_owned()),
+        session_token: None,
+    };
+    let caller = Client::new(&settings).unwrap().caller(
+        credentials,
+        || datetime!(2026-01-02 03:04:05 UTC),
+        Duration::from_secs(5),
+    );
+
+    let err = caller.get_caller_identity(&"eu-central-1".parse().unwrap()).await.unwrap_err();
+
+    assert!(matches!(*err.cause, Error::BadAnswer { .. }), "a session's JSON is no answer of STS: {err}");
+    assert_eq!(server.connections(), 1);
+}
+
 #[test]
 fn a_loopback_endpoint_is_never_proxied_from_the_environment() {
     let nobody = "http://127.0.0.1:1";
     let variables = [("HTTP_PROXY", nobody), ("http_proxy", nobody), ("ALL_PROXY", nobody), ("NO_PROXY", "")];
 
     assert!(passes_with("two_sessions_share_one_connection", &variables));
+    assert!(passes_with("an_own_sts_endpoint_alone_is_asked", &variables));
 }
