@@ -104,7 +104,8 @@ impl RaftCluster {
         self.dead[number] = false;
     }
 
-    /// Has the active member give way, and answers which one follows it.
+    /// Has the active member give way, and answers which one follows it. All three have to be there for a while: within seconds
+    /// of an election Vault may take the command and stay active.
     pub async fn step_down(&self) -> usize {
         let before = self.leader().await;
         let _ = self.members[before].api("PUT", "sys/step-down", None).await.ok();
