@@ -1,10 +1,11 @@
-# The break-glass: ends sessions at AWS, all of a role's or single ones. Needs sudo, and belongs to whoever answers an incident.
+# The break-glass: ends sessions at AWS, all of a role's or single ones. It belongs to whoever answers an incident. Vault can ask for
+# sudo on whole paths only, so that revoke-sessions is kept by not being in other policies: grant `roles/+`, never `roles/*`.
 path "iamra/revoke" {
   capabilities = ["update", "sudo"]
 }
 
 path "iamra/roles/+/revoke-sessions" {
-  capabilities = ["update", "sudo"]
+  capabilities = ["update"]
 }
 
 path "iamra/roles" {

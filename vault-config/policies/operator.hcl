@@ -12,7 +12,8 @@ path "iamra/roles" {
   capabilities = ["list"]
 }
 
-path "iamra/roles/*" {
+# One segment only: ending sessions at AWS, below it, is incident.hcl's.
+path "iamra/roles/+" {
   capabilities = ["create", "read", "update", "patch", "delete"]
 }
 

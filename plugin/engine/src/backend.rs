@@ -96,7 +96,6 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
                 "intermediate/set-signed",
                 "issuers/import/bundle",
                 "revoke",
-                "roles/+/revoke-sessions",
             ],
             unauthenticated: vec!["ca/pem", "ca_chain", "trust-bundle"],
             seal_wrap_storage: vec![store::KEY_PREFIX],

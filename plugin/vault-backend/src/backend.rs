@@ -10,8 +10,8 @@ use crate::route::Route;
 
 /// Paths that Vault itself treats in a way of their own.
 ///
-/// `*` at the end matches any rest and `+` one whole segment, except in the two storage lists: there a key matches exactly, or by prefix when the
-/// entry ends in `/`.
+/// `*` at the end matches any rest. `+` matches one whole segment among the unauthenticated paths; among those that need `sudo` Vault 1.21
+/// takes it for a sign like any other. In the two storage lists a key matches exactly, or by prefix when the entry ends in `/`.
 #[derive(Clone, Debug, Default)]
 pub struct SpecialPaths {
     /// Paths that need `sudo`.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::anchor;
 use crate::aws::admin;
 use crate::binaries::PLUGIN;
+use crate::management::{add_management, managed_anchor};
 use crate::sts::{self, CallerIdentity, Credentials, StsError};
 use crate::{Api, Reply, Vault};
 
@@ -57,6 +58,18 @@ impl Stage {
     /// Gives a mount a root CA that the anchor trusts, the configuration and the role `demo`.
     pub async fn set_up(&self, mount: &str) {
         set_up(self.root(), self.aws.url(), mount).await;
+    }
+
+    /// Lets the mount `iamra/` look after the anchor, deny sessions and check roles, as `trust-anchors/main`.
+    pub async fn look_after_anchor(&self) {
+        let mut state = self.admin("GET", "state", None).await;
+        add_management(&mut state);
+        self.admin("PUT", "state", Some(state)).await;
+        let mut config = self.config();
+        config["sts_endpoint"] = json!(self.aws.url());
+        config["iam_endpoint"] = json!(self.aws.url());
+        let _ = self.root().write("iamra/config", config).await.ok();
+        let _ = self.root().write("iamra/trust-anchors/main", managed_anchor()).await.ok();
     }
 
     /// The configuration that leads a mount to this AWS.

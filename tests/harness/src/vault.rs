@@ -187,6 +187,11 @@ impl Vault {
         CliRun::of(&self.addr(), &self.root_token, self.folder(), args).await
     }
 
+    /// The same with a token of less power.
+    pub async fn cli_with(&self, token: &str, args: &[&str]) -> CliRun {
+        CliRun::of(&self.addr(), token, self.folder(), args).await
+    }
+
     /// Enables an audit device that writes to a file.
     pub async fn audit(&self) -> AuditDevice {
         let file = self.folder().join("audit.log");
