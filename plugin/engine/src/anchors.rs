@@ -61,6 +61,11 @@ impl Anchors {
         Self { turn: Mutex::new(()), pace: Pace::default(), standings: std::sync::Mutex::default() }
     }
 
+    /// The pace of all calls of Roles Anywhere's own API.
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace.clone()
+    }
+
     /// Whether each anchor was in step with `issuers` when it was last looked at, by name.
     pub(crate) fn in_step(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
         let wanted = fingerprints(&signing(issuers));
@@ -218,7 +223,7 @@ pub(crate) async fn require_held(
 
 async fn caller(engine: &Arc<Engine>, at: Named<'_>) -> Result<Caller, Fault> {
     let session = management::session(engine, at.name, at.anchor, Duty::TrustAnchor, at.mount_point).await?;
-    let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace.clone());
+    let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
     Ok(client.caller(Credentials::from(&session), clock::now, PATIENCE))
 }
 

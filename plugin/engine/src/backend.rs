@@ -16,9 +16,10 @@ use crate::sharing::{self, Service, SessionKey};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
 use crate::{
-    issuers, path_ca, path_clusters, path_config, path_config_issuers, path_container, path_creds,
-    path_intermediate, path_issuers, path_issuers_import, path_metrics, path_preview, path_revoke,
-    path_revoke_sessions, path_roles, path_root, path_rotation, path_trust_anchor_sync, path_trust_anchors,
+    issuers, path_ca, path_check, path_clusters, path_config, path_config_issuers, path_container,
+    path_creds, path_intermediate, path_issuers, path_issuers_import, path_metrics, path_preview,
+    path_revoke, path_revoke_sessions, path_roles, path_root, path_rotation, path_trust_anchor_sync,
+    path_trust_anchors,
 };
 
 /// One mount of the engine.
@@ -81,6 +82,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             path_creds::route("sts/{role}"),
             path_container::route(),
             path_preview::route(),
+            path_check::route(),
             path_metrics::route(),
             path_trust_anchors::list_route(),
             path_trust_anchor_sync::route(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::{Leaf, LeafProfile};
-use rolesanywhere::{Identity, Patience, Session, SessionDuration};
+use rolesanywhere::{Error, Identity, Patience, Session, SessionDuration};
 use sessions::{Cause, Made, Outcome, Work};
 use time::OffsetDateTime;
 use tracing::{Instrument as _, info_span};
@@ -47,6 +47,28 @@ pub(crate) struct Origin {
 
 type Attempt = Outcome<Arc<Issued>, Fault>;
 
+/// Why one attempt made no session.
+pub(crate) enum Unmade {
+    /// AWS or the network said no.
+    ByAws(Error),
+    /// It did not come so far, or what came is of no use.
+    Here(Attempt),
+}
+
+impl Unmade {
+    /// What it means for the flight.
+    pub(crate) fn outcome(self) -> Attempt {
+        match self {
+            Self::ByAws(error) => sharing::failed(&error),
+            Self::Here(outcome) => outcome,
+        }
+    }
+
+    fn refused(fault: Fault) -> Self {
+        Self::Here(Outcome::Refused(fault))
+    }
+}
+
 impl Origin {
     pub(crate) fn of(request: &Request) -> Self {
         let (mount, request_id, path) = (&request.mount_point, &request.id, &request.path);
@@ -64,7 +86,7 @@ impl Recipe {
                 let Origin { mount, request_id, path } = &recipe.origin;
                 let span = info_span!("session", mount, request_id, path);
                 let made = recipe.make().instrument(span.clone()).await;
-                made.map_or_else(std::convert::identity, |issued| {
+                made.map_or_else(Unmade::outcome, |issued| {
                     span.in_scope(|| issued.log(recipe.key.role(), cause));
                     let expiration = issued.session.expiration;
                     Outcome::Made(Made { session: Arc::new(issued), expiration })
@@ -73,23 +95,23 @@ impl Recipe {
         })
     }
 
-    async fn make(&self) -> Result<Issued, Attempt> {
+    /// One fresh leaf, and one CreateSession with it.
+    pub(crate) async fn make(&self) -> Result<Issued, Unmade> {
         let parts = self.key.parts();
-        let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Outcome::Lost)?;
-        let leaf =
-            issue(authority, &parts.leaf).await.map_err(|fault| Outcome::Refused(self.cured(fault)))?;
+        let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Unmade::Here(Outcome::Lost))?;
+        let leaf = issue(authority, &parts.leaf).await.map_err(|fault| Unmade::refused(self.cured(fault)))?;
         self.metrics.signed(&parts.issuer);
         let identity =
             Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
-                .map_err(|error| Outcome::Refused(faults::identity(error)))?;
+                .map_err(|error| Unmade::refused(faults::identity(error)))?;
         let call =
             self.snapshot.client.create_session(&identity, &parts.call, clock::now, self.one_attempt());
-        let session = self.metrics.watch(call).await.map_err(|error| sharing::failed(&error))?;
+        let session = self.metrics.watch(call).await.map_err(Unmade::ByAws)?;
         let began = clock::now();
         let mut warnings = warnings(parts.call.duration, &leaf, &session, began);
         warnings.extend(authority.issuer.expiry_warning(began).map(|warning| self.with_cure(&warning)));
         let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };
-        issued.check().map_err(Outcome::Refused)?;
+        issued.check().map_err(Unmade::refused)?;
         Ok(issued)
     }
 

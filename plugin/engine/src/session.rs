@@ -140,7 +140,7 @@ fn ask(
 }
 
 /// Whose turn a read takes: the entity's, and where there is none, the token's.
-fn turn(request: &Request) -> &str {
+pub(crate) fn turn(request: &Request) -> &str {
     let entity = request.entity_id.as_deref().filter(|id| !id.is_empty());
     entity.unwrap_or(&request.client_token_accessor)
 }
@@ -200,7 +200,7 @@ impl Order {
         })
     }
 
-    fn call(&self, role: &Role) -> CreateSession {
+    pub(crate) fn call(&self, role: &Role) -> CreateSession {
         CreateSession {
             trust_anchor: self.anchorage.trust_anchor.clone(),
             profile: self.anchorage.profile.clone(),

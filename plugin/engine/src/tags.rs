@@ -34,6 +34,13 @@ const NAMES: [(&str, &str); 17] = [
 /// Several values of one attribute are joined by `/`; of each kind of alternative name only the first counts. Our own values fit a
 /// tag; an issuer's may not, and AWS leaves such a tag out.
 pub(crate) fn session_tags(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, String> {
+    let mut tags = all(leaf, issuer);
+    tags.retain(|_, value| fits(value));
+    tags
+}
+
+/// As AWS joins them, before it looks at their signs.
+fn all(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, String> {
     let subject = &leaf.subject;
     let mut tags = BTreeMap::new();
     for (name, values) in [
@@ -57,8 +64,17 @@ pub(crate) fn session_tags(leaf: &LeafProfile, issuer: &[(String, String)]) -> B
             put(&mut tags, format!("x509SAN/{name}"), first);
         }
     }
-    tags.retain(|_, value| value.chars().all(is_tag_sign) && value.chars().count() <= LONGEST_TAG);
     tags
+}
+
+/// The names of the session tags that AWS leaves out, because a value has signs that tags cannot hold or is too long.
+pub(crate) fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Vec<String> {
+    let whole = all(leaf, issuer);
+    whole.into_iter().filter(|(_, value)| !fits(value)).map(|(name, _)| name).collect()
+}
+
+fn fits(value: &str) -> bool {
+    value.chars().all(is_tag_sign) && value.chars().count() <= LONGEST_TAG
 }
 
 /// The source identity of a leaf with this common name of at most 61 characters.

@@ -1,0 +1,196 @@
+//! Why a read of credentials is refused: every link between the CA and AWS's answer, in order.
+//!
+//! ```text
+//! local ──▶ reach ──▶ asking ──▶ session, or AWS's refusal ──▶ refusal: which link it is about
+//!                     looking ─▶ anchor, profile, role policy (where there is a check_role_arn)
+//!                        └────────────▶ anchor, profile, policy, outcome: a verdict for each link ──▶ report
+//! ```
+//!
+//! Start reading in `link.rs`. Only `asking.rs`, `looking.rs` and this file ask anybody; the others judge what was seen.
+
+mod anchor;
+mod asking;
+mod link;
+mod local;
+mod looking;
+mod outcome;
+mod policy;
+mod profile;
+mod reach;
+mod refusal;
+mod report;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolesanywhere::{CallError, CallerIdentity, CreateSession, Credentials};
+use vault_backend::{Fault, Request};
+
+use crate::Engine;
+use crate::caller::Caller;
+use crate::clock;
+use crate::faults;
+use crate::issuers::Loaded;
+use crate::place::Place;
+use crate::role::{Anchorage, Role};
+use crate::session::Order;
+use crate::snapshot::Snapshot;
+use asking::{Asked, Wanted};
+use link::Link;
+use verdict::Verdict;
+
+pub(crate) use report::Report;
+
+/// For one call of AWS with its retries.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Why nothing is said of a link.
+const BEFORE: &str = "a link before it is broken";
+
+/// The role that is checked, and where its mount is for texts.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    name: &'a str,
+    role: &'a Role,
+    mount_point: &'a str,
+}
+
+/// What is to be asked, as far as it can be without AWS.
+struct Plan<'a> {
+    authority: &'a Loaded,
+    order: Order,
+    call: CreateSession,
+}
+
+/// Checks each link of the role `name` for whoever sent `request`.
+///
+/// # Errors
+/// Where there is no such role, storage fails or the mount closes. What is broken at AWS is no error but an answer.
+pub(crate) async fn run(engine: &Arc<Engine>, request: &Request, name: &str) -> Result<Report, Fault> {
+    let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
+    let snapshot = engine.snapshot().await?;
+    let subject = Subject { name, role: &role, mount_point: &request.mount_point };
+    let mut report = Report::default();
+    let plan = plan(&snapshot, request, subject, &mut report).await;
+    let Ok(anchorage) = role.place(&snapshot.config, subject.mount_point) else {
+        return Ok(report.rest(BEFORE));
+    };
+    let asked = match plan {
+        Some(ref plan) if reach(&snapshot, &anchorage, &mut report).await => {
+            asking::ask(engine, request, Wanted { snapshot: &snapshot, subject, plan }).await
+        }
+        Some(_) => Asked::Not("the endpoint was not reached".to_owned()),
+        None => {
+            reach(&snapshot, &anchorage, &mut report).await;
+            Asked::Not(BEFORE.to_owned())
+        }
+    };
+    let seen = looking::look(engine, subject, &anchorage).await;
+    let identity = who(&snapshot, &anchorage, &asked).await;
+    judge(&mut report, &Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen });
+    report.note(Link::Identity, outcome::identity(identity.as_ref()));
+    Ok(report.rest(BEFORE))
+}
+
+/// All that was seen.
+struct Evidence<'a> {
+    subject: Subject<'a>,
+    snapshot: &'a Snapshot,
+    anchorage: &'a Anchorage,
+    plan: Option<Plan<'a>>,
+    asked: Asked,
+    seen: looking::Seen,
+}
+
+/// Judges the links that need nothing but the mount, and makes what is to be asked.
+async fn plan<'a>(
+    snapshot: &'a Snapshot,
+    request: &Request,
+    subject: Subject<'_>,
+    report: &mut Report,
+) -> Option<Plan<'a>> {
+    let Subject { name, role, mount_point } = subject;
+    let authority = local::authority(&snapshot.issuers, subject, clock::now(), report);
+    local::place(role.place(&snapshot.config, mount_point), report);
+    let caller = match Caller::find(request, name, role, &snapshot.clusters).await {
+        Ok(caller) => caller,
+        Err(fault) => {
+            report.note(Link::Certificate, local::stranger(&fault, subject));
+            return None;
+        }
+    };
+    if let Some(Err(fault)) =
+        role.role_session_name.as_ref().map(|text| text.resolve(Place::SessionName, &caller))
+    {
+        report.note(Link::SessionName, local::stranger(&fault, subject));
+        return None;
+    }
+    let leaf = role.subject.profile(name, &caller, role.key(), role.certificate_ttl());
+    local::leaf(leaf.and_then(|leaf| leaf.check().map(|()| leaf).map_err(faults::ca)), subject, report);
+    let order = Order::new(snapshot, name, role, &caller, None, mount_point).ok()?;
+    let call = order.call(role);
+    Some(Plan { authority: authority?, order, call })
+}
+
+/// Whether the endpoint was reached.
+async fn reach(snapshot: &Snapshot, anchorage: &Anchorage, report: &mut Report) -> bool {
+    let probed = snapshot.client.probe(anchorage.trust_anchor.region(), clock::now, PATIENCE).await;
+    report.note(Link::Endpoint, reach::endpoint(&probed));
+    report.note(Link::Clock, reach::clock(&probed));
+    probed.is_ok()
+}
+
+/// Whom AWS takes the fresh session for; nothing without one.
+async fn who(
+    snapshot: &Snapshot,
+    anchorage: &Anchorage,
+    asked: &Asked,
+) -> Option<(String, Result<CallerIdentity, CallError>)> {
+    let Asked::Issued(issued) = asked else { return None };
+    let caller = snapshot.client.caller(Credentials::from(&issued.session), clock::now, PATIENCE);
+    let answer = caller.get_caller_identity(anchorage.trust_anchor.region()).await;
+    Some((issued.session.assumed_role_arn.clone(), answer))
+}
+
+fn judge(report: &mut Report, evidence: &Evidence<'_>) {
+    let Evidence { subject, snapshot, anchorage, plan, asked, seen } = evidence;
+    let at = anchor::At { subject: *subject, arn: &anchorage.trust_anchor, managed: seen.managed.as_deref() };
+    if let Some(authority) = snapshot.issuers.find(&subject.role.issuer_ref) {
+        let mine: Vec<&[u8]> = snapshot.issuers.all.iter().map(|one| one.issuer.certificate_der()).collect();
+        let ours = anchor::Ours { authority: &authority.issuer, mine: &mine };
+        report.note(Link::TrustAnchor, anchor::holds(&at, &seen.anchor, &ours, asked));
+        report.note(Link::CaAbove, anchor::above(&at, &seen.anchor, &ours, asked));
+    }
+    report.note(Link::Profile, profile::lists(&anchorage.profile, &seen.profile, subject.role, asked));
+    report.note(
+        Link::SessionName,
+        profile::session_name(&anchorage.profile, &seen.profile, subject.role, asked),
+    );
+    report.note(Link::TrustPolicy, policy::lets_in(&anchorage.trust_anchor, &seen.role, subject.role, asked));
+    report.note(Link::CreateSession, outcome::created(asked));
+    if let Some(plan) = plan {
+        report.note(Link::Duration, outcome::duration(*subject, plan.order.duration, seen, asked));
+        report.note(Link::SourceIdentity, outcome::source_identity(&plan.order.leaf, asked));
+        report.note(Link::SessionTags, outcome::tags(plan.authority, &plan.order.leaf, &seen.profile, asked));
+    }
+    if let Asked::Refused(error) = asked {
+        let place = refusal::At {
+            subject: *subject,
+            anchorage,
+            managed: seen.managed.as_deref(),
+            clock_is_off: report.is_broken(Link::Clock),
+            anchor_is_right: seen.anchor.seen().is_some() && !report.is_broken(Link::TrustAnchor),
+        };
+        let (link, verdict) = refusal::blame(error, &place);
+        let said = match link {
+            Link::CreateSession => verdict,
+            _ => {
+                if !report.is_broken(link) {
+                    report.note(link, verdict);
+                }
+                Verdict::broken(error, format!("that of {}", link.key()))
+            }
+        };
+        report.replace(Link::CreateSession, said);
+    }
+}

@@ -1,0 +1,165 @@
+//! The trust anchor: whether it is there, enabled, and holds the CA, and none above it. No I/O.
+
+use ca::Issuer;
+use rolesanywhere::{AnchorSource, TrustAnchor, TrustAnchorArn};
+
+use super::Subject;
+use super::asking::Asked;
+use super::looking::Looked;
+use super::verdict::Verdict;
+use crate::anchor_plan::fingerprint;
+
+/// Where it is, for texts.
+pub(super) struct At<'a> {
+    pub(super) subject: Subject<'a>,
+    pub(super) arn: &'a TrustAnchorArn,
+    /// Its name in `trust-anchors`, where the engine keeps its bundle.
+    pub(super) managed: Option<&'a str>,
+}
+
+/// The certificates of this mount.
+pub(super) struct Ours<'a> {
+    /// The issuer that signs for the role.
+    pub(super) authority: &'a Issuer,
+    /// All issuers, in DER.
+    pub(super) mine: &'a [&'a [u8]],
+}
+
+impl Ours<'_> {
+    fn is_held(&self, bundle: &[Vec<u8>]) -> bool {
+        bundle.iter().any(|held| held == self.authority.certificate_der())
+    }
+
+    fn is_above(&self, held: &[u8]) -> bool {
+        self.authority.chain().iter().any(|parent| parent == held)
+    }
+}
+
+impl At<'_> {
+    /// The command that lets the anchor hold what it should.
+    pub(super) fn fill(&self) -> String {
+        let mount = self.subject.mount_point;
+        match self.managed {
+            Some(name) => format!("vault write -force {mount}trust-anchors/{name}/sync"),
+            None => format!(
+                "vault read -format=raw {mount}trust-bundle > bundle.pem, and put it into the anchor in place of what it holds (aws rolesanywhere update-trust-anchor)"
+            ),
+        }
+    }
+
+    /// The command that switches the anchor on.
+    pub(super) fn enable(&self) -> String {
+        format!(
+            "aws rolesanywhere enable-trust-anchor --region {} --trust-anchor-id {}",
+            self.arn.region(),
+            id(self.arn.as_str())
+        )
+    }
+
+    /// How another anchor is named.
+    pub(super) fn name_another(&self) -> String {
+        format!(
+            "compare with aws rolesanywhere list-trust-anchors --region {}, and write its ARN to trust_anchor_arn of {mount}roles/{} or default_trust_anchor_arn of {mount}config",
+            self.arn.region(),
+            self.subject.name,
+            mount = self.subject.mount_point
+        )
+    }
+}
+
+/// Whether the anchor is there, enabled, and holds the CA or one above it.
+pub(super) fn holds(at: &At<'_>, looked: &Looked<TrustAnchor>, ours: &Ours<'_>, asked: &Asked) -> Verdict {
+    let anchor = match looked {
+        Looked::Seen(anchor) => anchor,
+        Looked::NotThere => return Verdict::broken(format!("there is no {}", at.arn), at.name_another()),
+        Looked::Unread(why) => return inferred(why, asked),
+    };
+    if !anchor.enabled {
+        return Verdict::broken(format!("the anchor {:?} is disabled", anchor.name), at.enable());
+    }
+    let AnchorSource::CertificateBundle(bundle) = &anchor.source else {
+        return inferred("it takes its CA from another service, which does not show it", asked);
+    };
+    if !ours.is_held(bundle) && !bundle.iter().any(|held| ours.is_above(held)) {
+        return Verdict::broken(
+            format!(
+                "the anchor {:?} holds other CAs ({}), and not {:?}",
+                anchor.name,
+                sums(bundle),
+                ours.authority.subject_text()
+            ),
+            at.fill(),
+        );
+    }
+    let foreign = |held: &&Vec<u8>| !ours.mine.contains(&held.as_slice()) && !ours.is_above(held);
+    let strangers: Vec<Vec<u8>> = bundle.iter().filter(foreign).cloned().collect();
+    if strangers.is_empty() {
+        return Verdict::ok(format!("the anchor {:?} is enabled and holds the CA", anchor.name));
+    }
+    Verdict::warning(
+        format!(
+            "the anchor {:?} holds the CA, and beside it one that is not of this mount ({}): its certificates open the same roles",
+            anchor.name,
+            sums(&strangers)
+        ),
+        "give the other CA an anchor of its own, and let trust policies ask for aws:SourceArn",
+    )
+}
+
+fn inferred(why: &str, asked: &Asked) -> Verdict {
+    match asked {
+        Asked::Issued(_) => Verdict::ok("CreateSession went through it; its bundle was not read"),
+        _ => Verdict::not_checked(why),
+    }
+}
+
+/// Whether the anchor holds a CA above ours. AWS takes it, and that is what is wrong with it.
+pub(super) fn above(at: &At<'_>, looked: &Looked<TrustAnchor>, ours: &Ours<'_>, asked: &Asked) -> Verdict {
+    if ours.authority.is_self_signed() {
+        return Verdict::ok("the CA is a root, there is none above it");
+    }
+    let anchor = match looked {
+        Looked::Seen(anchor) => anchor,
+        Looked::NotThere => return Verdict::not_checked("there is no such anchor"),
+        Looked::Unread(why) => return Verdict::not_checked(why),
+    };
+    let went_through = matches!(asked, Asked::Issued(_));
+    let seen = match &anchor.source {
+        AnchorSource::CertificateBundle(bundle) => {
+            let higher: Vec<Vec<u8>> = bundle.iter().filter(|held| ours.is_above(held)).cloned().collect();
+            if higher.is_empty() && (ours.is_held(bundle) || !went_through) {
+                return Verdict::ok("the anchor holds none of the CAs above this one");
+            }
+            format!(
+                "the anchor holds a CA above this one ({})",
+                sums(if higher.is_empty() { bundle } else { &higher })
+            )
+        }
+        AnchorSource::AcmPca(arn) if went_through => {
+            format!("the anchor trusts {arn}, which stands above this CA")
+        }
+        AnchorSource::AcmPca(arn) => {
+            return Verdict::not_checked(format!("the anchor takes its CA from {arn}"));
+        }
+        AnchorSource::Other(kind) => {
+            return Verdict::not_checked(format!("the anchor takes its CA from {kind}"));
+        }
+    };
+    Verdict::broken(
+        format!(
+            "{seen}: a certificate of any CA below it, of a web server or a person, is let in as this mount's are, with a subject that nobody here has checked"
+        ),
+        at.fill(),
+    )
+}
+
+/// Short enough for a table, long enough to find it.
+fn sums(list: &[Vec<u8>]) -> String {
+    let short: Vec<String> = list.iter().map(|der| format!("SHA-256 {}…", &fingerprint(der)[..16])).collect();
+    short.join(", ")
+}
+
+/// The last part of an ARN.
+pub(super) fn id(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}

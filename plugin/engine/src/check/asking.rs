@@ -1,0 +1,100 @@
+//! CreateSession as `creds` makes it: a fresh leaf, in turn with all others, and nothing kept of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rolesanywhere::Error;
+use sessions::{Ask, Group, Made, Mode, Outcome, Reply, Sharing};
+use vault_backend::{Fault, Request};
+
+use super::{PATIENCE, Plan, Subject};
+use crate::Engine;
+use crate::mint::{Issued, Origin, Recipe, Unmade};
+use crate::session::turn;
+use crate::sharing::{self, KeyParts, SessionKey};
+use crate::snapshot::Snapshot;
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) snapshot: &'a Arc<Snapshot>,
+    pub(super) subject: Subject<'a>,
+    pub(super) plan: &'a Plan<'a>,
+}
+
+/// How it ended.
+pub(super) enum Asked {
+    /// A session, which nobody is given.
+    Issued(Arc<Issued>),
+    /// AWS or the network said no.
+    Refused(Error),
+    /// The engine itself did not come so far.
+    Failed(Fault),
+    /// Nobody was asked, for this reason.
+    Not(String),
+}
+
+type Answer = Outcome<Arc<Issued>, Fault>;
+
+/// Asks once more than AWS was asked before: what it refused a moment ago may have been mended since.
+pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<'_>) -> Asked {
+    let Wanted { snapshot, subject, plan } = wanted;
+    let parts = KeyParts {
+        role: subject.name.to_owned(),
+        cluster: None,
+        config: snapshot.config_version,
+        issuer: plan.authority.record.id.clone(),
+        call: plan.call.clone(),
+        leaf: plan.order.leaf.clone(),
+    };
+    // no role's name has a slash, so that neither sessions nor refusals of the role meet those of a check
+    let apart = format!("{}/{}", subject.name, request.id);
+    let key = SessionKey::new(KeyParts { role: apart.clone(), ..parts.clone() });
+    let recipe = Arc::new(Recipe {
+        snapshot: Arc::clone(snapshot),
+        key: SessionKey::new(parts),
+        origin: Origin::of(request),
+        metrics: Arc::clone(&engine.metrics),
+    });
+    let refusal = Arc::new(Mutex::new(None));
+    let order = sessions::Order {
+        place: key.place(),
+        group: Group::new(apart),
+        caller: sessions::Caller::new(turn(request)),
+        mode: Mode::Patient,
+        duration: plan.order.duration.as_duration(),
+        work: work(recipe, Arc::clone(&refusal)),
+        epoch: engine.sessions.epoch(),
+    };
+    let reply = engine.sessions.get(Ask { key, sharing: Sharing::Nobody, order, patience: PATIENCE }).await;
+    match reply {
+        Reply::Granted(grant) => Asked::Issued(grant.session),
+        Reply::Denied { why, retry_in } => {
+            let error = refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+            error.map_or_else(|| Asked::Failed(sharing::fault(why, retry_in, PATIENCE)), Asked::Refused)
+        }
+    }
+}
+
+/// One attempt, which leaves AWS's own words behind when it fails.
+fn work(recipe: Arc<Recipe>, refusal: Arc<Mutex<Option<Error>>>) -> sessions::Work<Arc<Issued>, Fault> {
+    sessions::work(move |_| {
+        let (recipe, refusal) = (Arc::clone(&recipe), Arc::clone(&refusal));
+        async move {
+            match recipe.make().await {
+                Ok(issued) => made(issued),
+                Err(unmade) => {
+                    if let Unmade::ByAws(error) = &unmade {
+                        *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+                    }
+                    unmade.outcome()
+                }
+            }
+        }
+    })
+}
+
+fn made(issued: Issued) -> Answer {
+    tracing::info!(serial = issued.serial, "issued a session for a check, which nobody is given");
+    let expiration = issued.session.expiration;
+    Outcome::Made(Made { session: Arc::new(issued), expiration })
+}

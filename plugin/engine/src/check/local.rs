@@ -1,0 +1,112 @@
+//! The links that need nothing but the mount: CA, chain, certificate, account and region. No I/O.
+
+use ca::{Issuer, LEAF_RULES, LeafProfile};
+use time::OffsetDateTime;
+use vault_backend::Fault;
+
+use super::Subject;
+use super::link::Link;
+use super::report::Report;
+use super::verdict::Verdict;
+use crate::clock::rfc3339;
+use crate::issuers::{Issuers, Loaded, Rotation};
+use crate::role::Anchorage;
+
+/// Judges the role's issuer and its chain. None where there is nothing to sign with.
+pub(super) fn authority<'a>(
+    issuers: &'a Issuers,
+    subject: Subject<'_>,
+    now: OffsetDateTime,
+    report: &mut Report,
+) -> Option<&'a Loaded> {
+    let found = match issuers.require(&subject.role.issuer_ref, subject.mount_point) {
+        Ok(found) => found,
+        Err(fault) => {
+            report.note(Link::Ca, Verdict::of_fault(&fault, "make or import a CA"));
+            return None;
+        }
+    };
+    let cure = if issuers.is_default(&found.record.id) {
+        Rotation::of(issuers, now).next_step(subject.mount_point)
+    } else {
+        format!("write another issuer to issuer_ref of {}roles/{}", subject.mount_point, subject.name)
+    };
+    report.note(Link::Ca, ca(found, now, cure));
+    report.note(Link::Chain, chain(&found.issuer));
+    Some(found)
+}
+
+fn ca(found: &Loaded, now: OffsetDateTime, cure: String) -> Verdict {
+    let (issuer, label) = (&found.issuer, found.record.label());
+    let (from, until) = (rfc3339(issuer.not_before()), rfc3339(issuer.not_after()));
+    if issuer.not_after() <= now {
+        return Verdict::broken(format!("the issuer {label:?} ended at {until}"), cure);
+    }
+    if issuer.not_before() > now {
+        return Verdict::broken(
+            format!("the issuer {label:?} is not valid before {from}, by this host's clock"),
+            "set the clock, or wait",
+        );
+    }
+    if issuer.expiry_warning(now).is_some() {
+        return Verdict::warning(format!("the issuer {label:?} ends at {until}"), cure);
+    }
+    Verdict::ok(format!("{label:?} ({}) until {until}", issuer.subject_text()))
+}
+
+fn chain(issuer: &Issuer) -> Verdict {
+    if issuer.is_self_signed() {
+        return Verdict::ok("the CA is a root, nothing stands between it and the leaf");
+    }
+    let sent = issuer.path().len();
+    let has_root = issuer.chain().len() + 1 > sent;
+    if has_root {
+        Verdict::ok(format!("{sent} certificates go beside the leaf, and lead to a root"))
+    } else {
+        Verdict::ok(format!(
+            "{sent} certificates go beside the leaf; no root is known here, so the anchor must hold one of these"
+        ))
+    }
+}
+
+/// Judges the ARNs of a call.
+pub(super) fn place(place: Result<Anchorage, Fault>, report: &mut Report) {
+    let verdict = match place {
+        Ok(place) => {
+            let anchor = place.trust_anchor;
+            Verdict::ok(format!(
+                "anchor, profile and role are in account {}, region {}",
+                anchor.account(),
+                anchor.region()
+            ))
+        }
+        Err(fault) => Verdict::of_fault(&fault, "correct the ARNs of the role or the config"),
+    };
+    report.note(Link::Place, verdict);
+}
+
+/// Judges the certificate that the caller would get.
+pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: Subject<'_>, report: &mut Report) {
+    let verdict = match leaf {
+        Ok(leaf) => Verdict::ok(format!(
+            "CN={}, {}, {} s; each one is held against {} rules before it is used",
+            leaf.subject.common_name.as_deref().unwrap_or_default(),
+            leaf.key,
+            leaf.ttl.as_secs(),
+            LEAF_RULES.len()
+        )),
+        Err(fault) => stranger(&fault, subject),
+    };
+    report.note(Link::Certificate, verdict);
+}
+
+/// Of a certificate or a session name that this caller cannot have.
+pub(super) fn stranger(fault: &Fault, subject: Subject<'_>) -> Verdict {
+    let Subject { name, mount_point, .. } = subject;
+    Verdict::of_fault(
+        fault,
+        format!(
+            "to ask as another caller: vault write {mount_point}check/{name} entity_id=<its entity's id>"
+        ),
+    )
+}

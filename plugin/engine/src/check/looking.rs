@@ -1,0 +1,84 @@
+//! What AWS shows the engine of anchor, profile and role, in a session of its own for this duty.
+
+use std::sync::Arc;
+
+use rolesanywhere::{CallError, Caller, Credentials, IamRole, Profile, TrustAnchor};
+use vault_backend::Fault;
+
+use super::{PATIENCE, Subject};
+use crate::Engine;
+use crate::clock;
+use crate::managed_anchor::Duty;
+use crate::management;
+use crate::role::Anchorage;
+
+/// What is known of one thing at AWS.
+pub(super) enum Looked<T> {
+    Seen(T),
+    NotThere,
+    /// It was not read, for this reason.
+    Unread(String),
+}
+
+/// Anchor, profile and IAM role of one engine role.
+pub(super) struct Seen {
+    pub(super) anchor: Looked<TrustAnchor>,
+    pub(super) profile: Looked<Profile>,
+    pub(super) role: Looked<IamRole>,
+    /// The entry in `trust-anchors` of this very anchor, where the engine keeps its bundle.
+    pub(super) managed: Option<String>,
+}
+
+impl<T> Looked<T> {
+    fn of(answer: Result<T, CallError>) -> Self {
+        match answer {
+            Ok(found) => Self::Seen(found),
+            Err(error) if error.is_not_found() => Self::NotThere,
+            Err(error) => Self::Unread(error.to_string()),
+        }
+    }
+
+    /// What was seen, if it was.
+    pub(super) fn seen(&self) -> Option<&T> {
+        match self {
+            Self::Seen(found) => Some(found),
+            _ => None,
+        }
+    }
+}
+
+/// Reads all three. Without a `check_role_arn` nothing is read, and the reason says what would let it.
+pub(super) async fn look(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: &Anchorage) -> Seen {
+    let managed = managed(engine, anchorage).await;
+    match caller(engine, subject).await {
+        Ok(caller) => Seen {
+            anchor: Looked::of(caller.get_trust_anchor(&anchorage.trust_anchor).await),
+            profile: Looked::of(caller.get_profile(&anchorage.profile).await),
+            role: Looked::of(caller.get_role(&subject.role.role_arn).await),
+            managed,
+        },
+        Err(fault) => {
+            let why = fault.to_string();
+            Seen {
+                anchor: Looked::Unread(why.clone()),
+                profile: Looked::Unread(why.clone()),
+                role: Looked::Unread(why),
+                managed,
+            }
+        }
+    }
+}
+
+async fn caller(engine: &Arc<Engine>, subject: Subject<'_>) -> Result<Caller, Fault> {
+    let Subject { role, mount_point, .. } = subject;
+    let (name, anchor) = management::for_account(engine, &role.role_arn, Duty::Check, mount_point).await?;
+    let session = management::session(engine, &name, &anchor, Duty::Check, mount_point).await?;
+    let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
+    Ok(client.caller(Credentials::from(&session), clock::now, PATIENCE))
+}
+
+async fn managed(engine: &Engine, anchorage: &Anchorage) -> Option<String> {
+    let anchors = engine.store.managed_anchors().await.unwrap_or_default();
+    let mut kept = anchors.into_iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
+    kept.find(|(_, anchor)| anchor.trust_anchor_arn == anchorage.trust_anchor).map(|(name, _)| name)
+}

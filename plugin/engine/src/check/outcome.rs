@@ -1,0 +1,189 @@
+//! The session itself: whose it is, how long, and what policies see of it. No I/O.
+
+use ca::LeafProfile;
+use rolesanywhere::{AttributeMapping, CallError, CallerIdentity, Profile, SessionDuration};
+
+use super::Subject;
+use super::anchor::id;
+use super::asking::Asked;
+use super::looking::{Looked, Seen};
+use super::verdict::Verdict;
+use crate::clock::rfc3339;
+use crate::issuers::Loaded;
+use crate::tags;
+
+/// AWS counts from its own clock; a few seconds of difference are no clamp.
+const TOLERANCE: i64 = 30;
+/// Percent of the packed size above which little more may be added.
+const NEARLY_FULL: u32 = 80;
+const NO_SESSION: &str = "there is no session to look at";
+
+/// Whether AWS gave a session; of a refusal another file says more.
+pub(super) fn created(asked: &Asked) -> Verdict {
+    match asked {
+        Asked::Issued(issued) => Verdict::ok(format!(
+            "a session until {}, which nobody is given",
+            rfc3339(issued.session.expiration)
+        )),
+        Asked::Refused(error) => Verdict::broken(error, "see AWS's text"),
+        Asked::Failed(fault) => Verdict::of_fault(fault, "ask again"),
+        Asked::Not(why) => Verdict::not_checked(why),
+    }
+}
+
+/// Whether AWS takes the session for whom it was given; `answer` goes with the ARN of the session.
+pub(super) fn identity(answer: Option<&(String, Result<CallerIdentity, CallError>)>) -> Verdict {
+    match answer {
+        None => Verdict::not_checked(NO_SESSION),
+        Some((arn, Ok(caller))) if caller.arn == *arn => Verdict::ok(arn),
+        Some((arn, Ok(caller))) => Verdict::warning(
+            format!("STS says {}, CreateSession said {arn}", caller.arn),
+            "look whether sts_endpoint of the config is the right AWS",
+        ),
+        Some((_, Err(error))) if error.denied.is_some() => Verdict::broken(
+            error,
+            "a policy denies this session what needs no permission: look for inline policies iamra-<mount> of the role (revoke, revoke-sessions) and for service control policies",
+        ),
+        Some((_, Err(error))) => {
+            Verdict::not_checked(format!("STS did not answer, which creds does not need: {error}"))
+        }
+    }
+}
+
+/// Whether the session is as long as it was asked for.
+pub(super) fn duration(
+    subject: Subject<'_>,
+    asked_for: SessionDuration,
+    seen: &Seen,
+    asked: &Asked,
+) -> Verdict {
+    let wanted = asked_for.as_secs();
+    let profile = seen.profile.seen().and_then(|profile| profile.duration_seconds);
+    let most = seen.role.seen().map(|role| role.max_session_duration);
+    if let Asked::Issued(issued) = asked {
+        let given = (issued.session.expiration - issued.began).whole_seconds();
+        if given + TOLERANCE < i64::from(wanted) {
+            let why = profile.map_or_else(String::new, |seconds| {
+                format!(", by the profile's durationSeconds of {seconds}")
+            });
+            return Verdict::warning(
+                format!("about {given} s where {wanted} s were asked for{why}"),
+                format!("raise the profile's durationSeconds, or: {}", patch(subject, given)),
+            );
+        }
+        return Verdict::ok(format!("{wanted} s as asked for"));
+    }
+    let Some(most) = most else { return Verdict::not_checked(NO_SESSION) };
+    let given = profile.map_or(wanted, |profile| profile.min(wanted));
+    if given > most {
+        return Verdict::broken(
+            format!("{given} s are over the role's MaxSessionDuration of {most} s"),
+            over(subject, Some(given), i64::from(most)),
+        );
+    }
+    Verdict::ok(format!("{given} s, the role allows {most} s"))
+}
+
+/// The commands after which a session is not too long for the role.
+pub(super) fn over(subject: Subject<'_>, seconds: Option<u32>, most: i64) -> String {
+    let role = subject.role.role_arn.name();
+    let seconds = seconds.map_or_else(|| "<seconds>".to_owned(), |seconds| seconds.to_string());
+    format!(
+        "aws iam update-role --role-name {role} --max-session-duration {seconds}, or: {}",
+        patch(subject, most)
+    )
+}
+
+fn patch(subject: Subject<'_>, seconds: i64) -> String {
+    format!("vault patch {}roles/{} session_duration={seconds}", subject.mount_point, subject.name)
+}
+
+/// As whom `CloudTrail` shows the session.
+pub(super) fn source_identity(leaf: &LeafProfile, asked: &Asked) -> Verdict {
+    let expected = tags::source_identity(leaf.subject.common_name.as_deref().unwrap_or_default());
+    let Asked::Issued(issued) = asked else {
+        return Verdict::not_checked(format!("{NO_SESSION}; expected: {expected}"));
+    };
+    match issued.session.source_identity.as_deref() {
+        Some(told) if told == expected => Verdict::ok(expected),
+        Some(told) => Verdict::warning(
+            format!("AWS says {told} where {expected} was expected"),
+            "let policies test what AWS says",
+        ),
+        None => Verdict::warning(
+            format!("AWS says none where {expected} was expected"),
+            "let policies test session tags instead",
+        ),
+    }
+}
+
+/// Which of the certificate's attributes policies can test.
+pub(super) fn tags(
+    authority: &Loaded,
+    leaf: &LeafProfile,
+    looked: &Looked<Profile>,
+    asked: &Asked,
+) -> Verdict {
+    let Ok(issuer) = authority.issuer.subject_attributes() else {
+        return Verdict::not_checked("the issuer's subject cannot be read");
+    };
+    let all = tags::session_tags(leaf, &issuer);
+    let lost = tags::lost(leaf, &issuer);
+    let names: Vec<&str> = all.keys().map(String::as_str).collect();
+    let verdict = if lost.is_empty() {
+        Verdict::ok(names.join(", "))
+    } else {
+        Verdict::warning(
+            format!(
+                "AWS leaves out {}: a value of theirs has signs that tags cannot hold, so that StringNotEquals on them passes",
+                lost.join(", ")
+            ),
+            "name the next issuer in letters, digits, spaces and _.:/=+-@",
+        )
+    };
+    verdict.and(packed(asked)).and(mapped(&names, looked))
+}
+
+fn packed(asked: &Asked) -> Verdict {
+    match asked {
+        Asked::Issued(issued) => match issued.session.packed_policy_size {
+            Some(percent) if percent >= NEARLY_FULL => Verdict::warning(
+                format!("tags and session policy take {percent} % of the room that AWS has for them"),
+                "shorten the subject, or map fewer attributes in the profile",
+            ),
+            _ => Verdict::not_checked(""),
+        },
+        _ => Verdict::not_checked(""),
+    }
+}
+
+fn mapped(names: &[&str], looked: &Looked<Profile>) -> Verdict {
+    let Some(profile) = looked.seen() else { return Verdict::not_checked("") };
+    let Some(mappings) = &profile.attribute_mappings else { return Verdict::not_checked("") };
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_mapped(name, mappings)).collect();
+    if missing.is_empty() {
+        return Verdict::not_checked("");
+    }
+    Verdict::warning(
+        format!(
+            "the profile {:?} maps no {}: conditions on them do not hold",
+            profile.name,
+            missing.join(", ")
+        ),
+        format!(
+            "aws rolesanywhere put-attribute-mapping --region {} --profile-id {} --certificate-field <field> --mapping-rules specifier='*'",
+            profile.arn.region(),
+            id(profile.arn.as_str())
+        ),
+    )
+}
+
+fn is_mapped(tag: &str, mappings: &[AttributeMapping]) -> bool {
+    let Some((field, attribute)) = tag.split_once('/') else { return false };
+    let fits = |specifier: &String| {
+        specifier == "*"
+            || specifier == attribute
+            || specifier.strip_suffix('*').is_some_and(|start| attribute.starts_with(start))
+    };
+    mappings.iter().any(|mapping| mapping.certificate_field == field && mapping.specifiers.iter().any(fits))
+}

@@ -1,0 +1,87 @@
+//! The profile: whether it is there, enabled, lists the role, and takes the session's name. No I/O.
+
+use rolesanywhere::{Profile, ProfileArn};
+
+use super::anchor::id;
+use super::asking::Asked;
+use super::looking::Looked;
+use super::verdict::Verdict;
+use crate::role::Role;
+
+/// Whether the profile lets the role be asked for.
+pub(super) fn lists(arn: &ProfileArn, looked: &Looked<Profile>, role: &Role, asked: &Asked) -> Verdict {
+    let profile = match looked {
+        Looked::Seen(profile) => profile,
+        Looked::NotThere => return Verdict::broken(format!("there is no {arn}"), find(arn)),
+        Looked::Unread(why) => {
+            return inferred("CreateSession went through it: it is enabled and lists the role", why, asked);
+        }
+    };
+    if !profile.enabled {
+        return Verdict::broken(format!("the profile {:?} is disabled", profile.name), enable(arn));
+    }
+    if !profile.lists(&role.role_arn) {
+        let listed =
+            if profile.role_arns.is_empty() { "no role".to_owned() } else { profile.role_arns.join(", ") };
+        return Verdict::broken(
+            format!("the profile {:?} lists {listed}, and not {}", profile.name, role.role_arn),
+            list(arn, role),
+        );
+    }
+    Verdict::ok(format!("the profile {:?} is enabled and lists the role", profile.name))
+}
+
+/// Whether the profile takes the name that is sent.
+pub(super) fn session_name(
+    arn: &ProfileArn,
+    looked: &Looked<Profile>,
+    role: &Role,
+    asked: &Asked,
+) -> Verdict {
+    if role.role_session_name.is_none() {
+        return Verdict::ok("none is sent, so sessions are named by their serial numbers");
+    }
+    match looked {
+        Looked::Seen(profile) if profile.accept_role_session_name => Verdict::ok("the profile accepts names"),
+        Looked::Seen(profile) => {
+            Verdict::broken(format!("the profile {:?} accepts no session name", profile.name), accept(arn))
+        }
+        Looked::NotThere => Verdict::not_checked("there is no such profile"),
+        Looked::Unread(why) => inferred("CreateSession took the name", why, asked),
+    }
+}
+
+fn inferred(what: &str, why: &str, asked: &Asked) -> Verdict {
+    match asked {
+        Asked::Issued(_) => Verdict::ok(what),
+        _ => Verdict::not_checked(why),
+    }
+}
+
+/// How the right profile is found.
+pub(super) fn find(arn: &ProfileArn) -> String {
+    format!(
+        "compare with aws rolesanywhere list-profiles --region {}, and write its ARN to profile_arn of the role or default_profile_arn of the config",
+        arn.region()
+    )
+}
+
+/// The command that switches the profile on.
+pub(super) fn enable(arn: &ProfileArn) -> String {
+    format!("aws rolesanywhere enable-profile --region {} --profile-id {}", arn.region(), id(arn.as_str()))
+}
+
+/// The command that lets the profile list the role.
+pub(super) fn list(arn: &ProfileArn, role: &Role) -> String {
+    format!("{} --role-arns <all it lists now> {}", update(arn), role.role_arn)
+}
+
+/// The command that lets the profile accept names.
+pub(super) fn accept(arn: &ProfileArn) -> String {
+    format!("{} --accept-role-session-name, or write the role without role_session_name", update(arn))
+}
+
+/// The command that changes the profile; the change follows.
+pub(super) fn update(arn: &ProfileArn) -> String {
+    format!("aws rolesanywhere update-profile --region {} --profile-id {}", arn.region(), id(arn.as_str()))
+}

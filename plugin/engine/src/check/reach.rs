@@ -1,0 +1,70 @@
+//! The endpoint and the clock, from one unsigned request. No I/O.
+
+use rolesanywhere::{ProbeError, Reached, TransportErrorKind};
+
+use super::verdict::Verdict;
+
+/// A clock that is off by less, in seconds, is not worth a word.
+const WORTH_A_WORD: u64 = 60;
+/// AWS documents no bound; 30 minutes were seen refused, and five minutes is the rule of its signatures elsewhere.
+const REFUSED: u64 = 300;
+const PROXY_WANTS_PASSWORD: u16 = 407;
+
+pub(super) fn endpoint(probed: &Result<Reached, ProbeError>) -> Verdict {
+    let reached = match probed {
+        Ok(reached) => reached,
+        Err(error @ ProbeError::Endpoint(_)) => {
+            return Verdict::broken(error, "correct region and endpoint of the role's ARNs and the config");
+        }
+        Err(error @ ProbeError::Unreached { cause, .. }) => {
+            return Verdict::broken(error, unreached(cause.kind));
+        }
+    };
+    let Reached { endpoint, status, took, .. } = reached;
+    if *status == PROXY_WANTS_PASSWORD {
+        return Verdict::broken(
+            format!("a proxy before {endpoint} wants a password (407)"),
+            "give it in proxy_url of the config",
+        );
+    }
+    if !reached.from_aws {
+        return Verdict::warning(
+            format!("{endpoint} answers {status} without a request id, which AWS's answers have"),
+            "look for a proxy or another service there: endpoint and proxy_url of the config",
+        );
+    }
+    Verdict::ok(format!("{endpoint} answers within {} ms", took.as_millis().max(1)))
+}
+
+fn unreached(kind: TransportErrorKind) -> &'static str {
+    match kind {
+        TransportErrorKind::Untrusted => {
+            "give the certificate of the CA that stands in between as endpoint_ca_pem of the config"
+        }
+        TransportErrorKind::Network => {
+            "let Vault's nodes reach it over HTTPS, by a proxy (proxy_url of the config) or an interface endpoint of a VPC (endpoint)"
+        }
+        TransportErrorKind::TooLarge => "look what answers there: endpoint and proxy_url of the config",
+    }
+}
+
+pub(super) fn clock(probed: &Result<Reached, ProbeError>) -> Verdict {
+    let Ok(reached) = probed else { return Verdict::not_checked("the endpoint was not reached") };
+    let Some(skew) = reached.clock_skew else {
+        return Verdict::not_checked("the answer had no Date");
+    };
+    let seconds = skew.whole_seconds();
+    let side = if seconds > 0 { "ahead of" } else { "behind" };
+    let off = seconds.unsigned_abs();
+    let seen = format!("this host's clock is {off} s {side} AWS's");
+    match off {
+        ..=WORTH_A_WORD => Verdict::ok(format!("within {WORTH_A_WORD} s of AWS's")),
+        ..=REFUSED => {
+            Verdict::warning(seen, "set the clock of Vault's node, as with chrony or systemd-timesyncd")
+        }
+        _ => Verdict::broken(
+            format!("{seen}; AWS refuses signatures of minutes ago with \"Invalid signature\""),
+            "set the clock of Vault's node, as with chrony or systemd-timesyncd",
+        ),
+    }
+}

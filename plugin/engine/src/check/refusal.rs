@@ -1,0 +1,178 @@
+//! Which link AWS's words are about. No I/O.
+//!
+//! AWS answers nearly every mistake with `AccessDeniedException`; its text tells them apart, and where one text has several causes,
+//! what else was seen does.
+
+use rolesanywhere::Error;
+
+use super::Subject;
+use super::anchor;
+use super::link::Link;
+use super::verdict::Verdict;
+use super::{outcome, policy, profile};
+use crate::role::Anchorage;
+
+/// What else is known where AWS refused.
+pub(super) struct At<'a> {
+    pub(super) subject: Subject<'a>,
+    pub(super) anchorage: &'a Anchorage,
+    /// The anchor's name in `trust-anchors`, where the engine keeps its bundle.
+    pub(super) managed: Option<&'a str>,
+    pub(super) clock_is_off: bool,
+    /// It was looked at, and holds the CA or one above it.
+    pub(super) anchor_is_right: bool,
+}
+
+/// The link to blame, and what is to be said of it.
+pub(super) fn blame(error: &Error, at: &At<'_>) -> (Link, Verdict) {
+    match error {
+        Error::Refused { message, explanation, .. } => refused(message, *explanation, at),
+        Error::Throttled { .. } => (
+            Link::CreateSession,
+            Verdict::broken(
+                error,
+                format!(
+                    "lower rate_limit of {}config, or have AWS raise the quota of CreateSession",
+                    at.subject.mount_point
+                ),
+            ),
+        ),
+        Error::Unavailable { .. } => (
+            Link::Endpoint,
+            Verdict::broken(
+                error,
+                "wait, where AWS's own status page tells of an outage; else look at what stands between Vault and the endpoint",
+            ),
+        ),
+        Error::BadAnswer { .. } => (
+            Link::Endpoint,
+            Verdict::broken(
+                error,
+                "look what answers there: endpoint and proxy_url of the config, or a proxy in between",
+            ),
+        ),
+        Error::Local(_) => {
+            (Link::Place, Verdict::broken(error, "correct the ARNs of the role or the config"))
+        }
+    }
+}
+
+/// A text of AWS: what it contains, and who answers for it.
+struct Row {
+    text: &'static str,
+    judge: fn(&At<'_>) -> (Link, Option<String>),
+}
+
+/// More specific texts come first.
+const TABLE: &[Row] = &[
+    Row { text: "Untrusted certificate. Insufficient certificate", judge: |_| (Link::Certificate, None) },
+    Row { text: "Untrusted signing certificate", judge: untrusted },
+    Row {
+        text: "Certificate revoked",
+        judge: |at| {
+            (
+                Link::Ca,
+                Some(format!(
+                    "a revocation list that was imported for the anchor names the CA, whose certificates are otherwise used once: look at aws rolesanywhere list-crls --region {}",
+                    at.anchorage.trust_anchor.region()
+                )),
+            )
+        },
+    },
+    Row {
+        text: "Invalid signature",
+        judge: |_| {
+            (Link::Endpoint, Some("let the proxy pass requests unchanged, and give in endpoint of the config the name by which AWS knows it; the clock is in time".to_owned()))
+        },
+    },
+    Row {
+        text: "Not authorized to set roleSessionName",
+        judge: |at| (Link::SessionName, Some(profile::accept(&at.anchorage.profile))),
+    },
+    Row {
+        text: "Trust Anchor wasn't found",
+        judge: |at| (Link::TrustAnchor, Some(at.anchor().name_another())),
+    },
+    Row { text: "rust anchor is disabled", judge: |at| (Link::TrustAnchor, Some(at.anchor().enable())) },
+    Row {
+        text: "Invalid or empty profile",
+        judge: |at| {
+            (
+                Link::Profile,
+                Some(format!(
+                    "where it is disabled: {}; else {}",
+                    profile::enable(&at.anchorage.profile),
+                    profile::find(&at.anchorage.profile)
+                )),
+            )
+        },
+    },
+    Row {
+        text: "Role isn't one of those listed in the Profile",
+        judge: |at| (Link::Profile, Some(profile::list(&at.anchorage.profile, at.subject.role))),
+    },
+    Row {
+        text: "exceeds the MaxSessionDuration",
+        judge: |at| (Link::Duration, Some(outcome::over(at.subject, None, 3600))),
+    },
+    Row { text: "failed to be mapped into session tags", judge: |_| (Link::SessionTags, None) },
+    Row {
+        text: "packed size",
+        judge: |_| {
+            (Link::SessionTags, Some("shorten the profile's session policy or the certificate's subject, or map fewer attributes in the profile".to_owned()))
+        },
+    },
+    Row {
+        text: "Unable to assume role",
+        judge: |at| {
+            (
+                Link::TrustPolicy,
+                Some(policy::mend(&at.subject.role.role_arn, at.subject.name, at.subject.mount_point)),
+            )
+        },
+    },
+    Row { text: "at 'durationSeconds'", judge: |_| (Link::Duration, None) },
+    Row { text: "at 'roleSessionName'", judge: |_| (Link::SessionName, None) },
+    Row {
+        text: "Arn' failed to satisfy constraint",
+        judge: |_| (Link::Place, Some("correct the ARNs of the role or the config".to_owned())),
+    },
+];
+
+/// What a clock that is off makes AWS say: of a signature, or of a certificate that is over or has not begun for it.
+const OF_THE_CLOCK: [&str; 3] =
+    ["Invalid signature", "Insufficient certificate", "Untrusted signing certificate"];
+
+fn refused(message: &str, explanation: Option<&'static str>, at: &At<'_>) -> (Link, Verdict) {
+    if at.clock_is_off && OF_THE_CLOCK.iter().any(|text| message.contains(text)) {
+        return (Link::Clock, Verdict::broken(quoted(message), "set the clock of Vault's node"));
+    }
+    let (link, cure) = match TABLE.iter().find(|row| message.contains(row.text)) {
+        Some(row) => (row.judge)(at),
+        None => (Link::CreateSession, None),
+    };
+    let cure = cure
+        .or_else(|| explanation.map(str::to_owned))
+        .unwrap_or_else(|| "ask AWS, with the request id".to_owned());
+    (link, Verdict::broken(quoted(message), cure))
+}
+
+fn quoted(message: &str) -> String {
+    format!("AWS says {message:?}")
+}
+
+/// The anchor does not hold the CA, or it does and the path between is not what AWS takes.
+fn untrusted(at: &At<'_>) -> (Link, Option<String>) {
+    let fill = at.anchor().fill();
+    if !at.anchor_is_right {
+        return (Link::TrustAnchor, Some(fill));
+    }
+    let why = "a CA between anchor and leaf may have ended, or allow no CA or no such name below it";
+    (Link::Chain, Some(format!("{fill}, so that none is needed in between; {why}")))
+}
+
+impl At<'_> {
+    fn anchor(&self) -> anchor::At<'_> {
+        anchor::At { subject: self.subject, arn: &self.anchorage.trust_anchor, managed: self.managed }
+    }
+}
