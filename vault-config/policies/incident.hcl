@@ -8,6 +8,11 @@ path "iamra/roles/+/revoke-sessions" {
   capabilities = ["update"]
 }
 
+# Puts an issuer whose key may be in other hands out of use, here and at AWS, and ends all sessions.
+path "iamra/issuer/+/compromised" {
+  capabilities = ["update"]
+}
+
 path "iamra/roles" {
   capabilities = ["list"]
 }

@@ -41,7 +41,7 @@ path "iamra/issuers" {
 }
 
 # Renames, disables and deletes issuers. A deleted one takes its key along, for good.
-path "iamra/issuer/*" {
+path "iamra/issuer/+" {
   capabilities = ["read", "update", "patch", "delete"]
 }
 

@@ -17,9 +17,9 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
 use crate::{
     issuers, path_ca, path_check, path_clusters, path_config, path_config_issuers, path_container,
-    path_creds, path_intermediate, path_issuers, path_issuers_import, path_metrics, path_preview,
-    path_revoke, path_revoke_sessions, path_roles, path_root, path_rotation, path_trust_anchor_sync,
-    path_trust_anchors,
+    path_creds, path_intermediate, path_issuer_compromised, path_issuers, path_issuers_import, path_metrics,
+    path_preview, path_revoke, path_revoke_sessions, path_roles, path_root, path_rotation,
+    path_trust_anchor_sync, path_trust_anchors,
 };
 
 /// One mount of the engine.
@@ -67,6 +67,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             path_issuers_import::route(),
             path_issuers::list_route(),
             path_issuers::route(),
+            path_issuer_compromised::route(),
             path_config_issuers::route(),
             path_rotation::route(),
             path_ca::pem_route(),

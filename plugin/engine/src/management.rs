@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the engine a session for `duty` at the anchor called `name`.
 ///
-/// During a rotation the anchor may hold the former issuer alone, or the next one: whichever it takes will do.
+/// During a rotation the anchor may hold the former issuer alone, or the next one: whichever of those that sign it takes will do.
 ///
 /// # Errors
 /// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise.
@@ -38,7 +38,8 @@ pub(crate) async fn session(
     let role = anchor.role(duty).ok_or_else(|| no_role(name, duty, mount_point))?;
     let snapshot = engine.snapshot().await?;
     let first = snapshot.issuers.require(DEFAULT_ISSUER, mount_point)?;
-    let others = snapshot.issuers.all.iter().filter(|issuer| issuer.record.id != first.record.id);
+    let signing = snapshot.issuers.bundle(clock::now()).into_iter();
+    let others = signing.filter(|issuer| issuer.record.id != first.record.id);
     let mut refusal = None;
     for issuer in std::iter::once(first).chain(others) {
         match ask(&snapshot, issuer, anchor, role, duty).await {

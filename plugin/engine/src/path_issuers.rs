@@ -161,6 +161,13 @@ async fn changed(
             record.state = IssuerState::Disabled;
         }
         Some(false) if record.state == IssuerState::Disabled => {
+            if let Some(known) = engine.store.compromise(&record.id).await? {
+                return Err(Fault::operator(format!(
+                    "disabled: the issuer {:?} is compromised since {}; it stays disabled, delete it and make another one",
+                    record.label(),
+                    known.since()
+                )));
+            }
             issuers.check_room(clock::now(), mount_point)?;
             record.state = IssuerState::Enabled;
         }

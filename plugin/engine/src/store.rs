@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use vault_backend::{Fault, Storage};
 
 use crate::clusters::Cluster;
+use crate::compromise::Compromise;
 use crate::config::Config;
 use crate::managed_anchor::ManagedAnchor;
 use crate::records::Records;
@@ -29,6 +30,7 @@ pub(crate) const ISSUER_PREFIX: &str = "issuer/";
 pub(crate) const ROLE_PREFIX: &str = "role/";
 pub(crate) const CLUSTER_PREFIX: &str = "cluster/";
 const ANCHOR_CERTIFICATES_PREFIX: &str = "trust-anchor-certificates/";
+const COMPROMISE_PREFIX: &str = "compromise/";
 const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
 /// Seal-wrapped: private keys of issuers and of pending signing requests.
 pub(crate) const KEY_PREFIX: &str = "key/";
@@ -217,6 +219,14 @@ impl Store {
     ) -> Result<(), Fault> {
         let key = format!("{ANCHOR_CERTIFICATES_PREFIX}{name}");
         Ok(self.storage.put_json(&key, &AnchorCertificates { sha256: sums }).await?)
+    }
+
+    pub(crate) async fn compromise(&self, issuer_id: &str) -> Result<Option<Compromise>, Fault> {
+        self.storage.get_json(&format!("{COMPROMISE_PREFIX}{issuer_id}")).await
+    }
+
+    pub(crate) async fn put_compromise(&self, issuer_id: &str, known: &Compromise) -> Result<(), Fault> {
+        Ok(self.storage.put_json(&format!("{COMPROMISE_PREFIX}{issuer_id}"), known).await?)
     }
 
     pub(crate) async fn issuer_ids(&self) -> Result<Vec<String>, Fault> {

@@ -1,0 +1,65 @@
+//! `issuer/:ref/compromised`: everything that is to be done when an issuer's key may be in other hands.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::compromise::{Outcome, Response};
+use crate::path_revoke_sessions::OUT_OF_REACH;
+
+/// Which issuer.
+struct Compromised {
+    reference: String,
+    force: bool,
+}
+
+impl Ask for Compromised {
+    const FIELDS: &'static [Field] = &[
+        Field::string("ref", "id or name of the issuer"),
+        Field::bool(
+            "force",
+            "switch although some trust anchor could not be brought to hold the next issuer",
+        )
+        .default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { reference: values.text("ref")?, force: values.bool("force")?.unwrap_or(false) })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("issuer/{ref}/compromised")
+        .synopsis("Put an issuer whose key may be in other hands out of use, everywhere.")
+        .description(
+            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. Another enabled issuer must be there before: make one first.\n\n`report` has a line for each step: done, by hand (with what to do) or failed. `state` is `complete` when nothing failed. The same call again does what is left, and does not end sessions again.",
+        )
+        .update(respond)
+}
+
+async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Result<Answer, Fault> {
+    engine.active_only()?;
+    let snapshot = engine.snapshot().await?;
+    let found = snapshot.issuers.find(&ask.reference);
+    let found = found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {:?}", ask.reference)))?;
+    let id = found.record.id.clone();
+    let response = Response { engine: &engine, request: &request, id: &id, force: ask.force };
+    let report = engine.until_closed(Box::pin(response.run())).await?;
+    let state = if report.iter().any(|line| line.outcome.is_failed()) {
+        "incomplete"
+    } else if report.iter().any(|line| matches!(line.outcome, Outcome::ByHand(_))) {
+        "complete, but for what is to be done by hand"
+    } else {
+        "complete"
+    };
+    let lines: Vec<String> =
+        report.iter().map(|line| format!("{}: {}", line.step, line.outcome.told())).collect();
+    let shown = Map::from_iter([
+        ("issuer_id".to_owned(), json!(id)),
+        ("state".to_owned(), json!(state)),
+        ("report".to_owned(), json!(lines)),
+    ]);
+    Ok(Answer::data(shown).warn(OUT_OF_REACH))
+}
