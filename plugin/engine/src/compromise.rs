@@ -119,15 +119,14 @@ impl Response<'_> {
         let anchors = self.engine.store.managed_anchors().await?;
         let mut lines = Vec::new();
         for (name, anchor) in &anchors {
-            let outcome = match anchor.role(Duty::TrustAnchor) {
-                None => by_hand(anchor, mount_point),
-                Some(_) => {
-                    let at = Named { name, anchor, mount_point };
-                    match Box::pin(anchors::sync(self.engine, at, false)).await {
-                        Ok(_) => Outcome::Done("in step".to_owned()),
-                        Err(fault) => Outcome::Failed(fault.to_string()),
-                    }
+            let outcome = if anchor.role(Duty::TrustAnchor).is_some() {
+                let at = Named { name, anchor, mount_point };
+                match Box::pin(anchors::sync(self.engine, at, false)).await {
+                    Ok(_) => Outcome::Done("in step".to_owned()),
+                    Err(fault) => Outcome::Failed(fault.to_string()),
                 }
+            } else {
+                by_hand(anchor, mount_point)
             };
             lines.push(line(format!("{step}: trust-anchors/{name}"), outcome));
         }
