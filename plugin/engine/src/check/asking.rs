@@ -1,5 +1,6 @@
 //! CreateSession as `creds` makes it: a fresh leaf, in turn with all others, and nothing kept of it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rolesanywhere::Error;
@@ -33,6 +34,9 @@ pub(super) enum Asked {
     Not(String),
 }
 
+/// Keeps two checks apart.
+static CHECKS: AtomicU64 = AtomicU64::new(0);
+
 type Answer = Outcome<Arc<Issued>, Fault>;
 
 /// Asks once more than AWS was asked before: what it refused a moment ago may have been mended since.
@@ -47,7 +51,7 @@ pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<
         leaf: plan.order.leaf.clone(),
     };
     // no role's name has a slash, so that neither sessions nor refusals of the role meet those of a check
-    let apart = format!("{}/{}", subject.name, request.id);
+    let apart = format!("{}/{}", subject.name, CHECKS.fetch_add(1, Ordering::Relaxed));
     let key = SessionKey::new(KeyParts { role: apart.clone(), ..parts.clone() });
     let recipe = Arc::new(Recipe {
         snapshot: Arc::clone(snapshot),

@@ -1,6 +1,6 @@
 //! The links that need nothing but the mount: CA, chain, certificate, account and region. No I/O.
 
-use ca::{Issuer, LEAF_RULES, LeafProfile};
+use ca::{Issuer, LEAF_RULES, LeafProfile, Warning};
 use time::OffsetDateTime;
 use vault_backend::Fault;
 
@@ -32,7 +32,7 @@ pub(super) fn authority<'a>(
         format!("write another issuer to issuer_ref of {}roles/{}", subject.mount_point, subject.name)
     };
     report.note(Link::Ca, ca(found, now, cure));
-    report.note(Link::Chain, chain(&found.issuer));
+    report.note(Link::Chain, chain(&found.issuer, now));
     Some(found)
 }
 
@@ -54,7 +54,13 @@ fn ca(found: &Loaded, now: OffsetDateTime, cure: String) -> Verdict {
     Verdict::ok(format!("{label:?} ({}) until {until}", issuer.subject_text()))
 }
 
-fn chain(issuer: &Issuer) -> Verdict {
+fn chain(issuer: &Issuer, now: OffsetDateTime) -> Verdict {
+    if issuer.warnings(now).contains(&Warning::NameConstraints) {
+        return Verdict::warning(
+            Warning::NameConstraints,
+            "take a CA without them, or keep to the names they permit",
+        );
+    }
     if issuer.is_self_signed() {
         return Verdict::ok("the CA is a root, nothing stands between it and the leaf");
     }

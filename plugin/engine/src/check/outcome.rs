@@ -68,7 +68,10 @@ pub(super) fn duration(
             });
             return Verdict::warning(
                 format!("about {given} s where {wanted} s were asked for{why}"),
-                format!("raise the profile's durationSeconds, or: {}", patch(subject, given)),
+                format!(
+                    "raise the profile's durationSeconds, or: {}",
+                    patch(subject, profile.map_or(given, i64::from))
+                ),
             );
         }
         return Verdict::ok(format!("{wanted} s as asked for"));

@@ -60,7 +60,7 @@ pub(super) fn find(role: &RoleArn) -> String {
 /// How a policy is mended that lets this certificate out, for a reason AWS does not tell.
 pub(super) fn mend(role: &RoleArn, name: &str, mount_point: &str) -> String {
     format!(
-        "compare its conditions (aws iam get-role --role-name {}) with what it is shown: vault read {mount_point}preview/{name}; it must allow rolesanywhere.amazonaws.com sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity",
+        "change its trust policy: compare its conditions (aws iam get-role --role-name {}) with what it is shown: vault read {mount_point}preview/{name}; it must allow rolesanywhere.amazonaws.com sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity",
         role.name()
     )
 }

@@ -167,8 +167,13 @@ fn untrusted(at: &At<'_>) -> (Link, Option<String>) {
     if !at.anchor_is_right {
         return (Link::TrustAnchor, Some(fill));
     }
-    let why = "a CA between anchor and leaf may have ended, or allow no CA or no such name below it";
-    (Link::Chain, Some(format!("{fill}, so that none is needed in between; {why}")))
+    let why = "a CA between anchor and leaf has ended, or has constraints that the certificate's names break";
+    (
+        Link::Chain,
+        Some(format!(
+            "{why}: take another CA, or keep to the names it permits; where the anchor holds a CA above: {fill}"
+        )),
+    )
 }
 
 impl At<'_> {
