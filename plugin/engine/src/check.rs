@@ -182,15 +182,12 @@ fn judge(report: &mut Report, evidence: &Evidence<'_>) {
             anchor_is_right: seen.anchor.seen().is_some() && !report.is_broken(Link::TrustAnchor),
         };
         let (link, verdict) = refusal::blame(error, &place);
-        let said = match link {
-            Link::CreateSession => verdict,
-            _ => {
-                if !report.is_broken(link) {
-                    report.note(link, verdict);
-                }
-                Verdict::broken(error, format!("that of {}", link.key()))
-            }
-        };
-        report.replace(Link::CreateSession, said);
+        if link == Link::CreateSession {
+            return report.replace(Link::CreateSession, verdict);
+        }
+        if !report.is_broken(link) {
+            report.note(link, verdict);
+        }
+        report.replace(Link::CreateSession, Verdict::broken(error, format!("that of {}", link.key())));
     }
 }

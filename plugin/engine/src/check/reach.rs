@@ -57,14 +57,13 @@ pub(super) fn clock(probed: &Result<Reached, ProbeError>) -> Verdict {
     let side = if seconds > 0 { "ahead of" } else { "behind" };
     let off = seconds.unsigned_abs();
     let seen = format!("this host's clock is {off} s {side} AWS's");
-    match off {
-        ..=WORTH_A_WORD => Verdict::ok(format!("within {WORTH_A_WORD} s of AWS's")),
-        ..=REFUSED => {
-            Verdict::warning(seen, "set the clock of Vault's node, as with chrony or systemd-timesyncd")
-        }
-        _ => Verdict::broken(
-            format!("{seen}; AWS refuses signatures of minutes ago with \"Invalid signature\""),
-            "set the clock of Vault's node, as with chrony or systemd-timesyncd",
-        ),
+    let cure = "set the clock of Vault's node, as with chrony or systemd-timesyncd";
+    if off <= WORTH_A_WORD {
+        Verdict::ok(format!("within {WORTH_A_WORD} s of AWS's"))
+    } else if off <= REFUSED {
+        Verdict::warning(seen, cure)
+    } else {
+        let seen = format!("{seen}; AWS refuses signatures of minutes ago with \"Invalid signature\"");
+        Verdict::broken(seen, cure)
     }
 }
