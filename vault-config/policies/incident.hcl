@@ -13,6 +13,11 @@ path "iamra/issuer/+/compromised" {
   capabilities = ["update"]
 }
 
+# Whether sessions of a role are made and denied.
+path "iamra/check/*" {
+  capabilities = ["read", "update"]
+}
+
 path "iamra/roles" {
   capabilities = ["list"]
 }

@@ -31,6 +31,12 @@ path "iamra/preview/*" {
   capabilities = ["read"]
 }
 
+# Why a read is refused; `update` asks in the place of any caller, by entity_id. Gives no credentials. Applications have no such path:
+# each check costs calls of the account's quota, and it tells what a trust policy leaves open. Theirs is preview/.
+path "iamra/check/*" {
+  capabilities = ["read", "update"]
+}
+
 # Numbers only. For Prometheus, metrics.hcl has nothing else.
 path "iamra/metrics" {
   capabilities = ["read"]

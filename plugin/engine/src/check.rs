@@ -188,6 +188,7 @@ fn judge(report: &mut Report, evidence: &Evidence<'_>) {
         if !report.is_broken(link) {
             report.note(link, verdict);
         }
-        report.replace(Link::CreateSession, Verdict::broken(error, format!("that of {}", link.key())));
+        let said = Verdict::broken(refusal::short(error), format!("that of {}", link.key()));
+        report.replace(Link::CreateSession, said);
     }
 }

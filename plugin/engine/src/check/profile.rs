@@ -21,12 +21,11 @@ pub(super) fn lists(arn: &ProfileArn, looked: &Looked<Profile>, role: &Role, ask
         return Verdict::broken(format!("the profile {:?} is disabled", profile.name), enable(arn));
     }
     if !profile.lists(&role.role_arn) {
-        let listed =
-            if profile.role_arns.is_empty() { "no role".to_owned() } else { profile.role_arns.join(", ") };
-        return Verdict::broken(
-            format!("the profile {:?} lists {listed}, and not {}", profile.name, role.role_arn),
-            list(arn, role),
-        );
+        let listed = match profile.role_arns.join(", ") {
+            none if none.is_empty() => "no role".to_owned(),
+            some => format!("{some}, and not {}", role.role_arn),
+        };
+        return Verdict::broken(format!("the profile {:?} lists {listed}", profile.name), list(arn, role));
     }
     Verdict::ok(format!("the profile {:?} is enabled and lists the role", profile.name))
 }

@@ -57,6 +57,17 @@ pub(super) fn blame(error: &Error, at: &At<'_>) -> (Link, Verdict) {
     }
 }
 
+/// AWS's answer without our words for it, which stand at the link that is blamed.
+pub(super) fn short(error: &Error) -> String {
+    match error {
+        Error::Refused { kind, status, message, request_id, .. } => {
+            let id = request_id.as_ref().map_or_else(String::new, |id| format!(" (request id {id})"));
+            format!("AWS refused with {status} {kind}: {message}{id}")
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// A text of AWS: what it contains, and who answers for it.
 struct Row {
     text: &'static str,

@@ -64,7 +64,7 @@ impl Report {
             "not checked"
         };
         format!(
-            "{worst}: {} ok, {} warnings, {} broken, {} not checked",
+            "{worst}: {} ok, {} with a warning, {} broken, {} not checked",
             count(State::Ok),
             count(State::Warning),
             count(State::Broken),
