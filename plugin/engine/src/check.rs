@@ -44,6 +44,8 @@ pub(crate) use report::Report;
 
 /// For one call of AWS with its retries.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Why AWS was not asked.
+const UNREACHED: &str = "the endpoint was not reached";
 /// Why nothing is said of a link.
 const BEFORE: &str = "a link before it is broken";
 
@@ -79,13 +81,13 @@ pub(crate) async fn run(engine: &Arc<Engine>, request: &Request, name: &str) -> 
         Some(ref plan) if reach(&snapshot, &anchorage, &mut report).await => {
             asking::ask(engine, request, Wanted { snapshot: &snapshot, subject, plan }).await
         }
-        Some(_) => Asked::Not("the endpoint was not reached".to_owned()),
+        Some(_) => Asked::Not(UNREACHED),
         None => {
             reach(&snapshot, &anchorage, &mut report).await;
-            Asked::Not(BEFORE.to_owned())
+            Asked::Not(BEFORE)
         }
     };
-    let seen = looking::look(engine, subject, &anchorage).await;
+    let seen = looking::look(engine, subject, &anchorage, &asked).await;
     let identity = who(&snapshot, &anchorage, &asked).await;
     judge(&mut report, &Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen });
     report.note(Link::Identity, outcome::identity(identity.as_ref()));

@@ -77,12 +77,14 @@ async fn the_table_of_the_command_line_reads_in_order() {
     assert!(table.contains("summary"), "{table}");
 }
 
+type Write = (&'static str, fn(&Stage) -> Value);
+
 /// One thing that goes wrong, and the link at which the table says so.
 struct Case {
     what: &'static str,
     at_aws: fn(&mut Value),
     /// A path of the mount and what is written there.
-    in_vault: Option<(&'static str, fn(&Stage) -> Value)>,
+    in_vault: Option<Write>,
     knobs: fn() -> Value,
     link: &'static str,
 }
@@ -181,12 +183,6 @@ const CASES: &[Case] = &[
         ..NOTHING
     },
     Case {
-        what: "AWS throttles.",
-        knobs: || json!({ "throttle_next": 40 }),
-        link: "12_create_session",
-        ..NOTHING
-    },
-    Case {
         what: "A policy denies the role's sessions everything.",
         at_aws: |state| {
             state["roles"][0]["policies"] = json!({ "locked": { "Version": "2012-10-17", "Statement": [
@@ -206,6 +202,13 @@ const CASES: &[Case] = &[
         what: "The session would be longer than the IAM role allows.",
         at_aws: |state| state["roles"][0]["max_session_duration"] = json!(1800),
         link: "14_duration",
+        ..NOTHING
+    },
+    // last: the engine makes no call for seconds after it
+    Case {
+        what: "AWS throttles.",
+        knobs: || json!({ "throttle_next": 40 }),
+        link: "12_create_session",
         ..NOTHING
     },
 ];

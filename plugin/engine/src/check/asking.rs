@@ -31,7 +31,7 @@ pub(super) enum Asked {
     /// The engine itself did not come so far.
     Failed(Fault),
     /// Nobody was asked, for this reason.
-    Not(String),
+    Not(&'static str),
 }
 
 /// Keeps two checks apart.

@@ -116,3 +116,44 @@ pub(super) fn stranger(fault: &Fault, subject: Subject<'_>) -> Verdict {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ca::{CaProfile, KeySpec, Subject as Name};
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::store::{IssuerRecord, IssuerState};
+
+    const MADE: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
+
+    fn said(days: i64) -> String {
+        let name = Name { common_name: Some("root".to_owned()), ..Name::default() };
+        let profile = CaProfile { subject: name, key: KeySpec::EcP256, ttl: Duration::from_hours(24 * 90) };
+        let issuer = Issuer::generate_root(&profile, MADE).unwrap();
+        let record = IssuerRecord {
+            id: "1".to_owned(),
+            name: Some("prod-1".to_owned()),
+            key_id: "1".to_owned(),
+            certificate_pem: issuer.certificate_pem(),
+            chain_pem: Vec::new(),
+            state: IssuerState::Enabled,
+        };
+        let found = Loaded { record, issuer };
+        ca(&found, MADE + time::Duration::days(days), "another one".to_owned()).to_string()
+    }
+
+    #[test]
+    fn a_ca_is_ok_until_it_nears_its_end_and_broken_after_it() {
+        assert!(said(1).starts_with("ok: \"prod-1\" (CN=root) until 2026-04-02"), "{}", said(1));
+        assert!(said(80).starts_with("warning: ") && said(80).ends_with("cure: another one"), "{}", said(80));
+        assert!(said(91).starts_with("broken: the issuer \"prod-1\" ended at"), "{}", said(91));
+    }
+
+    #[test]
+    fn a_ca_of_tomorrow_is_the_fault_of_a_clock() {
+        assert!(said(-1).starts_with("broken: ") && said(-1).contains("set the clock"), "{}", said(-1));
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rolesanywhere::{CallError, Caller, Credentials, IamRole, Profile, TrustAnchor};
+use rolesanywhere::{CallError, Caller, Credentials, Error, IamRole, Profile, TrustAnchor};
 use vault_backend::Fault;
 
-use super::{PATIENCE, Subject};
+use super::asking::Asked;
+use super::{PATIENCE, Subject, UNREACHED};
 use crate::Engine;
 use crate::clock;
 use crate::managed_anchor::Duty;
@@ -48,9 +49,18 @@ impl<T> Looked<T> {
 }
 
 /// Reads all three. Without a `check_role_arn` nothing is read, and the reason says what would let it.
-pub(super) async fn look(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: &Anchorage) -> Seen {
+pub(super) async fn look(
+    engine: &Arc<Engine>,
+    subject: Subject<'_>,
+    anchorage: &Anchorage,
+    asked: &Asked,
+) -> Seen {
     let managed = managed(engine, anchorage).await;
-    match caller(engine, subject).await {
+    let caller = match asked {
+        Asked::Not(UNREACHED) => Err(Fault::later(UNREACHED)),
+        _ => caller(engine, subject).await,
+    };
+    match caller {
         Ok(caller) => Seen {
             anchor: Looked::of(caller.get_trust_anchor(&anchorage.trust_anchor).await),
             profile: Looked::of(caller.get_profile(&anchorage.profile).await),
@@ -58,7 +68,7 @@ pub(super) async fn look(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: 
             managed,
         },
         Err(fault) => {
-            let why = fault.to_string();
+            let why = why(&fault, asked);
             Seen {
                 anchor: Looked::Unread(why.clone()),
                 profile: Looked::Unread(why.clone()),
@@ -66,6 +76,23 @@ pub(super) async fn look(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: 
                 managed,
             }
         }
+    }
+}
+
+/// What AWS said twice is told once, where it refused the role's own session.
+fn why(fault: &Fault, asked: &Asked) -> String {
+    let text = fault.to_string();
+    let is_the_same = match asked {
+        Asked::Refused(Error::Refused { message, .. }) => text.contains(message.as_str()),
+        Asked::Refused(error) => {
+            text.contains(&error.to_string()) || matches!(error, Error::Throttled { .. })
+        }
+        _ => false,
+    };
+    if is_the_same {
+        "the engine's own session, by check_role_arn, was refused like the role's".to_owned()
+    } else {
+        text
     }
 }
 
