@@ -13,8 +13,9 @@ use crate::sharing::SessionKey;
 
 /// Living sessions that are remembered, about 1 KB each; beyond so many, those that end first are forgotten.
 const MOST_SESSIONS: usize = 100_000;
-/// Holders of one session that are told apart. With more it is shared whoever is asked about.
-const MOST_HOLDERS: usize = 16;
+/// Holders of one session that are told apart. One with more counts as everybody's: a revocation of any entity then means it too, and has
+/// to be forced.
+const MOST_HOLDERS: usize = 1024;
 
 /// The sessions that were handed out and have not ended.
 pub(crate) struct Ledger {
