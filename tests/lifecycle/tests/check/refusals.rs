@@ -241,6 +241,22 @@ async fn case_23_a_tag_that_aws_leaves_out_and_a_policy_that_needs_it() {
 async fn case_29_arns_of_two_accounts_are_named_before_aws_is_asked() {
     let world = World::by_hand().await;
     let mut config = world.config();
+    config["default_trust_anchor_arn"] = json!(TRUST_ANCHOR_ARN.replace("111122223333", "444455556666"));
+    config["default_profile_arn"] = json!(PROFILE_ARN.replace("111122223333", "444455556666"));
+    world.ok(world.mount.write("config", config).await);
+
+    let answer = check(&world).await;
+
+    assert_eq!(answer["broken"], json!(["04_account_and_region"]), "{answer:?}");
+    let said = text(&answer, "04_account_and_region");
+    assert!(said.contains("444455556666") && said.contains(" — cure: "), "{said}");
+    assert_eq!(world.asked("CreateSession").await, 0);
+}
+
+#[tokio::test]
+async fn a_role_that_the_config_does_not_allow_is_named_before_aws_is_asked() {
+    let world = World::by_hand().await;
+    let mut config = world.config();
     config["allowed_role_arns"] = json!(["arn:aws:iam::111122223333:role/other-*"]);
     world.ok(world.mount.write("config", config).await);
 
