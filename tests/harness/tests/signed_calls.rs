@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use aws_emulator::{Emulator, Options, State};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose};
-use rolesanywhere::{AnchorSource, Caller, Client, Credentials, Secret, Settings, TrustAnchorArn};
-use serde_json::json;
+use rolesanywhere::revocation::{Policy, ROLE_LIMIT};
+use rolesanywhere::trust_policy;
+use rolesanywhere::{AnchorSource, Caller, Client, Credentials, RoleArn, Secret, Settings, TrustAnchorArn};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 const ANCHOR: &str = "aaaaaaaa-0000-4000-8000-000000000001";
@@ -23,14 +25,34 @@ fn authority(name: &str) -> (String, Vec<u8>) {
 }
 
 async fn emulator(ca_pem: &str) -> Emulator {
+    emulator_with(ca_pem, &json!(null)).await
+}
+
+/// With these inline policies of the key that calls; null allows everything.
+async fn emulator_with(ca_pem: &str, policies: &Value) -> Emulator {
     let state: State = serde_json::from_value(json!({
         "trust_anchors": [{ "id": ANCHOR, "name": "vault", "certificates_pem": ca_pem }],
         "profiles": [{ "id": PROFILE, "name": "vault", "role_arns": [ROLE], "duration_seconds": 3600 }],
-        "roles": [],
-        "management_keys": [{ "access_key_id": "AKIAEXAMPLEEXAMPLE01", "secret_access_key": "a/long+secret" }],
+        "roles": [{ "name": "demo", "path": "/team/blue/", "trust_policy": trust_policy() }],
+        "management_keys": [{
+            "access_key_id": "AKIAEXAMPLEEXAMPLE01", "secret_access_key": "a/long+secret", "policies": policies,
+        }],
     }))
     .unwrap();
     Emulator::start(state, Options { tls: true }).await
+}
+
+/// What AWS's manual asks of a role, with a character in it that forms and percent signs treat differently.
+fn trust_policy() -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": { "Service": "rolesanywhere.amazonaws.com" },
+        "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+        "Condition": {
+            "ArnEquals": { "aws:SourceArn": anchor().as_str() },
+            "StringEquals": { "aws:PrincipalTag/x509Subject/CN": "a+b c" },
+        },
+    }] })
 }
 
 fn caller(emulator: &Emulator, secret: &str) -> Caller {
@@ -144,4 +166,91 @@ async fn an_endpoint_whose_certificate_is_not_trusted_is_told_as_that() {
     let err = client.probe(&region, now, Duration::from_secs(5)).await.unwrap_err();
 
     assert!(err.to_string().contains("TLS certificate is not trusted"), "{err}");
+}
+
+fn role() -> RoleArn {
+    ROLE.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_role_with_a_path_is_read_with_its_trust_policy() {
+    let emulator = emulator(&authority("old").0).await;
+
+    let read = caller(&emulator, "a/long+secret").get_role(&role()).await.unwrap();
+
+    assert_eq!((read.arn, read.path.as_str(), read.name.as_str()), (role(), "/team/blue/", "demo"));
+    assert_eq!(serde_json::from_str::<Value>(&read.trust_policy).unwrap(), trust_policy());
+    assert_eq!(trust_policy::lint(&read.trust_policy, &anchor()), []);
+}
+
+#[tokio::test]
+async fn a_policy_that_ends_sessions_is_written_found_read_back_and_deleted() {
+    let emulator = emulator(&authority("old").0).await;
+    let caller = caller(&emulator, "a/long+secret");
+    let mut policy = Policy::default();
+    policy.deny_issued_before(now());
+    policy.deny_session("0a+b=c,d.e@f-g_h", now()).unwrap();
+    policy.deny_source_identity("CN=prod.payments.api", now(), now()).unwrap();
+    let name = "iamra-00000000-0000-4000-8000-000000000000";
+
+    assert_eq!(caller.get_role_policy(&role(), name).await, Ok(None));
+    caller.put_role_policy(&role(), name, &policy.to_string()).await.unwrap();
+    let names = caller.list_role_policies(&role()).await.unwrap();
+    let read = caller.get_role_policy(&role(), name).await.unwrap().unwrap();
+
+    assert_eq!((names, Policy::parse(&read)), (vec![name.to_owned()], Ok(policy)));
+    assert_eq!(caller.delete_role_policy(&role(), name).await, Ok(true));
+    assert_eq!(caller.delete_role_policy(&role(), name).await, Ok(false));
+}
+
+#[tokio::test]
+async fn iam_counts_a_document_as_we_do() {
+    let emulator = emulator(&authority("old").0).await;
+    let caller = caller(&emulator, "a/long+secret");
+    let mut policy = Policy::default();
+    let mut fitting = Policy::default();
+    for number in 0.. {
+        policy.deny_session(&format!("{number:032x}"), now()).unwrap();
+        if !policy.would_fit(0) {
+            break;
+        }
+        fitting = policy.clone();
+    }
+
+    caller.put_role_policy(&role(), "p", &fitting.to_string()).await.unwrap();
+    let err = caller.put_role_policy(&role(), "p", &policy.to_string()).await.unwrap_err();
+
+    assert!(fitting.size() <= ROLE_LIMIT && policy.size() > ROLE_LIMIT);
+    assert!(err.is_limit_exceeded(), "{err}");
+}
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_named_by_iam_and_by_roles_anywhere() {
+    let read_only = json!({ "p": { "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "iam:Get*", "Resource": "*" },
+    ] } });
+    let emulator = emulator_with(&authority("old").0, &read_only).await;
+    let caller = caller(&emulator, "a/long+secret");
+
+    let of_iam = caller.put_role_policy(&role(), "p", "{}").await.unwrap_err();
+    let of_anchor = caller.get_trust_anchor(&anchor()).await.unwrap_err();
+
+    assert_eq!(of_iam.denied.unwrap().action, "iam:PutRolePolicy");
+    assert_eq!(of_anchor.denied.unwrap().action, "rolesanywhere:GetTrustAnchor");
+    assert!(caller.get_role(&role()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_role_that_does_not_exist_is_not_taken_for_one_without_the_policy() {
+    let emulator = emulator(&authority("old").0).await;
+    let caller = caller(&emulator, "a/long+secret");
+    let absent: RoleArn = "arn:aws:iam::111122223333:role/absent".parse().unwrap();
+
+    for err in [
+        caller.get_role(&absent).await.unwrap_err(),
+        caller.get_role_policy(&absent, "p").await.unwrap_err(),
+        caller.delete_role_policy(&absent, "p").await.unwrap_err(),
+    ] {
+        assert!(err.is_not_found(), "{err}");
+    }
 }
