@@ -1,5 +1,5 @@
 //! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
-//! write is refused, the scripts of `vault-config/`, the Agents that run its configuration files, clusters for pods to log in
+//! write is refused, the scripts and templates of `vault-config/`, the Agents that run its configuration files, clusters for pods to log in
 //! from, users for whom a name is enough, readers that do not stop, and clients with
 //! patience and several addresses.
 //!
@@ -12,6 +12,7 @@ pub mod load;
 pub mod paper;
 mod refusal;
 mod script;
+pub mod templates;
 pub mod users;
 
 pub use clients::say;

@@ -1,88 +1,57 @@
-//! The stack of AWS resources in `vault-config/aws`: linted, and its very trust policy asked who may come in.
+//! The stack of a service account in `vault-config/aws`: linted, and its very trust policy asked who may come in.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use e2e::script;
+use e2e::templates::{Templates, mappings};
+use harness::{ACCOUNT, PROFILE_ARN, Stage, TRUST_ANCHOR_ARN};
+use serde_json::{Value, json};
 
-use e2e::{config_file, script};
-use harness::{ACCOUNT, MANAGEMENT_PROFILE_ARN, PROFILE_ARN, Stage, TRUST_ANCHOR_ARN, binaries};
-use serde_json::{Map, Value, json};
-
+const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
 const ROLE: &str = "arn:aws:iam::111122223333:role/payments-api";
 
-fn tool(name: &str) -> PathBuf {
-    binaries::workspace().join("tests/tools/cfn-lint").join(name)
+/// The values of the application's stack, and what else its parameters say.
+fn application(more: &[(&str, &str)]) -> Value {
+    let mut values = json!({
+        "Cluster": "prod", "AWS::AccountId": ACCOUNT, "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN,
+        "Role.Arn": ROLE, "Profile.ProfileArn": PROFILE_ARN,
+    });
+    extend(&mut values, more);
+    TEMPLATES.resolve("aws/stack.yaml", &values).unwrap()["resources"].take()
 }
 
-fn environment() -> &'static Path {
-    Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"))
+fn extend(values: &mut Value, more: &[(&str, &str)]) {
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+    values.as_object_mut().unwrap().extend(more);
 }
 
-/// Runs the pinned cfn-lint on the templates; the first run in a test process installs it.
-fn linted() -> &'static Output {
-    static RUN: OnceLock<Output> = OnceLock::new();
-    RUN.get_or_init(|| {
-        let templates = ["aws/stack.yaml", "aws/management.yaml"].map(config_file);
-        Command::new(tool("run")).arg(environment()).args(templates).output().expect("bash runs")
+fn id(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap()
+}
+
+/// A trust anchor of a template in the emulator's shape.
+fn anchor(anchor: &Value) -> Value {
+    json!({
+        "id": id(TRUST_ANCHOR_ARN), "name": anchor["Name"], "enabled": anchor["Enabled"],
+        "certificates_pem": anchor["Source"]["SourceData"]["X509CertificateData"],
     })
 }
 
-/// A template's resources as AWS would create them.
-fn resources(stage: &Stage, template: &str, values: &Value) -> Value {
-    assert!(linted().status.success(), "{}", String::from_utf8_lossy(&linted().stderr));
-    let file = stage.vault.folder().join("stack-values.json");
-    std::fs::write(&file, values.to_string()).unwrap();
-    let resolved = Command::new(environment().join("bin/python"))
-        .arg("-B")
-        .arg(tool("resolve.py"))
-        .args([config_file(template), file])
-        .output()
-        .unwrap();
-    assert!(resolved.status.success(), "{}", String::from_utf8_lossy(&resolved.stderr));
-    serde_json::from_slice(&resolved.stdout).unwrap()
-}
-
-/// The application's stack for the CA of a stage, and what else its parameters say.
-async fn application(stage: &Stage, more: &[(&str, &str)]) -> Value {
-    let mut values = json!({
-        "CaPem": stage.ca_pem("iamra").await,
-        "Cluster": "prod",
-        "AWS::AccountId": ACCOUNT,
-        "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN,
-        "Role.Arn": ROLE,
-    });
-    values
-        .as_object_mut()
-        .unwrap()
-        .extend(more.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
-    resources(stage, "aws/stack.yaml", &values)
-}
-
-/// Profile mappings in the emulator's shape.
-fn mappings(profile: &Value) -> Value {
-    let fields = profile["AttributeMappings"].as_array().unwrap().iter().map(|mapping| {
-        let rules = mapping["MappingRules"].as_array().unwrap().iter().map(|rule| rule["Specifier"].clone());
-        (mapping["CertificateField"].as_str().unwrap().to_owned(), rules.collect())
-    });
-    Value::Object(fields.collect::<Map<String, Value>>())
+/// A profile of a template in the emulator's shape.
+fn profile(arn: &str, profile: &Value) -> Value {
+    json!({
+        "id": id(arn), "name": profile["Name"], "enabled": profile["Enabled"],
+        "role_arns": profile["RoleArns"], "duration_seconds": profile["DurationSeconds"],
+        "accept_role_session_name": profile["AcceptRoleSessionName"], "attribute_mappings": mappings(profile),
+    })
 }
 
 /// A stage whose AWS is what the stack makes of an empty account, and whose roles are what the set-up script writes.
 async fn created() -> Stage {
     let stage = Stage::dev().await;
-    let stack = application(&stage, &[]).await;
-    let (anchor, role, profile) = (&stack["TrustAnchor"], &stack["Role"], &stack["Profile"]);
-    let id = |arn: &str| arn.rsplit('/').next().unwrap().to_owned();
+    let stack = application(&[("CaPem", &stage.ca_pem("iamra").await)]);
+    let role = &stack["Role"];
     let mut world = stage.admin("GET", "state", None).await;
-    world["trust_anchors"] = json!([{
-        "id": id(TRUST_ANCHOR_ARN), "name": anchor["Name"], "enabled": anchor["Enabled"],
-        "certificates_pem": anchor["Source"]["SourceData"]["X509CertificateData"],
-    }]);
-    world["profiles"] = json!([{
-        "id": id(PROFILE_ARN), "name": profile["Name"], "enabled": profile["Enabled"],
-        "role_arns": profile["RoleArns"], "duration_seconds": profile["DurationSeconds"],
-        "accept_role_session_name": profile["AcceptRoleSessionName"], "attribute_mappings": mappings(profile),
-    }]);
+    world["trust_anchors"] = json!([anchor(&stack["TrustAnchor"])]);
+    world["profiles"] = json!([profile(PROFILE_ARN, &stack["Profile"])]);
     world["roles"] = json!([{
         "name": role["RoleName"], "path": role["Path"], "max_session_duration": role["MaxSessionDuration"],
         "trust_policy": role["AssumeRolePolicyDocument"],
@@ -102,7 +71,7 @@ async fn set_up(stage: &Stage, cluster: &str, account: &str) {
 
 #[test]
 fn cfn_lint_finds_nothing() {
-    let run = linted();
+    let run = TEMPLATES.lint();
 
     let said = [&run.stdout[..], &run.stderr[..]].concat();
     assert!(run.status.success() && run.stdout.is_empty(), "{}", String::from_utf8_lossy(&said));
@@ -208,94 +177,22 @@ async fn the_stack_refuses_another_trust_anchor_of_the_account() {
     assert!(refused.contains("Unable to assume role"), "{refused}");
 }
 
-const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/boundary";
+#[test]
+fn the_stack_makes_an_anchor_or_takes_one_and_never_both() {
+    let refused = |more: &[(&str, &str)]| {
+        let mut values = json!({ "Cluster": "prod", "AWS::AccountId": ACCOUNT, "Role.Arn": ROLE });
+        extend(&mut values, more);
+        TEMPLATES.resolve("aws/stack.yaml", &values).unwrap_err()
+    };
+    let pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
 
-/// An IAM role of a template in the emulator's shape.
-fn iam_role(name: &str, role: &Value) -> Value {
-    let policies = role["Policies"].as_array().into_iter().flatten();
-    let policies = policies
-        .map(|policy| (policy["PolicyName"].as_str().unwrap().to_owned(), policy["PolicyDocument"].clone()));
-    json!({
-        "name": name, "path": role["Path"], "max_session_duration": 14_400,
-        "trust_policy": role["AssumeRolePolicyDocument"], "policies": policies.collect::<Map<String, Value>>(),
-    })
-}
+    let taken = application(&[("TrustAnchorArn", TRUST_ANCHOR_ARN), ("RoleName", "other")]);
 
-/// A stage whose AWS has both stacks, and an engine that looks after the anchor with what the second one made.
-async fn managed(application_path: &str, boundary: &str) -> Stage {
-    let stage = created().await;
-    let names = ["TrustAnchorRole", "RevocationRole", "CheckRole"];
-    let arn = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/iamra-management/{name}");
-    let mut values = json!({
-        "TrustAnchorArn": TRUST_ANCHOR_ARN, "ApplicationBoundary": BOUNDARY, "ManagementBoundary": "management",
-        "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::Region": harness::REGION,
-    });
-    for name in names {
-        values[format!("{name}.Arn")] = json!(arn(name));
-    }
-    let stack = resources(&stage, "aws/management.yaml", &values);
-    let application =
-        application(&stage, &[("RolePath", application_path), ("PermissionsBoundaryArn", boundary)]).await;
-    let mut world = stage.admin("GET", "state", None).await;
-    for name in names {
-        let mut role = iam_role(name, &stack[name]);
-        role["permissions_boundary"] =
-            json!({ "arn": "management", "policy": stack["ManagementBoundary"]["PolicyDocument"] });
-        world["roles"].as_array_mut().unwrap().push(role);
-    }
-    world["roles"][0]["path"] = application["Role"]["Path"].clone();
-    if let Some(arn) = application["Role"]["PermissionsBoundary"].as_str() {
-        world["roles"][0]["permissions_boundary"] =
-            json!({ "arn": arn, "policy": stack["ApplicationBoundary"]["PolicyDocument"] });
-    }
-    let role_arn = format!("arn:aws:iam::{ACCOUNT}:role{application_path}payments-api");
-    world["profiles"][0]["role_arns"] = json!([role_arn]);
-    let profile = &stack["Profile"];
-    world["profiles"].as_array_mut().unwrap().push(json!({
-        "id": MANAGEMENT_PROFILE_ARN.rsplit('/').next(), "name": profile["Name"], "enabled": profile["Enabled"],
-        "role_arns": profile["RoleArns"], "duration_seconds": profile["DurationSeconds"],
-        "accept_role_session_name": profile["AcceptRoleSessionName"], "attribute_mappings": mappings(profile),
-    }));
-    stage.admin("PUT", "state", Some(world)).await;
-    let mut config = stage.config();
-    config["iam_endpoint"] = json!(stage.aws.url());
-    let _ = stage.root().write("iamra/config", config).await.ok();
-    let entry = json!({
-        "trust_anchor_arn": TRUST_ANCHOR_ARN, "profile_arn": MANAGEMENT_PROFILE_ARN,
-        "management_role_arn": arn(names[0]), "revocation_role_arn": arn(names[1]), "check_role_arn": arn(names[2]),
-    });
-    let _ = stage.root().write("iamra/trust-anchors/main", entry).await.ok();
-    let role = json!({
-        "role_arn": role_arn, "common_name": "prod.payments.api", "organization": ["prod"],
-        "organizational_unit": ["payments"],
-    });
-    let _ = stage.root().write("iamra/roles/api", role).await.ok();
-    stage
-}
-
-#[tokio::test]
-async fn with_the_management_stack_the_anchor_is_kept_and_sessions_can_be_ended() {
-    let stage = managed("/iamra/", BOUNDARY).await;
-    let next = json!({ "common_name": "next", "issuer_name": "next" });
-    let _ = stage.root().write("iamra/root/generate/internal", next).await.ok();
-    let session = stage.creds("api").await.ok();
-
-    let synced = stage.root().write("iamra/trust-anchors/main/sync", json!({})).await.ok();
-    let _ = stage.root().write("iamra/roles/api/revoke-sessions", json!({})).await.ok();
-
-    assert_eq!(synced.body["data"]["changed"], true);
-    assert!(stage.caller(&session).await.is_err(), "the session is denied");
-}
-
-#[tokio::test]
-async fn the_revocation_role_writes_to_no_role_outside_its_path_or_without_the_boundary() {
-    for (path, boundary) in [("/", BOUNDARY), ("/iamra/", "")] {
-        let stage = managed(path, boundary).await;
-        let session = stage.creds("api").await.ok();
-
-        let refused = stage.root().write("iamra/roles/api/revoke-sessions", json!({})).await.refused(400);
-
-        assert!(refused.contains("not authorized to perform: iam:"), "{path} {boundary}: {refused}");
-        assert!(stage.caller(&session).await.is_ok());
+    assert_eq!(taken["TrustAnchor"], Value::Null);
+    assert_eq!(taken["Role"]["RoleName"], "other");
+    let condition = &taken["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"];
+    assert_eq!(condition["ArnEquals"]["aws:SourceArn"], TRUST_ANCHOR_ARN);
+    for more in [&[][..], &[("TrustAnchorArn", TRUST_ANCHOR_ARN), ("CaPem", pem)]] {
+        assert!(refused(more).contains("Give TrustAnchorArn"), "{}", refused(more));
     }
 }

@@ -25,8 +25,8 @@ pub fn managed_anchor() -> Value {
     })
 }
 
-/// Adds the three roles and their profile to an emulator's state, each with the permissions of its one duty, as
-/// `vault-config/aws/` has them.
+/// Adds the three roles and their profile to an emulator's state, each with the trust policy and the actions of its one duty, as
+/// `vault-config/aws/management.yaml` has them (a test compares). They reach every role, whatever its path and boundary.
 pub fn add_management(state: &mut Value) {
     let profile = json!({
         "id": MANAGEMENT_PROFILE_ARN.rsplit('/').next(), "name": "vault-iamra-management", "enabled": true,
@@ -63,6 +63,7 @@ fn trust_policy(common_name: &str) -> Value {
         "Condition": {
             "ArnEquals": { "aws:SourceArn": TRUST_ANCHOR_ARN },
             "StringEquals": {
+                "aws:SourceAccount": ACCOUNT,
                 "aws:PrincipalTag/x509Subject/O": "iamra-management",
                 "aws:PrincipalTag/x509Subject/CN": common_name,
             },

@@ -1,4 +1,5 @@
-"""Prints a CloudFormation template's resources as JSON, with parameters and attributes put in: what CloudFormation would create.
+"""Prints a CloudFormation template's resources and outputs as JSON, with parameters and attributes put in: what CloudFormation would
+create. Values that a parameter's pattern or a rule of the template refuses are an error, as there.
 
 usage: resolve.py TEMPLATE VALUES   VALUES: a JSON file with Parameters by name, and attributes as "Resource.Attribute"
 """
@@ -36,8 +37,21 @@ class Stack:
         for name, one in template["Parameters"].items():
             pattern, value = one.get("AllowedPattern"), self.values[name]
             if pattern and not re.fullmatch(pattern, value):
-                raise ValueError(f"{name} does not match {pattern}: {value}")
+                sys.exit(f"{name} does not match {pattern}: {value}")
+            if one["Type"] == "CommaDelimitedList" and isinstance(value, str):
+                self.values[name] = value.split(",")
         self.conditions = template.get("Conditions", {})
+        for rule in template.get("Rules", {}).values():
+            for one in rule["Assertions"]:
+                if not self.resolve(one["Assert"]):
+                    sys.exit(one["AssertDescription"])
+
+    def resources(self, all_of_them):
+        wanted = {name: one for name, one in all_of_them.items() if self.holds(one.get("Condition"))}
+        return {name: self.resolve(one["Properties"]) for name, one in wanted.items()}
+
+    def holds(self, condition):
+        return condition is None or self.resolve(self.conditions[condition])
 
     def value(self, name):
         return ABSENT if name == "AWS::NoValue" else self.values[name]
@@ -71,19 +85,30 @@ class Stack:
         left, right = self.resolve(argument)
         return left == right
 
+    def contains(self, argument):
+        values, value = self.resolve(argument)
+        return value in values
+
     def __getattr__(self, name):
         if name == "not":
             return lambda argument: not self.resolve(argument)[0]
+        if name in ("and", "or"):
+            return lambda argument: (all if name == "and" else any)(self.resolve(argument))
         if name == "if":
             return self.choose
         raise AttributeError(f"the function {name} is not known here")
 
     def choose(self, argument):
         condition, then, otherwise = argument
-        return self.resolve(then if self.resolve(self.conditions[condition]) else otherwise)
+        return self.resolve(then if self.holds(condition) else otherwise)
 
 
 with open(sys.argv[1]) as template, open(sys.argv[2]) as values:
     template, values = yaml.load(template, Loader), json.load(values)
 stack = Stack(template, values)
-print(json.dumps({name: stack.resolve(one["Properties"]) for name, one in template["Resources"].items()}))
+outputs = {name: stack.resolve(one["Value"]) for name, one in template["Outputs"].items()}
+said = {name: one["Description"] for name, one in template["Outputs"].items()}
+parameters = list(template["Parameters"])
+print(json.dumps({
+    "resources": stack.resources(template["Resources"]), "outputs": outputs, "said": said, "parameters": parameters,
+}))
