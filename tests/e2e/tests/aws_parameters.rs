@@ -1,0 +1,202 @@
+//! `vault-config/aws/parameters.sh`: what it reads from Vault is what the templates take.
+
+use e2e::templates::Templates;
+use e2e::{config_file, script};
+use harness::{ACCOUNT, CliRun, PROFILE_ARN, ROLE_ARN, Stage, TRUST_ANCHOR_ARN};
+use serde_json::{Map, Value, json};
+
+const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
+const ROLE: &str = "arn:aws:iam::111122223333:role/iamra/teams/payments-api";
+
+/// Runs the script with the operator's policy and no more.
+async fn run(stage: &Stage, args: &[&str]) -> CliRun {
+    let rules = std::fs::read_to_string(config_file("policies/operator.hcl")).unwrap();
+    let token = stage.vault.token("operator", &rules).await;
+    script(&stage.vault, &token, "aws/parameters.sh", args, &[]).await
+}
+
+/// The parameters that it prints.
+async fn printed(stage: &Stage, args: &[&str]) -> Map<String, Value> {
+    let said = run(stage, args).await.ok();
+    let parameters: Vec<Value> = serde_json::from_str(&said).unwrap();
+    let pairs = parameters.into_iter().map(|mut one| {
+        assert_eq!(one.as_object().unwrap().len(), 2, "{one}");
+        (one["ParameterKey"].as_str().unwrap().to_owned(), one["ParameterValue"].take())
+    });
+    pairs.collect()
+}
+
+/// What AWS makes of a template with exactly these parameters.
+fn made(template: &str, parameters: &Map<String, Value>) -> Value {
+    let mut values = json!({
+        "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::Region": harness::REGION,
+        "ApplicationBoundary": "b", "ManagementBoundary": "m", "Role.Arn": ROLE, "Profile.ProfileArn": PROFILE_ARN,
+        "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN,
+        "TrustAnchorRole.Arn": "t", "RevocationRole.Arn": "r", "CheckRole.Arn": "c",
+    });
+    values.as_object_mut().unwrap().extend(parameters.clone());
+    let made = TEMPLATES.resolve(template, &values).unwrap();
+    let known = made["parameters"].as_array().unwrap();
+    for name in parameters.keys() {
+        assert!(known.contains(&json!(name)), "{template} has no parameter {name}");
+    }
+    made
+}
+
+/// A stage with a service account that the set-up script made.
+async fn stage() -> Stage {
+    let stage = Stage::dev().await;
+    let _ = stage.root().delete("iamra/roles/demo").await.ok();
+    set_up(&stage, &["--cluster", "prod", "--role-arn", ROLE, "payments/api"]).await;
+    stage
+}
+
+async fn set_up(stage: &Stage, args: &[&str]) {
+    let ca = stage.vault.folder().join("cluster-ca.pem");
+    std::fs::write(&ca, stage.ca_pem("iamra").await).unwrap();
+    let ca = ca.display().to_string();
+    let args = [&["--kubernetes-ca", &ca], args].concat();
+    let _ = script(&stage.vault, stage.vault.root_token(), "kubernetes/setup.sh", &args, &[]).await.ok();
+}
+
+/// Takes the anchor that the configuration names away.
+async fn without_anchor(stage: &Stage) {
+    let mut config = stage.config();
+    config.as_object_mut().unwrap().remove("default_trust_anchor_arn");
+    config.as_object_mut().unwrap().remove("default_profile_arn");
+    let _ = stage.root().write("iamra/config", config).await.ok();
+}
+
+#[tokio::test]
+async fn a_new_account_gets_the_bundle_of_both_issuers_and_the_path_of_the_roles() {
+    let stage = stage().await;
+    let next = json!({ "common_name": "next", "issuer_name": "next" });
+    let _ = stage.root().write("iamra/root/generate/internal", next).await.ok();
+
+    let parameters = printed(&stage, &["management", "ApplicationActions=s3:*,sqs:*"]).await;
+
+    let account = made("aws/management.yaml", &parameters);
+    let held = &account["resources"]["TrustAnchor"]["Source"]["SourceData"]["X509CertificateData"];
+    assert_eq!(held.as_str().unwrap().trim_end(), stage.trust_bundle("iamra").await.trim_end());
+    assert_eq!(held.as_str().unwrap().matches("BEGIN").count(), 2);
+    assert_eq!(parameters["ApplicationRolePath"], "/iamra/teams/");
+    assert_eq!(parameters.len(), 3);
+}
+
+#[tokio::test]
+async fn an_account_whose_anchor_is_known_gets_its_arn_and_no_bundle() {
+    let stage = stage().await;
+    let _ = stage.root().write("iamra/trust-anchors/main", harness::managed_anchor()).await.ok();
+    let _ = stage.root().write("iamra/roles/other", json!({ "role_arn": ROLE_ARN })).await.ok();
+
+    let parameters = printed(&stage, &["management", "--anchor", "main", "ApplicationActions=s3:*"]).await;
+
+    let account = made("aws/management.yaml", &parameters);
+    assert_eq!(account["outputs"]["TrustAnchorArn"], TRUST_ANCHOR_ARN);
+    let expected = json!({ "TrustAnchorArn": TRUST_ANCHOR_ARN, "ApplicationActions": "s3:*" });
+    assert_eq!(Value::Object(parameters), expected, "a role is under no path of ours, so none is said");
+}
+
+#[tokio::test]
+async fn a_service_account_gets_the_iam_role_that_its_engine_role_names() {
+    let stage = stage().await;
+
+    let parameters = printed(&stage, &["stack", "payments-api"]).await;
+
+    let expected = json!({
+        "RoleName": "payments-api", "RolePath": "/iamra/teams/", "SessionSeconds": "14400",
+        "TrustAnchorArn": TRUST_ANCHOR_ARN, "Cluster": "prod", "Namespace": "payments", "ServiceAccount": "api",
+    });
+    assert_eq!(Value::Object(parameters.clone()), expected);
+    let stack = made("aws/stack.yaml", &parameters)["resources"].take();
+    let tested = &stack["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"];
+    assert_eq!(tested["aws:PrincipalTag/x509Subject/CN"], "prod.payments.api");
+}
+
+#[tokio::test]
+async fn without_a_trust_anchor_the_stack_makes_one() {
+    let stage = stage().await;
+    without_anchor(&stage).await;
+
+    let parameters = printed(&stage, &["stack", "payments-api"]).await;
+
+    assert!(!parameters.contains_key("TrustAnchorArn"));
+    assert!(made("aws/stack.yaml", &parameters)["resources"]["TrustAnchor"].is_object());
+}
+
+#[tokio::test]
+async fn a_role_for_many_service_accounts_serves_the_one_that_is_named() {
+    let stage = stage().await;
+    set_up(&stage, &["--cluster", "prod", "--templates", "--role-arn", ROLE, "payments"]).await;
+
+    let parameters = printed(&stage, &["stack", "prod-pods", "payments/web", "RoleName=web"]).await;
+
+    made("aws/stack.yaml", &parameters);
+    let identity = ["Cluster", "Namespace", "ServiceAccount", "RoleName"].map(|name| &parameters[name]);
+    assert_eq!(identity, ["prod", "payments", "web", "web"]);
+}
+
+#[tokio::test]
+async fn what_is_given_counts_more_than_what_vault_says() {
+    let stage = stage().await;
+    let pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
+
+    let odd = r#"Name="a\b"#;
+    let parameters =
+        printed(&stage, &["stack", "payments-api", "RolePath=/x/", &format!("CaPem={pem}"), odd]).await;
+
+    assert_eq!((&parameters["RolePath"], &parameters["CaPem"]), (&json!("/x/"), &json!(pem)));
+    assert_eq!(parameters["Name"], r#""a\b"#);
+    assert!(!parameters.contains_key("TrustAnchorArn"), "the templates take one of the two");
+}
+
+#[tokio::test]
+async fn sessions_under_an_hour_get_a_role_of_an_hour() {
+    let stage = stage().await;
+    let _ = stage.root().patch("iamra/roles/payments-api", json!({ "session_duration": 900 })).await.ok();
+
+    let parameters = printed(&stage, &["stack", "payments-api"]).await;
+
+    assert_eq!(parameters["SessionSeconds"], "3600");
+    made("aws/stack.yaml", &parameters);
+}
+
+#[tokio::test]
+async fn what_has_no_answer_is_refused_with_the_reason_and_prints_nothing() {
+    let stage = stage().await;
+    set_up(&stage, &["--cluster", "prod", "--templates", "--role-arn", ROLE, "payments"]).await;
+    let _ = stage.root().write("iamra/roles/plain", json!({ "role_arn": ROLE_ARN })).await.ok();
+    let two = json!({ "role_arn": ROLE_ARN, "common_name": "a.b.c", "organization": ["a", "b"] });
+    let _ = stage.root().write("iamra/roles/two", two).await.ok();
+    let long = format!("payments/{}", "a".repeat(60));
+
+    for (args, reason) in [
+        (&["stack", "nobody"][..], "cannot read iamra/roles/nobody"),
+        (&["stack", "plain"], "not one of kubernetes/setup.sh"),
+        (&["stack", "two"], "has several values"),
+        (&["stack", "prod-pods"], "is for many service accounts"),
+        (&["stack", "prod-pods", &long], "is cut in AWS"),
+        (&["stack", "prod-pods", "payments"], "is not namespace/serviceaccount"),
+        (&["stack", "payments-api", "payments/web"], "is for prod.payments.api alone"),
+        (&["management", "--anchor", "nowhere"], "cannot read iamra/trust-anchors/nowhere"),
+        (&["management", "--anchor"], "usage:"),
+        (&["--mount", "other", "management"], "cannot read other/trust-bundle"),
+        (&["stack"], "usage:"),
+        (&["stack", "payments-api", "A=b", "c"], "'c' is not Key=Value"),
+    ] {
+        let refused = run(&stage, args).await;
+
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{args:?} {}", refused.stderr);
+        assert!(refused.stderr.contains(reason), "{args:?}: {}", refused.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_mount_without_a_ca_says_how_to_make_one() {
+    let stage = Stage::without_ca(harness::Vault::dev().await).await;
+
+    let refused = run(&stage, &["management"]).await;
+
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("vault write iamra/root/generate/internal"), "{}", refused.stderr);
+}

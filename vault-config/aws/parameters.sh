@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# Prints the parameters of a template in this folder, as far as Vault knows them, as CloudFormation takes them from a file. It only
+# reads, and needs bash, the vault command and a token with policies/operator.hcl.
+set -euo pipefail
+
+usage() {
+    cat <<'USAGE'
+usage: parameters.sh [--mount PATH] management [--anchor NAME] [Key=Value]...
+       parameters.sh [--mount PATH] stack ROLE [namespace/serviceaccount] [Key=Value]...
+
+  management              for management.yaml: CaPem, from trust-bundle; ApplicationRolePath, where all IAM roles of the mount are under
+                          one path
+  --anchor NAME           TrustAnchorArn of trust-anchors/NAME in place of CaPem
+  stack ROLE              for stack.yaml, from roles/ROLE: RoleName and RolePath, SessionSeconds, TrustAnchorArn (the role's, or the
+                          config's default; CaPem where there is none), Cluster, Namespace and ServiceAccount. A role whose texts are
+                          templates is for many service accounts: name one
+  Key=Value               a parameter that Vault does not know, such as ApplicationActions=s3:*, or another value than Vault's
+  --mount PATH            the engine's mount; default: iamra
+
+Environment: VAULT_ADDR and VAULT_TOKEN as ever; VAULT_CLI, the vault command, default vault from PATH.
+Example: parameters.sh stack payments-api RolePath=/iamra/ > payments-api.json
+         aws cloudformation deploy --parameter-overrides file://payments-api.json ...
+USAGE
+}
+
+die() {
+    printf 'parameters.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+vault() { command "${VAULT_CLI:-vault}" "$@"; }
+
+mount=iamra keys=()
+declare -A values=()
+readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
+
+# Sets a parameter; of two values the later counts.
+put() { # key, value
+    if [ -z "${values[$1]+set}" ]; then keys+=("$1"); fi
+    values[$1]=$2
+}
+
+# Sets `found` to a field of a path, empty where the path has no such field.
+field() { # path, field
+    local said
+    if said=$(vault read -field="$2" "$mount/$1" 2>&1); then
+        found=$said
+    elif [[ $said == *"not present in secret"* ]]; then
+        found=
+    else
+        die "cannot read $mount/$1: $said"
+    fi
+}
+
+# The same of a list of which one element is wanted.
+single() { # path, field
+    field "$1" "$2"
+    [[ $found == \[*\] ]] || { [ -z "$found" ] && return; die "$mount/$1: $2 is no list: $found"; }
+    found=${found#[} found=${found%]}
+    [[ $found != *' '* ]] || die "$mount/$1: $2 has several values ($found); the template's trust policy is for one"
+}
+
+bundle() {
+    found=$(vault read -format=raw "$mount/trust-bundle") || die "cannot read $mount/trust-bundle"
+    [[ $found == *'-----BEGIN CERTIFICATE-----'* ]] ||
+        die "$mount has no CA yet: vault write $mount/root/generate/internal common_name=..."
+    put CaPem "$found"
+}
+
+# Sets `path` and `name` of an IAM role: arn:aws:iam::111122223333:role/iamra/payments-api is /iamra/ and payments-api.
+split_arn() { # role ARN
+    path=/${1#*:role/} name=${1##*/}
+    path=${path%"$name"}
+}
+
+# Where all IAM roles of the mount are: the template wants a path that is not everybody's.
+application_path() {
+    local names said role path name common=
+    if said=$(vault list "$mount/roles" 2>&1); then
+        names=$(printf '%s\n' "$said" | tail -n +3)
+    elif [[ $said == *'No value found'* ]]; then
+        names=
+    else
+        die "cannot list $mount/roles: $said"
+    fi
+    for role in $names; do
+        field "roles/$role" role_arn
+        split_arn "$found"
+        if [ "$path" = / ] || { [ -n "$common" ] && [ "$common" != "$path" ]; }; then return; fi
+        common=$path
+    done
+    if [ -n "$common" ]; then put ApplicationRolePath "$common"; fi
+}
+
+management() { # [--anchor NAME]
+    if [ "${1:-}" = --anchor ]; then
+        [ -n "${2:-}" ] || die "--anchor needs the name of an entry of $mount/trust-anchors"
+        field "trust-anchors/$2" trust_anchor_arn
+        put TrustAnchorArn "$found"
+    else
+        bundle
+    fi
+    application_path
+}
+
+anchor_of() { # role
+    field "roles/$1" trust_anchor_arn
+    if [ -z "$found" ]; then field config default_trust_anchor_arn; fi
+    if [ -n "$found" ]; then put TrustAnchorArn "$found"; else bundle; fi
+}
+
+# Who the role is for, from its texts, or from the words given where these are templates.
+identity_of() { # role, [namespace/serviceaccount]
+    local role=$1 cluster namespace account common_name
+    field "roles/$role" common_name
+    common_name=$found
+    if [[ $common_name == *'{{'* ]]; then
+        [ -n "${2:-}" ] || die "$mount/roles/$role is for many service accounts; name one: stack $role namespace/serviceaccount"
+        single "roles/$role" clusters
+        cluster=$found
+        [ -n "$cluster" ] || die "$mount/roles/$role names no cluster; give it one: vault patch $mount/roles/$role clusters=<name>"
+        field "clusters/$cluster" accessor
+        namespace=${2%%/*} account=${2#*/}
+        common_name=$cluster.$namespace.$account
+        [ "${#common_name}" -le 61 ] || die "$common_name has ${#common_name} characters and is cut in AWS: see $mount/preview/$role"
+    else
+        [ -z "${2:-}" ] || die "$mount/roles/$role is for $common_name alone; $2 cannot be named"
+        single "roles/$role" organization
+        cluster=$found
+        single "roles/$role" organizational_unit
+        namespace=$found
+        account=${common_name#"$cluster.$namespace."}
+        if [ -z "$cluster" ] || [ -z "$namespace" ] || [ "$account" = "$common_name" ]; then
+            die "$mount/roles/$role is not one of kubernetes/setup.sh: its common_name is $common_name, not <organization>.<organizational_unit>.<name>"
+        fi
+    fi
+    put Cluster "$cluster"
+    put Namespace "$namespace"
+    put ServiceAccount "$account"
+}
+
+stack() { # role, [namespace/serviceaccount]
+    local path name
+    field "roles/$1" role_arn
+    split_arn "$found"
+    put RoleName "$name"
+    put RolePath "$path"
+    field "roles/$1" session_duration
+    # An IAM role allows no less than an hour; the session is what the engine asks for all the same.
+    put SessionSeconds "$((found < 3600 ? 3600 : found))"
+    anchor_of "$1"
+    identity_of "$@"
+}
+
+given() { # Key=Value...
+    local one
+    for one in "$@"; do
+        [[ $one =~ ^[A-Za-z]+= ]] || die "'$one' is not Key=Value; --help shows what is"
+        # The templates take one of the two.
+        case ${one%%=*} in
+        CaPem) unset 'values[TrustAnchorArn]' ;;
+        TrustAnchorArn) unset 'values[CaPem]' ;;
+        esac
+        put "${one%%=*}" "${one#*=}"
+    done
+}
+
+quoted() { # text
+    local text=${1//\\/\\\\}
+    text=${text//\"/\\\"}
+    printf '"%s"' "${text//$'\n'/\\n}"
+}
+
+print() {
+    local key separator=
+    printf '['
+    for key in "${keys[@]}"; do
+        if [ -z "${values[$key]+set}" ]; then continue; fi
+        printf '%s\n  {"ParameterKey": "%s", "ParameterValue": %s}' "$separator" "$key" "$(quoted "${values[$key]}")"
+        separator=,
+    done
+    printf '\n]\n'
+}
+
+if [ "${1:-}" = --mount ]; then
+    [[ ${2:-} =~ $MOUNT ]] || die "--mount needs the path of a mount"
+    mount=$2
+    shift 2
+fi
+case ${1:-} in
+-h | --help) usage; exit 0 ;;
+management | stack) ;;
+*) usage >&2; exit 1 ;;
+esac
+template=$1 words=()
+shift
+while [ $# -gt 0 ] && [[ $1 != *=* ]]; do words+=("$1"); shift; done
+case $template:${#words[@]} in
+management:0 | stack:1) ;;
+management:2) [ "${words[0]}" = --anchor ] || die "management takes --anchor NAME; --help shows it" ;;
+stack:2) [[ ${words[1]} == ?*/?* ]] || die "'${words[1]}' is not namespace/serviceaccount" ;;
+*) usage >&2; exit 1 ;;
+esac
+"$template" "${words[@]}"
+given "$@"
+print
