@@ -1,4 +1,4 @@
-//! The templates of `vault-config/aws/`, linted, and resolved into what AWS would create.
+//! The templates and the Terraform module of `vault-config/aws/`, linted, and resolved into what AWS would create.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::script::config_file;
 
-/// The pinned cfn-lint and our resolver in a folder that is kept between runs.
+/// The pinned cfn-lint and HCL parser, and what resolves templates, in a folder that is kept between runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Templates {
     folder: &'static str,
@@ -52,16 +52,32 @@ impl Templates {
     /// # Panics
     /// When the resolver cannot be run.
     pub fn resolve(self, template: &str, values: &Value) -> Result<Value, String> {
+        self.run("resolve.py", template, values)
+    }
+
+    /// What the Terraform module in `folder` would create (`resources`, `outputs`, names of `variables`) with these values of its
+    /// expressions.
+    ///
+    /// # Errors
+    /// Why a file of it cannot be read.
+    ///
+    /// # Panics
+    /// When the parser cannot be run.
+    pub fn module(self, folder: &str, values: &Value) -> Result<Value, String> {
+        self.run("module.py", folder, values)
+    }
+
+    fn run(self, script: &str, what: &str, values: &Value) -> Result<Value, String> {
         let folder = tempfile::tempdir().expect("a folder for the values");
         let file = folder.path().join("values.json");
         std::fs::write(&file, values.to_string()).expect("the values can be written");
         let mut command = Command::new(self.python());
-        command.arg("-B").arg(tool("resolve.py")).args([config_file(template), file]);
+        command.arg("-B").arg(tool(script)).args([config_file(what), file]);
         let run = command.output().expect("python runs");
         if !run.status.success() {
             return Err(String::from_utf8_lossy(&run.stderr).into_owned());
         }
-        Ok(serde_json::from_slice(&run.stdout).expect("the resolver prints JSON"))
+        Ok(serde_json::from_slice(&run.stdout).expect("it prints JSON"))
     }
 }
 

@@ -1,0 +1,170 @@
+//! The Terraform module in `vault-config/aws/terraform`: parsed, and held against the templates, property by property.
+
+use std::sync::OnceLock;
+
+use e2e::templates::Templates;
+use harness::{ACCOUNT, PROFILE_ARN, REGION, TRUST_ANCHOR_ARN};
+use serde_json::{Map, Value, json};
+
+const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/boundary";
+const POLICY: &str = "arn:aws:iam::111122223333:policy/what-the-api-does";
+
+/// The module for one account and one service account.
+fn module() -> &'static Value {
+    static MODULE: OnceLock<Value> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        let application = json!({
+            "role_name": "payments-api", "cluster": "prod", "namespace": "payments", "service_account": "api",
+            "session_seconds": 7200, "managed_policy_arns": [POLICY],
+        });
+        let values = json!({
+            "var.ca_pem": PEM, "var.application_actions": ["s3:*", "sqs:SendMessage"],
+            "var.application_role_path": "/iamra/", "var.management_role_path": "/iamra-management/",
+            "var.applications": { "api": application },
+            "local.trust_anchor_arn": TRUST_ANCHOR_ARN, "local.application_boundary_arn": BOUNDARY,
+            "local.partition": "aws", "local.region": REGION, "local.account": ACCOUNT,
+            "awscc_iam_managed_policy.management_boundary.policy_arn": "management",
+            "awscc_iam_role.management[\"trust_anchor\"].arn": "t",
+            "awscc_iam_role.management[\"revocation\"].arn": "r",
+            "awscc_iam_role.management[\"check\"].arn": "c",
+            "awscc_iam_role.application[each.key].arn": "role",
+            "awscc_rolesanywhere_profile.management.profile_arn": PROFILE_ARN,
+        });
+        TEMPLATES.module("aws/terraform", &values).unwrap()
+    })
+}
+
+/// A resource of the module without what only Terraform reads.
+fn resource(name: &str) -> Value {
+    let mut found = module()["resources"][name].clone();
+    assert!(found.is_object(), "the module has no {name}");
+    found.as_object_mut().unwrap().remove("lifecycle");
+    found
+}
+
+/// The same of one instance.
+fn instance(name: &str, key: &str) -> Value {
+    let mut found = resource(name)[key].take();
+    assert!(found.is_object(), "{name} has no {key}");
+    found.as_object_mut().unwrap().remove("lifecycle");
+    found
+}
+
+fn account() -> Value {
+    let values = json!({
+        "CaPem": PEM, "ApplicationActions": ["s3:*", "sqs:SendMessage"], "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws",
+        "AWS::Region": REGION, "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN, "ApplicationBoundary": BOUNDARY,
+        "ManagementBoundary": "management", "TrustAnchorRole.Arn": "t", "RevocationRole.Arn": "r", "CheckRole.Arn": "c",
+        "Profile.ProfileArn": PROFILE_ARN,
+    });
+    TEMPLATES.resolve("aws/management.yaml", &values).unwrap()
+}
+
+fn application() -> Value {
+    let values = json!({
+        "TrustAnchorArn": TRUST_ANCHOR_ARN, "Cluster": "prod", "SessionSeconds": 7200, "RolePath": "/iamra/",
+        "PermissionsBoundaryArn": BOUNDARY, "ManagedPolicyArns": [POLICY], "AWS::AccountId": ACCOUNT, "Role.Arn": "role",
+        "Profile.ProfileArn": PROFILE_ARN,
+    });
+    TEMPLATES.resolve("aws/stack.yaml", &values).unwrap()["resources"].take()
+}
+
+/// `X509CertificateData` as Terraform writes it: `x509_certificate_data`.
+fn snake(name: &str) -> String {
+    let mut written = String::new();
+    for sign in name.chars() {
+        if sign.is_ascii_uppercase() && !written.is_empty() {
+            written.push('_');
+        }
+        written.push(sign.to_ascii_lowercase());
+    }
+    written
+}
+
+/// Properties as Terraform writes them; policy documents stay as they are.
+fn in_snake(property: &Value) -> Value {
+    match property {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| {
+                let value = if name.ends_with("Document") { value.clone() } else { in_snake(value) };
+                (snake(name), value)
+            })
+            .collect::<Map<String, Value>>()
+            .into(),
+        Value::Array(values) => values.iter().map(in_snake).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn the_account_is_that_of_the_template() {
+    let template = account()["resources"].take();
+
+    for (ours, theirs) in [
+        (resource("awscc_rolesanywhere_trust_anchor.this"), "TrustAnchor"),
+        (resource("awscc_iam_managed_policy.application_boundary"), "ApplicationBoundary"),
+        (resource("awscc_iam_managed_policy.management_boundary"), "ManagementBoundary"),
+        (instance("awscc_iam_role.management", "trust_anchor"), "TrustAnchorRole"),
+        (instance("awscc_iam_role.management", "revocation"), "RevocationRole"),
+        (instance("awscc_iam_role.management", "check"), "CheckRole"),
+        (resource("awscc_rolesanywhere_profile.management"), "Profile"),
+    ] {
+        assert_eq!(ours, in_snake(&template[theirs]), "{theirs}");
+    }
+    assert_eq!(template.as_object().unwrap().len(), 7);
+}
+
+#[test]
+fn a_service_account_is_that_of_the_template() {
+    let template = application();
+
+    for (ours, theirs) in
+        [("awscc_iam_role.application", "Role"), ("awscc_rolesanywhere_profile.application", "Profile")]
+    {
+        assert_eq!(instance(ours, "api"), in_snake(&template[theirs]), "{theirs}");
+    }
+    assert_eq!(template.as_object().unwrap().len(), 2);
+    assert_eq!(module()["resources"].as_object().unwrap().len(), 7, "the module makes nothing else");
+}
+
+#[test]
+fn an_apply_leaves_alone_what_the_engine_writes() {
+    let resources = &module()["resources"];
+    let ignored = |resource: &Value| resource["lifecycle"][0]["ignore_changes"].clone();
+
+    assert_eq!(ignored(&resources["awscc_rolesanywhere_trust_anchor.this"]), json!(["source"]));
+    assert_eq!(ignored(&resources["awscc_iam_role.application"]["api"]), json!(["policies"]));
+}
+
+#[test]
+fn its_variables_are_the_templates_parameters() {
+    let parameters = account()["parameters"].take();
+    let mut expected: Vec<String> =
+        parameters.as_array().unwrap().iter().map(|name| snake(name.as_str().unwrap())).collect();
+    expected.push("applications".to_owned());
+    expected.sort();
+
+    let mut variables: Vec<&str> =
+        module()["variables"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    variables.sort_unstable();
+
+    assert_eq!(variables, expected);
+}
+
+#[test]
+fn its_output_is_an_entry_of_trust_anchors() {
+    let account = account();
+    let fields = account["said"].as_object().unwrap().iter().filter_map(|(output, text)| {
+        let field = text.as_str()?.strip_prefix("vault write iamra/trust-anchors/<name> ")?;
+        Some((field.trim_end_matches('=').to_owned(), account["outputs"][output].clone()))
+    });
+
+    let expected: Map<String, Value> = fields.collect();
+
+    assert_eq!(expected.len(), 5);
+    assert_eq!(module()["outputs"]["trust_anchor_entry"], Value::Object(expected));
+    assert_eq!(module()["outputs"]["application_boundary_arn"], account["outputs"]["ApplicationBoundaryArn"]);
+}

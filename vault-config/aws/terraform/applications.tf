@@ -1,0 +1,47 @@
+# What stack.yaml makes, for each service account: a role, and a profile that lists it.
+
+resource "awscc_iam_role" "application" {
+  for_each             = var.applications
+  role_name            = each.value.role_name
+  path                 = var.application_role_path
+  permissions_boundary = local.application_boundary_arn
+  max_session_duration = each.value.session_seconds
+  managed_policy_arns  = each.value.managed_policy_arns
+  assume_role_policy_document = templatefile("${path.module}/policies/application-trust.json.tftpl", {
+    trust_anchor_arn = local.trust_anchor_arn
+    account          = local.account
+    cluster          = each.value.cluster
+    namespace        = each.value.namespace
+    service_account  = each.value.service_account
+  })
+
+  # The engine denies sessions by an inline policy: an apply must not bring them back to life.
+  lifecycle {
+    ignore_changes = [policies]
+  }
+}
+
+resource "awscc_rolesanywhere_profile" "application" {
+  for_each                 = var.applications
+  name                     = "vault-iamra-${each.value.cluster}-${each.value.namespace}-${each.value.service_account}"
+  enabled                  = true
+  role_arns                = [awscc_iam_role.application[each.key].arn]
+  duration_seconds         = each.value.session_seconds
+  accept_role_session_name = false
+  attribute_mappings = [
+    {
+      certificate_field = "x509Subject"
+      mapping_rules = [
+        { specifier = "CN" },
+        { specifier = "O" },
+        { specifier = "OU" },
+      ]
+    },
+    {
+      certificate_field = "x509SAN"
+      mapping_rules = [
+        { specifier = "URI" },
+      ]
+    },
+  ]
+}
