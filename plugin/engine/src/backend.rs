@@ -32,6 +32,8 @@ pub struct Engine {
     pub(crate) ledger: Ledger,
     /// One change of an inline policy at a time: each is read, changed and written back.
     pub(crate) revoking: tokio::sync::Mutex<()>,
+    /// One response to a compromise at a time: what it did is noted, and read by the next one.
+    pub(crate) responding: tokio::sync::Mutex<()>,
     /// A performance standby must forward what takes a lease or a session, or N nodes would breach AWS's quota N times.
     standby: AtomicBool,
     closing: watch::Sender<bool>,
@@ -53,6 +55,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             anchors: Anchors::new(),
             ledger: Ledger::new(clock::now()),
             revoking: tokio::sync::Mutex::default(),
+            responding: tokio::sync::Mutex::default(),
             standby: AtomicBool::new(false),
             closing: watch::Sender::new(false),
         }

@@ -4,9 +4,10 @@
 //! every anchor holds the next issuer ──▶ it is the default, the other signs nothing ──▶ no anchor holds the other ──▶ its sessions end
 //! ```
 //!
-//! Each step may be repeated. What was revoked already is noted, so that a second call does not end the sessions of those who went on.
+//! Each step may be repeated. What was revoked already is noted, so that a second call does not end the sessions of those who went on. A
+//! revocation counts once the trust anchor is seen without the issuer: until then whoever has its key makes new sessions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rolesanywhere::RoleArn;
@@ -26,8 +27,11 @@ use crate::store::{IssuerRecord, IssuerState, IssuersConfig};
 pub(crate) struct Compromise {
     /// When it was first told, RFC 3339.
     since: String,
-    /// The IAM roles whose sessions of before were ended.
+    /// The IAM roles whose sessions were ended after their trust anchor had dropped the issuer.
     revoked: BTreeSet<String>,
+    /// Those whose sessions were ended while it may still have held it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    early: BTreeSet<String>,
 }
 
 impl Compromise {
@@ -83,16 +87,22 @@ impl Response<'_> {
     /// # Errors
     /// An operator's fault where no other issuer could take over. Whatever else fails stands in the report.
     pub(crate) async fn run(&self) -> Result<Vec<Line>, Fault> {
+        let _turn = self.engine.responding.lock().await;
         let mut known = self.begin().await?;
-        let mut report = self.sync("let every trust anchor hold the next issuer").await?;
+        let Synced { lines: mut report, in_step, .. } =
+            self.sync("let every trust anchor hold the next issuer").await?;
         if report.iter().any(|line| line.outcome.is_failed()) && !self.force {
             report.push(line("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
             return Ok(report);
         }
+        let early = self.revoke_early(&mut known, &in_step).await?;
         report.push(line("switch", Outcome::Done(self.switch().await?)));
-        report.extend(self.sync("let no trust anchor hold the compromised issuer").await?);
+        let Synced { lines, in_step, foreign } =
+            self.sync("let no trust anchor hold the compromised issuer").await?;
+        report.extend(lines.into_iter().chain(foreign));
         report.extend(self.pinned().await?);
-        report.extend(self.revoke(&mut known).await?);
+        report.extend(self.revoke(&mut known, &in_step, early).await?);
+        report.extend(self.own_roles().await?);
         Ok(report)
     }
 
@@ -114,15 +124,21 @@ impl Response<'_> {
     }
 
     /// Brings each anchor that is looked after in step, and says of the others what to do.
-    async fn sync(&self, step: &str) -> Result<Vec<Line>, Fault> {
+    async fn sync(&self, step: &str) -> Result<Synced, Fault> {
         let mount_point = self.request.mount_point.as_str();
         let anchors = self.engine.store.managed_anchors().await?;
-        let mut lines = Vec::new();
+        let (mut lines, mut foreign, mut in_step) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (name, anchor) in &anchors {
             let outcome = if anchor.role(Duty::TrustAnchor).is_some() {
                 let at = Named { name, anchor, mount_point };
                 match Box::pin(anchors::sync(self.engine, at, false)).await {
-                    Ok(_) => Outcome::Done("in step".to_owned()),
+                    Ok(report) => {
+                        let warned = report.warnings().into_iter().map(Outcome::ByHand);
+                        foreign
+                            .extend(warned.map(|what| line(format!("look at trust-anchors/{name}"), what)));
+                        in_step.insert(anchor.trust_anchor_arn.to_string());
+                        Outcome::Done("in step".to_owned())
+                    }
                     Err(fault) => Outcome::Failed(fault.to_string()),
                 }
             } else {
@@ -131,11 +147,12 @@ impl Response<'_> {
             lines.push(line(format!("{step}: trust-anchors/{name}"), outcome));
         }
         if anchors.is_empty() {
-            let what =
-                format!("put what {mount_point}trust-bundle shows into every trust anchor of this mount");
+            let what = format!(
+                "put what {mount_point}trust-bundle shows into every trust anchor of this mount: until then reads fail"
+            );
             lines.push(line(step, Outcome::ByHand(what)));
         }
-        Ok(lines)
+        Ok(Synced { lines, in_step, foreign })
     }
 
     /// Makes the next issuer the default, where the compromised one was, and has that sign nothing more.
@@ -170,47 +187,129 @@ impl Response<'_> {
         Ok(roles.iter().map(told).collect())
     }
 
-    /// Ends the sessions of every IAM role that a role of this mount leads to: whoever has the key could have made some.
-    async fn revoke(&self, known: &mut Compromise) -> Result<Vec<Line>, Fault> {
-        let mut lines = Vec::new();
-        for arn in self.iam_roles().await? {
-            let step = format!("end the sessions of {arn}");
-            if known.revoked.contains(arn.as_str()) {
-                lines.push(line(step, Outcome::Done(format!("before, since {}", known.since))));
-                continue;
+    /// Ends sessions before the switch where a trust anchor is not known to hold the next issuer: by that one the engine itself could
+    /// not come in there afterwards.
+    async fn revoke_early(
+        &self,
+        known: &mut Compromise,
+        in_step: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Outcome>, Fault> {
+        let mut outcomes = BTreeMap::new();
+        for (arn, target) in self.targets(in_step).await? {
+            if !target.is_clear {
+                outcomes.insert(arn, self.end(known, &target).await?);
             }
-            let outcome =
-                match Box::pin(path_revoke_sessions::revoke_all(self.engine, self.request, &arn)).await {
-                    Ok(Revoked { denied, .. }) => {
-                        known.revoked.insert(arn.to_string());
-                        self.engine.store.put_compromise(self.id, known).await?;
-                        let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
-                        Outcome::Done(format!("those issued before {before} are denied everything"))
-                    }
-                    Err(fault) => Outcome::Failed(format!(
-                        "{fault}; or by hand: \"Revoke active sessions\" of the role in IAM's console"
-                    )),
-                };
-            lines.push(line(step, outcome));
+        }
+        Ok(outcomes)
+    }
+
+    /// Ends the sessions of every IAM role that a role of this mount leads to: whoever has the key could have made some.
+    async fn revoke(
+        &self,
+        known: &mut Compromise,
+        in_step: &BTreeSet<String>,
+        mut early: BTreeMap<String, Outcome>,
+    ) -> Result<Vec<Line>, Fault> {
+        let mut lines = Vec::new();
+        for (arn, target) in self.targets(in_step).await? {
+            let outcome = match early.remove(&arn) {
+                Some(outcome) if !target.is_clear => outcome,
+                _ => self.end(known, &target).await?,
+            };
+            lines.push(line(format!("end the sessions of {arn}"), outcome));
+            if !target.is_clear {
+                let what = format!(
+                    "when its trust anchor no longer holds the compromised issuer, since until then its key makes new ones: vault write -force {}roles/{}/revoke-sessions",
+                    self.request.mount_point, target.name
+                );
+                lines.push(line(format!("end the sessions of {arn} once more"), Outcome::ByHand(what)));
+            }
         }
         Ok(lines)
     }
 
-    async fn iam_roles(&self) -> Result<Vec<RoleArn>, Fault> {
-        let mut found: Vec<RoleArn> = Vec::new();
-        for name in self.engine.store.role_names().await? {
-            if let Some(role) = self.engine.store.role(&name).await?
-                && !found.contains(&role.role_arn)
-            {
-                found.push(role.role_arn);
+    async fn end(&self, known: &mut Compromise, target: &Target) -> Result<Outcome, Fault> {
+        let arn = &target.arn;
+        let is_early = !target.is_clear && known.early.contains(arn.as_str());
+        if is_early || known.revoked.contains(arn.as_str()) {
+            return Ok(Outcome::Done(format!("before, since {}", known.since)));
+        }
+        match Box::pin(path_revoke_sessions::revoke_all(self.engine, self.request, arn)).await {
+            Ok(Revoked { denied, .. }) => {
+                let done = if target.is_clear { &mut known.revoked } else { &mut known.early };
+                done.insert(arn.to_string());
+                self.engine.store.put_compromise(self.id, known).await?;
+                let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
+                Ok(Outcome::Done(format!("those issued before {before} are denied everything")))
             }
+            Err(fault) => Ok(Outcome::Failed(format!(
+                "{fault}; or by hand: \"Revoke active sessions\" of the role in IAM's console"
+            ))),
+        }
+    }
+
+    /// The IAM roles that the mount's roles lead to, by their ARNs.
+    async fn targets(&self, in_step: &BTreeSet<String>) -> Result<BTreeMap<String, Target>, Fault> {
+        let config = self.engine.snapshot().await?.config.clone();
+        let mut found: BTreeMap<String, Target> = BTreeMap::new();
+        for name in self.engine.store.role_names().await? {
+            let Some(role) = self.engine.store.role(&name).await? else { continue };
+            let place = role.place(&config, &self.request.mount_point);
+            let is_clear = place.is_ok_and(|place| in_step.contains(place.trust_anchor.as_str()));
+            let arn = role.role_arn.clone();
+            let target = found.entry(arn.to_string()).or_insert(Target { arn, name, is_clear });
+            target.is_clear &= is_clear;
         }
         Ok(found)
     }
+
+    /// The engine's own IAM roles: the key makes certificates of the engine too, and the engine may not write to these roles.
+    async fn own_roles(&self) -> Result<Vec<Line>, Fault> {
+        let mut lines = Vec::new();
+        for (name, anchor) in self.engine.store.managed_anchors().await? {
+            let duties = [Duty::TrustAnchor, Duty::Revocation, Duty::Check];
+            let roles: Vec<&str> =
+                duties.iter().filter_map(|duty| anchor.role(*duty)).map(RoleArn::as_str).collect();
+            if roles.is_empty() {
+                continue;
+            }
+            let what = format!(
+                "\"Revoke active sessions\" of {} in IAM's console; then `foreign` of vault read {}trust-anchors/{name}/sync must be empty: whoever had the key could act as the engine there",
+                roles.join(", "),
+                self.request.mount_point
+            );
+            lines.push(line(
+                format!("end the engine's own sessions at trust-anchors/{name}"),
+                Outcome::ByHand(what),
+            ));
+        }
+        Ok(lines)
+    }
+}
+
+/// What the trust anchors hold now.
+struct Synced {
+    lines: Vec<Line>,
+    /// The ARNs of those that were seen with the issuers that sign, and with no other of this mount.
+    in_step: BTreeSet<String>,
+    /// What else was seen there.
+    foreign: Vec<Line>,
+}
+
+/// An IAM role whose sessions are to end.
+struct Target {
+    arn: RoleArn,
+    /// One of the engine's roles that lead there.
+    name: String,
+    /// Every trust anchor by which they do was seen without the compromised issuer.
+    is_clear: bool,
 }
 
 fn by_hand(anchor: &ManagedAnchor, mount_point: &str) -> Outcome {
-    Outcome::ByHand(format!("put what {mount_point}trust-bundle shows into {}", anchor.trust_anchor_arn))
+    Outcome::ByHand(format!(
+        "put what {mount_point}trust-bundle shows into {}: until then reads by it fail",
+        anchor.trust_anchor_arn
+    ))
 }
 
 fn line(step: impl Into<String>, outcome: Outcome) -> Line {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ca::Serial;
+use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 
 use crate::mint::Issued;
@@ -108,12 +109,25 @@ impl Ledger {
         }
     }
 
+    /// The living sessions of an IAM role, whichever of the engine's roles led to it.
+    pub(crate) fn of_iam_role(&self, now: OffsetDateTime, role: &RoleArn) -> Vec<Entry> {
+        let pages = self.pages();
+        let is_of = |entry: &&Entry| entry.expiration > now && entry.key.parts().call.role == *role;
+        pages.by_serial.values().filter(is_of).cloned().collect()
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entry {
+    /// The source identity by which it has to be denied: its role names its sessions itself, so that the next one has the name too.
+    pub(crate) fn denied_by(&self) -> Option<&str> {
+        let is_named = self.key.parts().call.role_session_name.is_some();
+        self.source_identity.as_deref().filter(|_| is_named)
+    }
+
     /// How many others have it beside those that are meant, at least; none where it is theirs alone.
     pub(crate) fn others(&self, which: &Which) -> usize {
         let listed = match which {
@@ -153,10 +167,11 @@ impl Pages {
 }
 
 /// The entries by the IAM role that they are sessions of.
-pub(crate) fn by_iam_role(entries: Vec<Entry>) -> BTreeMap<String, Vec<Entry>> {
-    let mut found: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+pub(crate) fn by_iam_role(entries: Vec<Entry>) -> Vec<(RoleArn, Vec<Entry>)> {
+    let mut found: BTreeMap<String, (RoleArn, Vec<Entry>)> = BTreeMap::new();
     for entry in entries {
-        found.entry(entry.key.parts().call.role.to_string()).or_default().push(entry);
+        let role = &entry.key.parts().call.role;
+        found.entry(role.to_string()).or_insert_with(|| (role.clone(), Vec::new())).1.push(entry);
     }
-    found
+    found.into_values().collect()
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
-use crate::compromise::{Outcome, Response};
+use crate::compromise::Response;
 use crate::path_revoke_sessions::OUT_OF_REACH;
 
 /// Which issuer.
@@ -34,7 +34,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}/compromised")
         .synopsis("Put an issuer whose key may be in other hands out of use, everywhere.")
         .description(
-            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. Another enabled issuer must be there before: make one first.\n\n`report` has a line for each step: done, by hand (with what to do) or failed. `state` is `complete` when nothing failed. The same call again does what is left, and does not end sessions again.",
+            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. Another enabled issuer must be there before: make one first.\n\n`report` has a line for each step: done, by hand (with what to do) or failed. `state` is `incomplete` while something failed. The same call again does what is left; it ends sessions again only where a trust anchor has dropped the issuer since. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
         )
         .update(respond)
 }
@@ -49,10 +49,8 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let report = engine.until_closed(Box::pin(response.run())).await?;
     let state = if report.iter().any(|line| line.outcome.is_failed()) {
         "incomplete"
-    } else if report.iter().any(|line| matches!(line.outcome, Outcome::ByHand(_))) {
-        "complete, but for what is to be done by hand"
     } else {
-        "complete"
+        "complete, but for what is to be done by hand"
     };
     let lines: Vec<String> =
         report.iter().map(|line| format!("{}: {}", line.step, line.outcome.told())).collect();

@@ -70,15 +70,24 @@ pub(crate) fn route() -> Route<Engine> {
 
 async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<Answer, Fault> {
     engine.active_only()?;
-    let found = engine.ledger.find(clock::now(), &ask.which, ask.role.as_deref());
+    let now = clock::now();
+    let found = engine.ledger.find(now, &ask.which, ask.role.as_deref());
     if found.is_empty() {
+        check_role(&engine.ledger.find(now, &ask.which, None))?;
         let work = Box::pin(revoke_unknown(&engine, &request, &ask));
         return engine.until_closed(work).await;
     }
     if !ask.force {
         check_unshared(&found, &ask.which)?;
+        check_unlike(&engine, &found)?;
     }
     engine.until_closed(Box::pin(revoke_known(&engine, &request, found))).await
+}
+
+/// Refuses a session that is known, of another role than was asked for.
+fn check_role(known: &[Entry]) -> Result<(), Fault> {
+    let Some(entry) = known.first() else { return Ok(()) };
+    Err(Fault::caller(format!("role: the session {} is of the role {:?}", entry.serial, entry.key.role())))
 }
 
 fn check_unshared(found: &[Entry], which: &Which) -> Result<(), Fault> {
@@ -94,31 +103,97 @@ fn check_unshared(found: &[Entry], which: &Which) -> Result<(), Fault> {
     )))
 }
 
+/// Refuses sessions that can only be denied by a source identity which others have too.
+fn check_unlike(engine: &Engine, found: &[Entry]) -> Result<(), Fault> {
+    let others = ended_along(engine, found);
+    let Some((first, identity)) =
+        others.first().and_then(|entry| Some((entry, entry.source_identity.as_deref()?)))
+    else {
+        return Ok(());
+    };
+    Err(Fault::operator(format!(
+        "the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}: to end them all the same add force=true; a common_name with the caller in it keeps callers apart",
+        others.len(),
+        first.serial,
+        first.key.role(),
+    )))
+}
+
+/// The living sessions that a denial of those that were `found` reaches beside them.
+fn ended_along(engine: &Engine, found: &[Entry]) -> Vec<Entry> {
+    let meant: HashSet<&str> = found.iter().map(|entry| entry.serial.as_str()).collect();
+    let mut along = Vec::new();
+    for (role, entries) in ledger::by_iam_role(found.to_vec()) {
+        let identities: HashSet<&str> = entries.iter().filter_map(Entry::denied_by).collect();
+        let is_reached =
+            |entry: &Entry| entry.source_identity.as_deref().is_some_and(|own| identities.contains(own));
+        let mut others = engine.ledger.of_iam_role(clock::now(), &role);
+        others.retain(|entry| is_reached(entry) && !meant.contains(entry.serial.as_str()));
+        along.append(&mut others);
+    }
+    along
+}
+
+/// Ends what can be ended: an IAM role that cannot be written to keeps the sessions of no other one alive.
 async fn revoke_known(engine: &Arc<Engine>, request: &Request, found: Vec<Entry>) -> Result<Answer, Fault> {
     let _turn = engine.revoking.lock().await;
-    let (mut revoked, mut warnings) = (Vec::new(), vec![OUT_OF_REACH.to_owned()]);
+    let (mut revoked, mut failed) = (Vec::new(), Vec::new());
+    let mut warnings = vec![OUT_OF_REACH.to_owned()];
     for (role, entries) in ledger::by_iam_role(found) {
-        let role: RoleArn = role.parse().map_err(Fault::bug)?;
-        let iam = revocation::revoker(engine, request, &role).await?;
-        let mut policy = iam.read().await?;
-        let now = iam.now();
-        policy.prune(now);
-        let denials: Vec<Denial> = entries.iter().map(|entry| Denial::of(entry, now)).collect();
-        for denial in &denials {
-            denial.add_to(&mut policy)?;
+        match Box::pin(revoke_of(engine, request, &role, &entries)).await {
+            Ok(Done { shown, more }) => {
+                revoked.extend(shown);
+                warnings.extend(more);
+            }
+            Err(fault) => failed.push((role, fault)),
         }
-        iam.check_room(&policy).await?;
-        let Denied { policy, is_seen } = iam.write(policy).await?;
-        if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
-            iam.wait_past(later + time::Duration::SECOND).await;
-        }
-        let keys: HashSet<_> = entries.iter().map(|entry| entry.key.clone()).collect();
-        engine.sessions.forget(move |key| keys.contains(key));
-        warnings.extend(denials.iter().filter_map(Denial::warning));
-        revoked.extend(entries.iter().map(|entry| shown(entry, &iam.policy_name, is_seen, policy.len())));
     }
-    let answer = Answer::data(Map::from_iter([("revoked".to_owned(), Value::Array(revoked))]));
-    Ok(warnings.into_iter().fold(answer, Answer::warn))
+    if revoked.is_empty()
+        && let Some((_, fault)) = failed.pop()
+    {
+        return Err(fault);
+    }
+    let mut data = Map::from_iter([("revoked".to_owned(), Value::Array(revoked))]);
+    if !failed.is_empty() {
+        warnings.push(format!("the sessions of {} IAM roles still live: see `failed`", failed.len()));
+        let told = |(role, fault): &(RoleArn, Fault)| json!({ "role_arn": role, "error": fault.to_string() });
+        data.insert("failed".to_owned(), failed.iter().map(told).collect());
+    }
+    Ok(warnings.into_iter().fold(Answer::data(data), Answer::warn))
+}
+
+/// What was denied in one IAM role.
+struct Done {
+    shown: Vec<Value>,
+    more: Vec<String>,
+}
+
+async fn revoke_of(
+    engine: &Arc<Engine>,
+    request: &Request,
+    role: &RoleArn,
+    entries: &[Entry],
+) -> Result<Done, Fault> {
+    let iam = revocation::revoker(engine, request, role).await?;
+    let mut policy = iam.read().await?;
+    let now = iam.now();
+    policy.prune(now);
+    let denials: Vec<Denial> = entries.iter().map(|entry| Denial::of(entry, now)).collect();
+    for denial in &denials {
+        denial.add_to(&mut policy)?;
+    }
+    iam.check_room(&policy).await?;
+    let Denied { policy, is_seen } = iam.write(policy).await?;
+    if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
+        iam.wait_past(later + time::Duration::SECOND).await;
+    }
+    let along = ended_along(engine, entries);
+    let keys: HashSet<_> = entries.iter().chain(&along).map(|entry| entry.key.clone()).collect();
+    engine.sessions.forget(move |key| keys.contains(key));
+    Ok(Done {
+        shown: entries.iter().map(|entry| shown(entry, &iam.policy_name, is_seen, policy.len())).collect(),
+        more: denials.iter().filter_map(Denial::warning).collect(),
+    })
 }
 
 /// A session that was made before this process began, or by another mount: its name is known, nothing else.
@@ -131,6 +206,12 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
         )));
     };
     let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
+    if role.role_session_name.is_some() {
+        return Err(Fault::operator(format!(
+            "role: {name:?} names its sessions itself (role_session_name), so that a serial number does not say which session is meant, and this process, which began at {since}, did not make it: end all sessions of the role with {}roles/{name}/revoke-sessions",
+            request.mount_point
+        )));
+    }
     let _turn = engine.revoking.lock().await;
     let iam = revocation::revoker(engine, request, &role.role_arn).await?;
     let mut policy = iam.read().await?;
@@ -167,11 +248,9 @@ enum Denial {
 impl Denial {
     fn of(entry: &Entry, now: OffsetDateTime) -> Self {
         let until = entry.expiration;
-        match &entry.source_identity {
-            Some(identity) if entry.key.parts().call.role_session_name.is_some() => {
-                Self::Identity { identity: identity.clone(), before: now, until }
-            }
-            _ => Self::Name { name: entry.session_name.clone(), until },
+        match entry.denied_by() {
+            Some(identity) => Self::Identity { identity: identity.to_owned(), before: now, until },
+            None => Self::Name { name: entry.session_name.clone(), until },
         }
     }
 

@@ -8,12 +8,12 @@ use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
-use crate::clock::rfc3339;
+use crate::clock::{self, rfc3339};
 use crate::faults;
 use crate::revocation::{self, Denied};
 
 /// What a denial does not reach, in every answer.
-pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these (role chaining) are not reached: look for their AssumeRole in CloudTrail; IAM takes seconds, at times minutes, until a denial holds everywhere";
+pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these (role chaining) are not reached: look for their AssumeRole in CloudTrail; IAM takes seconds, at times minutes, until a denial holds everywhere; another mount whose roles lead to the same IAM role goes on handing out what it keeps: ask it for the same";
 
 /// The name of a role.
 struct Named {
@@ -32,7 +32,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}/revoke-sessions")
         .synopsis("Deny every session of the role's IAM role that was issued before now.")
         .description(
-            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\nThe policy stays until the last of those sessions is over, and is pruned by the next call.",
+            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\n`sessions` is how many of them this process has handed out; there may be more. A read while the command runs may still get one of them: read again. The policy stays until the last of those sessions is over, and is pruned by the next call.",
         )
         .update(revoke)
 }
@@ -41,10 +41,11 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Ans
     engine.active_only()?;
     let role = engine.store.role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;
     let work = Box::pin(revoke_all(&engine, &request, &role.role_arn));
-    let Revoked { policy_name, denied } = engine.until_closed(work).await?;
+    let Revoked { policy_name, sessions, denied } = engine.until_closed(work).await?;
     let shown = Map::from_iter([
         ("role_arn".to_owned(), json!(role.role_arn)),
         ("policy_name".to_owned(), json!(policy_name)),
+        ("sessions".to_owned(), json!(sessions)),
         ("issued_before".to_owned(), json!(denied.policy.issued_before().map(rfc3339))),
         ("seen_at_iam".to_owned(), json!(denied.is_seen)),
     ]);
@@ -54,6 +55,8 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Ans
 /// What was done to an IAM role.
 pub(crate) struct Revoked {
     pub(crate) policy_name: String,
+    /// Living ones that this process handed out; there may be more.
+    pub(crate) sessions: usize,
     pub(crate) denied: Denied,
 }
 
@@ -67,14 +70,16 @@ pub(crate) async fn revoke_all(
 ) -> Result<Revoked, Fault> {
     let _turn = engine.revoking.lock().await;
     let iam = revocation::revoker(engine, request, role).await?;
-    let earlier = iam.read().await?;
+    // what is not ours is left alone
+    iam.read().await?;
+    let sessions = engine.ledger.of_iam_role(clock::now(), role).len();
     let mut policy = Policy::default();
-    policy.deny_issued_before(iam.now().max(earlier.issued_before().unwrap_or(iam.now())));
+    policy.deny_issued_before(iam.now());
     let denied = iam.write(policy).await?;
     if let Some(moment) = denied.policy.issued_before() {
         iam.wait_past(moment).await;
     }
     let ended = role.clone();
     engine.sessions.forget(move |key| key.parts().call.role == ended);
-    Ok(Revoked { policy_name: iam.policy_name.clone(), denied })
+    Ok(Revoked { policy_name: iam.policy_name.clone(), sessions, denied })
 }

@@ -23,6 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// IAM shows a change within seconds as a rule; the denial itself takes as long.
 const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+/// Makes a moment differ from the second that it began in.
+const LEAST: Duration = Duration::from_millis(1);
+/// AWS dates sessions to the second, and does not say whether up or down.
+const ROUNDING: Duration = Duration::from_secs(1);
+/// A moment lies this far ahead at most: it was rounded up to a second twice.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// One IAM role as the engine may change it, while no other change of this mount is under way.
 pub(crate) struct Revoker<'a> {
@@ -33,7 +39,10 @@ pub(crate) struct Revoker<'a> {
     aws: Moment,
 }
 
-/// AWS's clock, by which sessions are dated.
+/// AWS's clock, by which sessions are dated, as the engine's own session tells it.
+///
+/// That session was dated somewhere between question and answer, which may be seconds apart. It counts from the answer on, so that AWS's
+/// clock is never behind it: what is made once it is past a moment is dated after that moment.
 #[derive(Clone, Copy)]
 struct Moment {
     at: OffsetDateTime,
@@ -55,26 +64,24 @@ pub(crate) async fn revoker<'a>(
 ) -> Result<Revoker<'a>, Fault> {
     let mount_point = request.mount_point.as_str();
     let (name, anchor) = management::for_account(engine, role, Duty::Revocation, mount_point).await?;
-    let asked = Instant::now();
     let session = management::session(engine, &name, &anchor, Duty::Revocation, mount_point).await?;
     let whole = time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()));
-    // dated somewhere between question and answer: the later, so that no session of before is missed
-    let aws = Moment { at: session.expiration - whole + asked.elapsed(), seen: Instant::now() };
+    let aws = Moment { at: session.expiration - whole, seen: Instant::now() };
     let client = engine.snapshot().await?.client.clone();
     let caller = client.caller(Credentials::from(&session), clock::now, PATIENCE);
     Ok(Revoker { caller, role, policy_name: format!("iamra-{}", request.mount.uuid), aws })
 }
 
 impl Revoker<'_> {
-    /// The time by AWS's clock.
+    /// The time by AWS's clock, at least; later than whatever was issued before this change began.
     pub(crate) fn now(&self) -> OffsetDateTime {
-        self.aws.at + self.aws.seen.elapsed()
+        self.aws.at + self.aws.seen.elapsed().max(LEAST)
     }
 
-    /// Waits until AWS's clock is past `moment`, at most a few seconds.
+    /// Waits until sessions that begin are dated after `moment`, which is a few seconds ahead at most.
     pub(crate) async fn wait_past(&self, moment: OffsetDateTime) {
-        let left = Duration::try_from(moment - self.now()).unwrap_or_default();
-        sleep(left).await;
+        let left = Duration::try_from(moment + ROUNDING - self.now()).unwrap_or_default();
+        sleep(left.min(LONGEST_WAIT)).await;
     }
 
     /// What is denied now; nothing where there is no policy yet.

@@ -5,6 +5,8 @@ use lifecycle::World;
 use serde_json::{Map, Value, json};
 
 const COMPROMISED: &str = "issuer/first/compromised";
+const UPDATE: &str = "rolesanywhere:UpdateTrustAnchor";
+const COMPLETE: &str = "complete, but for what is to be done by hand";
 
 /// A world with a next issuer beside `first`.
 async fn with_next() -> World {
@@ -16,6 +18,17 @@ async fn with_next() -> World {
 
 async fn respond(world: &World, fields: Value) -> Map<String, Value> {
     world.ok(world.mount.write(COMPROMISED, fields).await)
+}
+
+/// Gives an IAM role of the engine's a permission back.
+async fn permit(world: &World, role: &str, action: &str) {
+    world
+        .change(|state| {
+            let role = lifecycle::role_of(state, role);
+            let actions = role["policies"]["duty"]["Statement"][0]["Action"].as_array_mut().unwrap();
+            actions.push(json!(action));
+        })
+        .await;
 }
 
 fn report(answer: &Map<String, Value>) -> String {
@@ -36,7 +49,7 @@ async fn one_command_switches_clears_the_anchor_and_ends_the_sessions() {
 
     let answer = respond(&world, json!({})).await;
 
-    assert_eq!(answer["state"], "complete", "{}", report(&answer));
+    assert_eq!(answer["state"], COMPLETE, "{}", report(&answer));
     assert!(!anchor_holds(&world, &first).await, "{}", report(&answer));
     assert!(world.caller(&session).await.is_err());
     let next = world.ok(world.creds("demo").await);
@@ -52,7 +65,7 @@ async fn a_second_call_ends_nobody_who_went_on() {
 
     let answer = respond(&world, json!({})).await;
 
-    assert_eq!(answer["state"], "complete", "{}", report(&answer));
+    assert_eq!(answer["state"], COMPLETE, "{}", report(&answer));
     assert!(world.caller(&session).await.is_ok());
 }
 
@@ -83,22 +96,16 @@ async fn without_another_issuer_the_command_that_makes_one_is_told_and_nothing_c
 #[tokio::test]
 async fn an_anchor_that_cannot_be_brought_along_stops_the_switch_until_it_can() {
     let world = with_next().await;
-    world.forbid("iamra-trust-anchor", "rolesanywhere:UpdateTrustAnchor").await;
+    world.forbid("iamra-trust-anchor", UPDATE).await;
 
     let stopped = respond(&world, json!({})).await;
     let state = world.ok(world.mount.read("issuer/first").await)["state"].clone();
-    world
-        .change(|state| {
-            let role = lifecycle::role_of(state, "iamra-trust-anchor");
-            let actions = role["policies"]["duty"]["Statement"][0]["Action"].as_array_mut().unwrap();
-            actions.push(json!("rolesanywhere:UpdateTrustAnchor"));
-        })
-        .await;
+    permit(&world, "iamra-trust-anchor", UPDATE).await;
     let resumed = respond(&world, json!({})).await;
 
     assert_eq!((&stopped["state"], state), (&json!("incomplete"), json!("current")));
-    assert!(report(&stopped).contains("rolesanywhere:UpdateTrustAnchor"), "{}", report(&stopped));
-    assert_eq!(resumed["state"], "complete", "{}", report(&resumed));
+    assert!(report(&stopped).contains(UPDATE), "{}", report(&stopped));
+    assert_eq!(resumed["state"], COMPLETE, "{}", report(&resumed));
 }
 
 #[tokio::test]
@@ -109,18 +116,12 @@ async fn a_role_whose_sessions_could_not_be_ended_is_told_and_ended_by_the_next_
 
     let first = respond(&world, json!({})).await;
     let lived_on = world.caller(&session).await.is_ok();
-    world
-        .change(|state| {
-            let role = lifecycle::role_of(state, "iamra-revocation");
-            let actions = role["policies"]["duty"]["Statement"][0]["Action"].as_array_mut().unwrap();
-            actions.push(json!("iam:PutRolePolicy"));
-        })
-        .await;
+    permit(&world, "iamra-revocation", "iam:PutRolePolicy").await;
     let second = respond(&world, json!({})).await;
 
     assert_eq!(first["state"], "incomplete");
     assert!(lived_on && report(&first).contains("iam:PutRolePolicy"), "{}", report(&first));
-    assert_eq!(second["state"], "complete", "{}", report(&second));
+    assert_eq!(second["state"], COMPLETE, "{}", report(&second));
     assert!(world.caller(&session).await.is_err());
 }
 
@@ -141,4 +142,66 @@ async fn what_the_engine_may_not_do_stands_in_the_report_for_people() {
     {
         assert!(told.contains(words), "no {words} in:\n{told}");
     }
+}
+
+#[tokio::test]
+async fn sessions_are_ended_once_more_when_an_anchor_that_could_not_be_cleared_is() {
+    let world = with_next().await;
+    world.ok(world.mount.write("trust-anchors/main/sync", json!({})).await);
+    world.forbid("iamra-trust-anchor", UPDATE).await;
+
+    let held = respond(&world, json!({})).await;
+    let between = world.ok(world.creds("demo").await);
+    respond(&world, json!({})).await;
+    let lived_on = world.caller(&between).await.is_ok();
+    permit(&world, "iamra-trust-anchor", UPDATE).await;
+    let cleared = respond(&world, json!({})).await;
+
+    assert_eq!(held["state"], "incomplete");
+    assert!(report(&held).contains("once more: by hand: when its trust anchor"), "{}", report(&held));
+    assert!(lived_on, "a call that changes nothing ends nobody");
+    assert_eq!(cleared["state"], COMPLETE, "{}", report(&cleared));
+    assert!(world.caller(&between).await.is_err(), "whoever had the key could make one until then");
+}
+
+#[tokio::test]
+async fn an_anchor_that_is_cleared_by_hand_has_the_revocation_that_is_due_afterwards_told() {
+    let world = with_next().await;
+    let mut anchor = harness::managed_anchor();
+    anchor.as_object_mut().unwrap().remove("management_role_arn");
+    world.ok(world.mount.delete("trust-anchors/main").await);
+    world.ok(world.mount.write("trust-anchors/main", anchor).await);
+    let session = world.ok(world.creds("demo").await);
+
+    let answer = respond(&world, json!({})).await;
+
+    let told = report(&answer);
+    assert!(world.caller(&session).await.is_err());
+    assert!(told.contains("vault write -force test/roles/demo/revoke-sessions"), "{told}");
+}
+
+#[tokio::test]
+async fn what_the_keys_holder_may_have_done_as_the_engine_itself_stands_in_the_report() {
+    let world = with_next().await;
+    respond(&world, json!({})).await;
+    let second = world.pem("ca/pem").await;
+    let stranger = Box::pin(World::by_hand()).await.pem("ca/pem").await;
+    world.anchor_holds(&format!("{second}{stranger}")).await;
+
+    let told = report(&respond(&world, json!({})).await);
+
+    assert!(told.contains("is no issuer of this mount"), "{told}");
+    for role in [harness::MANAGEMENT_ROLE_ARN, harness::REVOCATION_ROLE_ARN, harness::CHECK_ROLE_ARN] {
+        assert!(told.contains(role), "no {role} in:\n{told}");
+    }
+}
+
+#[tokio::test]
+async fn two_operators_at_once_end_the_sessions_once() {
+    let world = with_next().await;
+
+    let (one, two) = tokio::join!(respond(&world, json!({})), respond(&world, json!({})));
+
+    assert_eq!((&one["state"], &two["state"]), (&json!(COMPLETE), &json!(COMPLETE)));
+    assert_eq!(world.asked("PutRolePolicy").await, 1);
 }

@@ -1,0 +1,170 @@
+//! What a revocation must not miss, and what it must not take from others unasked.
+
+use aws_emulator::Knobs;
+use harness::ROLE_ARN;
+use lifecycle::{World, role_of};
+use serde_json::{Map, Value, json};
+use vault_backend::testing::{Probe, Reply};
+
+const OTHER_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/other";
+
+/// A read of `role` by `entity`.
+async fn session_of(world: &mut World, role: &str, entity: &str) -> Map<String, Value> {
+    world.mount.entity_id = Some(entity.to_owned());
+    world.ok(world.creds(role).await)
+}
+
+async fn revoke(world: &World, fields: Value) -> Reply {
+    world.mount.write("revoke", fields).await
+}
+
+/// Whether AWS takes the next signed call of the session.
+async fn lives(world: &World, session: &Map<String, Value>) -> bool {
+    world.caller(session).await.is_ok()
+}
+
+/// A world in which the role `demo` names its sessions itself; each caller has one of its own.
+async fn self_named() -> World {
+    let world = World::new().await;
+    world.change(|state| state["profiles"][0]["accept_role_session_name"] = json!(true)).await;
+    let role = json!({ "role_arn": ROLE_ARN, "role_session_name": "worker", "session_sharing": "none" });
+    world.ok(world.mount.write("roles/demo", role).await);
+    world
+}
+
+/// A world in which `roles/other` leads to an IAM role that the engine may not write to.
+async fn with_other_role() -> World {
+    let world = World::new().await;
+    world
+        .change(|state| {
+            let mut other = role_of(state, "demo").clone();
+            other["name"] = json!("other");
+            state["roles"].as_array_mut().unwrap().push(other);
+            state["profiles"][0]["role_arns"].as_array_mut().unwrap().push(json!(OTHER_ROLE_ARN));
+            role_of(state, "iamra-revocation")["policies"]["duty"]["Statement"][0]["Resource"] =
+                json!(OTHER_ROLE_ARN);
+        })
+        .await;
+    world.ok(world.mount.write("roles/other", json!({ "role_arn": OTHER_ROLE_ARN })).await);
+    world
+}
+
+#[tokio::test]
+async fn after_a_break_glass_that_aws_was_slow_to_let_in_the_next_session_lives() {
+    let world = World::new().await;
+    let before = world.ok(world.creds("demo").await);
+    let asked = world.asked("CreateSession").await;
+    world.aws.set_knobs(Knobs { latency_ms: 1500, ..Knobs::default() });
+
+    let soon_well = async {
+        while world.asked("CreateSession").await == asked {}
+        world.aws.set_knobs(Knobs::default());
+    };
+    let (reply, ()) = tokio::join!(world.mount.write("roles/demo/revoke-sessions", json!({})), soon_well);
+    world.ok(reply);
+    let next = world.ok(world.creds("demo").await);
+
+    assert!(!lives(&world, &before).await);
+    assert!(lives(&world, &next).await, "a session that was made after it is not denied");
+}
+
+#[tokio::test]
+async fn the_break_glass_says_how_many_sessions_it_ends_that_were_handed_out_here() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.ok(world.creds("demo").await);
+    }
+
+    let data = world.ok(world.mount.write("roles/demo/revoke-sessions", json!({})).await);
+
+    assert_eq!(data["sessions"], 3, "{data:?}");
+}
+
+#[tokio::test]
+async fn a_break_glass_of_a_moment_to_come_is_brought_back_to_now() {
+    let world = World::new().await;
+    world.ok(world.mount.write("roles/demo/revoke-sessions", json!({})).await);
+    let (name, document) = world.policies("demo").await.into_iter().next().unwrap();
+    let moment = document.as_str().unwrap().split("TokenIssueTime\":\"").nth(1).unwrap();
+    let year = &moment[..4];
+    let ahead = document.as_str().unwrap().replace(&format!("\"{year}-"), "\"2099-");
+    assert_ne!(ahead, document.as_str().unwrap(), "the moment stands in the document");
+    world.put_policy("demo", &name, json!(ahead)).await;
+
+    world.ok(world.mount.write("roles/demo/revoke-sessions", json!({})).await);
+
+    let next = world.ok(world.creds("demo").await);
+    assert!(lives(&world, &next).await);
+}
+
+#[tokio::test]
+async fn a_serial_number_alone_does_not_end_a_session_that_its_role_named() {
+    let mut world = self_named().await;
+    let one = session_of(&mut world, "demo", "one").await;
+    world.mount = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+
+    let reply = revoke(&world, json!({ "serial_number": one["serial_number"], "role": "demo" })).await;
+
+    assert_eq!(reply.status, 400, "a denial by serial number would have no effect: {reply:?}");
+    assert!(reply.error.contains("role_session_name"), "{}", reply.error);
+    assert!(reply.error.contains("test/roles/demo/revoke-sessions"), "{}", reply.error);
+    assert!(world.policies("demo").await.is_empty());
+}
+
+#[tokio::test]
+async fn callers_of_one_source_identity_are_not_ended_together_unless_it_is_forced() {
+    let mut world = self_named().await;
+    let one = session_of(&mut world, "demo", "one").await;
+    let two = session_of(&mut world, "demo", "two").await;
+
+    let refused = revoke(&world, json!({ "entity_id": "one" })).await;
+    let lived_on = lives(&world, &one).await && lives(&world, &two).await;
+    world.ok(revoke(&world, json!({ "entity_id": "one", "force": true })).await);
+
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.error.contains("source identity \"CN=demo\""), "{}", refused.error);
+    assert!(refused.error.contains("force=true"), "{}", refused.error);
+    assert!(lived_on, "a refusal ends nothing");
+    assert!(!lives(&world, &one).await && !lives(&world, &two).await);
+}
+
+#[tokio::test]
+async fn sessions_that_end_along_are_not_handed_out_again() {
+    let mut world = self_named().await;
+    let shared = json!({ "role_arn": ROLE_ARN, "common_name": "demo", "session_sharing": "identity" });
+    world.ok(world.mount.write("roles/shared", shared).await);
+    let one = session_of(&mut world, "demo", "one").await;
+    let along = session_of(&mut world, "shared", "two").await;
+
+    world.ok(revoke(&world, json!({ "serial_number": one["serial_number"], "force": true })).await);
+
+    let next = session_of(&mut world, "shared", "two").await;
+    assert!(!lives(&world, &along).await);
+    assert!(lives(&world, &next).await);
+}
+
+#[tokio::test]
+async fn a_serial_number_of_another_role_is_refused_with_the_role_it_is_of() {
+    let world = World::new().await;
+    world.ok(world.mount.write("roles/second", json!({ "role_arn": ROLE_ARN })).await);
+    let one = world.ok(world.creds("demo").await);
+
+    let reply = revoke(&world, json!({ "serial_number": one["serial_number"], "role": "second" })).await;
+
+    assert_eq!(reply.status, 400);
+    assert!(reply.error.contains("is of the role \"demo\""), "{}", reply.error);
+}
+
+#[tokio::test]
+async fn an_iam_role_that_cannot_be_reached_keeps_no_other_sessions_alive() {
+    let mut world = with_other_role().await;
+    let kept = session_of(&mut world, "demo", "one").await;
+    let ended = session_of(&mut world, "other", "one").await;
+
+    let data = world.ok(revoke(&world, json!({ "entity_id": "one" })).await);
+
+    assert!(lives(&world, &kept).await && !lives(&world, &ended).await);
+    assert_eq!(data["revoked"].as_array().unwrap().len(), 1);
+    assert_eq!(data["failed"][0]["role_arn"], ROLE_ARN, "{data:?}");
+    assert!(data["failed"][0]["error"].as_str().unwrap().contains("iam:GetRolePolicy"), "{data:?}");
+}
