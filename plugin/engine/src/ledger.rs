@@ -2,8 +2,11 @@
 //!
 //! Kept in memory only. After a restart or a failover the earlier sessions are not known, and whoever revokes is told so.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ca::Serial;
 use rolesanywhere::RoleArn;
@@ -12,7 +15,7 @@ use time::OffsetDateTime;
 use crate::mint::Issued;
 use crate::sharing::SessionKey;
 
-/// Living sessions that are remembered, about 1 KB each; beyond so many, those that end first are forgotten.
+/// Living sessions that are remembered, about 400 bytes each; beyond so many, those that end first are forgotten.
 const MOST_SESSIONS: usize = 100_000;
 /// Holders of one session that are told apart. One with more counts as everybody's: a revocation of any entity then means it too, and has
 /// to be forced.
@@ -26,25 +29,46 @@ pub(crate) struct Ledger {
 
 #[derive(Default)]
 struct Pages {
-    by_serial: HashMap<String, Entry>,
-    by_end: BTreeSet<(OffsetDateTime, String)>,
+    by_serial: HashMap<Arc<str>, Entry>,
+    by_end: BTreeSet<(OffsetDateTime, Arc<str>)>,
+    /// Each is many sessions'.
+    lineages: HashSet<Arc<Lineage>>,
 }
 
 /// One session that was handed out.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// Of its certificate, lowercase hexadecimal with colons.
-    pub(crate) serial: String,
-    /// What its sharing depended on: role, cluster, ARNs.
-    pub(crate) key: SessionKey,
+    pub(crate) serial: Arc<str>,
+    pub(crate) lineage: Arc<Lineage>,
+    /// What is kept of it for the next caller; nothing of one that is not shared.
+    pub(crate) kept_as: Option<SessionKey>,
     /// Its name at AWS.
-    pub(crate) session_name: String,
-    pub(crate) source_identity: Option<String>,
+    pub(crate) session_name: Box<str>,
+    pub(crate) source_identity: Option<Box<str>>,
     pub(crate) expiration: OffsetDateTime,
-    /// The entities that were handed it, or the accessors of tokens without one.
-    holders: BTreeSet<String>,
+    holders: Holders,
+}
+
+/// Where a session comes from.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Lineage {
+    /// The engine's role.
+    pub(crate) role: String,
+    pub(crate) role_arn: RoleArn,
+    /// Where its caller logged in, if the role names the cluster.
+    cluster: Option<String>,
+    /// The role names its sessions itself, so that the next one has the name too.
+    is_named: bool,
+}
+
+/// The entities that were handed a session, or the accessors of tokens without one. Most sessions have one.
+#[derive(Clone, Debug)]
+enum Holders {
+    One(Box<str>),
+    Listed(BTreeSet<Box<str>>),
     /// There were more than are listed.
-    has_more: bool,
+    AndMore(BTreeSet<Box<str>>),
 }
 
 /// Which sessions are meant.
@@ -68,25 +92,31 @@ impl Ledger {
         self.began
     }
 
-    /// Notes that `holder` was handed a session.
-    pub(crate) fn note(&self, now: OffsetDateTime, issued: &Issued, key: &SessionKey, holder: &str) {
+    /// Notes that `holder` was handed a session, which is kept for the next caller if `is_shared`.
+    pub(crate) fn note(
+        &self,
+        now: OffsetDateTime,
+        issued: &Issued,
+        (key, is_shared): (&SessionKey, bool),
+        holder: &str,
+    ) {
         let mut pages = self.pages();
-        if let Some(entry) = pages.by_serial.get_mut(&issued.serial) {
-            return entry.hand_to(holder);
+        if let Some(entry) = pages.by_serial.get_mut(issued.serial.as_str()) {
+            return entry.holders.add(holder);
         }
         pages.make_room(now);
-        let mut entry = Entry {
-            serial: issued.serial.clone(),
-            key: key.clone(),
-            session_name: issued.session.role_session_name.clone(),
-            source_identity: issued.session.source_identity.clone(),
-            expiration: issued.session.expiration,
-            holders: BTreeSet::new(),
-            has_more: false,
+        let session = &issued.session;
+        let entry = Entry {
+            serial: issued.serial.as_str().into(),
+            lineage: pages.lineage(key),
+            kept_as: is_shared.then(|| key.clone()),
+            session_name: session.role_session_name.as_str().into(),
+            source_identity: session.source_identity.as_deref().map(Into::into),
+            expiration: session.expiration,
+            holders: Holders::One(holder.into()),
         };
-        entry.hand_to(holder);
-        pages.by_end.insert((entry.expiration, entry.serial.clone()));
-        pages.by_serial.insert(entry.serial.clone(), entry);
+        pages.by_end.insert((entry.expiration, Arc::clone(&entry.serial)));
+        pages.by_serial.insert(Arc::clone(&entry.serial), entry);
     }
 
     /// The living sessions that are meant, those of the engine's role `role` if it is given.
@@ -94,17 +124,21 @@ impl Ledger {
         let pages = self.pages();
         let is_meant = |entry: &&Entry| {
             entry.expiration > now
-                && role.is_none_or(|role| entry.key.role() == role)
+                && role.is_none_or(|role| entry.lineage.role == role)
                 && match which {
                     Which::Serial(_) => true,
-                    Which::Entity(entity) => entry.has_more || entry.holders.contains(entity),
-                    Which::Cluster(cluster) => entry.key.is_of_cluster(cluster),
+                    Which::Entity(entity) => entry.holders.may_be(entity),
+                    Which::Cluster(cluster) => entry.lineage.cluster.as_ref() == Some(cluster),
                 }
         };
         match which {
-            Which::Serial(serial) => {
-                pages.by_serial.get(&serial.to_string()).filter(is_meant).cloned().into_iter().collect()
-            }
+            Which::Serial(serial) => pages
+                .by_serial
+                .get(serial.to_string().as_str())
+                .filter(is_meant)
+                .cloned()
+                .into_iter()
+                .collect(),
             _ => pages.by_serial.values().filter(is_meant).cloned().collect(),
         }
     }
@@ -112,7 +146,7 @@ impl Ledger {
     /// The living sessions of an IAM role, whichever of the engine's roles led to it.
     pub(crate) fn of_iam_role(&self, now: OffsetDateTime, role: &RoleArn) -> Vec<Entry> {
         let pages = self.pages();
-        let is_of = |entry: &&Entry| entry.expiration > now && entry.key.parts().call.role == *role;
+        let is_of = |entry: &&Entry| entry.expiration > now && entry.lineage.role_arn == *role;
         pages.by_serial.values().filter(is_of).cloned().collect()
     }
 
@@ -124,30 +158,52 @@ impl Ledger {
 impl Entry {
     /// The source identity by which it has to be denied: its role names its sessions itself, so that the next one has the name too.
     pub(crate) fn denied_by(&self) -> Option<&str> {
-        let is_named = self.key.parts().call.role_session_name.is_some();
-        self.source_identity.as_deref().filter(|_| is_named)
+        self.source_identity.as_deref().filter(|_| self.lineage.is_named)
     }
 
     /// How many others have it beside those that are meant, at least; none where it is theirs alone.
     pub(crate) fn others(&self, which: &Which) -> usize {
-        let listed = match which {
-            Which::Serial(_) => self.holders.len().saturating_sub(1),
-            Which::Entity(entity) => self.holders.iter().filter(|holder| *holder != entity).count(),
+        match which {
+            Which::Serial(_) => self.holders.count() - 1,
+            Which::Entity(entity) => self.holders.count() - usize::from(self.holders.has(entity)),
             // pods of one cluster are what is meant
-            Which::Cluster(_) => return 0,
-        };
-        listed + usize::from(self.has_more)
+            Which::Cluster(_) => 0,
+        }
+    }
+}
+
+impl Holders {
+    fn add(&mut self, holder: &str) {
+        match self {
+            Self::One(one) if **one == *holder => {}
+            Self::One(one) => *self = Self::Listed([std::mem::take(one), holder.into()].into()),
+            Self::Listed(listed) if listed.contains(holder) => {}
+            Self::Listed(listed) if listed.len() < MOST_HOLDERS => {
+                listed.insert(holder.into());
+            }
+            Self::Listed(listed) => *self = Self::AndMore(std::mem::take(listed)),
+            Self::AndMore(_) => {}
+        }
     }
 
-    fn hand_to(&mut self, holder: &str) {
-        if self.holders.contains(holder) {
-            return;
+    fn has(&self, holder: &str) -> bool {
+        match self {
+            Self::One(one) => **one == *holder,
+            Self::Listed(listed) | Self::AndMore(listed) => listed.contains(holder),
         }
-        match self.holders.len() {
-            ..MOST_HOLDERS => {
-                self.holders.insert(holder.to_owned());
-            }
-            _ => self.has_more = true,
+    }
+
+    /// Whether `holder` is one of them, or may be one of those that are not listed.
+    fn may_be(&self, holder: &str) -> bool {
+        matches!(self, Self::AndMore(_)) || self.has(holder)
+    }
+
+    /// At least so many, at least one.
+    fn count(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Listed(listed) => listed.len(),
+            Self::AndMore(listed) => listed.len() + 1,
         }
     }
 }
@@ -160,9 +216,32 @@ impl Pages {
                 break;
             }
             if let Some((_, serial)) = self.by_end.pop_first() {
-                self.by_serial.remove(&serial);
+                self.by_serial.remove(&serial).inspect(|entry| self.let_go(&entry.lineage));
             }
         }
+    }
+
+    /// Forgets a lineage whose last session goes.
+    fn let_go(&mut self, lineage: &Arc<Lineage>) {
+        // the set's own, and the leaving entry's
+        if Arc::strong_count(lineage) <= 2 {
+            self.lineages.remove(lineage);
+        }
+    }
+
+    fn lineage(&mut self, key: &SessionKey) -> Arc<Lineage> {
+        let parts = key.parts();
+        let lineage = Arc::new(Lineage {
+            role: parts.role.clone(),
+            role_arn: parts.call.role.clone(),
+            cluster: parts.cluster.as_ref().map(|cluster| cluster.name.clone()),
+            is_named: parts.call.role_session_name.is_some(),
+        });
+        let kept = self.lineages.get(&lineage).map(Arc::clone);
+        kept.unwrap_or_else(|| {
+            self.lineages.insert(Arc::clone(&lineage));
+            lineage
+        })
     }
 }
 
@@ -170,7 +249,7 @@ impl Pages {
 pub(crate) fn by_iam_role(entries: Vec<Entry>) -> Vec<(RoleArn, Vec<Entry>)> {
     let mut found: BTreeMap<String, (RoleArn, Vec<Entry>)> = BTreeMap::new();
     for entry in entries {
-        let role = &entry.key.parts().call.role;
+        let role = &entry.lineage.role_arn;
         found.entry(role.to_string()).or_insert_with(|| (role.clone(), Vec::new())).1.push(entry);
     }
     found.into_values().collect()

@@ -87,7 +87,7 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<An
 /// Refuses a session that is known, of another role than was asked for.
 fn check_role(known: &[Entry]) -> Result<(), Fault> {
     let Some(entry) = known.first() else { return Ok(()) };
-    Err(Fault::caller(format!("role: the session {} is of the role {:?}", entry.serial, entry.key.role())))
+    Err(Fault::caller(format!("role: the session {} is of the role {:?}", entry.serial, entry.lineage.role)))
 }
 
 fn check_unshared(found: &[Entry], which: &Which) -> Result<(), Fault> {
@@ -98,7 +98,7 @@ fn check_unshared(found: &[Entry], which: &Which) -> Result<(), Fault> {
         shared.len(),
         found.len(),
         first.serial,
-        first.key.role(),
+        first.lineage.role,
         first.others(which)
     )))
 }
@@ -115,20 +115,20 @@ fn check_unlike(engine: &Engine, found: &[Entry]) -> Result<(), Fault> {
         "the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}: to end them all the same add force=true; a common_name with the caller in it keeps callers apart",
         others.len(),
         first.serial,
-        first.key.role(),
+        first.lineage.role,
     )))
 }
 
 /// The living sessions that a denial of those that were `found` reaches beside them.
 fn ended_along(engine: &Engine, found: &[Entry]) -> Vec<Entry> {
-    let meant: HashSet<&str> = found.iter().map(|entry| entry.serial.as_str()).collect();
+    let meant: HashSet<&str> = found.iter().map(|entry| &*entry.serial).collect();
     let mut along = Vec::new();
     for (role, entries) in ledger::by_iam_role(found.to_vec()) {
         let identities: HashSet<&str> = entries.iter().filter_map(Entry::denied_by).collect();
         let is_reached =
             |entry: &Entry| entry.source_identity.as_deref().is_some_and(|own| identities.contains(own));
         let mut others = engine.ledger.of_iam_role(clock::now(), &role);
-        others.retain(|entry| is_reached(entry) && !meant.contains(entry.serial.as_str()));
+        others.retain(|entry| is_reached(entry) && !meant.contains(&*entry.serial));
         along.append(&mut others);
     }
     along
@@ -188,7 +188,7 @@ async fn revoke_of(
         iam.wait_past(later + time::Duration::SECOND).await;
     }
     let along = ended_along(engine, entries);
-    let keys: HashSet<_> = entries.iter().chain(&along).map(|entry| entry.key.clone()).collect();
+    let keys: HashSet<_> = entries.iter().chain(&along).filter_map(|entry| entry.kept_as.clone()).collect();
     engine.sessions.forget(move |key| keys.contains(key));
     Ok(Done {
         shown: entries.iter().map(|entry| shown(entry, &iam.policy_name, is_seen, policy.len())).collect(),
@@ -250,7 +250,7 @@ impl Denial {
         let until = entry.expiration;
         match entry.denied_by() {
             Some(identity) => Self::Identity { identity: identity.to_owned(), before: now, until },
-            None => Self::Name { name: entry.session_name.clone(), until },
+            None => Self::Name { name: entry.session_name.to_string(), until },
         }
     }
 
@@ -288,7 +288,7 @@ fn unfit(error: Unfit) -> Fault {
 
 fn shown(entry: &Entry, policy_name: &str, is_seen: bool, entries: usize) -> Value {
     json!({
-        "serial_number": entry.serial, "role": entry.key.role(), "role_arn": entry.key.parts().call.role,
+        "serial_number": *entry.serial, "role": entry.lineage.role, "role_arn": entry.lineage.role_arn,
         "expiration": rfc3339(entry.expiration), "policy_name": policy_name, "policy_entries": entries,
         "seen_at_iam": is_seen,
     })

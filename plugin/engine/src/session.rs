@@ -11,6 +11,7 @@ use vault_backend::{Fault, Request};
 
 use crate::Engine;
 use crate::caller::Caller;
+use crate::choices::SessionSharing;
 use crate::clock::{self, rfc3339};
 use crate::faults;
 use crate::mint::{Issued, Origin, Recipe};
@@ -61,7 +62,8 @@ pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_
     match reply {
         Reply::Granted(grant) => {
             log(request, wish, &grant);
-            engine.ledger.note(clock::now(), &grant.session, &key, turn(request));
+            let is_shared = role.sharing() != SessionSharing::None;
+            engine.ledger.note(clock::now(), &grant.session, (&key, is_shared), turn(request));
             Ok(Granted { role, key, grant })
         }
         Reply::Denied { why, retry_in } => Err(sharing::fault(why, retry_in, started.elapsed())),

@@ -13,6 +13,8 @@ use vault_backend::Fault;
 use crate::clock;
 use crate::mint::Issued;
 
+#[cfg(test)]
+pub(crate) use key::tests::parts as some_parts;
 pub(crate) use key::{Cluster, KeyParts, SessionKey};
 pub(crate) use outcome::{failed, fault};
 

@@ -114,7 +114,7 @@ impl Hash for KeyParts {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::HashSet;
     use std::time::Duration;
 
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    fn parts() -> KeyParts {
+    pub(crate) fn parts() -> KeyParts {
         KeyParts {
             role: "web".to_owned(),
             cluster: Some(Cluster { name: "prod".to_owned(), accessor: "auth_kubernetes_1".to_owned() }),
