@@ -1,7 +1,7 @@
 //! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
-//! write is refused, the scripts and templates of `vault-config/`, the Agents that run its configuration files, clusters for pods to log in
-//! from, users for whom a name is enough, readers that do not stop, and clients with
-//! patience and several addresses.
+//! write is refused, the scripts and templates of `vault-config/`, the Agents that run its configuration files, the commands of the
+//! README, clusters for pods to log in from, users for whom a name is enough, readers that do not stop, and clients with patience and
+//! several addresses.
 //!
 //! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
 
@@ -10,6 +10,7 @@ pub mod host;
 pub mod kubernetes;
 pub mod load;
 pub mod paper;
+pub mod readme;
 mod refusal;
 mod script;
 pub mod templates;

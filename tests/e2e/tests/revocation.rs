@@ -2,36 +2,43 @@
 
 use std::fs;
 
-use e2e::clients::say;
-use e2e::config_file;
-use harness::{Reply, Stage};
+use e2e::users::Users;
+use e2e::{config_file, readme, say};
+use harness::{Api, Reply, Stage};
+use serde_json::json;
 
 /// The `vault` command as whoever answers an incident has it.
 struct Incident {
-    stage: Stage,
+    users: Users,
     token: String,
 }
 
 impl Incident {
     async fn begin() -> Incident {
-        let stage = Stage::dev().await;
+        let users = Users::new().await;
+        let stage = &users.stage;
         stage.look_after_anchor().await;
         let policy = fs::read_to_string(config_file("policies/incident.hcl")).unwrap();
         let token = stage.vault.token("incident", &policy).await;
-        Incident { stage, token }
+        Incident { users, token }
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.users.stage
     }
 
     /// Runs a command that succeeds.
-    async fn vault(&self, arguments: &[&str]) {
-        let printed = self.stage.vault.cli_with(&self.token, arguments).await.ok();
+    async fn vault(&self, arguments: &[&str]) -> String {
+        let printed = self.stage().vault.cli_with(&self.token, arguments).await.ok();
         say(&format!("$ vault {}\n{printed}", arguments.join(" ")));
+        printed
     }
 
     /// Whether AWS takes the next signed call of each.
     async fn live(&self, sessions: &[&Reply]) -> Vec<bool> {
         let mut live = Vec::new();
         for session in sessions {
-            live.push(self.stage.caller(session).await.is_ok());
+            live.push(self.stage().caller(session).await.is_ok());
         }
         say(&format!("    signed calls that AWS takes now: {live:?}"));
         live
@@ -41,8 +48,8 @@ impl Incident {
 #[tokio::test]
 async fn a_revoked_session_is_refused_its_neighbours_go_on_and_the_break_glass_ends_them_all() {
     let incident = Incident::begin().await;
-    let leaked = incident.stage.creds("demo").await.ok();
-    let (one, two) = (incident.stage.creds("demo").await.ok(), incident.stage.creds("demo").await.ok());
+    let leaked = incident.stage().creds("demo").await.ok();
+    let (one, two) = (incident.stage().creds("demo").await.ok(), incident.stage().creds("demo").await.ok());
     assert_eq!(incident.live(&[&leaked, &one, &two]).await, [true, true, true]);
 
     let serial = format!("serial_number={}", leaked.string("serial_number"));
@@ -50,30 +57,79 @@ async fn a_revoked_session_is_refused_its_neighbours_go_on_and_the_break_glass_e
     assert_eq!(incident.live(&[&leaked, &one, &two]).await, [false, true, true]);
 
     incident.vault(&["write", "-force", "iamra/roles/demo/revoke-sessions"]).await;
-    let next = incident.stage.creds("demo").await.ok();
+    let next = incident.stage().creds("demo").await.ok();
     assert_eq!(incident.live(&[&leaked, &one, &two, &next]).await, [false, false, false, true]);
 }
 
 #[tokio::test]
 async fn the_end_of_a_lease_denies_nothing_at_aws() {
     let incident = Incident::begin().await;
-    let session = incident.stage.creds("demo").await.ok();
+    let session = incident.stage().creds("demo").await.ok();
 
     let lease = session.body["lease_id"].as_str().unwrap().to_owned();
-    let _ =
-        incident.stage.root().write("sys/leases/revoke", serde_json::json!({ "lease_id": lease })).await.ok();
+    let _ = incident.stage().root().write("sys/leases/revoke", json!({ "lease_id": lease })).await.ok();
 
     assert_eq!(incident.live(&[&session]).await, [true]);
-    assert!(incident.stage.aws_log().await.iter().all(|entry| entry["operation"] != "PutRolePolicy"));
+    assert!(incident.stage().aws_log().await.iter().all(|entry| entry["operation"] != "PutRolePolicy"));
 }
 
 #[tokio::test]
 async fn the_operators_policy_does_not_reach_the_break_glass() {
     let incident = Incident::begin().await;
     let policy = fs::read_to_string(config_file("policies/operator.hcl")).unwrap();
-    let operator = incident.stage.root().with_token(&incident.stage.vault.token("operator", &policy).await);
+    let operator =
+        incident.stage().root().with_token(&incident.stage().vault.token("operator", &policy).await);
 
     for path in ["iamra/revoke", "iamra/roles/demo/revoke-sessions"] {
-        assert_eq!(operator.write(path, serde_json::json!({})).await.status, 403, "{path}");
+        assert_eq!(operator.write(path, json!({})).await.status, 403, "{path}");
     }
+}
+
+/// A session of the role `app`, as the user's pod reads it.
+async fn read(user: &Api) -> Reply {
+    user.read("iamra/creds/app").await.ok()
+}
+
+async fn entity_of(user: &Api) -> String {
+    user.read("auth/token/lookup-self").await.ok().string("entity_id").to_owned()
+}
+
+#[tokio::test]
+async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
+    let incident = Incident::begin().await;
+    let (one, two, three) = (
+        incident.users.login("one").await,
+        incident.users.login("two").await,
+        incident.users.login("three").await,
+    );
+    let first = [read(&one).await, read(&two).await, read(&three).await];
+    let next = json!({ "common_name": "pods, next", "issuer_name": "next" });
+    let _ = incident.stage().root().write("iamra/root/generate/internal", next).await.ok();
+    let current = incident.stage().root().read("iamra/rotation").await.ok().string("current").to_owned();
+    let placed = [
+        ("4f:0c:…", first[0].string("serial_number").to_owned()),
+        ("<entity>", entity_of(&two).await),
+        ("<issuer>", current),
+    ];
+
+    let mut commands = readme::commands("A credential leaked").into_iter();
+    let mut run = async || {
+        let command = commands.next().expect("the README has four commands");
+        let filled = placed.iter().fold(command, |text, (place, value)| text.replace(place, value));
+        incident.vault(&filled.split(' ').collect::<Vec<_>>()).await
+    };
+    let live = async |sessions: &[Reply; 3]| incident.live(&sessions.each_ref()).await;
+
+    run().await;
+    assert_eq!(live(&first).await, [false, true, true], "one session, by its serial number");
+    run().await;
+    assert_eq!(live(&first).await, [false, false, true], "those of one caller");
+    run().await;
+    let second = [read(&one).await, read(&two).await, read(&three).await];
+    assert_eq!((live(&first).await, live(&second).await), (vec![false; 3], vec![true; 3]), "up to now");
+    let report = run().await;
+    let third = [read(&one).await, read(&two).await, read(&three).await];
+    assert_eq!((live(&second).await, live(&third).await), (vec![false; 3], vec![true; 3]), "{report}");
+    assert!(!report.contains("failed:"), "{report}");
+    assert_eq!(commands.next(), None);
 }

@@ -1,11 +1,10 @@
 //! One CA takes over from another while callers read on. The AWS beside it holds two certificates in an anchor and no third.
 
-use std::fs;
 use std::time::Duration;
 
 use e2e::load::Load;
 use e2e::paper::{Flaw, Paper};
-use harness::binaries::workspace;
+use e2e::{readme, say};
 use harness::sts::StsError;
 use harness::{ROLE_ARN, Reply, Stage, Vault, kill, until};
 use serde_json::{Value, json};
@@ -59,11 +58,6 @@ async fn told(stage: &Stage, did: &str, load: Option<&Load>) -> String {
         answer.string("next_step")
     ));
     answer.string("state").to_owned()
-}
-
-#[expect(clippy::disallowed_macros, reason = "the story is for whoever runs it with --nocapture")]
-fn say(text: &str) {
-    eprintln!("{text}");
 }
 
 /// The anchor's owner pastes what the mount says.
@@ -189,22 +183,13 @@ async fn settled(stage: &Stage) -> String {
     .await
 }
 
-/// The commands under "Rotate the CA", without what stands behind them.
-fn commands_of_the_readme() -> Vec<String> {
-    let text = fs::read_to_string(workspace().join("README.md")).unwrap();
-    let (_, section) = text.split_once("## Rotate the CA").expect("the section is there");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let lines = section.lines().filter_map(|line| line.strip_prefix("    vault "));
-    lines.map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned()).collect()
-}
-
 #[tokio::test]
 async fn the_commands_of_the_readme_rotate_the_ca_under_load() {
     let stage = stage().await;
     write(&stage, "iamra/roles/pinned", json!({ "role_arn": ROLE_ARN, "session_sharing": "none" })).await;
     write(&stage, "iamra/issuer/old", json!({ "issuer_name": "2026" })).await;
     let load = Load::of(stage.root(), &READERS);
-    let commands = commands_of_the_readme();
+    let commands = readme::commands("Rotate the CA");
 
     for command in &commands {
         let (command, pasted) =
