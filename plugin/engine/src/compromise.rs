@@ -60,14 +60,17 @@ impl Outcome {
     pub(crate) fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
+}
 
-    /// For the report.
+impl Line {
+    /// For whoever reads the report.
     pub(crate) fn told(&self) -> String {
-        match self {
-            Self::Done(what) => format!("done: {what}"),
-            Self::ByHand(what) => format!("by hand: {what}"),
-            Self::Failed(what) => format!("failed: {what}"),
-        }
+        let (how, what) = match &self.outcome {
+            Outcome::Done(what) => ("done", what),
+            Outcome::ByHand(what) => ("by hand", what),
+            Outcome::Failed(what) => ("failed", what),
+        };
+        format!("{how}: {}: {what}", self.step)
     }
 }
 

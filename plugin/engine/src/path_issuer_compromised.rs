@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
-use crate::compromise::Response;
+use crate::compromise::{Line, Outcome, Response};
 use crate::path_revoke_sessions::OUT_OF_REACH;
 
 /// Which issuer.
@@ -34,7 +34,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}/compromised")
         .synopsis("Put an issuer whose key may be in other hands out of use, everywhere.")
         .description(
-            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. Another enabled issuer must be there before: make one first.\n\n`report` has a line for each step: done, by hand (with what to do) or failed. `state` is `incomplete` while something failed. The same call again does what is left; it ends sessions again only where a trust anchor has dropped the issuer since. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
+            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. Another enabled issuer must be there before: make one first.\n\nThere is a `step_` for each, in order: done, by hand (with what to do) or failed. `state` is `incomplete` while something failed, `by_hand` while something is left that the engine may not do, else `complete`. The same call again does what is left; it ends sessions again only where a trust anchor has dropped the issuer since. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
         )
         .update(respond)
 }
@@ -47,17 +47,21 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let id = found.record.id.clone();
     let response = Response { engine: &engine, request: &request, id: &id, force: ask.force };
     let report = engine.until_closed(Box::pin(response.run())).await?;
-    let state = if report.iter().any(|line| line.outcome.is_failed()) {
-        "incomplete"
-    } else {
-        "complete, but for what is to be done by hand"
-    };
-    let lines: Vec<String> =
-        report.iter().map(|line| format!("{}: {}", line.step, line.outcome.told())).collect();
-    let shown = Map::from_iter([
-        ("issuer_id".to_owned(), json!(id)),
-        ("state".to_owned(), json!(state)),
-        ("report".to_owned(), json!(lines)),
-    ]);
+    let mut shown =
+        Map::from_iter([("issuer_id".to_owned(), json!(id)), ("state".to_owned(), json!(state(&report)))]);
+    for (number, line) in (1..).zip(&report) {
+        shown.insert(format!("step_{number:02}"), json!(line.told()));
+    }
     Ok(Answer::data(shown).warn(OUT_OF_REACH))
+}
+
+fn state(report: &[Line]) -> &'static str {
+    let any = |is: fn(&Outcome) -> bool| report.iter().any(|line| is(&line.outcome));
+    if any(Outcome::is_failed) {
+        "incomplete"
+    } else if any(|outcome| matches!(outcome, Outcome::ByHand(_))) {
+        "by_hand"
+    } else {
+        "complete"
+    }
 }

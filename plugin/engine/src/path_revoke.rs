@@ -1,12 +1,12 @@
 //! `revoke`: single sessions are denied everything, by serial number, entity or cluster.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use ca::Serial;
 use rolesanywhere::RoleArn;
 use rolesanywhere::revocation::Unfit;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use time::OffsetDateTime;
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
@@ -63,7 +63,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("revoke")
         .synopsis("Deny single sessions everything at AWS.")
         .description(
-            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.",
+            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.\n\n`revoked` has the serial numbers, `until` when the last of them is over, `seen_at_iam` whether IAM showed each policy when it was asked again, and `failed` the IAM roles whose sessions could not be denied.",
         )
         .update(revoke)
 }
@@ -137,43 +137,78 @@ fn ended_along(engine: &Engine, found: &[Entry]) -> Vec<Entry> {
 /// Ends what can be ended: an IAM role that cannot be written to keeps the sessions of no other one alive.
 async fn revoke_known(engine: &Arc<Engine>, request: &Request, found: Vec<Entry>) -> Result<Answer, Fault> {
     let _turn = engine.revoking.lock().await;
-    let (mut revoked, mut failed) = (Vec::new(), Vec::new());
-    let mut warnings = vec![OUT_OF_REACH.to_owned()];
+    let (mut done, mut failed) = (Report::default(), Vec::new());
     for (role, entries) in ledger::by_iam_role(found) {
-        match Box::pin(revoke_of(engine, request, &role, &entries)).await {
-            Ok(Done { shown, more }) => {
-                revoked.extend(shown);
-                warnings.extend(more);
-            }
+        match Box::pin(revoke_of(engine, request, (&role, &entries), &mut done)).await {
+            Ok(()) => {}
             Err(fault) => failed.push((role, fault)),
         }
     }
-    if revoked.is_empty()
+    if done.revoked.is_empty()
         && let Some((_, fault)) = failed.pop()
     {
         return Err(fault);
     }
-    let mut data = Map::from_iter([("revoked".to_owned(), Value::Array(revoked))]);
     if !failed.is_empty() {
-        warnings.push(format!("the sessions of {} IAM roles still live: see `failed`", failed.len()));
-        let told = |(role, fault): &(RoleArn, Fault)| json!({ "role_arn": role, "error": fault.to_string() });
-        data.insert("failed".to_owned(), failed.iter().map(told).collect());
+        done.warnings.push(format!("the sessions of {} IAM roles still live: see `failed`", failed.len()));
+        done.failed = failed.iter().map(|(role, fault)| format!("{role}: {fault}")).collect();
     }
-    Ok(warnings.into_iter().fold(Answer::data(data), Answer::warn))
+    Ok(done.shown())
 }
 
-/// What was denied in one IAM role.
-struct Done {
-    shown: Vec<Value>,
-    more: Vec<String>,
+/// What was denied, in all IAM roles together.
+#[derive(Default)]
+struct Report {
+    /// Serial numbers.
+    revoked: Vec<String>,
+    roles: BTreeSet<String>,
+    role_arns: Vec<String>,
+    policy_name: String,
+    /// When the last of them is over.
+    until: Option<OffsetDateTime>,
+    /// Each IAM role whose policy IAM did not show yet.
+    unseen: Vec<String>,
+    failed: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Report {
+    fn add(&mut self, serial: &str, role: &str, until: OffsetDateTime) {
+        self.revoked.push(serial.to_owned());
+        self.roles.insert(role.to_owned());
+        self.until = self.until.max(Some(until));
+    }
+
+    fn wrote(&mut self, role: &RoleArn, policy_name: &str, denied: &Denied) {
+        self.role_arns.push(role.to_string());
+        policy_name.clone_into(&mut self.policy_name);
+        if !denied.is_seen {
+            self.unseen.push(role.to_string());
+        }
+    }
+
+    fn shown(self) -> Answer {
+        let mut data = Map::from_iter([
+            ("revoked".to_owned(), json!(self.revoked)),
+            ("roles".to_owned(), json!(self.roles)),
+            ("role_arns".to_owned(), json!(self.role_arns)),
+            ("policy_name".to_owned(), json!(self.policy_name)),
+            ("until".to_owned(), json!(self.until.map(rfc3339))),
+            ("seen_at_iam".to_owned(), json!(self.unseen.is_empty())),
+        ]);
+        if !self.failed.is_empty() {
+            data.insert("failed".to_owned(), json!(self.failed));
+        }
+        self.warnings.into_iter().fold(Answer::data(data), Answer::warn).warn(OUT_OF_REACH)
+    }
 }
 
 async fn revoke_of(
     engine: &Arc<Engine>,
     request: &Request,
-    role: &RoleArn,
-    entries: &[Entry],
-) -> Result<Done, Fault> {
+    (role, entries): (&RoleArn, &[Entry]),
+    done: &mut Report,
+) -> Result<(), Fault> {
     let iam = revocation::revoker(engine, request, role).await?;
     let mut policy = iam.read().await?;
     let now = iam.now();
@@ -183,17 +218,19 @@ async fn revoke_of(
         denial.add_to(&mut policy)?;
     }
     iam.check_room(&policy).await?;
-    let Denied { policy, is_seen } = iam.write(policy).await?;
+    let denied = iam.write(policy).await?;
     if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
         iam.wait_past(later + time::Duration::SECOND).await;
     }
     let along = ended_along(engine, entries);
     let keys: HashSet<_> = entries.iter().chain(&along).filter_map(|entry| entry.kept_as.clone()).collect();
     engine.sessions.forget(move |key| keys.contains(key));
-    Ok(Done {
-        shown: entries.iter().map(|entry| shown(entry, &iam.policy_name, is_seen, policy.len())).collect(),
-        more: denials.iter().filter_map(Denial::warning).collect(),
-    })
+    for entry in entries {
+        done.add(&entry.serial, &entry.lineage.role, entry.expiration);
+    }
+    done.wrote(role, &iam.policy_name, &denied);
+    done.warnings.extend(denials.iter().filter_map(Denial::warning));
+    Ok(())
 }
 
 /// A session that was made before this process began, or by another mount: its name is known, nothing else.
@@ -221,13 +258,12 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
         policy.deny_session(&session_name, now + LONGEST).map_err(unfit)?;
     }
     iam.check_room(&policy).await?;
-    let Denied { is_seen, .. } = iam.write(policy).await?;
-    let shown = json!({
-        "serial_number": serial.to_string(), "role": name, "role_arn": role.role_arn,
-        "policy_name": iam.policy_name, "seen_at_iam": is_seen,
-    });
-    let answer = Answer::data(Map::from_iter([("revoked".to_owned(), json!([shown]))]));
-    Ok(answer.warn(format!("this process, which began at {since}, did not make this session: whether there is one, and who has it, is not known")).warn(OUT_OF_REACH))
+    let denied = iam.write(policy).await?;
+    let mut done = Report::default();
+    done.add(&serial.to_string(), name, now + LONGEST);
+    done.wrote(&role.role_arn, &iam.policy_name, &denied);
+    done.warnings.push(format!("this process, which began at {since}, did not make this session: whether there is one, and who has it, is not known"));
+    Ok(done.shown())
 }
 
 /// AWS's session name is the serial number in hexadecimal; whether it pads an odd number of digits is not documented.
@@ -284,12 +320,4 @@ impl Denial {
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn unfit(error: Unfit) -> Fault {
     Fault::operator(error.to_string())
-}
-
-fn shown(entry: &Entry, policy_name: &str, is_seen: bool, entries: usize) -> Value {
-    json!({
-        "serial_number": *entry.serial, "role": entry.lineage.role, "role_arn": entry.lineage.role_arn,
-        "expiration": rfc3339(entry.expiration), "policy_name": policy_name, "policy_entries": entries,
-        "seen_at_iam": is_seen,
-    })
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 const COMPROMISED: &str = "issuer/first/compromised";
 const UPDATE: &str = "rolesanywhere:UpdateTrustAnchor";
-const COMPLETE: &str = "complete, but for what is to be done by hand";
+/// The engine's part is done; its own IAM roles are left to people.
+const COMPLETE: &str = "by_hand";
 
 /// A world with a next issuer beside `first`.
 async fn with_next() -> World {
@@ -32,8 +33,8 @@ async fn permit(world: &World, role: &str, action: &str) {
 }
 
 fn report(answer: &Map<String, Value>) -> String {
-    let lines = answer["report"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
-    lines.collect::<Vec<_>>().join("\n")
+    let steps = answer.iter().filter(|(name, _)| name.starts_with("step_"));
+    steps.map(|(_, told)| told.as_str().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether AWS takes a certificate of the issuer `first` still.
@@ -158,7 +159,7 @@ async fn sessions_are_ended_once_more_when_an_anchor_that_could_not_be_cleared_i
     let cleared = respond(&world, json!({})).await;
 
     assert_eq!(held["state"], "incomplete");
-    assert!(report(&held).contains("once more: by hand: when its trust anchor"), "{}", report(&held));
+    assert!(report(&held).contains("once more: when its trust anchor"), "{}", report(&held));
     assert!(lived_on, "a call that changes nothing ends nobody");
     assert_eq!(cleared["state"], COMPLETE, "{}", report(&cleared));
     assert!(world.caller(&between).await.is_err(), "whoever had the key could make one until then");

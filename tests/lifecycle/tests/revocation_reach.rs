@@ -165,6 +165,6 @@ async fn an_iam_role_that_cannot_be_reached_keeps_no_other_sessions_alive() {
 
     assert!(lives(&world, &kept).await && !lives(&world, &ended).await);
     assert_eq!(data["revoked"].as_array().unwrap().len(), 1);
-    assert_eq!(data["failed"][0]["role_arn"], ROLE_ARN, "{data:?}");
-    assert!(data["failed"][0]["error"].as_str().unwrap().contains("iam:GetRolePolicy"), "{data:?}");
+    let failed = data["failed"][0].as_str().unwrap();
+    assert!(failed.starts_with(ROLE_ARN) && failed.contains("iam:GetRolePolicy"), "{failed}");
 }
