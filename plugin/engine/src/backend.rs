@@ -12,6 +12,7 @@ use crate::anchors::{self, Anchors};
 use crate::clock;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::revocation::Lately;
 use crate::sharing::{self, Service, SessionKey};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
@@ -31,7 +32,7 @@ pub struct Engine {
     pub(crate) anchors: Anchors,
     pub(crate) ledger: Ledger,
     /// One change of an inline policy at a time: each is read, changed and written back.
-    pub(crate) revoking: tokio::sync::Mutex<()>,
+    pub(crate) revoking: tokio::sync::Mutex<Lately>,
     /// One response to a compromise at a time: what it did is noted, and read by the next one.
     pub(crate) responding: tokio::sync::Mutex<()>,
     /// A performance standby must forward what takes a lease or a session, or N nodes would breach AWS's quota N times.

@@ -136,7 +136,6 @@ fn ended_along(engine: &Engine, found: &[Entry]) -> Vec<Entry> {
 
 /// Ends what can be ended: an IAM role that cannot be written to keeps the sessions of no other one alive.
 async fn revoke_known(engine: &Arc<Engine>, request: &Request, found: Vec<Entry>) -> Result<Answer, Fault> {
-    let _turn = engine.revoking.lock().await;
     let (mut done, mut failed) = (Report::default(), Vec::new());
     for (role, entries) in ledger::by_iam_role(found) {
         match Box::pin(revoke_of(engine, request, (&role, &entries), &mut done)).await {
@@ -209,7 +208,7 @@ async fn revoke_of(
     (role, entries): (&RoleArn, &[Entry]),
     done: &mut Report,
 ) -> Result<(), Fault> {
-    let iam = revocation::revoker(engine, request, role).await?;
+    let mut iam = revocation::revoker(engine, request, role).await?;
     let mut policy = iam.read().await?;
     let now = iam.now();
     policy.prune(now);
@@ -249,8 +248,7 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
             request.mount_point
         )));
     }
-    let _turn = engine.revoking.lock().await;
-    let iam = revocation::revoker(engine, request, &role.role_arn).await?;
+    let mut iam = revocation::revoker(engine, request, &role.role_arn).await?;
     let mut policy = iam.read().await?;
     let now = iam.now();
     policy.prune(now);

@@ -68,8 +68,7 @@ pub(crate) async fn revoke_all(
     request: &Request,
     role: &RoleArn,
 ) -> Result<Revoked, Fault> {
-    let _turn = engine.revoking.lock().await;
-    let iam = revocation::revoker(engine, request, role).await?;
+    let mut iam = revocation::revoker(engine, request, role).await?;
     // what is not ours is left alone
     iam.read().await?;
     let sessions = engine.ledger.of_iam_role(clock::now(), role).len();

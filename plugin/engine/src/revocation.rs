@@ -3,12 +3,14 @@
 //! A session cannot be taken back. What can be done is to have its IAM role deny it everything, by an inline policy that this mount
 //! owns. Only explicit calls come here, never a lease's end: Vault cannot tell a revoke from an expiry.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rolesanywhere::revocation::{Policy, ROLE_LIMIT, size_in_iam};
 use rolesanywhere::{Caller, Credentials, RoleArn, SessionDuration};
 use time::OffsetDateTime;
+use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep};
 use vault_backend::{Fault, Request};
 
@@ -23,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// IAM shows a change within seconds as a rule; the denial itself takes as long.
 const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+/// For so long a read of IAM may show less than was written before it.
+const UNTIL_SHOWN: Duration = Duration::from_secs(300);
 /// Makes a moment differ from the second that it began in.
 const LEAST: Duration = Duration::from_millis(1);
 /// AWS dates sessions to the second, and does not say whether up or down.
@@ -32,6 +36,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// One IAM role as the engine may change it, while no other change of this mount is under way.
 pub(crate) struct Revoker<'a> {
+    turn: MutexGuard<'a, Lately>,
     caller: Caller,
     role: &'a RoleArn,
     /// What the inline policy is called: by the mount, so that two mounts never write the same one.
@@ -49,6 +54,23 @@ struct Moment {
     seen: Instant,
 }
 
+/// What this process wrote a short while ago, by the IAM role's ARN. IAM answers reads with an older state for a while: written back, that
+/// would take denials away that were just made.
+#[derive(Default)]
+pub(crate) struct Lately(HashMap<String, (Instant, Policy)>);
+
+impl Lately {
+    fn note(&mut self, role: &RoleArn, policy: &Policy) {
+        self.0.retain(|_, (written, _)| written.elapsed() < UNTIL_SHOWN);
+        self.0.insert(role.to_string(), (Instant::now(), policy.clone()));
+    }
+
+    fn of(&self, role: &RoleArn) -> Option<&Policy> {
+        let (written, policy) = self.0.get(role.as_str())?;
+        (written.elapsed() < UNTIL_SHOWN).then_some(policy)
+    }
+}
+
 /// A document that was written.
 pub(crate) struct Denied {
     pub(crate) policy: Policy,
@@ -56,12 +78,13 @@ pub(crate) struct Denied {
     pub(crate) is_seen: bool,
 }
 
-/// Opens the IAM role `role` to one change. The caller holds `engine.revoking`.
+/// Opens the IAM role `role` to one change, in turn: no other change of this mount is under way while the answer lives.
 pub(crate) async fn revoker<'a>(
-    engine: &Arc<Engine>,
+    engine: &'a Arc<Engine>,
     request: &Request,
     role: &'a RoleArn,
 ) -> Result<Revoker<'a>, Fault> {
+    let turn = engine.revoking.lock().await;
     let mount_point = request.mount_point.as_str();
     let (name, anchor) = management::for_account(engine, role, Duty::Revocation, mount_point).await?;
     let session = management::session(engine, &name, &anchor, Duty::Revocation, mount_point).await?;
@@ -69,7 +92,7 @@ pub(crate) async fn revoker<'a>(
     let aws = Moment { at: session.expiration - whole, seen: Instant::now() };
     let client = engine.snapshot().await?.client.clone();
     let caller = client.caller(Credentials::from(&session), clock::now, PATIENCE);
-    Ok(Revoker { caller, role, policy_name: format!("iamra-{}", request.mount.uuid), aws })
+    Ok(Revoker { turn, caller, role, policy_name: format!("iamra-{}", request.mount.uuid), aws })
 }
 
 impl Revoker<'_> {
@@ -84,11 +107,20 @@ impl Revoker<'_> {
         sleep(left.min(LONGEST_WAIT)).await;
     }
 
-    /// What is denied now; nothing where there is no policy yet.
+    /// What is denied now: what IAM shows, and what was written so lately that it may not show it yet.
     ///
     /// # Errors
     /// An operator's fault where the policy of our name is not what we wrote: it stays as it is.
     pub(crate) async fn read(&self) -> Result<Policy, Fault> {
+        let mut policy = self.shown().await?;
+        if let Some(written) = self.turn.of(self.role) {
+            policy.merge(written);
+        }
+        Ok(policy)
+    }
+
+    /// What IAM shows; nothing where there is no policy yet.
+    async fn shown(&self) -> Result<Policy, Fault> {
         let document = self.caller.get_role_policy(self.role, &self.policy_name).await;
         let Some(document) = document.map_err(|error| self.failed(&error))? else {
             return Ok(Policy::default());
@@ -105,10 +137,11 @@ impl Revoker<'_> {
     ///
     /// # Errors
     /// An operator's fault where the role's inline policies have no room for it.
-    pub(crate) async fn write(&self, policy: Policy) -> Result<Denied, Fault> {
+    pub(crate) async fn write(&mut self, policy: Policy) -> Result<Denied, Fault> {
         if policy.is_empty() {
             let deleted = self.caller.delete_role_policy(self.role, &self.policy_name).await;
             deleted.map_err(|error| self.failed(&error))?;
+            self.turn.note(self.role, &policy);
             return Ok(Denied { policy, is_seen: true });
         }
         let put = self.caller.put_role_policy(self.role, &self.policy_name, &policy.to_string()).await;
@@ -119,6 +152,7 @@ impl Revoker<'_> {
             }
             Err(error) => return Err(self.failed(&error)),
         }
+        self.turn.note(self.role, &policy);
         let is_seen = self.shows(&policy).await;
         tracing::warn!(role_arn = %self.role, entries = policy.len(), is_seen, "denied sessions of an IAM role");
         Ok(Denied { policy, is_seen })
@@ -139,7 +173,7 @@ impl Revoker<'_> {
 
     async fn shows(&self, policy: &Policy) -> bool {
         for _ in 0..LOOKS {
-            if self.read().await.is_ok_and(|shown| shown == *policy) {
+            if self.shown().await.is_ok_and(|shown| shown == *policy) {
                 return true;
             }
             sleep(BETWEEN_LOOKS).await;

@@ -78,11 +78,12 @@ pub(crate) fn answer(world: &World, call: &Call, action: Action, request_id: &st
     };
     authorize(&inner, &caller, action, &name)?;
     let role = find(&inner, &name)?.clone();
+    let visible = inner.visible_policies(&role);
     let result = match action {
         Action::GetRole => documents::role(&inner.state, &role, CREATED),
-        Action::ListRolePolicies => list(&role, &parameters)?,
+        Action::ListRolePolicies => list(&visible, &parameters)?,
         Action::GetRolePolicy => {
-            let document = role.policies.get(&policy).ok_or_else(|| no_policy(&policy))?;
+            let document = visible.get(&policy).ok_or_else(|| no_policy(&policy))?;
             documents::role_policy(&name, &policy, document)
         }
         Action::PutRolePolicy => {
@@ -147,7 +148,7 @@ fn no_policy(name: &str) -> Refusal {
 }
 
 /// `MaxItems` names from `Marker` on; the marker is the last name already given.
-fn list(role: &Role, parameters: &Parameters) -> Result<String, Refusal> {
+fn list(policies: &BTreeMap<String, Value>, parameters: &Parameters) -> Result<String, Refusal> {
     let size = match parameters.one("MaxItems", Rule::IamBounds)? {
         None => PAGE,
         Some(text) => text.parse().ok().filter(|items| (1..=1000).contains(items)).ok_or_else(|| {
@@ -161,7 +162,7 @@ fn list(role: &Role, parameters: &Parameters) -> Result<String, Refusal> {
     };
     let marker = parameters.one("Marker", Rule::IamBounds)?;
     let after = |name: &&String| marker.is_none_or(|marker| name.as_str() > marker);
-    let names: Vec<&String> = role.policies.keys().filter(after).collect();
+    let names: Vec<&String> = policies.keys().filter(after).collect();
     let page = &names[..size.min(names.len())];
     let mut xml = String::from("    <PolicyNames>\n");
     xml.extend(page.iter().map(|name| format!("      <member>{}</member>\n", escape(name))));

@@ -47,6 +47,8 @@ pub struct Knobs {
     pub lose_reply_next: u32,
     /// Milliseconds after which a change of a role's inline policies is in force: IAM's own delay.
     pub policy_delay_ms: u64,
+    /// Whether reads of inline policies show the state that is in force, as IAM may for a while after a change.
+    pub policy_reads_delayed: bool,
 }
 
 /// Where [`Knobs::unwell_percent`] stands.

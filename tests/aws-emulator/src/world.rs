@@ -184,6 +184,11 @@ impl Inner {
         }
     }
 
+    /// The role's inline policies as reads show them now.
+    pub(crate) fn visible_policies(&self, role: &Role) -> BTreeMap<String, Value> {
+        if self.knobs.policy_reads_delayed { self.policies_in_force(role) } else { role.policies.clone() }
+    }
+
     /// Whether one more call of `group` stays within `limit` a second.
     pub(crate) fn admits(&mut self, group: &'static str, limit: Option<u32>) -> bool {
         limit.is_none_or(|limit| self.windows.entry(group).or_default().admits(limit, Instant::now()))

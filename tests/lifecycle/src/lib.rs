@@ -107,6 +107,15 @@ impl World {
         .await;
     }
 
+    /// Gives an IAM role of the engine's a permission back.
+    pub async fn permit(&self, role: &str, action: &str) {
+        self.change(|state| {
+            let actions = &mut role_of(state, role)["policies"]["duty"]["Statement"][0]["Action"];
+            actions.as_array_mut().expect("a list").push(json!(action));
+        })
+        .await;
+    }
+
     /// The inline policies of an IAM role by their names, each as its text.
     pub async fn policies(&self, role: &str) -> Map<String, Value> {
         let mut state = self.state().await;

@@ -21,17 +21,6 @@ async fn respond(world: &World, fields: Value) -> Map<String, Value> {
     world.ok(world.mount.write(COMPROMISED, fields).await)
 }
 
-/// Gives an IAM role of the engine's a permission back.
-async fn permit(world: &World, role: &str, action: &str) {
-    world
-        .change(|state| {
-            let role = lifecycle::role_of(state, role);
-            let actions = role["policies"]["duty"]["Statement"][0]["Action"].as_array_mut().unwrap();
-            actions.push(json!(action));
-        })
-        .await;
-}
-
 fn report(answer: &Map<String, Value>) -> String {
     let steps = answer.iter().filter(|(name, _)| name.starts_with("step_"));
     steps.map(|(_, told)| told.as_str().unwrap()).collect::<Vec<_>>().join("\n")
@@ -101,7 +90,7 @@ async fn an_anchor_that_cannot_be_brought_along_stops_the_switch_until_it_can() 
 
     let stopped = respond(&world, json!({})).await;
     let state = world.ok(world.mount.read("issuer/first").await)["state"].clone();
-    permit(&world, "iamra-trust-anchor", UPDATE).await;
+    world.permit("iamra-trust-anchor", UPDATE).await;
     let resumed = respond(&world, json!({})).await;
 
     assert_eq!((&stopped["state"], state), (&json!("incomplete"), json!("current")));
@@ -117,7 +106,7 @@ async fn a_role_whose_sessions_could_not_be_ended_is_told_and_ended_by_the_next_
 
     let first = respond(&world, json!({})).await;
     let lived_on = world.caller(&session).await.is_ok();
-    permit(&world, "iamra-revocation", "iam:PutRolePolicy").await;
+    world.permit("iamra-revocation", "iam:PutRolePolicy").await;
     let second = respond(&world, json!({})).await;
 
     assert_eq!(first["state"], "incomplete");
@@ -155,7 +144,7 @@ async fn sessions_are_ended_once_more_when_an_anchor_that_could_not_be_cleared_i
     let between = world.ok(world.creds("demo").await);
     respond(&world, json!({})).await;
     let lived_on = world.caller(&between).await.is_ok();
-    permit(&world, "iamra-trust-anchor", UPDATE).await;
+    world.permit("iamra-trust-anchor", UPDATE).await;
     let cleared = respond(&world, json!({})).await;
 
     assert_eq!(held["state"], "incomplete");

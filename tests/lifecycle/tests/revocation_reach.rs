@@ -168,3 +168,34 @@ async fn an_iam_role_that_cannot_be_reached_keeps_no_other_sessions_alive() {
     let failed = data["failed"][0].as_str().unwrap();
     assert!(failed.starts_with(ROLE_ARN) && failed.contains("iam:GetRolePolicy"), "{failed}");
 }
+
+#[tokio::test]
+async fn a_denial_that_iam_does_not_show_yet_is_not_lost_to_the_next_one() {
+    let world = World::new().await;
+    let (one, two) = (world.ok(world.creds("demo").await), world.ok(world.creds("demo").await));
+    world.aws.set_knobs(Knobs { policy_delay_ms: 4000, policy_reads_delayed: true, ..Knobs::default() });
+
+    let first = world.ok(revoke(&world, json!({ "serial_number": one["serial_number"] })).await);
+    let second = world.ok(revoke(&world, json!({ "serial_number": two["serial_number"] })).await);
+
+    assert_eq!((&first["seen_at_iam"], &second["seen_at_iam"]), (&json!(false), &json!(false)));
+    let (_, document) = world.policies("demo").await.into_iter().next().unwrap();
+    for session in [&one, &two] {
+        let name = session["serial_number"].as_str().unwrap().replace(':', "");
+        assert!(document.as_str().unwrap().contains(&name), "no {name} in {document}");
+    }
+}
+
+#[tokio::test]
+async fn a_denial_that_iam_refused_does_not_come_with_the_next_one() {
+    let world = World::new().await;
+    let (one, two) = (world.ok(world.creds("demo").await), world.ok(world.creds("demo").await));
+
+    world.forbid("iamra-revocation", "iam:PutRolePolicy").await;
+    let refused = revoke(&world, json!({ "serial_number": one["serial_number"] })).await;
+    world.permit("iamra-revocation", "iam:PutRolePolicy").await;
+    world.ok(revoke(&world, json!({ "serial_number": two["serial_number"] })).await);
+
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(lives(&world, &one).await && !lives(&world, &two).await);
+}
