@@ -41,10 +41,16 @@ impl At<'_> {
         let mount = self.subject.mount_point;
         match self.managed {
             Some(name) => format!("vault write -force {mount}trust-anchors/{name}/sync"),
-            None => format!(
-                "vault read -format=raw {mount}trust-bundle > bundle.pem, and put it into the anchor in place of what it holds (aws rolesanywhere update-trust-anchor)"
-            ),
+            None => self.replace(),
         }
+    }
+
+    /// How the anchor comes to hold nothing else. A person does this: the engine takes out only what it put there.
+    pub(super) fn replace(&self) -> String {
+        format!(
+            "vault read -format=raw {}trust-bundle > bundle.pem, and put it into the anchor in place of what it holds (aws rolesanywhere update-trust-anchor)",
+            self.subject.mount_point
+        )
     }
 
     /// The command that switches the anchor on.
@@ -149,7 +155,7 @@ pub(super) fn above(at: &At<'_>, looked: &Looked<TrustAnchor>, ours: &Ours<'_>, 
         format!(
             "{seen}: a certificate of any CA below it, of a web server or a person, is let in as this mount's are, with a subject that nobody here has checked"
         ),
-        at.fill(),
+        at.replace(),
     )
 }
 

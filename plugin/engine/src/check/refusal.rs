@@ -174,15 +174,15 @@ fn quoted(message: &str) -> String {
 
 /// The anchor does not hold the CA, or it does and the path between is not what AWS takes.
 fn untrusted(at: &At<'_>) -> (Link, Option<String>) {
-    let fill = at.anchor().fill();
     if !at.anchor_is_right {
-        return (Link::TrustAnchor, Some(fill));
+        return (Link::TrustAnchor, Some(at.anchor().fill()));
     }
     let why = "a CA between anchor and leaf has ended, or has constraints that the certificate's names break";
     (
         Link::Chain,
         Some(format!(
-            "{why}: take another CA, or keep to the names it permits; where the anchor holds a CA above: {fill}"
+            "{why}: take another CA, or keep to the names it permits; where the anchor holds a CA above: {}",
+            at.anchor().replace()
         )),
     )
 }

@@ -103,7 +103,23 @@ async fn an_anchor_that_holds_the_root_above_works_and_is_broken() {
     assert_eq!(world.creds("demo").await.status, 200);
     assert_eq!(answer["broken"], json!(["09_ca_above"]), "{answer:#?}");
     let said = text(&answer, "09_ca_above");
-    assert!(said.contains("any CA below it") && said.contains("trust-anchors/main/sync"), "{said}");
+    assert!(said.contains("any CA below it") && said.contains("test/trust-bundle"), "{said}");
+}
+
+#[tokio::test]
+async fn the_cure_of_a_ca_above_is_a_persons_because_the_engine_takes_out_only_what_it_put_in() {
+    let papers = papers();
+    let by_hand = World::by_hand().await;
+    let world = world(by_hand, &papers, &papers.root, &papers.root).await;
+    world.ok(world.mount.write("trust-anchors/main", harness::managed_anchor()).await);
+
+    world.ok(world.mount.write("trust-anchors/main/sync", json!({})).await);
+    let synced = check(&world).await;
+    world.anchor_holds(&world.pem("trust-bundle").await).await;
+    let replaced = check(&world).await;
+
+    assert!(text(&synced, "09_ca_above").starts_with("broken: "), "{synced:#?}");
+    assert_eq!(replaced["broken"], json!([]), "{replaced:#?}");
 }
 
 #[tokio::test]
