@@ -64,32 +64,54 @@ pub(crate) async fn session(
     )))
 }
 
-/// The trust anchor by which the engine acts in the account of `role`, and its name.
+/// Makes the engine a session for `duty` in the account of `role`, by whichever trust anchor of that account lets it in: IAM is the same
+/// from each region, and in an incident one of them may be out of reach or hold the wrong issuer.
 ///
 /// # Errors
-/// An operator's fault where no entry of that account names an IAM role for the duty.
-pub(crate) async fn for_account(
+/// An operator's fault where no entry of that account names an IAM role for the duty; what the first of them said otherwise.
+pub(crate) async fn session_for(
+    engine: &Arc<Engine>,
+    role: &RoleArn,
+    duty: Duty,
+    mount_point: &str,
+) -> Result<Session, Fault> {
+    let mut refusal = None;
+    for (name, anchor) in for_account(engine, role, duty, mount_point).await? {
+        match session(engine, &name, &anchor, duty, mount_point).await {
+            Ok(session) => return Ok(session),
+            Err(fault) => {
+                refusal.get_or_insert(fault);
+            }
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Fault::bug("no trust anchor was tried")))
+}
+
+/// The trust anchors by which the engine acts in the account of `role`, at least one.
+async fn for_account(
     engine: &Engine,
     role: &RoleArn,
     duty: Duty,
     mount_point: &str,
-) -> Result<(String, ManagedAnchor), Fault> {
+) -> Result<Vec<(String, ManagedAnchor)>, Fault> {
     let is_there = |anchor: &ManagedAnchor| {
         let arn = &anchor.trust_anchor_arn;
         arn.account() == role.account() && arn.partition() == role.partition()
     };
     let mut anchors = engine.store.managed_anchors().await?;
     anchors.retain(|(_, anchor)| is_there(anchor));
+    let (able, unable): (Vec<_>, Vec<_>) =
+        anchors.into_iter().partition(|(_, anchor)| anchor.role(duty).is_some());
+    if !able.is_empty() {
+        return Ok(able);
+    }
     let field = duty.field();
-    match anchors.iter().position(|(_, anchor)| anchor.role(duty).is_some()) {
-        Some(found) => Ok(anchors.swap_remove(found)),
-        None => match anchors.first() {
-            Some((name, _)) => Err(no_role(name, duty, mount_point)),
-            None => Err(Fault::operator(format!(
-                "{field}: no trust anchor of the account {account} is known here: vault write {mount_point}trust-anchors/<name> trust_anchor_arn=<arn> profile_arn=<arn> {field}=<arn>",
-                account = role.account()
-            ))),
-        },
+    match unable.first() {
+        Some((name, _)) => Err(no_role(name, duty, mount_point)),
+        None => Err(Fault::operator(format!(
+            "{field}: no trust anchor of the account {account} is known here: vault write {mount_point}trust-anchors/<name> trust_anchor_arn=<arn> profile_arn=<arn> {field}=<arn>",
+            account = role.account()
+        ))),
     }
 }
 

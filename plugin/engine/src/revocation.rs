@@ -85,9 +85,7 @@ pub(crate) async fn revoker<'a>(
     role: &'a RoleArn,
 ) -> Result<Revoker<'a>, Fault> {
     let turn = engine.revoking.lock().await;
-    let mount_point = request.mount_point.as_str();
-    let (name, anchor) = management::for_account(engine, role, Duty::Revocation, mount_point).await?;
-    let session = management::session(engine, &name, &anchor, Duty::Revocation, mount_point).await?;
+    let session = management::session_for(engine, role, Duty::Revocation, &request.mount_point).await?;
     let whole = time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()));
     let aws = Moment { at: session.expiration - whole, seen: Instant::now() };
     let client = engine.snapshot().await?.client.clone();

@@ -126,6 +126,12 @@ impl Emulator {
         self.ca_pem.as_deref()
     }
 
+    /// Answers for the account of `other` too: AWS's addresses are the same for all accounts. Each keeps its own state, log and knobs;
+    /// a key of [`State::management_keys`] leads to the emulator that it was sent to.
+    pub fn join(&self, other: &Emulator) {
+        self.world.join(&other.world);
+    }
+
     /// What exists in the account now.
     pub fn state(&self) -> State {
         self.world.lock().state.as_ref().clone()

@@ -33,6 +33,7 @@ pub(crate) async fn answer(world: &World, call: &Call) -> Fate {
     if let Some(page) = call.path.strip_prefix("/_admin/") {
         return Fate::Reply(admin::answer(world, call, page));
     }
+    let world = &world.of(call);
     if call.path == "/" {
         let parameters = Parameters::of(call);
         if parameters.first("Version") == iam::VERSION {

@@ -14,8 +14,11 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     clock,
     create_session::{Credentials, Grant, assumed_role_arn, user_id, uuid},
+    http::Call,
     knobs::{Fault, Knobs, Unwell, Window},
     log::LogEntry,
+    management,
+    sigv4::Authorization,
     state::{Role, State},
     variation::Variation,
 };
@@ -58,9 +61,13 @@ pub(crate) struct LiveSession {
     pub(crate) credentials: Credentials,
 }
 
-/// The emulator's memory; shared by all connections.
+/// The emulator's memory, of one account; shared by all connections.
 #[derive(Clone)]
-pub(crate) struct World(Arc<Mutex<Inner>>);
+pub(crate) struct World {
+    inner: Arc<Mutex<Inner>>,
+    /// Other accounts that are answered for at the same address.
+    neighbours: Arc<Mutex<Vec<World>>>,
+}
 
 pub(crate) struct Inner {
     pub(crate) state: Arc<State>,
@@ -83,7 +90,7 @@ pub(crate) struct Inner {
 impl World {
     /// `print_log` writes each log entry to stderr as a line of JSON.
     pub(crate) fn new(state: State, print_log: bool) -> World {
-        World(Arc::new(Mutex::new(Inner {
+        let inner = Inner {
             state: Arc::new(state),
             knobs: Knobs::default(),
             window: Window::default(),
@@ -96,12 +103,25 @@ impl World {
             requests: 0,
             print_log,
             touched: HashMap::new(),
-        })))
+        };
+        World { inner: Arc::new(Mutex::new(inner)), neighbours: Arc::default() }
+    }
+
+    /// From now on requests of the other's account that come here are its own.
+    pub(crate) fn join(&self, other: &World) {
+        self.neighbours.lock().unwrap_or_else(PoisonError::into_inner).push(other.clone());
+    }
+
+    /// The account that a request is for: by the trust anchor it names, else by the key that signed it.
+    pub(crate) fn of(&self, call: &Call) -> World {
+        let neighbours = self.neighbours.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = neighbours.iter().find(|neighbour| neighbour.lock().is_meant(call));
+        found.unwrap_or(self).clone()
     }
 
     /// No panic happens while the lock is held; a poisoned one is used all the same.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -192,6 +212,16 @@ impl Inner {
     /// Whether one more call of `group` stays within `limit` a second.
     pub(crate) fn admits(&mut self, group: &'static str, limit: Option<u32>) -> bool {
         limit.is_none_or(|limit| self.windows.entry(group).or_default().admits(limit, Instant::now()))
+    }
+
+    fn is_meant(&self, call: &Call) -> bool {
+        if management::operation(call) == "CreateSession" {
+            let anchor = format!(":{}:trust-anchor/", self.state.account);
+            let in_query = call.query_pairs().iter().any(|(_, value)| value.contains(&anchor));
+            return in_query || String::from_utf8_lossy(&call.body).contains(&anchor);
+        }
+        let authorization = call.header("authorization").and_then(|header| Authorization::parse(header).ok());
+        authorization.is_some_and(|authorization| self.by_key.contains_key(&authorization.key_id))
     }
 
     pub(crate) fn session(&self, access_key_id: &str) -> Option<LiveSession> {

@@ -98,8 +98,7 @@ fn why(fault: &Fault, asked: &Asked) -> String {
 
 async fn caller(engine: &Arc<Engine>, subject: Subject<'_>) -> Result<Caller, Fault> {
     let Subject { role, mount_point, .. } = subject;
-    let (name, anchor) = management::for_account(engine, &role.role_arn, Duty::Check, mount_point).await?;
-    let session = management::session(engine, &name, &anchor, Duty::Check, mount_point).await?;
+    let session = management::session_for(engine, &role.role_arn, Duty::Check, mount_point).await?;
     let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
     Ok(client.caller(Credentials::from(&session), clock::now, PATIENCE))
 }

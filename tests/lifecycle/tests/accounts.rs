@@ -1,0 +1,147 @@
+//! One mount, roles in two AWS accounts: each has its own trust anchor, profile and management roles.
+
+use aws_emulator::{Emulator, Options};
+use harness::{ACCOUNT, ROLE_ARN};
+use lifecycle::{World, role_of};
+use serde_json::{Map, Value, json};
+
+const OTHER: &str = "444455556666";
+const UPDATE: &str = "rolesanywhere:UpdateTrustAnchor";
+
+/// The usual world, and a second account beside its own, which is answered for at the same address.
+struct Two {
+    one: World,
+    other: Emulator,
+}
+
+/// The same in the other account.
+fn there(here: &Value) -> Value {
+    serde_json::from_str(&here.to_string().replace(ACCOUNT, OTHER)).unwrap()
+}
+
+impl Two {
+    async fn new() -> Two {
+        let one = World::new().await;
+        let state = serde_json::from_value(there(&one.state().await)).unwrap();
+        let other = Emulator::start(state, Options::default()).await;
+        one.aws.join(&other);
+        one.ok(one.mount.write("trust-anchors/other", there(&harness::managed_anchor())).await);
+        let mut role = json!({ "role_arn": ROLE_ARN, "profile_arn": harness::PROFILE_ARN });
+        role["trust_anchor_arn"] = json!(harness::TRUST_ANCHOR_ARN);
+        one.ok(one.mount.write("roles/other", there(&role)).await);
+        Two { one, other }
+    }
+
+    /// Changes the state of the other account.
+    async fn change(&self, edit: impl FnOnce(&mut Value)) {
+        let mut state = harness::admin(self.other.url(), "GET", "state", None).await;
+        edit(&mut state);
+        harness::admin(self.other.url(), "PUT", "state", Some(state)).await;
+    }
+
+    fn asked_there(&self, operation: &str) -> usize {
+        self.other.log().iter().filter(|entry| entry.operation == operation).count()
+    }
+
+    /// A session in each account.
+    async fn sessions(&self) -> [Map<String, Value>; 2] {
+        [self.one.ok(self.one.creds("demo").await), self.one.ok(self.one.creds("other").await)]
+    }
+
+    async fn live(&self, sessions: &[Map<String, Value>; 2]) -> [bool; 2] {
+        [self.one.caller(&sessions[0]).await.is_ok(), self.one.caller(&sessions[1]).await.is_ok()]
+    }
+
+    async fn sync(&self, name: &str) -> u16 {
+        self.one.mount.write(&format!("trust-anchors/{name}/sync"), json!({})).await.status
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_of_the_account_that_its_role_is_in() {
+    let two = Two::new().await;
+
+    let sessions = two.sessions().await;
+
+    let accounts = [two.one.caller(&sessions[0]).await.unwrap(), two.one.caller(&sessions[1]).await.unwrap()];
+    assert_eq!(accounts.map(|caller| caller.account), [ACCOUNT, OTHER]);
+}
+
+#[tokio::test]
+async fn a_switch_waits_until_the_anchor_of_each_account_holds_the_next_issuer() {
+    let two = Two::new().await;
+    let mount = &two.one.mount;
+    let next = json!({ "common_name": "second root", "issuer_name": "second" });
+    two.one.ok(mount.write("root/generate/internal", next).await);
+    two.change(|state| {
+        let actions = &mut role_of(state, "iamra-trust-anchor")["policies"]["duty"]["Statement"][0]["Action"];
+        actions.as_array_mut().unwrap().retain(|action| action != UPDATE);
+    })
+    .await;
+
+    let synced = [two.sync("main").await, two.sync("other").await];
+    let refused = mount.write("config/issuers", json!({ "default": "second" })).await;
+    two.change(|state| {
+        let actions = &mut role_of(state, "iamra-trust-anchor")["policies"]["duty"]["Statement"][0]["Action"];
+        actions.as_array_mut().unwrap().push(json!(UPDATE));
+    })
+    .await;
+    let mended = two.sync("other").await;
+    two.one.ok(mount.write("config/issuers", json!({ "default": "second" })).await);
+
+    assert_eq!((synced, mended), ([200, 400], 200));
+    assert!(refused.error.contains("trust-anchors/other does not hold"), "{refused:?}");
+    two.sessions().await;
+}
+
+#[tokio::test]
+async fn the_break_glass_of_a_role_is_broken_in_its_own_account_alone() {
+    let two = Two::new().await;
+    let sessions = two.sessions().await;
+
+    two.one.ok(two.one.mount.write("roles/other/revoke-sessions", json!({})).await);
+
+    assert_eq!(two.live(&sessions).await, [true, false]);
+    assert_eq!((two.one.asked("PutRolePolicy").await, two.asked_there("PutRolePolicy")), (0, 1));
+}
+
+#[tokio::test]
+async fn a_compromise_ends_the_sessions_of_every_account() {
+    let two = Two::new().await;
+    let next = json!({ "common_name": "second root", "issuer_name": "second" });
+    two.one.ok(two.one.mount.write("root/generate/internal", next).await);
+    let before = two.sessions().await;
+
+    let answer = two.one.ok(two.one.mount.write("issuer/first/compromised", json!({})).await);
+    let after = two.sessions().await;
+
+    assert_eq!(answer["state"], "by_hand", "{answer:?}");
+    assert_eq!((two.live(&before).await, two.live(&after).await), ([false; 2], [true; 2]));
+}
+
+#[tokio::test]
+async fn a_check_looks_at_the_account_of_its_role() {
+    let two = Two::new().await;
+    two.change(|state| state["profiles"][0]["enabled"] = json!(false)).await;
+
+    let here = two.one.ok(two.one.mount.read("check/demo").await);
+    let there = two.one.ok(two.one.mount.read("check/other").await);
+
+    assert_eq!(here["broken"], json!([]), "{here:#?}");
+    assert_eq!(there["broken"], json!(["08_profile", "12_create_session"]), "{there:#?}");
+    assert!(there["07_trust_anchor"].as_str().unwrap().starts_with("ok: "), "{there:#?}");
+}
+
+#[tokio::test]
+async fn an_account_is_reached_by_another_of_its_anchors_when_the_first_one_lets_nobody_in() {
+    let world = World::new().await;
+    let session = world.ok(world.creds("demo").await);
+    let mut away = harness::managed_anchor();
+    away["trust_anchor_arn"] = json!(harness::TRUST_ANCHOR_ARN.replace("anchor/", "anchor/0"));
+    world.ok(world.mount.write("trust-anchors/a-first", away).await);
+
+    let reply = world.mount.write("roles/demo/revoke-sessions", json!({})).await;
+
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert!(world.caller(&session).await.is_err());
+}
