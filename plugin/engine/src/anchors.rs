@@ -90,6 +90,11 @@ impl Anchors {
         self.standings().insert(name.to_owned(), standing);
     }
 
+    /// Nothing is said any more of an anchor that is looked after no longer.
+    pub(crate) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
+        self.standings().retain(|name, _| is_kept(name));
+    }
+
     fn standings(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Standing>> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,7 +191,9 @@ async fn sync_in_turn(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Res
 /// Looks after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
 pub(crate) async fn keep_in_step(engine: &Arc<Engine>, mount_point: &str) -> Result<(), Fault> {
     let anchors = engine.store.managed_anchors().await?;
-    let looked_after = anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
+    let looked_after: Vec<_> =
+        anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some()).collect();
+    engine.anchors.keep(|name| looked_after.iter().any(|(kept, _)| kept == name));
     for (name, anchor) in looked_after {
         let wanted = fingerprints(&signing(&engine.snapshot().await?.issuers));
         if wanted.is_empty() || !engine.anchors.is_due(name, anchor, &wanted) {

@@ -178,9 +178,29 @@ async fn totals_begin_again_with_the_process() {
     assert_eq!((&before[total], &samples(&after)[total]), (&json!(1.0), &json!(0.0)));
 }
 
+/// A stage whose engine has looked at a trust anchor.
+async fn with_an_anchor() -> Stage {
+    let stage = Stage::dev().await;
+    stage.look_after_anchor().await;
+    let _ = stage.root().write("iamra/trust-anchors/main/sync", json!({})).await.ok();
+    stage
+}
+
+#[tokio::test]
+async fn an_anchor_is_in_the_metrics_for_as_long_as_it_is_looked_after() {
+    let stage = with_an_anchor().await;
+    let name = "iamra_trust_anchor_in_step{trust_anchor=\"main\"}";
+
+    let before = samples(&scraped(&stage).await).get(name).cloned();
+    let _ = stage.root().delete("iamra/trust-anchors/main").await.ok();
+    let after = samples(&scraped(&stage).await).get(name).cloned();
+
+    assert_eq!((before, after), (Some(json!(1.0)), None));
+}
+
 #[tokio::test]
 async fn dashboard_and_alerts_ask_for_metrics_and_labels_that_are_there() {
-    let stage = Stage::dev().await;
+    let stage = with_an_anchor().await;
     let text = scraped(&stage).await;
 
     let run = checked(&text, &[DASHBOARD, ALERTS]);
@@ -190,7 +210,7 @@ async fn dashboard_and_alerts_ask_for_metrics_and_labels_that_are_there() {
 
 #[tokio::test]
 async fn a_metric_label_or_value_that_is_gone_would_be_noticed() {
-    let stage = Stage::dev().await;
+    let stage = with_an_anchor().await;
     let text = scraped(&stage).await;
 
     for (gone, now, told) in [
@@ -235,7 +255,7 @@ fn promtool_has_nothing_against_the_rules_and_the_dashboards_queries() {
     let dashboard = promtool(&strictly, file_of(&queries).path());
 
     let panels = queries.matches("\"expr\"").count();
-    assert!(rules.contains("SUCCESS: 10 rules found"), "{rules}");
+    assert!(rules.contains("SUCCESS: 11 rules found"), "{rules}");
     assert!(panels > 20 && dashboard.contains(&format!("SUCCESS: {panels} rules found")), "{dashboard}");
 }
 
