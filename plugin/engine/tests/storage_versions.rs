@@ -88,6 +88,18 @@ async fn the_ca_of_every_format_is_loaded_with_its_key() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_version_noted_of_a_compromise_holds() {
+    let mut example = Example::load("format-1");
+    example.stored[ISSUER_KEY]["state"] = json!("disabled");
+    let mount = example.mount().await;
+
+    let reply = mount.write(ISSUER_KEY, json!({ "disabled": false })).await;
+
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(reply.error.contains("compromised since 2026-11-24T15:30:00Z"), "{}", reply.error);
+}
+
+#[tokio::test]
 async fn what_is_written_is_the_newest_format_as_its_example_has_it() {
     let newest = Example::load("format-1");
     let before = Example::load("before-formats").mount().await;
