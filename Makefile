@@ -27,6 +27,10 @@ sdks: ## the pinned AWS SDKs that the tests measure, under target/sdks
 sdk-table: release tools sdks ## measure the SDKs and write their table into README.md
 	UPDATE_README=1 cargo test --locked -p sdks
 
+.PHONY: check-tables
+check-tables: release tools ## run `check` on healthy and broken set-ups and write what it prints into the documents
+	UPDATE_README=1 cargo test --locked -p e2e --test check -- --test-threads=1
+
 .PHONY: test
 test: release tools promtool sdks ## every test that needs no root
 	@tests/tools/prerequisites python openssl

@@ -10,6 +10,7 @@ pub mod host;
 pub mod kubernetes;
 pub mod load;
 pub mod paper;
+pub mod pki;
 pub mod readme;
 mod refusal;
 mod script;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use e2e::config_file;
+use e2e::{config_file, pki, readme, say};
+use harness::binaries::workspace;
 use harness::{Api, ROLE_ARN, Stage, add_management, managed_anchor};
 use serde_json::{Value, json};
 
@@ -43,16 +44,39 @@ async fn change(at: &Stage, edit: impl FnOnce(&mut Value)) {
     at.admin("PUT", "state", Some(state)).await;
 }
 
-/// What the command line prints, shown to whoever runs the story with `--nocapture`.
+/// What the command line prints, shown to whoever runs the story.
 async fn table(stage: &Stage, what: &str) -> String {
     let table = stage.vault.cli(&["read", "iamra/check/web"]).await.ok();
     say(&format!("{what}\n$ vault read iamra/check/web\n{table}"));
     table
 }
 
-#[expect(clippy::disallowed_macros, reason = "the story is for whoever runs it with --nocapture")]
-fn say(text: &str) {
-    eprintln!("{text}");
+/// The same as a document shows it.
+fn shown(table: &str) -> String {
+    let lines: Vec<&str> = std::iter::once("$ vault read iamra/check/web").chain(table.lines()).collect();
+    format!("\n{}\n\n", indented(&lines))
+}
+
+/// What stands in rows that only follow from another one.
+const UNTOLD: [&str; 3] = [
+    "not checked: there is no session to look at",
+    "not checked: a link before it is broken",
+    "not checked: the endpoint was not reached",
+];
+
+/// The rows of a table that tell of what is broken, under a sentence that says what is.
+fn rows_of(what: &str, table: &str) -> String {
+    let is_link = |line: &&str| line.starts_with(|sign: char| sign.is_ascii_digit());
+    let is_plain = |line: &&str| {
+        let told = line.split_once(' ').map_or("", |(_, told)| told.trim_start());
+        told.starts_with("ok: ") || UNTOLD.iter().any(|why| told.starts_with(why))
+    };
+    let rows: Vec<&str> = table.lines().filter(is_link).filter(|line| !is_plain(line)).collect();
+    format!("\n{what}\n\n{}\n", indented(&rows))
+}
+
+fn indented(lines: &[&str]) -> String {
+    lines.iter().map(|line| format!("    {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
 async fn operator(stage: &Stage) -> Api {
@@ -75,6 +99,8 @@ async fn the_table_of_the_command_line_reads_in_order() {
         assert!(value.starts_with("ok: "), "{row}");
     }
     assert!(table.contains("summary"), "{table}");
+    readme::hold(&config_file("check.md"), "healthy", &shown(&table));
+    readme::hold(&workspace().join("README.md"), "healthy", &shown(&table));
 }
 
 type Write = (&'static str, fn(&Stage) -> Value);
@@ -204,6 +230,12 @@ const CASES: &[Case] = &[
         link: "14_duration",
         ..NOTHING
     },
+    Case {
+        what: "The profile maps nothing of the certificate's subject.",
+        at_aws: |state| state["profiles"][0]["attribute_mappings"] = json!({ "x509Issuer": ["*"] }),
+        link: "16_session_tags",
+        ..NOTHING
+    },
     // last: the engine makes no call for seconds after it
     Case {
         what: "AWS throttles.",
@@ -214,7 +246,8 @@ const CASES: &[Case] = &[
 ];
 
 #[tokio::test]
-async fn what_is_broken_is_named_in_its_row_with_a_cure() {
+async fn what_is_broken_is_named_in_its_row_with_a_cure_and_shown_by_check_md() {
+    let mut document = String::new();
     let stage = stage(true).await;
     let whole = stage.admin("GET", "state", None).await;
     for case in CASES {
@@ -232,7 +265,26 @@ async fn what_is_broken_is_named_in_its_row_with_a_cure() {
 
         let row = table.lines().find(|line| line.starts_with(case.link)).unwrap_or_default();
         assert!(row.contains(" — cure: "), "{}: {row}\n{table}", case.what);
+        document.push_str(&rows_of(case.what, &table));
     }
+    readme::hold(&config_file("check.md"), "cases", &format!("{document}\n"));
+}
+
+#[tokio::test]
+async fn an_anchor_that_holds_a_companys_root_is_broken_although_it_works() {
+    let what = "It works, and the CA is below a company's root, which is what the anchor holds; besides, its name has a comma.";
+    let stage = stage(true).await;
+    let root = pki::sign_intermediate(&stage, "pods, new", "prod-2").await;
+    write(&stage, "iamra/trust-anchors/main/sync", json!({})).await;
+    write(&stage, "iamra/config/issuers", json!({ "default": "prod-2" })).await;
+    write(&stage, "iamra/issuer/prod-1", json!({ "disabled": true })).await;
+    stage.trust(&root).await;
+
+    let table = table(&stage, what).await;
+
+    let _ = stage.root().read("iamra/creds/web").await.ok();
+    assert!(table.contains("broken                   [09_ca_above]"), "{table}");
+    readme::hold(&config_file("check.md"), "above", &format!("{}\n", rows_of(what, &table)));
 }
 
 #[tokio::test]
@@ -245,6 +297,7 @@ async fn without_a_check_role_the_text_of_aws_leads_to_the_link() {
 
     let row = table.lines().find(|line| line.starts_with("07_trust_anchor")).unwrap_or_default();
     assert!(row.contains("broken: AWS says \"Untrusted signing certificate\""), "{table}");
+    readme::hold(&config_file("check.md"), "other-ca", &shown(&table));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::load::Load;
 use e2e::paper::{Flaw, Paper};
-use e2e::{readme, say};
+use e2e::{pki, readme, say};
 use harness::sts::StsError;
 use harness::{ROLE_ARN, Reply, Stage, Vault, kill, until};
 use serde_json::{Value, json};
@@ -65,21 +65,6 @@ async fn paste(stage: &Stage) {
     stage.update_anchor(&stage.trust_bundle("iamra").await).await.unwrap();
 }
 
-/// A CA called `new` that Vault's own PKI engine signs.
-async fn make_new_intermediate(stage: &Stage) {
-    stage.vault.mount("pki", "pki").await;
-    let root = json!({ "common_name": "company root", "ttl": "700h" });
-    write(stage, "pki/root/generate/internal", root).await;
-    let csr =
-        write(stage, "iamra/intermediate/generate/internal", json!({ "common_name": "pods, new" })).await;
-    let sign =
-        json!({ "csr": csr.string("csr"), "ttl": "600h", "max_path_length": 0, "common_name": "pods, new" });
-    let signed = write(stage, "pki/root/sign-intermediate", sign).await;
-    let chain = format!("{}\n{}", signed.string("certificate"), signed.string("issuing_ca"));
-    write(stage, "iamra/intermediate/set-signed", json!({ "certificate": chain, "issuer_name": "new" }))
-        .await;
-}
-
 #[tokio::test]
 async fn no_read_fails_while_one_ca_takes_over_from_another() {
     let stage = stage().await;
@@ -87,7 +72,7 @@ async fn no_read_fails_while_one_ca_takes_over_from_another() {
     load.goes_on().await;
     assert_eq!(told(&stage, "callers read", Some(&load)).await, "steady");
 
-    make_new_intermediate(&stage).await;
+    pki::sign_intermediate(&stage, "pods, new", "new").await;
     assert_eq!(told(&stage, "a next issuer, signed by Vault's PKI engine", Some(&load)).await, "prepared");
     paste(&stage).await;
     load.goes_on().await;

@@ -1,5 +1,7 @@
 //! The session itself: whose it is, how long, and what policies see of it. No I/O.
 
+use std::collections::BTreeSet;
+
 use ca::LeafProfile;
 use rolesanywhere::{AttributeMapping, CallError, CallerIdentity, Profile, SessionDuration};
 
@@ -167,17 +169,24 @@ fn mapped(names: &[&str], looked: &Looked<Profile>) -> Verdict {
     if missing.is_empty() {
         return Verdict::not_checked("");
     }
+    let fields: BTreeSet<&str> = missing.iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+    let commands: Vec<String> = fields.iter().map(|field| map_all(profile, field)).collect();
     Verdict::warning(
         format!(
             "the profile {:?} maps no {}: conditions on them do not hold",
             profile.name,
             missing.join(", ")
         ),
-        format!(
-            "aws rolesanywhere put-attribute-mapping --region {} --profile-id {} --certificate-field <field> --mapping-rules specifier='*'",
-            profile.arn.region(),
-            id(profile.arn.as_str())
-        ),
+        commands.join("; "),
+    )
+}
+
+/// The command that makes session tags of all attributes of a field.
+fn map_all(profile: &Profile, field: &str) -> String {
+    format!(
+        "aws rolesanywhere put-attribute-mapping --region {} --profile-id {} --certificate-field {field} --mapping-rules specifier='*'",
+        profile.arn.region(),
+        id(profile.arn.as_str())
     )
 }
 

@@ -1,0 +1,167 @@
+//! Issuers that go: disabled, renamed, deleted.
+
+use super::*;
+
+#[tokio::test]
+async fn the_default_is_neither_disabled_nor_deleted_unless_forced() {
+    let mount = prepared().await;
+
+    let disabling = refused(&mount, "issuer/default", json!({ "disabled": true })).await;
+    let deleting = mount.delete("issuer/one").await;
+
+    for error in [&disabling, &deleting.error] {
+        assert!(error.contains("\"one\" is the default") && error.contains("test/rotation"), "{error}");
+    }
+    assert_eq!((deleting.status, state_of(&mount, "one").await), (400, json!("current")));
+}
+
+#[tokio::test]
+async fn a_default_that_was_disabled_by_force_signs_nothing_and_says_so() {
+    let mount = prepared().await;
+    let place = json!({ "role_arn": ROLE, "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE });
+    done(&mount, "roles/app", place).await;
+
+    done(&mount, "issuer/one", json!({ "disabled": true, "force": true })).await;
+
+    let reply = mount.read("creds/app").await;
+    assert_eq!(reply.status, 400);
+    assert_eq!(reply.error, "issuer_ref: the issuer \"one\" is disabled: vault read test/rotation");
+    assert_eq!(mount.read("ca/pem").await.status, 204);
+    let step = mount.read("rotation").await.data["next_step"].clone();
+    assert!(step.as_str().unwrap().ends_with("test/config/issuers default=two"), "{step}");
+}
+
+#[tokio::test]
+async fn an_issuer_that_roles_name_is_not_disabled_or_deleted_unless_forced() {
+    let mount = prepared().await;
+    let id = mount.read("issuer/two").await.data["issuer_id"].clone();
+    for (role, reference) in [("by-name", json!("two")), ("by-id", id)] {
+        done(&mount, &format!("roles/{role}"), json!({ "role_arn": ROLE, "issuer_ref": reference })).await;
+    }
+
+    let disabling = refused(&mount, "issuer/two", json!({ "disabled": true })).await;
+    let deleting = mount.delete("issuer/two").await;
+
+    for error in [&disabling, &deleting.error] {
+        assert!(
+            error.contains("2 roles name the issuer \"two\"") && error.contains("by-id, by-name"),
+            "{error}"
+        );
+    }
+    done(&mount, "issuer/two", json!({ "disabled": true, "force": true })).await;
+    assert_eq!(state_of(&mount, "two").await, "disabled");
+}
+
+#[tokio::test]
+async fn a_role_that_names_no_usable_issuer_is_taken_with_a_warning() {
+    let mount = prepared().await;
+    done(&mount, "issuer/two", json!({ "disabled": true })).await;
+
+    for (reference, words) in [("three", "there is no issuer \"three\""), ("two", "\"two\" is disabled")] {
+        let role = json!({ "role_arn": ROLE, "common_name": "app", "issuer_ref": reference });
+        let warnings = done(&mount, "roles/app", role).await.warnings;
+
+        assert!(warnings.iter().any(|text| text.contains(words)), "{warnings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rename_keeps_id_and_place_and_is_refused_while_a_role_uses_the_name() {
+    let mount = prepared().await;
+    done(&mount, "roles/app", json!({ "role_arn": ROLE, "issuer_ref": "two" })).await;
+
+    let named = refused(&mount, "issuer/two", json!({ "issuer_name": "2027" })).await;
+    let taken = refused(&mount, "issuer/one", json!({ "issuer_name": "two" })).await;
+    let renamed = mount.patch("issuer/one", json!({ "issuer_name": "2026" })).await;
+
+    assert!(named.contains("the role \"app\" names this issuer as \"two\""), "{named}");
+    assert!(taken.contains("is the name of issuer"), "{taken}");
+    assert_eq!((renamed.error.as_str(), &renamed.data["is_default"]), ("", &json!(true)));
+    assert_eq!(state_of(&mount, "2026").await, "current");
+    assert_eq!(mount.read("issuer/one").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_change_of_nothing_puts_nothing() {
+    let mount = switched().await;
+    let puts = mount.storage.puts();
+
+    done(&mount, "issuer/two", json!({ "issuer_name": "two", "disabled": false })).await;
+    done(&mount, "config/issuers", json!({ "default": "two" })).await;
+
+    assert_eq!(mount.storage.puts(), puts);
+}
+
+#[tokio::test]
+async fn a_name_is_replaced_and_never_taken_away() {
+    let mount = with_ca().await;
+
+    for name in [json!(null), json!(""), json!("default")] {
+        let reply = mount.patch("issuer/one", json!({ "issuer_name": name })).await;
+
+        assert_eq!(reply.status, 400, "{name}");
+        assert!(reply.error.starts_with("issuer_name: "), "{}", reply.error);
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_issuer_takes_its_key_along() {
+    let mount = switched().await;
+    let key_id = mount.read("issuer/one").await.data["key_id"].as_str().unwrap().to_owned();
+
+    assert_eq!(mount.delete("issuer/one").await.error, "");
+
+    assert_eq!(mount.storage.get(&format!("key/{key_id}")).await.unwrap(), None);
+    assert_eq!(mount.list("issuers").await.data["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(mount.read("issuer/one").await.status, 404);
+    assert_eq!(mount.delete("issuer/one").await.status, 204, "a repeated command finds nothing to do");
+}
+
+#[tokio::test]
+async fn a_deletion_that_a_crash_ends_leaves_no_key_after_the_next_start() {
+    for writes in 0..5 {
+        let mount = switched().await;
+        mount.storage.break_after(writes);
+        let reply = mount.delete("issuer/one").await;
+        let survived = copy(&mount.storage).await;
+
+        let mount: Probe<Engine> = Probe::over(survived).await.unwrap();
+
+        let gone = mount.read("issuer/one").await.status == 404;
+        assert_eq!(gone, writes > 1, "after {writes} writes: {reply:?}");
+        assert_eq!(mount.storage.list("key/").await.unwrap().len(), if gone { 1 } else { 2 });
+        assert_eq!(state_of(&mount, "two").await, "current", "after {writes} writes");
+        assert_eq!(mount.delete("issuer/one").await.status, 204, "after {writes} writes");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_two_certificates_share_stays_until_the_last_of_them_goes() {
+    let mount = mount().await;
+    done(&mount, IMPORT, named(&brought("first", today()), "first")).await;
+    let key_id = mount.read("issuer/first").await.data["key_id"].clone();
+    let mut twin = stored(&mount, "first").await;
+    twin["id"] = json!("twin");
+    twin["name"] = json!("twin");
+    mount.storage.put_json("issuer/twin", &twin).await.unwrap();
+    let kept = async || mount.storage.list("key/").await.unwrap();
+
+    assert_eq!(mount.delete("issuer/twin").await.status, 204);
+    let after_the_twin = kept().await;
+    assert_eq!(mount.delete_with("issuer/first", json!({ "force": "true" })).await.status, 204);
+
+    assert_eq!(after_the_twin, [key_id.as_str().unwrap()]);
+    assert!(kept().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_default_deleted_by_force_hands_nothing_to_the_other_one() {
+    let mount = prepared().await;
+
+    let reply = mount.delete_with("issuer/one", json!({ "force": "true" })).await;
+
+    assert_eq!(reply.error, "");
+    let mount: Probe<Engine> = Probe::over(copy(&mount.storage).await).await.unwrap();
+    assert_eq!(mount.read("config/issuers").await.data["default"], Value::Null);
+    assert_eq!(state_of(&mount, "two").await, "next");
+}
