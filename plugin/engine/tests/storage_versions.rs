@@ -76,6 +76,32 @@ async fn every_format_that_was_ever_written_is_read() {
     }
 }
 
+/// The keys of the store, as the constants of its source have them: whole, or a prefix that ends in a slash.
+fn keys_of_the_store() -> Vec<&'static str> {
+    let declared = include_str!("../src/store.rs").lines().filter(|line| line.contains("const "));
+    declared.filter_map(|line| line.split_once(": &str = \"")?.1.strip_suffix("\";")).collect()
+}
+
+fn lacks(example: &Example, key: &str) -> bool {
+    let is_one = |stored: &String| if key.ends_with('/') { stored.starts_with(key) } else { stored == key };
+    !example.stored.keys().any(is_one)
+}
+
+#[test]
+fn the_newest_example_has_a_record_of_each_kind_and_no_other() {
+    let newest = Example::load("format-1");
+    let keys = keys_of_the_store();
+
+    let missing: Vec<_> = keys.iter().filter(|key| lacks(&newest, key)).collect();
+    let is_known = |stored: &String| {
+        keys.iter().any(|key| stored == key || key.ends_with('/') && stored.starts_with(key))
+    };
+    let unknown: Vec<_> = newest.stored.keys().filter(|stored| !is_known(stored)).collect();
+
+    assert!(missing.is_empty(), "tests/stored/{}.json has no example of {missing:?}", newest.name);
+    assert!(unknown.is_empty(), "no constant of store.rs is the key of {unknown:?}");
+}
+
 #[tokio::test]
 async fn the_ca_of_every_format_is_loaded_with_its_key() {
     for example in examples() {
