@@ -1,4 +1,4 @@
-//! One mount, roles in two AWS accounts: each has its own trust anchor, profile and management roles.
+//! One mount, roles in several AWS accounts: each has its own trust anchor, profile and management roles.
 
 use aws_emulator::{Emulator, Options};
 use harness::{ACCOUNT, ROLE_ARN};
@@ -6,6 +6,7 @@ use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
 
 const OTHER: &str = "444455556666";
+const BY_HAND: &str = "777788889999";
 const UPDATE: &str = "rolesanywhere:UpdateTrustAnchor";
 
 /// The usual world, and a second account beside its own, which is answered for at the same address.
@@ -14,21 +15,39 @@ struct Two {
     other: Emulator,
 }
 
-/// The same in the other account.
-fn there(here: &Value) -> Value {
-    serde_json::from_str(&here.to_string().replace(ACCOUNT, OTHER)).unwrap()
+/// The same in another account.
+fn in_account(account: &str, here: &Value) -> Value {
+    serde_json::from_str(&here.to_string().replace(ACCOUNT, account)).unwrap()
+}
+
+/// The AWS of `account`, a copy of the usual one that is answered for at the same address.
+async fn beside(one: &World, account: &str) -> Emulator {
+    let state = serde_json::from_value(in_account(account, &one.state().await)).unwrap();
+    let aws = Emulator::start(state, Options::default()).await;
+    one.aws.join(&aws);
+    aws
+}
+
+/// A role of the mount in `account`, by that account's anchor and profile.
+async fn write_role(one: &World, name: &str, account: &str) {
+    let mut role = json!({ "role_arn": ROLE_ARN, "profile_arn": harness::PROFILE_ARN });
+    role["trust_anchor_arn"] = json!(harness::TRUST_ANCHOR_ARN);
+    one.ok(one.mount.write(&format!("roles/{name}"), in_account(account, &role)).await);
+}
+
+/// How many certificates the anchor of an account holds.
+async fn held(aws: &Emulator) -> usize {
+    let state = harness::admin(aws.url(), "GET", "state", None).await;
+    let pem = state["trust_anchors"][0]["certificates_pem"].as_str().unwrap_or_default();
+    pem.matches("BEGIN CERTIFICATE").count()
 }
 
 impl Two {
     async fn new() -> Two {
         let one = World::new().await;
-        let state = serde_json::from_value(there(&one.state().await)).unwrap();
-        let other = Emulator::start(state, Options::default()).await;
-        one.aws.join(&other);
-        one.ok(one.mount.write("trust-anchors/other", there(&harness::managed_anchor())).await);
-        let mut role = json!({ "role_arn": ROLE_ARN, "profile_arn": harness::PROFILE_ARN });
-        role["trust_anchor_arn"] = json!(harness::TRUST_ANCHOR_ARN);
-        one.ok(one.mount.write("roles/other", there(&role)).await);
+        let other = beside(&one, OTHER).await;
+        one.ok(one.mount.write("trust-anchors/other", in_account(OTHER, &harness::managed_anchor())).await);
+        write_role(&one, "other", OTHER).await;
         Two { one, other }
     }
 
@@ -92,6 +111,33 @@ async fn a_switch_waits_until_the_anchor_of_each_account_holds_the_next_issuer()
     assert_eq!((synced, mended), ([200, 400], 200));
     assert!(refused.error.contains("trust-anchors/other does not hold"), "{refused:?}");
     two.sessions().await;
+}
+
+#[tokio::test]
+async fn a_rotation_brings_every_anchor_in_step_but_the_one_that_is_kept_by_hand() {
+    let two = Two::new().await;
+    let mount = &two.one.mount;
+    let third = beside(&two.one, BY_HAND).await;
+    let mut entry = in_account(BY_HAND, &harness::managed_anchor());
+    entry.as_object_mut().unwrap().remove("management_role_arn");
+    two.one.ok(mount.write("trust-anchors/by-hand", entry).await);
+    write_role(&two.one, "by-hand", BY_HAND).await;
+    let next = json!({ "common_name": "second root", "issuer_name": "second" });
+    two.one.ok(mount.write("root/generate/internal", next).await);
+
+    mount.tick().await;
+    let holds = [two.one.held().await, held(&two.other).await, held(&third).await];
+    two.one.ok(mount.write("config/issuers", json!({ "default": "second" })).await);
+    let bundle = two.one.pem("trust-bundle").await;
+    let mut state = harness::admin(third.url(), "GET", "state", None).await;
+    state["trust_anchors"][0]["certificates_pem"] = json!(bundle);
+    harness::admin(third.url(), "PUT", "state", Some(state)).await;
+
+    assert_eq!(holds, [2, 2, 1]);
+    assert!(third.log().iter().all(|entry| entry.operation == "CreateSession"), "{:?}", third.log());
+    two.sessions().await;
+    let session = two.one.ok(two.one.creds("by-hand").await);
+    assert_eq!(two.one.caller(&session).await.unwrap().account, BY_HAND);
 }
 
 #[tokio::test]
