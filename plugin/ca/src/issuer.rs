@@ -126,6 +126,11 @@ impl Issuer {
         &self.0.serial
     }
 
+    /// SHA-256 of the public key (the bits of `subjectPublicKey`, RFC 5280 §4.1.2.7), lowercase hex: equal for every certificate of the key.
+    pub fn key_sha256(&self) -> String {
+        hex::encode(digest::digest(&digest::SHA256, self.0.key.public_bits()))
+    }
+
     /// The subject as text in encoded order: `DC=com, DC=example, CN=Issuing CA`.
     pub fn subject_text(&self) -> &str {
         &self.0.subject_text

@@ -10,16 +10,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rolesanywhere::RoleArn;
+use rolesanywhere::{RoleArn, TrustAnchorArn};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use vault_backend::{Fault, Request};
 
 use crate::Engine;
 use crate::anchors::{self, Named};
 use crate::clock::{self, rfc3339};
 use crate::issuers::{self, Issuers, Loaded};
-use crate::managed_anchor::{Duty, ManagedAnchor};
+use crate::managed_anchor::Duty;
 use crate::path_revoke_sessions::{self, Revoked};
+use crate::revocation;
 use crate::store::{IssuerRecord, IssuerState, IssuersConfig};
 
 /// What is known of a compromise. Stored as `compromise/<issuer's id>`.
@@ -27,6 +29,9 @@ use crate::store::{IssuerRecord, IssuerState, IssuersConfig};
 pub(crate) struct Compromise {
     /// When it was first told, RFC 3339.
     since: String,
+    /// The key, as [`ca::Issuer::key_sha256`] has it: it outlives the issuer's record.
+    #[serde(default)]
+    key_sha256: String,
     /// The IAM roles whose sessions were ended after their trust anchor had dropped the issuer.
     revoked: BTreeSet<String>,
     /// Those whose sessions were ended while it may still have held it.
@@ -38,6 +43,11 @@ impl Compromise {
     /// When it was first told, RFC 3339.
     pub(crate) fn since(&self) -> &str {
         &self.since
+    }
+
+    /// Whether it is of this key.
+    pub(crate) fn is_of(&self, key_sha256: &str) -> bool {
+        self.key_sha256 == key_sha256
     }
 }
 
@@ -76,12 +86,23 @@ impl Line {
 
 /// One mount's work on one compromised issuer.
 pub(crate) struct Response<'a> {
-    pub(crate) engine: &'a Arc<Engine>,
-    pub(crate) request: &'a Request,
-    /// The issuer's id.
-    pub(crate) id: &'a str,
+    engine: &'a Arc<Engine>,
+    request: &'a Request,
+    issuer: &'a Loaded,
     /// Goes on although an anchor could not be brought to hold the next issuer.
-    pub(crate) force: bool,
+    force: bool,
+    began: Instant,
+}
+
+impl<'a> Response<'a> {
+    pub(crate) fn new(
+        engine: &'a Arc<Engine>,
+        request: &'a Request,
+        issuer: &'a Loaded,
+        force: bool,
+    ) -> Self {
+        Self { engine, request, issuer, force, began: Instant::now() }
+    }
 }
 
 impl Response<'_> {
@@ -105,7 +126,7 @@ impl Response<'_> {
         report.extend(lines.into_iter().chain(foreign));
         report.extend(self.pinned().await?);
         report.extend(self.revoke(&mut known, &in_step, early).await?);
-        report.extend(self.own_roles().await?);
+        report.extend(self.beyond().await?);
         Ok(report)
     }
 
@@ -113,16 +134,18 @@ impl Response<'_> {
     async fn begin(&self) -> Result<Compromise, Fault> {
         let _lock = self.engine.store.lock().await;
         let issuers = Issuers::load(&self.engine.store).await?;
-        if successor(&issuers, self.id).is_none() {
+        if self.successor(&issuers).is_none() {
             return Err(Fault::operator(format!(
-                "no other issuer is enabled that could take over: vault write {mount}root/generate/internal common_name=<name> issuer_name=<name>, then ask again",
+                "no other issuer with a key of its own is enabled that could take over: vault write {mount}root/generate/internal common_name=<name> issuer_name=<name>, then ask again",
                 mount = self.request.mount_point
             )));
         }
-        let known = self.engine.store.compromise(self.id).await?;
-        let known =
+        let id = &self.issuer.record.id;
+        let known = self.engine.store.compromise(id).await?;
+        let mut known =
             known.unwrap_or_else(|| Compromise { since: rfc3339(clock::now()), ..Compromise::default() });
-        self.engine.store.put_compromise(self.id, &known).await?;
+        known.key_sha256 = self.issuer.issuer.key_sha256();
+        self.engine.store.put_compromise(id, &known).await?;
         Ok(known)
     }
 
@@ -145,15 +168,14 @@ impl Response<'_> {
                     Err(fault) => Outcome::Failed(fault.to_string()),
                 }
             } else {
-                by_hand(anchor, mount_point)
+                by_hand(&anchor.trust_anchor_arn, mount_point)
             };
             lines.push(line(format!("{step}: trust-anchors/{name}"), outcome));
         }
-        if anchors.is_empty() {
-            let what = format!(
-                "put what {mount_point}trust-bundle shows into every trust anchor of this mount: until then reads fail"
-            );
-            lines.push(line(step, Outcome::ByHand(what)));
+        for arn in self.anchors_in_use().await? {
+            if !anchors.iter().any(|(_, anchor)| anchor.trust_anchor_arn == arn) {
+                lines.push(line(format!("{step}: {arn}"), by_hand(&arn, mount_point)));
+            }
         }
         Ok(Synced { lines, in_step, foreign })
     }
@@ -163,31 +185,45 @@ impl Response<'_> {
         let store = &self.engine.store;
         let _lock = store.lock().await;
         let issuers = Issuers::load(store).await?;
-        let next = successor(&issuers, self.id).ok_or_else(|| Fault::bug("the next issuer is gone"))?;
-        let _ended = self.engine.ends_issuer(self.id);
+        let next = self.successor(&issuers).ok_or_else(|| Fault::bug("the next issuer is gone"))?;
         let label = next.record.label().to_owned();
-        if issuers.is_default(self.id) || issuers.default.is_none() {
+        let of_the_key: Vec<&Loaded> = issuers.all.iter().filter(|one| self.has_the_key(one)).collect();
+        let ids: Vec<String> = of_the_key.iter().map(|one| one.record.id.clone()).collect();
+        let is_default = ids.iter().any(|id| issuers.is_default(id));
+        let _ended = self.engine.ends_sessions(move |key| ids.iter().any(|id| id == key.issuer()));
+        if is_default || issuers.default.is_none() {
             let default = Some(next.record.id.clone());
             store.put_issuers_config(&IssuersConfig { default, previous: None }).await?;
         }
-        if let Some(found) = issuers.find(self.id).filter(|found| found.record.state == IssuerState::Enabled)
-        {
-            let disabled = IssuerRecord { state: IssuerState::Disabled, ..found.record.clone() };
+        for one in of_the_key.iter().filter(|one| one.record.state == IssuerState::Enabled) {
+            let disabled = IssuerRecord { state: IssuerState::Disabled, ..one.record.clone() };
             store.put_issuer(&disabled).await?;
         }
-        Ok(format!("{label:?} signs, the compromised issuer is disabled"))
+        Ok(format!("{label:?} signs, {} of the compromised key disabled", count(of_the_key.len(), "issuer")))
+    }
+
+    /// The issuer that takes over: the default where that has another key, else the other that anchors hold.
+    fn successor<'i>(&self, issuers: &'i Issuers) -> Option<&'i Loaded> {
+        issuers.bundle(clock::now()).into_iter().find(|loaded| !self.has_the_key(loaded))
+    }
+
+    fn has_the_key(&self, other: &Loaded) -> bool {
+        other.record.key_id == self.issuer.record.key_id
     }
 
     /// The roles that name the compromised issuer, and get nothing until they name another one.
     async fn pinned(&self) -> Result<Vec<Line>, Fault> {
         let issuers = Issuers::load(&self.engine.store).await?;
-        let Some(found) = issuers.find(self.id) else { return Ok(Vec::new()) };
-        let roles = issuers::roles_naming(&self.engine.store, &found.record).await?;
         let told = |name: &String| {
             let what = format!("vault patch {}roles/{name} issuer_ref=default", self.request.mount_point);
             line(format!("role {name} names it"), Outcome::ByHand(what))
         };
-        Ok(roles.iter().map(told).collect())
+        let mut lines = Vec::new();
+        for one in issuers.all.iter().filter(|one| self.has_the_key(one)) {
+            let roles = issuers::roles_naming(&self.engine.store, &one.record).await?;
+            lines.extend(roles.iter().map(told));
+        }
+        Ok(lines)
     }
 
     /// Ends sessions before the switch where a trust anchor is not known to hold the next issuer: by that one the engine itself could
@@ -221,9 +257,14 @@ impl Response<'_> {
             };
             lines.push(line(format!("end the sessions of {arn}"), outcome));
             if !target.is_clear {
+                let how = target.name.as_ref().map_or_else(
+                    || "\"Revoke active sessions\" in IAM's console".to_owned(),
+                    |name| {
+                        format!("vault write -force {}roles/{name}/revoke-sessions", self.request.mount_point)
+                    },
+                );
                 let what = format!(
-                    "when its trust anchor no longer holds the compromised issuer, since until then its key makes new ones: vault write -force {}roles/{}/revoke-sessions",
-                    self.request.mount_point, target.name
+                    "when its trust anchor no longer holds the compromised issuer, since until then its key makes new ones: {how}"
                 );
                 lines.push(line(format!("end the sessions of {arn} once more"), Outcome::ByHand(what)));
             }
@@ -237,11 +278,16 @@ impl Response<'_> {
         if is_early || known.revoked.contains(arn.as_str()) {
             return Ok(Outcome::Done(format!("before, since {}", known.since)));
         }
+        if self.began.elapsed() > revocation::LONGEST_CALL {
+            return Ok(Outcome::Failed(
+                "not begun, since the call would last too long: ask again".to_owned(),
+            ));
+        }
         match Box::pin(path_revoke_sessions::revoke_all(self.engine, self.request, arn)).await {
             Ok(Revoked { denied, .. }) => {
                 let done = if target.is_clear { &mut known.revoked } else { &mut known.early };
                 done.insert(arn.to_string());
-                self.engine.store.put_compromise(self.id, known).await?;
+                self.engine.store.put_compromise(&self.issuer.record.id, known).await?;
                 let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
                 Ok(Outcome::Done(format!("those issued before {before} are denied everything")))
             }
@@ -251,23 +297,44 @@ impl Response<'_> {
         }
     }
 
-    /// The IAM roles that the mount's roles lead to, by their ARNs.
+    /// Where the mount's roles and their sessions come from: the trust anchors that the config and the roles name.
+    async fn anchors_in_use(&self) -> Result<Vec<TrustAnchorArn>, Fault> {
+        let config = self.engine.snapshot().await?.config.clone();
+        let mut found: BTreeMap<String, TrustAnchorArn> = BTreeMap::new();
+        let mut note = |arn: TrustAnchorArn| found.insert(arn.to_string(), arn);
+        config.default_trust_anchor_arn.iter().for_each(|arn| drop(note(arn.clone())));
+        for name in self.engine.store.role_names().await? {
+            let Some(role) = self.engine.store.role(&name).await? else { continue };
+            if let Ok(place) = role.place(&config, &self.request.mount_point) {
+                note(place.trust_anchor);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// The IAM roles that the mount's roles lead to, and those of living sessions of roles that are gone or lead elsewhere now.
     async fn targets(&self, in_step: &BTreeSet<String>) -> Result<BTreeMap<String, Target>, Fault> {
         let config = self.engine.snapshot().await?.config.clone();
         let mut found: BTreeMap<String, Target> = BTreeMap::new();
+        let mut note = |arn: RoleArn, name: Option<String>, is_clear: bool| {
+            let target = found.entry(arn.to_string()).or_insert(Target { arn, name, is_clear });
+            target.is_clear &= is_clear;
+        };
         for name in self.engine.store.role_names().await? {
             let Some(role) = self.engine.store.role(&name).await? else { continue };
             let place = role.place(&config, &self.request.mount_point);
             let is_clear = place.is_ok_and(|place| in_step.contains(place.trust_anchor.as_str()));
-            let arn = role.role_arn.clone();
-            let target = found.entry(arn.to_string()).or_insert(Target { arn, name, is_clear });
-            target.is_clear &= is_clear;
+            note(role.role_arn.clone(), Some(name), is_clear);
+        }
+        for lineage in self.engine.ledger.lineages() {
+            let is_clear = in_step.contains(lineage.trust_anchor.as_str());
+            note(lineage.role_arn.clone(), None, is_clear);
         }
         Ok(found)
     }
 
-    /// The engine's own IAM roles: the key makes certificates of the engine too, and the engine may not write to these roles.
-    async fn own_roles(&self) -> Result<Vec<Line>, Fault> {
+    /// What the key opened beside the mount's roles: the engine's own IAM roles, to which it may not write, and roles that nobody named here.
+    async fn beyond(&self) -> Result<Vec<Line>, Fault> {
         let mut lines = Vec::new();
         for (name, anchor) in self.engine.store.managed_anchors().await? {
             let duties = [Duty::TrustAnchor, Duty::Revocation, Duty::Check];
@@ -286,6 +353,9 @@ impl Response<'_> {
                 Outcome::ByHand(what),
             ));
         }
+        lines.push(line("end the sessions of other IAM roles", Outcome::ByHand(
+            "whoever had the key could ask for any IAM role whose trust policy lets in one of these anchors and that a profile lists, also where no role here names it: \"Revoke active sessions\" of those".to_owned(),
+        )));
         Ok(lines)
     }
 }
@@ -302,24 +372,22 @@ struct Synced {
 /// An IAM role whose sessions are to end.
 struct Target {
     arn: RoleArn,
-    /// One of the engine's roles that lead there.
-    name: String,
+    /// One of the engine's roles that lead there, if one still does.
+    name: Option<String>,
     /// Every trust anchor by which they do was seen without the compromised issuer.
     is_clear: bool,
 }
 
-fn by_hand(anchor: &ManagedAnchor, mount_point: &str) -> Outcome {
+fn by_hand(anchor: &TrustAnchorArn, mount_point: &str) -> Outcome {
     Outcome::ByHand(format!(
-        "put what {mount_point}trust-bundle shows into {}: until then reads by it fail",
-        anchor.trust_anchor_arn
+        "put what {mount_point}trust-bundle shows into {anchor}: until then reads by it fail"
     ))
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn line(step: impl Into<String>, outcome: Outcome) -> Line {
     Line { step: step.into(), outcome }
-}
-
-/// The issuer that takes over: the default where it is another one, else the other that anchors hold.
-fn successor<'a>(issuers: &'a Issuers, compromised: &str) -> Option<&'a Loaded> {
-    issuers.bundle(clock::now()).into_iter().find(|loaded| loaded.record.id != compromised)
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ca::Serial;
-use rolesanywhere::RoleArn;
+use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
 
 use crate::mint::Issued;
@@ -33,6 +33,8 @@ struct Pages {
     by_end: BTreeSet<(OffsetDateTime, Arc<str>)>,
     /// Each is many sessions'.
     lineages: HashSet<Arc<Lineage>>,
+    /// The end of the last session that was forgotten while it lived, for want of room.
+    forgotten: Option<OffsetDateTime>,
 }
 
 /// One session that was handed out.
@@ -47,6 +49,8 @@ pub(crate) struct Entry {
     pub(crate) session_name: Box<str>,
     pub(crate) source_identity: Option<Box<str>>,
     pub(crate) expiration: OffsetDateTime,
+    /// AWS was told to deny it.
+    pub(crate) is_denied: bool,
     holders: Holders,
 }
 
@@ -56,6 +60,7 @@ pub(crate) struct Lineage {
     /// The engine's role.
     pub(crate) role: String,
     pub(crate) role_arn: RoleArn,
+    pub(crate) trust_anchor: TrustAnchorArn,
     /// Where its caller logged in, if the role names the cluster.
     cluster: Option<String>,
     /// The role names its sessions itself, so that the next one has the name too.
@@ -67,7 +72,7 @@ pub(crate) struct Lineage {
 enum Holders {
     One(Box<str>),
     Listed(BTreeSet<Box<str>>),
-    /// There were more than are listed.
+    /// There were more than are listed, or some of whom nothing is known: batch tokens have no accessor.
     AndMore(BTreeSet<Box<str>>),
 }
 
@@ -113,7 +118,8 @@ impl Ledger {
             session_name: session.role_session_name.as_str().into(),
             source_identity: session.source_identity.as_deref().map(Into::into),
             expiration: session.expiration,
-            holders: Holders::One(holder.into()),
+            is_denied: false,
+            holders: Holders::first(holder, is_shared),
         };
         pages.by_end.insert((entry.expiration, Arc::clone(&entry.serial)));
         pages.by_serial.insert(Arc::clone(&entry.serial), entry);
@@ -150,6 +156,32 @@ impl Ledger {
         pages.by_serial.values().filter(is_of).cloned().collect()
     }
 
+    /// The same sessions as they are known now.
+    pub(crate) fn again(&self, entries: &[Entry]) -> Vec<Entry> {
+        let pages = self.pages();
+        entries.iter().map(|entry| pages.by_serial.get(&entry.serial).unwrap_or(entry).clone()).collect()
+    }
+
+    /// Notes that AWS was told to deny these.
+    pub(crate) fn mark_denied(&self, entries: &[Entry]) {
+        let mut pages = self.pages();
+        for entry in entries {
+            if let Some(known) = pages.by_serial.get_mut(&entry.serial) {
+                known.is_denied = true;
+            }
+        }
+    }
+
+    /// Where the sessions that are remembered come from.
+    pub(crate) fn lineages(&self) -> Vec<Arc<Lineage>> {
+        self.pages().lineages.iter().map(Arc::clone).collect()
+    }
+
+    /// Whether a session may live that was handed out here and then forgotten for want of room.
+    pub(crate) fn has_forgotten(&self, now: OffsetDateTime) -> bool {
+        self.pages().forgotten.is_some_and(|end| end > now)
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -173,8 +205,15 @@ impl Entry {
 }
 
 impl Holders {
+    fn first(holder: &str, is_shared: bool) -> Self {
+        if holder.is_empty() && is_shared { Self::AndMore(BTreeSet::new()) } else { Self::One(holder.into()) }
+    }
+
     fn add(&mut self, holder: &str) {
         match self {
+            Self::AndMore(_) => {}
+            Self::One(one) if holder.is_empty() => *self = Self::AndMore([std::mem::take(one)].into()),
+            Self::Listed(listed) if holder.is_empty() => *self = Self::AndMore(std::mem::take(listed)),
             Self::One(one) if **one == *holder => {}
             Self::One(one) => *self = Self::Listed([std::mem::take(one), holder.into()].into()),
             Self::Listed(listed) if listed.contains(holder) => {}
@@ -182,7 +221,6 @@ impl Holders {
                 listed.insert(holder.into());
             }
             Self::Listed(listed) => *self = Self::AndMore(std::mem::take(listed)),
-            Self::AndMore(_) => {}
         }
     }
 
@@ -203,7 +241,7 @@ impl Holders {
         match self {
             Self::One(_) => 1,
             Self::Listed(listed) => listed.len(),
-            Self::AndMore(listed) => listed.len() + 1,
+            Self::AndMore(listed) => listed.len().max(1) + 1,
         }
     }
 }
@@ -215,7 +253,8 @@ impl Pages {
             if *end > now && self.by_serial.len() < MOST_SESSIONS {
                 break;
             }
-            if let Some((_, serial)) = self.by_end.pop_first() {
+            if let Some((end, serial)) = self.by_end.pop_first() {
+                self.forgotten = self.forgotten.max(Some(end).filter(|end| *end > now));
                 self.by_serial.remove(&serial).inspect(|entry| self.let_go(&entry.lineage));
             }
         }
@@ -234,6 +273,7 @@ impl Pages {
         let lineage = Arc::new(Lineage {
             role: parts.role.clone(),
             role_arn: parts.call.role.clone(),
+            trust_anchor: parts.call.trust_anchor.clone(),
             cluster: parts.cluster.as_ref().map(|cluster| cluster.name.clone()),
             is_named: parts.call.role_session_name.is_some(),
         });
@@ -245,12 +285,14 @@ impl Pages {
     }
 }
 
-/// The entries by the IAM role that they are sessions of.
+/// The entries by the IAM role that they are sessions of; first those of which some are not denied yet, so that a repeated call goes on.
 pub(crate) fn by_iam_role(entries: Vec<Entry>) -> Vec<(RoleArn, Vec<Entry>)> {
     let mut found: BTreeMap<String, (RoleArn, Vec<Entry>)> = BTreeMap::new();
     for entry in entries {
         let role = &entry.lineage.role_arn;
         found.entry(role.to_string()).or_insert_with(|| (role.clone(), Vec::new())).1.push(entry);
     }
-    found.into_values().collect()
+    let mut roles: Vec<_> = found.into_values().collect();
+    roles.sort_by_key(|(_, entries)| entries.iter().all(|entry| entry.is_denied));
+    roles
 }

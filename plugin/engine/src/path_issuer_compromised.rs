@@ -6,8 +6,9 @@ use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
-use crate::compromise::{Line, Outcome, Response};
+use crate::compromise::{Line, Response};
 use crate::path_revoke_sessions::OUT_OF_REACH;
+use crate::role::DEFAULT_ISSUER;
 
 /// Which issuer.
 struct Compromised {
@@ -34,18 +35,23 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}/compromised")
         .synopsis("Put an issuer whose key may be in other hands out of use, everywhere.")
         .description(
-            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. Another enabled issuer must be there before: make one first.\n\nThere is a `step_` for each, in order: done, by hand (with what to do) or failed. `state` is `incomplete` while something failed, `by_hand` while something is left that the engine may not do, else `complete`. The same call again does what is left; it ends sessions again only where a trust anchor has dropped the issuer since. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
+            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. What leaks is a key: all of this holds for every certificate of it, and no certificate of it becomes an issuer again. Another enabled issuer with a key of its own must be there before: make one first.\n\nThere is a `step_` for each, in order: done, by hand (with what to do) or failed. `state` is `incomplete` while something failed, and `by_hand` once only that is left which the engine may not do. The same call again does what is left; it ends sessions again only where a trust anchor has dropped the issuer since. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
         )
         .update(respond)
 }
 
 async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Result<Answer, Fault> {
     engine.active_only()?;
+    if ask.reference == DEFAULT_ISSUER {
+        return Err(Fault::caller(
+            "ref: give the issuer's own id or name: after the switch \"default\" is the one that took over",
+        ));
+    }
     let snapshot = engine.snapshot().await?;
     let found = snapshot.issuers.find(&ask.reference);
     let found = found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {:?}", ask.reference)))?;
     let id = found.record.id.clone();
-    let response = Response { engine: &engine, request: &request, id: &id, force: ask.force };
+    let response = Response::new(&engine, &request, found, ask.force);
     let report = engine.until_closed(Box::pin(response.run())).await?;
     let mut shown =
         Map::from_iter([("issuer_id".to_owned(), json!(id)), ("state".to_owned(), json!(state(&report)))]);
@@ -56,12 +62,5 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
 }
 
 fn state(report: &[Line]) -> &'static str {
-    let any = |is: fn(&Outcome) -> bool| report.iter().any(|line| is(&line.outcome));
-    if any(Outcome::is_failed) {
-        "incomplete"
-    } else if any(|outcome| matches!(outcome, Outcome::ByHand(_))) {
-        "by_hand"
-    } else {
-        "complete"
-    }
+    if report.iter().any(|line| line.outcome.is_failed()) { "incomplete" } else { "by_hand" }
 }

@@ -161,7 +161,11 @@ async fn changed(
             record.state = IssuerState::Disabled;
         }
         Some(false) if record.state == IssuerState::Disabled => {
-            if let Some(known) = engine.store.compromise(&record.id).await? {
+            let known = match engine.store.compromise(&record.id).await? {
+                Some(known) => Some(known),
+                None => engine.store.compromise_of(&found.issuer).await?,
+            };
+            if let Some(known) = known {
                 return Err(Fault::operator(format!(
                     "disabled: the issuer {:?} is compromised since {}; it stays disabled, delete it and make another one",
                     record.label(),

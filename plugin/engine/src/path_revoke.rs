@@ -8,9 +8,11 @@ use rolesanywhere::RoleArn;
 use rolesanywhere::revocation::Unfit;
 use serde_json::{Map, json};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
+use crate::choices::SessionSharing;
 use crate::clock::{self, rfc3339};
 use crate::faults;
 use crate::ledger::{self, Entry, Which};
@@ -77,11 +79,17 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<An
         let work = Box::pin(revoke_unknown(&engine, &request, &ask));
         return engine.until_closed(work).await;
     }
-    if !ask.force {
-        check_unshared(&found, &ask.which)?;
-        check_unlike(&engine, &found)?;
+    check(&engine, &found, &ask)?;
+    engine.until_closed(Box::pin(revoke_known(&engine, &request, &ask, found))).await
+}
+
+/// Refuses what would take sessions from others, unless it is forced.
+fn check(engine: &Engine, found: &[Entry], ask: &Revoke) -> Result<(), Fault> {
+    if ask.force {
+        return Ok(());
     }
-    engine.until_closed(Box::pin(revoke_known(&engine, &request, found))).await
+    check_unshared(found, &ask.which)?;
+    check_unlike(engine, found)
 }
 
 /// Refuses a session that is known, of another role than was asked for.
@@ -135,14 +143,26 @@ fn ended_along(engine: &Engine, found: &[Entry]) -> Vec<Entry> {
 }
 
 /// Ends what can be ended: an IAM role that cannot be written to keeps the sessions of no other one alive.
-async fn revoke_known(engine: &Arc<Engine>, request: &Request, found: Vec<Entry>) -> Result<Answer, Fault> {
+async fn revoke_known(
+    engine: &Arc<Engine>,
+    request: &Request,
+    ask: &Revoke,
+    found: Vec<Entry>,
+) -> Result<Answer, Fault> {
+    let began = Instant::now();
     let (mut done, mut failed) = (Report::default(), Vec::new());
     for (role, entries) in ledger::by_iam_role(found) {
-        match Box::pin(revoke_of(engine, request, (&role, &entries), &mut done)).await {
-            Ok(()) => {}
-            Err(fault) => failed.push((role, fault)),
+        let work = async {
+            if began.elapsed() > revocation::LONGEST_CALL {
+                return Err(Fault::later("not begun, since the call would last too long: ask again"));
+            }
+            Box::pin(revoke_of(engine, request, ask, (&role, &entries), &mut done)).await
+        };
+        if let Err(fault) = work.await {
+            failed.push((role, fault));
         }
     }
+    done.warnings.extend(unknown_ones(engine, request, &ask.which));
     if done.revoked.is_empty()
         && let Some((_, fault)) = failed.pop()
     {
@@ -153,6 +173,24 @@ async fn revoke_known(engine: &Arc<Engine>, request: &Request, found: Vec<Entry>
         done.failed = failed.iter().map(|(role, fault)| format!("{role}: {fault}")).collect();
     }
     Ok(done.shown())
+}
+
+/// What cannot be known of an entity's or a cluster's sessions.
+fn unknown_ones(engine: &Engine, request: &Request, which: &Which) -> Option<String> {
+    let (now, began) = (clock::now(), engine.ledger.began());
+    let why = if matches!(which, Which::Serial(_)) {
+        return None;
+    } else if now - began < LONGEST {
+        format!("sessions of before this process began at {}", rfc3339(began))
+    } else if engine.ledger.has_forgotten(now) {
+        "some of more sessions than can be remembered".to_owned()
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{why} are not known, and live on where they were not among these: to end every one of a role: vault write -force {}roles/<role>/revoke-sessions",
+        request.mount_point
+    ))
 }
 
 /// What was denied, in all IAM roles together.
@@ -205,6 +243,7 @@ impl Report {
 async fn revoke_of(
     engine: &Arc<Engine>,
     request: &Request,
+    ask: &Revoke,
     (role, entries): (&RoleArn, &[Entry]),
     done: &mut Report,
 ) -> Result<(), Fault> {
@@ -217,13 +256,16 @@ async fn revoke_of(
         denial.add_to(&mut policy)?;
     }
     iam.check_room(&policy).await?;
-    let denied = iam.write(policy).await?;
     if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
         iam.wait_past(later + time::Duration::SECOND).await;
     }
     let along = ended_along(engine, entries);
     let keys: HashSet<_> = entries.iter().chain(&along).filter_map(|entry| entry.kept_as.clone()).collect();
     engine.sessions.forget(move |key| keys.contains(key));
+    // from here on nobody is handed one of them
+    check(engine, &engine.ledger.again(entries), ask)?;
+    let denied = iam.write(policy).await?;
+    engine.ledger.mark_denied(entries);
     for entry in entries {
         done.add(&entry.serial, &entry.lineage.role, entry.expiration);
     }
@@ -248,6 +290,11 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
             request.mount_point
         )));
     }
+    if role.sharing() != SessionSharing::None && !ask.force {
+        return Err(Fault::operator(format!(
+            "role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who has this one: to end it all the same add force=true"
+        )));
+    }
     let mut iam = revocation::revoker(engine, request, &role.role_arn).await?;
     let mut policy = iam.read().await?;
     let now = iam.now();
@@ -256,6 +303,11 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
         policy.deny_session(&session_name, now + LONGEST).map_err(unfit)?;
     }
     iam.check_room(&policy).await?;
+    if engine.ledger.has_forgotten(clock::now()) {
+        // it may be kept all the same
+        let ended = name.clone();
+        engine.sessions.forget(move |key| key.role() == ended);
+    }
     let denied = iam.write(policy).await?;
     let mut done = Report::default();
     done.add(&serial.to_string(), name, now + LONGEST);

@@ -32,7 +32,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}/revoke-sessions")
         .synopsis("Deny every session of the role's IAM role that was issued before now.")
         .description(
-            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\n`sessions` is how many of them this process has handed out; there may be more. A read while the command runs may still get one of them: read again. The policy stays until the last of those sessions is over, and is pruned by the next call.",
+            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\n`sessions` is how many of them this process has handed out; there may be more. A read in the second before its moment gets one of them. The policy stays until the last of those sessions is over, and is pruned by the next call.",
         )
         .update(revoke)
 }
@@ -62,7 +62,8 @@ pub(crate) struct Revoked {
 
 /// Denies every session of the IAM role, and ends what is kept of them.
 ///
-/// Denials of single sessions are older sessions all the same, and leave the document to this one.
+/// First AWS's clock gets past the moment, then what is kept ends, and last the denial is written: nobody is handed a session that is
+/// denied. Denials of single sessions are older sessions all the same, and leave the document to this one.
 pub(crate) async fn revoke_all(
     engine: &Arc<Engine>,
     request: &Request,
@@ -74,11 +75,11 @@ pub(crate) async fn revoke_all(
     let sessions = engine.ledger.of_iam_role(clock::now(), role).len();
     let mut policy = Policy::default();
     policy.deny_issued_before(iam.now());
-    let denied = iam.write(policy).await?;
-    if let Some(moment) = denied.policy.issued_before() {
+    if let Some(moment) = policy.issued_before() {
         iam.wait_past(moment).await;
     }
     let ended = role.clone();
     engine.sessions.forget(move |key| key.parts().call.role == ended);
+    let denied = iam.write(policy).await?;
     Ok(Revoked { policy_name: iam.policy_name.clone(), sessions, denied })
 }

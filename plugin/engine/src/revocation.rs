@@ -20,6 +20,8 @@ use crate::faults;
 use crate::managed_anchor::Duty;
 use crate::management;
 
+/// No further IAM role is begun after this: the CLI waits for a minute, and what was done is to be told.
+pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(40);
 /// For one call of IAM with its retries.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// IAM shows a change within seconds as a rule; the denial itself takes as long.
@@ -133,24 +135,25 @@ impl Revoker<'_> {
 
     /// Writes `policy` and looks whether IAM shows it; an empty one is deleted.
     ///
+    /// What is kept of the sessions has to be ended before: also a write that errs may have landed.
+    ///
     /// # Errors
     /// An operator's fault where the role's inline policies have no room for it.
     pub(crate) async fn write(&mut self, policy: Policy) -> Result<Denied, Fault> {
-        if policy.is_empty() {
-            let deleted = self.caller.delete_role_policy(self.role, &self.policy_name).await;
-            deleted.map_err(|error| self.failed(&error))?;
+        let written = if policy.is_empty() {
+            self.caller.delete_role_policy(self.role, &self.policy_name).await.map(drop)
+        } else {
+            self.caller.put_role_policy(self.role, &self.policy_name, &policy.to_string()).await
+        };
+        // only AWS's own word says that nothing was written
+        if written.as_ref().err().is_none_or(|error| error.kind().is_none()) {
             self.turn.note(self.role, &policy);
-            return Ok(Denied { policy, is_seen: true });
         }
-        let put = self.caller.put_role_policy(self.role, &self.policy_name, &policy.to_string()).await;
-        match put {
+        match written {
             Ok(()) => {}
-            Err(error) if error.is_limit_exceeded() => {
-                return Err(self.no_room(&policy, ROLE_LIMIT).within(error));
-            }
+            Err(error) if error.is_limit_exceeded() => return Err(self.no_room(&policy, None).within(error)),
             Err(error) => return Err(self.failed(&error)),
         }
-        self.turn.note(self.role, &policy);
         let is_seen = self.shows(&policy).await;
         tracing::warn!(role_arn = %self.role, entries = policy.len(), is_seen, "denied sessions of an IAM role");
         Ok(Denied { policy, is_seen })
@@ -166,7 +169,7 @@ impl Revoker<'_> {
             let document = self.caller.get_role_policy(self.role, &name).await;
             others += document.map_err(|error| self.failed(&error))?.as_deref().map_or(0, size_in_iam);
         }
-        if policy.would_fit(others) { Ok(()) } else { Err(self.no_room(policy, others)) }
+        if policy.would_fit(others) { Ok(()) } else { Err(self.no_room(policy, Some(others))) }
     }
 
     async fn shows(&self, policy: &Policy) -> bool {
@@ -179,9 +182,16 @@ impl Revoker<'_> {
         false
     }
 
-    fn no_room(&self, policy: &Policy, others: usize) -> Fault {
+    fn no_room(&self, policy: &Policy, others: Option<usize>) -> Fault {
+        let taken = others.map_or_else(String::new, |others| format!(" {others} are taken by others, and"));
+        let is_break_glass = policy.issued_before().is_some() && policy.len() == 1;
+        let cure = if is_break_glass {
+            "Make a managed policy of an inline one of the role, and ask again"
+        } else {
+            "To end every session of the role instead: roles/<role>/revoke-sessions"
+        };
         Fault::operator(format!(
-            "the inline policies of {} may have {ROLE_LIMIT} characters together: {others} are taken by others, and {} are needed for {} entries; nothing was changed. To end every session of the role instead: roles/<role>/revoke-sessions",
+            "the inline policies of {} may have {ROLE_LIMIT} characters together:{taken} {} are needed for {} entries; nothing was changed. {cure}",
             self.role,
             policy.size(),
             policy.len()

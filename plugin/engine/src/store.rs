@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ca::Issuer;
 use quick_cache::sync::Cache;
 use scopeguard::guard;
 use serde::{Deserialize, Serialize};
@@ -223,6 +224,17 @@ impl Store {
 
     pub(crate) async fn compromise(&self, issuer_id: &str) -> Result<Option<Compromise>, Fault> {
         self.storage.get_json(&format!("{COMPROMISE_PREFIX}{issuer_id}")).await
+    }
+
+    /// What is known of a compromise of the issuer's key, by whichever certificate of it that was told.
+    pub(crate) async fn compromise_of(&self, issuer: &Issuer) -> Result<Option<Compromise>, Fault> {
+        let key = issuer.key_sha256();
+        for id in self.storage.list(COMPROMISE_PREFIX).await? {
+            if let Some(known) = self.compromise(&id).await?.filter(|known| known.is_of(&key)) {
+                return Ok(Some(known));
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) async fn put_compromise(&self, issuer_id: &str, known: &Compromise) -> Result<(), Fault> {

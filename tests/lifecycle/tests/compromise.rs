@@ -195,3 +195,97 @@ async fn two_operators_at_once_end_the_sessions_once() {
     assert_eq!((&one["state"], &two["state"]), (&json!(COMPLETE), &json!(COMPLETE)));
     assert_eq!(world.asked("PutRolePolicy").await, 1);
 }
+
+/// The same key once more: a certificate that a company's root has signed, with the key of `first`.
+fn certified_again(key_pem: &str) -> String {
+    let key = rcgen::KeyPair::from_pem(key_pem).unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "renewed");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2036, 1, 1);
+    params.self_signed(&key).unwrap().pem() + key_pem
+}
+
+async fn import(world: &World, pem_bundle: &str, name: &str) -> vault_backend::testing::Reply {
+    let body = json!({ "pem_bundle": pem_bundle, "issuer_name": name });
+    world.mount.write("issuers/import/bundle", body).await
+}
+
+/// A world whose anchor holds `brought`, the default, and whose second issuer has the same key.
+async fn one_key_twice() -> (World, String) {
+    let world = World::new().await;
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    world.ok(import(&world, &certified_again(&key), "brought").await);
+    world.ok(world.mount.write("trust-anchors/main/sync", json!({})).await);
+    world.ok(world.mount.write("config/issuers", json!({ "default": "brought" })).await);
+    world.ok(world.mount.write("issuer/first", json!({ "disabled": true })).await);
+    world.ok(import(&world, &certified_again(&key), "renewed").await);
+    (world, key)
+}
+
+#[tokio::test]
+async fn another_certificate_of_the_same_key_does_not_take_over() {
+    let (world, _) = one_key_twice().await;
+
+    let reply = world.mount.write("issuer/brought/compromised", json!({})).await;
+
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(reply.error.contains("with a key of its own"), "{}", reply.error);
+}
+
+#[tokio::test]
+async fn every_certificate_of_the_key_goes_and_none_comes_back() {
+    let (world, key) = one_key_twice().await;
+    world.ok(world.mount.write("issuer/renewed", json!({ "disabled": true })).await);
+    let next = json!({ "common_name": "second root", "issuer_name": "second" });
+    world.ok(world.mount.write("root/generate/internal", next).await);
+
+    let answer = world.ok(world.mount.write("issuer/brought/compromised", json!({})).await);
+    let enabled = world.mount.write("issuer/renewed", json!({ "disabled": false })).await;
+    world.ok(world.mount.delete("issuer/brought").await);
+    world.ok(world.mount.delete("issuer/renewed").await);
+    let imported = import(&world, &certified_again(&key), "again").await;
+
+    assert_eq!(answer["state"], COMPLETE, "{}", report(&answer));
+    for refused in [enabled, imported] {
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert!(refused.error.contains("compromised since"), "{}", refused.error);
+    }
+    assert!(world.caller(&world.ok(world.creds("demo").await)).await.is_ok());
+}
+
+#[tokio::test]
+async fn default_names_no_compromised_issuer_since_it_is_another_one_after_the_switch() {
+    let world = with_next().await;
+
+    let reply = world.mount.write("issuer/default/compromised", json!({})).await;
+
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(reply.error.contains("own id or name"), "{}", reply.error);
+    assert_eq!(world.ok(world.mount.read("issuer/first").await)["state"], "current");
+}
+
+#[tokio::test]
+async fn sessions_of_a_role_that_is_gone_end_too() {
+    let world = with_next().await;
+    let session = world.ok(world.creds("demo").await);
+    world.ok(world.mount.delete("roles/demo").await);
+
+    let answer = respond(&world, json!({})).await;
+
+    assert!(world.caller(&session).await.is_err(), "{}", report(&answer));
+}
+
+#[tokio::test]
+async fn an_anchor_that_a_role_names_and_nobody_looks_after_is_told_with_what_it_must_hold() {
+    let world = with_next().await;
+    let away = harness::TRUST_ANCHOR_ARN.replace("anchor/", "anchor/0");
+    let role = json!({ "role_arn": harness::ROLE_ARN, "trust_anchor_arn": away });
+    world.ok(world.mount.write("roles/away", role).await);
+
+    let told = report(&respond(&world, json!({})).await);
+
+    assert!(told.contains(&format!("put what test/trust-bundle shows into {away}")), "{told}");
+}

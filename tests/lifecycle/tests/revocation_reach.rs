@@ -199,3 +199,141 @@ async fn a_denial_that_iam_refused_does_not_come_with_the_next_one() {
     assert_eq!(refused.status, 400, "{refused:?}");
     assert!(lives(&world, &one).await && !lives(&world, &two).await);
 }
+
+#[tokio::test]
+async fn after_a_restart_the_sessions_of_before_are_told_of_beside_those_that_are_ended() {
+    let mut world = World::new().await;
+    let before = session_of(&mut world, "demo", "one").await;
+    world.mount = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    let after = session_of(&mut world, "demo", "one").await;
+
+    let reply = revoke(&world, json!({ "entity_id": "one" })).await;
+
+    assert_eq!((lives(&world, &before).await, lives(&world, &after).await), (true, false));
+    let told = reply.warnings.iter().any(|warning| warning.contains("before this process began at"));
+    assert!(told, "{:?}", reply.warnings);
+}
+
+#[tokio::test]
+async fn nobody_is_handed_a_denied_session_while_iam_is_slow_to_show_the_denial() {
+    let mut world = World::new().await;
+    let role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
+    world.ok(world.mount.write("roles/demo", role).await);
+    for command in ["revoke", "roles/demo/revoke-sessions"] {
+        let kept = session_of(&mut world, "demo", "one").await;
+        let fields = match command {
+            "revoke" => json!({ "serial_number": kept["serial_number"] }),
+            _ => json!({}),
+        };
+        let puts = world.asked("PutRolePolicy").await;
+        world.aws.set_knobs(Knobs { policy_delay_ms: 3000, policy_reads_delayed: true, ..Knobs::default() });
+
+        let meanwhile = async {
+            while world.asked("PutRolePolicy").await == puts {}
+            world.ok(world.creds("demo").await)
+        };
+        let (reply, session) = tokio::join!(world.mount.write(command, fields), meanwhile);
+        world.ok(reply);
+        world.aws.set_knobs(Knobs::default());
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+
+        assert!(lives(&world, &session).await && !lives(&world, &kept).await, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_denial_whose_answer_was_lost_leaves_nobody_with_a_dead_session() {
+    let mut world = World::new().await;
+    let role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
+    world.ok(world.mount.write("roles/demo", role).await);
+    let kept = session_of(&mut world, "demo", "one").await;
+
+    let reads = world.asked("GetRolePolicy").await;
+    let soon_lost = async {
+        while world.asked("GetRolePolicy").await == reads {}
+        world.aws.set_knobs(Knobs { lose_reply_next: 2, ..Knobs::default() });
+    };
+    let command = world.mount.write("roles/demo/revoke-sessions", json!({}));
+    let (reply, ()) = tokio::join!(command, soon_lost);
+    let next = world.ok(world.creds("demo").await);
+
+    assert!(reply.status >= 400, "{reply:?}");
+    assert!(!lives(&world, &kept).await && lives(&world, &next).await);
+}
+
+#[tokio::test]
+async fn who_was_handed_a_session_while_its_revocation_waited_does_not_lose_it_unasked() {
+    let mut world = World::new().await;
+    let role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
+    world.ok(world.mount.write("roles/demo", role).await);
+    let session = session_of(&mut world, "demo", "one").await;
+    world.aws.set_knobs(Knobs { latency_ms: 300, ..Knobs::default() });
+    world.mount.entity_id = Some("two".to_owned());
+
+    let fields = json!({ "serial_number": session["serial_number"] });
+    let (reply, _) = tokio::join!(world.mount.write("revoke", fields), async {
+        tokio::task::yield_now().await;
+        world.ok(world.creds("demo").await)
+    });
+
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(reply.error.contains("are shared"), "{}", reply.error);
+    assert!(lives(&world, &session).await);
+}
+
+#[tokio::test]
+async fn an_unknown_serial_number_of_a_role_whose_callers_share_has_to_be_forced() {
+    let mut world = World::new().await;
+    let role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
+    world.ok(world.mount.write("roles/demo", role).await);
+    let session = session_of(&mut world, "demo", "one").await;
+    world.mount = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    let fields = json!({ "serial_number": session["serial_number"], "role": "demo" });
+
+    let refused = revoke(&world, fields.clone()).await;
+    let lived_on = lives(&world, &session).await;
+    let mut forced = fields;
+    forced["force"] = json!(true);
+    world.ok(revoke(&world, forced).await);
+
+    assert!(refused.status == 400 && refused.error.contains("force=true"), "{refused:?}");
+    assert!(lived_on && !lives(&world, &session).await);
+}
+
+#[tokio::test]
+async fn the_next_revocation_takes_out_what_is_over() {
+    let world = World::new().await;
+    let (one, two) = (world.ok(world.creds("demo").await), world.ok(world.creds("demo").await));
+    world.ok(revoke(&world, json!({ "serial_number": one["serial_number"] })).await);
+    let (name, document) = world.policies("demo").await.into_iter().next().unwrap();
+    let past = document.as_str().unwrap().replace("Until2026", "Until2025");
+    world.put_policy("demo", &name, json!(past)).await;
+    let mount: Probe<engine::Engine> = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    let fields = json!({ "serial_number": two["serial_number"], "role": "demo" });
+
+    world.ok(mount.write("revoke", fields).await);
+
+    let (_, document) = world.policies("demo").await.into_iter().next().unwrap();
+    let name_of = |session: &Map<String, Value>| session["serial_number"].as_str().unwrap().replace(':', "");
+    let document = document.as_str().unwrap();
+    assert!(!document.contains(&name_of(&one)) && document.contains(&name_of(&two)), "{document}");
+}
+
+#[tokio::test]
+async fn a_break_glass_without_room_does_not_name_itself_as_the_cure() {
+    let world = World::new().await;
+    let actions: Vec<String> = (0..508).map(|number| format!("s3:GetObject{number:05}")).collect();
+    let stuffing = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": actions, "Resource": "*" },
+    ]});
+    world.put_policy("demo", "somebody-elses", stuffing).await;
+
+    let reply = world.mount.write("roles/demo/revoke-sessions", json!({})).await;
+
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(
+        !reply.error.contains("revoke-sessions") && !reply.error.contains("taken by others"),
+        "{reply:?}"
+    );
+    assert!(reply.error.contains("managed policy"), "{}", reply.error);
+}

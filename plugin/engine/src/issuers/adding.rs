@@ -36,6 +36,13 @@ pub(crate) async fn add(store: &Store, candidate: Candidate<'_>) -> Result<(Load
         return again(store, known, candidate).await;
     }
     check_name(&issuers, candidate.name.as_deref())?;
+    if let Some(known) = store.compromise_of(&candidate.issuer).await? {
+        return Err(Fault::operator(format!(
+            "the key of this certificate is compromised since {}: take a new one, as with {}root/generate/internal",
+            known.since(),
+            candidate.mount_point
+        )));
+    }
     issuers.check_room(clock::now(), candidate.mount_point)?;
     let Candidate { issuer, name, key, mount_point } = candidate;
     let key_id = match key {

@@ -92,6 +92,42 @@ fn a_session_with_more_holders_than_are_listed_counts_as_everybodys() {
 }
 
 #[test]
+fn callers_of_whom_nothing_is_known_count_as_more_than_one() {
+    let ledger = Ledger::new(NOW);
+    ledger.note(NOW, &issued(7, NOW + HOUR), (&key("web"), true), "");
+    ledger.note(NOW, &issued(8, NOW + HOUR), (&key("web"), true), "one");
+    ledger.note(NOW, &issued(8, NOW + HOUR), (&key("web"), true), "");
+    ledger.note(NOW, &issued(9, NOW + HOUR), (&key("web"), false), "");
+
+    let others = |number| {
+        let which = Which::Serial(serial(number));
+        ledger.find(NOW, &which, None).remove(0).others(&which)
+    };
+    assert_eq!((others(7), others(8), others(9)), (1, 1, 0));
+}
+
+#[test]
+fn what_was_denied_comes_after_what_was_not() {
+    let ledger = Ledger::new(NOW);
+    let mut elsewhere = some_parts();
+    elsewhere.call.role = "arn:aws:iam::123456789012:role/a".parse().unwrap();
+    ledger.note(NOW, &issued(7, NOW + HOUR), (&SessionKey::new(elsewhere), true), "one");
+    ledger.note(NOW, &issued(8, NOW + HOUR), (&key("web"), true), "one");
+    let roles = || {
+        let found = by_iam_role(ledger.find(NOW, &of_entity("one"), None));
+        found.iter().map(|(role, _)| role.name().to_owned()).collect::<Vec<_>>()
+    };
+
+    let before = roles();
+    ledger.mark_denied(&ledger.find(NOW, &Which::Serial(serial(7)), None));
+
+    assert_eq!(
+        (before, roles()),
+        (vec!["a".to_owned(), "web".to_owned()], vec!["web".to_owned(), "a".to_owned()])
+    );
+}
+
+#[test]
 fn a_session_that_has_ended_is_not_found_and_leaves_with_all_that_was_kept_of_it() {
     let ledger = Ledger::new(NOW);
     ledger.note(NOW, &issued(7, NOW + HOUR), (&key("web"), true), "one");
@@ -116,6 +152,7 @@ fn a_full_ledger_forgets_those_that_end_first() {
 
     let knows = |number| !ledger.find(NOW, &Which::Serial(serial(number)), None).is_empty();
     assert!(!knows(0) && knows(1) && knows(most));
+    assert!(ledger.has_forgotten(NOW) && !ledger.has_forgotten(NOW + HOUR));
     assert_eq!(ledger.pages().lineages.len(), 1);
 }
 
