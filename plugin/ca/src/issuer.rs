@@ -131,6 +131,15 @@ impl Issuer {
         hex::encode(digest::digest(&digest::SHA256, self.0.key.public_bits()))
     }
 
+    /// Whether `der` is a CA above this one: it signed this certificate or one of its chain, or would have (a root that was issued anew, or
+    /// that nobody gave along).
+    pub fn is_below(&self, der: &[u8]) -> bool {
+        let Some(above) = Authority::parse(der).filter(|_| der != self.0.certificate) else { return false };
+        let path = std::iter::once(&self.0.certificate).chain(&self.0.chain);
+        path.filter_map(|der| Authority::parse(der))
+            .any(|one| one.names(&above) && one.verifies_under(&above))
+    }
+
     /// The subject as text in encoded order: `DC=com, DC=example, CN=Issuing CA`.
     pub fn subject_text(&self) -> &str {
         &self.0.subject_text

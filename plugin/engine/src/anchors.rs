@@ -1,13 +1,15 @@
 //! Trust anchors kept in step with the mount's issuers: read, compare, update, look again.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use rolesanywhere::{AnchorSource, CallError, Caller, Credentials, Pace, TrustAnchor};
 use serde_json::{Map, Value, json};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::{Instant, timeout};
 use vault_backend::Fault;
 
 use crate::Engine;
@@ -24,10 +26,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_hours(1);
 /// The same where the last look failed.
 const TRY_AGAIN: Duration = Duration::from_mins(5);
+/// Vault gives up a tick after 90 seconds and begins the next one.
+const LONGEST_TICK: Duration = Duration::from_secs(75);
+/// Anchors that are looked at together: one that does not answer holds up few others.
+const AT_ONCE: usize = 8;
 
-/// The anchors of one mount: one piece of work at a time, and what was found last.
+/// The anchors of one mount: one piece of work at a time for each, and what was found last.
 pub(crate) struct Anchors {
-    turn: Mutex<()>,
+    /// By name.
+    turns: std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
+    ticking: Mutex<()>,
     pace: Pace,
     standings: std::sync::Mutex<BTreeMap<String, Standing>>,
 }
@@ -36,8 +44,10 @@ pub(crate) struct Anchors {
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     anchor: ManagedAnchor,
-    /// SHA-256 sums of the issuers that it held then, whichever else it may hold; none where the look failed.
+    /// SHA-256 sums of the certificates of this mount that it held then, whichever else it may hold; none where the look failed.
     held: Option<BTreeSet<String>>,
+    /// The same of the issuers that signed then.
+    wanted: BTreeSet<String>,
     looked: Instant,
 }
 
@@ -58,7 +68,12 @@ pub(crate) struct Report {
 
 impl Anchors {
     pub(crate) fn new() -> Self {
-        Self { turn: Mutex::new(()), pace: Pace::default(), standings: std::sync::Mutex::default() }
+        Self {
+            turns: std::sync::Mutex::default(),
+            ticking: Mutex::default(),
+            pace: Pace::default(),
+            standings: std::sync::Mutex::default(),
+        }
     }
 
     /// The pace of all calls of Roles Anywhere's own API.
@@ -75,24 +90,47 @@ impl Anchors {
         standings.iter().map(|(name, standing)| (name.clone(), is_in_step(standing))).collect()
     }
 
+    /// Whether an anchor is to be looked at: it holds other certificates of this mount than those that sign, or was not looked at for long.
     fn is_due(&self, name: &str, anchor: &ManagedAnchor, wanted: &BTreeSet<String>) -> bool {
         match self.standings().get(name).filter(|standing| standing.anchor == *anchor) {
             Some(Standing { held: Some(held), looked, .. }) if held == wanted => {
                 looked.elapsed() >= LOOK_AGAIN
             }
-            Some(Standing { held: None, looked, .. }) => looked.elapsed() >= TRY_AGAIN,
+            Some(Standing { held: None, wanted: then, looked, .. }) if then == wanted => {
+                looked.elapsed() >= TRY_AGAIN
+            }
             _ => true,
         }
     }
 
-    fn note(&self, name: &str, anchor: &ManagedAnchor, held: Option<BTreeSet<String>>) {
-        let standing = Standing { anchor: anchor.clone(), held, looked: Instant::now() };
+    /// For how long it was not looked at.
+    fn unseen_for(&self, name: &str) -> Duration {
+        self.standings().get(name).map_or(Duration::MAX, |standing| standing.looked.elapsed())
+    }
+
+    fn note(
+        &self,
+        name: &str,
+        anchor: &ManagedAnchor,
+        (held, wanted): (Option<BTreeSet<String>>, BTreeSet<String>),
+    ) {
+        let standing = Standing { anchor: anchor.clone(), held, wanted, looked: Instant::now() };
         self.standings().insert(name.to_owned(), standing);
+    }
+
+    async fn turn(&self, name: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(name.to_owned()).or_default())
+        };
+        turn.lock_owned().await
     }
 
     /// Nothing is said any more of an anchor that is looked after no longer.
     pub(crate) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
         self.standings().retain(|name, _| is_kept(name));
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|name, turn| is_kept(name) || Arc::strong_count(turn) > 1);
     }
 
     fn standings(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Standing>> {
@@ -147,17 +185,28 @@ impl Report {
 /// An operator's fault where the anchor takes its CA from AWS Private CA, or has no room beside certificates that are not ours;
 /// AWS's refusal otherwise.
 pub(crate) async fn sync(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
-    let _turn = engine.anchors.turn.lock().await;
+    let _turn = engine.anchors.turn(at.name).await;
+    sync_and_note(engine, at, dry_run).await
+}
+
+/// As [`sync`], by whoever has the anchor's turn.
+async fn sync_and_note(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
+    let wanted = fingerprints(&signing(&engine.snapshot().await?.issuers));
     let done = Box::pin(sync_in_turn(engine, at, dry_run)).await;
     let held = done.as_ref().ok().map(held);
-    engine.anchors.note(at.name, at.anchor, held);
+    engine.anchors.note(at.name, at.anchor, (held, wanted));
     done
 }
 
 /// What of this mount's the anchor holds now.
 fn held(report: &Report) -> BTreeSet<String> {
     let bundle = report.plan.bundle.iter().filter(|der| !report.plan.foreign.contains(der));
-    bundle.filter(|der| report.holds(der)).map(|der| fingerprint(der)).collect()
+    let mut held: BTreeSet<String> =
+        bundle.filter(|der| report.holds(der)).map(|der| fingerprint(der)).collect();
+    if !report.changed {
+        held.extend(fingerprints(&report.plan.retired));
+    }
+    held
 }
 
 async fn sync_in_turn(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
@@ -165,14 +214,20 @@ async fn sync_in_turn(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Res
     let snapshot = engine.snapshot().await?;
     let sign = signing(&snapshot.issuers);
     let seen = look(&caller, at).await?;
-    let mut ours = engine.store.anchor_certificates(at.name).await?;
+    let known = engine.store.anchor_certificates(at.name).await?;
+    let mut ours = known.clone();
     ours.extend(snapshot.issuers.all.iter().map(|loaded| fingerprint(loaded.issuer.certificate_der())));
     let plan = Plan::new(bundle_of(&seen, at)?, &sign, &ours).map_err(|full| no_room(&full, at))?;
-    if dry_run || plan.is_in_step() {
+    if dry_run {
         return Ok(Report { seen, plan, changed: false });
     }
-    ours.extend(fingerprints(&sign));
-    engine.store.put_anchor_certificates(at.name, ours).await?;
+    // also what a person put there for this mount: an issuer that is deleted later is known all the same
+    if known != ours {
+        engine.store.put_anchor_certificates(at.name, ours).await?;
+    }
+    if plan.is_in_step() {
+        return Ok(Report { seen, plan, changed: false });
+    }
     caller
         .update_trust_anchor(&at.anchor.trust_anchor_arn, &plan.bundle)
         .await
@@ -191,17 +246,31 @@ async fn sync_in_turn(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Res
 /// Looks after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
 pub(crate) async fn keep_in_step(engine: &Arc<Engine>, mount_point: &str) -> Result<(), Fault> {
     let anchors = engine.store.managed_anchors().await?;
-    let looked_after: Vec<_> =
+    let mut looked_after: Vec<_> =
         anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some()).collect();
     engine.anchors.keep(|name| looked_after.iter().any(|(kept, _)| kept == name));
-    for (name, anchor) in looked_after {
-        let wanted = fingerprints(&signing(&engine.snapshot().await?.issuers));
-        if wanted.is_empty() || !engine.anchors.is_due(name, anchor, &wanted) {
-            continue;
-        }
-        if let Err(fault) = Box::pin(sync(engine, Named { name, anchor, mount_point }, false)).await {
-            tracing::warn!(anchor = name, "a trust anchor could not be brought in step: {fault}");
-        }
+    let Ok(_ticking) = engine.anchors.ticking.try_lock() else { return Ok(()) };
+    looked_after.sort_by_key(|(name, _)| Reverse(engine.anchors.unseen_for(name)));
+    let looks: Vec<_> = looked_after
+        .into_iter()
+        .map(|(name, anchor)| Box::pin(look_after(engine, Named { name, anchor, mount_point })))
+        .collect();
+    let looks = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect::<()>();
+    timeout(LONGEST_TICK, looks).await.unwrap_or_else(|_| {
+        tracing::warn!("not every trust anchor could be looked at within a tick; the next one goes on");
+        Ok(())
+    })
+}
+
+/// Brings an anchor in step if it is due.
+async fn look_after(engine: &Arc<Engine>, at: Named<'_>) -> Result<(), Fault> {
+    let _turn = engine.anchors.turn(at.name).await;
+    let wanted = fingerprints(&signing(&engine.snapshot().await?.issuers));
+    if wanted.is_empty() || !engine.anchors.is_due(at.name, at.anchor, &wanted) {
+        return Ok(());
+    }
+    if let Err(fault) = Box::pin(sync_and_note(engine, at, false)).await {
+        tracing::warn!(anchor = at.name, "a trust anchor could not be brought in step: {fault}");
     }
     Ok(())
 }
@@ -212,20 +281,25 @@ pub(crate) async fn require_held(
     issuer: &Loaded,
     mount_point: &str,
 ) -> Result<(), Fault> {
-    for (name, anchor) in engine.store.managed_anchors().await? {
-        if anchor.role(Duty::TrustAnchor).is_none() {
-            continue;
-        }
-        let at = Named { name: &name, anchor: &anchor, mount_point };
-        let report = Box::pin(sync(engine, at, true)).await?;
-        if !report.holds(issuer.issuer.certificate_der()) {
-            return Err(Fault::operator(format!(
-                "default: trust-anchors/{name} does not hold the issuer {:?} yet: vault write -force {mount_point}trust-anchors/{name}/sync",
-                issuer.record.label()
-            )));
-        }
+    let anchors = engine.store.managed_anchors().await?;
+    let looked_after = anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
+    let looks: Vec<_> = looked_after
+        .map(|(name, anchor)| Box::pin(check_held_by(engine, Named { name, anchor, mount_point }, issuer)))
+        .collect();
+    stream::iter(looks).buffered(AT_ONCE).try_collect().await
+}
+
+async fn check_held_by(engine: &Arc<Engine>, at: Named<'_>, issuer: &Loaded) -> Result<(), Fault> {
+    let report = sync(engine, at, true).await?;
+    if report.holds(issuer.issuer.certificate_der()) {
+        return Ok(());
     }
-    Ok(())
+    Err(Fault::operator(format!(
+        "default: trust-anchors/{name} does not hold the issuer {:?} yet: vault write -force {mount}trust-anchors/{name}/sync",
+        issuer.record.label(),
+        name = at.name,
+        mount = at.mount_point
+    )))
 }
 
 async fn caller(engine: &Arc<Engine>, at: Named<'_>) -> Result<Caller, Fault> {

@@ -180,7 +180,7 @@ fn judge(report: &mut Report, evidence: &Evidence<'_>) {
             subject: *subject,
             anchorage,
             managed: seen.managed.as_deref(),
-            clock_is_off: report.is_broken(Link::Clock),
+            clock: report.state(Link::Clock),
             anchor_is_right: seen.anchor.seen().is_some() && !report.is_broken(Link::TrustAnchor),
         };
         let (link, verdict) = refusal::blame(error, &place);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::{KeySpec, LeafProfile, Subject};
-use rolesanywhere::{CreateSession, Identity, RoleArn, Session, SessionDuration};
+use rolesanywhere::{CreateSession, Identity, RoleArn, Session, SessionDuration, TrustAnchorArn};
 use vault_backend::Fault;
 
 use crate::Engine;
@@ -13,6 +13,7 @@ use crate::clock;
 use crate::faults;
 use crate::issuers::Loaded;
 use crate::managed_anchor::{Duty, ManagedAnchor};
+use crate::mint;
 use crate::place::MANAGEMENT;
 use crate::role::DEFAULT_ISSUER;
 use crate::snapshot::Snapshot;
@@ -24,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the engine a session for `duty` at the anchor called `name`.
 ///
-/// During a rotation the anchor may hold the former issuer alone, or the next one: whichever of those that sign it takes will do.
+/// During a rotation the anchor may hold the former issuer alone, or the next one: whichever of those that sign it takes will do, also
+/// where the default is disabled or gone.
 ///
 /// # Errors
 /// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise.
@@ -37,11 +39,12 @@ pub(crate) async fn session(
 ) -> Result<Session, Fault> {
     let role = anchor.role(duty).ok_or_else(|| no_role(name, duty, mount_point))?;
     let snapshot = engine.snapshot().await?;
-    let first = snapshot.issuers.require(DEFAULT_ISSUER, mount_point)?;
-    let signing = snapshot.issuers.bundle(clock::now()).into_iter();
-    let others = signing.filter(|issuer| issuer.record.id != first.record.id);
+    let signing = snapshot.issuers.bundle(clock::now());
+    if signing.is_empty() {
+        snapshot.issuers.require(DEFAULT_ISSUER, mount_point)?;
+    }
     let mut refusal = None;
-    for issuer in std::iter::once(first).chain(others) {
+    for issuer in signing {
         match ask(&snapshot, issuer, anchor, role, duty).await {
             Ok(session) => {
                 tracing::info!(
@@ -57,7 +60,8 @@ pub(crate) async fn session(
             }
         }
     }
-    let fault = refusal.unwrap_or_else(|| Fault::bug("no issuer was tried"));
+    let fault = refusal
+        .unwrap_or_else(|| Fault::operator(format!("no issuer signs: vault read {mount_point}rotation")));
     Err(fault.within(format!(
         "{} of trust-anchors/{name}, by an anchor that must hold what {mount_point}trust-bundle shows (the first time by hand)",
         duty.field()
@@ -65,18 +69,21 @@ pub(crate) async fn session(
 }
 
 /// Makes the engine a session for `duty` in the account of `role`, by whichever trust anchor of that account lets it in: IAM is the same
-/// from each region, and in an incident one of them may be out of reach or hold the wrong issuer.
+/// from each region, and in an incident one of them may be out of reach or hold the wrong issuer. The anchor `near`, and those of its
+/// region, come first: what is regional may be closed to the roles of another region.
 ///
 /// # Errors
 /// An operator's fault where no entry of that account names an IAM role for the duty; what the first of them said otherwise.
 pub(crate) async fn session_for(
     engine: &Arc<Engine>,
-    role: &RoleArn,
+    (role, near): (&RoleArn, Option<&TrustAnchorArn>),
     duty: Duty,
     mount_point: &str,
 ) -> Result<Session, Fault> {
     let mut refusal = None;
-    for (name, anchor) in for_account(engine, role, duty, mount_point).await? {
+    let mut anchors = for_account(engine, role, duty, mount_point).await?;
+    anchors.sort_by_key(|(_, anchor)| near.map(|near| distance(&anchor.trust_anchor_arn, near)));
+    for (name, anchor) in anchors {
         match session(engine, &name, &anchor, duty, mount_point).await {
             Ok(session) => return Ok(session),
             Err(fault) => {
@@ -85,6 +92,10 @@ pub(crate) async fn session_for(
         }
     }
     Err(refusal.unwrap_or_else(|| Fault::bug("no trust anchor was tried")))
+}
+
+fn distance(anchor: &TrustAnchorArn, near: &TrustAnchorArn) -> (bool, bool) {
+    (anchor.region() != near.region(), anchor != near)
 }
 
 /// The trust anchors by which the engine acts in the account of `role`, at least one.
@@ -122,7 +133,7 @@ async fn ask(
     role: &RoleArn,
     duty: Duty,
 ) -> Result<Session, Fault> {
-    let leaf = issuer.issuer.issue(&profile(duty), clock::now()).map_err(faults::ca)?;
+    let leaf = mint::issue(issuer, &profile(duty)).await?;
     let identity = Identity::new(leaf.certificate_der, issuer.issuer.path(), leaf.key_pkcs8.expose())
         .map_err(faults::identity)?;
     let call = CreateSession {

@@ -167,7 +167,7 @@ fn span(left: time::Duration) -> Duration {
 
 /// An RSA key takes so long to make, and an RSA issuer so long to sign, that neither may hold up the other requests: one thread
 /// serves them all.
-async fn issue(issuer: &Loaded, profile: &LeafProfile) -> Result<Leaf, Fault> {
+pub(crate) async fn issue(issuer: &Loaded, profile: &LeafProfile) -> Result<Leaf, Fault> {
     if !profile.key.is_slow() && !issuer.issuer.key_spec().is_slow() {
         return issuer.issuer.issue(profile, clock::now()).map_err(faults::ca);
     }

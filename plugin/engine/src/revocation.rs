@@ -87,7 +87,8 @@ pub(crate) async fn revoker<'a>(
     role: &'a RoleArn,
 ) -> Result<Revoker<'a>, Fault> {
     let turn = engine.revoking.lock().await;
-    let session = management::session_for(engine, role, Duty::Revocation, &request.mount_point).await?;
+    let session =
+        management::session_for(engine, (role, None), Duty::Revocation, &request.mount_point).await?;
     let whole = time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()));
     let aws = Moment { at: session.expiration - whole, seen: Instant::now() };
     let client = engine.snapshot().await?.client.clone();

@@ -56,6 +56,11 @@ pub enum Finding {
         /// The pattern.
         value: String,
     },
+    /// A statement lets in somebody who needs no certificate.
+    OtherPrincipal {
+        /// Accounts, users or roles, or `*`.
+        who: String,
+    },
     /// A statement that is not looked into.
     NotLookedInto(&'static str),
 }
@@ -97,6 +102,9 @@ impl fmt::Display for Finding {
             Self::AnyAnchor { value } => {
                 write!(f, "aws:SourceArn lets in every trust anchor that fits {value:?}; name the anchor's ARN")
             }
+            Self::OtherPrincipal { who } => {
+                write!(f, "without any certificate the role also lets in {who}")
+            }
             Self::NotLookedInto(what) => write!(f, "a statement with {what} is not looked into"),
         }
     }
@@ -110,6 +118,8 @@ pub fn lint(document: &str, anchor: &TrustAnchorArn) -> Vec<Finding> {
     };
     let mut found: Vec<Finding> =
         statements.iter().filter_map(Statement::obscurity).map(Finding::NotLookedInto).collect();
+    let others = statements.iter().filter_map(Statement::lets_in_others);
+    found.extend(others.map(|who| Finding::OtherPrincipal { who }));
     let ours: Vec<&Statement> = statements.iter().filter(|one| one.allows_service(SERVICE)).collect();
     if ours.is_empty() {
         found.push(Finding::NoPrincipal);

@@ -209,16 +209,6 @@ const CASES: &[Case] = &[
         ..NOTHING
     },
     Case {
-        what: "A policy denies the role's sessions everything.",
-        at_aws: |state| {
-            state["roles"][0]["policies"] = json!({ "locked": { "Version": "2012-10-17", "Statement": [
-                { "Effect": "Deny", "Action": "*", "Resource": "*" },
-            ]}});
-        },
-        link: "13_identity",
-        ..NOTHING
-    },
-    Case {
         what: "It works, and the profile shortens the session.",
         at_aws: |state| state["profiles"][0]["duration_seconds"] = json!(1800),
         link: "14_duration",

@@ -190,8 +190,8 @@ pub fn account() -> Value {
         "trust_anchors": [],
         "crls": [],
         "profiles": [{ "id": id_of(PROFILE_ARN), "name": "demo", "enabled": true, "role_arns": [ROLE_ARN],
-            "duration_seconds": 3600, "accept_role_session_name": false, "attribute_mappings": null,
-            "session_policy": null }],
+            "duration_seconds": 3600, "accept_role_session_name": false, "session_policy": null,
+            "attribute_mappings": { "x509Subject": ["*"], "x509Issuer": ["*"], "x509SAN": ["*"] } }],
         "roles": [{ "name": "demo", "path": "/", "max_session_duration": 43_200, "trust_policy": trust_policy }],
         "management_keys": [{ "access_key_id": anchor::KEY_ID, "secret_access_key": anchor::SECRET_KEY }],
     })

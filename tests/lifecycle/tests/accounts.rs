@@ -191,3 +191,35 @@ async fn an_account_is_reached_by_another_of_its_anchors_when_the_first_one_lets
     assert_eq!(reply.status, 200, "{reply:?}");
     assert!(world.caller(&session).await.is_err());
 }
+
+#[tokio::test]
+async fn a_check_looks_by_the_anchor_of_its_role_before_others_of_the_account() {
+    let world = World::new().await;
+    let away = harness::TRUST_ANCHOR_ARN.replace("anchor/0", "anchor/1");
+    let ca = world.pem("ca/pem").await;
+    world
+        .change(|state| {
+            let mut anchor = state["trust_anchors"][0].clone();
+            anchor["id"] = json!(away.rsplit('/').next());
+            anchor["certificates_pem"] = json!(ca);
+            state["trust_anchors"].as_array_mut().unwrap().push(anchor);
+            let text = role_of(state, "iamra-check").to_string().replace(harness::TRUST_ANCHOR_ARN, &away);
+            let mut blind: Value = serde_json::from_str(&text).unwrap();
+            blind["name"] = json!("iamra-blind");
+            blind["policies"] = json!({});
+            state["roles"].as_array_mut().unwrap().push(blind);
+            let blind = harness::CHECK_ROLE_ARN.replace("iamra-check", "iamra-blind");
+            state["profiles"][1]["role_arns"].as_array_mut().unwrap().push(json!(blind));
+        })
+        .await;
+    let mut entry = harness::managed_anchor();
+    entry["trust_anchor_arn"] = json!(away);
+    entry["check_role_arn"] = json!(harness::CHECK_ROLE_ARN.replace("iamra-check", "iamra-blind"));
+    world.ok(world.mount.write("trust-anchors/a-first", entry).await);
+
+    let answer = world.ok(world.mount.read("check/demo").await);
+
+    for link in ["07_trust_anchor", "08_profile"] {
+        assert!(answer[link].as_str().unwrap().starts_with("ok: "), "{answer:#?}");
+    }
+}

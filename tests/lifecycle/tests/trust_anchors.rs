@@ -254,3 +254,81 @@ async fn a_switch_by_force_asks_no_anchor() {
 
     assert_eq!(world.asked("GetTrustAnchor").await, 0);
 }
+
+#[tokio::test]
+async fn the_engine_comes_in_by_any_issuer_that_signs_where_the_default_is_disabled_or_gone() {
+    for ends in ["disabled", "deleted"] {
+        let world = World::new().await;
+        let session = world.ok(world.creds("demo").await);
+        next(&world, "second").await;
+        world.ok(sync(&world).await);
+        let forced = json!({ "disabled": true, "force": true });
+        world.ok(world.mount.write("issuer/first", forced).await);
+        if ends == "deleted" {
+            world.ok(world.mount.delete_with("issuer/first", json!({ "force": true })).await);
+        }
+
+        let revoked = world.mount.write("roles/demo/revoke-sessions", json!({})).await;
+        let synced = sync(&world).await;
+        let switched = world.mount.write("config/issuers", json!({ "default": "second" })).await;
+
+        world.ok(revoked);
+        world.ok(synced);
+        world.ok(switched);
+        assert_eq!(world.held().await, 1, "{ends}");
+        assert!(world.caller(&session).await.is_err(), "{ends}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_does_not_keep_the_tick_from_taking_out_what_is_retired() {
+    let world = World::new().await;
+    next(&world, "second").await;
+    world.ok(sync(&world).await);
+    world.ok(world.mount.write("config/issuers", json!({ "default": "second" })).await);
+    world.ok(world.mount.write("issuer/first", json!({ "disabled": true })).await);
+
+    world.ok(world.mount.read(SYNC).await);
+    world.mount.tick().await;
+
+    assert_eq!(world.held().await, 1);
+}
+
+#[tokio::test]
+async fn a_look_that_failed_is_repeated_at_once_for_a_new_issuer() {
+    let world = World::new().await;
+    let update = "rolesanywhere:GetTrustAnchor";
+    world.forbid("iamra-trust-anchor", update).await;
+    world.mount.tick().await;
+    world.permit("iamra-trust-anchor", update).await;
+    next(&world, "second").await;
+
+    world.mount.tick().await;
+
+    assert_eq!(world.held().await, 2);
+}
+
+#[tokio::test]
+async fn two_ticks_at_once_look_once() {
+    let world = World::new().await;
+
+    tokio::join!(world.mount.tick(), world.mount.tick());
+
+    assert_eq!(world.asked("GetTrustAnchor").await, 1);
+}
+
+#[tokio::test]
+async fn an_issuer_that_a_person_put_into_the_anchor_leaves_it_after_it_was_deleted() {
+    let world = World::by_hand().await;
+    next(&world, "second").await;
+    world.anchor_holds(&world.pem("trust-bundle").await).await;
+    world.ok(world.mount.write("trust-anchors/main", managed_anchor()).await);
+    world.ok(sync(&world).await);
+    world.ok(world.mount.write("config/issuers", json!({ "default": "second" })).await);
+    world.ok(world.mount.write("issuer/first", json!({ "disabled": true })).await);
+    world.ok(world.mount.delete("issuer/first").await);
+
+    let report = world.ok(sync(&world).await);
+
+    assert_eq!((report["removed"].as_array().unwrap().len(), world.held().await), (1, 1), "{report:?}");
+}

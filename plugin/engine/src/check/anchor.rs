@@ -31,7 +31,7 @@ impl Ours<'_> {
     }
 
     fn is_above(&self, held: &[u8]) -> bool {
-        self.authority.chain().iter().any(|parent| parent == held)
+        self.authority.is_below(held)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rolesanywhere::{CallError, Caller, Credentials, Error, IamRole, Profile, TrustAnchor};
+use tokio::time::timeout;
 use vault_backend::Fault;
 
 use super::asking::Asked;
@@ -58,15 +59,19 @@ pub(super) async fn look(
     let managed = managed(engine, anchorage).await;
     let caller = match asked {
         Asked::Not(UNREACHED) => Err(Fault::later(UNREACHED)),
-        _ => caller(engine, subject).await,
+        _ => timeout(PATIENCE * 2, caller(engine, subject, anchorage))
+            .await
+            .unwrap_or_else(|_| Err(Fault::later("AWS did not let the engine in by check_role_arn in time"))),
     };
     match caller {
-        Ok(caller) => Seen {
-            anchor: Looked::of(caller.get_trust_anchor(&anchorage.trust_anchor).await),
-            profile: Looked::of(caller.get_profile(&anchorage.profile).await),
-            role: Looked::of(caller.get_role(&subject.role.role_arn).await),
-            managed,
-        },
+        Ok(caller) => {
+            let (anchor, profile, role) = tokio::join!(
+                caller.get_trust_anchor(&anchorage.trust_anchor),
+                caller.get_profile(&anchorage.profile),
+                caller.get_role(&subject.role.role_arn)
+            );
+            Seen { anchor: Looked::of(anchor), profile: Looked::of(profile), role: Looked::of(role), managed }
+        }
         Err(fault) => {
             let why = why(&fault, asked);
             Seen {
@@ -96,9 +101,10 @@ fn why(fault: &Fault, asked: &Asked) -> String {
     }
 }
 
-async fn caller(engine: &Arc<Engine>, subject: Subject<'_>) -> Result<Caller, Fault> {
+async fn caller(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: &Anchorage) -> Result<Caller, Fault> {
     let Subject { role, mount_point, .. } = subject;
-    let session = management::session_for(engine, &role.role_arn, Duty::Check, mount_point).await?;
+    let place = (&role.role_arn, Some(&anchorage.trust_anchor));
+    let session = management::session_for(engine, place, Duty::Check, mount_point).await?;
     let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
     Ok(client.caller(Credentials::from(&session), clock::now, PATIENCE))
 }

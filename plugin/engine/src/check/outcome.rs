@@ -37,7 +37,9 @@ pub(super) fn created(asked: &Asked) -> Verdict {
 pub(super) fn identity(answer: Option<&(String, Result<CallerIdentity, CallError>)>) -> Verdict {
     match answer {
         None => Verdict::not_checked(NO_SESSION),
-        Some((arn, Ok(caller))) if caller.arn == *arn => Verdict::ok(arn),
+        Some((arn, Ok(caller))) if caller.arn == *arn => {
+            Verdict::ok(format!("{arn} (STS answers this whatever policies deny)"))
+        }
         Some((arn, Ok(caller))) => Verdict::warning(
             format!("STS says {}, CreateSession said {arn}", caller.arn),
             "look whether sts_endpoint of the config is the right AWS",
@@ -133,20 +135,21 @@ pub(super) fn tags(
         return Verdict::not_checked("the issuer's subject cannot be read");
     };
     let all = tags::session_tags(leaf, &issuer);
-    let lost = tags::lost(leaf, &issuer);
     let names: Vec<&str> = all.keys().map(String::as_str).collect();
-    let verdict = if lost.is_empty() {
-        Verdict::ok(names.join(", "))
-    } else {
-        Verdict::warning(
+    lost(leaf, &issuer).and(packed(asked)).and(mapped(&names, looked))
+}
+
+/// Attributes of the certificate of which AWS makes no tag, whatever the profile says.
+fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Verdict {
+    match tags::lost(leaf, issuer).join(", ") {
+        none if none.is_empty() => Verdict::not_checked(""),
+        lost => Verdict::warning(
             format!(
-                "AWS leaves out {}: a value of theirs has signs that tags cannot hold, so that StringNotEquals on them passes",
-                lost.join(", ")
+                "AWS leaves out {lost}: a value of theirs has signs that tags cannot hold, so that StringNotEquals on them passes"
             ),
             "name the next issuer in letters, digits, spaces and _.:/=+-@",
-        )
-    };
-    verdict.and(packed(asked)).and(mapped(&names, looked))
+        ),
+    }
 }
 
 fn packed(asked: &Asked) -> Verdict {
@@ -162,15 +165,37 @@ fn packed(asked: &Asked) -> Verdict {
     }
 }
 
+/// AWS makes tags of what the profile maps. The issuer's are the same for every caller, so that nobody needs them.
 fn mapped(names: &[&str], looked: &Looked<Profile>) -> Verdict {
-    let Some(profile) = looked.seen() else { return Verdict::not_checked("") };
-    let Some(mappings) = &profile.attribute_mappings else { return Verdict::not_checked("") };
-    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_mapped(name, mappings)).collect();
+    let expected = names.join(", ");
+    let profile = match looked {
+        Looked::Seen(profile) => profile,
+        Looked::NotThere => return Verdict::not_checked("there is no such profile"),
+        Looked::Unread(_) => {
+            return Verdict::not_checked(format!(
+                "the profile's mappings were not read; by AWS's default: {expected}"
+            ));
+        }
+    };
+    let of_the_issuer = |name: &&str| name.starts_with("x509Issuer/");
+    let Some(mappings) = &profile.attribute_mappings else {
+        let fields = fields(names.iter().copied().filter(|name| !of_the_issuer(name)));
+        return Verdict::warning(
+            format!(
+                "the profile {:?} shows no mappings, and whether AWS maps everything then is not documented",
+                profile.name
+            ),
+            fields.iter().map(|field| map_all(profile, field)).collect::<Vec<_>>().join("; "),
+        );
+    };
+    let (have, missing): (Vec<&str>, Vec<&str>) =
+        names.iter().copied().partition(|name| is_mapped(name, mappings));
+    let missing: Vec<&str> = missing.into_iter().filter(|name| !of_the_issuer(name)).collect();
     if missing.is_empty() {
-        return Verdict::not_checked("");
+        return Verdict::ok(have.join(", "));
     }
-    let fields: BTreeSet<&str> = missing.iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
-    let commands: Vec<String> = fields.iter().map(|field| map_all(profile, field)).collect();
+    let commands: Vec<String> =
+        fields(missing.iter().copied()).iter().map(|field| map_all(profile, field)).collect();
     Verdict::warning(
         format!(
             "the profile {:?} maps no {}: conditions on them do not hold",
@@ -179,6 +204,11 @@ fn mapped(names: &[&str], looked: &Looked<Profile>) -> Verdict {
         ),
         commands.join("; "),
     )
+}
+
+/// The certificate's fields that tags are made of.
+fn fields<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    names.filter_map(|name| Some(name.split_once('/')?.0)).collect()
 }
 
 /// The command that makes session tags of all attributes of a field.
@@ -198,4 +228,46 @@ fn is_mapped(tag: &str, mappings: &[AttributeMapping]) -> bool {
             || specifier.strip_suffix('*').is_some_and(|start| attribute.starts_with(start))
     };
     mappings.iter().any(|mapping| mapping.certificate_field == field && mapping.specifiers.iter().any(fits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(attribute_mappings: Option<Vec<AttributeMapping>>) -> Looked<Profile> {
+        Looked::Seen(Profile {
+            arn: "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/p".parse().unwrap(),
+            id: "p".to_owned(),
+            name: "demo".to_owned(),
+            enabled: true,
+            duration_seconds: None,
+            role_arns: Vec::new(),
+            accept_role_session_name: false,
+            attribute_mappings,
+            session_policy: None,
+            managed_policy_arns: Vec::new(),
+            require_instance_properties: false,
+            updated_at: None,
+        })
+    }
+
+    #[test]
+    fn a_profile_that_shows_no_mappings_is_warned_of_with_the_command_that_makes_them() {
+        let said = mapped(&["x509Issuer/CN", "x509Subject/CN"], &profile(None)).to_string();
+
+        assert!(said.starts_with("warning: the profile \"demo\" shows no mappings"), "{said}");
+        assert!(said.contains("--certificate-field x509Subject") && !said.contains("x509Issuer"), "{said}");
+    }
+
+    #[test]
+    fn the_issuers_attributes_are_missed_by_nobody() {
+        let subject = AttributeMapping {
+            certificate_field: "x509Subject".to_owned(),
+            specifiers: vec!["CN".to_owned()],
+        };
+
+        let said = mapped(&["x509Issuer/CN", "x509Subject/CN"], &profile(Some(vec![subject]))).to_string();
+
+        assert_eq!(said, "ok: x509Subject/CN");
+    }
 }

@@ -8,7 +8,7 @@ use rolesanywhere::Error;
 use super::Subject;
 use super::anchor;
 use super::link::Link;
-use super::verdict::Verdict;
+use super::verdict::{State, Verdict};
 use super::{outcome, policy, profile};
 use crate::role::Anchorage;
 
@@ -18,7 +18,8 @@ pub(super) struct At<'a> {
     pub(super) anchorage: &'a Anchorage,
     /// The anchor's name in `trust-anchors`, where the engine keeps its bundle.
     pub(super) managed: Option<&'a str>,
-    pub(super) clock_is_off: bool,
+    /// Of the link that says so.
+    pub(super) clock: State,
     /// It was looked at, and holds the CA or one above it.
     pub(super) anchor_is_right: bool,
 }
@@ -92,8 +93,14 @@ const TABLE: &[Row] = &[
     },
     Row {
         text: "Invalid signature",
-        judge: |_| {
-            (Link::Endpoint, Some("let the proxy pass requests unchanged, and give in endpoint of the config the name by which AWS knows it; the clock is in time".to_owned()))
+        judge: |at| {
+            let clock = if at.clock == State::Ok {
+                "; the clock is in time"
+            } else {
+                "; or set the clock of Vault's node"
+            };
+            let proxy = "let the proxy pass requests unchanged, and give in endpoint of the config the name by which AWS knows it";
+            (Link::Endpoint, Some(format!("{proxy}{clock}")))
         },
     },
     Row {
@@ -155,7 +162,9 @@ const OF_THE_CLOCK: [&str; 3] =
     ["Invalid signature", "Insufficient certificate", "Untrusted signing certificate"];
 
 fn refused(message: &str, explanation: Option<&'static str>, at: &At<'_>) -> (Link, Verdict) {
-    if at.clock_is_off && OF_THE_CLOCK.iter().any(|text| message.contains(text)) {
+    if matches!(at.clock, State::Broken | State::Warning)
+        && OF_THE_CLOCK.iter().any(|text| message.contains(text))
+    {
         return (Link::Clock, Verdict::broken(quoted(message), "set the clock of Vault's node"));
     }
     let (link, cure) = match TABLE.iter().find(|row| message.contains(row.text)) {

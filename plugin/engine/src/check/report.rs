@@ -26,8 +26,13 @@ impl Report {
         self.0.insert(link, verdict);
     }
 
+    /// How a link is, as far as it was judged.
+    pub(super) fn state(&self, link: Link) -> State {
+        self.0.get(&link).map_or(State::NotChecked, |verdict| verdict.state)
+    }
+
     pub(super) fn is_broken(&self, link: Link) -> bool {
-        self.0.get(&link).is_some_and(|verdict| verdict.state == State::Broken)
+        self.state(link) == State::Broken
     }
 
     /// The whole: links of which nothing was said were not checked, for this reason.

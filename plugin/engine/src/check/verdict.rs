@@ -57,7 +57,8 @@ impl Verdict {
         if self.state != other.state {
             return if self.state > other.state { self } else { other };
         }
-        let seen = format!("{}; {}", self.seen, other.seen);
+        let seen: Vec<String> = [self.seen, other.seen].into_iter().filter(|seen| !seen.is_empty()).collect();
+        let seen = seen.join("; ");
         let cures: Vec<String> = self.cure.into_iter().chain(other.cure).collect();
         Self { state: self.state, seen, cure: (!cures.is_empty()).then(|| cures.join("; ")) }
     }

@@ -144,3 +144,14 @@ async fn a_malformed_template_in_any_field_is_refused_by_field_and_position() {
         assert!(error.starts_with(&format!("{field}: ")) && error.contains("at character 5: "), "{error}");
     }
 }
+
+#[tokio::test]
+async fn nobody_becomes_the_engine_itself_by_a_value_of_their_own() {
+    let mut who = gitlab("job");
+    who.metadata.insert("team".to_owned(), "iamra-management".to_owned());
+    let role = json!({ "common_name": "trust-anchor", "organization": "{{identity.entity.metadata.team}}" });
+
+    let error = refusal(role, Some(who)).await;
+
+    assert!(error.starts_with("organization: ") && error.contains("iamra-management"), "{error}");
+}

@@ -9,6 +9,8 @@ use crate::arn::TrustAnchorArn;
 pub(super) struct Statement {
     allows: bool,
     services: Vec<String>,
+    /// Accounts, users, roles or everybody.
+    others: Vec<String>,
     actions: Vec<String>,
     obscurity: Option<&'static str>,
     pub(super) conditions: Vec<Condition>,
@@ -30,6 +32,7 @@ impl Statement {
         Self {
             allows: value["Effect"] == "Allow",
             services: texts(&value["Principal"]["Service"]),
+            others: [texts(&value["Principal"]), texts(&value["Principal"]["AWS"])].concat(),
             actions: texts(&value["Action"]),
             obscurity: obscure.or(denies.then_some("Effect Deny")),
             conditions: conditions(&value["Condition"]),
@@ -45,6 +48,12 @@ impl Statement {
         self.allows && self.services.iter().any(|one| one == service)
     }
 
+    /// Who else may become the role by it, beside services.
+    pub(super) fn lets_in_others(&self) -> Option<String> {
+        let opens = self.allows && self.has_action("sts:AssumeRole") && !self.others.is_empty();
+        opens.then(|| self.others.join(", "))
+    }
+
     /// IAM compares actions without regard to case.
     pub(super) fn has_action(&self, action: &str) -> bool {
         let action = action.to_ascii_lowercase();
@@ -53,12 +62,12 @@ impl Statement {
 }
 
 impl Condition {
-    /// Tags made from the certificate, and the source identity, which is its common name.
+    /// Tags made from the certificate, and the source identity, which is its common name. The issuer's tags are those of every certificate
+    /// of the CA, and tell nobody apart.
     pub(super) fn is_about_the_certificate(&self) -> bool {
         let key = self.key.to_ascii_lowercase();
-        key == "sts:sourceidentity"
-            || key.starts_with("aws:principaltag/")
-            || key.starts_with("aws:requesttag/")
+        let tag = key.strip_prefix("aws:principaltag/").or_else(|| key.strip_prefix("aws:requesttag/"));
+        key == "sts:sourceidentity" || tag.is_some_and(|tag| !tag.starts_with("x509issuer/"))
     }
 
     /// Whether a request without the key meets the condition.
@@ -75,7 +84,10 @@ impl Condition {
     /// Whether every value meets the condition.
     pub(super) fn takes_anything(&self) -> bool {
         let operator = self.operator.to_ascii_lowercase();
-        let star = |value: &String| !value.is_empty() && value.bytes().all(|b| b == b'*');
+        let star = |value: &String| {
+            let value = value.strip_prefix("CN=").unwrap_or(value);
+            value.contains('*') && value.bytes().all(|b| b == b'*' || b == b'?')
+        };
         (has_patterns(&operator) && self.values.iter().any(star)) || operator == "null"
     }
 

@@ -41,6 +41,33 @@ fn a_role_without_conditions_is_open_to_the_whole_ca_and_every_anchor() {
 }
 
 #[test]
+fn a_statement_for_somebody_without_a_certificate_is_told_beside_ours() {
+    let good = with(&json!({ "StringEquals": { CN: "prod.payments.api" }, "ArnEquals": source() }));
+    for principal in [json!("*"), json!({ "AWS": "*" }), json!({ "AWS": ["arn:aws:iam::1:root"] })] {
+        let other = json!({ "Effect": "Allow", "Principal": principal, "Action": "sts:*" });
+
+        let found = found(&json!([good, other]));
+
+        assert!(matches!(&found[..], [Finding::OtherPrincipal { .. }]), "{principal}: {found:?}");
+        assert!(!found[0].is_broken());
+    }
+}
+
+#[test]
+fn what_every_certificate_of_the_ca_has_is_no_condition_on_the_certificate() {
+    let issuer =
+        json!({ "StringEquals": { "aws:PrincipalTag/x509Issuer/CN": "root" }, "ArnEquals": source() });
+
+    assert_eq!(found(&with(&issuer)), [Finding::Unconditioned]);
+    for pattern in ["CN=*", "?*", "*?*", "CN=?*"] {
+        let any = json!({ "StringLike": { "sts:SourceIdentity": pattern }, "ArnEquals": source() });
+
+        let expected = Finding::AnyValue { key: "sts:SourceIdentity".to_owned() };
+        assert_eq!(found(&with(&any)), [expected], "{pattern}");
+    }
+}
+
+#[test]
 fn an_operator_that_passes_when_the_tag_is_absent_is_named() {
     for operator in [
         "StringNotEquals",

@@ -107,6 +107,19 @@ async fn an_anchor_that_holds_the_root_above_works_and_is_broken() {
 }
 
 #[tokio::test]
+async fn a_root_above_is_known_by_its_signature_where_nobody_gave_it_along() {
+    let papers = papers();
+    let by_hand = World::by_hand().await;
+    let both = format!("{}{}", papers.intermediate, papers.root);
+    let world = world(by_hand, &papers, "", &both).await;
+    world.ok(world.mount.write("trust-anchors/main", harness::managed_anchor()).await);
+
+    let answer = check(&world).await;
+
+    assert_eq!(answer["broken"], json!(["09_ca_above"]), "{answer:#?}");
+}
+
+#[tokio::test]
 async fn the_cure_of_a_ca_above_is_a_persons_because_the_engine_takes_out_only_what_it_put_in() {
     let papers = papers();
     let by_hand = World::by_hand().await;

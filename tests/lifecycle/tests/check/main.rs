@@ -144,6 +144,38 @@ async fn a_mapping_that_leaves_the_subject_out_is_warned_of() {
 }
 
 #[tokio::test]
+async fn a_mapping_of_what_the_shipped_template_maps_is_ok() {
+    let world = healthy().await;
+    let mapped = json!({ "x509Subject": ["CN", "O", "OU"], "x509SAN": ["URI"] });
+    world.change(|state| state["profiles"][0]["attribute_mappings"] = mapped).await;
+
+    let answer = check(&world).await;
+
+    assert_eq!(text(&answer, "16_session_tags"), "ok: x509Subject/CN", "{answer:#?}");
+}
+
+#[tokio::test]
+async fn tags_are_not_said_to_be_there_where_nobody_looked_at_the_mapping() {
+    let world = healthy_by_hand().await;
+
+    let answer = check(&world).await;
+
+    let said = text(&answer, "16_session_tags");
+    assert!(said.starts_with("not checked: ") && said.contains("x509Subject/CN"), "{said}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_by_minutes_is_blamed_for_a_signature_that_aws_refuses() {
+    let world = healthy().await;
+    world.aws.set_knobs(Knobs { clock_offset_seconds: 200, ..Knobs::default() });
+
+    let answer = check(&world).await;
+
+    assert!(text(&answer, "06_clock").contains("200 s") || text(&answer, "06_clock").contains("199 s"));
+    assert!(!answer.values().any(|said| said.to_string().contains("the clock is in time")), "{answer:#?}");
+}
+
+#[tokio::test]
 async fn what_was_mended_is_seen_at_once_and_a_check_spoils_no_read() {
     let world = healthy().await;
     world.change(|state| state["profiles"][0]["enabled"] = json!(false)).await;
