@@ -10,9 +10,10 @@ use vault_backend::{Backend, Blame, Fault, LeaseEnd, Mount, Route, SpecialPaths}
 
 use crate::anchors::{self, Anchors};
 use crate::clock;
+use crate::denials;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::revocation::Lately;
+use crate::revocation::{Lately, Owner};
 use crate::sharing::{self, Service, SessionKey};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{self, Store};
@@ -33,6 +34,8 @@ pub struct Engine {
     pub(crate) ledger: Ledger,
     /// One change of an inline policy at a time: each is read, changed and written back.
     pub(crate) revoking: tokio::sync::Mutex<Lately>,
+    /// When what is over was last taken out of IAM roles.
+    pub(crate) tidied: tokio::sync::Mutex<Option<tokio::time::Instant>>,
     /// One response to a compromise at a time: what it did is noted, and read by the next one.
     pub(crate) responding: tokio::sync::Mutex<()>,
     /// A performance standby must forward what takes a lease or a session, or N nodes would breach AWS's quota N times.
@@ -56,6 +59,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             anchors: Anchors::new(),
             ledger: Ledger::new(clock::now()),
             revoking: tokio::sync::Mutex::default(),
+            tidied: tokio::sync::Mutex::default(),
             responding: tokio::sync::Mutex::default(),
             standby: AtomicBool::new(false),
             closing: watch::Sender::new(false),
@@ -133,7 +137,9 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         if self.standby.load(Ordering::Relaxed) || mount.system.tainted().await? {
             return Ok(());
         }
-        self.until_closed(Box::pin(anchors::keep_in_step(&self, "<mount>/"))).await
+        let owner = Owner { mount_id: &mount.uuid, mount_point: "<mount>/" };
+        self.until_closed(Box::pin(anchors::keep_in_step(&self, owner.mount_point))).await?;
+        self.until_closed(Box::pin(denials::tidy(&self, owner))).await
     }
 
     fn invalidate(&self, key: &str) {

@@ -31,6 +31,7 @@ mod clusters;
 mod compromise;
 mod config;
 mod credentials;
+mod denials;
 mod faults;
 mod fitting;
 mod issuers;

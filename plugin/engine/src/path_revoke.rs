@@ -17,7 +17,7 @@ use crate::clock::{self, rfc3339};
 use crate::faults;
 use crate::ledger::{self, Entry, Which};
 use crate::path_revoke_sessions::OUT_OF_REACH;
-use crate::revocation::{self, Denied};
+use crate::revocation::{self, Denied, Owner};
 use crate::serial_number;
 
 /// IAM's longest session, for one of which nothing is known.
@@ -247,7 +247,7 @@ async fn revoke_of(
     (role, entries): (&RoleArn, &[Entry]),
     done: &mut Report,
 ) -> Result<(), Fault> {
-    let mut iam = revocation::revoker(engine, request, role).await?;
+    let mut iam = revocation::revoker(engine, Owner::of(request), role).await?;
     let mut policy = iam.read().await?;
     let now = iam.now();
     policy.prune(now);
@@ -295,7 +295,7 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
             "role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who has this one: to end it all the same add force=true"
         )));
     }
-    let mut iam = revocation::revoker(engine, request, &role.role_arn).await?;
+    let mut iam = revocation::revoker(engine, Owner::of(request), &role.role_arn).await?;
     let mut policy = iam.read().await?;
     let now = iam.now();
     policy.prune(now);

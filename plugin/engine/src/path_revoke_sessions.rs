@@ -10,7 +10,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::Engine;
 use crate::clock::{self, rfc3339};
 use crate::faults;
-use crate::revocation::{self, Denied};
+use crate::revocation::{self, Denied, Owner};
 
 /// What a denial does not reach, in every answer.
 pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these (role chaining) are not reached: look for their AssumeRole in CloudTrail; IAM takes seconds, at times minutes, until a denial holds everywhere; another mount whose roles lead to the same IAM role goes on handing out what it keeps: ask it for the same";
@@ -32,7 +32,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}/revoke-sessions")
         .synopsis("Deny every session of the role's IAM role that was issued before now.")
         .description(
-            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\n`sessions` is how many of them this process has handed out; there may be more. A read in the second before its moment gets one of them. The policy stays until the last of those sessions is over, and is pruned by the next call.",
+            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\n`sessions` is how many of them this process has handed out; there may be more. A read in the second before its moment gets one of them. The policy stays until the last of those sessions is over, 13 hours at most, and is deleted within an hour after.",
         )
         .update(revoke)
 }
@@ -69,7 +69,7 @@ pub(crate) async fn revoke_all(
     request: &Request,
     role: &RoleArn,
 ) -> Result<Revoked, Fault> {
-    let mut iam = revocation::revoker(engine, request, role).await?;
+    let mut iam = revocation::revoker(engine, Owner::of(request), role).await?;
     // what is not ours is left alone
     iam.read().await?;
     let sessions = engine.ledger.of_iam_role(clock::now(), role).len();

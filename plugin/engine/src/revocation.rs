@@ -16,6 +16,7 @@ use vault_backend::{Fault, Request};
 
 use crate::Engine;
 use crate::clock;
+use crate::denials::Denials;
 use crate::faults;
 use crate::managed_anchor::Duty;
 use crate::management;
@@ -38,6 +39,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// One IAM role as the engine may change it, while no other change of this mount is under way.
 pub(crate) struct Revoker<'a> {
+    engine: &'a Engine,
     turn: MutexGuard<'a, Lately>,
     caller: Caller,
     role: &'a RoleArn,
@@ -80,20 +82,33 @@ pub(crate) struct Denied {
     pub(crate) is_seen: bool,
 }
 
+/// The mount in whose name IAM roles are changed.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    /// Vault's id of the backend.
+    pub(crate) mount_id: &'a str,
+    pub(crate) mount_point: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    pub(crate) fn of(request: &'a Request) -> Self {
+        Self { mount_id: &request.mount.uuid, mount_point: &request.mount_point }
+    }
+}
+
 /// Opens the IAM role `role` to one change, in turn: no other change of this mount is under way while the answer lives.
 pub(crate) async fn revoker<'a>(
     engine: &'a Arc<Engine>,
-    request: &Request,
+    owner: Owner<'_>,
     role: &'a RoleArn,
 ) -> Result<Revoker<'a>, Fault> {
     let turn = engine.revoking.lock().await;
-    let session =
-        management::session_for(engine, (role, None), Duty::Revocation, &request.mount_point).await?;
+    let session = management::session_for(engine, (role, None), Duty::Revocation, owner.mount_point).await?;
     let whole = time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()));
     let aws = Moment { at: session.expiration - whole, seen: Instant::now() };
     let client = engine.snapshot().await?.client.clone();
     let caller = client.caller(Credentials::from(&session), clock::now, PATIENCE);
-    Ok(Revoker { turn, caller, role, policy_name: format!("iamra-{}", request.mount.uuid), aws })
+    Ok(Revoker { engine, turn, caller, role, policy_name: format!("iamra-{}", owner.mount_id), aws })
 }
 
 impl Revoker<'_> {
@@ -141,6 +156,9 @@ impl Revoker<'_> {
     /// # Errors
     /// An operator's fault where the role's inline policies have no room for it.
     pub(crate) async fn write(&mut self, policy: Policy) -> Result<Denied, Fault> {
+        if let Some(until) = policy.needed_until() {
+            self.engine.store.put_denials(&Denials::new(self.role.clone(), until)).await?;
+        }
         let written = if policy.is_empty() {
             self.caller.delete_role_policy(self.role, &self.policy_name).await.map(drop)
         } else {
@@ -154,6 +172,11 @@ impl Revoker<'_> {
             Ok(()) => {}
             Err(error) if error.is_limit_exceeded() => return Err(self.no_room(&policy, None).within(error)),
             Err(error) => return Err(self.failed(&error)),
+        }
+        if policy.is_empty() {
+            self.engine.store.delete_denials(self.role).await?;
+            tracing::info!(role_arn = %self.role, "nothing is denied to sessions of an IAM role any more");
+            return Ok(Denied { policy, is_seen: true });
         }
         let is_seen = self.shows(&policy).await;
         tracing::warn!(role_arn = %self.role, entries = policy.len(), is_seen, "denied sessions of an IAM role");

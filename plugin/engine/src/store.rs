@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ca::Issuer;
 use quick_cache::sync::Cache;
+use rolesanywhere::RoleArn;
 use scopeguard::guard;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -21,6 +22,7 @@ use vault_backend::{Fault, Storage};
 use crate::clusters::Cluster;
 use crate::compromise::Compromise;
 use crate::config::Config;
+use crate::denials::{self, Denials};
 use crate::managed_anchor::ManagedAnchor;
 use crate::records::Records;
 use crate::role::Role;
@@ -31,6 +33,7 @@ pub(crate) const ISSUER_PREFIX: &str = "issuer/";
 pub(crate) const ROLE_PREFIX: &str = "role/";
 pub(crate) const CLUSTER_PREFIX: &str = "cluster/";
 const ANCHOR_CERTIFICATES_PREFIX: &str = "trust-anchor-certificates/";
+const DENIALS_PREFIX: &str = "denials/";
 const COMPROMISE_PREFIX: &str = "compromise/";
 const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
 /// Seal-wrapped: private keys of issuers and of pending signing requests.
@@ -239,6 +242,23 @@ impl Store {
 
     pub(crate) async fn put_compromise(&self, issuer_id: &str, known: &Compromise) -> Result<(), Fault> {
         Ok(self.storage.put_json(&format!("{COMPROMISE_PREFIX}{issuer_id}"), known).await?)
+    }
+
+    /// Every IAM role that holds a denial of this mount.
+    pub(crate) async fn denials(&self) -> Result<Vec<Denials>, Fault> {
+        let mut all = Vec::new();
+        for name in self.storage.list(DENIALS_PREFIX).await? {
+            all.extend(self.storage.get_json(&format!("{DENIALS_PREFIX}{name}")).await?);
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn put_denials(&self, denials: &Denials) -> Result<(), Fault> {
+        Ok(self.storage.put_json(&format!("{DENIALS_PREFIX}{}", denials.name()), denials).await?)
+    }
+
+    pub(crate) async fn delete_denials(&self, role: &RoleArn) -> Result<(), Fault> {
+        Ok(self.storage.delete(&format!("{DENIALS_PREFIX}{}", denials::name_of(role))).await?)
     }
 
     pub(crate) async fn issuer_ids(&self) -> Result<Vec<String>, Fault> {

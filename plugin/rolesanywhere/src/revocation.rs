@@ -105,6 +105,13 @@ impl Policy {
         before - self.len()
     }
 
+    /// When the last entry has nothing left to deny; nothing where nothing is denied.
+    pub fn needed_until(&self) -> Option<OffsetDateTime> {
+        let sources = self.sources.values().map(|source| source.until);
+        let all = self.sessions.values().copied().chain(sources);
+        all.chain(self.issued_before.map(after_longest)).max()
+    }
+
     /// The moment before which every session is denied.
     pub fn issued_before(&self) -> Option<OffsetDateTime> {
         self.issued_before

@@ -337,3 +337,36 @@ async fn a_break_glass_without_room_does_not_name_itself_as_the_cure() {
     );
     assert!(reply.error.contains("managed policy"), "{}", reply.error);
 }
+
+#[tokio::test]
+async fn what_is_over_leaves_the_iam_role_with_vaults_tick() {
+    let world = World::new().await;
+    let one = world.ok(world.creds("demo").await);
+    world.ok(revoke(&world, json!({ "serial_number": one["serial_number"] })).await);
+    let key = "denials/111122223333.demo";
+    let mut record: Value = world.mount.storage.get_json(key).await.unwrap().unwrap();
+    record["until"] = json!(1_700_000_000);
+    world.mount.storage.put_json(key, &record).await.unwrap();
+    let (name, document) = world.policies("demo").await.into_iter().next().unwrap();
+    let past = document.as_str().unwrap().replace("Until2026", "Until2025");
+    world.put_policy("demo", &name, json!(past)).await;
+    let mount: Probe<engine::Engine> = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+
+    mount.tick().await;
+
+    assert!(world.policies("demo").await.is_empty());
+    assert_eq!(mount.storage.get_json::<Value>(key).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn vaults_tick_leaves_a_denial_that_still_matters() {
+    let world = World::new().await;
+    let one = world.ok(world.creds("demo").await);
+    world.ok(revoke(&world, json!({ "serial_number": one["serial_number"] })).await);
+    let reads = world.asked("GetRolePolicy").await;
+
+    world.mount.tick().await;
+
+    assert_eq!(world.asked("GetRolePolicy").await, reads);
+    assert!(!lives(&world, &one).await);
+}

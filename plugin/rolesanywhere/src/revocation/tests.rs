@@ -213,6 +213,19 @@ proptest! {
     }
 
     #[test]
+    fn a_document_is_needed_until_pruning_leaves_nothing_of_it(policy in policy()) {
+        prop_assert_eq!(policy.needed_until().is_none(), policy.is_empty());
+        let Some(end) = policy.needed_until() else { return Ok(()) };
+        let pruned = |now| {
+            let mut pruned = policy.clone();
+            pruned.prune(now);
+            pruned.is_empty()
+        };
+
+        prop_assert!(pruned(end) && !pruned(end - Duration::NANOSECOND));
+    }
+
+    #[test]
     fn an_entry_is_never_over_before_its_session(name in name(), until in moment()) {
         let mut policy = denying(&[&name], until);
 
