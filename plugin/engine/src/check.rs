@@ -163,12 +163,15 @@ fn judge(report: &mut Report, evidence: &Evidence<'_>) {
         report.note(Link::TrustAnchor, anchor::holds(&at, &seen.anchor, &ours, asked));
         report.note(Link::CaAbove, anchor::above(&at, &seen.anchor, &ours, asked));
     }
-    report.note(Link::Profile, profile::lists(&anchorage.profile, &seen.profile, subject.role, asked));
+    report.note(Link::Profile, profile::lists(&anchorage.profile, &seen.profile, *subject, asked));
     report.note(
         Link::SessionName,
         profile::session_name(&anchorage.profile, &seen.profile, subject.role, asked),
     );
-    report.note(Link::TrustPolicy, policy::lets_in(&anchorage.trust_anchor, &seen.role, subject.role, asked));
+    let shown =
+        plan.as_ref().and_then(|plan| outcome::shown(plan.authority, &plan.order.leaf, &seen.profile));
+    let policy = policy::lets_in(&anchorage.trust_anchor, &seen.role, (subject.role, shown.as_ref()), asked);
+    report.note(Link::TrustPolicy, policy);
     report.note(Link::CreateSession, outcome::created(asked));
     if let Some(plan) = plan {
         report.note(Link::Duration, outcome::duration(*subject, plan.order.duration, seen, asked));

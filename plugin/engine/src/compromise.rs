@@ -51,6 +51,10 @@ impl Compromise {
     }
 }
 
+const EARLIER: &str = "by an earlier call";
+const EARLIER_AND_CLEAR: &str =
+    "by an earlier call, when its trust anchor had dropped the compromised issuer";
+
 /// One line of the report.
 pub(crate) struct Line {
     pub(crate) step: String,
@@ -114,20 +118,29 @@ impl Response<'_> {
         let _turn = self.engine.responding.lock().await;
         let mut known = self.begin().await?;
         let Synced { lines: mut report, in_step, .. } =
-            self.sync("let every trust anchor hold the next issuer").await?;
-        if report.iter().any(|line| line.outcome.is_failed()) && !self.force {
+            self.sync("let every trust anchor hold the next issuer", "until then reads by it fail").await?;
+        let still_signs = self.still_signs().await?;
+        if still_signs && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
             report.push(line("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
             return Ok(report);
         }
         let early = self.revoke_early(&mut known, &in_step).await?;
         report.push(line("switch", Outcome::Done(self.switch().await?)));
-        let Synced { lines, in_step, foreign } =
-            self.sync("let no trust anchor hold the compromised issuer").await?;
+        let Synced { lines, in_step, foreign } = self
+            .sync("let no trust anchor hold the compromised issuer", "until then its key makes sessions")
+            .await?;
         report.extend(lines.into_iter().chain(foreign));
         report.extend(self.pinned().await?);
         report.extend(self.revoke(&mut known, &in_step, early).await?);
         report.extend(self.beyond().await?);
         Ok(report)
+    }
+
+    /// Whether a certificate of the key is enabled still: else the switch was made by an earlier call.
+    async fn still_signs(&self) -> Result<bool, Fault> {
+        let issuers = Issuers::load(&self.engine.store).await?;
+        let signs = |one: &Loaded| self.has_the_key(one) && one.record.state == IssuerState::Enabled;
+        Ok(issuers.all.iter().any(signs))
     }
 
     /// Notes the compromise, and refuses where nobody could take over.
@@ -150,7 +163,7 @@ impl Response<'_> {
     }
 
     /// Brings each anchor that is looked after in step, and says of the others what to do.
-    async fn sync(&self, step: &str) -> Result<Synced, Fault> {
+    async fn sync(&self, step: &str, else_what: &str) -> Result<Synced, Fault> {
         let mount_point = self.request.mount_point.as_str();
         let anchors = self.engine.store.managed_anchors().await?;
         let (mut lines, mut foreign, mut in_step) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -168,13 +181,13 @@ impl Response<'_> {
                     Err(fault) => Outcome::Failed(fault.to_string()),
                 }
             } else {
-                by_hand(&anchor.trust_anchor_arn, mount_point)
+                by_hand(&anchor.trust_anchor_arn, mount_point, else_what)
             };
             lines.push(line(format!("{step}: trust-anchors/{name}"), outcome));
         }
         for arn in self.anchors_in_use().await? {
             if !anchors.iter().any(|(_, anchor)| anchor.trust_anchor_arn == arn) {
-                lines.push(line(format!("{step}: {arn}"), by_hand(&arn, mount_point)));
+                lines.push(line(format!("{step}: {arn}"), by_hand(&arn, mount_point, else_what)));
             }
         }
         Ok(Synced { lines, in_step, foreign })
@@ -276,7 +289,7 @@ impl Response<'_> {
         let arn = &target.arn;
         let is_early = !target.is_clear && known.early.contains(arn.as_str());
         if is_early || known.revoked.contains(arn.as_str()) {
-            return Ok(Outcome::Done(format!("before, since {}", known.since)));
+            return Ok(Outcome::Done(if is_early { EARLIER } else { EARLIER_AND_CLEAR }.to_owned()));
         }
         if self.began.elapsed() > revocation::LONGEST_CALL {
             return Ok(Outcome::Failed(
@@ -378,10 +391,8 @@ struct Target {
     is_clear: bool,
 }
 
-fn by_hand(anchor: &TrustAnchorArn, mount_point: &str) -> Outcome {
-    Outcome::ByHand(format!(
-        "put what {mount_point}trust-bundle shows into {anchor}: until then reads by it fail"
-    ))
+fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, else_what: &str) -> Outcome {
+    Outcome::ByHand(format!("put what {mount_point}trust-bundle shows into {anchor}: {else_what}"))
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -82,6 +82,13 @@ impl Issuers {
     }
 }
 
+impl Loaded {
+    /// Whether its certificate was made later than the other's.
+    pub(crate) fn is_younger_than(&self, other: &Self) -> bool {
+        self.issuer.not_before() > other.issuer.not_before()
+    }
+}
+
 impl IssuerRecord {
     pub(crate) fn is_called(&self, wanted: &str) -> bool {
         self.id == wanted || self.name.as_deref() == Some(wanted)

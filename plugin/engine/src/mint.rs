@@ -123,7 +123,7 @@ impl Recipe {
     fn with_cure(&self, what: &impl Display) -> String {
         let issuers = &self.snapshot.issuers;
         if issuers.is_default(self.key.issuer()) {
-            format!("{what}; {}", Rotation::of(issuers, clock::now()).next_step(&self.origin.mount))
+            format!("{what}; {}", Rotation::of(issuers, clock::now()).next_step(&self.origin.mount, &[]))
         } else {
             format!("{what}; write another issuer to issuer_ref of the role {:?}", self.key.role())
         }

@@ -6,7 +6,9 @@ use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
+use crate::clock;
 use crate::compromise::{Line, Response};
+use crate::issuers::Standing;
 use crate::path_revoke_sessions::OUT_OF_REACH;
 use crate::role::DEFAULT_ISSUER;
 
@@ -21,7 +23,7 @@ impl Ask for Compromised {
         Field::string("ref", "id or name of the issuer"),
         Field::bool(
             "force",
-            "switch although some trust anchor could not be brought to hold the next issuer",
+            "also the issuer that is next; and switch although some trust anchor could not be brought to hold the one that takes over",
         )
         .default_text("false"),
     ];
@@ -50,6 +52,12 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let snapshot = engine.snapshot().await?;
     let found = snapshot.issuers.find(&ask.reference);
     let found = found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {:?}", ask.reference)))?;
+    if !ask.force && snapshot.issuers.standing(found, clock::now()) == Standing::Next {
+        return Err(Fault::operator(format!(
+            "ref: {:?} is the next issuer, which signs for nobody yet, and would never sign again: if its key is the one that leaked add force=true",
+            found.record.label()
+        )));
+    }
     let id = found.record.id.clone();
     let response = Response::new(&engine, &request, found, ask.force);
     let report = engine.until_closed(Box::pin(response.run())).await?;

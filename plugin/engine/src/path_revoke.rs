@@ -75,6 +75,14 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<An
     let now = clock::now();
     let found = engine.ledger.find(now, &ask.which, ask.role.as_deref());
     if found.is_empty() {
+        if let Which::Cluster(name) = &ask.which
+            && engine.snapshot().await?.clusters.accessor(name).is_none()
+        {
+            return Err(Fault::caller(format!(
+                "cluster: there is no cluster {name:?}: vault list {}clusters",
+                request.mount_point
+            )));
+        }
         check_role(&engine.ledger.find(now, &ask.which, None))?;
         let work = Box::pin(revoke_unknown(&engine, &request, &ask));
         return engine.until_closed(work).await;
@@ -102,7 +110,7 @@ fn check_unshared(found: &[Entry], which: &Which) -> Result<(), Fault> {
     let shared: Vec<&Entry> = found.iter().filter(|entry| entry.others(which) > 0).collect();
     let Some(first) = shared.first() else { return Ok(()) };
     Err(Fault::operator(format!(
-        "{} of {} sessions are shared, {} of the role {:?} with at least {} others who would lose it too: to end them all the same add force=true; with session_sharing=none on the role each caller has sessions of its own",
+        "nothing was denied: {} of {} sessions are shared, {} of the role {:?} with at least {} others who would lose it too: to end them all the same add force=true; with session_sharing=none on the role each caller has sessions of its own",
         shared.len(),
         found.len(),
         first.serial,
@@ -120,7 +128,7 @@ fn check_unlike(engine: &Engine, found: &[Entry]) -> Result<(), Fault> {
         return Ok(());
     };
     Err(Fault::operator(format!(
-        "the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}: to end them all the same add force=true; a common_name with the caller in it keeps callers apart",
+        "nothing was denied: the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}: to end them all the same add force=true; a common_name with the caller in it keeps callers apart",
         others.len(),
         first.serial,
         first.lineage.role,

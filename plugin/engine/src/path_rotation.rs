@@ -33,9 +33,9 @@ async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, F
         "current_not_after": rotation.current().map(|current| rfc3339(current.issuer.not_after())),
         "next": label(rotation.next()),
         "previous": label(rotation.previous()),
-        "roles_of_previous": of_previous,
+        "roles_of_previous": &of_previous,
         "trust_bundle": bundle,
-        "next_step": rotation.next_step(&request.mount_point),
+        "next_step": rotation.next_step(&request.mount_point, &of_previous),
     }))?;
     let expiry = rotation.current().and_then(|current| current.issuer.expiry_warning(now));
     Ok(expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string())))

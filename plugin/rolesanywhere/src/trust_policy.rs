@@ -9,6 +9,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
@@ -131,6 +132,43 @@ pub fn lint(document: &str, anchor: &TrustAnchorArn) -> Vec<Finding> {
     found.extend(entrances.iter().flat_map(|one| of_certificate(one)));
     found.extend(of_anchor(&entrances, anchor));
     unique(found)
+}
+
+/// A condition on the certificate that a session does not meet. `Display` says what is wanted and what there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Such as `aws:PrincipalTag/x509Subject/CN`.
+    pub key: String,
+    /// Any of these would do, as patterns where the operator takes them.
+    pub wanted: Vec<String>,
+    /// What the session has, if it has anything.
+    pub given: Option<String>,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} must be {}", self.key, quoted(&self.wanted))?;
+        match &self.given {
+            Some(given) => write!(f, ", and is {given:?}"),
+            None => f.write_str(", and is absent"),
+        }
+    }
+}
+
+fn quoted(values: &[String]) -> String {
+    values.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(" or ")
+}
+
+/// Which conditions on the certificate keep a session with these session tags and this source identity out: of the statement that comes
+/// nearest to letting it in. Nothing where one lets it in, or where none is met by plain comparison of texts.
+pub fn mismatches(document: &str, tags: &BTreeMap<String, String>, source_identity: &str) -> Vec<Mismatch> {
+    let statements = statements(document).unwrap_or_default();
+    let entrances = statements.iter().filter(|one| one.allows_service(SERVICE) && one.has_action(ASSUME));
+    let kept_out = entrances.map(|one| {
+        let unmet = one.conditions.iter().filter_map(|condition| condition.unmet(tags, source_identity));
+        unmet.collect::<Vec<_>>()
+    });
+    kept_out.min_by_key(Vec::len).unwrap_or_default()
 }
 
 fn statements(document: &str) -> Result<Vec<Statement>, String> {

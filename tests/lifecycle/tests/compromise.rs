@@ -289,3 +289,18 @@ async fn an_anchor_that_a_role_names_and_nobody_looks_after_is_told_with_what_it
 
     assert!(told.contains(&format!("put what test/trust-bundle shows into {away}")), "{told}");
 }
+
+#[tokio::test]
+async fn the_issuer_that_is_next_is_not_put_out_of_use_by_mistake() {
+    let world = with_next().await;
+
+    let reply = world.mount.write("issuer/second/compromised", json!({})).await;
+
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(
+        reply.error.contains("is the next issuer") && reply.error.contains("force=true"),
+        "{}",
+        reply.error
+    );
+    assert_eq!(world.ok(world.mount.read("issuer/second").await)["state"], "next");
+}

@@ -370,3 +370,17 @@ async fn vaults_tick_leaves_a_denial_that_still_matters() {
     assert_eq!(world.asked("GetRolePolicy").await, reads);
     assert!(!lives(&world, &one).await);
 }
+
+#[tokio::test]
+async fn a_cluster_that_is_not_registered_is_told_apart_from_one_without_sessions() {
+    let world = World::new().await;
+
+    let reply = revoke(&world, json!({ "cluster": "nope" })).await;
+
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(
+        reply.error.contains("there is no cluster \"nope\": vault list test/clusters"),
+        "{}",
+        reply.error
+    );
+}

@@ -10,7 +10,7 @@ use super::report::Report;
 use super::verdict::Verdict;
 use crate::clock::rfc3339;
 use crate::issuers::{Issuers, Loaded, Rotation};
-use crate::role::Anchorage;
+use crate::role::{Anchorage, DEFAULT_ISSUER};
 
 /// Judges the role's issuer and its chain. None where there is nothing to sign with.
 pub(super) fn authority<'a>(
@@ -22,12 +22,22 @@ pub(super) fn authority<'a>(
     let found = match issuers.require(&subject.role.issuer_ref, subject.mount_point) {
         Ok(found) => found,
         Err(fault) => {
-            report.note(Link::Ca, Verdict::of_fault(&fault, "make or import a CA"));
+            let verdict = if subject.role.issuer_ref == DEFAULT_ISSUER {
+                Verdict::of_fault(&fault, "make or import a CA")
+            } else {
+                let seen = fault.to_string();
+                let seen = seen.split(": vault ").next().unwrap_or_default().to_owned();
+                Verdict::broken(
+                    seen,
+                    format!("vault patch {}roles/{} issuer_ref=default", subject.mount_point, subject.name),
+                )
+            };
+            report.note(Link::Ca, verdict);
             return None;
         }
     };
     let cure = if issuers.is_default(&found.record.id) {
-        Rotation::of(issuers, now).next_step(subject.mount_point)
+        Rotation::of(issuers, now).next_step(subject.mount_point, &[])
     } else {
         format!("write another issuer to issuer_ref of {}roles/{}", subject.mount_point, subject.name)
     };

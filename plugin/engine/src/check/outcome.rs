@@ -1,6 +1,6 @@
 //! The session itself: whose it is, how long, and what policies see of it. No I/O.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ca::LeafProfile;
 use rolesanywhere::{AttributeMapping, CallError, CallerIdentity, Profile, SessionDuration};
@@ -9,6 +9,7 @@ use super::Subject;
 use super::anchor::id;
 use super::asking::Asked;
 use super::looking::{Looked, Seen};
+use super::policy::Shown;
 use super::verdict::Verdict;
 use crate::clock::rfc3339;
 use crate::issuers::Loaded;
@@ -137,6 +138,17 @@ pub(super) fn tags(
     let all = tags::session_tags(leaf, &issuer);
     let names: Vec<&str> = all.keys().map(String::as_str).collect();
     lost(leaf, &issuer).and(packed(asked)).and(mapped(&names, looked))
+}
+
+/// What a session of this certificate shows to policies, as far as the profile maps it.
+pub(super) fn shown(authority: &Loaded, leaf: &LeafProfile, looked: &Looked<Profile>) -> Option<Shown> {
+    let issuer = authority.issuer.subject_attributes().ok()?;
+    let mappings = looked.seen().and_then(|profile| profile.attribute_mappings.as_ref());
+    let is_shown = |name: &str| mappings.is_none_or(|mappings| is_mapped(name, mappings));
+    let (tags, unmapped): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        tags::session_tags(leaf, &issuer).into_iter().partition(|(name, _)| is_shown(name));
+    let source_identity = tags::source_identity(leaf.subject.common_name.as_deref().unwrap_or_default());
+    Some(Shown { tags, unmapped: unmapped.into_keys().collect(), source_identity })
 }
 
 /// Attributes of the certificate of which AWS makes no tag, whatever the profile says.

@@ -1,28 +1,37 @@
 //! The IAM role's trust policy: whether it lets this certificate in, and whom else. No I/O.
 
-use rolesanywhere::trust_policy::{Finding, lint};
+use std::collections::BTreeMap;
+
+use rolesanywhere::trust_policy::{Finding, lint, mismatches};
 use rolesanywhere::{IamRole, RoleArn, TrustAnchorArn};
 
 use super::asking::Asked;
+use super::link::Link;
 use super::looking::Looked;
 use super::verdict::Verdict;
 use crate::role::Role;
+
+/// What the policy's conditions are held against.
+pub(super) struct Shown {
+    /// The session's tags by name.
+    pub(super) tags: BTreeMap<String, String>,
+    /// The names of those that the certificate would make, and the profile does not map.
+    pub(super) unmapped: Vec<String>,
+    pub(super) source_identity: String,
+}
 
 /// What AWS did is what counts; what the policy says is told beside it.
 pub(super) fn lets_in(
     anchor: &TrustAnchorArn,
     looked: &Looked<IamRole>,
-    role: &Role,
+    (role, shown): (&Role, Option<&Shown>),
     asked: &Asked,
 ) -> Verdict {
     let went_through = matches!(asked, Asked::Issued(_));
     let seen = match looked {
         Looked::Seen(seen) => seen,
         Looked::NotThere => {
-            return Verdict::broken(
-                format!("there is no role {} in IAM", role.role_arn),
-                find(&role.role_arn),
-            );
+            return Verdict::broken(format!("there is no role {} in IAM", role.role_arn), FIND);
         }
         Looked::Unread(why) if went_through => {
             return Verdict::ok(format!("it lets this certificate in; whom else was not looked at ({why})"));
@@ -35,27 +44,50 @@ pub(super) fn lets_in(
             "write its whole ARN, with the path, to role_arn, and let the profile list that",
         );
     }
+    let unmet = match shown {
+        Some(shown) if !went_through => mismatches(&seen.trust_policy, &shown.tags, &shown.source_identity),
+        _ => Vec::new(),
+    };
     let found = lint(&seen.trust_policy, anchor);
-    let verdicts = found.iter().map(|finding| of(finding, went_through));
-    verdicts.reduce(Verdict::and).unwrap_or_else(|| {
+    let verdicts = found.iter().map(|finding| of(finding, went_through, &role.role_arn));
+    let other_text = format!("{}; or write the role with what the policy wants", cure(&role.role_arn));
+    let is_unmapped = |key: &str| {
+        let name = key.split_once('/').map_or("", |(_, name)| name);
+        shown.is_some_and(|shown| shown.unmapped.iter().any(|one| one.eq_ignore_ascii_case(name)))
+    };
+    let unmet = unmet.iter().map(|unmet| {
+        if is_unmapped(&unmet.key) {
+            Verdict::broken(
+                format!("{unmet} among the session's tags"),
+                format!("that of {}", Link::SessionTags.key()),
+            )
+        } else {
+            Verdict::broken(unmet, other_text.clone())
+        }
+    });
+    verdicts.chain(unmet).reduce(Verdict::and).unwrap_or_else(|| {
         Verdict::ok("it lets in this anchor alone, and tests the certificate with conditions that fail when a tag is absent")
     })
 }
 
-fn of(finding: &Finding, went_through: bool) -> Verdict {
+fn of(finding: &Finding, went_through: bool, role: &RoleArn) -> Verdict {
     if finding.is_broken() && !went_through {
-        Verdict::broken(finding, CURE)
+        Verdict::broken(finding, cure(role))
     } else {
-        Verdict::warning(finding, CURE)
+        Verdict::warning(finding, cure(role))
     }
 }
 
-const CURE: &str = "change the role's trust policy in IAM (aws iam update-assume-role-policy); vault-config/aws has one that is tight";
+fn cure(role: &RoleArn) -> String {
+    format!(
+        "change its trust policy: aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json (vault-config/aws has one that is tight)",
+        role.name()
+    )
+}
 
 /// How the right role is found.
-pub(super) fn find(role: &RoleArn) -> String {
-    format!("aws iam get-role --role-name {}, and write its ARN to role_arn", role.name())
-}
+const FIND: &str =
+    "aws iam list-roles --query 'Roles[].Arn' shows those that there are; write the right one to role_arn";
 
 /// How a policy is mended that lets this certificate out, for a reason AWS does not tell.
 pub(super) fn mend(role: &RoleArn, name: &str, mount_point: &str) -> String {

@@ -2,6 +2,7 @@
 
 use rolesanywhere::{Profile, ProfileArn};
 
+use super::Subject;
 use super::anchor::id;
 use super::asking::Asked;
 use super::looking::Looked;
@@ -9,7 +10,13 @@ use super::verdict::Verdict;
 use crate::role::Role;
 
 /// Whether the profile lets the role be asked for.
-pub(super) fn lists(arn: &ProfileArn, looked: &Looked<Profile>, role: &Role, asked: &Asked) -> Verdict {
+pub(super) fn lists(
+    arn: &ProfileArn,
+    looked: &Looked<Profile>,
+    subject: Subject<'_>,
+    asked: &Asked,
+) -> Verdict {
+    let role = subject.role;
     let profile = match looked {
         Looked::Seen(profile) => profile,
         Looked::NotThere => return Verdict::broken(format!("there is no {arn}"), find(arn)),
@@ -25,7 +32,10 @@ pub(super) fn lists(arn: &ProfileArn, looked: &Looked<Profile>, role: &Role, ask
             none if none.is_empty() => "no role".to_owned(),
             some => format!("{some}, and not {}", role.role_arn),
         };
-        return Verdict::broken(format!("the profile {:?} lists {listed}", profile.name), list(arn, role));
+        return Verdict::broken(
+            format!("the profile {:?} lists {listed}", profile.name),
+            list(arn, &profile.role_arns, subject),
+        );
     }
     Verdict::ok(format!("the profile {:?} is enabled and lists the role", profile.name))
 }
@@ -70,9 +80,16 @@ pub(super) fn enable(arn: &ProfileArn) -> String {
     format!("aws rolesanywhere enable-profile --region {} --profile-id {}", arn.region(), id(arn.as_str()))
 }
 
-/// The command that lets the profile list the role.
-pub(super) fn list(arn: &ProfileArn, role: &Role) -> String {
-    format!("{} --role-arns <all it lists now> {}", update(arn), role.role_arn)
+/// The command that lets the profile list the role beside those that it lists now, or the role name another profile.
+pub(super) fn list(arn: &ProfileArn, now: &[String], subject: Subject<'_>) -> String {
+    let now = if now.is_empty() { "<all it lists now>".to_owned() } else { now.join(" ") };
+    format!(
+        "{} --role-arns {now} {}; or, if another profile is meant: vault patch {}roles/{} profile_arn=<arn>",
+        update(arn),
+        subject.role.role_arn,
+        subject.mount_point,
+        subject.name
+    )
 }
 
 /// The command that lets the profile accept names.

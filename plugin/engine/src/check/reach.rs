@@ -42,7 +42,7 @@ fn unreached(kind: TransportErrorKind) -> &'static str {
             "give the certificate of the CA that stands in between as endpoint_ca_pem of the config"
         }
         TransportErrorKind::Network => {
-            "let Vault's nodes reach it over HTTPS, by a proxy (proxy_url of the config) or an interface endpoint of a VPC (endpoint)"
+            "let Vault's nodes reach it over HTTPS, by a proxy (proxy_url of the config) or an interface endpoint of a VPC; or correct endpoint of the config"
         }
         TransportErrorKind::TooLarge => "look what answers there: endpoint and proxy_url of the config",
     }

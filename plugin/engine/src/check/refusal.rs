@@ -127,7 +127,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         text: "Role isn't one of those listed in the Profile",
-        judge: |at| (Link::Profile, Some(profile::list(&at.anchorage.profile, at.subject.role))),
+        judge: |at| (Link::Profile, Some(profile::list(&at.anchorage.profile, &[], at.subject))),
     },
     Row {
         text: "exceeds the MaxSessionDuration",
@@ -184,7 +184,8 @@ fn quoted(message: &str) -> String {
 /// The anchor does not hold the CA, or it does and the path between is not what AWS takes.
 fn untrusted(at: &At<'_>) -> (Link, Option<String>) {
     if !at.anchor_is_right {
-        return (Link::TrustAnchor, Some(at.anchor().fill()));
+        // the engine itself is kept out by the same anchor, where that was not even read
+        return (Link::TrustAnchor, Some(at.anchor().replace()));
     }
     let why = "a CA between anchor and leaf has ended, or has constraints that the certificate's names break";
     (

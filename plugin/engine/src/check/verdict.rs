@@ -59,7 +59,8 @@ impl Verdict {
         }
         let seen: Vec<String> = [self.seen, other.seen].into_iter().filter(|seen| !seen.is_empty()).collect();
         let seen = seen.join("; ");
-        let cures: Vec<String> = self.cure.into_iter().chain(other.cure).collect();
+        let mut cures: Vec<String> = self.cure.into_iter().chain(other.cure).collect();
+        cures.dedup();
         Self { state: self.state, seen, cure: (!cures.is_empty()).then(|| cures.join("; ")) }
     }
 }

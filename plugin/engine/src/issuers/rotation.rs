@@ -110,8 +110,8 @@ impl Issuers {
 pub(crate) enum Rotation<'a> {
     /// No issuer signs for roles that name none.
     NoCurrent(Vec<&'a Loaded>),
-    /// One issuer is current, and there is no other one.
-    Steady(&'a Loaded),
+    /// One issuer is current, and no other one signs; of those that are disabled, one that is to be deleted.
+    Steady(&'a Loaded, Option<&'a Loaded>),
     /// The same, and it nears its end.
     Due(&'a Loaded),
     /// Another issuer is ready.
@@ -128,7 +128,10 @@ impl<'a> Rotation<'a> {
             [first, ..] if issuers.standing(first, now) != Standing::Current => Self::NoCurrent(bundle),
             [] => Self::NoCurrent(bundle),
             [current] if current.issuer.expiry_warning(now).is_some() => Self::Due(current),
-            [current] => Self::Steady(current),
+            [current] => {
+                let is_retired = |one: &&Loaded| one.record.state == IssuerState::Disabled;
+                Self::Steady(current, issuers.all.iter().find(is_retired))
+            }
             [current, other, ..] if issuers.standing(other, now) == Standing::Next => {
                 Self::Prepared { current, next: other }
             }
@@ -140,7 +143,7 @@ impl<'a> Rotation<'a> {
     pub(crate) fn state(&self) -> &'static str {
         match self {
             Self::NoCurrent(_) => "no current issuer",
-            Self::Steady(_) => "steady",
+            Self::Steady(..) => "steady",
             Self::Due(_) => "due",
             Self::Prepared { .. } => "prepared",
             Self::Switched { .. } => "switched",
@@ -150,7 +153,7 @@ impl<'a> Rotation<'a> {
     pub(crate) fn current(&self) -> Option<&'a Loaded> {
         match self {
             Self::NoCurrent(_) => None,
-            Self::Steady(current)
+            Self::Steady(current, _)
             | Self::Due(current)
             | Self::Prepared { current, .. }
             | Self::Switched { current, .. } => Some(current),
@@ -171,14 +174,18 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// What is to be done, and the command that does it.
-    pub(crate) fn next_step(&self, mount_point: &str) -> String {
+    /// What is to be done, and the command that does it; `pinned` are the roles that name the previous issuer.
+    pub(crate) fn next_step(&self, mount_point: &str, pinned: &[String]) -> String {
         match self {
             Self::NoCurrent(ready) => match ready.first() {
                 None => format!("make or import an issuer: {}", make(mount_point)),
                 Some(ready) => switch("let trust anchors hold trust_bundle", ready, mount_point),
             },
-            Self::Steady(current) => format!(
+            Self::Steady(_, Some(retired)) => format!(
+                "let every trust anchor hold trust_bundle and nothing else of this mount, then: vault delete {mount_point}issuer/{}",
+                retired.record.label()
+            ),
+            Self::Steady(current, None) => format!(
                 "nothing until {:?} nears its end at {}; then make or import the next issuer: {}",
                 current.record.label(),
                 rfc3339(current.issuer.not_after()),
@@ -188,6 +195,15 @@ impl<'a> Rotation<'a> {
             Self::Prepared { next, .. } => {
                 switch("let every trust anchor hold trust_bundle", next, mount_point)
             }
+            Self::Switched { previous, .. } if !pinned.is_empty() => format!(
+                "let roles follow that name {:?}: vault patch {mount_point}roles/{} issuer_ref=default",
+                previous.record.label(),
+                pinned[0]
+            ),
+            Self::Switched { current, previous } if previous.is_younger_than(current) => format!(
+                "the switch was taken back: switch again: vault write {mount_point}config/issuers default={0}, or give {0:?} up: vault write {mount_point}issuer/{0} disabled=true",
+                previous.record.label()
+            ),
             Self::Switched { previous, .. } => format!(
                 "retire the previous issuer: vault write {mount_point}issuer/{} disabled=true, then let every trust anchor hold trust_bundle",
                 previous.record.label()
@@ -217,9 +233,13 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 
     fn issuer(name: &str, days: u64) -> Loaded {
+        made(name, days, NOW)
+    }
+
+    fn made(name: &str, days: u64, at: OffsetDateTime) -> Loaded {
         let subject = Subject { common_name: Some(name.to_owned()), ..Subject::default() };
         let profile = CaProfile { subject, key: KeySpec::EcP256, ttl: Duration::from_hours(24 * days) };
-        let issuer = Issuer::generate_root(&profile, NOW).unwrap();
+        let issuer = Issuer::generate_root(&profile, at).unwrap();
         let record = IssuerRecord {
             id: format!("id of {name}"),
             name: Some(name.to_owned()),
@@ -294,8 +314,42 @@ mod tests {
             let rotation = Rotation::of(&issuers, NOW);
 
             assert_eq!(rotation.state(), state, "{names:?}");
-            assert!(rotation.next_step("iamra/").contains(step), "{}", rotation.next_step("iamra/"));
+            assert!(
+                rotation.next_step("iamra/", &[]).contains(step),
+                "{}",
+                rotation.next_step("iamra/", &[])
+            );
         }
+    }
+
+    #[test]
+    fn a_retired_issuer_is_to_leave_anchors_and_then_to_be_deleted() {
+        let mut issuers = issuers(&["a", "b"], Some("b"), None);
+        issuers.all[0].record.state = IssuerState::Disabled;
+
+        let step = Rotation::of(&issuers, NOW).next_step("iamra/", &[]);
+
+        assert!(step.starts_with("let every trust anchor hold trust_bundle"), "{step}");
+        assert!(step.ends_with("vault delete iamra/issuer/a"), "{step}");
+    }
+
+    #[test]
+    fn roles_that_name_the_previous_issuer_come_first() {
+        let issuers = issuers(&["a", "b"], Some("b"), Some("a"));
+
+        let step = Rotation::of(&issuers, NOW).next_step("iamra/", &["pin".to_owned()]);
+
+        assert!(step.ends_with("vault patch iamra/roles/pin issuer_ref=default"), "{step}");
+    }
+
+    #[test]
+    fn a_switch_that_was_taken_back_is_not_ended_by_retiring_the_new_issuer_unasked() {
+        let mut issuers = issuers(&["a", "b"], Some("a"), Some("b"));
+        issuers.all[1] = made("b", 90, NOW + time::Duration::DAY);
+
+        let step = Rotation::of(&issuers, NOW + time::Duration::days(2)).next_step("iamra/", &[]);
+
+        assert!(step.contains("switch again: vault write iamra/config/issuers default=b"), "{step}");
     }
 
     #[test]
@@ -307,7 +361,7 @@ mod tests {
         assert_eq!(rotation.state(), "due");
         assert!(
             rotation
-                .next_step("iamra/")
+                .next_step("iamra/", &[])
                 .starts_with("make or import the next issuer: vault write iamra/root")
         );
     }
@@ -321,6 +375,6 @@ mod tests {
 
         assert_eq!(rotation.state(), "no current issuer");
         assert!(rotation.current().is_none());
-        assert!(rotation.next_step("iamra/").ends_with("config/issuers default=b"));
+        assert!(rotation.next_step("iamra/", &[]).ends_with("config/issuers default=b"));
     }
 }

@@ -1,7 +1,10 @@
 //! One statement of a trust policy, as far as it is looked into.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use super::Mismatch;
 use super::pattern::fits;
 use crate::arn::TrustAnchorArn;
 
@@ -68,6 +71,34 @@ impl Condition {
         let key = self.key.to_ascii_lowercase();
         let tag = key.strip_prefix("aws:principaltag/").or_else(|| key.strip_prefix("aws:requesttag/"));
         key == "sts:sourceidentity" || tag.is_some_and(|tag| !tag.starts_with("x509issuer/"))
+    }
+
+    /// What is wrong where a session does not meet it, if it compares texts of the certificate.
+    pub(super) fn unmet(&self, tags: &BTreeMap<String, String>, source_identity: &str) -> Option<Mismatch> {
+        let operator = self.operator.to_ascii_lowercase();
+        let compares = ["stringequals", "stringequalsignorecase", "stringlike"];
+        if !self.is_about_the_certificate() || !compares.contains(&operator.trim_end_matches("ifexists")) {
+            return None;
+        }
+        let given = match self.key.split_once('/') {
+            Some((_, name)) => {
+                tags.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+            }
+            None => Some(source_identity),
+        };
+        let is_met = |given: &str| self.values.iter().any(|value| self.compares(&operator, value, given));
+        if given.map_or(operator.ends_with("ifexists"), is_met) {
+            return None;
+        }
+        Some(Mismatch { key: self.key.clone(), wanted: self.values.clone(), given: given.map(str::to_owned) })
+    }
+
+    fn compares(&self, operator: &str, value: &str, given: &str) -> bool {
+        if operator.contains("ignorecase") {
+            value.eq_ignore_ascii_case(given)
+        } else {
+            self.fits(value, given)
+        }
     }
 
     /// Whether a request without the key meets the condition.

@@ -186,3 +186,38 @@ fn what_is_no_policy_is_said_and_does_not_panic() {
     }
     assert_eq!(found(&json!([3, null, { "Effect": "Allow", "Condition": [1] }])), [Finding::NoPrincipal]);
 }
+
+/// What keeps a session of the certificate `CN=web, OU=shop` out.
+fn kept_out(statements: &Value) -> Vec<String> {
+    let document = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    let tags = [("x509Subject/CN", "web"), ("x509Subject/OU", "shop")];
+    let tags = tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    mismatches(&document, &tags, "CN=web").iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_condition_that_does_not_hold_is_named_with_what_it_wants_and_what_there_is() {
+    let typo = with(&json!({ "StringEquals": { CN: ["webb", "www"] }, "ArnEquals": source() }));
+    let absent = with(&json!({ "StringLike": { "aws:PrincipalTag/x509SAN/URI": "spiffe://prod/*" } }));
+    let identity = with(&json!({ "StringEquals": { "sts:SourceIdentity": "CN=api" } }));
+
+    assert_eq!(kept_out(&typo), [format!("{CN} must be \"webb\" or \"www\", and is \"web\"")]);
+    assert_eq!(
+        kept_out(&absent),
+        ["aws:PrincipalTag/x509SAN/URI must be \"spiffe://prod/*\", and is absent"]
+    );
+    assert_eq!(kept_out(&identity), ["sts:SourceIdentity must be \"CN=api\", and is \"CN=web\""]);
+}
+
+#[test]
+fn conditions_that_hold_and_statements_that_let_in_are_not_named() {
+    let good = json!({ "StringEquals": { CN: "web" }, "StringLike": { "sts:SourceIdentity": "CN=w?b" } });
+    let typo = with(&json!({ "StringEquals": { CN: "webb", "aws:PrincipalTag/x509Subject/OU": "x" } }));
+    let nearer = with(&json!({ "StringEquals": { "aws:requesttag/x509subject/cn": "w" } }));
+    let if_exists = with(&json!({ "StringEqualsIfExists": { "aws:PrincipalTag/x509SAN/URI": "x" } }));
+
+    assert!(kept_out(&with(&good)).is_empty() && kept_out(&if_exists).is_empty());
+    assert!(kept_out(&json!([typo, with(&good)])).is_empty());
+    assert_eq!(kept_out(&json!([typo, nearer])).len(), 1);
+    assert!(kept_out(&json!("x")).is_empty());
+}

@@ -3,12 +3,16 @@
 //! `--stay` leaves all of it running until Ctrl-C; either way everything is ended and removed on the way out.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use harness::{Stage, binaries};
+use harness::{ROLE_ARN, Stage, binaries};
+use serde_json::json;
 use tokio::signal::ctrl_c;
 
 const READ: [&str; 2] = ["read", "iamra/creds/demo"];
+const WHO: &str =
+    "AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_SESSION_TOKEN=… aws sts get-caller-identity";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -32,22 +36,33 @@ async fn demo(stay: bool) -> Result<(), String> {
     say(stage.vault.cli(&READ).await.ok().trim_end());
 
     let answer = stage.creds("demo").await.ok();
-    say(&format!("\n$ vault {} -format=json | whoami    # a signed sts:GetCallerIdentity", READ.join(" ")));
+    say(&format!("\n$ {WHO}    # signed with the credentials of a second read"));
     let who = stage.caller(&answer).await.map_err(|error| error.to_string())?;
     say(&who.arn);
     if who.arn != answer.string("arn") {
         return Err(format!("the engine said {}", answer.string("arn")));
     }
     if stay {
-        say(&format!(
-            "\nStill running until Ctrl-C; in another terminal:\n  export VAULT_ADDR={} VAULT_TOKEN={}\n  vault read iamra/creds/demo\n  curl {}/_admin/sessions",
-            stage.vault.addr(),
-            stage.vault.root_token(),
-            stage.aws.url().trim_end_matches('/'),
-        ));
-        std::future::pending::<()>().await;
+        play(&stage).await;
     }
     Ok(())
+}
+
+/// Makes ready what README's commands name, says how to reach it, and stays.
+async fn play(stage: &Stage) {
+    stage.look_after_anchor().await;
+    let root = stage.root();
+    let _ = root.write("iamra/issuer/default", json!({ "issuer_name": "2026" })).await.ok();
+    let app = json!({ "role_arn": ROLE_ARN, "common_name": "app", "session_duration": 14_400 });
+    let _ = root.write("iamra/roles/app", app).await.ok();
+    let aws = stage.aws.url().trim_end_matches('/');
+    say(&format!(
+        "\nStill running until Ctrl-C; in another terminal:\n  export VAULT_ADDR={} VAULT_TOKEN={} PATH={}:$PATH\n  vault read iamra/creds/app\n  vault read iamra/check/app\n  AWS_ENDPOINT_URL={aws} aws sts get-caller-identity   # with a read's three values in the environment\n  curl {aws}/_admin/sessions                           # also state, knobs and log of the emulated account\nThe issuer is 2026, the engine looks after trust-anchors/main, and roles are app and demo.",
+        stage.vault.addr(),
+        stage.vault.root_token(),
+        binaries::vault().parent().unwrap_or(Path::new(".")).display(),
+    ));
+    std::future::pending::<()>().await;
 }
 
 fn say(text: &str) {

@@ -176,6 +176,51 @@ async fn a_clock_that_is_off_by_minutes_is_blamed_for_a_signature_that_aws_refus
 }
 
 #[tokio::test]
+async fn a_condition_that_keeps_the_certificate_out_is_named_with_both_values() {
+    let world = World::new().await;
+    world
+        .change(|state| {
+            role_of(state, "demo")["trust_policy"]["Statement"][0]["Condition"]["StringEquals"] = json!({
+                "aws:PrincipalTag/x509Subject/CN": "demoo", "aws:PrincipalTag/x509Subject/OU": "payments",
+            });
+        })
+        .await;
+
+    let answer = check(&world).await;
+
+    let said = text(&answer, "11_trust_policy");
+    assert!(said.contains("x509Subject/CN must be \"demoo\", and is \"demo\""), "{said}");
+    assert!(said.contains("x509Subject/OU must be \"payments\", and is absent"), "{said}");
+    assert_eq!(said.matches("update-assume-role-policy").count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn an_anchor_that_keeps_the_engine_itself_out_is_to_be_mended_by_hand() {
+    let world = healthy().await;
+    let other = World::by_hand().await;
+    world.anchor_holds(&other.pem("ca/pem").await).await;
+
+    let answer = check(&world).await;
+
+    let said = text(&answer, "07_trust_anchor");
+    assert!(said.contains("test/trust-bundle > bundle.pem") && !said.contains("/sync"), "{said}");
+}
+
+#[tokio::test]
+async fn a_role_that_names_a_disabled_issuer_is_to_name_another_one() {
+    let world = healthy().await;
+    let root = json!({ "common_name": "second root", "issuer_name": "second" });
+    world.ok(world.mount.write("root/generate/internal", root).await);
+    world.ok(world.mount.write("roles/demo", json!({ "role_arn": ROLE_ARN, "issuer_ref": "second" })).await);
+    world.ok(world.mount.write("issuer/second", json!({ "disabled": true, "force": true })).await);
+
+    let answer = check(&world).await;
+
+    let said = text(&answer, "01_ca");
+    assert!(said.ends_with("cure: vault patch test/roles/demo issuer_ref=default"), "{said}");
+}
+
+#[tokio::test]
 async fn what_was_mended_is_seen_at_once_and_a_check_spoils_no_read() {
     let world = healthy().await;
     world.change(|state| state["profiles"][0]["enabled"] = json!(false)).await;
