@@ -15,6 +15,8 @@ usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]
                           namespace and service account from the login, so that each still arrives in AWS as itself
   --cluster NAME          the cluster's name in AWS: subject O, first part of CN and of the SPIFFE id. Required
   --role-arn ARN          the IAM role of every service account that is given without one
+  --profile-arn ARN       the Roles Anywhere profile that lists these IAM roles, as an output of each aws/stack.yaml; `default` for the
+                          config's default_profile_arn. Default: what the engine role has already, or the config's
   --way file|container|both
                           what the policies allow: creds/<role> (files, operators), container/<role> (the Agent's listener) or
                           both. Take container for what uses the listener (policies/application-container.hcl says why).
@@ -46,13 +48,14 @@ die() {
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cluster='' default_arn='' way=both session_duration=14400 host='' ca='' reviewer='' register_job=no prefix='' mount=iamra auth=kubernetes
+cluster='' default_arn='' profile_arn='' way=both session_duration=14400 host='' ca='' reviewer='' register_job=no prefix='' mount=iamra auth=kubernetes
 audience=vault templates=no
 accounts=()
 
 readonly LABEL='^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
 readonly SUBDOMAIN='^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
 readonly ROLE_ARN='^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$'
+readonly PROFILE_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:profile/[0-9a-f-]{36}$'
 readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
 
 read_options() {
@@ -67,6 +70,7 @@ read_options() {
         case $1 in
         --cluster) cluster=$2 ;;
         --role-arn) default_arn=$2 ;;
+        --profile-arn) profile_arn=$2 ;;
         --way) way=$2 ;;
         --session-duration) session_duration=$2 ;;
         --audience) audience=$2 ;;
@@ -85,6 +89,8 @@ read_options() {
 check_options() {
     [[ $cluster =~ $LABEL ]] || die "--cluster '$cluster': lower-case letters, digits and dashes, at most 63, as in a DNS label"
     case $way in file | container | both) ;; *) die "--way '$way': file, container or both" ;; esac
+    [ -z "$profile_arn" ] || [ "$profile_arn" = default ] || [[ $profile_arn =~ $PROFILE_ARN ]] ||
+        die "--profile-arn '$profile_arn' is no ARN of a Roles Anywhere profile, nor \`default\`"
     [ -n "$audience" ] || die "--audience: without one, a token made for any other service would log in here"
     [[ $prefix =~ ^([a-z0-9][-a-z0-9]*)?$ ]] || die "--prefix '$prefix': lower-case letters, digits and dashes"
     [[ $mount =~ $MOUNT ]] || die "--mount '$mount' is no path of a mount"
@@ -190,13 +196,23 @@ write_auth_role() { # token_ttl, token_max_ttl
         token_policies="$name" token_no_default_policy=true token_ttl="$1" token_max_ttl="$2"
 }
 
+# Sets `profile` to the field of the profile that is given, or that the engine role has, which a write would take from it.
+choose_profile() {
+    found=$profile_arn
+    if [ -z "$found" ]; then look "$mount/roles/$name" profile_arn 'No value found|not present in secret'; fi
+    profile=()
+    if [ -n "$found" ] && [ "$found" != default ]; then profile=("profile_arn=$found"); fi
+}
+
 # The auth role comes last: nobody logs in before the rest is there.
 set_up_role() { # whose, further fields of the engine role...
-    local whose=$1 files=()
+    local whose=$1 files=() profile
     shift
     if [ "$way" != container ]; then files+=("$here/../policies/application-file.hcl"); fi
     if [ "$way" != file ]; then files+=("$here/../policies/application-container.hcl"); fi
-    vault write "$mount/roles/$name" "role_arn=$arn" "common_name=$common_name" "session_duration=$session_duration" "$@"
+    choose_profile
+    vault write "$mount/roles/$name" "role_arn=$arn" "common_name=$common_name" "session_duration=$session_duration" \
+        ${profile[@]+"${profile[@]}"} "$@"
     write_policy "$whose" "${files[@]}"
     write_auth_role 1h 24h
 }

@@ -1,7 +1,7 @@
 //! The set-up script of `vault-config/kubernetes`: one engine role, policy and auth role for each service account.
 
 use e2e::script;
-use harness::{Api, CliRun, ROLE_ARN, Stage, Vault};
+use harness::{Api, CliRun, PROFILE_ARN, ROLE_ARN, Stage, Vault};
 use serde_json::{Value, json};
 
 const NAME: &str = "payments-api";
@@ -122,6 +122,22 @@ async fn a_second_run_writes_the_same_again() {
 }
 
 #[tokio::test]
+async fn a_profile_that_is_given_stays_with_its_role_until_another_is_given() {
+    let stage = set_up(&["--profile-arn", PROFILE_ARN, "payments/api"]).await;
+    let profile = async || stage.root().read(WRITTEN[0]).await.ok().data().get("profile_arn").cloned();
+    let given = profile().await;
+
+    let _ = run(&stage.vault, &["payments/api", "payments/web"]).await.ok();
+    let kept = profile().await;
+    let _ = run(&stage.vault, &["--profile-arn", "default", "payments/api"]).await.ok();
+
+    assert_eq!((&given, &kept), (&Some(json!(PROFILE_ARN)), &given));
+    assert_eq!(profile().await, None);
+    let web = stage.root().read("iamra/roles/payments-web").await.ok();
+    assert_eq!(web.data().get("profile_arn"), None, "a new role has the config's profile");
+}
+
+#[tokio::test]
 async fn an_operators_configuration_of_the_auth_mount_is_left_alone() {
     let stage = set_up(&["--kubernetes-host", "https://10.0.0.1:6443", "payments/api"]).await;
 
@@ -179,6 +195,7 @@ async fn a_bad_option_is_refused() {
         (["--cluster", "Prod.EU"], "DNS label"),
         (["--way", "listener"], "file, container or both"),
         (["--audience", ""], "any other service"),
+        (["--profile-arn", ROLE_ARN], "no ARN of a Roles Anywhere profile"),
         (["--mount", "a b"], "no path of a mount"),
         (["--mont", "x"], "no option --mont"),
     ] {

@@ -15,7 +15,7 @@ output "application_boundary_arn" {
 }
 
 output "applications" {
-  description = "By the names of var.applications, the ARNs of `vault write iamra/roles/<name>`."
+  description = "By the names of var.applications, the ARNs of `vault patch iamra/roles/<name>`, or of `kubernetes/setup.sh`."
   value = {
     for name, role in awscc_iam_role.application : name => {
       role_arn    = role.arn
