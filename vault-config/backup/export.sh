@@ -1,9 +1,10 @@
 #!/bin/sh
-# Writes what operators told one mount into a folder: config, clusters, trust anchors and roles as reads return them, which is what writes take. No
-# secret is among it: no CA key (it leaves the engine only in a snapshot of Vault), no proxy password. It needs a POSIX shell and
-# the vault command, and a VAULT_TOKEN that may read the mount and sys/auth, such as one with policies/operator.hcl.
+# Writes what operators told one mount into a folder: config, clusters, trust anchors and roles as reads return them, which is what
+# writes take, and the names of its issuers. No secret is among it: no CA key (it leaves the engine only in a snapshot of Vault), no
+# proxy password. It needs a POSIX shell and the vault command, and a VAULT_TOKEN that may read the mount and sys/auth, such as one
+# with policies/operator.hcl.
 #
-#   usage: export.sh <folder>    the folder is made; it must not be there yet
+#   usage: export.sh <folder>    made, or replaced where it is an earlier export; one that fails leaves the earlier one as it was
 #
 #   MOUNT       the mount; default iamra
 #   VAULT_CLI   the vault command; default vault from PATH
@@ -29,25 +30,83 @@ names() {
 
 document() { vault read -format=json -field=data "$mount/$1"; }
 
-[ $# -eq 1 ] || die "wants one folder; usage: export.sh <folder>"
-folder=$1
-[ ! -e "$folder" ] || die "$folder is there already; give a folder that is not"
-umask 077
-mkdir -p "$folder"
+# A field of a path; nothing where it has none.
+field() { # path, field
+    if said=$(vault read -field="$2" "$mount/$1" 2>&1); then
+        printf '%s' "$said"
+    elif ! printf '%s' "$said" | grep -q 'not present in secret'; then
+        die "$mount/$1: $said"
+    fi
+}
 
-document config >"$folder/config.json"
+export_config() {
+    if said=$(document config 2>&1); then
+        printf '%s\n' "$said" >"$work/config.json"
+    elif printf '%s' "$said" | grep -q 'No value found'; then
+        printf 'export: %s/ has no config: none is exported\n' "$mount" >&2
+    else
+        die "$mount/config: $said"
+    fi
+}
+
+# A line for each issuer: its id, `default` or `-`, and its name where it has one. A role may name id or name.
+export_issuers() {
+    found=$(names issuers)
+    for id in $found; do
+        name=$(field "issuer/$id" issuer_name)
+        is_default=$(field "issuer/$id" is_default)
+        [ "$is_default" = true ] && mark=default || mark=-
+        printf '%s %s %s\n' "$id" "$mark" "$name"
+    done >"$work/issuers"
+}
+
+export_kind() { # clusters, trust-anchors or roles
+    mkdir "$work/$1"
+    found=$(names "$1")
+    for name in $found; do
+        document "$1/$name" >"$work/$1/$name.json"
+    done
+}
+
+# Refuses a folder with files that are not an export's: the swap would take them away.
+check_folder() {
+    [ -e "$folder" ] || return 0
+    [ -d "$folder" ] || die "$folder is there already and is no folder"
+    foreign=$(find "$folder/." ! -name . -prune ! -name config.json ! -name accessors ! -name ca.pem ! -name issuers \
+        ! -name clusters ! -name trust-anchors ! -name roles)
+    [ -z "$foreign" ] || die "$folder has what is no export's ($(printf '%s\n' "$foreign" | sed 1q)); give a folder of its own"
+}
+
+# Puts the new export into the folder's place; an earlier one is beside it until then.
+swap() {
+    earlier=$work.earlier
+    if [ -e "$folder" ]; then mv "$folder" "$earlier"; fi
+    if ! mv "$work" "$folder"; then
+        if [ -e "$earlier" ]; then mv "$earlier" "$folder"; fi
+        die "cannot put the export into $folder"
+    fi
+    rm -rf "$earlier"
+}
+
+[ $# -eq 1 ] && [ -n "$1" ] || die "wants one folder; usage: export.sh <folder>"
+folder=${1%/}
+if [ -L "$folder" ]; then folder=$(cd -P "$folder" && pwd); fi
+check_folder
+umask 077
+mkdir -p "$(dirname "$folder")"
+work=$(mktemp -d "$folder.new.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+export_config
 # Another Vault gives its auth mounts other accessors: import.sh finds the new ones by the mounts' paths.
 accessors=$(vault auth list)
-printf '%s\n' "$accessors" | awk 'NR > 2 { print $3, $1 }' >"$folder/accessors"
+printf '%s\n' "$accessors" | awk 'NR > 2 { print $3, $1 }' >"$work/accessors"
 # What the trust anchors hold today, so that it can be told from what will be put there.
-vault read -format=raw "$mount/ca/pem" >"$folder/ca.pem" 2>/dev/null || rm -f "$folder/ca.pem"
-for kind in clusters trust-anchors roles; do
-    mkdir "$folder/$kind"
-    found=$(names "$kind")
-    for name in $found; do
-        document "$kind/$name" >"$folder/$kind/$name.json"
-    done
-done
+vault read -format=raw "$mount/ca/pem" >"$work/ca.pem" 2>/dev/null || rm -f "$work/ca.pem"
+export_issuers
+for kind in clusters trust-anchors roles; do export_kind "$kind"; done
+swap
 count() { find "$folder/$1" -type f | wc -l; }
-printf 'export: %s/ is in %s: %s clusters, %s trust anchors, %s roles\n' "$mount" "$folder" \
-    "$(count clusters)" "$(count trust-anchors)" "$(count roles)"
+printf 'export: %s/ is in %s: %s clusters, %s trust anchors, %s roles, %s issuers\n' "$mount" "$folder" \
+    "$(count clusters)" "$(count trust-anchors)" "$(count roles)" "$(wc -l <"$folder/issuers")"

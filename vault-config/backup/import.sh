@@ -5,7 +5,8 @@
 #   usage: import.sh <folder>
 #
 # First enable the auth methods at the paths they had: their accessors, which clusters and templates name, are replaced by the new
-# ones. Give issuers the names they had: a role that names one is told apart below if there is none of that name.
+# ones. Give issuers the names they had, which are in the folder's `issuers`: a role that names one which is not there is told, with the
+# command that makes it.
 #
 #   MOUNT       the mount; default iamra
 #   VAULT_CLI   the vault command; default vault from PATH
@@ -40,15 +41,48 @@ put() { # path, file
     said=$(vault write "$mount/$1" "@$work/document" 2>&1) || die "$mount/$1: $said"
 }
 
+is_there() { vault read "$mount/issuer/$1" >/dev/null 2>&1; }
+
+# A field of the line in which the export has an issuer; nothing where it has none, as one from before issuers were exported.
+exported() { # what its first or second field says, which field
+    [ -r "$folder/issuers" ] || return 0
+    awk -v given="$1" -v wanted="$2" '$1 == given || $2 == given { print $wanted }' "$folder/issuers"
+}
+
+# Tells a role whose issuer is not there. Ids are new in another Vault, so that one named by its id is named anew.
+check_issuer() { # role
+    issuer=$(vault read -field=issuer_ref "$mount/roles/$1")
+    if [ "$issuer" = default ] || is_there "$issuer"; then return; fi
+    patch="vault patch $mount/roles/$1 issuer_ref"
+    name=$issuer
+    if [ -n "$(exported "$issuer" 1)" ]; then
+        name=$(exported "$issuer" 3)
+        printf 'import: role %s names an issuer by the id it had before: %s=%s\n' "$1" "$patch" "${name:-default}"
+    fi
+    if [ -z "$name" ] || is_there "$name"; then return; fi
+    printf 'import: role %s names the issuer %s, which is not there: vault write %s issuer_name=%s, or %s=default\n' \
+        "$1" "$name" "$mount/root/generate/internal common_name=<text>" "$name" "$patch"
+}
+
+check_default() {
+    name=$(exported default 3)
+    if [ -z "$name" ] || [ "$(vault read -field=is_default "$mount/issuer/$name" 2>/dev/null)" = true ]; then return; fi
+    printf 'import: the default issuer was %s, and is another here: vault read %s/config/issuers\n' "$name" "$mount"
+}
+
 [ $# -eq 1 ] || die "wants one folder; usage: import.sh <folder>"
 folder=$1
-[ -r "$folder/config.json" ] && [ -r "$folder/accessors" ] || die "$folder is no export: it has no config.json and accessors"
+[ -r "$folder/accessors" ] && [ -d "$folder/roles" ] || die "$folder is no export: it has no accessors and roles"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 renaming >"$work/renaming"
 check_accessors
 
-put config "$folder/config.json"
+if [ -r "$folder/config.json" ]; then
+    put config "$folder/config.json"
+else
+    printf 'import: the export has no config: %s/config stays as it is\n' "$mount"
+fi
 for kind in clusters trust-anchors roles; do
     count=0
     for file in "$folder/$kind"/*.json; do
@@ -56,10 +90,11 @@ for kind in clusters trust-anchors roles; do
         name=$(basename "$file" .json)
         put "$kind/$name" "$file"
         count=$((count + 1))
-        [ "$kind" = roles ] || continue
-        issuer=$(vault read -field=issuer_ref "$mount/roles/$name")
-        [ "$issuer" = default ] || vault read "$mount/issuer/$issuer" >/dev/null 2>&1 ||
-            printf 'import: role %s names the issuer %s, which is not there: make one of that name, or patch the role\n' "$name" "$issuer"
     done
     printf 'import: wrote %s %s to %s/\n' "$count" "$kind" "$mount"
 done
+for file in "$folder/roles"/*.json; do
+    [ -e "$file" ] || continue
+    check_issuer "$(basename "$file" .json)"
+done
+check_default

@@ -42,10 +42,21 @@ impl Site {
         self.folder.path().join("iamra-export")
     }
 
+    /// What lies beside the export, and it.
+    fn entries(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
     async fn run(&self, name: &str) -> CliRun {
-        let (vault, folder) = (&self.stage.vault, self.export_folder());
         let rules = fs::read_to_string(config_file("policies/operator.hcl")).expect("a shipped policy");
-        let token = vault.token("operator", &rules).await;
+        self.run_with(name, &rules).await
+    }
+
+    /// The same with a token of another policy than the operator's.
+    async fn run_with(&self, name: &str, rules: &str) -> CliRun {
+        let (vault, folder) = (&self.stage.vault, self.export_folder());
+        let token = vault.token("operator", rules).await;
         script(vault, &token, &format!("backup/{name}.sh"), &[folder.to_str().unwrap()], &[]).await
     }
 
@@ -153,14 +164,71 @@ async fn an_export_holds_no_secret_and_none_but_its_owner_reads_it() {
 }
 
 #[tokio::test]
-async fn an_export_never_writes_over_another_one() {
+async fn a_second_export_takes_the_place_of_the_first() {
     let site = Site::new().await;
     let _ = site.run("export").await.ok();
+    let _ = site.stage.root().delete("iamra/roles/demo").await.ok();
+
+    let said = site.run("export").await.ok();
+
+    assert!(said.contains("1 roles"), "{said}");
+    assert!(!site.export_folder().join("roles/demo.json").exists());
+    assert_eq!(site.entries(), ["iamra-export"], "nothing is left beside it");
+}
+
+#[tokio::test]
+async fn an_export_that_fails_leaves_the_earlier_one_as_it_was() {
+    let site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    let before = every_text(&site.export_folder());
+    let _ = site.stage.root().delete("iamra/roles/demo").await.ok();
+
+    let failed = site.run_with("export", r#"path "iamra/config" { capabilities = ["read"] }"#).await;
+
+    assert_ne!(failed.code, 0, "{}", failed.stdout);
+    assert_eq!(every_text(&site.export_folder()), before);
+    assert_eq!(site.entries(), ["iamra-export"]);
+}
+
+#[tokio::test]
+async fn an_export_takes_no_files_away_that_are_not_an_exports() {
+    let site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    fs::create_dir(site.export_folder().join(".git")).unwrap();
 
     let refused = site.run("export").await;
 
     assert_eq!(refused.code, 1, "{}", refused.stdout);
-    assert!(refused.stderr.contains("is there already"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(".git"), "{}", refused.stderr);
+    assert!(site.export_folder().join(".git").exists());
+}
+
+#[tokio::test]
+async fn a_mount_without_config_is_exported_with_a_note() {
+    let site = Site::new().await;
+    let _ = site.stage.root().delete("iamra/config").await.ok();
+
+    let exported = site.run("export").await;
+    let imported = site.run("import").await.ok();
+
+    assert!(exported.stderr.contains("has no config"), "{}", exported.stderr);
+    let _ = exported.ok();
+    assert!(imported.contains("iamra/config stays as it is"), "{imported}");
+    assert_eq!(site.stage.root().read("iamra/config").await.status, 404);
+}
+
+#[tokio::test]
+async fn an_export_has_the_issuers_names_and_says_which_is_the_default() {
+    let site = Site::new().await;
+    let root = site.stage.root();
+    let id = root.read("iamra/issuer/prod-1").await.ok().string("issuer_id").to_owned();
+
+    let _ = site.run("export").await.ok();
+
+    let issuers = fs::read_to_string(site.export_folder().join("issuers")).unwrap();
+    assert_eq!(issuers.lines().count(), 2, "{issuers}");
+    assert!(issuers.contains(&format!("{id} default prod-1\n")), "{issuers}");
+    assert_eq!(issuers.matches("default").count(), 1, "{issuers}");
 }
 
 #[tokio::test]
@@ -186,6 +254,25 @@ async fn an_import_names_the_roles_whose_issuer_is_not_there() {
     let said = site.run("import").await.ok();
 
     assert!(said.contains("role app names the issuer prod-1, which is not there"), "{said}");
+    assert!(said.contains("common_name=<text> issuer_name=prod-1"), "{said}");
+    assert!(said.contains("the default issuer was prod-1"), "{said}");
+}
+
+#[tokio::test]
+async fn an_import_names_the_roles_that_named_an_issuer_by_its_id() {
+    let mut site = Site::new().await;
+    let id = site.stage.root().read("iamra/issuer/prod-1").await.ok().string("issuer_id").to_owned();
+    let _ = site.stage.root().patch("iamra/roles/app", json!({ "issuer_ref": id })).await.ok();
+    let _ = site.run("export").await.ok();
+    site.lose_vault().await;
+    enable_logins(site.stage.root()).await;
+    let next = json!({ "common_name": "the CA after", "issuer_name": "prod-1" });
+    let _ = site.stage.root().write("iamra/root/generate/internal", next).await.ok();
+
+    let said = site.run("import").await.ok();
+
+    assert!(said.contains("vault patch iamra/roles/app issuer_ref=prod-1"), "{said}");
+    assert!(!said.contains("not there") && !said.contains("the default issuer was"), "{said}");
 }
 
 #[tokio::test]
