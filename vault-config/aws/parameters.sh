@@ -9,7 +9,7 @@ usage: parameters.sh [--mount PATH] management [--anchor NAME] [Key=Value]...
        parameters.sh [--mount PATH] stack ROLE [namespace/serviceaccount] [Key=Value]...
 
   management              for management.yaml: CaPem, from trust-bundle; ApplicationRolePath, where all IAM roles of the mount are under
-                          one path
+                          one path, else it is told why not
   --anchor NAME           TrustAnchorArn of trust-anchors/NAME in place of CaPem
   stack ROLE              for stack.yaml, from roles/ROLE: RoleName and RolePath, SessionSeconds, TrustAnchorArn (the role's, or the
                           config's default; CaPem where there is none), Cluster, Namespace and ServiceAccount. A role whose texts are
@@ -18,8 +18,9 @@ usage: parameters.sh [--mount PATH] management [--anchor NAME] [Key=Value]...
   --mount PATH            the engine's mount; default: iamra
 
 Environment: VAULT_ADDR and VAULT_TOKEN as ever; VAULT_CLI, the vault command, default vault from PATH.
-Example: parameters.sh stack payments-api RolePath=/iamra/ > payments-api.json
-         aws cloudformation deploy --parameter-overrides file://payments-api.json ...
+Example: parameters.sh stack payments-api > payments-api.json
+         aws cloudformation create-stack --stack-name iamra-payments-api --template-body file://vault-config/aws/stack.yaml \
+             --capabilities CAPABILITY_NAMED_IAM --parameters file://payments-api.json
 USAGE
 }
 
@@ -63,7 +64,7 @@ single() { # path, field
 bundle() {
     found=$(vault read -format=raw "$mount/trust-bundle") || die "cannot read $mount/trust-bundle"
     [[ $found == *'-----BEGIN CERTIFICATE-----'* ]] ||
-        die "$mount has no CA yet: vault write $mount/root/generate/internal common_name=..."
+        die "$mount has no CA yet: vault write $mount/root/generate/internal common_name=iamra"
     put CaPem "$found"
 }
 
@@ -71,6 +72,12 @@ bundle() {
 split_arn() { # role ARN
     path=/${1#*:role/} name=${1##*/}
     path=${path%"$name"}
+}
+
+# Says why no path is printed; uses `common` and `path` of the caller.
+tell_path() { # role
+    printf 'parameters.sh: no ApplicationRolePath: the IAM role of %s/roles/%s is under %s%s; the template takes /iamra/, and the sessions %s\n' \
+        "$mount" "$1" "$path" "${common:+, another is under $common}" 'of roles under other paths cannot be ended' >&2
 }
 
 # Where all IAM roles of the mount are: the template wants a path that is not everybody's.
@@ -86,7 +93,10 @@ application_path() {
     for role in $names; do
         field "roles/$role" role_arn
         split_arn "$found"
-        if [ "$path" = / ] || { [ -n "$common" ] && [ "$common" != "$path" ]; }; then return; fi
+        if [ "$path" = / ] || { [ -n "$common" ] && [ "$common" != "$path" ]; }; then
+            tell_path "$role"
+            return
+        fi
         common=$path
     done
     if [ -n "$common" ]; then put ApplicationRolePath "$common"; fi
@@ -171,6 +181,13 @@ quoted() { # text
     printf '"%s"' "${text//$'\n'/\\n}"
 }
 
+check_size() {
+    local size=${values[CaPem]-}
+    size=${#size}
+    [ "$size" -le 4096 ] || die "CaPem has $size bytes, and CloudFormation takes 4096 of a parameter: make the trust anchor beforehand" \
+        "with aws rolesanywhere create-trust-anchor (vault-config/README.md, section 3), and give TrustAnchorArn=<its ARN>"
+}
+
 print() {
     local key separator=
     printf '['
@@ -203,4 +220,5 @@ stack:2) [[ ${words[1]} == ?*/?* ]] || die "'${words[1]}' is not namespace/servi
 esac
 "$template" "${words[@]}"
 given "$@"
+check_size
 print

@@ -61,7 +61,7 @@ check_issuer() { # role
     fi
     if [ -z "$name" ] || is_there "$name"; then return; fi
     printf 'import: role %s names the issuer %s, which is not there: vault write %s issuer_name=%s, or %s=default\n' \
-        "$1" "$name" "$mount/root/generate/internal common_name=<text>" "$name" "$patch"
+        "$1" "$name" "$mount/root/generate/internal common_name=iamra" "$name" "$patch"
 }
 
 check_default() {

@@ -36,7 +36,7 @@ usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]
   --auth-mount PATH       the auth method's mount; default: kubernetes
 
 Environment: VAULT_ADDR and VAULT_TOKEN as ever; VAULT_CLI, the vault command, default vault from PATH.
-Example: setup.sh --cluster prod --way container payments/api=arn:aws:iam::111122223333:role/payments-api
+Example: setup.sh --cluster prod --way container payments/api=arn:aws:iam::111122223333:role/iamra/payments-api
 USAGE
 }
 

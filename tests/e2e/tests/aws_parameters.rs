@@ -98,6 +98,31 @@ async fn an_account_whose_anchor_is_known_gets_its_arn_and_no_bundle() {
 }
 
 #[tokio::test]
+async fn a_path_that_is_left_out_is_told_with_the_role_that_is_why() {
+    let stage = stage().await;
+    let _ = stage.root().write("iamra/roles/other", json!({ "role_arn": ROLE_ARN })).await.ok();
+
+    let said = run(&stage, &["management"]).await;
+
+    assert!(said.stderr.contains("the IAM role of iamra/roles/other is under /;"), "{}", said.stderr);
+    assert!(!said.ok().contains("ApplicationRolePath"));
+}
+
+#[tokio::test]
+async fn a_bundle_that_no_parameter_holds_is_refused_and_an_anchor_takes_its_place() {
+    let stage = stage().await;
+    let next = json!({ "common_name": "next", "issuer_name": "next", "key_type": "ml-dsa" });
+    let _ = stage.root().write("iamra/root/generate/internal", next).await.ok();
+
+    let refused = run(&stage, &["management"]).await;
+    let parameters = printed(&stage, &["management", &format!("TrustAnchorArn={TRUST_ANCHOR_ARN}")]).await;
+
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("takes 4096") && refused.stderr.contains("TrustAnchorArn="));
+    assert!(!parameters.contains_key("CaPem"));
+}
+
+#[tokio::test]
 async fn a_service_account_gets_the_iam_role_that_its_engine_role_names() {
     let stage = stage().await;
 

@@ -254,7 +254,7 @@ async fn an_import_names_the_roles_whose_issuer_is_not_there() {
     let said = site.run("import").await.ok();
 
     assert!(said.contains("role app names the issuer prod-1, which is not there"), "{said}");
-    assert!(said.contains("common_name=<text> issuer_name=prod-1"), "{said}");
+    assert!(said.contains("common_name=iamra issuer_name=prod-1"), "{said}");
     assert!(said.contains("the default issuer was prod-1"), "{said}");
 }
 

@@ -40,7 +40,8 @@ impl Reader {
         let stage = Stage::beside(vault).await;
         let mut world = stage.admin("GET", "state", None).await;
         world["roles"][0]["name"] = json!(ROLE);
-        world["profiles"][0]["role_arns"] = json!([format!("arn:aws:iam::111122223333:role/{ROLE}")]);
+        world["roles"][0]["path"] = json!("/iamra/");
+        world["profiles"][0]["role_arns"] = json!([format!("arn:aws:iam::111122223333:role/iamra/{ROLE}")]);
         stage.admin("PUT", "state", Some(world)).await;
         Reader { stage }
     }
