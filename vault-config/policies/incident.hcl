@@ -21,3 +21,35 @@ path "iamra/check/*" {
 path "iamra/roles" {
   capabilities = ["list"]
 }
+
+# Which issuers there are and what each is to the rotation: whose key it was, and which one comes next.
+path "iamra/issuers" {
+  capabilities = ["list"]
+}
+
+path "iamra/rotation" {
+  capabilities = ["read"]
+}
+
+# Whether the trust anchors are without the issuer. A read changes nothing at AWS.
+path "iamra/trust-anchors" {
+  capabilities = ["list"]
+}
+
+path "iamra/trust-anchors/+/sync" {
+  capabilities = ["read"]
+}
+
+# Makes the next issuer, without which a compromised one that is the default has no successor. It signs nothing until it is the default,
+# which `compromised` or operator.hcl makes it, or until a role names it. Key-making needs sudo.
+path "iamra/root/generate/internal" {
+  capabilities = ["update", "sudo"]
+}
+
+path "iamra/intermediate/generate/internal" {
+  capabilities = ["update", "sudo"]
+}
+
+path "iamra/intermediate/set-signed" {
+  capabilities = ["update", "sudo"]
+}

@@ -1,4 +1,5 @@
-//! The shipped policies of people: an operator runs the engine and cannot take its credentials.
+//! The shipped policies of people: an operator runs the engine and cannot take its credentials, and who answers an incident ends
+//! sessions and cannot run the engine.
 
 use std::fs;
 
@@ -7,8 +8,13 @@ use harness::{Api, ROLE_ARN, Stage};
 use serde_json::json;
 
 async fn operator(stage: &Stage) -> Api {
-    let policy = fs::read_to_string(config_file("policies/operator.hcl")).unwrap();
-    stage.root().with_token(&stage.vault.token("operator", &policy).await)
+    who_has(stage, "operator").await
+}
+
+/// A token with one of the shipped policies.
+async fn who_has(stage: &Stage, policy: &str) -> Api {
+    let rules = fs::read_to_string(config_file(&format!("policies/{policy}.hcl"))).unwrap();
+    stage.root().with_token(&stage.vault.token(policy, &rules).await)
 }
 
 #[tokio::test]
@@ -40,4 +46,55 @@ async fn an_operator_reads_nobodys_credentials() {
     for path in ["iamra/creds/demo", "iamra/sts/demo", "iamra/container/demo"] {
         assert_eq!(operator.read(path).await.status, 403, "{path}");
     }
+}
+
+#[tokio::test]
+async fn who_answers_an_incident_finds_the_issuer_makes_the_next_and_ends_the_first() {
+    let stage = Stage::dev().await;
+    stage.look_after_anchor().await;
+    let incident = who_has(&stage, "incident").await;
+
+    assert_eq!(incident.list("iamra/issuers").await.keys().len(), 1);
+    let first = incident.read("iamra/rotation").await.ok().string("current").to_owned();
+    let next = json!({ "common_name": "next", "issuer_name": "next" });
+    let _ = incident.write("iamra/root/generate/internal", next).await.ok();
+    let _ = incident.write(&format!("iamra/issuer/{first}/compromised"), json!({})).await.ok();
+
+    let name = incident.list("iamra/trust-anchors").await.keys().remove(0);
+    let _ = incident.read(&format!("iamra/trust-anchors/{name}/sync")).await.ok();
+    assert_eq!(incident.read("iamra/rotation").await.ok().string("current"), "next");
+}
+
+#[tokio::test]
+async fn who_answers_an_incident_may_make_an_intermediate_for_the_next_issuer() {
+    let stage = Stage::dev().await;
+    let incident = who_has(&stage, "incident").await;
+
+    let request = json!({ "common_name": "next" });
+    let _ = incident.write("iamra/intermediate/generate/internal", request).await.ok();
+    let asked = incident.write("iamra/intermediate/set-signed", json!({ "certificate": "none" })).await;
+
+    let text = asked.refused(400);
+    assert!(text.contains("certificate"), "{text}");
+}
+
+#[tokio::test]
+async fn who_answers_an_incident_does_not_run_the_engine_or_read_credentials() {
+    let stage = Stage::dev().await;
+    stage.look_after_anchor().await;
+    let incident = who_has(&stage, "incident").await;
+    let role = json!({ "role_arn": ROLE_ARN });
+
+    for (path, body) in [
+        ("iamra/config", stage.config()),
+        ("iamra/config/issuers", json!({ "default": "next" })),
+        ("iamra/roles/demo", role),
+        ("iamra/trust-anchors/main", json!({})),
+        ("iamra/trust-anchors/main/sync", json!({})),
+        ("iamra/issuers/import/bundle", json!({})),
+    ] {
+        assert_eq!(incident.write(path, body).await.status, 403, "{path}");
+    }
+    assert_eq!(incident.read("iamra/creds/demo").await.status, 403);
+    assert_eq!(incident.delete("iamra/issuer/default").await.status, 403);
 }
