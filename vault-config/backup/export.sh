@@ -39,6 +39,11 @@ field() { # path, field
     fi
 }
 
+# Vault says of a mount that is not there what it says of an empty one; each engine answers this.
+check_mount() {
+    said=$(vault read "$mount/rotation" 2>&1) || die "no engine answers at $mount/; MOUNT names another mount: $said"
+}
+
 export_config() {
     if said=$(document config 2>&1); then
         printf '%s\n' "$said" >"$work/config.json"
@@ -92,6 +97,7 @@ swap() {
 folder=${1%/}
 if [ -L "$folder" ]; then folder=$(cd -P "$folder" && pwd); fi
 check_folder
+check_mount
 umask 077
 mkdir -p "$(dirname "$folder")"
 work=$(mktemp -d "$folder.new.XXXXXX")

@@ -183,11 +183,37 @@ async fn an_export_that_fails_leaves_the_earlier_one_as_it_was() {
     let before = every_text(&site.export_folder());
     let _ = site.stage.root().delete("iamra/roles/demo").await.ok();
 
-    let failed = site.run_with("export", r#"path "iamra/config" { capabilities = ["read"] }"#).await;
+    let failed = site.run_with("export", r#"path "iamra/rotation" { capabilities = ["read"] } path "iamra/config" { capabilities = ["read"] }"#).await;
 
     assert_ne!(failed.code, 0, "{}", failed.stdout);
     assert_eq!(every_text(&site.export_folder()), before);
     assert_eq!(site.entries(), ["iamra-export"]);
+}
+
+#[tokio::test]
+async fn an_export_of_a_mount_that_is_not_there_is_refused_and_leaves_the_earlier_one() {
+    let site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    let before = every_text(&site.export_folder());
+    let (vault, folder) = (&site.stage.vault, site.export_folder());
+    let args = [folder.to_str().unwrap()];
+
+    let refused =
+        script(vault, vault.root_token(), "backup/export.sh", &args, &[("MOUNT", "elsewhere")]).await;
+
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("no engine answers at elsewhere/"), "{}", refused.stderr);
+    assert_eq!(every_text(&folder), before);
+}
+
+#[tokio::test]
+async fn a_mount_with_nothing_in_it_is_exported() {
+    let mut site = Site::new().await;
+    site.lose_vault().await;
+
+    let said = site.run("export").await.ok();
+
+    assert!(said.contains("0 clusters, 0 trust anchors, 0 roles, 0 issuers"), "{said}");
 }
 
 #[tokio::test]
