@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use e2e::kubernetes::Cluster;
 use e2e::users::Users;
 use e2e::{config_file, readme, say};
-use harness::{Api, Reply, Stage};
+use harness::{Api, ROLE_ARN, Reply, Stage};
 use serde_json::json;
 
 /// The `vault` command as whoever answers an incident has it.
@@ -94,6 +95,29 @@ async fn entity_of(user: &Api) -> String {
     user.read("auth/token/lookup-self").await.ok().string("entity_id").to_owned()
 }
 
+/// The session of a pod of the cluster `prod`, whose role names the cluster.
+async fn session_of_a_pod(stage: &Stage, cluster: &Cluster) -> Reply {
+    let write = async |path: &str, body| drop(stage.root().write(path, body).await.ok());
+    write("sys/auth/prod", json!({ "type": "kubernetes" })).await;
+    write("auth/prod/config", json!({ "kubernetes_host": cluster.host(), "disable_local_ca_jwt": true }))
+        .await;
+    let accessor = stage.root().read("sys/auth/prod").await.ok().string("accessor").to_owned();
+    write("iamra/clusters/prod", json!({ "accessor": accessor })).await;
+    let name = "{{kubernetes.cluster}}.{{kubernetes.namespace}}.{{kubernetes.service_account}}";
+    write("iamra/roles/pods", json!({ "role_arn": ROLE_ARN, "common_name": name })).await;
+    let policy = "path \"iamra/creds/pods\" { capabilities = [\"read\"] }";
+    write("sys/policies/acl/pods", json!({ "policy": policy })).await;
+    let role = json!({
+        "bound_service_account_names": "*", "bound_service_account_namespaces": "*", "audience": "vault",
+        "token_policies": "pods",
+    });
+    write("auth/prod/role/pods", role).await;
+    let login = json!({ "role": "pods", "jwt": cluster.token("payments", "api") });
+    let login = stage.root().without_token().write("auth/prod/login", login).await.ok();
+    let pod = stage.root().with_token(login.body["auth"]["client_token"].as_str().expect("a token"));
+    pod.read("iamra/creds/pods").await.ok()
+}
+
 #[tokio::test]
 async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
     let incident = Incident::begin().await;
@@ -103,18 +127,21 @@ async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
         incident.users.login("three").await,
     );
     let first = [read(&one).await, read(&two).await, read(&three).await];
+    let cluster = Cluster::start().await;
+    let pod = session_of_a_pod(incident.stage(), &cluster).await;
     let next = json!({ "common_name": "pods, next", "issuer_name": "next" });
     let _ = incident.stage().root().write("iamra/root/generate/internal", next).await.ok();
     let current = incident.stage().root().read("iamra/rotation").await.ok().string("current").to_owned();
     let placed = [
         ("4f:0c:…", first[0].string("serial_number").to_owned()),
         ("<entity>", entity_of(&two).await),
+        ("<cluster>", "prod".to_owned()),
         ("<issuer>", current),
     ];
 
     let mut commands = readme::commands("A credential leaked").into_iter();
     let mut run = async || {
-        let command = commands.next().expect("the README has four commands");
+        let command = commands.next().expect("the README has five commands");
         let filled = placed.iter().fold(command, |text, (place, value)| text.replace(place, value));
         incident.vault(&filled.split(' ').collect::<Vec<_>>()).await
     };
@@ -124,6 +151,14 @@ async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
     assert_eq!(live(&first).await, [false, true, true], "one session, by its serial number");
     run().await;
     assert_eq!(live(&first).await, [false, false, true], "those of one caller");
+    let before = incident.live(&[&pod]).await;
+    run().await;
+    assert_eq!(
+        (before, incident.live(&[&pod]).await),
+        (vec![true], vec![false]),
+        "those of a cluster's pods"
+    );
+    assert_eq!(live(&first).await, [false, false, true], "and no others");
     run().await;
     let second = [read(&one).await, read(&two).await, read(&three).await];
     assert_eq!((live(&first).await, live(&second).await), (vec![false; 3], vec![true; 3]), "up to now");
