@@ -82,15 +82,15 @@ check_folder() {
     [ -z "$foreign" ] || die "$folder has what is no export's ($(printf '%s\n' "$foreign" | sed 1q)); give a folder of its own"
 }
 
-# Puts the new export into the folder's place; an earlier one is beside it until then.
+# Puts the new export into the folder's place; an earlier one is beside it until then, and comes back however this ends before.
 swap() {
-    earlier=$work.earlier
-    if [ -e "$folder" ]; then mv "$folder" "$earlier"; fi
-    if ! mv "$work" "$folder"; then
-        if [ -e "$earlier" ]; then mv "$earlier" "$folder"; fi
-        die "cannot put the export into $folder"
-    fi
-    rm -rf "$earlier"
+    if [ -e "$folder" ]; then mv "$folder" "$work.earlier"; fi
+    mv "$work" "$folder" || die "cannot put the export into $folder"
+}
+
+clean_up() {
+    if [ -e "$work.earlier" ] && [ ! -e "$folder" ]; then mv "$work.earlier" "$folder"; fi
+    rm -rf "$work" "$work.earlier"
 }
 
 [ $# -eq 1 ] && [ -n "$1" ] || die "wants one folder; usage: export.sh <folder>"
@@ -101,7 +101,7 @@ check_mount
 umask 077
 mkdir -p "$(dirname "$folder")"
 work=$(mktemp -d "$folder.new.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap clean_up EXIT
 trap 'exit 1' HUP INT TERM
 
 export_config

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use crate::mint::Issued;
 use crate::sharing::SessionKey;
 
-/// Living sessions that are remembered, about 400 bytes each; beyond so many, those that end first are forgotten.
+/// Living sessions that are remembered, some hundred bytes each; beyond so many, those that end first are forgotten.
 const MOST_SESSIONS: usize = 100_000;
 /// Holders of one session that are told apart. One with more counts as everybody's: a revocation of any entity then means it too, and has
 /// to be forced.

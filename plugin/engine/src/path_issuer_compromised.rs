@@ -52,13 +52,15 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let snapshot = engine.snapshot().await?;
     let found = snapshot.issuers.find(&ask.reference);
     let found = found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {:?}", ask.reference)))?;
-    if !ask.force && snapshot.issuers.standing(found, clock::now()) == Standing::Next {
+    let id = found.record.id.clone();
+    // what an earlier call began and a crash ended goes on: between its two Puts the issuer stands where a next one does
+    let is_next = snapshot.issuers.standing(found, clock::now()) == Standing::Next;
+    if is_next && !ask.force && engine.store.compromise(&id).await?.is_none() {
         return Err(Fault::operator(format!(
             "ref: {:?} is the next issuer, which signs for nobody yet, and would never sign again: if its key is the one that leaked add force=true",
             found.record.label()
         )));
     }
-    let id = found.record.id.clone();
     let response = Response::new(&engine, &request, found, ask.force);
     let report = engine.until_closed(Box::pin(response.run())).await?;
     let mut shown =

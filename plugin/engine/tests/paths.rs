@@ -7,7 +7,6 @@ mod mounts;
 use engine::Engine;
 use mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
 use serde_json::{Value, json};
-use vault_backend::Storage;
 use vault_backend::testing::{Probe, Reply};
 
 async fn refused_role(fields: Value) -> String {
@@ -225,7 +224,7 @@ async fn a_ca_half_written_by_a_crash_is_mended_at_the_next_start() {
         let mount = mount().await;
         mount.storage.break_after(writes);
         mount.write("root/generate/internal", json!({ "common_name": "test CA" })).await;
-        let survived = copy(&mount.storage).await;
+        let survived = mount.storage.survived();
 
         let mount: Probe<Engine> = Probe::over(survived).await.unwrap();
 
@@ -237,19 +236,6 @@ async fn a_ca_half_written_by_a_crash_is_mended_at_the_next_start() {
         }
         assert_eq!(mount.read("issuer/default").await.status, 200, "after {writes} writes");
     }
-}
-
-async fn copy(from: &Storage) -> Storage {
-    let to = Storage::in_memory();
-    for folder in ["", "key/", "issuer/", "config/", "role/"] {
-        for name in from.list(folder).await.unwrap() {
-            let key = format!("{folder}{name}");
-            if let Some(bytes) = from.get(&key).await.unwrap() {
-                to.put(&key, bytes).await.unwrap();
-            }
-        }
-    }
-    to
 }
 
 #[tokio::test]

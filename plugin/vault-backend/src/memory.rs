@@ -25,6 +25,7 @@ struct State {
     answers_lost: bool,
 }
 
+#[derive(Clone)]
 struct Entry {
     bytes: Vec<u8>,
     sealed: bool,
@@ -33,6 +34,12 @@ struct Entry {
 impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is stored, without what a test asked of this one.
+    pub(crate) fn copy(&self) -> Self {
+        let state = State { entries: self.state().entries.clone(), ..State::default() };
+        Self { state: Mutex::new(state), ..Self::default() }
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {

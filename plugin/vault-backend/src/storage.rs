@@ -132,6 +132,12 @@ impl Storage {
         self.memory().fail_writes(read_only);
     }
 
+    /// What a crash would leave now, as storage in memory that works. Empty unless in memory.
+    #[must_use]
+    pub fn survived(&self) -> Storage {
+        Storage(Inner::Memory(Arc::new(self.memory().copy())))
+    }
+
     /// Lets `writes` more writes pass and has the later ones fail, as if Vault died between two Puts. Only storage in memory heeds it.
     pub fn break_after(&self, writes: usize) {
         self.memory().break_after(writes);

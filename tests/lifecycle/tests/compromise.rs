@@ -1,8 +1,10 @@
 //! An issuer whose key may be in other hands is put out of use, here and at AWS.
 
+use futures_util::future::join_all;
 use harness::ROLE_ARN;
 use lifecycle::World;
 use serde_json::{Map, Value, json};
+use vault_backend::testing::Probe;
 
 const COMPROMISED: &str = "issuer/first/compromised";
 const UPDATE: &str = "rolesanywhere:UpdateTrustAnchor";
@@ -288,6 +290,36 @@ async fn an_anchor_that_a_role_names_and_nobody_looks_after_is_told_with_what_it
     let told = report(&respond(&world, json!({})).await);
 
     assert!(told.contains(&format!("put what test/trust-bundle shows into {away}")), "{told}");
+}
+
+/// A crash before the `n`-th write of the response, and the same command on what it left. Whether the first call came to its end.
+async fn crashed_after(writes: usize) -> bool {
+    let mut world = with_next().await;
+    let session = world.ok(world.creds("demo").await);
+    world.mount.storage.break_after(writes);
+    let whole = world.mount.write(COMPROMISED, json!({})).await;
+    world.mount = Box::pin(Probe::over(world.mount.storage.survived())).await.unwrap();
+
+    let answer = respond(&world, json!({})).await;
+    let next = world.ok(world.creds("demo").await);
+
+    let told = report(&answer);
+    assert_eq!(answer["state"], COMPLETE, "after {writes} writes: {told}");
+    assert_eq!(
+        world.ok(world.mount.read("issuer/first").await)["state"],
+        "disabled",
+        "after {writes} writes"
+    );
+    assert!(world.caller(&session).await.is_err(), "after {writes} writes: {told}");
+    assert!(world.caller(&next).await.is_ok(), "after {writes} writes: {told}");
+    whole.data.get("state") == Some(&json!(COMPLETE))
+}
+
+#[tokio::test]
+async fn a_response_that_a_crash_ended_at_any_write_is_ended_by_the_next_call() {
+    let ended = join_all((0..10).map(|writes| Box::pin(crashed_after(writes)))).await;
+
+    assert_eq!((ended.first(), ended.last()), (Some(&false), Some(&true)), "{ended:?}");
 }
 
 #[tokio::test]

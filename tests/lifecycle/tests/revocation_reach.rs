@@ -278,6 +278,7 @@ async fn who_was_handed_a_session_while_its_revocation_waited_does_not_lose_it_u
 
     assert_eq!(reply.status, 400, "{reply:?}");
     assert!(reply.error.contains("are shared"), "{}", reply.error);
+    assert!(world.asked("GetRolePolicy").await > 0, "it was refused under way, not at the start");
     assert!(lives(&world, &session).await);
 }
 

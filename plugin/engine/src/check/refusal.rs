@@ -202,3 +202,36 @@ impl At<'_> {
         anchor::At { subject: self.subject, arn: &self.anchorage.trust_anchor, managed: self.managed }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who is blamed for a signature that AWS refuses, where the clock was judged like this.
+    fn blamed(clock: State) -> (Link, String) {
+        let role = crate::role::Role::plain();
+        let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };
+        let anchorage = Anchorage {
+            trust_anchor: "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/a".parse().unwrap(),
+            profile: "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/p".parse().unwrap(),
+        };
+        let at = At { subject, anchorage: &anchorage, managed: None, clock, anchor_is_right: true };
+        let (link, verdict) = refused("Invalid signature", None, &at);
+        (link, verdict.to_string())
+    }
+
+    #[test]
+    fn a_clock_that_is_off_answers_for_a_signature_that_aws_refuses() {
+        assert_eq!(blamed(State::Broken).0, Link::Clock);
+        assert_eq!(blamed(State::Warning).0, Link::Clock);
+    }
+
+    #[test]
+    fn a_clock_is_said_to_be_in_time_only_where_that_was_seen() {
+        let ((seen, in_time), (unseen, unknown)) = (blamed(State::Ok), blamed(State::NotChecked));
+
+        assert_eq!((seen, unseen), (Link::Endpoint, Link::Endpoint));
+        assert!(in_time.contains("the clock is in time"), "{in_time}");
+        assert!(unknown.contains("set the clock") && !unknown.contains("in time"), "{unknown}");
+    }
+}

@@ -112,16 +112,3 @@ async fn store_issuer(storage: &Storage, issuer: &Issuer) {
     storage.put_json("issuer/i", &record).await.unwrap();
     storage.put_json("config/issuers", &json!({ "default": "i" })).await.unwrap();
 }
-
-async fn copy(from: &Storage) -> Storage {
-    let to = Storage::in_memory();
-    for folder in ["", "key/", "issuer/", "config/", "role/"] {
-        for name in from.list(folder).await.unwrap() {
-            let key = format!("{folder}{name}");
-            if let Some(bytes) = from.get(&key).await.unwrap() {
-                to.put(&key, bytes).await.unwrap();
-            }
-        }
-    }
-    to
-}

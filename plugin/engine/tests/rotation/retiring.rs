@@ -123,7 +123,7 @@ async fn a_deletion_that_a_crash_ends_leaves_no_key_after_the_next_start() {
         let mount = switched().await;
         mount.storage.break_after(writes);
         let reply = mount.delete("issuer/one").await;
-        let survived = copy(&mount.storage).await;
+        let survived = mount.storage.survived();
 
         let mount: Probe<Engine> = Probe::over(survived).await.unwrap();
 
@@ -161,7 +161,7 @@ async fn a_default_deleted_by_force_hands_nothing_to_the_other_one() {
     let reply = mount.delete_with("issuer/one", json!({ "force": "true" })).await;
 
     assert_eq!(reply.error, "");
-    let mount: Probe<Engine> = Probe::over(copy(&mount.storage).await).await.unwrap();
+    let mount: Probe<Engine> = Probe::over(mount.storage.survived()).await.unwrap();
     assert_eq!(mount.read("config/issuers").await.data["default"], Value::Null);
     assert_eq!(state_of(&mount, "two").await, "next");
 }
