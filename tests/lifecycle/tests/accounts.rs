@@ -219,7 +219,10 @@ async fn a_check_looks_by_the_anchor_of_its_role_before_others_of_the_account() 
 
     let answer = world.ok(world.mount.read("check/demo").await);
 
-    for link in ["07_trust_anchor", "08_profile"] {
-        assert!(answer[link].as_str().unwrap().starts_with("ok: "), "{answer:#?}");
+    // ok alone would follow from CreateSession too
+    for (link, seen) in [("07_trust_anchor", "is enabled and holds the CA"), ("08_profile", "lists the role")]
+    {
+        let said = answer[link].as_str().unwrap();
+        assert!(said.starts_with("ok: the ") && said.contains(seen), "{said}");
     }
 }
