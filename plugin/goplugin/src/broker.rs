@@ -330,7 +330,7 @@ mod tests {
     async fn a_refused_knock_is_repeated_and_then_reported_in_the_hosts_words() {
         let (desk, stop) = (Arc::<Desk>::default(), CancellationToken::new());
         let (outgoing, mut knocks) = tokio::sync::mpsc::channel(1);
-        desk.open(outgoing);
+        desk.open(outgoing.clone());
         let host = tokio::spawn({
             let desk = desk.clone();
             async move {
@@ -347,8 +347,8 @@ mod tests {
         let broker = broker(Some(Multiplexer::new()), &desk, &stop);
 
         let error = broker.dial(2).await.unwrap_err();
-        desk.close();
-        drop((broker, desk));
+        desk.close(&outgoing);
+        drop((broker, desk, outgoing));
 
         assert_eq!(error.to_string(), "the host refused connection 2: no listener for id 2");
         assert_eq!(host.await.unwrap(), KNOCKS);

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::plugin::grpc_broker_server::GrpcBrokerServer;
 use proto::plugin::grpc_controller_server::GrpcControllerServer;
 use proto::plugin::grpc_stdio_server::GrpcStdioServer;
 use thiserror::Error;
@@ -103,7 +102,7 @@ async fn with_own_services(services: Routes, desk: &Arc<Desk>, stop: &Cancellati
     reporter.set_service_status(HEALTH, ServingStatus::Serving).await;
     services
         .add_service(health)
-        .add_service(GrpcBrokerServer::new(BrokerService::new(desk.clone(), stop.clone())))
+        .add_service(BrokerService::new(desk.clone(), stop.clone()).into_server())
         .add_service(GrpcControllerServer::new(Controller::new(stop.clone())))
         .add_service(GrpcStdioServer::new(Stdio::new(stop.clone())))
 }

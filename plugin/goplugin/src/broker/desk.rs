@@ -11,6 +11,9 @@ use tokio::time::Instant;
 /// How long an offer that nobody dials is kept at least. Go forgets it after 5 s; the listener behind it lives on.
 const KEPT: Duration = Duration::from_mins(1);
 
+/// Offers and dials that are kept: a host makes one for each mount, when it starts or is unsealed.
+const SLOTS: usize = 4096;
+
 /// Offers and answers by connection number, and the way out to the host.
 pub(crate) struct Desk {
     slots: Mutex<Slots>,
@@ -29,9 +32,10 @@ impl Desk {
         self.outgoing.send_replace(Some(outgoing));
     }
 
-    /// The broker's stream ended.
-    pub(crate) fn close(&self) {
-        self.outgoing.send_replace(None);
+    /// The broker's stream that `outgoing` leads to ended. The host may have opened another before the end of this one was seen.
+    pub(crate) fn close(&self, outgoing: &mpsc::Sender<ConnInfo>) {
+        self.outgoing
+            .send_if_modified(|current| current.take_if(|current| current.same_channel(outgoing)).is_some());
     }
 
     /// Waits until the broker's stream is open.
@@ -81,7 +85,20 @@ impl Slots {
             _ => Some(info),
         };
         if let Some(info) = unclaimed {
+            self.make_room();
             self.0.insert(id, Slot::Offered { info, since: now });
+        }
+    }
+
+    /// The oldest offer gives way to a new one. A dial gives way to none.
+    fn make_room(&mut self) {
+        if self.0.len() < SLOTS {
+            return;
+        }
+        let since = |slot: &Slot| if let Slot::Offered { since, .. } = slot { Some(*since) } else { None };
+        let offers = self.0.iter().filter_map(|(id, slot)| Some((since(slot)?, *id)));
+        if let Some((_, oldest)) = offers.min() {
+            self.0.remove(&oldest);
         }
     }
 
@@ -161,6 +178,34 @@ mod tests {
         desk.arrived(offer(1), Instant::now());
 
         assert_eq!(desk.claim(1).await, Some(offer(1)));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_late_leaves_the_one_that_replaced_it_open() {
+        let (desk, (old, _), (new, mut heard)) = (Desk::default(), mpsc::channel(1), mpsc::channel(1));
+        desk.open(old.clone());
+        desk.open(new.clone());
+
+        desk.close(&old);
+        let asked = desk.ask(offer(1)).now_or_never();
+        let said = heard.try_recv();
+        desk.close(&new);
+
+        assert_eq!((asked, said), (None, Ok(offer(1))));
+        assert_eq!(desk.ask(offer(2)).now_or_never(), Some(None));
+    }
+
+    #[test]
+    fn a_flood_of_offers_is_held_at_a_bound_and_forgets_the_oldest_first() {
+        let (mut slots, start) = (Slots::default(), Instant::now());
+        let _waits = slots.claim(u32::MAX);
+
+        for id in 0..10_000 {
+            slots.arrived(offer(id), start + Duration::from_micros(id.into()));
+        }
+
+        assert_eq!(slots.0.len(), SLOTS);
+        assert!(slots.0.contains_key(&u32::MAX) && slots.0.contains_key(&9_999) && !slots.0.contains_key(&0));
     }
 
     #[test]

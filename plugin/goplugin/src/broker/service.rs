@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proto::plugin::grpc_broker_server::GrpcBroker;
+use proto::plugin::grpc_broker_server::{GrpcBroker, GrpcBrokerServer};
 use proto::plugin::{ConnInfo, conn_info::Knock};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -15,6 +15,9 @@ use super::Desk;
 
 /// Messages to the host that wait for the stream.
 const WAITING: usize = 16;
+
+/// Bytes of one offer or answer: a path of at most 108, or an error's text.
+const OFFER: usize = 4096;
 
 /// What the host hears when it knocks: connections go from plugin to host only.
 const NOT_LISTENING: &str = "this plugin listens on no broker connection";
@@ -29,6 +32,11 @@ impl BrokerService {
     /// Streams meet at `desk` and end with `stop`.
     pub(crate) fn new(desk: Arc<Desk>, stop: CancellationToken) -> Self {
         Self { desk, stop }
+    }
+
+    /// The service for a server, which takes no offer longer than one is.
+    pub(crate) fn into_server(self) -> GrpcBrokerServer<Self> {
+        GrpcBrokerServer::new(self).max_decoding_message_size(OFFER)
     }
 }
 
@@ -57,7 +65,7 @@ async fn listen(mut host: Streaming<ConnInfo>, desk: Arc<Desk>, outgoing: mpsc::
             None => desk.arrived(info, Instant::now()),
         }
     }
-    desk.close();
+    desk.close(&outgoing);
 }
 
 /// The answer to a knock; none to anything else.
