@@ -2,12 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::net::UnixListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -15,11 +17,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
-use crate::multiplex::{Multiplexer, Session};
+use crate::lobby::{Guest, GuestSocket, Lobby, PROOF};
+use crate::multiplex::{Multiplexer, Session, Stream};
 use crate::presence::{Presence, Present};
 
-/// How long a peer may take to prove itself. A host takes milliseconds.
-const PROOF: Duration = Duration::from_secs(10);
+/// Streams that the host may have open on one shared socket, proved or not. It opens one, for all of its calls.
+const STREAMS: usize = 4;
 
 /// Pause after a failed accept, which mostly means that file descriptors ran out.
 const BREATH: Duration = Duration::from_millis(50);
@@ -39,12 +42,16 @@ pub(crate) type Io = Box<dyn Duplex>;
 pub(crate) struct Connection {
     stream: TlsStream<Io>,
     _present: Present,
+    _guest: Arc<Guest>,
+    /// Among the streams of a shared socket.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Lets the host in, and nobody else.
 #[derive(Clone)]
 pub(crate) struct Entrance {
     acceptor: TlsAcceptor,
+    lobby: Lobby,
     presence: Presence,
     multiplexer: Option<Multiplexer>,
     admitted: mpsc::Sender<io::Result<Connection>>,
@@ -58,10 +65,12 @@ impl Entrance {
         multiplexer: Option<Multiplexer>,
     ) -> (Self, ReceiverStream<io::Result<Connection>>) {
         let (admitted, connections) = mpsc::channel(WAITING);
-        (Self { acceptor, presence, multiplexer, admitted }, ReceiverStream::new(connections))
+        let lobby = Lobby::default();
+        (Self { acceptor, lobby, presence, multiplexer, admitted }, ReceiverStream::new(connections))
     }
 
-    /// Accepts until `stop`. Each peer proves itself in a task of its own, so that none holds up another.
+    /// Accepts until `stop`. Each peer proves itself in a task of its own, so that none holds up another; whoever had to go for
+    /// the new one does so before the next is accepted.
     pub(crate) async fn open(self, listener: UnixListener, stop: CancellationToken) {
         loop {
             let accepted = tokio::select! {
@@ -69,7 +78,11 @@ impl Entrance {
                 () = stop.cancelled() => return,
             };
             match accepted {
-                Ok((socket, _)) => drop(tokio::spawn(self.clone().receive(socket))),
+                Ok((socket, _)) => {
+                    let (guest, socket) = self.lobby.enter(socket);
+                    tokio::spawn(self.clone().receive(Arc::new(guest), socket));
+                    yield_now().await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     sleep(BREATH).await;
@@ -78,35 +91,70 @@ impl Entrance {
         }
     }
 
-    async fn receive(self, socket: UnixStream) {
-        let Some(multiplexer) = self.multiplexer.clone() else {
-            self.admit(Box::new(socket)).await;
-            return;
+    async fn receive(self, guest: Arc<Guest>, socket: GuestSocket) {
+        match self.multiplexer.clone() {
+            None => self.receive_connection(guest, socket).await,
+            Some(multiplexer) => self.receive_session(guest, socket, multiplexer).await,
+        }
+    }
+
+    async fn receive_connection(self, guest: Arc<Guest>, socket: GuestSocket) {
+        let proof = tokio::select! {
+            proof = self.acceptor.accept(Box::new(socket) as Io) => proof,
+            late = guest.has_to_go() => Err(late),
         };
-        let (session, mut streams) = Session::over(socket);
+        match proof.and_then(|stream| guest.has_proved().map(|()| stream)) {
+            Ok(stream) => self.welcome(stream, guest, None).await,
+            Err(error) => self.lobby.refused(&error),
+        }
+    }
+
+    /// A session ends with its socket once one of its streams has proved that the host is behind it, and else soon.
+    async fn receive_session(self, guest: Arc<Guest>, socket: GuestSocket, multiplexer: Multiplexer) {
+        let (session, streams) = Session::over(socket);
+        tokio::select! {
+            () = self.receive_streams(&guest, &session, streams, &multiplexer) => {}
+            late = guest.has_to_go() => self.lobby.refused(&late),
+        }
+        session.end();
+    }
+
+    async fn receive_streams(
+        &self,
+        guest: &Arc<Guest>,
+        session: &Session,
+        mut streams: mpsc::Receiver<Stream>,
+        multiplexer: &Multiplexer,
+    ) {
+        let places = Arc::new(Semaphore::new(STREAMS));
         while let Some(stream) = streams.recv().await {
-            let (entrance, session, multiplexer) = (self.clone(), session.clone(), multiplexer.clone());
+            let Ok(place) = places.clone().try_acquire_owned() else {
+                self.lobby.refused(&io::Error::other(format!("it has {STREAMS} streams already")));
+                continue;
+            };
+            let (entrance, guest) = (self.clone(), guest.clone());
+            let (session, multiplexer) = (session.clone(), multiplexer.clone());
             tokio::spawn(async move {
-                if entrance.admit(Box::new(stream)).await {
-                    multiplexer.prefer(session);
+                match entrance.prove_stream(stream, &guest).await {
+                    Ok(stream) => {
+                        multiplexer.prefer(session);
+                        entrance.welcome(stream, guest, Some(place)).await;
+                    }
+                    Err(error) => entrance.lobby.refused(&error),
                 }
             });
         }
     }
 
-    /// Whether the peer proved to be the host.
-    async fn admit(&self, io: Io) -> bool {
-        let proved = timeout(PROOF, self.acceptor.accept(io)).await.unwrap_or_else(|late| Err(late.into()));
-        match proved {
-            Ok(stream) => {
-                let connection = Connection { stream, _present: self.presence.enter() };
-                self.admitted.send(Ok(connection)).await.is_ok()
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection was refused: its peer is not the host");
-                false
-            }
-        }
+    async fn prove_stream(&self, stream: Stream, guest: &Guest) -> io::Result<TlsStream<Io>> {
+        let stream = timeout(PROOF, self.acceptor.accept(Box::new(stream) as Io)).await??;
+        guest.has_proved()?;
+        Ok(stream)
+    }
+
+    async fn welcome(&self, stream: TlsStream<Io>, guest: Arc<Guest>, place: Option<OwnedSemaphorePermit>) {
+        let connection = Connection { stream, _present: self.presence.enter(), _guest: guest, _place: place };
+        let _ending = self.admitted.send(Ok(connection)).await;
     }
 }
 

@@ -4,7 +4,7 @@
 //!  host                                   plugin
 //!   │ exec, PLUGIN_* environment ────────▶ Launch::from_environment      environment
 //!   │ ◀──── one line on stdout ─────────── socket, certificate           handshake, socket, certificate
-//!   │ unix socket, mutual TLS ───────────▶ connections ─▶ gRPC           connections, tls, multiplex
+//!   │ unix socket, mutual TLS ───────────▶ connections ─▶ gRPC           lobby, connections, tls, multiplex
 //!   │ StartStream, offers ───────────────▶ Broker::dial ─▶ back to host  broker
 //!   │ StreamStdio · Shutdown · Health ───▶ stdio · controller · health   serve
 //!   │ ◀──── JSON lines on stderr ───────── tracing                       hclog
@@ -22,6 +22,7 @@ mod controller;
 mod environment;
 mod handshake;
 pub mod hclog;
+mod lobby;
 mod multiplex;
 mod presence;
 mod serve;
@@ -35,7 +36,7 @@ pub use environment::{Contract, Launch, LaunchError, variable};
 pub use serve::{ServeError, serve};
 pub use socket::SocketError;
 
-/// Bytes a gRPC message may have: go-plugin hosts set this bound (the largest `int32`) on their side, and tonic's own
-/// default of 4 MiB would refuse what they send. For `max_decoding_message_size` and `max_encoding_message_size` of every
-/// service handed to [`serve`] and every client made over a [`Broker`] connection.
-pub const MESSAGE_LIMIT: usize = i32::MAX as usize;
+/// Bytes a gRPC message may have, either way: twice what a host such as Vault takes in one request, 32 MiB. go-plugin hosts set no
+/// bound on their side, and tonic's own default, 4 MiB, would refuse what they send. For `max_decoding_message_size` and
+/// `max_encoding_message_size` of every service handed to [`serve`] and every client made over a [`Broker`] connection.
+pub const MESSAGE_LIMIT: usize = 64 << 20;

@@ -3,16 +3,26 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
-use yamux::{Config, Connection, Mode};
+use tokio_util::sync::CancellationToken;
+use yamux::{Config, Connection, DEFAULT_CREDIT, Mode};
+
+use crate::lobby::GuestSocket;
 
 /// One stream of a session.
 pub(crate) type Stream = Compat<yamux::Stream>;
 
 /// Streams the host opened and nobody has taken yet.
 const WAITING: usize = 16;
+
+/// Streams of a session: one to each mount that the host has of the plugin, and its own. Where there would be another, yamux ends
+/// the session, and with it the process.
+const STREAMS: usize = 4096;
+
+/// By how much the windows of all streams of a session may grow together. What is in a window is memory only until TLS reads it,
+/// which does not wait for calls.
+const GROWTH: usize = 64 << 20;
 
 /// The session to the host, once it has proved itself.
 #[derive(Debug, Clone)]
@@ -42,6 +52,7 @@ impl Multiplexer {
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     orders: mpsc::Sender<Order>,
+    ended: CancellationToken,
 }
 
 /// Who waits for a stream.
@@ -49,13 +60,18 @@ type Order = oneshot::Sender<Stream>;
 
 impl Session {
     /// Speaks yamux on `socket`, as the side that was dialled. The receiver yields the streams the host opens.
-    pub(crate) fn over(socket: UnixStream) -> (Self, mpsc::Receiver<Stream>) {
-        let connection = Connection::new(socket.compat(), Config::default(), Mode::Server);
+    pub(crate) fn over(socket: GuestSocket) -> (Self, mpsc::Receiver<Stream>) {
+        let connection = Connection::new(socket.compat(), config(), Mode::Server);
         let (orders, ordered) = mpsc::channel(WAITING);
         let (opened, arrivals) = mpsc::channel(WAITING);
-        let driver = Driver { connection, ordered, order: None };
-        tokio::spawn(driver.run(opened));
-        (Self { orders }, arrivals)
+        let (driver, ended) = (Driver { connection, ordered, order: None }, CancellationToken::new());
+        tokio::spawn(ended.clone().run_until_cancelled_owned(driver.run(opened)));
+        (Self { orders, ended }, arrivals)
+    }
+
+    /// Closes the socket, and with it all streams.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
     }
 
     async fn open(&self) -> Option<Stream> {
@@ -65,9 +81,16 @@ impl Session {
     }
 }
 
+fn config() -> Config {
+    let mut config = Config::default();
+    config.set_max_connection_receive_window(Some(STREAMS * DEFAULT_CREDIT as usize + GROWTH));
+    config.set_max_num_streams(STREAMS);
+    config
+}
+
 /// Moves the bytes of one session.
 struct Driver {
-    connection: Connection<Compat<UnixStream>>,
+    connection: Connection<Compat<GuestSocket>>,
     ordered: mpsc::Receiver<Order>,
     order: Option<Order>,
 }
@@ -130,7 +153,9 @@ impl Driver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lobby::Lobby;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
 
     /// A host that opens one stream, then accepts one, and says on each which it is.
     async fn host(socket: UnixStream) {
@@ -151,6 +176,7 @@ mod tests {
     async fn streams_go_both_ways_over_one_connection() {
         let (near, far) = UnixStream::pair().unwrap();
         tokio::spawn(host(far));
+        let (_guest, near) = Lobby::default().enter(near);
         let (session, mut arrivals) = Session::over(near);
         let multiplexer = Multiplexer::new();
         multiplexer.prefer(session);
@@ -169,6 +195,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_whose_host_is_gone_opens_nothing() {
         let (near, far) = UnixStream::pair().unwrap();
+        let (_guest, near) = Lobby::default().enter(near);
         let (session, mut arrivals) = Session::over(near);
         let multiplexer = Multiplexer::new();
         multiplexer.prefer(session);

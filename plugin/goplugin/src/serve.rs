@@ -33,6 +33,17 @@ const HEALTH: &str = "plugin";
 /// kills after two seconds.
 const DRAIN: Duration = Duration::from_millis(500);
 
+/// Calls under way on one connection; a host keeps further ones back. Readers who wait for what is made for them are such calls,
+/// and a fleet that starts is thousands of them.
+const CALLS: u32 = 8192;
+
+/// Bytes that the headers of one call may have; a host's are a few hundred.
+const HEADERS: u32 = 16 * 1024;
+
+/// Calls that were taken back before they were begun, or that broke HTTP/2's rules, and are remembered; one more ends the connection.
+/// h2's own 20 would end it when as many callers give up at once while this process is busy.
+const TAKEN_BACK: usize = 1024;
+
 /// Why serving failed.
 #[derive(Debug, Error)]
 pub enum ServeError {
@@ -87,14 +98,24 @@ pub async fn serve(launch: Launch, services: impl FnOnce(Broker) -> Routes) -> R
     handshake.announce(io::stdout().lock()).map_err(ServeError::Handshake)?;
 
     tokio::spawn(entrance.open(listener, stop.clone()));
-    let server = Server::builder()
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
+    let server =
+        server().add_routes(routes).serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
     tokio::select! {
         outcome = server => Ok(outcome?),
         () = drained(&stop) => Ok(()),
         absence = presence.missed() => without_host(absence, &stop),
     }
+}
+
+/// gRPC with bounds, of which tonic itself has none for calls and for taken-back ones. No keep-alive: who ends closes the socket,
+/// and who merely stands still, as a host in a debugger, is to find its plugin again. A connection holds 1 MiB that no call has
+/// read yet, hyper's own window, and each call up to [`crate::MESSAGE_LIMIT`].
+fn server() -> Server {
+    Server::builder()
+        .max_concurrent_streams(CALLS)
+        .http2_max_header_list_size(HEADERS)
+        .http2_max_pending_accept_reset_streams(Some(TAKEN_BACK))
+        .http2_max_local_error_reset_streams(Some(TAKEN_BACK))
 }
 
 async fn with_own_services(services: Routes, desk: &Arc<Desk>, stop: &CancellationToken) -> Routes {

@@ -9,8 +9,13 @@ use tonic::transport::Channel;
 
 use crate::host::{Host, start_stream};
 
+/// What the plugin says its own version is.
+pub(crate) async fn version(channel: Channel) -> Result<String, tonic::Status> {
+    Ok(PluginVersionClient::new(channel).version(Empty {}).await?.into_inner().plugin_version)
+}
+
 /// What the plugin says its host's version is, asked over broker connection `id`.
-async fn version_behind(channel: Channel, id: u32) -> Result<String, tonic::Status> {
+pub(crate) async fn version_behind(channel: Channel, id: u32) -> Result<String, tonic::Status> {
     let mut request = Request::new(Empty {});
     request.metadata_mut().insert("callback-id", id.into());
     let mut client = PluginVersionClient::new(channel).max_decoding_message_size(usize::MAX);

@@ -16,11 +16,11 @@ use proto::logical::{Empty, VersionReply};
 use proto::plugin::grpc_broker_client::GrpcBrokerClient;
 use proto::plugin::{ConnInfo, conn_info::Knock};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader, copy_bidirectional, duplex,
@@ -29,10 +29,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::compat::{FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
+use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 
@@ -43,6 +44,29 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Host {
     certificate: CertificateDer<'static>,
     key: KeyPair,
+}
+
+/// A stream of a shared socket.
+type Stream = Compat<yamux::Stream>;
+
+/// What a plugin's socket carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Socket {
+    /// One connection.
+    Plain,
+    /// A yamux session.
+    Shared,
+}
+
+/// Anything bytes go both ways over.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection of a peer's own making; its socket closes with it.
+pub(crate) struct Dialled {
+    pub(crate) stream: TlsStream<Box<dyn Duplex>>,
+    _session: Option<mpsc::Receiver<Stream>>,
 }
 
 /// A started plugin.
@@ -99,18 +123,15 @@ impl Host {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 
-    fn connector(&self, plugin: &Plugin) -> TlsConnector {
-        let provider = provider();
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(plugin.roots(), provider.clone()).build().unwrap();
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_webpki_verifier(verifier)
-            .with_client_auth_cert(vec![self.certificate.clone()], self.private_key())
-            .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Arc::new(config).into()
+    pub(crate) fn connector(&self, plugin: &Plugin) -> TlsConnector {
+        let config =
+            plugin.client_config().with_client_auth_cert(vec![self.certificate.clone()], self.private_key());
+        connector(config.unwrap())
+    }
+
+    /// Of a peer that has no certificate.
+    pub(crate) fn without_certificate(plugin: &Plugin) -> TlsConnector {
+        connector(plugin.client_config().with_no_client_auth())
     }
 
     fn acceptor(&self, plugin: &Plugin) -> TlsAcceptor {
@@ -129,8 +150,7 @@ impl Host {
 
     /// The main connection. It fails at the first call, not here, when the plugin refuses this host.
     pub(crate) async fn connect(&self, plugin: &Plugin) -> Result<Channel, tonic::transport::Error> {
-        let socket = UnixStream::connect(plugin.socket()).await.unwrap();
-        self.channel(plugin, socket).await
+        self.channel(plugin, plugin.knock().await).await
     }
 
     async fn channel<T>(&self, plugin: &Plugin, io: T) -> Result<Channel, tonic::transport::Error>
@@ -170,17 +190,8 @@ impl Host {
         plugin: &Plugin,
         versions: HashMap<u32, String>,
     ) -> Result<Channel, tonic::transport::Error> {
-        let socket = UnixStream::connect(plugin.socket()).await.unwrap();
-        let mut session =
-            yamux::Connection::new(socket.compat(), yamux::Config::default(), yamux::Mode::Client);
-        let main = poll_fn(|context| session.poll_new_outbound(context)).await.unwrap();
-        let (streams, mut inbound) = mpsc::channel(16);
-        tokio::spawn(async move {
-            while let Some(Ok(stream)) = poll_fn(|context| session.poll_next_inbound(context)).await {
-                streams.send(stream.compat()).await.unwrap();
-            }
-        });
-        let channel = self.channel(plugin, main.compat()).await?;
+        let (main, mut inbound) = open_session(plugin.knock().await).await;
+        let channel = self.channel(plugin, main).await?;
         let (answers, mut knocks) = start_stream(channel.clone()).await;
         let acceptor = self.acceptor(plugin);
         tokio::spawn(async move {
@@ -201,6 +212,38 @@ impl Host {
 impl Plugin {
     pub(crate) fn socket(&self) -> &Path {
         Path::new(&self.fields[3])
+    }
+
+    /// A connection to the socket, on which nothing was said.
+    pub(crate) async fn knock(&self) -> UnixStream {
+        UnixStream::connect(self.socket()).await.unwrap()
+    }
+
+    /// A connection on which TLS is up, as far as the dialling side can tell.
+    pub(crate) async fn dial(&self, socket: Socket, connector: TlsConnector) -> io::Result<Dialled> {
+        let (io, session): (Box<dyn Duplex>, _) = match socket {
+            Socket::Plain => (Box::new(self.knock().await), None),
+            Socket::Shared => {
+                let (stream, session) = open_session(self.knock().await).await;
+                (Box::new(stream), Some(session))
+            }
+        };
+        let stream = connector.connect(ServerName::try_from("localhost").unwrap(), io).await?;
+        Ok(Dialled { stream, _session: session })
+    }
+
+    /// What the system knows of the process.
+    pub(crate) fn proc(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.child.id().unwrap().to_string()).join(name)
+    }
+
+    fn client_config(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        let provider = provider();
+        let verifier = WebPkiServerVerifier::builder_with_provider(self.roots(), provider.clone()).build();
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_webpki_verifier(verifier.unwrap())
     }
 
     fn roots(&self) -> Arc<RootCertStore> {
@@ -226,6 +269,31 @@ impl Plugin {
         let sockets = names.filter(|name| name.to_string_lossy().starts_with("plugin")).count();
         Remains { code: status.code(), stdout, stderr, sockets }
     }
+}
+
+fn connector(mut config: ClientConfig) -> TlsConnector {
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config).into()
+}
+
+/// Speaks yamux as a host does, until nobody waits any more for the streams that the plugin opens: the stream that was opened, and
+/// those.
+async fn open_session(socket: UnixStream) -> (Stream, mpsc::Receiver<Stream>) {
+    let mut session = yamux::Connection::new(socket.compat(), yamux::Config::default(), yamux::Mode::Client);
+    let main = poll_fn(|context| session.poll_new_outbound(context)).await.unwrap();
+    let (streams, inbound) = mpsc::channel(16);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(Ok(stream)) = poll_fn(|context| session.poll_next_inbound(context)) => {
+                    streams.send(stream.compat()).await.unwrap();
+                }
+                () = streams.closed() => break,
+                else => break,
+            }
+        }
+    });
+    (main.compat(), inbound)
 }
 
 /// The greeter with an empty environment.
