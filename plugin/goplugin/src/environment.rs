@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::server::ParsedCertificate;
 use thiserror::Error;
 
 /// What host and plugin agreed on before either was built.
@@ -84,8 +85,7 @@ impl Launch {
         let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
         agree(contract.protocol_version, filled("PLUGIN_PROTOCOL_VERSIONS"))?;
         let pem = filled("PLUGIN_CLIENT_CERT").ok_or(LaunchError::NoClientCertificate)?;
-        let client_certificate =
-            CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| LaunchError::BadClientCertificate)?;
+        let client_certificate = certificate(&pem).ok_or(LaunchError::BadClientCertificate)?;
         Ok(Self {
             protocol_version: contract.protocol_version,
             client_certificate,
@@ -114,6 +114,13 @@ fn agree(ours: u32, offered: Option<String>) -> Result<(), LaunchError> {
         }
         _ => Ok(()),
     }
+}
+
+/// The certificate that every peer will have to show. One that none could show is found out here, not by a host that cannot
+/// connect.
+fn certificate(pem: &str) -> Option<CertificateDer<'static>> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+    ParsedCertificate::try_from(&der).is_ok().then_some(der)
 }
 
 fn announceable(dir: PathBuf) -> Result<PathBuf, LaunchError> {
@@ -191,10 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn a_client_certificate_that_is_no_pem_is_refused() {
-        let error = by_host(&[("PLUGIN_CLIENT_CERT", "MIIB")]).unwrap_err();
+    fn a_client_certificate_that_is_none_is_refused() {
+        let no_certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
-        assert_eq!(error, LaunchError::BadClientCertificate);
+        for text in ["MIIB", no_certificate] {
+            let error = by_host(&[("PLUGIN_CLIENT_CERT", text)]).unwrap_err();
+
+            assert_eq!(error, LaunchError::BadClientCertificate);
+        }
     }
 
     #[test]

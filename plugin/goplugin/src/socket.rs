@@ -12,6 +12,9 @@ use tokio::net::UnixListener;
 /// Where group names are looked up. A static binary has no other source, and go-plugin without cgo reads the same file.
 const GROUPS: &str = "/etc/group";
 
+/// To the system this number means "as it is".
+const NO_GROUP: u32 = u32::MAX;
+
 /// Why there is no socket.
 #[derive(Debug, Error)]
 pub enum SocketError {
@@ -72,8 +75,10 @@ fn admit(path: &Path, group: Option<u32>) -> io::Result<()> {
 
 fn gid(group: &str) -> Result<u32, SocketError> {
     let unknown = || SocketError::UnknownGroup { group: group.to_owned() };
-    if let Ok(number) = group.parse() {
-        return Ok(number);
+    match group.parse() {
+        Ok(NO_GROUP) => return Err(unknown()),
+        Ok(number) => return Ok(number),
+        Err(_) => {}
     }
     let groups = fs::read_to_string(GROUPS).map_err(|_| unknown())?;
     gid_in(&groups, group).ok_or_else(unknown)
@@ -128,10 +133,12 @@ mod tests {
     async fn an_unknown_group_leaves_no_socket_behind() {
         let dir = tempfile::tempdir().unwrap();
 
-        let error = Socket::bind(dir.path(), Some("no-such-group")).err().unwrap();
+        for group in ["no-such-group", "4294967295"] {
+            let error = Socket::bind(dir.path(), Some(group)).err().unwrap();
 
-        assert!(matches!(error, SocketError::UnknownGroup { .. }), "{error}");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+            assert!(matches!(error, SocketError::UnknownGroup { .. }), "{error}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
     }
 
     #[tokio::test]
