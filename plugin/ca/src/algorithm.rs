@@ -1,6 +1,7 @@
 //! Object identifiers of keys and signatures: their names, which are weak, and which check a signature needs.
 
 use aws_lc_rs::signature::{self as lc, VerificationAlgorithm};
+use x509_parser::signature_algorithm::SignatureAlgorithm;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 use crate::der;
@@ -30,6 +31,15 @@ const ECDSA_SHA512: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x03\x04";
 const RSA_SHA256: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b";
 const RSA_SHA384: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c";
 const RSA_SHA512: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d";
+/// id-RSASSA-PSS; which hash and salt its parameters say.
+const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
+
+const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";
+const SHA1: &[u8] = b"\x2b\x0e\x03\x02\x1a";
+const SHA224: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x04";
+const SHA256: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01";
+const SHA384: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x02";
+const SHA512: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x03";
 
 /// Signature algorithms weaker than SHA-256.
 const WEAK: &[(&[u8], &str)] = &[
@@ -52,7 +62,7 @@ const NAMES: &[(&[u8], &str)] = &[
     (P521, "ec-p521"),
     (b"\x2b\x81\x04\x00\x0a", "ec-secp256k1"),
     (b"\x2b\x81\x04\x00\x21", "ec-p224"),
-    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", "rsa-pss"),
+    (RSA_PSS, "rsa-pss"),
     (b"\x2b\x65\x6e", "x25519"),
     (b"\x2b\x65\x6f", "x448"),
     (b"\x2b\x65\x70", "ed25519"),
@@ -131,9 +141,48 @@ pub(crate) fn accepted(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Flaw> 
     }
 }
 
+/// As [`accepted`], for the certificate of a CA: also RSASSA-PSS (AD CS's "alternate signature"). AWS does not look at the own
+/// signature of a certificate that the trust anchor holds.
+pub(crate) fn accepted_of_ca(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Flaw> {
+    if is_pss(algorithm) { pss(algorithm).map(drop) } else { accepted(algorithm) }
+}
+
+/// Whether this is RSASSA-PSS, with whatever parameters.
+pub(crate) fn is_pss(algorithm: &AlgorithmIdentifier<'_>) -> bool {
+    algorithm.algorithm.as_bytes() == RSA_PSS
+}
+
+/// The check for RSASSA-PSS with one hash for message and mask, and a salt of its length, as everybody writes it (RFC 4055 §3.1).
+fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Result<&'static dyn VerificationAlgorithm, Flaw> {
+    let odd = |what: String| Flaw::UnsupportedSignature(format!("rsa-pss with {what}"));
+    let unread = || odd("parameters that cannot be read".to_owned());
+    let Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) = SignatureAlgorithm::try_from(algorithm) else {
+        return Err(unread());
+    };
+    let mask = parameters.mask_gen_algorithm().map_err(|_| unread())?;
+    let hash = parameters.hash_algorithm_oid().as_bytes();
+    let (check, length): (&'static dyn VerificationAlgorithm, u32) = match hash {
+        SHA256 => (&lc::RSA_PSS_2048_8192_SHA256, 32),
+        SHA384 => (&lc::RSA_PSS_2048_8192_SHA384, 48),
+        SHA512 => (&lc::RSA_PSS_2048_8192_SHA512, 64),
+        SHA1 => return Err(Flaw::WeakSignature("rsa-pss with SHA-1".to_owned())),
+        SHA224 => return Err(Flaw::WeakSignature("rsa-pss with SHA-224".to_owned())),
+        other => return Err(odd(format!("the hash {}", name(other)))),
+    };
+    match (mask.mgf.as_bytes() == MGF1 && mask.hash.as_bytes() == hash, parameters.salt_length()) {
+        (false, _) => Err(odd("another hash for its mask".to_owned())),
+        (true, salt) if salt != length => Err(odd(format!("a salt of {salt} bytes instead of {length}"))),
+        (true, _) => Ok(check),
+    }
+}
+
 /// The check for a signature with this algorithm made by a key of this kind; `None` where they do not fit each other.
-pub(crate) fn verification(kind: PublicKind, oid: &[u8]) -> Option<&'static dyn VerificationAlgorithm> {
-    Some(match (kind, oid) {
+pub(crate) fn verification(
+    kind: PublicKind,
+    algorithm: &AlgorithmIdentifier<'_>,
+) -> Option<&'static dyn VerificationAlgorithm> {
+    Some(match (kind, algorithm.algorithm.as_bytes()) {
+        (PublicKind::Rsa(_), RSA_PSS) => pss(algorithm).ok()?,
         (PublicKind::P256, ECDSA_SHA256) => &lc::ECDSA_P256_SHA256_ASN1,
         (PublicKind::P256, ECDSA_SHA384) => &lc::ECDSA_P256_SHA384_ASN1,
         (PublicKind::P256, ECDSA_SHA512) => &lc::ECDSA_P256_SHA512_ASN1,

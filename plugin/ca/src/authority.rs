@@ -81,8 +81,8 @@ impl<'a> Authority<'a> {
 }
 
 fn verify(signed: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> bool {
-    let oid = signed.signature_algorithm.algorithm.as_bytes();
-    let check = algorithm::public_kind(key).ok().and_then(|kind| algorithm::verification(kind, oid));
+    let kind = algorithm::public_kind(key).ok();
+    let check = kind.and_then(|kind| algorithm::verification(kind, &signed.signature_algorithm));
     check.is_some_and(|check| {
         UnparsedPublicKey::new(check, &key.subject_public_key.data)
             .verify(signed.tbs_certificate.as_ref(), &signed.signature_value.data)
@@ -132,7 +132,7 @@ fn is_valid_at(x509: &X509Certificate<'_>, now: OffsetDateTime) -> Result<(), Fl
 
 /// AWS: signatures use SHA-256 or stronger. Which keys: an issuer's must be one we can sign with, a parent's one we can check.
 fn is_strong(x509: &X509Certificate<'_>, place: Place) -> Result<(), Flaw> {
-    algorithm::accepted(&x509.signature_algorithm)?;
+    algorithm::accepted_of_ca(&x509.signature_algorithm)?;
     let parent_keys = "ec-p256, ec-p384, ec-p521, rsa-2048 to rsa-8192, ml-dsa-44, ml-dsa-65 or ml-dsa-87";
     let issuer_keys = "ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, ml-dsa-44, ml-dsa-65 or ml-dsa-87";
     let kind = algorithm::public_kind(x509.public_key());

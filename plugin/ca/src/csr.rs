@@ -49,7 +49,7 @@ fn read_back(der: &[u8], profile: &CsrProfile, key: &PrivateKey) -> Result<(), E
     let (_, request) = X509CertificationRequest::from_der(der).map_err(Error::bug)?;
     let info = &request.certification_request_info;
     let kind = algorithm::public_kind(&info.subject_pki).map_err(Error::Bug)?;
-    let check = algorithm::verification(kind, request.signature_algorithm.algorithm.as_bytes());
+    let check = algorithm::verification(kind, &request.signature_algorithm);
     let check = check.ok_or_else(|| Error::bug("a request just made is signed with another algorithm"))?;
     UnparsedPublicKey::new(check, key.public_bits())
         .verify(info.raw, &request.signature_value.data)

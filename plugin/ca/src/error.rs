@@ -162,7 +162,7 @@ pub enum Flaw {
     #[error("may not sign certificates: keyUsage with keyCertSign is required")]
     NoKeyCertSign,
     /// An issuer without `pathlen:0`.
-    #[error("has {}; an issuer needs pathlen:0, so that no leaf can become a CA, unless this is forced", pathlen(*.0))]
+    #[error("has {}; an issuer needs pathlen:0, so that no leaf can become a CA; force=true takes it as it is", pathlen(*.0))]
     PathLength(Option<u32>),
     /// A parent that allows fewer CAs below it than there are.
     #[error("allows {allowed} CAs below it (pathlen) and has {beneath}")]
@@ -183,7 +183,7 @@ pub enum Flaw {
     WeakSignature(String),
     /// Signed with an algorithm that is not supported.
     #[error(
-        "is signed with {0}, which is not supported; use ECDSA or RSA PKCS#1 v1.5 with SHA-256, SHA-384 or SHA-512, or ML-DSA"
+        "is signed with {0}, which is not supported; use ECDSA, RSA PKCS#1 v1.5 or RSA-PSS with SHA-256, SHA-384 or SHA-512, or ML-DSA"
     )]
     UnsupportedSignature(String),
     /// Its key is of a kind that is not supported.

@@ -106,7 +106,8 @@ impl Issuer {
         self.0.chain.iter().map(|der| encode(der)).collect()
     }
 
-    /// What a verifier of a leaf may need beside its trust anchor: the issuer and its parents in DER, without a self-signed root.
+    /// What a verifier of a leaf may need beside its trust anchor: the issuer and its parents in DER, without a self-signed root, up
+    /// to the first that is signed with RSASSA-PSS. That one is of use in the trust anchor alone (see [`Warning::PssSignature`]).
     pub fn path(&self) -> Vec<Vec<u8>> {
         self.0.path.clone()
     }
@@ -212,6 +213,8 @@ pub enum Warning {
     NoClientAuth,
     /// An issuer restricts the names under it.
     NameConstraints,
+    /// An issuer's certificate is signed with RSASSA-PSS: good in a trust anchor, and nowhere else, because AWS documents PKCS#1 v1.5.
+    PssSignature,
 }
 
 impl fmt::Display for Warning {
@@ -235,6 +238,9 @@ impl fmt::Display for Warning {
             Self::NameConstraints => {
                 f.write_str("the issuer has nameConstraints: AWS may refuse certificates with other names")
             }
+            Self::PssSignature => f.write_str(
+                "the issuer's certificate is signed with RSA-PSS, which AWS may not verify: let the trust anchor hold this certificate itself, as trust-bundle shows it, and not a parent of it",
+            ),
         }
     }
 }
@@ -244,6 +250,9 @@ fn path(certificate: &[u8], chain: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Error> {
     for der in std::iter::once(certificate).chain(chain.iter().map(Vec::as_slice)) {
         let authority =
             Authority::parse(der).ok_or_else(|| Error::bug("an issuer's parent cannot be read"))?;
+        if algorithm::is_pss(&authority.x509.signature_algorithm) {
+            break;
+        }
         if !authority.is_self_issued() {
             path.push(der.to_vec());
         }
@@ -285,6 +294,10 @@ fn remarks(x509: &X509Certificate<'_>) -> Vec<Warning> {
             extended.is_some_and(|usage| !usage.value.client_auth && !usage.value.any),
         ),
         found(Warning::NameConstraints, constrained),
+        found(
+            Warning::PssSignature,
+            algorithm::is_pss(&x509.signature_algorithm) && x509.subject().as_raw() != x509.issuer().as_raw(),
+        ),
     ]
     .into_iter()
     .flatten()

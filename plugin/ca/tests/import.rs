@@ -13,6 +13,21 @@ fn joined(made: &Made) -> String {
     made.certificate.clone() + &made.key
 }
 
+/// OpenSSL's options for a signature with RSASSA-PSS.
+fn pss<'a>(hash: &'a str, salt: &'a str) -> [&'a str; 5] {
+    [hash, "-sigopt", "rsa_padding_mode:pss", "-sigopt", salt]
+}
+
+/// A salt as long as the hash.
+const LIKE_THE_HASH: &str = "rsa_pss_saltlen:-1";
+
+/// A root and a CA under it, whose certificate is signed as `digest` says.
+fn two_tiers(openssl: &OpenSsl, digest: &[&str]) -> (Made, Made) {
+    let root = openssl.ca(Ca { key: RSA_2048, extensions: PARENT, subject: "/CN=Root", ..GOOD });
+    let sub = openssl.ca(Ca { digest, signed_by: Some(&root), ..GOOD });
+    (root, sub)
+}
+
 /// The error of a CA that differs from a good one.
 fn refusal(ca: Ca<'_>) -> String {
     import(&joined(&OpenSsl::new().ca(ca))).unwrap_err()
@@ -190,11 +205,54 @@ fn weak_hashes_are_refused_by_name() {
 }
 
 #[test]
-fn a_pss_signature_is_refused_by_name() {
-    let error =
-        refusal(Ca { key: RSA_2048, digest: &["-sha256", "-sigopt", "rsa_padding_mode:pss"], ..GOOD });
+fn a_ca_signed_with_pss_is_taken_because_the_anchor_holds_it_itself() {
+    for hash in ["-sha256", "-sha384", "-sha512"] {
+        let made = OpenSsl::new().ca(Ca { key: RSA_2048, digest: &pss(hash, LIKE_THE_HASH), ..GOOD });
 
-    assert!(error.contains("is signed with rsa-pss, which is not supported"), "{error}");
+        let issuer = import(&joined(&made)).unwrap();
+
+        assert!(issuer.is_self_signed() && issuer.path().is_empty());
+    }
+}
+
+#[test]
+fn a_chain_ends_before_what_is_signed_with_pss_and_the_issuer_says_where_it_is_good() {
+    let openssl = OpenSsl::new();
+    let (root, sub) = two_tiers(&openssl, &pss("-sha256", LIKE_THE_HASH));
+
+    let issuer = import(&(joined(&sub) + &root.certificate)).unwrap();
+
+    assert_eq!(issuer.warnings(now()), [Warning::PssSignature]);
+    assert!(!issuer.is_self_signed() && issuer.path().is_empty());
+    assert_eq!(issuer.chain().len(), 1);
+}
+
+#[test]
+fn a_pss_signature_by_another_key_is_refused() {
+    let openssl = OpenSsl::new();
+    let (_, sub) = two_tiers(&openssl, &pss("-sha256", LIKE_THE_HASH));
+    let other = openssl.ca(Ca { key: RSA_2048, extensions: PARENT, subject: "/CN=Root", ..GOOD });
+
+    let error = import(&(joined(&sub) + &other.certificate)).unwrap_err();
+
+    assert!(error.contains("is not signed by \"CN=Root\""), "{error}");
+}
+
+#[test]
+fn a_pss_signature_that_is_weak_or_odd_is_refused_by_name() {
+    for (digest, named) in [
+        (pss("-sha1", LIKE_THE_HASH), "rsa-pss with SHA-1; AWS takes SHA-256 or stronger"),
+        (
+            pss("-sha256", "rsa_pss_saltlen:20"),
+            "rsa-pss with a salt of 20 bytes instead of 32, which is not supported",
+        ),
+    ] {
+        let error = refusal(Ca { key: RSA_2048, digest: &digest, ..GOOD });
+
+        assert!(error.contains(&format!("is signed with {named}")), "{error}");
+    }
+    let mask = [&pss("-sha256", LIKE_THE_HASH)[..], &["-sigopt", "rsa_mgf1_md:sha512"]].concat();
+    assert!(refusal(Ca { key: RSA_2048, digest: &mask, ..GOOD }).contains("another hash for its mask"));
 }
 
 #[test]
@@ -208,6 +266,7 @@ fn an_issuer_needs_pathlen_0_unless_forced() {
         let error = import(&bundle).unwrap_err();
 
         assert!(error.contains(&format!("has {found}; an issuer needs pathlen:0")), "{error}");
+        assert!(error.ends_with("force=true takes it as it is"), "{error}");
         assert!(ca::import_bundle(&bundle, now(), true).is_ok());
     }
 }
