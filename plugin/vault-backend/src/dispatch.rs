@@ -51,7 +51,10 @@ impl<B: Backend> Table<B> {
 
     /// Logs `fault`, and puts it into the form that the route of `path` has for it.
     fn told(&self, call: Call, path: &str, fault: Fault) -> Result<Answer, Fault> {
-        let route = self.find(path).filter(|_| matches!(call, Call::Route(_)));
+        let route = match call {
+            Call::Route(operation) => self.find(operation, path),
+            _ => None,
+        };
         if let Some(raw) = route.and_then(|(route, _)| route.form(&fault)) {
             fault.log_for_audit();
             return Ok(Answer::raw(raw));
@@ -63,7 +66,8 @@ impl<B: Backend> Table<B> {
     /// Whether the path names something that is there; `None` where no route can tell.
     pub(crate) async fn exists(&self, backend: Arc<B>, mut request: Request) -> Result<Option<bool>, Fault> {
         let span = info_span!("existence", mount = request.mount_label(), request_id = request.id);
-        let (route, parameters) = self.find(&request.path).ok_or_else(Fault::unknown_path)?;
+        let (route, parameters) =
+            self.find(request.operation, &request.path).ok_or_else(Fault::unknown_path)?;
         request.parameters = parameters;
         match span.in_scope(|| route.existence(backend, request)) {
             Some(work) => guard(work).instrument(span).await.map(Some),
@@ -95,7 +99,8 @@ impl<B: Backend> Table<B> {
         mut request: Request,
         data: Map<String, Value>,
     ) -> Result<Answer, Fault> {
-        let (route, parameters) = self.find(&request.path).ok_or_else(Fault::unknown_path)?;
+        let (route, parameters) =
+            self.find(request.operation, &request.path).ok_or_else(Fault::unknown_path)?;
         request.parameters.clone_from(&parameters);
         route.run(backend, request, parameters, data).await
     }
@@ -103,18 +108,18 @@ impl<B: Backend> Table<B> {
     fn help(&self, request: &Request, data: &Map<String, Value>) -> Result<Answer, Fault> {
         let prefix = data.get("requestResponsePrefix").and_then(Value::as_str).unwrap_or(self.plugin.name);
         let document = openapi::Document { prefix, plugin: &self.plugin, special: &self.special };
-        if request.path.trim_matches('/').is_empty() {
+        if request.path.is_empty() {
             return Ok(help::answer(help::of_mount(B::HELP, &self.routes), document.of_routes(&self.routes)));
         }
-        let (route, _) = self.find(&request.path).ok_or_else(Fault::unknown_path)?;
+        let (route, _) = self.find(request.operation, &request.path).ok_or_else(Fault::unknown_path)?;
         Ok(help::answer(
             help::of_route(route, &request.path),
             document.of_routes(std::slice::from_ref(route)),
         ))
     }
 
-    fn find(&self, path: &str) -> Option<(&Route<B>, Parameters)> {
-        self.routes.iter().find_map(|route| Some((route, route.pattern.matches(path)?)))
+    fn find(&self, operation: Operation, path: &str) -> Option<(&Route<B>, Parameters)> {
+        self.routes.iter().find_map(|route| Some((route, route.pattern.matches(operation, path)?)))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::request::Operation;
+
 /// A path in literal segments and named ones.
 ///
 /// A named segment takes what Vault's own engines take for a name (`framework.GenericNameRegex`): letters, digits and `_`, and inside also `.` and `-`.
@@ -36,9 +38,12 @@ impl Pattern {
         })
     }
 
-    /// The parameters in `path`, where it fits. One slash at the end is allowed: Vault adds it to every LIST.
-    pub(crate) fn matches(&self, path: &str) -> Option<BTreeMap<&'static str, String>> {
-        let path = path.strip_suffix('/').unwrap_or(path);
+    /// The parameters in `path`, where it fits.
+    ///
+    /// What Vault's policies told apart stays apart here, so that each resource has one path: only a LIST has a slash at its end, and
+    /// always one, because Vault adds it before it looks at policies.
+    pub(crate) fn matches(&self, operation: Operation, path: &str) -> Option<BTreeMap<&'static str, String>> {
+        let path = if operation == Operation::List { path.strip_suffix('/')? } else { path };
         let mut parameters = BTreeMap::new();
         let mut parts = path.split('/');
         for segment in &self.segments {
@@ -74,15 +79,20 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn fits(pattern: &Pattern, path: &str) -> bool {
+        pattern.matches(Operation::Read, path).is_some()
+    }
+
     #[test]
     fn a_named_segment_takes_what_vaults_generic_name_takes() {
         let pattern = Pattern::new("roles/{name}");
 
         for name in ["a", "a-b", "a.b", "A_1", "0"] {
-            assert_eq!(pattern.matches(&format!("roles/{name}")).unwrap()["name"], name);
+            let parameters = pattern.matches(Operation::Read, &format!("roles/{name}")).unwrap();
+            assert_eq!(parameters["name"], name);
         }
-        for name in ["", "-a", "a-", ".a", "a b", "ä", "a/b", "a%2f"] {
-            assert!(pattern.matches(&format!("roles/{name}")).is_none(), "{name:?} matched");
+        for name in ["", "-a", "a-", ".a", ".", "..", "a b", "ä", "a/b", "a%2f", "a\n"] {
+            assert!(!fits(&pattern, &format!("roles/{name}")), "{name:?} matched");
         }
     }
 
@@ -90,9 +100,24 @@ mod tests {
     fn a_slash_at_the_end_is_vaults_way_to_say_list() {
         let pattern = Pattern::new("roles/");
 
-        assert!(pattern.matches("roles/").is_some());
-        assert!(pattern.matches("roles").is_some());
-        assert!(pattern.matches("roles//").is_none());
+        assert!(pattern.matches(Operation::List, "roles/").is_some());
+        for other in ["roles", "roles//", "/roles/", ""] {
+            assert!(pattern.matches(Operation::List, other).is_none(), "{other:?} matched");
+        }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_is_no_second_path() {
+        let pattern = Pattern::new("roles/{name}");
+        let others =
+            [Operation::Create, Operation::Read, Operation::Update, Operation::Patch, Operation::Delete];
+
+        for operation in others {
+            assert!(pattern.matches(operation, "roles/a").is_some(), "{operation:?}");
+            for path in ["roles/a/", "roles/a//", "/roles/a", "roles//a", "roles/./a", "roles/b/../a"] {
+                assert!(pattern.matches(operation, path).is_none(), "{operation:?} {path:?} matched");
+            }
+        }
     }
 
     #[test]
@@ -100,9 +125,10 @@ mod tests {
         let pattern = Pattern::new("issuer/{ref}/revoke");
 
         assert_eq!(pattern.names().collect::<Vec<_>>(), ["ref"]);
-        assert!(pattern.matches("issuer/x/revoke").is_some());
-        assert!(pattern.matches("issuer/x").is_none());
-        assert!(pattern.matches("issuer/x/revoke/y").is_none());
-        assert!(pattern.matches("issuer/x/other").is_none());
+        assert!(fits(&pattern, "issuer/x/revoke"));
+        assert!(!fits(&pattern, "issuer/x"));
+        assert!(!fits(&pattern, "issuer/x/revoke/y"));
+        assert!(!fits(&pattern, "issuer/x/other"));
+        assert!(!fits(&pattern, "Issuer/x/revoke"));
     }
 }

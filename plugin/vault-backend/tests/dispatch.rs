@@ -189,6 +189,28 @@ async fn an_unknown_path_is_404_and_a_wrong_operation_405() {
 }
 
 #[tokio::test]
+async fn a_slash_at_the_end_reaches_nothing() {
+    let probe = probe().await;
+    probe.write("notes/a", json!({ "text": "one" })).await;
+
+    let replies = [
+        probe.read("notes/a/").await,
+        probe.write("notes/a/", json!({ "text": "two" })).await,
+        probe.patch("notes/a/", json!({ "text": "two" })).await,
+        probe.delete("notes/a/").await,
+        probe.write("notes/forbidden/", json!({ "text": "two" })).await,
+        probe.help("notes/a/").await,
+        probe.help("/").await,
+    ];
+
+    for reply in replies {
+        assert_eq!((reply.status, reply.error.as_str()), (404, "unsupported path"));
+    }
+    assert_eq!(probe.read("notes/a").await.data["text"], "one");
+    assert_eq!(probe.list("notes").await.status, 200);
+}
+
+#[tokio::test]
 async fn an_unknown_field_is_a_400_on_every_operation() {
     let probe = probe().await;
     probe.write("notes/a", json!({ "text": "x" })).await;
