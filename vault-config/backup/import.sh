@@ -1,6 +1,7 @@
 #!/bin/sh
 # Writes the folder that export.sh made into a mount: config, clusters, trust anchors, roles. One that the folder does not have stays
-# as it is. Run again it changes nothing. It needs a POSIX shell and the vault command, and a VAULT_TOKEN that may write the mount.
+# as it is, and so does a field: to have a role exactly as it was, delete it first. Run again it changes nothing. It needs a POSIX
+# shell and the vault command, and a VAULT_TOKEN that may write the mount.
 #
 #   usage: import.sh <folder>
 #

@@ -1,11 +1,11 @@
 # Runs the engine: configures it, makes its CA, writes roles. Whoever writes roles may become anything that the IAM roles' trust
 # policies and the config's allowed_role_arns let through.
 path "iamra/config" {
-  capabilities = ["create", "read", "update", "delete"]
+  capabilities = ["create", "read", "update", "patch", "delete"]
 }
 
 path "iamra/config/issuers" {
-  capabilities = ["read", "update"]
+  capabilities = ["read", "update", "patch"]
 }
 
 path "iamra/roles" {
@@ -23,7 +23,7 @@ path "iamra/clusters" {
 }
 
 path "iamra/clusters/*" {
-  capabilities = ["create", "read", "update", "delete"]
+  capabilities = ["create", "read", "update", "patch", "delete"]
 }
 
 # Shows identities, gives no credentials.

@@ -81,7 +81,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a write of `config`, whole; `stored` lends the proxy password that a read had masked.
+    /// Reads a whole config; `stored` lends the proxy password that a read had masked.
     pub(crate) fn take(values: &Values, stored: Option<&Self>) -> Result<Self, Fault> {
         let usual = Self::default();
         let proxy_url = values.parse::<Url>("proxy_url")?.map(ProxyUrl);

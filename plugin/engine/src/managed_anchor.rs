@@ -53,7 +53,7 @@ impl Duty {
 }
 
 impl ManagedAnchor {
-    /// Reads a write of `trust-anchors/<name>`, whole.
+    /// Reads a whole entry.
     pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
         let missing = |field: &str| Fault::caller(format!("{field}: missing; give its ARN"));
         let anchor = Self {

@@ -3,17 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
 use crate::clusters::{Cluster, Clusters};
 use crate::store::cluster_key;
-
-/// A registration.
-struct Write {
-    name: String,
-    cluster: Cluster,
-}
 
 /// The name of a cluster.
 struct Named {
@@ -31,22 +25,14 @@ impl Ask for Named {
     }
 }
 
-impl Ask for Write {
-    const FIELDS: &'static [Field] = &[
-        NAME,
-        Field::string(
-            "accessor",
-            "accessor of the auth mount through which the cluster's pods log in, as `vault auth list` shows it",
-        )
-        .required(),
-    ];
-
-    fn take(values: &Values) -> Result<Self, Fault> {
-        let name = values.text("name")?;
-        let cluster = Cluster::new(&name, &values.text("accessor")?)?;
-        Ok(Self { name, cluster })
-    }
-}
+const FIELDS: &[Field] = &[
+    NAME,
+    Field::string(
+        "accessor",
+        "accessor of the auth mount through which the cluster's pods log in, as `vault auth list` shows it",
+    )
+    .required(),
+];
 
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("clusters").synopsis("The clusters and their auth mounts.").list(list)
@@ -59,7 +45,7 @@ pub(crate) fn route() -> Route<Engine> {
             "Templates of roles take {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}} and {{kubernetes.uid}} from the caller's alias under the auth mount that is registered here, and from no other one. So a service account of one cluster never passes for one of the same name in another. A caller with aliases of two registered mounts is refused.\n\nThe mount is a Kubernetes auth method, or a JWT auth method whose `user_claim` is the service account (`sub`) and whose role maps claims to the metadata service_account_namespace, service_account_name and service_account_uid. A cluster that a role names in `clusters` cannot be deleted.",
         )
         .read(read)
-        .write(write)
+        .change(FIELDS, change)
         .delete(delete)
         .exists(exists)
 }
@@ -86,9 +72,11 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
     }
 }
 
-async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
+    let name = change.path.text("name")?;
     let _lock = engine.store.lock().await;
-    let Write { name, cluster } = ask;
+    let stored = engine.store.cluster(&name).await?;
+    let cluster = Cluster::new(&name, &change.onto(stored.as_ref())?.text("accessor")?)?;
     let known = Clusters::load(&engine.store).await?;
     if let Some(other) = known.name(&cluster.accessor).filter(|other| *other != name) {
         return Err(Fault::caller(format!(
@@ -96,7 +84,7 @@ async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Ans
             cluster.accessor
         )));
     }
-    let before = known.accessor(&name).map(str::to_owned);
+    let before = stored.map(|stored| stored.accessor);
     if before.as_ref() == Some(&cluster.accessor) {
         engine.store.changed(&cluster_key(&name));
     } else {

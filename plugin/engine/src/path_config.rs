@@ -3,18 +3,15 @@
 use std::sync::Arc;
 
 use rolesanywhere::Client;
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Answer, Change, Fault, Field, Request, Route};
 
 use crate::Engine;
+use crate::arn_guard;
 use crate::config::Config;
 use crate::faults;
 use crate::store::CONFIG;
 
-/// A whole configuration; what is not given goes back to its default.
-struct Write(Values);
-
-impl Ask for Write {
-    const FIELDS: &'static [Field] = &[
+const FIELDS: &[Field] = &[
         Field::string("endpoint", "URL of the Roles Anywhere endpoint, in place of the region's own; http only to loopback")
         // A user may have put a password into it, which is refused and must not be quoted.
         .sensitive(),
@@ -34,21 +31,16 @@ impl Ask for Write {
         Field::string("default_trust_anchor_arn", "trust anchor of roles that name none"),
         Field::string("default_profile_arn", "profile of roles that name none; of the trust anchor's region and account"),
         Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all"),
-    ];
-
-    fn take(values: &Values) -> Result<Self, Fault> {
-        Ok(Self(values.clone()))
-    }
-}
+];
 
 pub(crate) fn route() -> Route<Engine> {
     Route::at("config")
         .synopsis("How AWS is reached, and what roles may fall back on.")
         .description(
-            "A write replaces the whole configuration. Without one, the region's public endpoint and the environment's proxy are used.\n\nWhat a write changes ends the sessions that callers shared, unless it changes only timeouts, retries, the rate and the size of the cache.",
+            "Without a configuration, the region's public endpoint and the environment's proxy are used.\n\nWhat a write changes ends the sessions that callers shared, unless it changes only timeouts, retries, the rate and the size of the cache.",
         )
         .read(read)
-        .write(write)
+        .change(FIELDS, change)
         .delete(delete)
         .exists(exists)
 }
@@ -64,19 +56,26 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
     }
 }
 
-async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     let stored = engine.store.config().await?;
-    let config = Config::take(&ask.0, stored.as_ref())?;
+    let config = Config::take(&change.onto(stored.as_ref())?, stored.as_ref())?;
     Client::new(&config.settings()).map_err(faults::client)?;
     if stored.as_ref() == Some(&config) {
         engine.store.changed(CONFIG);
-    } else {
-        let same = stored.unwrap_or_default().makes_the_same_as(&config);
-        let _ended = engine.ends_sessions(move |_| !same);
-        engine.store.put_config(&config).await?;
+        return Ok(Answer::nothing());
     }
-    Ok(Answer::nothing())
+    let stored = stored.unwrap_or_default();
+    let same = stored.makes_the_same_as(&config);
+    let _ended = engine.ends_sessions(move |_| !same);
+    engine.store.put_config(&config).await?;
+    Ok(told(&stored, &config))
+}
+
+/// An answer that says whether roles may name IAM roles that they might not name before.
+fn told(before: &Config, after: &Config) -> Answer {
+    let lifted = arn_guard::lifted(&before.allowed_role_arns, &after.allowed_role_arns);
+    lifted.into_iter().fold(Answer::nothing(), Answer::warn)
 }
 
 async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
@@ -88,5 +87,5 @@ async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer
     let same = stored.makes_the_same_as(&Config::default());
     let _ended = engine.ends_sessions(move |_| !same);
     engine.store.delete_config().await?;
-    Ok(Answer::nothing())
+    Ok(told(&stored, &Config::default()))
 }

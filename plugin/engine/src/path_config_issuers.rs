@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use serde_json::{Map, Value, json};
+use vault_backend::{Answer, Change, Fault, Field, Request, Route};
 
 use crate::Engine;
 use crate::anchors;
@@ -13,23 +13,11 @@ use crate::issuers::{Issuers, Loaded, Standing};
 use crate::role::DEFAULT_ISSUER;
 use crate::store::{ISSUERS_CONFIG, IssuerState, IssuersConfig};
 
-/// The default issuer.
-struct Write {
-    default: String,
-    force: bool,
-}
-
-impl Ask for Write {
-    const FIELDS: &'static [Field] = &[
-        Field::string("default", "id or name of the issuer").required(),
-        Field::bool("force", "do not ask the trust anchors that the engine looks after whether they hold it")
-            .default_text("false"),
-    ];
-
-    fn take(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { default: values.text("default")?, force: values.bool("force")?.unwrap_or(false) })
-    }
-}
+const FIELDS: &[Field] = &[
+    Field::string("default", "id or name of the issuer").required(),
+    Field::bool("force", "do not ask the trust anchors that the engine looks after whether they hold it")
+        .default_text("false"),
+];
 
 pub(crate) fn route() -> Route<Engine> {
     Route::at("config/issuers")
@@ -38,7 +26,7 @@ pub(crate) fn route() -> Route<Engine> {
             "A write is the switch of a rotation: every trust anchor must hold the new issuer before (see trust-bundle and rotation); those under trust-anchors with a management_role_arn are asked, unless `force` is given. Roles that follow the default get new sessions, made with the new issuer; those handed out stay valid at AWS. The issuer that was the default before goes on signing for roles that name it, and stays in trust-bundle until it is disabled or deleted.",
         )
         .read(read)
-        .update(write)
+        .change(FIELDS, change)
 }
 
 async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
@@ -49,15 +37,19 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
     Ok(expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string())))
 }
 
-async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
-    if !ask.force {
-        Box::pin(check_held(&engine, &ask.default, &request.mount_point)).await?;
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+    let before = engine.store.issuers_config().await?.default;
+    if let Asked { default: Some(next), force: false } = asked(&change, before.as_deref())? {
+        Box::pin(check_held(&engine, &next, &request.mount_point)).await?;
     }
     let _lock = engine.store.lock().await;
     let issuers = Issuers::load(&engine.store).await?;
+    let Some(wanted) = asked(&change, issuers.default.as_deref())?.default else {
+        return Ok(answer(None));
+    };
     let found = issuers
-        .find(&ask.default)
-        .ok_or_else(|| Fault::caller(format!("default: there is no issuer {:?}", ask.default)))?;
+        .find(&wanted)
+        .ok_or_else(|| Fault::caller(format!("default: there is no issuer {wanted:?}")))?;
     let id = found.record.id.as_str();
     if issuers.is_default(id) {
         engine.store.changed(ISSUERS_CONFIG);
@@ -70,6 +62,18 @@ async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answ
         engine.ends_sessions(move |session| session.issuer() == before && followers.contains(session.role()));
     engine.store.put_issuers_config(&IssuersConfig { default, previous: issuers.default.clone() }).await?;
     Ok(switched(&issuers, found, &request.mount_point))
+}
+
+/// What a change makes of the default, by id or name.
+struct Asked {
+    /// None where there is none, and none is asked for.
+    default: Option<String>,
+    force: bool,
+}
+
+fn asked(change: &Change, default: Option<&str>) -> Result<Asked, Fault> {
+    let values = change.onto(Some(&json!({ "default": default })))?;
+    Ok(Asked { default: values.string("default")?, force: values.bool("force")?.unwrap_or(false) })
 }
 
 /// Asks the trust anchors, before the lock: AWS may take its time.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use vault_backend::{Answer, Ask, Fault, Field, Patch, Request, Route, Values};
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
 use crate::clock::{self, rfc3339};
@@ -23,31 +23,40 @@ impl Ask for Reference {
     }
 }
 
-/// A change of one issuer.
-struct Change {
-    reference: String,
+/// What an issuer is to be.
+struct Wanted {
     issuer_name: Option<String>,
-    disabled: Option<bool>,
+    disabled: bool,
     force: bool,
 }
 
-impl Ask for Change {
-    const FIELDS: &'static [Field] = &[
-        REF,
-        Field::string(
-            "issuer_name",
-            "name of the issuer, unique in the mount; not while a role names it by the old one",
-        ),
-        Field::bool("disabled", "whether it signs nothing, and is left out of trust-bundle"),
-        Field::bool("force", "disable it although it is the default or a role names it")
-            .default_text("false"),
-    ];
+const FIELDS: &[Field] = &[
+    REF,
+    Field::string(
+        "issuer_name",
+        "name of the issuer, unique in the mount; not while a role names it by the old one",
+    ),
+    Field::bool("disabled", "whether it signs nothing, and is left out of trust-bundle")
+        .default_text("false"),
+    Field::bool("force", "disable it although it is the default or a role names it").default_text("false"),
+    Field::string("issuer_id", "its id, which never changes").read_only(),
+    Field::bool("is_default", "whether it signs where a role names none").read_only(),
+    Field::string("state", "current, next, previous, disabled or expired").read_only(),
+    Field::string("key_id", "id of its key, which no path returns").read_only(),
+    Field::string("key_type", "kind of its key").read_only(),
+    Field::string("subject", "whom its certificate names").read_only(),
+    Field::string("serial_number", "its certificate's serial number").read_only(),
+    Field::string("not_before", "when it begins").read_only(),
+    Field::string("not_after", "when it ends").read_only(),
+    Field::pem("certificate", "its certificate").read_only(),
+    Field::list("ca_chain", "its parents, nearest first").read_only(),
+];
 
+impl Wanted {
     fn take(values: &Values) -> Result<Self, Fault> {
         Ok(Self {
-            reference: values.text("ref")?,
             issuer_name: values.string("issuer_name")?,
-            disabled: values.bool("disabled")?,
+            disabled: values.bool("disabled")?.unwrap_or(false),
             force: values.bool("force")?.unwrap_or(false),
         })
     }
@@ -83,11 +92,10 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}")
         .synopsis("One issuer: certificate, chain, validity, state. Never its key.")
         .description(
-            "A write or patch renames it, or disables or enables it, and leaves alone what it does not give. A disabled issuer signs nothing and leaves trust-bundle; what was cached from it ends, and what was handed out stays valid at AWS until its expiration. The default is not disabled or deleted, nor is an issuer that a role names in issuer_ref, unless force=true: their callers then get no credentials. A delete takes the key along, for good.",
+            "A write renames it, or disables or enables it. A disabled issuer signs nothing and leaves trust-bundle; what was cached from it ends, and what was handed out stays valid at AWS until its expiration. The default is not disabled or deleted, nor is an issuer that a role names in issuer_ref, unless force=true: their callers then get no credentials. A delete takes the key along, for good.",
         )
         .read(read)
-        .update(change)
-        .patch(patch)
+        .change(FIELDS, change)
         .delete(delete)
 }
 
@@ -116,21 +124,13 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<
     })
 }
 
-async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<Answer, Fault> {
-    let reference = patch.path.text("ref")?;
-    if patch.body.get("issuer_name").is_some_and(Value::is_null) {
-        return Err(Fault::caller("issuer_name: a name cannot be taken away, only replaced"));
-    }
-    let stored = Map::from_iter([("ref".to_owned(), Value::from(reference))]);
-    let ask = Change::take(&Values::merged(Change::FIELDS, stored, &patch.body)?)?;
-    change(engine, request, ask).await
-}
-
-async fn change(engine: Arc<Engine>, request: Request, ask: Change) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+    let reference = change.path.text("ref")?;
     let _lock = engine.store.lock().await;
     let issuers = Issuers::load(&engine.store).await?;
-    let found = require(&issuers, &ask.reference)?;
-    let record = changed(&engine, &issuers, found, &ask, &request.mount_point).await?;
+    let found = require(&issuers, &reference)?;
+    let wanted = Wanted::take(&change.onto(Some(&described(&issuers, found)))?)?;
+    let record = changed(&engine, &issuers, found, &wanted, &request.mount_point).await?;
     if record == found.record {
         engine.store.changed(&issuer_key(&record.id));
     } else {
@@ -146,21 +146,21 @@ async fn changed(
     engine: &Engine,
     issuers: &Issuers,
     found: &Loaded,
-    ask: &Change,
+    wanted: &Wanted,
     mount_point: &str,
 ) -> Result<IssuerRecord, Fault> {
     let mut record = found.record.clone();
-    if let Some(name) = ask.issuer_name.as_ref().filter(|name| record.name.as_ref() != Some(*name)) {
-        issuers::check_name(issuers, Some(name))?;
+    if wanted.issuer_name != record.name {
+        issuers::check_name(issuers, wanted.issuer_name.as_deref())?;
         check_rename(engine, &record).await?;
-        record.name = Some(name.clone());
+        record.name.clone_from(&wanted.issuer_name);
     }
-    match ask.disabled {
-        Some(true) if record.state == IssuerState::Enabled => {
-            check_dispensable(engine, issuers, found, ask.force, mount_point).await?;
+    match (wanted.disabled, record.state) {
+        (true, IssuerState::Enabled) => {
+            check_dispensable(engine, issuers, found, wanted.force, mount_point).await?;
             record.state = IssuerState::Disabled;
         }
-        Some(false) if record.state == IssuerState::Disabled => {
+        (false, IssuerState::Disabled) => {
             let known = match engine.store.compromise(&record.id).await? {
                 Some(known) => Some(known),
                 None => engine.store.compromise_of(&found.issuer).await?,

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-use vault_backend::{Answer, Ask, Fault, Field, Patch, Request, Route, Values};
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
 use crate::arn_guard;
@@ -12,12 +11,6 @@ use crate::clusters::Clusters;
 use crate::issuers::Issuers;
 use crate::role::{DEFAULT_ISSUER, Role};
 use crate::store::role_key;
-
-/// A whole role; what is not given goes back to its default.
-struct Write {
-    name: String,
-    role: Role,
-}
 
 /// The name of a role.
 struct Named {
@@ -34,8 +27,7 @@ impl Ask for Named {
     }
 }
 
-impl Ask for Write {
-    const FIELDS: &'static [Field] = &[
+const FIELDS: &[Field] = &[
         NAME,
         Field::string("role_arn", "ARN of the IAM role to assume").required(),
         Field::string(
@@ -110,12 +102,7 @@ impl Ask for Write {
         .default_text("leased")
         .one_of(LeaseStyle::WORDS),
         Field::string("region", "region that answers name; default: the trust anchor's"),
-    ];
-
-    fn take(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { name: values.text("name")?, role: Role::take(values)? })
-    }
-}
+];
 
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("roles").synopsis("The names of the roles.").list(list)
@@ -125,11 +112,10 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}")
         .synopsis("Which AWS role a caller gets, with which certificate and for how long.")
         .description(
-            "A write replaces the whole role, a patch changes the fields it gives. What a read returns, a write takes; an identical write changes nothing, any other one ends the sessions that callers shared.\n\nTemplates: {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}}, {{kubernetes.uid}} for pods of a registered cluster (see clusters/<name>); {{identity.entity.id}}, {{identity.entity.name}}, {{identity.entity.metadata.<key>}}, {{identity.entity.aliases.<accessor>.name}}, .metadata.<key> and .custom_metadata.<key>, as in Vault's policies; {{role.name}}. {{<reference> | short}} cuts what is too long, or holds signs AWS refuses, to a prefix and 24 hex digits of its SHA-256. What cannot be resolved is an error. preview/<role> shows the result.",
+            "An identical write changes nothing, any other one ends the sessions that callers shared.\n\nTemplates: {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}}, {{kubernetes.uid}} for pods of a registered cluster (see clusters/<name>); {{identity.entity.id}}, {{identity.entity.name}}, {{identity.entity.metadata.<key>}}, {{identity.entity.aliases.<accessor>.name}}, .metadata.<key> and .custom_metadata.<key>, as in Vault's policies; {{role.name}}. {{<reference> | short}} cuts what is too long, or holds signs AWS refuses, to a prefix and 24 hex digits of its SHA-256. What cannot be resolved is an error. preview/<role> shows the result.",
         )
         .read(read)
-        .write(write)
-        .patch(patch)
+        .change(FIELDS, change)
         .delete(delete)
         .exists(exists)
 }
@@ -149,22 +135,12 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
     }
 }
 
-async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+    let name = change.path.text("name")?;
     let _lock = engine.store.lock().await;
-    let stored = engine.store.role(&ask.name).await?;
-    store(&engine, &request, &ask.name, stored.as_ref(), ask.role).await
-}
-
-async fn patch(engine: Arc<Engine>, request: Request, patch: Patch) -> Result<Answer, Fault> {
-    let name = patch.path.text("name")?;
-    let _lock = engine.store.lock().await;
-    let Some(stored) = engine.store.role(&name).await? else {
-        return Err(Fault::caller(format!("name: there is no role {name:?} to patch")));
-    };
-    let mut whole = as_fields(&stored)?;
-    whole.insert("name".to_owned(), Value::String(name.clone()));
-    let role = Role::take(&Values::merged(Write::FIELDS, whole, &patch.body)?)?;
-    store(&engine, &request, &name, Some(&stored), role).await
+    let stored = engine.store.role(&name).await?;
+    let role = Role::take(&change.onto(stored.as_ref())?)?;
+    store(&engine, &request, &name, stored.as_ref(), role).await
 }
 
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
@@ -195,6 +171,7 @@ async fn store(
         engine.store.put_role(name, &role).await?;
     }
     let mut warnings = role.warnings(name);
+    warnings.extend(stored.and_then(|stored| role.opened_since(stored)));
     warnings.extend(unusable_issuer(engine, request, &role).await?);
     if role.asks_pod() && clusters.is_empty() {
         warnings.push(format!(
@@ -213,12 +190,4 @@ async fn unusable_issuer(engine: &Engine, request: &Request, role: &Role) -> Res
     let issuers = Issuers::load(&engine.store).await?;
     let found = issuers.require(&role.issuer_ref, &request.mount_point);
     Ok(found.err().map(|fault| format!("nobody gets credentials of this role: {fault}")))
-}
-
-fn as_fields(role: &Role) -> Result<Map<String, Value>, Fault> {
-    match serde_json::to_value(role) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(_) => Err(Fault::bug("a role is no JSON object")),
-        Err(error) => Err(Fault::bug(error)),
-    }
 }

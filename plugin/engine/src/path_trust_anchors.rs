@@ -2,17 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-use vault_backend::{Answer, Ask, Fault, Field, Patch, Request, Route, Values};
+use serde_json::{Map, json};
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
 use crate::managed_anchor::ManagedAnchor;
-
-/// A whole entry.
-struct Write {
-    name: String,
-    anchor: ManagedAnchor,
-}
 
 /// The name of an entry.
 struct Named {
@@ -29,37 +23,31 @@ impl Ask for Named {
     }
 }
 
-impl Ask for Write {
-    const FIELDS: &'static [Field] = &[
-        NAME,
-        Field::string(
-            "trust_anchor_arn",
-            "ARN of the trust anchor; it holds this mount's issuers and no other mount's",
-        )
-        .required(),
-        Field::string(
-            "profile_arn",
-            "ARN of the profile for the engine's own sessions, of the anchor's region and account",
-        )
-        .required(),
-        Field::string(
-            "management_role_arn",
-            "IAM role that may read the anchor and update its bundle; default: none, the bundle is kept by hand",
-        ),
-        Field::string(
-            "revocation_role_arn",
-            "IAM role that may write the inline policy that denies sessions, for the IAM roles of this account; default: none",
-        ),
-        Field::string(
-            "check_role_arn",
-            "IAM role that may read anchor, profile and trust policies for check/<role>; default: none",
-        ),
-    ];
-
-    fn take(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { name: values.text("name")?, anchor: ManagedAnchor::take(values)? })
-    }
-}
+const FIELDS: &[Field] = &[
+    NAME,
+    Field::string(
+        "trust_anchor_arn",
+        "ARN of the trust anchor; it holds this mount's issuers and no other mount's",
+    )
+    .required(),
+    Field::string(
+        "profile_arn",
+        "ARN of the profile for the engine's own sessions, of the anchor's region and account",
+    )
+    .required(),
+    Field::string(
+        "management_role_arn",
+        "IAM role that may read the anchor and update its bundle; default: none, the bundle is kept by hand",
+    ),
+    Field::string(
+        "revocation_role_arn",
+        "IAM role that may write the inline policy that denies sessions, for the IAM roles of this account; default: none",
+    ),
+    Field::string(
+        "check_role_arn",
+        "IAM role that may read anchor, profile and trust policies for check/<role>; default: none",
+    ),
+];
 
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("trust-anchors").synopsis("The trust anchors that the engine looks after.").list(list)
@@ -69,11 +57,10 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("trust-anchors/{name}")
         .synopsis("A trust anchor that the engine looks after, and the IAM roles with which it does so.")
         .description(
-            "Without an entry, and without an IAM role in it, everything is done by hand: trust-bundle says what to paste. With management_role_arn the engine keeps the anchor's bundle in step with its issuers, with revocation_role_arn it can deny sessions, with check_role_arn check/<role> also reads what stands behind a refusal. Each is a role of its own, so that none may do what the others may.\n\nTo AWS the engine is then a certificate with the organization iamra-management, which no role of this mount can produce, and the common name trust-anchor, revocation or check. What a read returns, a write takes; an identical write changes nothing.",
+            "Without an entry, and without an IAM role in it, everything is done by hand: trust-bundle says what to paste. With management_role_arn the engine keeps the anchor's bundle in step with its issuers, with revocation_role_arn it can deny sessions, with check_role_arn check/<role> also reads what stands behind a refusal. Each is a role of its own, so that none may do what the others may.\n\nTo AWS the engine is then a certificate with the organization iamra-management, which no role of this mount can produce, and the common name trust-anchor, revocation or check.",
         )
         .read(read)
-        .write(write)
-        .patch(patch)
+        .change(FIELDS, change)
         .delete(delete)
         .exists(exists)
 }
@@ -97,22 +84,11 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
     }
 }
 
-async fn write(engine: Arc<Engine>, _request: Request, ask: Write) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
+    let name = change.path.text("name")?;
     let _lock = engine.store.lock().await;
-    store(&engine, &ask.name, ask.anchor).await
-}
-
-async fn patch(engine: Arc<Engine>, _request: Request, patch: Patch) -> Result<Answer, Fault> {
-    let name = patch.path.text("name")?;
-    let _lock = engine.store.lock().await;
-    let Some(stored) = engine.store.managed_anchor(&name).await? else {
-        return Err(Fault::caller(format!("name: there is no trust anchor {name:?} to patch")));
-    };
-    let Ok(Value::Object(mut whole)) = serde_json::to_value(&stored) else {
-        return Err(Fault::bug("a managed anchor is no JSON object"));
-    };
-    whole.insert("name".to_owned(), Value::String(name.clone()));
-    let anchor = ManagedAnchor::take(&Values::merged(Write::FIELDS, whole, &patch.body)?)?;
+    let stored = engine.store.managed_anchor(&name).await?;
+    let anchor = ManagedAnchor::take(&change.onto(stored.as_ref())?)?;
     store(&engine, &name, anchor).await
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct Role {
 }
 
 impl Role {
-    /// Reads a write of `roles/<name>`, whole.
+    /// Reads a whole role.
     pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
         let role_arn = values
             .parse::<RoleArn>("role_arn")?
@@ -245,6 +245,27 @@ impl Role {
             ));
         }
         warnings
+    }
+
+    /// What to say where callers get credentials who were kept out by the `clusters` of `before`.
+    pub(crate) fn opened_since(&self, before: &Self) -> Option<String> {
+        if before.clusters.is_empty() {
+            return None;
+        }
+        let until_now = before.clusters.join(", ");
+        if self.clusters.is_empty() {
+            return Some(format!(
+                "clusters: lifted; callers of every kind get credentials from now on, until now only pods of {until_now}"
+            ));
+        }
+        let new: Vec<_> =
+            self.clusters.iter().filter(|name| !before.clusters.contains(name)).map(String::as_str).collect();
+        (!new.is_empty()).then(|| {
+            format!(
+                "clusters: widened by {}; until now only pods of {until_now} got credentials",
+                new.join(", ")
+            )
+        })
     }
 
     /// Refuses texts by which pods of one name in two clusters would look the same, unless one cluster alone is served.

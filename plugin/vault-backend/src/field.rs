@@ -1,7 +1,5 @@
 //! The schema of a path: the one description from which parser, path-help and `OpenAPI` come.
 
-use serde_json::{Map, Value};
-
 use crate::fault::Fault;
 use crate::values::Values;
 
@@ -57,11 +55,22 @@ pub struct Field {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) help: &'static str,
-    pub(crate) required: bool,
+    pub(crate) writing: Writing,
     pub(crate) default_text: Option<&'static str>,
     pub(crate) one_of: &'static [&'static str],
     pub(crate) sensitive: bool,
     pub(crate) deprecated: bool,
+}
+
+/// What writes have to do with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// They may give it.
+    Optional,
+    /// They have to.
+    Required,
+    /// Only reads show it.
+    Never,
 }
 
 impl Field {
@@ -70,7 +79,7 @@ impl Field {
             name,
             kind,
             help,
-            required: false,
+            writing: Writing::Optional,
             default_text: None,
             one_of: &[],
             sensitive: false,
@@ -120,10 +129,10 @@ impl Field {
         Field::new(name, Kind::Pem, help)
     }
 
-    /// Refuses a write that leaves the field out.
+    /// Refuses a write that leaves the field out; of a document, one that leaves it without a value.
     #[must_use]
     pub const fn required(mut self) -> Field {
-        self.required = true;
+        self.writing = Writing::Required;
         self
     }
 
@@ -155,6 +164,13 @@ impl Field {
         self
     }
 
+    /// Shown by reads of a document alone. A [`crate::Change`] may repeat it and not change it.
+    #[must_use]
+    pub const fn read_only(mut self) -> Field {
+        self.writing = Writing::Never;
+        self
+    }
+
     /// The name on the wire.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -165,6 +181,14 @@ impl Field {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
+    }
+
+    pub(crate) fn is_required(&self) -> bool {
+        self.writing == Writing::Required
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.writing == Writing::Never
     }
 
     pub(crate) fn hides_value(&self) -> bool {
@@ -207,15 +231,4 @@ impl Ask for () {
     fn take(_: &Values) -> Result<Self, Fault> {
         Ok(())
     }
-}
-
-/// What a `PATCH` asks: a JSON merge patch (RFC 7396), its names and kinds checked against the fields of the route's write operation.
-///
-/// A null in `body` unsets the field. [`Values::merged`] applies the patch to what is stored.
-#[derive(Debug)]
-pub struct Patch {
-    /// The path's parameters.
-    pub path: Values,
-    /// The patch as sent.
-    pub body: Map<String, Value>,
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
+use crate::change::{CLEAN_SLATE, RULE};
 use crate::field::Field;
 use crate::request::Operation;
 use crate::route::Route;
@@ -47,8 +48,19 @@ pub(crate) fn of_route<B: Send + Sync + 'static>(route: &Route<B>, path: &str) -
     for (name, parameter) in parameters {
         let _ = write!(text, "    {name} ({})\n\n{}\n\n", parameter.kind, filled(&parameter.help, 8));
     }
-    let _ = write!(text, "## DESCRIPTION\n\n{}\n", filled(or(route.description, route.synopsis), 0));
+    let _ = write!(text, "## DESCRIPTION\n\n{}\n", filled(&description(route), 0));
     text
+}
+
+/// What the route says of itself, and of a document the rule for its changes.
+fn description<B: Send + Sync + 'static>(route: &Route<B>) -> String {
+    let own = or(route.description, route.synopsis);
+    if !route.keeps_a_document() {
+        return own.to_owned();
+    }
+    let deletable = route.operations().any(|offered| offered == Operation::Delete);
+    let slate = if deletable { format!(" {CLEAN_SLATE}") } else { String::new() };
+    format!("{own}\n\n{RULE}{slate}")
 }
 
 struct Parameter {
@@ -62,7 +74,11 @@ fn parameters<B: Send + Sync + 'static>(route: &Route<B>) -> BTreeMap<&'static s
     let mut all: BTreeMap<_, _> = in_path.collect();
     let names: Vec<_> = all.keys().copied().collect();
     for field in route.operations().flat_map(|operation| route.fields(operation)) {
-        let help = if names.contains(&field.name) { field.help.to_owned() } else { field_help(field) };
+        let help = if names.contains(&field.name) {
+            field.help.to_owned()
+        } else {
+            field_help(field, route.keeps_a_document())
+        };
         all.insert(field.name, Parameter { kind: field.kind.label(), help });
     }
     all
@@ -73,15 +89,18 @@ pub(crate) fn in_path_help(name: &str) -> String {
     format!("The {} in the path.", name.replace('_', " "))
 }
 
-fn field_help(field: &Field) -> String {
+fn field_help(field: &Field, of_a_document: bool) -> String {
     let mut help = String::new();
     if field.deprecated {
         help.push_str("(DEPRECATED) ");
     }
     help.push_str(field.help.trim_end_matches('.'));
     help.push('.');
-    if field.required {
-        help.push_str(" Required.");
+    if field.is_required() {
+        help.push_str(if of_a_document { " Required where nothing is stored." } else { " Required." });
+    }
+    if field.is_read_only() {
+        help.push_str(" Shown by reads alone.");
     }
     if !field.one_of.is_empty() {
         let _ = write!(help, " One of: {}.", field.one_of.join(", "));

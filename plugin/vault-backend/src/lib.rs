@@ -13,6 +13,7 @@
 
 mod answer;
 mod backend;
+mod change;
 mod dispatch;
 mod fault;
 mod field;
@@ -36,8 +37,9 @@ mod wire;
 
 pub use answer::{Answer, Lease, LeaseEnd, Raw};
 pub use backend::{Backend, Plugin, SpecialPaths};
+pub use change::Change;
 pub use fault::{Blame, Fault, READ_ONLY};
-pub use field::{Ask, Field, Kind, Patch};
+pub use field::{Ask, Field, Kind};
 pub use request::{Mount, Operation, Request};
 pub use route::Route;
 pub use run::main;

@@ -114,7 +114,7 @@ impl Document<'_> {
         if has_body(operation) && !fields.is_empty() {
             let name = self.schema_name(route.pattern.template(), operation);
             described.insert("requestBody".to_owned(), request_body(&name, operation));
-            schemas.insert(name, body_schema(&fields, operation));
+            schemas.insert(name, body_schema(&fields, route.keeps_a_document()));
         } else if !fields.is_empty() {
             let query: Vec<_> = fields.iter().map(|field| query_parameter(field)).collect();
             described.insert("parameters".to_owned(), query.into());
@@ -164,13 +164,15 @@ fn request_body(name: &str, operation: Operation) -> Value {
     json!({ "required": true, "content": { media: { "schema": { "$ref": path, "ref": path } } } })
 }
 
-fn body_schema(fields: &[&'static Field], operation: Operation) -> Value {
+/// A change of a document may leave out what is stored already.
+fn body_schema(fields: &[&'static Field], of_a_document: bool) -> Value {
     let properties: Map<_, _> =
         fields.iter().map(|field| (field.name.to_owned(), field_schema(field))).collect();
     let mut schema =
         Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), properties.into())]);
-    let required: Vec<_> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();
-    if !required.is_empty() && operation != Operation::Patch {
+    let required: Vec<_> =
+        fields.iter().filter(|field| field.is_required()).map(|field| field.name).collect();
+    if !required.is_empty() && !of_a_document {
         schema.insert("required".to_owned(), json!(required));
     }
     schema.into()
@@ -183,7 +185,7 @@ fn parameter(name: &str, field: Option<&'static Field>) -> Value {
 
 fn query_parameter(field: &Field) -> Value {
     json!({
-        "name": field.name, "in": "query", "required": field.required, "description": field.help, "deprecated": field.deprecated,
+        "name": field.name, "in": "query", "required": field.is_required(), "description": field.help, "deprecated": field.deprecated,
         "schema": field_schema(field),
     })
 }
@@ -193,6 +195,9 @@ fn field_schema(field: &Field) -> Value {
     schema.insert("description".to_owned(), json!(field.help));
     if field.deprecated {
         schema.insert("deprecated".to_owned(), json!(true));
+    }
+    if field.is_read_only() {
+        schema.insert("readOnly".to_owned(), json!(true));
     }
     if field.hides_value() {
         schema.insert("x-vault-displaySensitive".to_owned(), json!(true));

@@ -33,9 +33,14 @@ impl std::fmt::Debug for Parsed {
     }
 }
 
-/// Reads `value` as `field`'s kind; `None` is null.
+/// Whether `value` stands for no value: null, or the empty text that is all the CLI can send for it.
+pub(crate) fn is_unset(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(str::is_empty)
+}
+
+/// Reads `value` as `field`'s kind; `None` where it stands for no value.
 pub(crate) fn field(field: &Field, value: &Value) -> Result<Option<Parsed>, Fault> {
-    if value.is_null() {
+    if is_unset(value) {
         return Ok(None);
     }
     let parsed = match field.kind {
@@ -54,7 +59,7 @@ pub(crate) fn field(field: &Field, value: &Value) -> Result<Option<Parsed>, Faul
     Ok(Some(parsed))
 }
 
-/// A merge patch's pairs as an object that may still hold nulls.
+/// A patch's pairs as an object that may still hold nulls.
 pub(crate) fn pairs_as_map(field: &Field, value: &Value) -> Result<Map<String, Value>, Fault> {
     match (value, self::field(field, value)) {
         (Value::Object(map), _) => Ok(map.clone()),
@@ -97,7 +102,6 @@ fn text(value: &Value) -> Option<String> {
 fn int(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) if text.is_empty() => Some(0),
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
@@ -115,7 +119,7 @@ fn boolean(value: &Value) -> Option<bool> {
         Value::Number(number) => number.as_i64().map(|number| number != 0),
         Value::String(text) => match text.as_str() {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-            "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
             _ => None,
         },
         _ => None,
@@ -139,16 +143,16 @@ fn span_of_seconds(seconds: f64) -> Result<Duration, &'static str> {
 
 /// Seconds, or numbers with units as Go's `time.ParseDuration` has them, plus `d` for a day of 24 hours.
 fn span_of_text(text: &str) -> Result<Duration, &'static str> {
-    if text.is_empty() {
-        return Ok(Duration::ZERO);
-    }
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(Duration::from_secs).map_err(|_| SPAN);
     }
     if let Some(positive) = text.strip_prefix('-') {
         return span_of_text(positive).and(Err(NEGATIVE));
     }
     let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest.is_empty() {
+        return Err(SPAN);
+    }
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
         let (part, after) = span_part(rest).ok_or(SPAN)?;
@@ -196,7 +200,6 @@ fn pairs(value: &Value) -> Option<BTreeMap<String, String>> {
     match value {
         Value::Object(map) => map.iter().map(|(key, value)| Some((key.clone(), text(value)?))).collect(),
         Value::Array(elements) => elements.iter().map(|element| pair(element.as_str()?)).collect(),
-        Value::String(text) if text.is_empty() => Some(BTreeMap::new()),
         Value::String(text) => Some(BTreeMap::from([pair(text)?])),
         _ => None,
     }
@@ -209,13 +212,12 @@ fn pair(text: &str) -> Option<(String, String)> {
 
 fn pem(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
-    let fits = text.is_empty() || (text.contains("-----BEGIN ") && text.contains("-----END "));
-    fits.then(|| if text.is_empty() { String::new() } else { format!("{text}\n") })
+    let fits = text.contains("-----BEGIN ") && text.contains("-----END ");
+    fits.then(|| format!("{text}\n"))
 }
 
 fn check_one_of(field: &Field, parsed: &Parsed) -> Result<(), Fault> {
     let given = match parsed {
-        Parsed::Text(text) if text.is_empty() => return Ok(()),
         Parsed::Text(text) => vec![text.clone()],
         Parsed::Int(number) => vec![number.to_string()],
         Parsed::List(elements) => elements.clone(),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Raw};
+use crate::change::Change;
 use crate::fault::Fault;
-use crate::field::{Ask, Field, Patch};
+use crate::field::{Ask, Field};
 use crate::pattern::Pattern;
 use crate::request::{Operation, Request};
-use crate::values::{self, Values};
+use crate::values::Values;
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
 pub(crate) type Parameters = BTreeMap<&'static str, String>;
@@ -49,12 +50,9 @@ pub struct Route<B> {
     pub(crate) synopsis: &'static str,
     pub(crate) description: &'static str,
     pub(crate) entries: BTreeMap<Operation, Entry<B>>,
-    patch: Option<PatchHandler<B>>,
     existence: Option<Existence<B>>,
     failure: Option<fn(&Fault) -> Raw>,
 }
-
-type PatchHandler<B> = Arc<dyn Fn(Arc<B>, Request, Patch) -> Work<Answer> + Send + Sync>;
 
 /// One operation of a route.
 pub(crate) struct Entry<B> {
@@ -71,7 +69,6 @@ impl<B: Send + Sync + 'static> Route<B> {
             synopsis: "",
             description: "",
             entries: BTreeMap::new(),
-            patch: None,
             existence: None,
             failure: None,
         }
@@ -132,15 +129,8 @@ impl<B: Send + Sync + 'static> Route<B> {
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Answer, Fault>> + Send + 'static,
     {
-        let route = self.on(Operation::Update, handler);
-        match route
-            .entries
-            .get(&Operation::Update)
-            .map(|entry| Entry { fields: entry.fields, run: Arc::clone(&entry.run) })
-        {
-            Some(entry) => route.with(Operation::Create, entry),
-            None => route,
-        }
+        let entry = asking(handler);
+        self.with(Operation::Create, entry.clone()).with(Operation::Update, entry)
     }
 
     /// Answers DELETE.
@@ -165,16 +155,24 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.on(Operation::List, handler)
     }
 
-    /// Answers PATCH. The patch's names and kinds are checked against the fields of the route's write operation.
+    /// Answers POST, PUT and PATCH of a document that has these fields: each changes what it names. See [`Change`].
     #[must_use]
-    pub fn patch<F, R>(mut self, handler: F) -> Route<B>
+    pub fn change<F, R>(self, fields: &'static [Field], handler: F) -> Route<B>
     where
-        F: Fn(Arc<B>, Request, Patch) -> R + Send + Sync + 'static,
+        F: Fn(Arc<B>, Request, Change) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Answer, Fault>> + Send + 'static,
     {
-        self.patch =
-            Some(Arc::new(move |backend, request, patch| Box::pin(handler(backend, request, patch))));
-        self
+        let run: Handler<B> = Arc::new(move |backend, request, parameters, body| {
+            let what = (request.operation, request.path.clone());
+            match Change::read(fields, parameters, what, body) {
+                Ok(change) => Box::pin(handler(backend, request, change)),
+                Err(fault) => Box::pin(std::future::ready(Err(fault))),
+            }
+        });
+        let entry = Entry { fields, run };
+        self.with(Operation::Create, entry.clone())
+            .with(Operation::Update, entry.clone())
+            .with(Operation::Patch, entry)
     }
 
     /// Says whether the request's path names something that is there; tells create from update. The body is not looked at.
@@ -205,13 +203,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Answer, Fault>> + Send + 'static,
     {
-        let run: Handler<B> = Arc::new(move |backend, request, parameters, body| {
-            match Values::read(A::FIELDS, parameters, &body).and_then(|values| A::take(&values)) {
-                Ok(ask) => Box::pin(handler(backend, request, ask)),
-                Err(fault) => Box::pin(std::future::ready(Err(fault))),
-            }
-        });
-        self.with(operation, Entry { fields: A::FIELDS, run })
+        self.with(operation, asking(handler))
     }
 
     fn with(mut self, operation: Operation, entry: Entry<B>) -> Route<B> {
@@ -227,28 +219,9 @@ impl<B: Send + Sync + 'static> Route<B> {
         parameters: Parameters,
         body: Body,
     ) -> Work<Answer> {
-        if request.operation == Operation::Patch {
-            return self.run_patch(backend, request, parameters, body);
-        }
         match self.entries.get(&request.operation) {
             Some(entry) => (entry.run)(backend, request, parameters, body),
             None => Box::pin(std::future::ready(Err(Fault::wrong_operation()))),
-        }
-    }
-
-    fn run_patch(
-        &self,
-        backend: Arc<B>,
-        request: Request,
-        parameters: Parameters,
-        body: Body,
-    ) -> Work<Answer> {
-        let Some(handler) = &self.patch else {
-            return Box::pin(std::future::ready(Err(Fault::wrong_operation())));
-        };
-        match values::check_patch(self.write_fields(), &parameters, &body) {
-            Ok(()) => handler(backend, request, Patch { path: Values::of_path(parameters), body }),
-            Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
     }
 
@@ -267,21 +240,40 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.existence.is_some()
     }
 
+    /// Whether writes change a document, and so what they name alone.
+    pub(crate) fn keeps_a_document(&self) -> bool {
+        self.entries.contains_key(&Operation::Patch)
+    }
+
     /// The operations that the route offers.
     pub(crate) fn operations(&self) -> impl Iterator<Item = Operation> {
-        self.entries.keys().copied().chain(self.patch.is_some().then_some(Operation::Patch))
+        self.entries.keys().copied()
     }
 
     /// The fields that `operation` takes.
     pub(crate) fn fields(&self, operation: Operation) -> &'static [Field] {
-        match operation {
-            Operation::Patch => self.write_fields(),
-            other => self.entries.get(&other).map_or(&[], |entry| entry.fields),
-        }
+        self.entries.get(&operation).map_or(&[], |entry| entry.fields)
     }
+}
 
-    fn write_fields(&self) -> &'static [Field] {
-        let write = self.entries.get(&Operation::Update).or_else(|| self.entries.get(&Operation::Create));
-        write.map_or(&[], |entry| entry.fields)
+impl<B> Clone for Entry<B> {
+    fn clone(&self) -> Self {
+        Entry { fields: self.fields, run: Arc::clone(&self.run) }
     }
+}
+
+/// An operation that reads its whole [`Ask`] from the body.
+fn asking<B, A, F, R>(handler: F) -> Entry<B>
+where
+    A: Ask,
+    F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+{
+    let run: Handler<B> = Arc::new(move |backend, request, parameters, body| {
+        match Values::read(A::FIELDS, parameters, &body).and_then(|values| A::take(&values)) {
+            Ok(ask) => Box::pin(handler(backend, request, ask)),
+            Err(fault) => Box::pin(std::future::ready(Err(fault))),
+        }
+    });
+    Entry { fields: A::FIELDS, run }
 }

@@ -13,7 +13,7 @@ use crate::parse::{self, Parsed};
 
 /// What a caller sent, checked against the schema. Path parameters are in it under their names.
 ///
-/// A getter answers `None` for a field that was left out or sent as null. Asking for a name that the schema does not have, or as another
+/// A getter answers `None` for a field that was left out, or sent as null or as an empty text. Asking for a name that the schema does not have, or as another
 /// kind, is a [`Fault::bug`].
 #[derive(Clone, Debug)]
 pub struct Values {
@@ -28,20 +28,19 @@ impl Values {
         Values::read(fields, BTreeMap::new(), map)
     }
 
-    /// Checks what would result from applying the merge patch `patch` (RFC 7396: null unsets) to `stored`.
-    pub fn merged(
-        fields: &'static [Field],
-        stored: Map<String, Value>,
-        patch: &Map<String, Value>,
-    ) -> Result<Values, Fault> {
-        check_patch(fields, &BTreeMap::new(), patch)?;
-        let merged =
-            patch.iter().try_fold(stored, |map, (name, change)| merge_field(fields, map, name, change))?;
-        Values::from_map(fields, &merged)
-    }
-
     /// Like [`Values::from_map`], with the path's parameters, which the body may repeat but not contradict.
     pub(crate) fn read(
+        fields: &'static [Field],
+        parameters: BTreeMap<&'static str, String>,
+        map: &Map<String, Value>,
+    ) -> Result<Values, Fault> {
+        let values = Values::parsed(fields, parameters, map)?;
+        values.check_required()?;
+        Ok(values)
+    }
+
+    /// As [`Values::read`], and what is required may be missing.
+    pub(crate) fn parsed(
         fields: &'static [Field],
         parameters: BTreeMap<&'static str, String>,
         map: &Map<String, Value>,
@@ -54,9 +53,7 @@ impl Values {
                 parsed.insert(find(fields, &parameters, name)?.name, value);
             }
         }
-        let values = Values { fields, parameters, parsed };
-        values.check_required()?;
-        Ok(values)
+        Ok(Values { fields, parameters, parsed })
     }
 
     /// Only the path's parameters.
@@ -81,12 +78,9 @@ impl Values {
         })
     }
 
-    /// The text of a [`Kind::String`] or a path parameter; a fault where it is absent or empty.
+    /// The text of a [`Kind::String`] or a path parameter; a fault where it is absent.
     pub fn text(&self, name: &str) -> Result<String, Fault> {
-        match self.string(name)? {
-            Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(Fault::caller(format!("{name}: a value is required"))),
-        }
+        self.string(name)?.ok_or_else(|| Fault::caller(format!("{name}: a value is required")))
     }
 
     /// The number of a [`Kind::Int`].
@@ -129,23 +123,22 @@ impl Values {
         })
     }
 
-    /// The text of a [`Kind::Pem`]. An empty text is `None`: what a read returns of an unset field, a write takes.
+    /// The text of a [`Kind::Pem`].
     pub fn pem(&self, name: &str) -> Result<Option<String>, Fault> {
         self.get(name, Kind::Pem, |value| match value {
             Parsed::Text(text) => Some(text.clone()),
             _ => None,
         })
-        .map(|pem| pem.filter(|text| !text.is_empty()))
     }
 
-    /// A [`Kind::String`] or path parameter as a type of its own. An empty text is `None`, as nearly no such type has an empty form.
+    /// A [`Kind::String`] or path parameter as a type of its own.
     pub fn parse<T>(&self, name: &str) -> Result<Option<T>, Fault>
     where
         T: FromStr,
         T::Err: Display,
     {
         let hidden = self.fields.iter().any(|field| field.name == name && field.hides_value());
-        let Some(text) = self.string(name)?.filter(|text| !text.is_empty()) else {
+        let Some(text) = self.string(name)? else {
             return Ok(None);
         };
         text.parse().map(Some).map_err(|error: T::Err| {
@@ -173,8 +166,9 @@ impl Values {
         }
     }
 
-    fn check_required(&self) -> Result<(), Fault> {
-        let missing = self.fields.iter().find(|field| field.required && !self.given(field.name));
+    /// Refuses what leaves a required field out.
+    pub(crate) fn check_required(&self) -> Result<(), Fault> {
+        let missing = self.fields.iter().find(|field| field.is_required() && !self.given(field.name));
         match missing {
             Some(field) => Err(Fault::caller(format!("{}: a value is required", field.name))),
             None => Ok(()),
@@ -182,65 +176,8 @@ impl Values {
     }
 }
 
-/// Checks the names and kinds of a merge patch; nulls are fine.
-pub(crate) fn check_patch(
-    fields: &'static [Field],
-    parameters: &BTreeMap<&'static str, String>,
-    patch: &Map<String, Value>,
-) -> Result<(), Fault> {
-    for (name, change) in patch {
-        if let Some(parameter) = parameters.get(name.as_str()) {
-            agree(name, parameter, change)?;
-            continue;
-        }
-        let field = find(fields, parameters, name)?;
-        parse::field(field, &without_nulls(change))?;
-    }
-    Ok(())
-}
-
-fn without_nulls(change: &Value) -> Value {
-    match change {
-        Value::Object(map) => Value::Object(
-            map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect(),
-        ),
-        other => other.clone(),
-    }
-}
-
-fn merge_field(
-    fields: &'static [Field],
-    mut map: Map<String, Value>,
-    name: &str,
-    change: &Value,
-) -> Result<Map<String, Value>, Fault> {
-    let field = find(fields, &BTreeMap::new(), name)?;
-    match (field.kind, change) {
-        (_, Value::Null) => drop(map.remove(name)),
-        (Kind::Pairs, change) => {
-            let merged = merge_pairs(map.remove(name), &parse::pairs_as_map(field, change)?);
-            map.insert(name.to_owned(), Value::Object(merged));
-        }
-        (_, change) => drop(map.insert(name.to_owned(), change.clone())),
-    }
-    Ok(map)
-}
-
-fn merge_pairs(stored: Option<Value>, change: &Map<String, Value>) -> Map<String, Value> {
-    let mut pairs = match stored {
-        Some(Value::Object(pairs)) => pairs,
-        _ => Map::new(),
-    };
-    for (key, value) in change {
-        match value {
-            Value::Null => pairs.remove(key),
-            value => pairs.insert(key.clone(), value.clone()),
-        };
-    }
-    pairs
-}
-
-fn agree(name: &str, parameter: &str, value: &Value) -> Result<(), Fault> {
+/// Refuses a body that contradicts the path.
+pub(crate) fn agree(name: &str, parameter: &str, value: &Value) -> Result<(), Fault> {
     match value {
         Value::Null => Ok(()),
         Value::String(text) if text == parameter => Ok(()),
@@ -251,7 +188,7 @@ fn agree(name: &str, parameter: &str, value: &Value) -> Result<(), Fault> {
     }
 }
 
-fn find(
+pub(crate) fn find(
     fields: &'static [Field],
     parameters: &BTreeMap<&'static str, String>,
     name: &str,

@@ -9,23 +9,25 @@ use serde_json::{Map, Value, json};
 use tracing_subscriber::layer::SubscriberExt as _;
 use vault_backend::testing::Probe;
 use vault_backend::{
-    Answer, Ask, Backend, Entity, Fault, Field, Lease, LeaseEnd, Mount, Patch, Raw, Request, Route,
-    SpecialPaths, Values,
+    Answer, Ask, Backend, Change, Entity, Fault, Field, Lease, LeaseEnd, Mount, Operation, Raw, Request,
+    Route, SpecialPaths, Values,
 };
 
 struct Notes(Mount);
 
-struct Note(String);
+const NOTE: &[Field] = &[
+    Field::string("name", "The note's name."),
+    Field::string("text", "What the note says.").required(),
+    Field::string("colour", "The paper.").one_of(&["white", "blue"]).default_text("white"),
+];
 
-impl Ask for Note {
-    const FIELDS: &'static [Field] = &[
-        Field::string("name", "The note's name."),
-        Field::string("text", "What the note says.").required(),
-        Field::string("colour", "The paper.").one_of(&["white", "blue"]).default_text("white"),
-    ];
+struct Pin(String);
+
+impl Ask for Pin {
+    const FIELDS: &'static [Field] = &[Field::string("note", "Which note.").required()];
 
     fn take(values: &Values) -> Result<Self, Fault> {
-        values.text("text").map(Self)
+        values.text("note").map(Self)
     }
 }
 
@@ -44,13 +46,12 @@ impl Backend for Notes {
                 .description("A note has a text and a paper.\n\nIt is kept until it is deleted.")
                 .exists(exists)
                 .read(read)
-                .create(created)
-                .update(updated)
-                .patch(patched)
+                .change(NOTE, change)
                 .delete(delete),
             Route::at("fails/{how}").read(fail),
             Route::at("leased").read(leased),
             Route::at("raw").read(raw),
+            Route::at("pinned").write(pin),
             Route::at("who").read(who),
         ]
     }
@@ -88,25 +89,17 @@ async fn exists(notes: Arc<Notes>, request: Request) -> Result<bool, Fault> {
 }
 
 async fn read(notes: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Fault> {
-    let stored = notes.0.storage.get_json::<String>(&key(&request)).await?;
-    Ok(stored.map_or_else(Answer::absent, |text| said(&text)))
+    let stored = notes.0.storage.get_json(&key(&request)).await?;
+    Ok(stored.map_or_else(Answer::absent, Answer::data))
 }
 
-async fn created(notes: Arc<Notes>, request: Request, note: Note) -> Result<Answer, Fault> {
-    notes.0.storage.put_json(&key(&request), &note.0).await?;
-    Ok(said("created"))
-}
-
-async fn updated(notes: Arc<Notes>, request: Request, note: Note) -> Result<Answer, Fault> {
-    notes.0.storage.put_json(&key(&request), &note.0).await?;
-    Ok(Answer::nothing())
-}
-
-async fn patched(notes: Arc<Notes>, request: Request, patch: Patch) -> Result<Answer, Fault> {
-    if notes.0.storage.get(&key(&request)).await?.is_none() {
-        return Ok(Answer::absent());
-    }
-    Ok(Answer::data(patch.body).warn("the paper creases"))
+async fn change(notes: Arc<Notes>, request: Request, change: Change) -> Result<Answer, Fault> {
+    let stored: Option<Map<String, Value>> = notes.0.storage.get_json(&key(&request)).await?;
+    let note = change.onto(stored.as_ref())?;
+    let note = json!({ "text": note.text("text")?, "colour": note.string("colour")? });
+    notes.0.storage.put_json(&key(&request), &note).await?;
+    Ok(if request.operation == Operation::Create { said("created") } else { Answer::nothing() }
+        .warn("it creases"))
 }
 
 async fn delete(notes: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Fault> {
@@ -134,6 +127,10 @@ async fn raw(_: Arc<Notes>, _: Request, (): ()) -> Result<Answer, Fault> {
     Ok(Answer::raw(Raw::ok("text/plain", "abcd").no_store()))
 }
 
+async fn pin(_: Arc<Notes>, _: Request, pin: Pin) -> Result<Answer, Fault> {
+    Ok(said(&pin.0))
+}
+
 async fn who(notes: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Fault> {
     let id = request.entity_id.ok_or_else(|| Fault::caller("no entity: log in"))?;
     let entity = notes.0.system.entity_info(&id).await?;
@@ -152,17 +149,16 @@ async fn a_write_creates_first_and_updates_then() {
     let second = probe.write("notes/a", json!({ "text": "two" })).await;
 
     assert_eq!((first.status, &first.data["text"]), (200, &json!("created")));
-    assert_eq!(second.status, 204);
+    assert_eq!((second.status, second.data.len()), (200, 0));
     assert_eq!(probe.read("notes/a").await.data["text"], "two");
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404_to_reads_lists_and_patches() {
+async fn what_is_not_there_is_404_to_reads_and_lists() {
     let probe = probe().await;
 
     assert_eq!(probe.read("notes/a").await.status, 404);
     assert_eq!(probe.list("notes").await.status, 404);
-    assert_eq!(probe.patch("notes/a", json!({ "text": "x" })).await.status, 404);
     assert_eq!(probe.delete("notes/a").await.status, 204);
 }
 
@@ -241,14 +237,26 @@ async fn a_body_may_repeat_the_paths_name_but_not_contradict_it() {
 }
 
 #[tokio::test]
-async fn a_patch_keeps_its_nulls_and_its_warning() {
+async fn a_write_and_a_patch_change_what_they_name() {
     let probe = probe().await;
     probe.write("notes/a", json!({ "text": "x" })).await;
 
+    let written = probe.write("notes/a", json!({ "colour": "blue" })).await;
+    assert_eq!(probe.read("notes/a").await.data["colour"], "blue");
     let patched = probe.patch("notes/a", json!({ "colour": null })).await;
 
-    assert_eq!(patched.data["colour"], Value::Null);
-    assert_eq!(patched.warnings, ["the paper creases"]);
+    assert_eq!(Value::Object(probe.read("notes/a").await.data), json!({ "text": "x", "colour": null }));
+    assert_eq!([written.warnings, patched.warnings], [["it creases"], ["it creases"]]);
+}
+
+#[tokio::test]
+async fn a_patch_of_nothing_is_refused() {
+    let reply = probe().await.patch("notes/a", json!({ "text": "x" })).await;
+
+    assert_eq!(
+        (reply.status, reply.error.as_str()),
+        (400, "notes/a: nothing is stored there to patch; a write makes it")
+    );
 }
 
 #[tokio::test]
@@ -398,13 +406,19 @@ One note.
 
     text (string)
 
-        What the note says. Required.
+        What the note says. Required where nothing is stored.
 
 ## DESCRIPTION
 
 A note has a text and a paper.
 
 It is kept until it is deleted.
+
+A write changes what it names, and creates what is not there. Null or an empty
+text unsets a field: its default is in force again. A list is replaced whole.
+Pairs are replaced whole by a write, and merged by a patch. A patch fails where
+nothing is stored. What a read returns, a write takes. For a clean slate delete
+first, then write.
 ";
 
 #[tokio::test]
@@ -423,7 +437,9 @@ async fn the_openapi_document_describes_paths_and_bodies() {
     let schema = &note["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
     assert_eq!(schema, "#/components/schemas/TestNotesNameWriteRequest");
     let body = &document["components"]["schemas"]["TestNotesNameWriteRequest"];
-    assert_eq!(body["required"], json!(["text"]));
+    assert_eq!(body["required"], Value::Null, "a change may leave out what is stored");
+    let pin = &document["components"]["schemas"]["TestPinnedWriteRequest"];
+    assert_eq!(pin["required"], json!(["note"]));
     assert_eq!(body["properties"]["colour"]["enum"], json!(["white", "blue"]));
     assert_eq!(document["paths"]["/notes/"]["get"]["parameters"][0]["name"], "list");
 }

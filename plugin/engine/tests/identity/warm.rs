@@ -228,6 +228,7 @@ async fn a_read_shows_the_sharing_that_was_written_and_a_preview_the_one_in_forc
     };
 
     let for_pods = shown().await;
+    mount.delete("roles/app").await;
     written(&mount, "roles/app", json!({ "role_arn": ROLE, "common_name": "app" })).await;
     let for_all = shown().await;
     assert_eq!(mount.patch("roles/app", json!({ "session_sharing": "identity" })).await.error, "");
@@ -241,6 +242,7 @@ async fn a_read_shows_the_sharing_that_was_written_and_a_preview_the_one_in_forc
 async fn a_sharing_that_was_written_stays_although_it_was_the_default_then() {
     let (mount, aws) = warm().await;
     let mut role = json!({ "role_arn": ROLE, "common_name": "app" });
+    mount.delete("roles/app").await;
     written(&mount, "roles/app", role.clone()).await;
 
     role["session_sharing"] = json!("none");

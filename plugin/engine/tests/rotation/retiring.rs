@@ -93,15 +93,27 @@ async fn a_change_of_nothing_puts_nothing() {
 }
 
 #[tokio::test]
-async fn a_name_is_replaced_and_never_taken_away() {
+async fn a_name_is_taken_away_and_never_becomes_one_that_means_something_else() {
     let mount = with_ca().await;
 
-    for name in [json!(null), json!(""), json!("default")] {
-        let reply = mount.patch("issuer/one", json!({ "issuer_name": name })).await;
+    for nothing in [json!(null), json!("")] {
+        done(&mount, "issuer/default", json!({ "issuer_name": "one" })).await;
+        let reply = mount.patch("issuer/one", json!({ "issuer_name": nothing })).await;
 
-        assert_eq!(reply.status, 400, "{name}");
-        assert!(reply.error.starts_with("issuer_name: "), "{}", reply.error);
+        assert_eq!((reply.error.as_str(), &reply.data["issuer_name"]), ("", &Value::Null));
     }
+    let reply = mount.patch("issuer/default", json!({ "issuer_name": "default" })).await;
+    assert_eq!((reply.status, reply.error.as_str()), (400, "issuer_name: \"default\" is reserved"));
+}
+
+#[tokio::test]
+async fn a_name_that_a_role_uses_is_not_taken_away() {
+    let mount = with_ca().await;
+    mount.write("roles/app", json!({ "role_arn": ROLE, "issuer_ref": "one" })).await;
+
+    let reply = mount.write("issuer/one", json!({ "issuer_name": "" })).await;
+
+    assert!(reply.status == 400 && reply.error.starts_with("issuer_name: the role \"app\""), "{reply:?}");
 }
 
 #[tokio::test]

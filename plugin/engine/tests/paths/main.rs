@@ -2,6 +2,9 @@
 
 #![expect(clippy::large_futures, reason = "a test polls one future, and its size is of no matter")]
 
+mod documents;
+mod hints;
+#[path = "../mounts/mod.rs"]
 mod mounts;
 
 use engine::Engine;
@@ -22,23 +25,6 @@ fn role_with(field: &str, value: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_read_of_a_role_returns_a_write_takes() {
-    let mount = mount().await;
-    let written = json!({
-        "role_arn": ROLE, "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE, "session_duration": "4h",
-        "common_name": "app", "organizational_unit": ["payments", "api"], "instance_properties": { "a": "b" },
-    });
-    mount.write("roles/app", written).await;
-    let read = mount.read("roles/app").await.data;
-
-    let again = mount.write("roles/copy", Value::Object(read.clone())).await;
-
-    assert_eq!(again.error, "");
-    assert_eq!(mount.read("roles/copy").await.data, read);
-    assert_eq!(read["session_duration"], 14_400);
-}
-
-#[tokio::test]
 async fn an_identical_write_puts_nothing() {
     let mount = mount().await;
     mount.write("roles/app", role_with("common_name", "app")).await;
@@ -47,29 +33,6 @@ async fn an_identical_write_puts_nothing() {
     mount.write("roles/app", role_with("common_name", "app")).await;
 
     assert_eq!(mount.storage.puts(), puts);
-}
-
-#[tokio::test]
-async fn a_patch_changes_what_it_names_and_null_unsets() {
-    let mount = mount().await;
-    mount
-        .write("roles/app", json!({ "role_arn": ROLE, "common_name": "app", "session_duration": 7200 }))
-        .await;
-
-    let reply = mount.patch("roles/app", json!({ "session_duration": 14400, "common_name": null })).await;
-
-    assert_eq!(reply.error, "");
-    let role = mount.read("roles/app").await.data;
-    assert_eq!(role["session_duration"], 14_400);
-    assert!(!role.contains_key("common_name"));
-    assert_eq!(role["role_arn"], ROLE);
-}
-
-#[tokio::test]
-async fn a_patch_of_a_role_that_is_not_there_is_refused() {
-    let reply = mount().await.patch("roles/nobody", json!({ "session_duration": 14400 })).await;
-
-    assert_eq!((reply.status, reply.error.as_str()), (400, "name: there is no role \"nobody\" to patch"));
 }
 
 #[tokio::test]
