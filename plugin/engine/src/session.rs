@@ -1,5 +1,6 @@
 //! From a role and a caller to a session: who is asking is found out for every read, the session may be one that others have.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_
         Reply::Granted(grant) => {
             log(request, wish, &grant);
             let is_shared = role.sharing() != SessionSharing::None;
-            engine.ledger.note(clock::now(), &grant.session, (&key, is_shared), turn(request));
+            engine.ledger.note(clock::now(), &grant.session, (&key, is_shared), holder(request));
             Ok(Granted { role, key, grant })
         }
         Reply::Denied { why, retry_in } => Err(sharing::fault(why, retry_in, started.elapsed())),
@@ -142,7 +143,15 @@ fn ask(
 }
 
 /// Whose turn a read takes: the entity's, and where there is none, the token's.
-pub(crate) fn turn(request: &Request) -> &str {
+pub(crate) fn turn(request: &Request) -> Cow<'_, str> {
+    match (holder(request), request.token_mark) {
+        ("", Some(mark)) => Cow::Owned(format!("token {mark:016x}")),
+        (holder, _) => Cow::Borrowed(holder),
+    }
+}
+
+/// Who is handed a session, as far as that is known later: batch tokens have no accessor.
+fn holder(request: &Request) -> &str {
     let entity = request.entity_id.as_deref().filter(|id| !id.is_empty());
     entity.unwrap_or(&request.client_token_accessor)
 }
@@ -211,5 +220,36 @@ impl Order {
             role_session_name: self.role_session_name.clone(),
             instance_properties: role.instance_properties.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vault_backend::{Mount, Operation, Storage, SystemView};
+
+    use super::*;
+
+    fn asked_by(entity: Option<&str>, accessor: &str, token_mark: u64) -> Request {
+        let mount =
+            Mount::in_memory(Storage::in_memory(), SystemView::fixed(vault_backend::Fixed::default()));
+        let mut request = Request::new(mount, Operation::Read, "creds/app");
+        request.entity_id = entity.map(str::to_owned);
+        accessor.clone_into(&mut request.client_token_accessor);
+        request.token_mark = Some(token_mark);
+        request
+    }
+
+    #[test]
+    fn batch_tokens_without_an_entity_take_a_turn_each() {
+        let [one, two, service, entity] = [
+            asked_by(None, "", 1),
+            asked_by(None, "", 2),
+            asked_by(None, "accessor", 3),
+            asked_by(Some("entity"), "accessor", 4),
+        ];
+
+        assert_ne!(turn(&one), turn(&two));
+        assert_eq!((&*turn(&service), &*turn(&entity)), ("accessor", "entity"));
+        assert_eq!(holder(&one), "", "whoever revokes knows accessors and entities alone");
     }
 }

@@ -76,8 +76,10 @@ pub struct Request {
     pub entity_id: Option<String>,
     /// The caller's token's display name.
     pub display_name: String,
-    /// The caller's token's accessor.
+    /// The caller's token's accessor. Batch tokens have none.
     pub client_token_accessor: String,
+    /// Tells the caller's token from others while this process lives, batch tokens too; nothing of the token can be had from it.
+    pub token_mark: Option<u64>,
     /// Whether the path needs no token.
     pub unauthenticated: bool,
     /// The headers that the mount is tuned to pass on. They may hold the caller's token: never log them.
@@ -103,6 +105,7 @@ impl Request {
             entity_id: None,
             display_name: String::new(),
             client_token_accessor: String::new(),
+            token_mark: None,
             unauthenticated: false,
             headers: BTreeMap::new(),
             remote_addr: None,

@@ -1,6 +1,8 @@
 //! Protobuf to the domain's words and back, and the one table from fault to wire.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -56,6 +58,7 @@ pub(crate) fn request(mount: Mount, operation: Operation, wire: pb::Request) -> 
         entity_id: Some(wire.entity_id).filter(|id| !id.is_empty()),
         display_name: wire.display_name,
         client_token_accessor: wire.client_token_accessor,
+        token_mark: Some(wire.client_token).filter(|token| !token.is_empty()).map(mark),
         unauthenticated: wire.unauthenticated,
         headers: headers.collect(),
         remote_addr: wire.connection.map(|connection| connection.remote_addr).filter(|addr| !addr.is_empty()),
@@ -63,6 +66,12 @@ pub(crate) fn request(mount: Mount, operation: Operation, wire: pb::Request) -> 
         parameters: BTreeMap::new(),
         ..Request::new(mount, operation, wire.path)
     }
+}
+
+/// Of a token, which Vault has salted and hashed already.
+fn mark(token: String) -> u64 {
+    static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    SEED.hash_one(token)
 }
 
 fn call(operation: &str) -> Call {
@@ -232,6 +241,18 @@ mod tests {
 
         assert!(incoming.data.is_empty());
         assert_eq!(incoming.call, Call::Route(Operation::Read));
+    }
+
+    #[test]
+    fn a_token_is_told_from_others_and_is_not_kept() {
+        let asked_with = |token: &str| {
+            let wire = pb::Request { client_token: token.to_owned(), ..pb::Request::default() };
+            request(mount(), Operation::Read, wire)
+        };
+
+        assert_eq!(asked_with("one").token_mark, asked_with("one").token_mark);
+        assert_ne!(asked_with("one").token_mark, asked_with("two").token_mark);
+        assert_eq!(asked_with("").token_mark, None);
     }
 
     #[test]
