@@ -77,6 +77,13 @@ impl<'a> Caller<'a> {
         self.pod().ok().map(|(alias, cluster)| (cluster, alias.mount_accessor.as_str()))
     }
 
+    /// The caller's cluster and its namespace there, where Vault was asked and they are known.
+    pub(crate) fn namespace(&self) -> Option<(&str, &str)> {
+        let (alias, cluster) = self.pod().ok()?;
+        let namespace = alias.metadata.get(Pod::Namespace.key()?)?;
+        Some((cluster, namespace))
+    }
+
     /// What `reference` stands for, in a text for `place`.
     pub(crate) fn tell(&self, reference: &Reference, place: Place) -> Result<Told, Unknown> {
         let told = match reference {

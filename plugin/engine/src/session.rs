@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ca::LeafProfile;
 use rolesanywhere::{CreateSession, SessionDuration};
-use sessions::{Ask, Epoch, Freshness, Grant, Mode, Reply, Why};
+use sessions::{Ask, Epoch, Freshness, Grant, Group, Mode, Reply, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
@@ -80,11 +80,11 @@ async fn attempt(
 ) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
     let left = wish.patience.saturating_sub(started.elapsed());
     let planned = timeout(left, engine.until_closed(Box::pin(plan(engine, request, wish))));
-    let Plan { role, key, snapshot, epoch } =
+    let Plan { role, key, group, snapshot, epoch } =
         planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
     let (origin, metrics) = (Origin::of(request), Arc::clone(&engine.metrics));
     let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
-    let ask = ask(request, wish, (&role, epoch), recipe, started.elapsed());
+    let ask = ask(request, wish, (&role, group, epoch), recipe, started.elapsed());
     let reply = engine.sessions.get(ask).await;
     Ok((role, key, reply))
 }
@@ -93,6 +93,7 @@ async fn attempt(
 struct Plan {
     role: Arc<Role>,
     key: SessionKey,
+    group: Group,
     snapshot: Arc<Snapshot>,
     /// From before anything else was read.
     epoch: Epoch,
@@ -106,6 +107,7 @@ async fn plan(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result
     let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
     let caller = Caller::find(request, name, &role, &snapshot.clusters).await?;
     let order = Order::new(&snapshot, name, &role, &caller, wish.ttl, &request.mount_point)?;
+    let group = group(name, &caller, &order.leaf);
     let cluster = caller.cluster().map(|(name, accessor)| Cluster::new(name, accessor));
     let key = SessionKey::new(KeyParts {
         role: name.to_owned(),
@@ -115,13 +117,24 @@ async fn plan(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result
         call: order.call(&role),
         leaf: order.leaf,
     });
-    Ok(Plan { role, key, snapshot, epoch })
+    Ok(Plan { role, key, group, snapshot, epoch })
+}
+
+/// What AWS refuses together, for the most part: the role's callers of one namespace, or, where none is known, of one organizational
+/// unit. Whoever has identities refused on purpose slows down those alone that are as near.
+fn group(role: &str, caller: &Caller<'_>, leaf: &LeafProfile) -> Group {
+    let units = &leaf.subject.organizational_unit;
+    match caller.namespace() {
+        Some((cluster, namespace)) => Group::new(format!("{role}/{cluster}/{namespace}")),
+        None if units.is_empty() => Group::new(role),
+        None => Group::new(format!("{role}//{}", units.join("/"))),
+    }
 }
 
 fn ask(
     request: &Request,
     wish: Wish<'_>,
-    (role, epoch): (&Role, Epoch),
+    (role, group, epoch): (&Role, Group, Epoch),
     recipe: Recipe,
     spent: Duration,
 ) -> Ask<SessionKey, sessions::Work<Arc<Issued>, Fault>> {
@@ -131,7 +144,7 @@ fn ask(
         sharing: role.sharing().into(),
         order: sessions::Order {
             place: key.place(),
-            group: key.group(),
+            group,
             caller: sessions::Caller::new(turn(request)),
             mode: wish.mode,
             duration: Duration::from_secs(u64::from(key.parts().call.duration.as_secs())),
@@ -225,9 +238,14 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
-    use vault_backend::{Mount, Operation, Storage, SystemView};
+    use std::time::Duration;
+
+    use ca::{KeySpec, Subject};
+    use vault_backend::{Alias, Entity, Mount, Operation, Storage, SystemView};
 
     use super::*;
+    use crate::caller::Known;
+    use crate::clusters::Clusters;
 
     fn asked_by(entity: Option<&str>, accessor: &str, token_mark: u64) -> Request {
         let mount =
@@ -251,5 +269,34 @@ mod tests {
         assert_ne!(turn(&one), turn(&two));
         assert_eq!((&*turn(&service), &*turn(&entity)), ("accessor", "entity"));
         assert_eq!(holder(&one), "", "whoever revokes knows accessors and entities alone");
+    }
+
+    fn pod(namespace: &str) -> Known {
+        let metadata = [("service_account_namespace".to_owned(), namespace.to_owned())].into();
+        let mount_accessor = "auth_kubernetes_1".to_owned();
+        let alias = Alias { mount_accessor, metadata, ..Alias::default() };
+        Known::Entity(Entity { aliases: vec![alias], ..Entity::default() })
+    }
+
+    fn group_of(known: Known, units: &[&str]) -> Group {
+        let clusters = Clusters::from_iter([("auth_kubernetes_1".to_owned(), "prod".to_owned())]);
+        let caller = Caller::of(known, "app", "iamra/", &Role::plain(), &clusters).unwrap();
+        let organizational_unit = units.iter().map(|unit| (*unit).to_owned()).collect();
+        let subject = Subject { organizational_unit, ..Subject::default() };
+        let (key, ttl) = (KeySpec::EcP256, Duration::from_mins(10));
+        let leaf = LeafProfile { subject, uri_sans: Vec::new(), dns_sans: Vec::new(), key, ttl };
+        group("app", &caller, &leaf)
+    }
+
+    #[test]
+    fn refusals_of_one_namespace_slow_down_no_other() {
+        assert_ne!(group_of(pod("a"), &[]), group_of(pod("b"), &[]));
+        assert_eq!(group_of(pod("a"), &["x"]), group_of(pod("a"), &["y"]));
+    }
+
+    #[test]
+    fn without_a_namespace_the_organizational_unit_keeps_callers_apart() {
+        assert_ne!(group_of(Known::NotAsked, &["a"]), group_of(Known::NotAsked, &["b"]));
+        assert_eq!(group_of(Known::NotAsked, &[]), Group::new("app"));
     }
 }

@@ -13,7 +13,7 @@ pub struct Place(Arc<str>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller(Arc<str>);
 
-/// What is refused together, for the most part: in Vault, the role.
+/// What is refused together, for the most part: in Vault, a role's callers of one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Group(Arc<str>);
 

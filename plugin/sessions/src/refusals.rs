@@ -1,9 +1,9 @@
 //! What was refused lately, so that a refused fleet does not burn the quota.
 //!
 //! Two bounds. One key is not tried again for five seconds after a refusal, doubling to 30 while refusals follow each other: asks
-//! in between get the same answer. And a group (a role) whose last three attempts were all refused flies in the lane of the
+//! in between get the same answer. And a group (a role's callers of one namespace) whose last three attempts were all refused flies in the lane of the
 //! suspects, an eighth of the rate for all of them together, until one succeeds. So ten thousand pods of a role that AWS refuses
-//! cost one request a second, and a cure at AWS is seen within half a minute.
+//! cost one request a second for each namespace's first three, and a cure at AWS is seen within half a minute.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use ca::LeafProfile;
 use rolesanywhere::CreateSession;
-use sessions::{Group, Place};
+use sessions::Place;
 
 /// Everything that AWS or the certificate sees, and what must keep sessions apart although AWS would not.
 ///
@@ -81,11 +81,6 @@ impl SessionKey {
     pub(crate) fn place(&self) -> Place {
         let anchor = &self.0.parts.call.trust_anchor;
         Place::new(format!("{}/{}", anchor.account(), anchor.region()))
-    }
-
-    /// What AWS refuses together, for the most part: the role's callers.
-    pub(crate) fn group(&self) -> Group {
-        Group::new(self.role())
     }
 }
 
