@@ -17,8 +17,9 @@ use crate::anchor_plan::{Full, MOST_CERTIFICATES, Plan, fingerprint};
 use crate::clock;
 use crate::faults;
 use crate::issuers::{Issuers, Loaded};
+use crate::looks::Looks;
 use crate::managed_anchor::{Duty, ManagedAnchor};
-use crate::management;
+use crate::management::{self, Need};
 
 /// For one call of Roles Anywhere's own API with its retries. AWS takes one a second, so that calls wait for each other.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,6 +38,8 @@ pub(crate) struct Anchors {
     turns: std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
     ticking: Mutex<()>,
     pace: Pace,
+    /// Those that somebody asked for, who waits for the answer.
+    pub(crate) looks: Looks,
     standings: std::sync::Mutex<BTreeMap<String, Standing>>,
 }
 
@@ -57,6 +60,8 @@ pub(crate) struct Named<'a> {
     pub(crate) name: &'a str,
     pub(crate) anchor: &'a ManagedAnchor,
     pub(crate) mount_point: &'a str,
+    /// What is done there.
+    pub(crate) need: Need,
 }
 
 /// What was seen at one anchor, and whether it was changed.
@@ -72,6 +77,7 @@ impl Anchors {
             turns: std::sync::Mutex::default(),
             ticking: Mutex::default(),
             pace: Pace::default(),
+            looks: Looks::new("looks at trust anchors"),
             standings: std::sync::Mutex::default(),
         }
     }
@@ -185,14 +191,14 @@ impl Report {
 /// An operator's fault where the anchor takes its CA from AWS Private CA, or has no room beside certificates that are not ours;
 /// AWS's refusal otherwise.
 pub(crate) async fn sync(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
-    let _turn = engine.anchors.turn(at.name).await;
-    sync_and_note(engine, at, dry_run).await
-}
-
-/// As [`sync`], by whoever has the anchor's turn.
-async fn sync_and_note(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
     let wanted = fingerprints(&signing(&engine.snapshot().await?.issuers));
-    let done = Box::pin(sync_in_turn(engine, at, dry_run)).await;
+    // a routine waits for AWS before its turn at the anchor, so that no incident waits behind it
+    let caller = Box::pin(caller(engine, at)).await;
+    let _turn = engine.anchors.turn(at.name).await;
+    let done = match caller {
+        Ok(caller) => Box::pin(sync_in_turn(engine, at, &caller, dry_run)).await,
+        Err(fault) => Err(fault),
+    };
     let held = done.as_ref().ok().map(held);
     engine.anchors.note(at.name, at.anchor, (held, wanted));
     done
@@ -209,11 +215,15 @@ fn held(report: &Report) -> BTreeSet<String> {
     held
 }
 
-async fn sync_in_turn(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
-    let caller = caller(engine, at).await?;
+async fn sync_in_turn(
+    engine: &Arc<Engine>,
+    at: Named<'_>,
+    caller: &Caller,
+    dry_run: bool,
+) -> Result<Report, Fault> {
     let snapshot = engine.snapshot().await?;
     let sign = signing(&snapshot.issuers);
-    let seen = look(&caller, at).await?;
+    let seen = look(engine, caller, at).await?;
     let known = engine.store.anchor_certificates(at.name).await?;
     let mut ours = known.clone();
     ours.extend(snapshot.issuers.all.iter().map(|loaded| fingerprint(loaded.issuer.certificate_der())));
@@ -231,8 +241,9 @@ async fn sync_in_turn(engine: &Arc<Engine>, at: Named<'_>, dry_run: bool) -> Res
     caller
         .update_trust_anchor(&at.anchor.trust_anchor_arn, &plan.bundle)
         .await
-        .map_err(|error| refused(&error, at))?;
-    let seen = look(&caller, at).await?;
+        .map_err(|error| refused(engine, &error, at))?;
+    engine.sessions.forget(management::is_by(&at.anchor.trust_anchor_arn));
+    let seen = look(engine, caller, at).await?;
     check_held(bundle_of(&seen, at)?, &plan, at)?;
     tracing::info!(
         anchor = at.name,
@@ -253,7 +264,9 @@ pub(crate) async fn keep_in_step(engine: &Arc<Engine>, mount_point: &str) -> Res
     looked_after.sort_by_key(|(name, _)| Reverse(engine.anchors.unseen_for(name)));
     let looks: Vec<_> = looked_after
         .into_iter()
-        .map(|(name, anchor)| Box::pin(look_after(engine, Named { name, anchor, mount_point })))
+        .map(|(name, anchor)| {
+            Box::pin(look_after(engine, Named { name, anchor, mount_point, need: Need::Routine }))
+        })
         .collect();
     let looks = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect::<()>();
     timeout(LONGEST_TICK, looks).await.unwrap_or_else(|_| {
@@ -264,12 +277,11 @@ pub(crate) async fn keep_in_step(engine: &Arc<Engine>, mount_point: &str) -> Res
 
 /// Brings an anchor in step if it is due.
 async fn look_after(engine: &Arc<Engine>, at: Named<'_>) -> Result<(), Fault> {
-    let _turn = engine.anchors.turn(at.name).await;
     let wanted = fingerprints(&signing(&engine.snapshot().await?.issuers));
     if wanted.is_empty() || !engine.anchors.is_due(at.name, at.anchor, &wanted) {
         return Ok(());
     }
-    if let Err(fault) = Box::pin(sync_and_note(engine, at, false)).await {
+    if let Err(fault) = Box::pin(sync(engine, at, false)).await {
         tracing::warn!(anchor = at.name, "a trust anchor could not be brought in step: {fault}");
     }
     Ok(())
@@ -284,7 +296,9 @@ pub(crate) async fn require_held(
     let anchors = engine.store.managed_anchors().await?;
     let looked_after = anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
     let looks: Vec<_> = looked_after
-        .map(|(name, anchor)| Box::pin(check_held_by(engine, Named { name, anchor, mount_point }, issuer)))
+        .map(|(name, anchor)| {
+            Box::pin(check_held_by(engine, Named { name, anchor, mount_point, need: Need::Routine }, issuer))
+        })
         .collect();
     stream::iter(looks).buffered(AT_ONCE).try_collect().await
 }
@@ -303,13 +317,13 @@ async fn check_held_by(engine: &Arc<Engine>, at: Named<'_>, issuer: &Loaded) -> 
 }
 
 async fn caller(engine: &Arc<Engine>, at: Named<'_>) -> Result<Caller, Fault> {
-    let session = management::session(engine, at.name, at.anchor, Duty::TrustAnchor, at.mount_point).await?;
+    let own = management::session(engine, at, Duty::TrustAnchor).await?;
     let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
-    Ok(client.caller(Credentials::from(&session), clock::now, PATIENCE))
+    Ok(client.caller(Credentials::from(&own.session), clock::now, PATIENCE))
 }
 
-async fn look(caller: &Caller, at: Named<'_>) -> Result<TrustAnchor, Fault> {
-    caller.get_trust_anchor(&at.anchor.trust_anchor_arn).await.map_err(|error| refused(&error, at))
+async fn look(engine: &Engine, caller: &Caller, at: Named<'_>) -> Result<TrustAnchor, Fault> {
+    caller.get_trust_anchor(&at.anchor.trust_anchor_arn).await.map_err(|error| refused(engine, &error, at))
 }
 
 fn bundle_of<'a>(seen: &'a TrustAnchor, at: Named<'_>) -> Result<&'a [Vec<u8>], Fault> {
@@ -346,7 +360,8 @@ fn no_room(full: &Full, at: Named<'_>) -> Fault {
     ))
 }
 
-fn refused(error: &CallError, at: Named<'_>) -> Fault {
+fn refused(engine: &Engine, error: &CallError, at: Named<'_>) -> Fault {
+    management::refused(engine, Duty::TrustAnchor, error);
     faults::call(error).within(format!("trust-anchors/{}", at.name))
 }
 

@@ -12,6 +12,7 @@ use crate::anchors::{self, Anchors};
 use crate::clock;
 use crate::denials;
 use crate::ledger::Ledger;
+use crate::looks::Looks;
 use crate::metrics::Metrics;
 use crate::revocation::{Lately, Owner};
 use crate::sharing::{self, Service, SessionKey};
@@ -32,6 +33,7 @@ pub struct Engine {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) anchors: Anchors,
     pub(crate) ledger: Ledger,
+    pub(crate) checks: Looks,
     /// One change of an inline policy at a time: each is read, changed and written back.
     pub(crate) revoking: tokio::sync::Mutex<Lately>,
     /// When what is over was last taken out of IAM roles.
@@ -58,6 +60,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             metrics: Arc::default(),
             anchors: Anchors::new(),
             ledger: Ledger::new(clock::now()),
+            checks: Looks::new("checks"),
             revoking: tokio::sync::Mutex::default(),
             tidied: tokio::sync::Mutex::default(),
             responding: tokio::sync::Mutex::default(),

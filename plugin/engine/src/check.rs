@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolesanywhere::{CallError, CallerIdentity, CreateSession, Credentials};
-use vault_backend::{Fault, Request};
+use vault_backend::{Blame, Fault, Request};
 
 use crate::Engine;
 use crate::caller::Caller;
@@ -46,6 +46,8 @@ pub(crate) use report::Report;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Why AWS was not asked.
 const UNREACHED: &str = "the endpoint was not reached";
+/// Why AWS was asked nothing at all: what is wrong is the caller's, who may ask again and again.
+const STRANGER: &str = "this caller gets no session by this role, so that AWS was not asked";
 /// Why nothing is said of a link.
 const BEFORE: &str = "a link before it is broken";
 
@@ -77,19 +79,20 @@ pub(crate) async fn run(engine: &Arc<Engine>, request: &Request, name: &str) -> 
     let Ok(anchorage) = role.place(&snapshot.config, subject.mount_point) else {
         return Ok(report.rest(BEFORE));
     };
+    let is_reached = reach(&snapshot, &anchorage, &mut report).await;
     let asked = match plan {
-        Some(ref plan) if reach(&snapshot, &anchorage, &mut report).await => {
+        Ok(ref plan) if is_reached => {
             asking::ask(engine, request, Wanted { snapshot: &snapshot, subject, plan }).await
         }
-        Some(_) => Asked::Not(UNREACHED),
-        None => {
-            reach(&snapshot, &anchorage, &mut report).await;
-            Asked::Not(BEFORE)
-        }
+        Ok(_) => Asked::Not(UNREACHED),
+        Err(Blame::Caller) => Asked::Not(STRANGER),
+        Err(_) => Asked::Not(BEFORE),
     };
     let seen = looking::look(engine, subject, &anchorage, &asked).await;
     let identity = who(&snapshot, &anchorage, &asked).await;
-    judge(&mut report, &Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen });
+    let plan = plan.ok();
+    let evidence = Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen };
+    judge(&mut report, &evidence);
     report.note(Link::Identity, outcome::identity(identity.as_ref()));
     Ok(report.rest(BEFORE))
 }
@@ -104,13 +107,13 @@ struct Evidence<'a> {
     seen: looking::Seen,
 }
 
-/// Judges the links that need nothing but the mount, and makes what is to be asked.
+/// Judges the links that need nothing but the mount, and makes what is to be asked; or says whose move it is.
 async fn plan<'a>(
     snapshot: &'a Snapshot,
     request: &Request,
     subject: Subject<'_>,
     report: &mut Report,
-) -> Option<Plan<'a>> {
+) -> Result<Plan<'a>, Blame> {
     let Subject { name, role, mount_point } = subject;
     let authority = local::authority(&snapshot.issuers, subject, clock::now(), report);
     local::place(role.place(&snapshot.config, mount_point), report);
@@ -118,20 +121,21 @@ async fn plan<'a>(
         Ok(caller) => caller,
         Err(fault) => {
             report.note(Link::Certificate, local::stranger(&fault, subject));
-            return None;
+            return Err(fault.blame());
         }
     };
     if let Some(Err(fault)) =
         role.role_session_name.as_ref().map(|text| text.resolve(Place::SessionName, &caller))
     {
         report.note(Link::SessionName, local::stranger(&fault, subject));
-        return None;
+        return Err(fault.blame());
     }
     let leaf = role.subject.profile(name, &caller, role.key(), role.certificate_ttl());
     local::leaf(leaf.and_then(|leaf| leaf.check().map(|()| leaf).map_err(faults::ca)), subject, report);
-    let order = Order::new(snapshot, name, role, &caller, None, mount_point).ok()?;
+    let order =
+        Order::new(snapshot, name, role, &caller, None, mount_point).map_err(|fault| fault.blame())?;
     let call = order.call(role);
-    Some(Plan { authority: authority?, order, call })
+    Ok(Plan { authority: authority.ok_or(Blame::Operator)?, order, call })
 }
 
 /// Whether the endpoint was reached.

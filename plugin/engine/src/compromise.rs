@@ -20,6 +20,7 @@ use crate::anchors::{self, Named};
 use crate::clock::{self, rfc3339};
 use crate::issuers::{self, Issuers, Loaded};
 use crate::managed_anchor::Duty;
+use crate::management::Need;
 use crate::path_revoke_sessions::{self, Revoked};
 use crate::revocation;
 use crate::store::{IssuerRecord, IssuerState, IssuersConfig};
@@ -169,7 +170,7 @@ impl Response<'_> {
         let (mut lines, mut foreign, mut in_step) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (name, anchor) in &anchors {
             let outcome = if anchor.role(Duty::TrustAnchor).is_some() {
-                let at = Named { name, anchor, mount_point };
+                let at = Named { name, anchor, mount_point, need: Need::Incident };
                 match Box::pin(anchors::sync(self.engine, at, false)).await {
                     Ok(report) => {
                         let warned = report.warnings().into_iter().map(Outcome::ByHand);

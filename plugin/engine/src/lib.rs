@@ -37,6 +37,7 @@ mod fitting;
 mod issuers;
 mod ledger;
 mod lifetime;
+mod looks;
 mod managed_anchor;
 mod management;
 mod metrics;

@@ -1,43 +1,76 @@
-//! The engine as a caller of AWS: a certificate of its own and a session for one duty, made anew for each piece of work.
+//! The engine as a caller of AWS: a certificate of its own, and a session for one duty.
+//!
+//! | need | its turn | the session |
+//! | --- | --- | --- |
+//! | [`Routine`](Need::Routine) | after every caller's | the last one, while more than five of its 15 minutes are left |
+//! | [`Incident`](Need::Incident) | before every caller's, also where the rate is spent or AWS throttles | made now, for this piece of work |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ca::{KeySpec, LeafProfile, Subject};
-use rolesanywhere::{CreateSession, Identity, RoleArn, Session, SessionDuration, TrustAnchorArn};
+use rolesanywhere::{CallError, CreateSession, RoleArn, SessionDuration, TrustAnchorArn};
+use sessions::{Ask, Epoch, Group, Mode, Rank, Reply, Sharing};
+use tokio::time::Instant;
 use vault_backend::Fault;
 
 use crate::Engine;
+use crate::anchors::Named;
 use crate::clock;
-use crate::faults;
 use crate::issuers::Loaded;
 use crate::managed_anchor::{Duty, ManagedAnchor};
-use crate::mint;
+use crate::mint::{Issued, Origin, Recipe};
 use crate::place::MANAGEMENT;
 use crate::role::DEFAULT_ISSUER;
+use crate::sharing::{self, KeyParts, SessionKey};
 use crate::snapshot::Snapshot;
 
 /// The engine's certificates serve one CreateSession.
 const CERTIFICATE_TTL: Duration = Duration::from_mins(5);
-/// For the engine's own session, with its retries.
+/// For the engine's own session, with its turn and its retries.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How the keys of these sessions begin. No role's name has a slash.
+const OWN: &str = "trust-anchors/";
 
-/// Makes the engine a session for `duty` at the anchor called `name`.
+/// What the engine needs a session for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// To look, or to keep something in step.
+    Routine,
+    /// Sessions are to end, or a key has leaked. What AWS dates by its own clock is dated by this session.
+    Incident,
+}
+
+impl Need {
+    fn rank(self) -> Rank {
+        match self {
+            Self::Routine => Rank::Spare,
+            Self::Incident => Rank::First,
+        }
+    }
+
+    fn sharing(self) -> Sharing {
+        match self {
+            Self::Routine => Sharing::SameKey,
+            Self::Incident => Sharing::Nobody,
+        }
+    }
+}
+
+/// Finds or makes the engine a session for `duty` at one trust anchor.
 ///
 /// During a rotation the anchor may hold the former issuer alone, or the next one: whichever of those that sign it takes will do, also
 /// where the default is disabled or gone.
 ///
 /// # Errors
-/// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise.
-pub(crate) async fn session(
-    engine: &Arc<Engine>,
-    name: &str,
-    anchor: &ManagedAnchor,
-    duty: Duty,
-    mount_point: &str,
-) -> Result<Session, Fault> {
+/// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise, which for [`Need::Routine`] may be that of a
+/// moment ago.
+pub(crate) async fn session(engine: &Arc<Engine>, at: Named<'_>, duty: Duty) -> Result<Arc<Issued>, Fault> {
+    let Named { name, anchor, mount_point, .. } = at;
     let role = anchor.role(duty).ok_or_else(|| no_role(name, duty, mount_point))?;
+    let epoch = engine.sessions.epoch();
     let snapshot = engine.snapshot().await?;
     let signing = snapshot.issuers.bundle(clock::now());
     if signing.is_empty() {
@@ -45,16 +78,8 @@ pub(crate) async fn session(
     }
     let mut refusal = None;
     for issuer in signing {
-        match ask(&snapshot, issuer, anchor, role, duty).await {
-            Ok(session) => {
-                tracing::info!(
-                    anchor = name,
-                    duty = duty.common_name(),
-                    session = session.role_session_name,
-                    "the engine made itself a session"
-                );
-                return Ok(session);
-            }
+        match ask(engine, (&snapshot, epoch), issuer, at, (role, duty)).await {
+            Ok(session) => return Ok(session),
             Err(fault) => {
                 refusal.get_or_insert(fault);
             }
@@ -77,14 +102,14 @@ pub(crate) async fn session(
 pub(crate) async fn session_for(
     engine: &Arc<Engine>,
     (role, near): (&RoleArn, Option<&TrustAnchorArn>),
-    duty: Duty,
+    (duty, need): (Duty, Need),
     mount_point: &str,
-) -> Result<Session, Fault> {
+) -> Result<Arc<Issued>, Fault> {
     let mut refusal = None;
     let mut anchors = for_account(engine, role, duty, mount_point).await?;
     anchors.sort_by_key(|(_, anchor)| near.map(|near| distance(&anchor.trust_anchor_arn, near)));
-    for (name, anchor) in anchors {
-        match session(engine, &name, &anchor, duty, mount_point).await {
+    for (name, anchor) in &anchors {
+        match session(engine, Named { name, anchor, mount_point, need }, duty).await {
             Ok(session) => return Ok(session),
             Err(fault) => {
                 refusal.get_or_insert(fault);
@@ -92,6 +117,22 @@ pub(crate) async fn session_for(
         }
     }
     Err(refusal.unwrap_or_else(|| Fault::bug("no trust anchor was tried")))
+}
+
+/// AWS refused the engine a call. Its session may be one of those that somebody has denied: the next piece of work makes another.
+pub(crate) fn refused(engine: &Engine, duty: Duty, error: &CallError) {
+    if error.kind().is_some() && !error.is_not_found() {
+        let of_duty = Some(duty.common_name());
+        engine.sessions.forget(move |key| {
+            key.role().starts_with(OWN) && key.parts().leaf.subject.common_name.as_deref() == of_duty
+        });
+    }
+}
+
+/// Whether a session is the engine's own by this trust anchor: what the anchor holds decides whether there may be another one.
+pub(crate) fn is_by(anchor: &TrustAnchorArn) -> impl Fn(&SessionKey) -> bool + Send + use<> {
+    let anchor = anchor.clone();
+    move |key| key.role().starts_with(OWN) && key.parts().call.trust_anchor == anchor
 }
 
 fn distance(anchor: &TrustAnchorArn, near: &TrustAnchorArn) -> (bool, bool) {
@@ -126,29 +167,78 @@ async fn for_account(
     }
 }
 
+/// Keeps two pieces of work apart, where each is to have a session of its own.
+static WORKS: AtomicU64 = AtomicU64::new(0);
+
 async fn ask(
-    snapshot: &Snapshot,
+    engine: &Arc<Engine>,
+    (snapshot, epoch): (&Arc<Snapshot>, Epoch),
     issuer: &Loaded,
-    anchor: &ManagedAnchor,
-    role: &RoleArn,
+    at: Named<'_>,
+    (role, duty): (&RoleArn, Duty),
+) -> Result<Arc<Issued>, Fault> {
+    let own = format!("{OWN}{}", at.name);
+    let key = SessionKey::new(KeyParts {
+        role: match at.need {
+            Need::Routine => own.clone(),
+            // nor does what AWS refused a moment ago answer it
+            Need::Incident => format!("{own}/{}", WORKS.fetch_add(1, Ordering::Relaxed)),
+        },
+        cluster: None,
+        config: snapshot.config_version,
+        issuer: issuer.record.id.clone(),
+        call: call(at.anchor, role),
+        leaf: profile(duty),
+    });
+    let order = sessions::Order {
+        place: key.place(),
+        group: Group::new(&own),
+        caller: sessions::Caller::new(own),
+        mode: Mode::Patient,
+        rank: at.need.rank(),
+        duration: SessionDuration::MIN.as_duration(),
+        work: work(engine, snapshot, &key, at, duty),
+        epoch,
+    };
+    let began = Instant::now();
+    let sharing = at.need.sharing();
+    match engine.sessions.get(Ask { key, sharing, order, patience: PATIENCE }).await {
+        Reply::Granted(grant) => Ok(grant.session),
+        Reply::Denied { why, retry_in } => Err(sharing::fault(why, retry_in, began.elapsed())),
+    }
+}
+
+fn work(
+    engine: &Engine,
+    snapshot: &Arc<Snapshot>,
+    key: &SessionKey,
+    at: Named<'_>,
     duty: Duty,
-) -> Result<Session, Fault> {
-    let leaf = mint::issue(issuer, &profile(duty)).await?;
-    let identity = Identity::new(leaf.certificate_der, issuer.issuer.path(), leaf.key_pkcs8.expose())
-        .map_err(faults::identity)?;
-    let call = CreateSession {
+) -> sessions::Work<Arc<Issued>, Fault> {
+    let recipe = Recipe {
+        snapshot: Arc::clone(snapshot),
+        key: key.clone(),
+        origin: Origin::engine(at.mount_point),
+        metrics: Arc::clone(&engine.metrics),
+    };
+    let (anchor, duty) = (at.name.to_owned(), duty.common_name());
+    recipe.work_told(move |ended, _| {
+        if let Ok(Issued { session, .. }) = ended {
+            let session = &session.role_session_name;
+            tracing::info!(anchor, duty, session, "the engine made itself a session");
+        }
+    })
+}
+
+fn call(anchor: &ManagedAnchor, role: &RoleArn) -> CreateSession {
+    CreateSession {
         trust_anchor: anchor.trust_anchor_arn.clone(),
         profile: anchor.profile_arn.clone(),
         role: role.clone(),
         duration: SessionDuration::MIN,
         role_session_name: None,
         instance_properties: BTreeMap::new(),
-    };
-    snapshot
-        .client
-        .create_session(&identity, &call, clock::now, PATIENCE)
-        .await
-        .map_err(|error| faults::create_session(&error))
+    }
 }
 
 fn profile(duty: Duty) -> LeafProfile {

@@ -8,7 +8,7 @@ use ca::{Leaf, LeafProfile};
 use rolesanywhere::{Error, Identity, Patience, Session, SessionDuration};
 use sessions::{Cause, Made, Outcome, Work};
 use time::OffsetDateTime;
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, Span, info_span};
 use vault_backend::{Blame, Fault, Request};
 
 use crate::clock::{self, rfc3339};
@@ -38,11 +38,12 @@ pub(crate) struct Recipe {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-/// The request whose recipe it is, for the log.
-pub(crate) struct Origin {
-    mount: String,
-    request_id: String,
-    path: String,
+/// For whom a session is made, for the log.
+pub(crate) enum Origin {
+    /// The caller of this request.
+    Request { mount: String, request_id: String, path: String },
+    /// The engine itself, as part of what `span` is about.
+    Engine { mount: String, span: Span },
 }
 
 type Attempt = Outcome<Arc<Issued>, Fault>;
@@ -72,22 +73,53 @@ impl Unmade {
 impl Origin {
     pub(crate) fn of(request: &Request) -> Self {
         let (mount, request_id, path) = (&request.mount_point, &request.id, &request.path);
-        Self { mount: mount.clone(), request_id: request_id.clone(), path: path.clone() }
+        Self::Request { mount: mount.clone(), request_id: request_id.clone(), path: path.clone() }
+    }
+
+    /// The engine, in the current span.
+    pub(crate) fn engine(mount_point: &str) -> Self {
+        Self::Engine { mount: mount_point.to_owned(), span: Span::current() }
+    }
+
+    fn mount(&self) -> &str {
+        match self {
+            Self::Request { mount, .. } | Self::Engine { mount, .. } => mount,
+        }
+    }
+
+    fn span(&self) -> Span {
+        match self {
+            Self::Request { mount, request_id, path } => info_span!("session", mount, request_id, path),
+            Self::Engine { span, .. } => span.clone(),
+        }
     }
 }
 
 impl Recipe {
     /// The work of a flight, one CreateSession each time.
     pub(crate) fn work(self) -> Work<Arc<Issued>, Fault> {
-        let recipe = Arc::new(self);
+        let role = self.key.role().to_owned();
+        self.work_told(move |ended, cause| {
+            if let Ok(issued) = ended {
+                issued.log(&role, cause);
+            }
+        })
+    }
+
+    /// The same, where `told` is told how each attempt ended.
+    pub(crate) fn work_told(
+        self,
+        told: impl Fn(&Result<Issued, Unmade>, Cause) + Send + Sync + 'static,
+    ) -> Work<Arc<Issued>, Fault> {
+        let shared = Arc::new((self, told));
         sessions::work(move |cause| {
-            let recipe = Arc::clone(&recipe);
+            let shared = Arc::clone(&shared);
             async move {
-                let Origin { mount, request_id, path } = &recipe.origin;
-                let span = info_span!("session", mount, request_id, path);
+                let (recipe, told) = &*shared;
+                let span = recipe.origin.span();
                 let made = recipe.make().instrument(span.clone()).await;
+                span.in_scope(|| told(&made, cause));
                 made.map_or_else(Unmade::outcome, |issued| {
-                    span.in_scope(|| issued.log(recipe.key.role(), cause));
                     let expiration = issued.session.expiration;
                     Outcome::Made(Made { session: Arc::new(issued), expiration })
                 })
@@ -96,7 +128,7 @@ impl Recipe {
     }
 
     /// One fresh leaf, and one CreateSession with it.
-    pub(crate) async fn make(&self) -> Result<Issued, Unmade> {
+    async fn make(&self) -> Result<Issued, Unmade> {
         let parts = self.key.parts();
         let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Unmade::Here(Outcome::Lost))?;
         let leaf = issue(authority, &parts.leaf).await.map_err(|fault| Unmade::refused(self.cured(fault)))?;
@@ -123,7 +155,7 @@ impl Recipe {
     fn with_cure(&self, what: &impl Display) -> String {
         let issuers = &self.snapshot.issuers;
         if issuers.is_default(self.key.issuer()) {
-            format!("{what}; {}", Rotation::of(issuers, clock::now()).next_step(&self.origin.mount, &[]))
+            format!("{what}; {}", Rotation::of(issuers, clock::now()).next_step(self.origin.mount(), &[]))
         } else {
             format!("{what}; write another issuer to issuer_ref of the role {:?}", self.key.role())
         }

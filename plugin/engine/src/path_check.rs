@@ -6,6 +6,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
 use crate::check;
+use crate::session;
 
 /// The role that is checked as whoever asks.
 struct Named {
@@ -47,14 +48,15 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("check/{role}")
         .synopsis("Why a read of the role's credentials is refused.")
         .description(
-            "Looks at each link between the mount's CA and AWS's answer, in order, and says of each `ok`, `warning`, `broken` or `not checked`, what was seen, and the cure. It issues a certificate and calls CreateSession with it as creds does, in turn with all other calls, and forgets the session; no credentials are in the answer. Anchor, profile and the IAM role's trust policy are read with the check_role_arn of a trust anchor of that account (trust-anchors/<name>); without one, what CreateSession tells of them counts.\n\nA read checks as whoever asks. A write with entity_id checks in the place of that caller, and shows that caller's names; it is for operators.",
+            "Looks at each link between the mount's CA and AWS's answer, in order, and says of each `ok`, `warning`, `broken` or `not checked`, what was seen, and the cure. It issues a certificate and calls CreateSession with it as creds does, when no reader needs the rate, and forgets the session; no credentials are in the answer. A mount does four checks at once, and two for one caller. Anchor, profile and the IAM role's trust policy are read with the check_role_arn of a trust anchor of that account (trust-anchors/<name>); without one, what CreateSession tells of them counts.\n\nA read checks as whoever asks. A write with entity_id checks in the place of that caller, and shows that caller's names; it is for operators.",
         )
         .read(read)
         .update(update)
 }
 
 async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
-    answer(&engine, &request, &ask.role).await
+    let who = session::turn(&request);
+    answer(&engine, &request, (&ask.role, &who)).await
 }
 
 async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result<Answer, Fault> {
@@ -62,13 +64,19 @@ async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result
     if request.mount.system.entity_info(&id).await?.is_none() {
         return Err(Fault::caller(format!("entity_id: Vault knows no entity {id:?}")));
     }
+    let who = session::turn(&request).into_owned();
     let mut request = request;
     request.entity_id = Some(id);
-    answer(&engine, &request, &ask.role).await
+    answer(&engine, &request, (&ask.role, &who)).await
 }
 
-async fn answer(engine: &Arc<Engine>, request: &Request, role: &str) -> Result<Answer, Fault> {
+async fn answer(
+    engine: &Arc<Engine>,
+    request: &Request,
+    (role, who): (&str, &str),
+) -> Result<Answer, Fault> {
     engine.active_only()?;
+    let _look = engine.checks.begin(who)?;
     let report = engine.until_closed(Box::pin(check::run(engine, request, role))).await?;
     Ok(Answer::data(report.shown()))
 }

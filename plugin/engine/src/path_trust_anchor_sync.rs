@@ -6,6 +6,8 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
 use crate::anchors::{self, Named};
+use crate::management::Need;
+use crate::session;
 
 /// The name of an anchor.
 struct Look {
@@ -48,6 +50,8 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn look(engine: Arc<Engine>, request: Request, ask: Look) -> Result<Answer, Fault> {
+    let who = session::turn(&request);
+    let _look = engine.anchors.looks.begin(&who)?;
     answer(&engine, &request, &ask.name, true).await
 }
 
@@ -60,7 +64,7 @@ async fn answer(engine: &Arc<Engine>, request: &Request, name: &str, dry_run: bo
     let Some(anchor) = engine.store.managed_anchor(name).await? else {
         return Err(Fault::caller(format!("name: there is no trust anchor {name:?}")));
     };
-    let at = Named { name, anchor: &anchor, mount_point: &request.mount_point };
+    let at = Named { name, anchor: &anchor, mount_point: &request.mount_point, need: Need::Routine };
     let report = engine.until_closed(anchors::sync(engine, at, dry_run)).await?;
     let warnings = report.warnings();
     Ok(warnings.into_iter().fold(Answer::data(report.shown()), Answer::warn))

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::denials::Denials;
 use crate::faults;
 use crate::managed_anchor::Duty;
-use crate::management;
+use crate::management::{self, Need};
 
 /// No further IAM role is begun after this: the CLI waits for a minute, and what was done is to be told.
 pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(40);
@@ -103,11 +103,12 @@ pub(crate) async fn revoker<'a>(
     role: &'a RoleArn,
 ) -> Result<Revoker<'a>, Fault> {
     let turn = engine.revoking.lock().await;
-    let session = management::session_for(engine, (role, None), Duty::Revocation, owner.mount_point).await?;
+    let work = (Duty::Revocation, Need::Incident);
+    let own = management::session_for(engine, (role, None), work, owner.mount_point).await?;
     let whole = time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()));
-    let aws = Moment { at: session.expiration - whole, seen: Instant::now() };
+    let aws = Moment { at: own.session.expiration - whole, seen: Instant::now() };
     let client = engine.snapshot().await?.client.clone();
-    let caller = client.caller(Credentials::from(&session), clock::now, PATIENCE);
+    let caller = client.caller(Credentials::from(&own.session), clock::now, PATIENCE);
     Ok(Revoker { engine, turn, caller, role, policy_name: format!("iamra-{}", owner.mount_id), aws })
 }
 

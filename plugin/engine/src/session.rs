@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ca::LeafProfile;
 use rolesanywhere::{CreateSession, SessionDuration};
-use sessions::{Ask, Epoch, Freshness, Grant, Group, Mode, Reply, Why};
+use sessions::{Ask, Epoch, Freshness, Grant, Group, Mode, Rank, Reply, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
@@ -147,6 +147,7 @@ fn ask(
             group,
             caller: sessions::Caller::new(turn(request)),
             mode: wish.mode,
+            rank: Rank::InTurn,
             duration: Duration::from_secs(u64::from(key.parts().call.duration.as_secs())),
             work: recipe.work(),
             epoch,

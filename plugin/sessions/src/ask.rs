@@ -49,6 +49,18 @@ pub enum Sharing {
     Nobody,
 }
 
+/// How an ask stands to those of others at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// What must not wait: it starts at once, also without a token left and in a pause. It spends a token all the same, and no queue is
+    /// too full for it, so that it has to be rare.
+    First,
+    /// In turn with everybody.
+    InTurn,
+    /// What others leave: none of the last half of the burst, but one start in 16 while others wait.
+    Spare,
+}
+
 /// How a session is to be made, for whom, and under which quota.
 #[derive(Clone, Debug)]
 pub struct Order<W> {
@@ -60,6 +72,8 @@ pub struct Order<W> {
     pub caller: Caller,
     /// Whether the caller can wait.
     pub mode: Mode,
+    /// Whether others come first.
+    pub rank: Rank,
     /// How long the session is to be. The issuer may give less, never more.
     pub duration: Duration,
     /// Whatever makes it; handed back when it is time. What it makes must depend on nothing that the key does not hold; how it does
@@ -75,6 +89,7 @@ impl<W: Clone> Order<W> {
         if other.mode == Mode::AtOnce {
             self.mode = Mode::AtOnce;
         }
+        self.rank = self.rank.min(other.rank);
         if other.epoch >= self.epoch {
             self.work = other.work.clone();
             self.epoch = other.epoch;

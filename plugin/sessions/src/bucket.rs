@@ -30,7 +30,19 @@ impl Bucket {
 
     /// When the next token is there.
     pub(crate) fn ready_at(&self) -> Duration {
-        if self.back.len() < self.burst() { Duration::ZERO } else { self.back[0] }
+        self.ready_above(0)
+    }
+
+    /// When more than half of the burst is there.
+    pub(crate) fn ample_at(&self) -> Duration {
+        self.ready_above(self.burst() / 2)
+    }
+
+    /// When one token more than `reserve`, which is less than the burst, is there.
+    fn ready_above(&self, reserve: usize) -> Duration {
+        let most_away = self.burst() - reserve - 1;
+        let nth = self.back.len().checked_sub(most_away + 1);
+        nth.map_or(Duration::ZERO, |nth| self.back[nth])
     }
 
     /// How many tokens are there.
@@ -46,15 +58,20 @@ impl Bucket {
 
     /// Spends a token, if there is one.
     pub(crate) fn take(&mut self, now: Duration) -> bool {
-        if self.ready_at() > now {
-            return false;
+        let is_there = self.ready_at() <= now;
+        if is_there {
+            self.overdraw(now);
         }
+        is_there
+    }
+
+    /// Spends the next token, whether it is there yet or not: whoever is after it waits for one more.
+    pub(crate) fn overdraw(&mut self, now: Duration) {
+        let spaced = self.back.back().map_or(Duration::ZERO, |last| *last + self.spacing());
         if self.back.len() == self.burst() {
             self.back.pop_front();
         }
-        let spaced = self.back.back().map_or(Duration::ZERO, |last| *last + self.spacing());
         self.back.push_back(spaced.max(now + self.window()));
-        true
     }
 
     /// No token before `until`; then one by one, without a burst.

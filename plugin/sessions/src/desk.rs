@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Duration;
 
-use crate::ask::{Group, Mode, Order, Place, Sharing};
+use crate::ask::{Group, Mode, Order, Place, Rank, Sharing};
 use crate::changes::{Changes, Epoch};
 use crate::counts::Counts;
 use crate::fair::End;
@@ -262,11 +262,13 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         let Some(flight) = self.flights.get_mut(&id) else { return };
         let is_shared = flight.sharing == Sharing::SameKey;
         let old = is_shared.then(|| self.shelf.due(now, &flight.key)).flatten();
-        let lane = match old {
+        let lane = match (flight.order.rank, old) {
+            (Rank::First, _) => Lane::First,
+            (Rank::Spare, _) => Lane::Spare,
             // whoever has a session was not refused, whatever others of its group are
-            Some(due) => Lane::Renewal(due),
-            None if self.refusals.is_suspect(&flight.order.group) => Lane::Suspect,
-            None => Lane::Urgent,
+            (Rank::InTurn, Some(due)) => Lane::Renewal(due),
+            (Rank::InTurn, None) if self.refusals.is_suspect(&flight.order.group) => Lane::Suspect,
+            (Rank::InTurn, None) => Lane::Urgent,
         };
         flight.phase = Phase::Queued(lane);
         let rate = self.limits.rate;
@@ -381,8 +383,9 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         match flight.phase {
             Phase::Flying(_) => Duration::ZERO,
             Phase::Resting(until) => until.saturating_sub(now.steady),
-            Phase::Queued(_) => {
-                self.places.get(&flight.order.place).map_or(Duration::ZERO, |place| place.backlog(now.steady))
+            Phase::Queued(lane) => {
+                let place = self.places.get(&flight.order.place);
+                place.map_or(Duration::ZERO, |place| place.backlog(now.steady, lane))
             }
         }
     }

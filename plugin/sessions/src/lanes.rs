@@ -1,6 +1,7 @@
-//! Which flight of a place is next: those who have nothing, those whose session ends, and those who were refused.
+//! Which flight of a place is next: what must not wait, those who have nothing, those whose session ends, those who were refused, and
+//! spare work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::ask::Caller;
@@ -16,16 +17,22 @@ const DANGER_FIFTHS: u32 = 2;
 const ROUND: u32 = 8;
 /// Groups that are being refused get an eighth of the rate, so that a role AWS does not know cannot burn the quota of the others.
 const SUSPECT_SHARE: u32 = 8;
+/// Spare work gets a sixteenth while others wait, so that it comes to an end under any load.
+const SPARE_SHARE: u32 = 16;
 
 /// A queue of its own for each urgency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
+    /// It does not wait.
+    First,
     /// Nobody with this key has a session: in turns by caller.
     Urgent,
     /// There is one: in danger the soonest end goes first, before that the soonest danger.
     Renewal(Due),
     /// The group's last attempts were all refused: in turns by caller.
     Suspect,
+    /// What others leave: in turns by caller.
+    Spare,
 }
 
 /// When a session ends, and from when on it is in danger.
@@ -44,36 +51,72 @@ impl Due {
 
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
+    first: VecDeque<FlightId>,
     urgent: FairQueue,
     renewals: Renewals,
     suspect: FairQueue,
+    spare: FairQueue,
     starts: u32,
     suspect_from: Duration,
+    spare_from: Duration,
+}
+
+/// When there are tokens, on the steady clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tokens {
+    /// One.
+    pub(crate) any: Duration,
+    /// More than half of the burst.
+    pub(crate) ample: Duration,
+    /// The time between two starts in the long run.
+    pub(crate) spacing: Duration,
 }
 
 impl Lanes {
     pub(crate) fn push(&mut self, lane: Lane, caller: &Caller, flight: FlightId, end: End) {
         match lane {
+            Lane::First => self.first.push_back(flight),
             Lane::Urgent => self.urgent.push(caller, flight, end),
             Lane::Suspect => self.suspect.push(caller, flight, end),
+            Lane::Spare => self.spare.push(caller, flight, end),
             Lane::Renewal(due) => self.renewals.push(due, flight),
         }
     }
 
     pub(crate) fn remove(&mut self, lane: Lane, caller: &Caller, flight: FlightId) {
         match lane {
+            Lane::First => self.first.retain(|waiting| *waiting != flight),
             Lane::Urgent => self.urgent.remove(caller, flight),
             Lane::Suspect => self.suspect.remove(caller, flight),
+            Lane::Spare => self.spare.remove(caller, flight),
             Lane::Renewal(due) => self.renewals.remove(due, flight),
         }
     }
 
-    /// The flight whose turn it is. `spacing` is the time between two starts in the long run.
-    pub(crate) fn pop(&mut self, now: Duration, spacing: Duration) -> Option<FlightId> {
+    /// A flight that needs no token.
+    pub(crate) fn pop_first(&mut self) -> Option<FlightId> {
+        self.first.pop_front()
+    }
+
+    /// The flight whose turn it is, of those that need a token; one is there.
+    pub(crate) fn pop(&mut self, now: Duration, tokens: Tokens) -> Option<FlightId> {
         if now >= self.suspect_from && !self.suspect.is_empty() {
-            self.suspect_from = now + spacing * SUSPECT_SHARE;
+            self.suspect_from = now + tokens.spacing * SUSPECT_SHARE;
             return self.suspect.pop();
         }
+        if now >= self.spare_from && !self.spare.is_empty() {
+            return self.pop_spare(now, tokens.spacing);
+        }
+        let in_turn = self.pop_in_turn(now);
+        if in_turn.is_some() || now < tokens.ample { in_turn } else { self.pop_spare(now, tokens.spacing) }
+    }
+
+    fn pop_spare(&mut self, now: Duration, spacing: Duration) -> Option<FlightId> {
+        self.spare_from = now + spacing * SPARE_SHARE;
+        self.spare.pop()
+    }
+
+    fn pop_in_turn(&mut self, now: Duration) -> Option<FlightId> {
         self.starts = (self.starts + 1) % ROUND;
         let renewals_turn = if self.renewals.in_danger(now) { self.starts != 0 } else { self.starts == 0 };
         let renewal = if renewals_turn || self.urgent.is_empty() { self.renewals.pop() } else { None };
@@ -81,19 +124,29 @@ impl Lanes {
     }
 
     /// When there may be somebody whose turn it is; none when nobody waits.
-    pub(crate) fn ready_at(&self) -> Option<Duration> {
-        if !self.urgent.is_empty() || !self.renewals.is_empty() {
-            Some(Duration::ZERO)
-        } else if self.suspect.is_empty() {
-            None
-        } else {
-            Some(self.suspect_from)
-        }
+    pub(crate) fn ready_at(&self, tokens: Tokens) -> Option<Duration> {
+        let waits = |is_empty: bool, from: Duration| (!is_empty).then_some(from);
+        let nobody_in_turn = self.urgent.is_empty() && self.renewals.is_empty();
+        [
+            waits(self.first.is_empty(), Duration::ZERO),
+            waits(nobody_in_turn, tokens.any),
+            waits(self.suspect.is_empty(), self.suspect_from.max(tokens.any)),
+            waits(self.spare.is_empty(), self.spare_from.max(tokens.any).min(tokens.ample)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
-    /// How many flights `caller` has waiting, renewals aside.
+    /// How long until the last of `count` spare flights has started by its share alone.
+    pub(crate) fn share_of_spare(&self, now: Duration, spacing: Duration, count: u32) -> Duration {
+        let others = spacing * SPARE_SHARE * count.saturating_sub(1);
+        self.spare_from.saturating_sub(now) + others
+    }
+
+    /// How many flights `caller` has waiting for a token, renewals aside.
     pub(crate) fn len_of(&self, caller: &Caller) -> usize {
-        self.urgent.len_of(caller) + self.suspect.len_of(caller)
+        self.urgent.len_of(caller) + self.suspect.len_of(caller) + self.spare.len_of(caller)
     }
 }
 

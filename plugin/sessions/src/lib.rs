@@ -3,7 +3,7 @@
 //! ```text
 //! ask ──▶ Desk ──▶ a kept session, at once                    shelf, kept
 //!          │  └──▶ wait for a flight, one per key             flight
-//!          │            lanes: fair between callers, the refused apart
+//!          │            lanes: fair between callers, the refused apart, an incident first, spare work last
 //!          │            bucket: the quota of one account and region
 //!          ▼
 //!        Start ──▶ Sessions (tokio) runs the flight ──▶ landed: every waiter is answered, the session is kept
@@ -29,7 +29,7 @@ mod service;
 mod shelf;
 mod turnstile;
 
-pub use ask::{Ask, Caller, Group, Mode, Order, Place, Sharing};
+pub use ask::{Ask, Caller, Group, Mode, Order, Place, Rank, Sharing};
 pub use changes::Epoch;
 pub use counts::Counts;
 pub use desk::{Decision, Desk, Step};

@@ -174,7 +174,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::ask::{Caller, Group, Mode, Place};
+    use crate::ask::{Caller, Group, Mode, Place, Rank};
     use crate::changes::Epoch;
     use crate::flight::Made;
 
@@ -209,6 +209,7 @@ mod tests {
             group: Group::new("web"),
             caller: Caller::new("a"),
             mode: Mode::Patient,
+            rank: Rank::InTurn,
             duration: whole,
             work: (),
             epoch: Epoch::default(),

@@ -6,7 +6,7 @@ use crate::ask::Caller;
 use crate::bucket::Bucket;
 use crate::fair::End;
 use crate::flight::FlightId;
-use crate::lanes::{Lane, Lanes};
+use crate::lanes::{Lane, Lanes, Tokens};
 use crate::limits::Rate;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -23,6 +23,8 @@ pub(crate) struct Turnstile {
     paused_at: Option<Duration>,
     paused_until: Duration,
     waiting: u32,
+    /// Of those that wait, the spare ones.
+    spare: u32,
     /// When a flight last joined the line.
     used: Duration,
 }
@@ -36,6 +38,7 @@ impl Turnstile {
             paused_at: None,
             paused_until: Duration::ZERO,
             waiting: 0,
+            spare: 0,
             used: Duration::ZERO,
         }
     }
@@ -48,6 +51,7 @@ impl Turnstile {
     pub(crate) fn push(&mut self, now: Duration, lane: Lane, callers: &[Caller], flight: FlightId, end: End) {
         self.used = now;
         self.waiting += 1;
+        self.spare += u32::from(lane == Lane::Spare);
         for caller in callers {
             self.lanes.push(lane, caller, flight, end);
         }
@@ -60,6 +64,7 @@ impl Turnstile {
 
     pub(crate) fn remove(&mut self, lane: Lane, callers: &[Caller], flight: FlightId) {
         self.waiting = self.waiting.saturating_sub(1);
+        self.spare = self.spare.saturating_sub(u32::from(lane == Lane::Spare));
         for caller in callers {
             self.lanes.remove(lane, caller, flight);
         }
@@ -67,22 +72,39 @@ impl Turnstile {
 
     /// The next flight that may start now, its token spent. The caller of this takes its other tickets out.
     pub(crate) fn pass(&mut self, now: Duration) -> Option<FlightId> {
+        if let Some(flight) = self.lanes.pop_first() {
+            self.bucket.overdraw(now);
+            return Some(flight);
+        }
         if self.bucket.ready_at() > now {
             return None;
         }
-        let flight = self.lanes.pop(now, self.bucket.spacing())?;
+        let flight = self.lanes.pop(now, self.when())?;
         self.bucket.take(now);
         Some(flight)
     }
 
-    /// When [`pass`](Self::pass) may let somebody through; none when nobody waits.
-    pub(crate) fn ready_at(&self) -> Option<Duration> {
-        self.lanes.ready_at().map(|lanes| lanes.max(self.bucket.ready_at()))
+    fn when(&self) -> Tokens {
+        let Self { bucket, .. } = self;
+        Tokens { any: bucket.ready_at(), ample: bucket.ample_at(), spacing: bucket.spacing() }
     }
 
-    /// How long it takes to serve all who are in line now.
-    pub(crate) fn backlog(&self, now: Duration) -> Duration {
-        self.bucket.ready_at().saturating_sub(now) + self.bucket.spacing() * self.waiting
+    /// When [`pass`](Self::pass) may let somebody through; none when nobody waits.
+    pub(crate) fn ready_at(&self) -> Option<Duration> {
+        self.lanes.ready_at(self.when())
+    }
+
+    /// How long it takes to serve all who are in line now, as far as `lane` waits for them.
+    pub(crate) fn backlog(&self, now: Duration, lane: Lane) -> Duration {
+        let (token, spacing) = (self.bucket.ready_at().saturating_sub(now), self.bucket.spacing());
+        match lane {
+            Lane::First => Duration::ZERO,
+            Lane::Spare => {
+                let share = self.lanes.share_of_spare(now, spacing, self.spare);
+                token + share.min(spacing * self.waiting)
+            }
+            _ => token + spacing * (self.waiting - self.spare),
+        }
     }
 
     pub(crate) fn len_of(&self, caller: &Caller) -> usize {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use sessions::{
     Ask, Caller, Decision, Desk, FlightId, Grant, Group, Limits, Made, Mode, Moment, Order, Outcome, Place,
-    Rate, Renewal, Reply, Sharing, Step, WaiterId, Why,
+    Rank, Rate, Renewal, Reply, Sharing, Step, WaiterId, Why,
 };
 use world::{NOON, bound, rate};
 
@@ -238,6 +238,7 @@ impl Run {
                 group: Group::new((key % 3).to_string()),
                 caller: Caller::new(caller.to_string()),
                 mode,
+                rank: if caller % 4 == 3 { Rank::Spare } else { Rank::InTurn },
                 duration: Duration::from_secs(900),
                 work: Plan { key, sharing, place, version, limits: self.resized, at: self.now.steady },
                 epoch: self.desk.epoch(),

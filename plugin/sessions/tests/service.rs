@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessions::{
-    Ask, Caller, Cause, Epoch, Freshness, Grant, Group, Limits, Made, Mode, Order, Outcome, Place, Rate,
-    Reply, Sessions, Sharing, Why, Work, work,
+    Ask, Caller, Cause, Epoch, Freshness, Grant, Group, Limits, Made, Mode, Order, Outcome, Place, Rank,
+    Rate, Reply, Sessions, Sharing, Why, Work, work,
 };
 use time::macros::datetime;
 use tokio::time::Instant;
@@ -84,6 +84,7 @@ fn ask(key: u32, work: Work<Arc<Credentials>, Error>) -> Ask<u32, Work<Arc<Crede
             group: Group::new("web"),
             caller: Caller::new("entity"),
             mode: Mode::Patient,
+            rank: Rank::InTurn,
             duration: HOUR,
             work,
             epoch: Epoch::default(),

@@ -4,8 +4,8 @@ mod world;
 
 use std::time::Duration;
 
-use sessions::{Ask, Limits, Made, Outcome, Renewal, Step, WaiterId, Why};
-use world::{HOUR, World, ask, at_once, bound, rate, seconds, unshared, why};
+use sessions::{Ask, Limits, Made, Outcome, Rank, Renewal, Step, WaiterId, Why};
+use world::{HOUR, World, ask, at_once, bound, ranked, rate, seconds, throttled, unshared, why};
 
 #[test]
 fn a_caller_with_many_keys_waits_for_a_caller_with_one() {
@@ -156,4 +156,118 @@ fn a_fleet_without_sharing_wastes_no_turn_on_callers_who_leave() {
         (0, PODS as usize),
         "pods without a session; sessions made"
     );
+}
+
+fn works(world: &World) -> Vec<u32> {
+    world.started.iter().map(|(_, work)| *work).collect()
+}
+
+#[test]
+fn what_must_not_wait_starts_without_a_token_and_in_a_pause() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    world.wait(ask(1, "reader"));
+    world.wait(ask(2, "reader"));
+
+    world.wait(ranked(Rank::First, unshared(ask(10, "incident"))));
+    let without_a_token = works(&world);
+    world.land(throttled);
+    world.started.clear();
+    world.wait(ranked(Rank::First, unshared(ask(11, "incident"))));
+
+    assert_eq!(without_a_token, [1, 10]);
+    assert_eq!(world.desk.counts(world.now).paused, 1);
+    assert_eq!(works(&world), [11]);
+}
+
+#[test]
+fn what_must_not_wait_spends_a_token_that_the_next_in_turn_waits_for() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    world.wait(ranked(Rank::First, unshared(ask(10, "incident"))));
+    world.wait(ranked(Rank::First, unshared(ask(11, "incident"))));
+    world.wait(ask(1, "reader"));
+
+    world.pass(Duration::from_millis(1999));
+    let early = works(&world);
+    world.pass(Duration::from_millis(1));
+
+    assert_eq!((early, works(&world)), (vec![10, 11], vec![10, 11, 1]));
+}
+
+#[test]
+fn what_must_not_wait_rests_between_attempts_where_the_issuer_throttles_it_too() {
+    let mut world = World::usual();
+    let waiter = world.wait(ranked(Rank::First, unshared(ask(10, "incident"))));
+    let mut attempts = 0;
+
+    while world.answers.is_empty() {
+        attempts += world.land(throttled);
+        assert!(world.started.is_empty(), "another attempt at once");
+        world.pass(seconds(4));
+    }
+
+    assert_eq!(attempts, 1 + usize::try_from(Limits::default().max_retries).unwrap());
+    assert_eq!(why(&world.answer(waiter)), Why::Throttled("slow down"));
+}
+
+#[test]
+fn a_full_queue_takes_what_must_not_wait() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..bound(1024) });
+    for key in 0..2_000 {
+        world.ask(ask(key, &key.to_string()));
+    }
+
+    let reader = world.done(ask(5_000, "reader"));
+    let incident = world.ask(ranked(Rank::First, ask(5_001, "incident")));
+
+    assert_eq!(why(&reader), Why::Full);
+    assert!(matches!(incident, Step::Wait(_)));
+    assert_eq!(works(&world), [0, 5_001]);
+}
+
+#[test]
+fn spare_work_without_end_leaves_others_half_of_the_burst() {
+    let mut world = World::usual();
+    for key in 0..500 {
+        world.ask(ranked(Rank::Spare, unshared(ask(key, &format!("spare {key}")))));
+        world.pass(Duration::from_millis(10));
+    }
+    let spare = world.started.len();
+    world.started.clear();
+
+    for key in 1000..1004 {
+        world.wait(ask(key, &format!("reader {key}")));
+    }
+
+    assert!((20..30).contains(&spare), "{spare}: half of the rate is used");
+    assert_eq!(works(&world), [1000, 1001, 1002, 1003]);
+}
+
+#[test]
+fn spare_work_has_one_start_in_sixteen_beside_a_crowd() {
+    let mut world = World::new(Limits { rate: rate(8, 1), ..Limits::default() });
+    for key in 0..400 {
+        world.wait(ask(key, &key.to_string()));
+    }
+    for key in 1000..1100 {
+        world.wait(ranked(Rank::Spare, ask(key, "spare")));
+    }
+    world.started.clear();
+
+    world.pass(seconds(20));
+
+    assert_eq!(works(&world).iter().filter(|work| **work >= 1000).count(), 10, "of {}", works(&world).len());
+}
+
+#[test]
+fn a_session_that_spare_work_waits_for_is_made_in_turn_once_a_reader_wants_it() {
+    let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
+    world.wait(ranked(Rank::Spare, ask(0, "spare")));
+    for key in 1..10 {
+        world.wait(ranked(Rank::Spare, ask(key, "spare")));
+    }
+
+    world.wait(ask(9, "reader"));
+    world.pass(seconds(1));
+
+    assert_eq!(works(&world), [0, 9]);
 }

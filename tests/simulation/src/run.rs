@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use sessions::{
-    Ask, Decision, Desk, FlightId, Freshness, Made, Moment, Order, Outcome, Place, Reply, Sharing, Step,
-    WaiterId,
+    Ask, Decision, Desk, FlightId, Freshness, Made, Moment, Order, Outcome, Place, Rank, Reply, Sharing,
+    Step, WaiterId,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -183,6 +183,7 @@ impl<'a> Run<'a> {
                 group: pod.group.clone(),
                 caller: pod.caller.clone(),
                 mode: pod.way.mode(),
+                rank: Rank::InTurn,
                 duration: self.scenario.duration,
                 work: number,
                 epoch: self.desk.epoch(),

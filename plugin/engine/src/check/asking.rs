@@ -1,10 +1,10 @@
-//! CreateSession as `creds` makes it: a fresh leaf, in turn with all others, and nothing kept of it.
+//! CreateSession as `creds` makes it: a fresh leaf, after all others, and nothing kept of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rolesanywhere::Error;
-use sessions::{Ask, Group, Made, Mode, Outcome, Reply, Sharing};
+use sessions::{Ask, Group, Mode, Rank, Reply, Sharing};
 use vault_backend::{Fault, Request};
 
 use super::{PATIENCE, Plan, Subject};
@@ -37,8 +37,6 @@ pub(super) enum Asked {
 /// Keeps two checks apart.
 static CHECKS: AtomicU64 = AtomicU64::new(0);
 
-type Answer = Outcome<Arc<Issued>, Fault>;
-
 /// Asks once more than AWS was asked before: what it refused a moment ago may have been mended since.
 pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<'_>) -> Asked {
     let Wanted { snapshot, subject, plan } = wanted;
@@ -53,18 +51,19 @@ pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<
     // no role's name has a slash, so that neither sessions nor refusals of the role meet those of a check
     let apart = format!("{}/{}", subject.name, CHECKS.fetch_add(1, Ordering::Relaxed));
     let key = SessionKey::new(KeyParts { role: apart.clone(), ..parts.clone() });
-    let recipe = Arc::new(Recipe {
+    let recipe = Recipe {
         snapshot: Arc::clone(snapshot),
         key: SessionKey::new(parts),
         origin: Origin::of(request),
         metrics: Arc::clone(&engine.metrics),
-    });
+    };
     let refusal = Arc::new(Mutex::new(None));
     let order = sessions::Order {
         place: key.place(),
         group: Group::new(apart),
         caller: sessions::Caller::new(turn(request)),
         mode: Mode::Patient,
+        rank: Rank::Spare,
         duration: plan.order.duration.as_duration(),
         work: work(recipe, Arc::clone(&refusal)),
         epoch: engine.sessions.epoch(),
@@ -80,25 +79,14 @@ pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<
 }
 
 /// One attempt, which leaves AWS's own words behind when it fails.
-fn work(recipe: Arc<Recipe>, refusal: Arc<Mutex<Option<Error>>>) -> sessions::Work<Arc<Issued>, Fault> {
-    sessions::work(move |_| {
-        let (recipe, refusal) = (Arc::clone(&recipe), Arc::clone(&refusal));
-        async move {
-            match recipe.make().await {
-                Ok(issued) => made(issued),
-                Err(unmade) => {
-                    if let Unmade::ByAws(error) = &unmade {
-                        *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-                    }
-                    unmade.outcome()
-                }
-            }
+fn work(recipe: Recipe, refusal: Arc<Mutex<Option<Error>>>) -> sessions::Work<Arc<Issued>, Fault> {
+    recipe.work_told(move |ended, _| match ended {
+        Ok(issued) => {
+            tracing::info!(serial = issued.serial, "issued a session for a check, which nobody is given");
         }
+        Err(Unmade::ByAws(error)) => {
+            *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
+        Err(Unmade::Here(_)) => {}
     })
-}
-
-fn made(issued: Issued) -> Answer {
-    tracing::info!(serial = issued.serial, "issued a session for a check, which nobody is given");
-    let expiration = issued.session.expiration;
-    Outcome::Made(Made { session: Arc::new(issued), expiration })
 }

@@ -7,11 +7,11 @@ use tokio::time::timeout;
 use vault_backend::Fault;
 
 use super::asking::Asked;
-use super::{PATIENCE, Subject, UNREACHED};
+use super::{PATIENCE, STRANGER, Subject, UNREACHED};
 use crate::Engine;
 use crate::clock;
 use crate::managed_anchor::Duty;
-use crate::management;
+use crate::management::{self, Need};
 use crate::role::Anchorage;
 
 /// What is known of one thing at AWS.
@@ -58,7 +58,7 @@ pub(super) async fn look(
 ) -> Seen {
     let managed = managed(engine, anchorage).await;
     let caller = match asked {
-        Asked::Not(UNREACHED) => Err(Fault::later(UNREACHED)),
+        Asked::Not(why @ (UNREACHED | STRANGER)) => Err(Fault::later(*why)),
         _ => timeout(PATIENCE * 2, caller(engine, subject, anchorage))
             .await
             .unwrap_or_else(|_| Err(Fault::later("AWS did not let the engine in by check_role_arn in time"))),
@@ -70,6 +70,8 @@ pub(super) async fn look(
                 caller.get_profile(&anchorage.profile),
                 caller.get_role(&subject.role.role_arn)
             );
+            let errors = [anchor.as_ref().err(), profile.as_ref().err(), role.as_ref().err()];
+            errors.into_iter().flatten().for_each(|error| management::refused(engine, Duty::Check, error));
             Seen { anchor: Looked::of(anchor), profile: Looked::of(profile), role: Looked::of(role), managed }
         }
         Err(fault) => {
@@ -104,9 +106,10 @@ fn why(fault: &Fault, asked: &Asked) -> String {
 async fn caller(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: &Anchorage) -> Result<Caller, Fault> {
     let Subject { role, mount_point, .. } = subject;
     let place = (&role.role_arn, Some(&anchorage.trust_anchor));
-    let session = management::session_for(engine, place, Duty::Check, mount_point).await?;
+    let work = (Duty::Check, Need::Routine);
+    let own = management::session_for(engine, place, work, mount_point).await?;
     let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
-    Ok(client.caller(Credentials::from(&session), clock::now, PATIENCE))
+    Ok(client.caller(Credentials::from(&own.session), clock::now, PATIENCE))
 }
 
 async fn managed(engine: &Engine, anchorage: &Anchorage) -> Option<String> {

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::{Desk, KEPT_QUEUED, LEAST_HINT, Step};
-use crate::ask::{Ask, Mode, Sharing};
+use crate::ask::{Ask, Mode, Rank, Sharing};
 use crate::fair::End;
 use crate::flight::{Cause, Flight, FlightId, Phase, Waiter, WaiterId};
 use crate::lanes::Lane;
@@ -122,9 +122,9 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         }
         let place = self.places.get(&ask.order.place);
         let of_this_caller = place.map_or(0, |place| place.len_of(&ask.order.caller));
-        if self.flights.len() >= self.limits.max_flights()
-            || of_this_caller >= self.limits.max_flights_of_one()
-        {
+        let is_full = self.flights.len() >= self.limits.max_flights()
+            || of_this_caller >= self.limits.max_flights_of_one();
+        if is_full && ask.order.rank != Rank::First {
             return Err(Why::Full);
         }
         Ok(self.begin(now, ask.key, ask.sharing, ask.order, Cause::Asked))
@@ -134,7 +134,9 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
         let Some(flight) = self.flights.get_mut(&id) else { return };
         flight.asked = now.steady;
         flight.kept_until = now.steady + KEPT_QUEUED;
+        let rank = flight.order.rank;
         flight.order.join(&ask.order);
+        let is_raised = flight.order.rank != rank && matches!(flight.phase, Phase::Queued(_));
         flight.cause = Cause::Asked;
         let caller = &ask.order.caller;
         let has_room = flight.tickets.len() < Flight::<K, E, W>::MOST_TICKETS;
@@ -147,7 +149,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
             }
         }
         let is_renewal = matches!(flight.phase, Phase::Queued(Lane::Renewal(_)));
-        if is_renewal && self.shelf.due(now, &ask.key).is_none() {
+        if is_raised || (is_renewal && self.shelf.due(now, &ask.key).is_none()) {
             self.dequeue(id);
             self.enqueue(now, id, End::Back);
         }

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::{Decision, Desk, LEAST_HINT};
-use crate::ask::{Mode, Sharing};
+use crate::ask::{Mode, Rank, Sharing};
 use crate::fair::End;
 use crate::flight::{FlightId, Made, Outcome, Phase, Waiter};
 use crate::kept::Kept;
@@ -89,6 +89,11 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
 
     fn unreachable(&mut self, now: Moment, id: FlightId, why: &Why<E>) {
         self.counts.unreachable += 1;
+        self.rest(now, id, why);
+    }
+
+    /// Another attempt follows after a while, which grows; waiters are told once there were enough of them.
+    fn rest(&mut self, now: Moment, id: FlightId, why: &Why<E>) {
         let luck = self.dice.f64();
         let Some(flight) = self.flights.get_mut(&id) else { return };
         flight.failures = flight.failures.saturating_add(1);
@@ -112,6 +117,10 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Desk<K, S, E, W> {
 
     fn throttled(&mut self, now: Moment, id: FlightId, why: &Why<E>) {
         self.counts.throttled += 1;
+        if self.flights.get(&id).is_some_and(|flight| flight.order.rank == Rank::First) {
+            // no pause holds it, so that it has one of its own
+            return self.rest(now, id, why);
+        }
         if self.set_back(now, id, why, |waiter| waiter.mode == Mode::AtOnce, LEAST_HINT) {
             self.enqueue(now, id, End::Front);
         }

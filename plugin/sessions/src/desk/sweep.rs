@@ -41,7 +41,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::ask::{Ask, Caller, Group, Mode, Order, Sharing};
+    use crate::ask::{Ask, Caller, Group, Mode, Order, Rank, Sharing};
     use crate::changes::Epoch;
     use crate::desk::Decision;
     use crate::flight::{Made, Outcome};
@@ -63,6 +63,7 @@ mod tests {
                 group: Group::new(key.to_string()),
                 caller: Caller::new("a"),
                 mode: Mode::Patient,
+                rank: Rank::InTurn,
                 duration: Duration::from_mins(15),
                 work: (),
                 epoch: Epoch::default(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sessions::{
     Ask, Caller, Cause, Decision, Desk, Epoch, FlightId, Freshness, Grant, Group, Limits, Made, Mode, Moment,
-    Order, Outcome, Place, Rate, Reply, Sharing, Step, WaiterId, Why,
+    Order, Outcome, Place, Rank, Rate, Reply, Sharing, Step, WaiterId, Why,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -48,6 +48,7 @@ pub(crate) fn ask(key: u32, who: &str) -> Ask<u32, u32> {
             group: Group::new("web"),
             caller: Caller::new(who),
             mode: Mode::Patient,
+            rank: Rank::InTurn,
             duration: HOUR,
             work: key,
             epoch: Epoch::default(),
@@ -62,6 +63,10 @@ pub(crate) fn at_once(ask: Ask<u32, u32>) -> Ask<u32, u32> {
 
 pub(crate) fn unshared(ask: Ask<u32, u32>) -> Ask<u32, u32> {
     Ask { sharing: Sharing::Nobody, ..ask }
+}
+
+pub(crate) fn ranked(rank: Rank, ask: Ask<u32, u32>) -> Ask<u32, u32> {
+    Ask { order: Order { rank, ..ask.order }, ..ask }
 }
 
 pub(crate) fn with_work(work: u32, ask: Ask<u32, u32>) -> Ask<u32, u32> {

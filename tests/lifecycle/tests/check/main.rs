@@ -1,6 +1,7 @@
 //! `check/:role`: each link of the way to a session is named when it breaks, with a cure.
 
 mod above;
+mod loops;
 mod refusals;
 
 use aws_emulator::Knobs;
