@@ -10,6 +10,7 @@
 
 mod anchor;
 mod asking;
+mod cures;
 mod link;
 mod local;
 mod looking;
@@ -37,6 +38,7 @@ use crate::role::{Anchorage, Role};
 use crate::session::Order;
 use crate::snapshot::Snapshot;
 use asking::{Asked, Wanted};
+use cures::Known;
 use link::Link;
 use verdict::Verdict;
 
@@ -94,7 +96,8 @@ pub(crate) async fn run(engine: &Arc<Engine>, request: &Request, name: &str) -> 
     let evidence = Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen };
     judge(&mut report, &evidence);
     report.note(Link::Identity, outcome::identity(identity.as_ref()));
-    Ok(report.rest(BEFORE))
+    let known = Known { subject, own_profile: evidence.seen.own_profile.as_deref() };
+    Ok(cures::settle(report, known).rest(BEFORE))
 }
 
 /// All that was seen.
@@ -174,7 +177,7 @@ fn judge(report: &mut Report, evidence: &Evidence<'_>) {
     );
     let shown =
         plan.as_ref().and_then(|plan| outcome::shown(plan.authority, &plan.order.leaf, &seen.profile));
-    let policy = policy::lets_in(&anchorage.trust_anchor, &seen.role, (subject.role, shown.as_ref()), asked);
+    let policy = policy::lets_in(&anchorage.trust_anchor, &seen.role, (*subject, shown.as_ref()), asked);
     report.note(Link::TrustPolicy, policy);
     report.note(Link::CreateSession, outcome::created(asked));
     if let Some(plan) = plan {
@@ -197,7 +200,6 @@ fn judge(report: &mut Report, evidence: &Evidence<'_>) {
         if !report.is_broken(link) {
             report.note(link, verdict);
         }
-        let said = Verdict::broken(refusal::short(error), format!("that of {}", link.key()));
-        report.replace(Link::CreateSession, said);
+        report.replace(Link::CreateSession, Verdict::broken_like(refusal::short(error), link));
     }
 }

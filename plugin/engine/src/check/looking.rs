@@ -10,7 +10,7 @@ use super::asking::Asked;
 use super::{PATIENCE, STRANGER, Subject, UNREACHED};
 use crate::Engine;
 use crate::clock;
-use crate::managed_anchor::Duty;
+use crate::managed_anchor::{Duty, ManagedAnchor};
 use crate::management::{self, Need};
 use crate::role::Anchorage;
 
@@ -29,6 +29,8 @@ pub(super) struct Seen {
     pub(super) role: Looked<IamRole>,
     /// The entry in `trust-anchors` of this very anchor, where the engine keeps its bundle.
     pub(super) managed: Option<String>,
+    /// The entry in `trust-anchors` whose sessions the role's profile is for.
+    pub(super) own_profile: Option<String>,
 }
 
 impl<T> Looked<T> {
@@ -56,7 +58,14 @@ pub(super) async fn look(
     anchorage: &Anchorage,
     asked: &Asked,
 ) -> Seen {
-    let managed = managed(engine, anchorage).await;
+    let entries = engine.store.managed_anchors().await.unwrap_or_default();
+    let name_of = |is_it: &dyn Fn(&ManagedAnchor) -> bool| {
+        entries.iter().find(|(_, entry)| is_it(entry)).map(|(name, _)| name.clone())
+    };
+    let managed = name_of(&|entry| {
+        entry.role(Duty::TrustAnchor).is_some() && entry.trust_anchor_arn == anchorage.trust_anchor
+    });
+    let own_profile = name_of(&|entry| entry.profile_arn == anchorage.profile);
     let caller = match asked {
         Asked::Not(why @ (UNREACHED | STRANGER)) => Err(Fault::later(*why)),
         _ => timeout(PATIENCE * 2, caller(engine, subject, anchorage))
@@ -72,7 +81,13 @@ pub(super) async fn look(
             );
             let errors = [anchor.as_ref().err(), profile.as_ref().err(), role.as_ref().err()];
             errors.into_iter().flatten().for_each(|error| management::refused(engine, Duty::Check, error));
-            Seen { anchor: Looked::of(anchor), profile: Looked::of(profile), role: Looked::of(role), managed }
+            Seen {
+                anchor: Looked::of(anchor),
+                profile: Looked::of(profile),
+                role: Looked::of(role),
+                managed,
+                own_profile,
+            }
         }
         Err(fault) => {
             let why = why(&fault, asked);
@@ -81,6 +96,7 @@ pub(super) async fn look(
                 profile: Looked::Unread(why.clone()),
                 role: Looked::Unread(why),
                 managed,
+                own_profile,
             }
         }
     }
@@ -110,10 +126,4 @@ async fn caller(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: &Anchorag
     let own = management::session_for(engine, place, work, mount_point).await?;
     let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
     Ok(client.caller(Credentials::from(&own.session), clock::now, PATIENCE))
-}
-
-async fn managed(engine: &Engine, anchorage: &Anchorage) -> Option<String> {
-    let anchors = engine.store.managed_anchors().await.unwrap_or_default();
-    let mut kept = anchors.into_iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
-    kept.find(|(_, anchor)| anchor.trust_anchor_arn == anchorage.trust_anchor).map(|(name, _)| name)
 }

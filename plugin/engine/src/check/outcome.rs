@@ -66,7 +66,7 @@ pub(super) fn duration(
     let profile = seen.profile.seen().and_then(|profile| profile.duration_seconds);
     let most = seen.role.seen().map(|role| role.max_session_duration);
     if let Asked::Issued(issued) = asked {
-        let given = (issued.session.expiration - issued.began).whole_seconds();
+        let given = to_the_minute((issued.session.expiration - issued.began).whole_seconds());
         if given + TOLERANCE < i64::from(wanted) {
             let why = profile.map_or_else(String::new, |seconds| {
                 format!(", by the profile's durationSeconds of {seconds}")
@@ -90,6 +90,11 @@ pub(super) fn duration(
         );
     }
     Verdict::ok(format!("{given} s, the role allows {most} s"))
+}
+
+/// What AWS was asked for, of a length that two clocks measured.
+fn to_the_minute(seconds: i64) -> i64 {
+    (seconds + 30).div_euclid(60) * 60
 }
 
 /// The commands after which a session is not too long for the role.

@@ -1,15 +1,16 @@
 //! The IAM role's trust policy: whether it lets this certificate in, and whom else. No I/O.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use rolesanywhere::trust_policy::{Finding, lint, mismatches};
 use rolesanywhere::{IamRole, RoleArn, TrustAnchorArn};
 
+use super::Subject;
 use super::asking::Asked;
 use super::link::Link;
 use super::looking::Looked;
-use super::verdict::Verdict;
-use crate::role::Role;
+use super::verdict::{Clue, Verdict};
 
 /// What the policy's conditions are held against.
 pub(super) struct Shown {
@@ -24,14 +25,16 @@ pub(super) struct Shown {
 pub(super) fn lets_in(
     anchor: &TrustAnchorArn,
     looked: &Looked<IamRole>,
-    (role, shown): (&Role, Option<&Shown>),
+    (subject, shown): (Subject<'_>, Option<&Shown>),
     asked: &Asked,
 ) -> Verdict {
     let went_through = matches!(asked, Asked::Issued(_));
+    let role = subject.role;
     let seen = match looked {
         Looked::Seen(seen) => seen,
         Looked::NotThere => {
-            return Verdict::broken(format!("there is no role {} in IAM", role.role_arn), FIND);
+            let seen = format!("there is no role {} in IAM", role.role_arn);
+            return Verdict::broken(seen, find(subject)).with_clue(Clue::NoSuchRole);
         }
         Looked::Unread(why) if went_through => {
             return Verdict::ok(format!("it lets this certificate in; whom else was not looked at ({why})"));
@@ -41,8 +44,12 @@ pub(super) fn lets_in(
     if seen.arn != role.role_arn {
         return Verdict::broken(
             format!("the role of this name is {}, and not {}", seen.arn, role.role_arn),
-            "write its whole ARN, with the path, to role_arn, and let the profile list that",
-        );
+            format!(
+                "write its whole ARN, with the path, and let the profile list that: {}",
+                name_role(subject, &seen.arn)
+            ),
+        )
+        .with_clue(Clue::NoSuchRole);
     }
     let unmet = match shown {
         Some(shown) if !went_through => mismatches(&seen.trust_policy, &shown.tags, &shown.source_identity),
@@ -57,10 +64,7 @@ pub(super) fn lets_in(
     };
     let unmet = unmet.iter().map(|unmet| {
         if is_unmapped(&unmet.key) {
-            Verdict::broken(
-                format!("{unmet} among the session's tags"),
-                format!("that of {}", Link::SessionTags.key()),
-            )
+            Verdict::broken_like(format!("{unmet} among the session's tags"), Link::SessionTags)
         } else {
             Verdict::broken(unmet, other_text.clone())
         }
@@ -86,8 +90,16 @@ fn cure(role: &RoleArn) -> String {
 }
 
 /// How the right role is found.
-const FIND: &str =
-    "aws iam list-roles --query 'Roles[].Arn' shows those that there are; write the right one to role_arn";
+fn find(subject: Subject<'_>) -> String {
+    format!(
+        "aws iam list-roles --query 'Roles[].Arn' shows those that there are; write the right one: {}",
+        name_role(subject, "<arn>")
+    )
+}
+
+fn name_role(subject: Subject<'_>, arn: impl Display) -> String {
+    format!("vault patch {}roles/{} role_arn={arn}", subject.mount_point, subject.name)
+}
 
 /// How a policy is mended that lets this certificate out, for a reason AWS does not tell.
 pub(super) fn mend(role: &RoleArn, name: &str, mount_point: &str) -> String {

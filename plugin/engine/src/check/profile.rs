@@ -6,7 +6,7 @@ use super::Subject;
 use super::anchor::id;
 use super::asking::Asked;
 use super::looking::Looked;
-use super::verdict::Verdict;
+use super::verdict::{Clue, Verdict};
 use crate::role::Role;
 
 /// Whether the profile lets the role be asked for.
@@ -35,7 +35,8 @@ pub(super) fn lists(
         return Verdict::broken(
             format!("the profile {:?} lists {listed}", profile.name),
             list(arn, &profile.role_arns, subject),
-        );
+        )
+        .with_clue(Clue::NotListed);
     }
     Verdict::ok(format!("the profile {:?} is enabled and lists the role", profile.name))
 }

@@ -8,7 +8,7 @@ use rolesanywhere::Error;
 use super::Subject;
 use super::anchor;
 use super::link::Link;
-use super::verdict::{State, Verdict};
+use super::verdict::{Clue, State, Verdict};
 use super::{outcome, policy, profile};
 use crate::role::Anchorage;
 
@@ -75,6 +75,8 @@ struct Row {
     judge: fn(&At<'_>) -> (Link, Option<String>),
 }
 
+const NOT_LISTED: &str = "Role isn't one of those listed in the Profile";
+
 /// More specific texts come first.
 const TABLE: &[Row] = &[
     Row { text: "Untrusted certificate. Insufficient certificate", judge: |_| (Link::Certificate, None) },
@@ -126,7 +128,7 @@ const TABLE: &[Row] = &[
         },
     },
     Row {
-        text: "Role isn't one of those listed in the Profile",
+        text: NOT_LISTED,
         judge: |at| (Link::Profile, Some(profile::list(&at.anchorage.profile, &[], at.subject))),
     },
     Row {
@@ -167,14 +169,17 @@ fn refused(message: &str, explanation: Option<&'static str>, at: &At<'_>) -> (Li
     {
         return (Link::Clock, Verdict::broken(quoted(message), "set the clock of Vault's node"));
     }
-    let (link, cure) = match TABLE.iter().find(|row| message.contains(row.text)) {
+    let row = TABLE.iter().find(|row| message.contains(row.text));
+    let (link, cure) = match row {
         Some(row) => (row.judge)(at),
         None => (Link::CreateSession, None),
     };
     let cure = cure
         .or_else(|| explanation.map(str::to_owned))
         .unwrap_or_else(|| "ask AWS, with the request id".to_owned());
-    (link, Verdict::broken(quoted(message), cure))
+    let verdict = Verdict::broken(quoted(message), cure);
+    let is_not_listed = row.is_some_and(|row| row.text == NOT_LISTED);
+    (link, if is_not_listed { verdict.with_clue(Clue::NotListed) } else { verdict })
 }
 
 fn quoted(message: &str) -> String {

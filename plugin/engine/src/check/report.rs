@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::link::Link;
-use super::verdict::{State, Verdict};
+use super::verdict::{Clue, State, Verdict};
 
 /// What is said of each link so far.
 #[derive(Debug, Default)]
@@ -24,6 +24,18 @@ impl Report {
     /// Says it anew.
     pub(super) fn replace(&mut self, link: Link, verdict: Verdict) {
         self.0.insert(link, verdict);
+    }
+
+    /// Says of a link what `told` makes of it.
+    pub(super) fn told_anew(mut self, link: Link, told: impl FnOnce(Verdict) -> Verdict) -> Self {
+        if let Some(verdict) = self.0.remove(&link) {
+            self.0.insert(link, told(verdict));
+        }
+        self
+    }
+
+    pub(super) fn has_clue(&self, link: Link, clue: Clue) -> bool {
+        self.0.get(&link).is_some_and(|verdict| verdict.has_clue(clue))
     }
 
     /// How a link is, as far as it was judged.

@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use vault_backend::Fault;
 
+use super::link::Link;
+
 /// How a link is. The order is that of how much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
@@ -17,30 +19,72 @@ pub(super) enum State {
     Broken,
 }
 
+/// What one link found that decides how another is cured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clue {
+    /// The profile does not list the role.
+    NotListed,
+    /// IAM has no role of this ARN.
+    NoSuchRole,
+}
+
 /// State, what was seen, and what cures it. `Display` is the text of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) state: State,
     seen: String,
     cure: Option<String>,
+    clue: Option<Clue>,
 }
 
 impl Verdict {
     pub(super) fn ok(seen: impl Display) -> Self {
-        Self { state: State::Ok, seen: seen.to_string(), cure: None }
+        Self::new(State::Ok, seen, None)
     }
 
     /// `how` says what would let it be checked.
     pub(super) fn not_checked(why: impl Display) -> Self {
-        Self { state: State::NotChecked, seen: why.to_string(), cure: None }
+        Self::new(State::NotChecked, why, None)
     }
 
     pub(super) fn warning(seen: impl Display, cure: impl Into<String>) -> Self {
-        Self { state: State::Warning, seen: seen.to_string(), cure: Some(cure.into()) }
+        Self::new(State::Warning, seen, Some(cure.into()))
     }
 
     pub(super) fn broken(seen: impl Display, cure: impl Into<String>) -> Self {
-        Self { state: State::Broken, seen: seen.to_string(), cure: Some(cure.into()) }
+        Self::new(State::Broken, seen, Some(cure.into()))
+    }
+
+    fn new(state: State, seen: impl Display, cure: Option<String>) -> Self {
+        Self { state, seen: seen.to_string(), cure, clue: None }
+    }
+
+    /// A link that is cured by what cures `other`.
+    pub(super) fn broken_like(seen: impl Display, other: Link) -> Self {
+        Self::broken(seen, that_of(other))
+    }
+
+    /// The same with a clue to another link's cure.
+    pub(super) fn with_clue(self, clue: Clue) -> Self {
+        Self { clue: Some(clue), ..self }
+    }
+
+    pub(super) fn has_clue(&self, clue: Clue) -> bool {
+        self.clue == Some(clue)
+    }
+
+    /// The same with another cure.
+    pub(super) fn cured_by(self, cure: impl Into<String>) -> Self {
+        Self { cure: Some(cure.into()), ..self }
+    }
+
+    /// The same, cured by what cures `other`.
+    pub(super) fn cured_like(self, other: Link) -> Self {
+        self.cured_by(that_of(other))
+    }
+
+    pub(super) fn is_cured_like(&self, other: Link) -> bool {
+        self.cure.as_deref() == Some(that_of(other).as_str())
     }
 
     /// Of a fault of the engine. Where its text ends in a command, that is the cure.
@@ -61,13 +105,18 @@ impl Verdict {
         let seen = seen.join("; ");
         let mut cures: Vec<String> = self.cure.into_iter().chain(other.cure).collect();
         cures.dedup();
-        Self { state: self.state, seen, cure: (!cures.is_empty()).then(|| cures.join("; ")) }
+        let clue = self.clue.or(other.clue);
+        Self { state: self.state, seen, cure: (!cures.is_empty()).then(|| cures.join("; ")), clue }
     }
+}
+
+fn that_of(link: Link) -> String {
+    format!("that of {}", link.key())
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { state, seen, cure } = self;
+        let Self { state, seen, cure, .. } = self;
         write!(f, "{state}: {seen}")?;
         cure.as_ref().map_or(Ok(()), |cure| write!(f, " — cure: {cure}"))
     }

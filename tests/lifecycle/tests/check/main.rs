@@ -330,3 +330,14 @@ async fn a_session_that_a_policy_denies_is_broken_at_its_identity() {
     assert_eq!(answer["broken"], json!(["13_identity"]), "{answer:?}");
     assert!(text(&answer, "13_identity").contains("revoke-sessions"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn without_a_look_at_the_profile_a_shorter_session_is_told_in_whole_minutes() {
+    let world = healthy_by_hand().await;
+    world.change(|state| state["profiles"][0]["duration_seconds"] = json!(1800)).await;
+
+    let answer = check(&world).await;
+
+    let said = text(&answer, "14_duration");
+    assert!(said.ends_with("vault patch test/roles/demo session_duration=1800"), "{said}");
+}

@@ -5,7 +5,7 @@
 //! 28, 53, 57).
 
 use aws_emulator::{AnswerKind, Knobs};
-use harness::{PROFILE_ARN, TRUST_ANCHOR_ARN};
+use harness::{MANAGEMENT_PROFILE_ARN, PROFILE_ARN, TRUST_ANCHOR_ARN};
 use lifecycle::{World, role_of};
 use serde_json::{Value, json};
 
@@ -346,4 +346,35 @@ async fn a_mount_without_a_ca_is_broken_at_the_first_link_with_the_command() {
 
     assert_eq!(answer["broken"], json!(["01_ca"]), "{answer:?}");
     assert!(text(&answer, "01_ca").contains("vault read test/rotation"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_misspelt_role_is_to_be_named_right_and_not_to_be_listed_in_the_profile() {
+    let world = healthy().await;
+    let misspelt = json!({ "role_arn": "arn:aws:iam::111122223333:role/dmeo" });
+    world.ok(world.mount.patch("roles/demo", misspelt).await);
+
+    let answer = check(&world).await;
+
+    for link in ["08_profile", "12_create_session"] {
+        let said = text(&answer, link);
+        assert!(said.ends_with("cure: that of 11_trust_policy"), "{link}: {said}");
+    }
+    let said = text(&answer, "11_trust_policy");
+    assert!(said.contains("there is no role arn:aws:iam::111122223333:role/dmeo"), "{said}");
+    assert!(said.ends_with("vault patch test/roles/demo role_arn=<arn>"), "{said}");
+}
+
+#[tokio::test]
+async fn a_role_is_not_to_be_listed_in_the_profile_of_the_engines_own_sessions() {
+    let world = healthy().await;
+    let mut config = world.config();
+    config["default_profile_arn"] = json!(MANAGEMENT_PROFILE_ARN);
+    world.ok(world.mount.write("config", config).await);
+
+    let answer = check(&world).await;
+
+    let said = text(&answer, "08_profile");
+    assert!(said.contains("for the engine's own sessions (trust-anchors/main)"), "{said}");
+    assert!(!said.contains("--role-arns"), "{said}");
 }

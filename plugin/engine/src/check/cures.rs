@@ -1,0 +1,88 @@
+//! The cures of all links together: one that would lead astray gives way to the one that helps. No I/O.
+
+use super::Subject;
+use super::link::Link;
+use super::report::Report;
+use super::verdict::{Clue, Verdict};
+
+/// What is known beside what the links found.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) subject: Subject<'a>,
+    /// The entry of `trust-anchors` whose sessions the role's profile is for.
+    pub(super) own_profile: Option<&'a str>,
+}
+
+/// Decides what cures a profile that does not list the role. To list it there is right for a role that exists, in a profile of roles
+/// for callers.
+pub(super) fn settle(report: Report, known: Known<'_>) -> Report {
+    if !report.has_clue(Link::Profile, Clue::NotListed) {
+        return report;
+    }
+    if report.has_clue(Link::TrustPolicy, Clue::NoSuchRole) {
+        let told = |verdict: Verdict| verdict.cured_like(Link::TrustPolicy);
+        return report.told_anew(Link::Profile, told).told_anew(Link::CreateSession, |verdict| {
+            if verdict.is_cured_like(Link::Profile) { verdict.cured_like(Link::TrustPolicy) } else { verdict }
+        });
+    }
+    let Some(name) = known.own_profile else { return report };
+    let Subject { name: role, mount_point, .. } = known.subject;
+    report.told_anew(Link::Profile, |verdict| {
+        verdict.cured_by(format!(
+            "leave this profile as it is, it is for the engine's own sessions (trust-anchors/{name}); name one for callers: vault patch {mount_point}roles/{role} profile_arn=<arn>, or default_profile_arn of {mount_point}config"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::Role;
+
+    const LIST_IT: &str = "aws rolesanywhere update-profile --role-arns arn";
+
+    /// What is said of profile and CreateSession where the profile does not list the role.
+    fn told(trust_policy: Verdict, own_profile: Option<&str>) -> [String; 2] {
+        let role = Role::plain();
+        let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };
+        let mut report = Report::default();
+        report.note(Link::Profile, Verdict::broken("not listed", LIST_IT).with_clue(Clue::NotListed));
+        report.note(Link::TrustPolicy, trust_policy);
+        report.note(Link::CreateSession, Verdict::broken_like("refused", Link::Profile));
+        let shown = settle(report, Known { subject, own_profile }).shown();
+        [Link::Profile, Link::CreateSession].map(|link| shown[link.key()].as_str().unwrap().to_owned())
+    }
+
+    fn is_there() -> Verdict {
+        Verdict::ok("it lets in this anchor")
+    }
+
+    #[test]
+    fn a_role_that_is_there_is_to_be_listed() {
+        let [profile, session] = told(is_there(), None);
+
+        assert!(profile.ends_with(LIST_IT), "{profile}");
+        assert!(session.ends_with("cure: that of 08_profile"), "{session}");
+    }
+
+    #[test]
+    fn a_role_that_is_not_there_is_not_to_be_listed() {
+        let gone = Verdict::broken("there is no such role", "name the right one").with_clue(Clue::NoSuchRole);
+
+        for own_profile in [None, Some("main")] {
+            let [profile, session] = told(gone.clone(), own_profile);
+
+            assert!(profile.ends_with("cure: that of 11_trust_policy"), "{profile}");
+            assert!(session.ends_with("cure: that of 11_trust_policy"), "{session}");
+        }
+    }
+
+    #[test]
+    fn no_role_is_to_be_listed_in_the_profile_of_the_engines_own_sessions() {
+        let [profile, _] = told(is_there(), Some("main"));
+
+        assert!(!profile.contains(LIST_IT), "{profile}");
+        assert!(profile.contains("trust-anchors/main"), "{profile}");
+        assert!(profile.contains("vault patch iamra/roles/web profile_arn=<arn>"), "{profile}");
+    }
+}
