@@ -26,9 +26,9 @@ path "iamra/clusters/*" {
   capabilities = ["create", "read", "update", "patch", "delete"]
 }
 
-# Shows identities, gives no credentials.
+# Shows identities, gives no credentials; `update` shows that of any caller, by entity_id.
 path "iamra/preview/*" {
-  capabilities = ["read"]
+  capabilities = ["read", "update"]
 }
 
 # Why a read is refused; `update` asks in the place of any caller, by entity_id. Gives no credentials. Applications have no such path:

@@ -34,6 +34,7 @@ mod credentials;
 mod denials;
 mod faults;
 mod fitting;
+mod in_place;
 mod issuers;
 mod ledger;
 mod lifetime;

@@ -6,7 +6,7 @@ use vault_backend::{Answer, Fault, Raw, Request, Route};
 
 use crate::Engine;
 use crate::clock;
-use crate::issuers::Loaded;
+use crate::issuers::{Loaded, Rotation};
 use crate::role::DEFAULT_ISSUER;
 use crate::store::IssuerState;
 
@@ -32,14 +32,22 @@ pub(crate) fn trust_bundle_route() -> Route<Engine> {
     Route::at("trust-bundle")
         .synopsis("What a trust anchor must hold, PEM, unauthenticated.")
         .description(
-            "The certificates of the enabled issuers, the default one first, at most two: AWS allows two for each trust anchor. None of their parents: with a parent in an anchor, every certificate under that parent could ask for sessions. During a rotation it has the current and the next issuer, and after the switch the current and the previous one until that is disabled or deleted. Read it with curl or -format=raw, and write the whole text into each trust anchor.",
+            "The certificates of the enabled issuers, the default one first, at most two: AWS allows two for each trust anchor. None of their parents: with a parent in an anchor, every certificate under that parent could ask for sessions. During a rotation it has the current and the next issuer, and after the switch the current and the previous one until that is disabled or deleted. Read it with curl or -format=raw, and write the whole text into each trust anchor. Where no issuer signs it is an error with the next step, so that no script writes an empty one.",
         )
         .read(trust_bundle)
 }
 
 async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, Fault> {
-    let bundle = engine.snapshot().await?.issuers.trust_bundle(clock::now(), &request.mount_point)?;
-    Ok(Answer::raw(if bundle.is_empty() { Raw::no_content() } else { Raw::ok(PEM, bundle) }))
+    let (snapshot, now) = (engine.snapshot().await?, clock::now());
+    let bundle = snapshot.issuers.trust_bundle(now, &request.mount_point)?;
+    if bundle.is_empty() {
+        // not an empty answer: whoever writes it to a file, and that into an anchor, has to notice
+        let next_step = Rotation::of(&snapshot.issuers, now).next_step(&request.mount_point, &[]);
+        return Err(Fault::operator(format!(
+            "no issuer signs, so that an anchor has nothing to hold; {next_step}"
+        )));
+    }
+    Ok(Answer::raw(Raw::ok(PEM, bundle)))
 }
 
 async fn pem(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {

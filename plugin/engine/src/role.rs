@@ -233,10 +233,6 @@ impl Role {
             warnings.push(format!(
                 "session_duration of {seconds} s: botocore refreshes from 15 minutes before the end, so short sessions are refreshed all the time; 3600 s or more is advised"
             ));
-        } else if seconds == 3600 {
-            warnings.push(
-                "session_duration of 3600 s outlasts an outage of Vault by 15 to 45 minutes only; 14400 s, with the IAM role's MaxSessionDuration raised to it, is advised".to_owned(),
-            );
         }
         if self.key().is_slow() {
             warnings.push(format!(

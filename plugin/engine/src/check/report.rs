@@ -38,6 +38,13 @@ impl Report {
         self.0.get(&link).is_some_and(|verdict| verdict.has_clue(clue))
     }
 
+    /// The links that are broken, each with its text; nothing where none is.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let broken = self.0.iter().filter(|(_, verdict)| verdict.state == State::Broken);
+        let lines: Vec<String> = broken.map(|(link, verdict)| format!("{}: {verdict}", link.key())).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
     /// How a link is, as far as it was judged.
     pub(super) fn state(&self, link: Link) -> State {
         self.0.get(&link).map_or(State::NotChecked, |verdict| verdict.state)

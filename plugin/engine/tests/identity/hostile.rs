@@ -97,7 +97,7 @@ async fn annotations_need_the_flag_and_are_marked() {
 
     assert!(error.starts_with("organization: ") && error.contains("allow_tenant_metadata"), "{error}");
     assert_eq!(tag(&reply, "x509Subject/O"), "blue");
-    assert_eq!(reply.data["values"][0]["tenant_written"], true);
+    assert_eq!(reply.data["tenant_written"], json!(["organization"]), "{reply:?}");
 }
 
 #[tokio::test]

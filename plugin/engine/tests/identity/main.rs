@@ -131,12 +131,34 @@ async fn vaults_own_references_work() {
 async fn a_preview_says_where_each_value_comes_from() {
     let reply = preview(pods(), pod(PROD, "payments", "api")).await;
 
-    let values = reply.data["values"].as_array().unwrap();
-    assert_eq!(values.len(), 8);
-    assert_eq!(values[1]["reference"], "kubernetes.namespace");
-    assert_eq!((&values[1]["field"], &values[1]["value"]), (&json!("common_name"), &json!("payments")));
-    assert!(values[1]["from"].as_str().unwrap().contains(PROD), "{values:?}");
-    assert!(values.iter().all(|value| value["tenant_written"] == false));
+    let lines = reply.data.keys().filter(|key| key.starts_with("value_")).count();
+    assert_eq!(lines, 8, "{reply:?}");
+    assert_eq!(
+        reply.data["value_02"],
+        format!(
+            "common_name: {{{{kubernetes.namespace}}}} is \"payments\", from cluster prod: the login at {PROD}"
+        )
+    );
+    assert_eq!(reply.data["tenant_written"], json!([]));
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_a_caller_would_and_no_caller_that_vault_does_not_know() {
+    let mount = clusters().await;
+    let operator = mount.beside(Entity { id: "entity-op".to_owned(), ..Entity::default() });
+    let caller = mount.beside(pod(PROD, "payments", "api"));
+    assert_eq!(mount.write("roles/app", pods()).await.error, "");
+
+    let own = operator.read("preview/app").await;
+    let theirs = operator.write("preview/app", json!({ "entity_id": "entity-1" })).await;
+    let nobodys = operator.write("preview/app", json!({ "entity_id": "nobody" })).await;
+
+    assert_eq!(own.status, 400, "{own:?}");
+    assert_eq!(theirs.data, caller.read("preview/app").await.data);
+    assert_eq!(
+        (nobodys.status, nobodys.error.as_str()),
+        (400, "entity_id: Vault knows no entity \"nobody\"")
+    );
 }
 
 #[tokio::test]

@@ -49,10 +49,12 @@ async fn the_bundle_holds_the_default_first_and_no_disabled_issuer() {
 }
 
 #[tokio::test]
-async fn a_mount_without_an_issuer_has_an_empty_bundle_and_says_what_to_do() {
+async fn a_mount_without_an_issuer_has_no_bundle_and_says_what_to_do() {
     let mount = mount().await;
 
-    assert_eq!(mount.read("trust-bundle").await.status, 204);
+    let bundle = mount.read("trust-bundle").await;
+    assert_eq!(bundle.status, 400, "{bundle:?}");
+    assert!(bundle.error.contains("test/root/generate/internal"), "{}", bundle.error);
     let rotation = mount.read("rotation").await.data;
     assert_eq!(rotation["state"], "no current issuer");
     assert!(rotation["next_step"].as_str().unwrap().contains("test/root/generate/internal"));

@@ -341,3 +341,20 @@ async fn without_a_look_at_the_profile_a_shorter_session_is_told_in_whole_minute
     let said = text(&answer, "14_duration");
     assert!(said.ends_with("vault patch test/roles/demo session_duration=1800"), "{said}");
 }
+
+#[tokio::test]
+async fn a_strict_check_fails_where_a_link_is_broken_and_says_which() {
+    let world = healthy().await;
+    let strict = json!({ "strict": true });
+    let well = world.mount.read_with("check/demo", strict.clone()).await;
+    world.change(|state| state["profiles"][0]["enabled"] = json!(false)).await;
+
+    let broken = world.mount.read_with("check/demo", strict).await;
+
+    assert_eq!(well.status, 200, "{well:?}");
+    assert_eq!(broken.status, 400, "{broken:?}");
+    assert!(
+        broken.error.contains("08_profile: broken: ") && broken.error.contains("enable-profile"),
+        "{broken:?}"
+    );
+}

@@ -1,0 +1,41 @@
+//! A role as another caller would have it: what operators ask by the caller's entity.
+
+use vault_backend::{Ask, Fault, Field, Request, Values};
+
+/// What a path that shows a role to whoever asks calls it.
+pub(crate) const ROLE: Field = Field::string("role", "name of the role");
+
+/// A role, and the caller in whose place it is asked for.
+pub(crate) struct InPlaceOf {
+    pub(crate) role: String,
+    pub(crate) entity_id: String,
+}
+
+impl InPlaceOf {
+    const ENTITY: Field =
+        Field::string("entity_id", "Vault's entity in whose place to ask, as vault token lookup shows it");
+
+    /// The request as that caller's.
+    ///
+    /// # Errors
+    /// The caller's fault where Vault knows no such entity.
+    pub(crate) async fn instead_of(&self, mut request: Request) -> Result<Request, Fault> {
+        let id = &self.entity_id;
+        if request.mount.system.entity_info(id).await?.is_none() {
+            return Err(Fault::caller(format!("entity_id: Vault knows no entity {id:?}")));
+        }
+        request.entity_id = Some(id.clone());
+        Ok(request)
+    }
+}
+
+impl Ask for InPlaceOf {
+    const FIELDS: &'static [Field] = &[ROLE, Self::ENTITY.required()];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        let entity_id = values.string("entity_id")?.filter(|id| !id.is_empty());
+        let entity_id =
+            entity_id.ok_or_else(|| Fault::caller("entity_id: missing; to ask as yourself: vault read"))?;
+        Ok(Self { role: values.text("role")?, entity_id })
+    }
+}
