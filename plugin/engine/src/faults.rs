@@ -65,6 +65,19 @@ pub(crate) fn late(total: Duration) -> Fault {
     Fault::later(format!("no session within {} s; ask again", total.as_secs_f32())).named("DeadlineExceeded")
 }
 
+/// A read that was under way when its caller's sessions were revoked.
+pub(crate) fn revoked() -> Fault {
+    Fault::later(
+        "sessions were revoked while this read was under way, and it is handed none of them; ask again",
+    )
+    .named("SessionRevoked")
+}
+
+/// A read that a revocation held up for all of its time.
+pub(crate) fn revoking() -> Fault {
+    Fault::later("sessions of this IAM role are being revoked; ask again in 5 s").named("SessionRevoked")
+}
+
 /// A fresh session that is over, or nearly.
 pub(crate) fn short_session(remaining: Duration) -> Fault {
     let seconds = remaining.as_secs();
@@ -85,6 +98,7 @@ pub(crate) fn short_session(remaining: Duration) -> Fault {
 /// | `AwsUnavailable` | 503 | AWS or the network did not answer |
 /// | `AwsBadAnswer`, `SessionTooShort` | 503 | what answered is no usable session |
 /// | `RateLimited` | 503 | it waits for its turn under `rate_limit` |
+/// | `SessionRevoked` | 503 | a revocation ran while it was read: the next read has a new session |
 /// | `DeadlineExceeded`, `ServiceUnavailable` | 503 | the read took too long, or the mount is closing |
 /// | `InternalError` | 500 | our own mistake, logged whole |
 pub(crate) fn code(fault: &Fault) -> &str {

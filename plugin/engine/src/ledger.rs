@@ -2,6 +2,7 @@
 //!
 //! Kept in memory only. After a restart or a failover the earlier sessions are not known, and whoever revokes is told so.
 
+mod cuts;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ca::Serial;
 use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use cuts::Cuts;
+pub(crate) use cuts::{Hold, Meant, Reader, Revoked};
 
 use crate::mint::Issued;
 use crate::sharing::SessionKey;
@@ -25,6 +30,8 @@ const MOST_HOLDERS: usize = 1024;
 pub(crate) struct Ledger {
     began: OffsetDateTime,
     pages: Mutex<Pages>,
+    /// The number of the cut that was closed last.
+    closed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -35,6 +42,7 @@ struct Pages {
     lineages: HashSet<Arc<Lineage>>,
     /// The end of the last session that was forgotten while it lived, for want of room.
     forgotten: Option<OffsetDateTime>,
+    cuts: Cuts,
 }
 
 /// One session that was handed out.
@@ -51,6 +59,8 @@ pub(crate) struct Entry {
     pub(crate) expiration: OffsetDateTime,
     /// AWS was told to deny it.
     pub(crate) is_denied: bool,
+    /// AWS is about to be told to: it is handed to nobody else.
+    is_ending: bool,
     holders: Holders,
 }
 
@@ -89,7 +99,7 @@ pub(crate) enum Which {
 
 impl Ledger {
     pub(crate) fn new(began: OffsetDateTime) -> Self {
-        Self { began, pages: Mutex::default() }
+        Self { began, pages: Mutex::default(), closed: watch::Sender::new(0) }
     }
 
     /// Since when sessions are known.
@@ -97,17 +107,26 @@ impl Ledger {
         self.began
     }
 
-    /// Notes that `holder` was handed a session, which is kept for the next caller if `is_shared`.
+    /// Notes that `reader` is handed a session, which is kept for the next caller if `is_shared`.
+    ///
+    /// # Errors
+    /// Where a revocation cut it off: then it is handed to nobody.
     pub(crate) fn note(
         &self,
         now: OffsetDateTime,
         issued: &Issued,
         (key, is_shared): (&SessionKey, bool),
-        holder: &str,
-    ) {
-        let mut pages = self.pages();
-        if let Some(entry) = pages.by_serial.get_mut(issued.serial.as_str()) {
-            return entry.holders.add(holder);
+        reader: &Reader<'_>,
+    ) -> Result<(), Revoked> {
+        let (mut pages, holder) = (self.pages(), reader.holder);
+        pages.cuts.check(reader, key, issued)?;
+        match pages.by_serial.get_mut(issued.serial.as_str()) {
+            Some(entry) if entry.is_ending => return Err(Revoked),
+            Some(entry) => {
+                entry.holders.add(holder);
+                return Ok(());
+            }
+            None => {}
         }
         pages.make_room(now);
         let session = &issued.session;
@@ -119,34 +138,17 @@ impl Ledger {
             source_identity: session.source_identity.as_deref().map(Into::into),
             expiration: session.expiration,
             is_denied: false,
+            is_ending: false,
             holders: Holders::first(holder, is_shared),
         };
         pages.by_end.insert((entry.expiration, Arc::clone(&entry.serial)));
         pages.by_serial.insert(Arc::clone(&entry.serial), entry);
+        Ok(())
     }
 
     /// The living sessions that are meant, those of the engine's role `role` if it is given.
     pub(crate) fn find(&self, now: OffsetDateTime, which: &Which, role: Option<&str>) -> Vec<Entry> {
-        let pages = self.pages();
-        let is_meant = |entry: &&Entry| {
-            entry.expiration > now
-                && role.is_none_or(|role| entry.lineage.role == role)
-                && match which {
-                    Which::Serial(_) => true,
-                    Which::Entity(entity) => entry.holders.may_be(entity),
-                    Which::Cluster(cluster) => entry.lineage.cluster.as_ref() == Some(cluster),
-                }
-        };
-        match which {
-            Which::Serial(serial) => pages
-                .by_serial
-                .get(serial.to_string().as_str())
-                .filter(is_meant)
-                .cloned()
-                .into_iter()
-                .collect(),
-            _ => pages.by_serial.values().filter(is_meant).cloned().collect(),
-        }
+        self.pages().find(now, which, role)
     }
 
     /// The living sessions of an IAM role, whichever of the engine's roles led to it.
@@ -154,12 +156,6 @@ impl Ledger {
         let pages = self.pages();
         let is_of = |entry: &&Entry| entry.expiration > now && entry.lineage.role_arn == *role;
         pages.by_serial.values().filter(is_of).cloned().collect()
-    }
-
-    /// The same sessions as they are known now.
-    pub(crate) fn again(&self, entries: &[Entry]) -> Vec<Entry> {
-        let pages = self.pages();
-        entries.iter().map(|entry| pages.by_serial.get(&entry.serial).unwrap_or(entry).clone()).collect()
     }
 
     /// Notes that AWS was told to deny these.
@@ -247,6 +243,28 @@ impl Holders {
 }
 
 impl Pages {
+    fn find(&self, now: OffsetDateTime, which: &Which, role: Option<&str>) -> Vec<Entry> {
+        let is_meant = |entry: &&Entry| {
+            entry.expiration > now
+                && role.is_none_or(|role| entry.lineage.role == role)
+                && match which {
+                    Which::Serial(_) => true,
+                    Which::Entity(entity) => entry.holders.may_be(entity),
+                    Which::Cluster(cluster) => entry.lineage.cluster.as_ref() == Some(cluster),
+                }
+        };
+        match which {
+            Which::Serial(serial) => self
+                .by_serial
+                .get(serial.to_string().as_str())
+                .filter(is_meant)
+                .cloned()
+                .into_iter()
+                .collect(),
+            _ => self.by_serial.values().filter(is_meant).cloned().collect(),
+        }
+    }
+
     /// Forgets what has ended, and what ends first where that is not enough.
     fn make_room(&mut self, now: OffsetDateTime) {
         while let Some((end, _)) = self.by_end.first() {

@@ -15,7 +15,7 @@ use crate::Engine;
 use crate::choices::SessionSharing;
 use crate::clock::{self, rfc3339};
 use crate::faults;
-use crate::ledger::{self, Entry, Which};
+use crate::ledger::{self, Entry, Hold, Meant, Which};
 use crate::path_revoke_sessions::OUT_OF_REACH;
 use crate::revocation::{self, Denied, Owner};
 use crate::serial_number;
@@ -65,15 +65,16 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("revoke")
         .synopsis("Deny single sessions everything at AWS.")
         .description(
-            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.\n\n`revoked` has the serial numbers, `until` when the last of them is over, `seen_at_iam` whether IAM showed each policy when it was asked again, and `failed` the IAM roles whose sessions could not be denied.",
+            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's. A read of those who are meant that is under way when the revocation begins is refused with 503 and `SessionRevoked`, so that no session is missed; whoever may still log in reads again at once, so cut the caller off in Vault first.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.\n\n`revoked` has the serial numbers, `until` when the last of them is over, `seen_at_iam` whether IAM showed each policy when it was asked again, and `failed` the IAM roles whose sessions could not be denied.",
         )
         .update(revoke)
 }
 
 async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<Answer, Fault> {
     engine.active_only()?;
-    let now = clock::now();
-    let found = engine.ledger.find(now, &ask.which, ask.role.as_deref());
+    let (now, role) = (clock::now(), ask.role.as_deref());
+    let found = engine.ledger.find(now, &ask.which, role);
+    check(&engine, &found, &ask)?;
     if found.is_empty() {
         if let Which::Cluster(name) = &ask.which
             && engine.snapshot().await?.clusters.accessor(name).is_none()
@@ -84,11 +85,27 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<An
             )));
         }
         check_role(&engine.ledger.find(now, &ask.which, None))?;
-        let work = Box::pin(revoke_unknown(&engine, &request, &ask));
-        return engine.until_closed(work).await;
     }
+    let found = engine.ledger.cut(now, &ask.which, role);
+    forget(&engine, &found);
+    // somebody may have been handed one of them in between
     check(&engine, &found, &ask)?;
-    engine.until_closed(Box::pin(revoke_known(&engine, &request, &ask, found))).await
+    let work = async {
+        if found.is_empty() {
+            Box::pin(revoke_unknown(&engine, &request, &ask)).await
+        } else {
+            Box::pin(revoke_known(&engine, &request, &ask, found)).await
+        }
+    };
+    engine.until_closed(work).await
+}
+
+/// Ends what is kept of them for the next caller.
+fn forget(engine: &Engine, entries: &[Entry]) {
+    let keys: HashSet<_> = entries.iter().filter_map(|entry| entry.kept_as.clone()).collect();
+    if !keys.is_empty() {
+        engine.sessions.forget(move |key| keys.contains(key));
+    }
 }
 
 /// Refuses what would take sessions from others, unless it is forced.
@@ -248,6 +265,12 @@ impl Report {
     }
 }
 
+/// Holds up reads of those who would get a session that is denied along, because it has the source identity of one of `entries`.
+fn hold_alike<'a>(engine: &'a Engine, role: &RoleArn, entries: &[Entry]) -> Option<Hold<'a>> {
+    let identities: HashSet<Box<str>> = entries.iter().filter_map(Entry::denied_by).map(Into::into).collect();
+    (!identities.is_empty()).then(|| engine.ledger.hold(Meant::Identities(role.clone(), identities)))
+}
+
 async fn revoke_of(
     engine: &Arc<Engine>,
     request: &Request,
@@ -257,8 +280,9 @@ async fn revoke_of(
 ) -> Result<(), Fault> {
     let mut iam = revocation::revoker(engine, Owner::of(request), role).await?;
     let mut policy = iam.read().await?;
-    let now = iam.now();
-    policy.prune(now);
+    policy.prune(iam.now());
+    let held = hold_alike(engine, role, entries);
+    let now = iam.latest();
     let denials: Vec<Denial> = entries.iter().map(|entry| Denial::of(entry, now)).collect();
     for denial in &denials {
         denial.add_to(&mut policy)?;
@@ -267,11 +291,12 @@ async fn revoke_of(
     if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
         iam.wait_past(later + time::Duration::SECOND).await;
     }
-    let along = ended_along(engine, entries);
-    let keys: HashSet<_> = entries.iter().chain(&along).filter_map(|entry| entry.kept_as.clone()).collect();
-    engine.sessions.forget(move |key| keys.contains(key));
-    // from here on nobody is handed one of them
-    check(engine, &engine.ledger.again(entries), ask)?;
+    if !ask.force {
+        check_unlike(engine, entries)?;
+    }
+    forget(engine, &ended_along(engine, entries));
+    forget(engine, entries);
+    drop(held);
     let denied = iam.write(policy).await?;
     engine.ledger.mark_denied(entries);
     for entry in entries {
@@ -311,11 +336,9 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
         policy.deny_session(&session_name, now + LONGEST).map_err(unfit)?;
     }
     iam.check_room(&policy).await?;
-    if engine.ledger.has_forgotten(clock::now()) {
-        // it may be kept all the same
-        let ended = name.clone();
-        engine.sessions.forget(move |key| key.role() == ended);
-    }
+    // it may be kept all the same: forgotten for want of room, or made by a flight that lands just now
+    let ended = name.clone();
+    engine.sessions.forget(move |key| key.role() == ended);
     let denied = iam.write(policy).await?;
     let mut done = Report::default();
     done.add(&serial.to_string(), name, now + LONGEST);

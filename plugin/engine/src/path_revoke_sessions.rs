@@ -10,6 +10,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::Engine;
 use crate::clock::{self, rfc3339};
 use crate::faults;
+use crate::ledger::Meant;
 use crate::revocation::{self, Denied, Owner};
 
 /// What a denial does not reach, in every answer.
@@ -32,7 +33,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}/revoke-sessions")
         .synopsis("Deny every session of the role's IAM role that was issued before now.")
         .description(
-            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\n`sessions` is how many of them this process has handed out; there may be more. A read in the second before its moment gets one of them. The policy stays until the last of those sessions is over, 13 hours at most, and is deleted within an hour after.",
+            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\n`sessions` is how many of them this process has handed out; there may be more. A read that is under way meanwhile is refused with 503 and `SessionRevoked`, and one that begins waits for some seconds and gets a session that lives. The policy stays until the last of those sessions is over, 13 hours at most, and is deleted within an hour after.",
         )
         .update(revoke)
 }
@@ -62,8 +63,9 @@ pub(crate) struct Revoked {
 
 /// Denies every session of the IAM role, and ends what is kept of them.
 ///
-/// First AWS's clock gets past the moment, then what is kept ends, and last the denial is written: nobody is handed a session that is
-/// denied. Denials of single sessions are older sessions all the same, and leave the document to this one.
+/// Reads that are under way get nothing, and those that begin wait until AWS's clock is past the moment and what is kept has ended: nobody
+/// is handed a session that is denied, or one that was made before this and is not. Denials of single sessions are older sessions all the
+/// same, and leave the document to this one.
 pub(crate) async fn revoke_all(
     engine: &Arc<Engine>,
     request: &Request,
@@ -72,14 +74,16 @@ pub(crate) async fn revoke_all(
     let mut iam = revocation::revoker(engine, Owner::of(request), role).await?;
     // what is not ours is left alone
     iam.read().await?;
+    let held = engine.ledger.hold(Meant::IamRole(role.clone()));
     let sessions = engine.ledger.of_iam_role(clock::now(), role).len();
     let mut policy = Policy::default();
-    policy.deny_issued_before(iam.now());
+    policy.deny_issued_before(iam.latest());
     if let Some(moment) = policy.issued_before() {
         iam.wait_past(moment).await;
     }
     let ended = role.clone();
     engine.sessions.forget(move |key| key.parts().call.role == ended);
+    drop(held);
     let denied = iam.write(policy).await?;
     Ok(Revoked { policy_name: iam.policy_name.clone(), sessions, denied })
 }

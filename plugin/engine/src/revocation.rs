@@ -34,8 +34,8 @@ const UNTIL_SHOWN: Duration = Duration::from_secs(300);
 const LEAST: Duration = Duration::from_millis(1);
 /// AWS dates sessions to the second, and does not say whether up or down.
 const ROUNDING: Duration = Duration::from_secs(1);
-/// A moment lies this far ahead at most: it was rounded up to a second twice.
-const LONGEST_WAIT: Duration = Duration::from_secs(4);
+/// A moment lies this far ahead at most, beside the time that AWS took to tell its clock: it was rounded up to a second four times.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// One IAM role as the engine may change it, while no other change of this mount is under way.
 pub(crate) struct Revoker<'a> {
@@ -50,12 +50,24 @@ pub(crate) struct Revoker<'a> {
 
 /// AWS's clock, by which sessions are dated, as the engine's own session tells it.
 ///
-/// That session was dated somewhere between question and answer, which may be seconds apart. It counts from the answer on, so that AWS's
-/// clock is never behind it: what is made once it is past a moment is dated after that moment.
+/// That session was dated somewhere between question and answer, which may be seconds apart: from either on it counts a bound.
 #[derive(Clone, Copy)]
 struct Moment {
     at: OffsetDateTime,
-    seen: Instant,
+    asked: Instant,
+    answered: Instant,
+}
+
+impl Moment {
+    /// AWS's clock is not behind this.
+    fn earliest(&self) -> OffsetDateTime {
+        self.at + self.answered.elapsed().max(LEAST)
+    }
+
+    /// Nor ahead of this: the date may have been rounded down.
+    fn latest(&self) -> OffsetDateTime {
+        self.at + ROUNDING + self.asked.elapsed()
+    }
 }
 
 /// What this process wrote a short while ago, by the IAM role's ARN. IAM answers reads with an older state for a while: written back, that
@@ -102,26 +114,31 @@ pub(crate) async fn revoker<'a>(
     owner: Owner<'_>,
     role: &'a RoleArn,
 ) -> Result<Revoker<'a>, Fault> {
-    let turn = engine.revoking.lock().await;
+    let (turn, asked) = (engine.revoking.lock().await, Instant::now());
     let work = (Duty::Revocation, Need::Incident);
     let own = management::session_for(engine, (role, None), work, owner.mount_point).await?;
     let whole = time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()));
-    let aws = Moment { at: own.session.expiration - whole, seen: Instant::now() };
+    let aws = Moment { at: own.session.expiration - whole, asked, answered: Instant::now() };
     let client = engine.snapshot().await?.client.clone();
     let caller = client.caller(Credentials::from(&own.session), clock::now, PATIENCE);
     Ok(Revoker { engine, turn, caller, role, policy_name: format!("iamra-{}", owner.mount_id), aws })
 }
 
 impl Revoker<'_> {
-    /// The time by AWS's clock, at least; later than whatever was issued before this change began.
+    /// The time by AWS's clock, at least.
     pub(crate) fn now(&self) -> OffsetDateTime {
-        self.aws.at + self.aws.seen.elapsed().max(LEAST)
+        self.aws.earliest()
+    }
+
+    /// The time by AWS's clock, at most: whatever was issued until now is dated before it.
+    pub(crate) fn latest(&self) -> OffsetDateTime {
+        self.aws.latest()
     }
 
     /// Waits until sessions that begin are dated after `moment`, which is a few seconds ahead at most.
     pub(crate) async fn wait_past(&self, moment: OffsetDateTime) {
         let left = Duration::try_from(moment + ROUNDING - self.now()).unwrap_or_default();
-        sleep(left.min(LONGEST_WAIT)).await;
+        sleep(left.min(LONGEST_WAIT + (self.aws.answered - self.aws.asked))).await;
     }
 
     /// What is denied now: what IAM shows, and what was written so lately that it may not show it yet.

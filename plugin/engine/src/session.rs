@@ -15,6 +15,7 @@ use crate::caller::Caller;
 use crate::choices::SessionSharing;
 use crate::clock::{self, rfc3339};
 use crate::faults;
+use crate::ledger::{Reader, Revoked};
 use crate::mint::{Issued, Origin, Recipe};
 use crate::place::Place;
 use crate::role::{Anchorage, Role};
@@ -51,9 +52,10 @@ pub(crate) struct Granted {
 pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
     engine.active_only()?;
     let started = Instant::now();
+    let reader = engine.ledger.reader(holder(request));
     let mut replans = 0;
     let (role, key, reply) = loop {
-        let attempt = attempt(engine, request, wish, started).await?;
+        let attempt = attempt(engine, request, wish, (started, &reader)).await?;
         let is_outdated = matches!(attempt.2, Reply::Denied { why: Why::Changed, .. });
         if !is_outdated || replans == MOST_REPLANS {
             break attempt;
@@ -62,9 +64,12 @@ pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_
     };
     match reply {
         Reply::Granted(grant) => {
-            log(request, wish, &grant);
             let is_shared = role.sharing() != SessionSharing::None;
-            engine.ledger.note(clock::now(), &grant.session, (&key, is_shared), holder(request));
+            if engine.ledger.note(clock::now(), &grant.session, (&key, is_shared), &reader).is_err() {
+                engine.sessions.forget(move |kept| *kept == key);
+                return Err(faults::revoked());
+            }
+            log(request, wish, &grant);
             Ok(Granted { role, key, grant })
         }
         Reply::Denied { why, retry_in } => Err(sharing::fault(why, retry_in, started.elapsed())),
@@ -76,12 +81,15 @@ async fn attempt(
     engine: &Arc<Engine>,
     request: &Request,
     wish: Wish<'_>,
-    started: Instant,
+    (started, reader): (Instant, &Reader<'_>),
 ) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
     let left = wish.patience.saturating_sub(started.elapsed());
     let planned = timeout(left, engine.until_closed(Box::pin(plan(engine, request, wish))));
     let Plan { role, key, group, snapshot, epoch } =
         planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
+    let left = wish.patience.saturating_sub(started.elapsed() + TELLING);
+    let admitted = async { engine.ledger.admit(reader, &key).await.map_err(|Revoked| faults::revoked()) };
+    timeout(left, engine.until_closed(admitted)).await.unwrap_or_else(|_| Err(faults::revoking()))?;
     let (origin, metrics) = (Origin::of(request), Arc::clone(&engine.metrics));
     let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
     let ask = ask(request, wish, (&role, group, epoch), recipe, started.elapsed());

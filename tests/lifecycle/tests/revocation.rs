@@ -1,8 +1,13 @@
 //! Sessions that are ended at AWS: by the break-glass, and one by one.
 
+use std::time::Duration;
+
+use aws_emulator::Knobs;
+use futures_util::future::join_all;
 use harness::ROLE_ARN;
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
+use tokio::time::sleep;
 use vault_backend::testing::{Probe, Reply};
 
 const BREAK_GLASS: &str = "roles/demo/revoke-sessions";
@@ -252,4 +257,85 @@ async fn two_revocations_at_once_both_count() {
 /// A policy as the emulator shows it: an object, or its text.
 fn document(shown: &Value) -> Value {
     shown.as_str().map_or_else(|| shown.clone(), |text| serde_json::from_str(text).unwrap())
+}
+
+/// How long AWS takes for the read's CreateSession.
+const AT_AWS: Duration = Duration::from_millis(120);
+
+/// What ends sessions, with what it is asked.
+const REVOCATIONS: [(&str, &str); 4] = [
+    ("revoke", r#"{ "entity_id": "one" }"#),
+    ("revoke", r#"{ "entity_id": "one", "force": true }"#),
+    ("roles/demo/revoke-sessions", "{}"),
+    ("issuer/first/compromised", "{}"),
+];
+
+/// A world in which the entity `one` asks, and a next issuer is ready.
+async fn asked_by_one(sharing: &str) -> World {
+    let mut world = World::new().await;
+    let role = json!({ "role_arn": ROLE_ARN, "session_sharing": sharing });
+    world.ok(world.mount.write("roles/demo", role).await);
+    let root = json!({ "common_name": "second root", "issuer_name": "second" });
+    world.ok(world.mount.write("root/generate/internal", root).await);
+    world.mount.entity_id = Some("one".to_owned());
+    world
+}
+
+/// A read, and a revocation `after` it began. Whether the read has a session that lives.
+async fn schedule(sharing: &str, (path, fields): (&str, &str), after: Duration) -> (bool, Reply) {
+    let world = asked_by_one(sharing).await;
+    let fields: Value = serde_json::from_str(fields).unwrap();
+    world.aws.set_knobs(Knobs { latency_ms: AT_AWS.as_millis().try_into().unwrap(), ..Knobs::default() });
+    let revocation = async {
+        sleep(after).await;
+        world.mount.write(path, fields).await
+    };
+
+    let (read, revoked) = tokio::join!(world.creds("demo"), revocation);
+
+    world.aws.set_knobs(Knobs::default());
+    let known = revoked.status == 200 || revoked.error.contains("no living session");
+    assert!(known, "{path} after {after:?}: {revoked:?}");
+    (read.status == 200 && lives(&world, &read.data).await, read)
+}
+
+#[tokio::test]
+async fn a_read_under_way_when_its_sessions_are_revoked_comes_to_none_that_lives() {
+    let moments = (0..=7).map(|step| AT_AWS * step / 4);
+    let schedules = moments.flat_map(|after| {
+        REVOCATIONS.into_iter().zip(["none", "identity", "identity", "none"]).map(
+            move |(revocation, sharing)| async move {
+                (revocation, after, Box::pin(schedule(sharing, revocation, after)).await)
+            },
+        )
+    });
+
+    let ended = join_all(schedules).await;
+
+    for (revocation, after, (lives, read)) in &ended {
+        assert!(!lives, "{revocation:?} after {after:?}: {read:?}");
+    }
+    let refused = ended.iter().filter(|(.., (_, read))| read.status == 503);
+    assert!(refused.clone().count() >= REVOCATIONS.len(), "reads were caught under way");
+    for (.., (_, read)) in refused {
+        assert!(read.error.contains("ask again"), "{read:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_a_break_glass_holds_up_goes_on_with_a_session_that_lives() {
+    let world = asked_by_one("none").await;
+    let before = world.ok(world.creds("demo").await);
+    let asked = world.asked("GetRolePolicy").await;
+
+    let during = async {
+        while world.asked("GetRolePolicy").await == asked {}
+        sleep(Duration::from_millis(100)).await;
+        world.creds("demo").await
+    };
+    let (reply, read) = tokio::join!(world.mount.write("roles/demo/revoke-sessions", json!({})), during);
+
+    world.ok(reply);
+    assert!(lives(&world, &world.ok(read)).await);
+    assert!(!lives(&world, &before).await);
 }
