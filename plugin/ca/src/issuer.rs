@@ -141,6 +141,14 @@ impl Issuer {
             .any(|one| one.names(&above) && one.verifies_under(&above))
     }
 
+    /// Whether `der` is a CA above this one, or may be: the chain that was given along does not go up to a root, so that nobody can tell.
+    pub fn may_be_below(&self, der: &[u8]) -> bool {
+        let top = self.0.chain.last().unwrap_or(&self.0.certificate);
+        let is_whole =
+            Authority::parse(top).is_some_and(|top| top.is_self_issued() && top.verifies_under(&top));
+        !is_whole || self.is_below(der)
+    }
+
     /// The subject as text in encoded order: `DC=com, DC=example, CN=Issuing CA`.
     pub fn subject_text(&self) -> &str {
         &self.0.subject_text

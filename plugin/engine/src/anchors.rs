@@ -175,6 +175,16 @@ impl Report {
         warnings
     }
 
+    /// What the anchor holds that this mount did not put there.
+    pub(crate) fn foreign(&self) -> &[Vec<u8>] {
+        &self.plan.foreign
+    }
+
+    /// Whether it was brought in step just now.
+    pub(crate) fn was_changed(&self) -> bool {
+        self.changed
+    }
+
     /// Whether the anchor holds `der` now.
     pub(crate) fn holds(&self, der: &[u8]) -> bool {
         let is_missing = self.plan.missing.iter().any(|missing| missing == der);

@@ -10,6 +10,7 @@ use vault_backend::{Backend, Blame, Fault, LeaseEnd, Mount, Route, SpecialPaths}
 
 use crate::anchors::{self, Anchors};
 use crate::clock;
+use crate::compromise;
 use crate::denials;
 use crate::ledger::Ledger;
 use crate::looks::Looks;
@@ -142,6 +143,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         }
         let owner = Owner { mount_id: &mount.uuid, mount_point: "<mount>/" };
         self.until_closed(Box::pin(anchors::keep_in_step(&self, owner.mount_point))).await?;
+        self.until_closed(Box::pin(compromise::settle(&self, owner, clock::now()))).await?;
         self.until_closed(Box::pin(denials::tidy(&self, owner))).await
     }
 

@@ -4,109 +4,93 @@
 //! every anchor holds the next issuer ──▶ it is the default, the other signs nothing ──▶ no anchor holds the other ──▶ its sessions end
 //! ```
 //!
-//! Each step may be repeated. What was revoked already is noted, so that a second call does not end the sessions of those who went on. A
-//! revocation counts once the trust anchor is seen without the issuer: until then whoever has its key makes new sessions.
+//! Each step may be repeated. A revocation counts when it comes a quarter of an hour after the trust anchor was seen without the issuer and
+//! without a CA above it: until then whoever has its key may make new sessions, and each call ends them once more, as Vault's tick does when
+//! that time has come. What counts is noted, so that a later call does not end the sessions of those who went on.
+
+mod record;
+mod report;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rolesanywhere::{RoleArn, TrustAnchorArn};
-use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use tokio::time::Instant;
-use vault_backend::{Fault, Request};
+use vault_backend::Fault;
+
+pub(crate) use record::Compromise;
+pub(crate) use report::state;
+use report::{Line, Outcome};
+use standing::{Synced, Target};
 
 use crate::Engine;
+use crate::anchor_plan::fingerprint;
 use crate::anchors::{self, Named};
 use crate::clock::{self, rfc3339};
 use crate::issuers::{self, Issuers, Loaded};
 use crate::managed_anchor::Duty;
 use crate::management::Need;
 use crate::path_revoke_sessions::{self, Revoked};
-use crate::revocation;
+use crate::revocation::{self, Owner};
 use crate::store::{IssuerRecord, IssuerState, IssuersConfig};
 
-/// What is known of a compromise. Stored as `compromise/<issuer's id>`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Compromise {
-    /// When it was first told, RFC 3339.
-    since: String,
-    /// The key, as [`ca::Issuer::key_sha256`] has it: it outlives the issuer's record.
-    #[serde(default)]
-    key_sha256: String,
-    /// The IAM roles whose sessions were ended after their trust anchor had dropped the issuer.
-    revoked: BTreeSet<String>,
-    /// Those whose sessions were ended while it may still have held it.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    early: BTreeSet<String>,
-}
-
-impl Compromise {
-    /// When it was first told, RFC 3339.
-    pub(crate) fn since(&self) -> &str {
-        &self.since
-    }
-
-    /// Whether it is of this key.
-    pub(crate) fn is_of(&self, key_sha256: &str) -> bool {
-        self.key_sha256 == key_sha256
-    }
-}
-
 const EARLIER: &str = "by an earlier call";
-const EARLIER_AND_CLEAR: &str =
-    "by an earlier call, when its trust anchor had dropped the compromised issuer";
-
-/// One line of the report.
-pub(crate) struct Line {
-    pub(crate) step: String,
-    pub(crate) outcome: Outcome,
-}
-
-/// How a step ended.
-pub(crate) enum Outcome {
-    Done(String),
-    /// The engine may not, and a person must.
-    ByHand(String),
-    /// The same call again may do it.
-    Failed(String),
-}
-
-impl Outcome {
-    pub(crate) fn is_failed(&self) -> bool {
-        matches!(self, Self::Failed(_))
-    }
-}
-
-impl Line {
-    /// For whoever reads the report.
-    pub(crate) fn told(&self) -> String {
-        let (how, what) = match &self.outcome {
-            Outcome::Done(what) => ("done", what),
-            Outcome::ByHand(what) => ("by hand", what),
-            Outcome::Failed(what) => ("failed", what),
-        };
-        format!("{how}: {}: {what}", self.step)
-    }
-}
+const EARLIER_AND_SETTLED: &str =
+    "by an earlier call, when AWS took no certificate of the compromised issuer any more";
 
 /// One mount's work on one compromised issuer.
 pub(crate) struct Response<'a> {
     engine: &'a Arc<Engine>,
-    request: &'a Request,
+    owner: Owner<'a>,
     issuer: &'a Loaded,
     /// Goes on although an anchor could not be brought to hold the next issuer.
     force: bool,
+    /// When anchors are looked at and sessions ended.
+    now: OffsetDateTime,
     began: Instant,
+}
+
+/// What a response did, and when the engine does the rest by itself.
+pub(crate) struct Responded {
+    pub(crate) report: Vec<Line>,
+    pub(crate) again_at: Option<OffsetDateTime>,
+}
+
+/// What the trust anchors are brought to hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// The next issuer beside the one that signs.
+    Next,
+    /// Nothing by which the compromised issuer is let in.
+    Clear,
+}
+
+impl Aim {
+    fn step(self) -> &'static str {
+        match self {
+            Self::Next => "let every trust anchor hold the next issuer",
+            Self::Clear => "let no trust anchor hold the compromised issuer",
+        }
+    }
+
+    fn else_what(self) -> &'static str {
+        match self {
+            Self::Next => "until then reads by it fail",
+            Self::Clear => "until then its key makes sessions",
+        }
+    }
 }
 
 impl<'a> Response<'a> {
     pub(crate) fn new(
         engine: &'a Arc<Engine>,
-        request: &'a Request,
+        owner: Owner<'a>,
         issuer: &'a Loaded,
-        force: bool,
+        (force, now): (bool, OffsetDateTime),
     ) -> Self {
-        Self { engine, request, issuer, force, began: Instant::now() }
+        Self { engine, owner, issuer, force, now, began: Instant::now() }
     }
 }
 
@@ -115,25 +99,67 @@ impl Response<'_> {
     ///
     /// # Errors
     /// An operator's fault where no other issuer could take over. Whatever else fails stands in the report.
-    pub(crate) async fn run(&self) -> Result<Vec<Line>, Fault> {
+    pub(crate) async fn run(&self) -> Result<Responded, Fault> {
         let _turn = self.engine.responding.lock().await;
         let mut known = self.begin().await?;
-        let Synced { lines: mut report, in_step, .. } =
-            self.sync("let every trust anchor hold the next issuer", "until then reads by it fail").await?;
+        let Synced { lines: mut report, in_step, .. } = self.sync(Aim::Next).await?;
         let still_signs = self.still_signs().await?;
         if still_signs && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
-            report.push(line("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
-            return Ok(report);
+            report.push(Line::new("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
+            return Ok(Responded { report, again_at: None });
         }
         let early = self.revoke_early(&mut known, &in_step).await?;
-        report.push(line("switch", Outcome::Done(self.switch().await?)));
-        let Synced { lines, in_step, foreign } = self
-            .sync("let no trust anchor hold the compromised issuer", "until then its key makes sessions")
-            .await?;
-        report.extend(lines.into_iter().chain(foreign));
-        report.extend(self.pinned().await?);
-        report.extend(self.revoke(&mut known, &in_step, early).await?);
+        report.push(Line::new("switch", Outcome::Done(self.switch().await?)));
+        report.extend(self.clear(&mut known, early).await?);
         report.extend(self.beyond().await?);
+        Ok(Responded { report, again_at: known.again_at() })
+    }
+
+    /// What Vault's tick does once it is time: anchors are looked at, and sessions ended once more.
+    ///
+    /// # Errors
+    /// Storage's.
+    async fn settle(&self) -> Result<(), Fault> {
+        let _turn = self.engine.responding.lock().await;
+        let id = &self.issuer.record.id;
+        let Some(mut known) = self.engine.store.compromise(id).await?.filter(|known| known.is_due(self.now))
+        else {
+            return Ok(());
+        };
+        let report = self.clear(&mut known, BTreeMap::new()).await?;
+        if known.is_due(self.now) {
+            known.put_off(self.now);
+            self.engine.store.put_compromise(id, &known).await?;
+        }
+        for line in report {
+            tracing::info!(issuer = self.issuer.record.label(), "after a compromise: {}", line.told());
+        }
+        Ok(())
+    }
+
+    /// Clears the anchors of the issuer and ends sessions; what is too early yet is noted for later.
+    async fn clear(
+        &self,
+        known: &mut Compromise,
+        early: BTreeMap<String, Outcome>,
+    ) -> Result<Vec<Line>, Fault> {
+        let Synced { lines: mut report, clear, foreign, .. } = self.sync(Aim::Clear).await?;
+        for (arn, seen) in &clear {
+            known.saw(arn, seen.is_clear, seen.was_changed, self.now);
+        }
+        let targets = self
+            .targets(&clear.into_iter().filter(|(_, seen)| seen.is_clear).map(|(arn, _)| arn).collect())
+            .await?;
+        report.extend(foreign);
+        report.extend(self.pinned().await?);
+        let settles =
+            targets.values().filter(|target| target.is_clear).map(|target| known.settles_at(&target.anchors));
+        known.set_again_at(settles.max().flatten());
+        report.extend(self.revoke(known, &targets, early).await?);
+        if targets.values().filter(|target| target.is_clear).all(|target| target.is_settled(known)) {
+            known.set_again_at(None);
+        }
+        self.engine.store.put_compromise(&self.issuer.record.id, known).await?;
         Ok(report)
     }
 
@@ -151,47 +177,52 @@ impl Response<'_> {
         if self.successor(&issuers).is_none() {
             return Err(Fault::operator(format!(
                 "no other issuer with a key of its own is enabled that could take over: vault write {mount}root/generate/internal common_name=<name> issuer_name=<name>, then ask again",
-                mount = self.request.mount_point
+                mount = self.owner.mount_point
             )));
         }
         let id = &self.issuer.record.id;
         let known = self.engine.store.compromise(id).await?;
-        let mut known =
-            known.unwrap_or_else(|| Compromise { since: rfc3339(clock::now()), ..Compromise::default() });
+        let mut known = known.unwrap_or_else(|| Compromise::told_at(self.now));
         known.key_sha256 = self.issuer.issuer.key_sha256();
         self.engine.store.put_compromise(id, &known).await?;
         Ok(known)
     }
 
     /// Brings each anchor that is looked after in step, and says of the others what to do.
-    async fn sync(&self, step: &str, else_what: &str) -> Result<Synced, Fault> {
-        let mount_point = self.request.mount_point.as_str();
+    async fn sync(&self, aim: Aim) -> Result<Synced, Fault> {
+        let mount_point = self.owner.mount_point;
         let anchors = self.engine.store.managed_anchors().await?;
-        let (mut lines, mut foreign, mut in_step) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut synced = Synced::default();
         for (name, anchor) in &anchors {
             let outcome = if anchor.role(Duty::TrustAnchor).is_some() {
                 let at = Named { name, anchor, mount_point, need: Need::Incident };
                 match Box::pin(anchors::sync(self.engine, at, false)).await {
-                    Ok(report) => {
-                        let warned = report.warnings().into_iter().map(Outcome::ByHand);
-                        foreign
-                            .extend(warned.map(|what| line(format!("look at trust-anchors/{name}"), what)));
-                        in_step.insert(anchor.trust_anchor_arn.to_string());
-                        Outcome::Done("in step".to_owned())
-                    }
+                    Ok(report) => synced.note(at, &report, &self.above(&report, aim).await?),
                     Err(fault) => Outcome::Failed(fault.to_string()),
                 }
             } else {
-                by_hand(&anchor.trust_anchor_arn, mount_point, else_what)
+                by_hand(&anchor.trust_anchor_arn, mount_point, aim)
             };
-            lines.push(line(format!("{step}: trust-anchors/{name}"), outcome));
+            synced.lines.push(Line::new(format!("{}: trust-anchors/{name}", aim.step()), outcome));
         }
         for arn in self.anchors_in_use().await? {
             if !anchors.iter().any(|(_, anchor)| anchor.trust_anchor_arn == arn) {
-                lines.push(line(format!("{step}: {arn}"), by_hand(&arn, mount_point, else_what)));
+                let outcome = by_hand(&arn, mount_point, aim);
+                synced.lines.push(Line::new(format!("{}: {arn}", aim.step()), outcome));
             }
         }
-        Ok(Synced { lines, in_step, foreign })
+        Ok(synced)
+    }
+
+    /// Fingerprints of what an anchor holds that lets the compromised issuer in although it is not the issuer.
+    async fn above(&self, report: &anchors::Report, aim: Aim) -> Result<Vec<String>, Fault> {
+        if aim == Aim::Next {
+            return Ok(Vec::new());
+        }
+        let issuers = Issuers::load(&self.engine.store).await?;
+        let of_the_key: Vec<&Loaded> = issuers.all.iter().filter(|one| self.has_the_key(one)).collect();
+        let is_above = |der: &&Vec<u8>| of_the_key.iter().any(|one| one.issuer.may_be_below(der));
+        Ok(report.foreign().iter().filter(is_above).map(|der| fingerprint(der)).collect())
     }
 
     /// Makes the next issuer the default, where the compromised one was, and has that sign nothing more.
@@ -229,8 +260,8 @@ impl Response<'_> {
     async fn pinned(&self) -> Result<Vec<Line>, Fault> {
         let issuers = Issuers::load(&self.engine.store).await?;
         let told = |name: &String| {
-            let what = format!("vault patch {}roles/{name} issuer_ref=default", self.request.mount_point);
-            line(format!("role {name} names it"), Outcome::ByHand(what))
+            let what = format!("vault patch {}roles/{name} issuer_ref=default", self.owner.mount_point);
+            Line::new(format!("role {name} names it"), Outcome::ByHand(what))
         };
         let mut lines = Vec::new();
         for one in issuers.all.iter().filter(|one| self.has_the_key(one)) {
@@ -260,47 +291,63 @@ impl Response<'_> {
     async fn revoke(
         &self,
         known: &mut Compromise,
-        in_step: &BTreeSet<String>,
+        targets: &BTreeMap<String, Target>,
         mut early: BTreeMap<String, Outcome>,
     ) -> Result<Vec<Line>, Fault> {
         let mut lines = Vec::new();
-        for (arn, target) in self.targets(in_step).await? {
-            let outcome = match early.remove(&arn) {
+        for (arn, target) in targets {
+            let outcome = match early.remove(arn) {
                 Some(outcome) if !target.is_clear => outcome,
-                _ => self.end(known, &target).await?,
+                _ => self.end(known, target).await?,
             };
-            lines.push(line(format!("end the sessions of {arn}"), outcome));
-            if !target.is_clear {
-                let how = target.name.as_ref().map_or_else(
-                    || "\"Revoke active sessions\" in IAM's console".to_owned(),
-                    |name| {
-                        format!("vault write -force {}roles/{name}/revoke-sessions", self.request.mount_point)
-                    },
-                );
-                let what = format!(
-                    "when its trust anchor no longer holds the compromised issuer, since until then its key makes new ones: {how}"
-                );
-                lines.push(line(format!("end the sessions of {arn} once more"), Outcome::ByHand(what)));
-            }
+            lines.push(Line::new(format!("end the sessions of {arn}"), outcome));
+            lines.extend(self.once_more(known, target));
         }
         Ok(lines)
     }
 
+    /// Who ends the sessions of an IAM role once more, and when, where whoever has the key may make new ones.
+    fn once_more(&self, known: &Compromise, target: &Target) -> Option<Line> {
+        let step = format!("end the sessions of {} once more", target.arn);
+        if target.is_clear {
+            let at = known.settles_at(&target.anchors).filter(|_| !target.is_settled(known))?;
+            let what = format!(
+                "AWS may take certificates of the compromised issuer for some minutes after its trust anchor reads back without it: the engine does it by itself at {at}, and so does this command from then on; asked before, it ends also the sessions of those who went on",
+                at = rfc3339(at)
+            );
+            return Some(Line::new(step, Outcome::Later(what)));
+        }
+        let what = "when its trust anchor no longer holds the compromised issuer or a CA above it, since until then its key makes new ones: this command again";
+        Some(Line::new(step, Outcome::ByHand(format!("{what}, or {}", self.by_name(target)))))
+    }
+
+    fn by_name(&self, target: &Target) -> String {
+        target.name.as_ref().map_or_else(
+            || "\"Revoke active sessions\" in IAM's console".to_owned(),
+            |name| format!("vault write -force {}roles/{name}/revoke-sessions", self.owner.mount_point),
+        )
+    }
+
     async fn end(&self, known: &mut Compromise, target: &Target) -> Result<Outcome, Fault> {
         let arn = &target.arn;
-        let is_early = !target.is_clear && known.early.contains(arn.as_str());
-        if is_early || known.revoked.contains(arn.as_str()) {
-            return Ok(Outcome::Done(if is_early { EARLIER } else { EARLIER_AND_CLEAR }.to_owned()));
+        if !target.is_clear && known.was_ended_early(arn.as_str()) {
+            return Ok(Outcome::Done(EARLIER.to_owned()));
+        }
+        if target.is_settled(known) {
+            return Ok(Outcome::Done(EARLIER_AND_SETTLED.to_owned()));
         }
         if self.began.elapsed() > revocation::LONGEST_CALL {
             return Ok(Outcome::Failed(
                 "not begun, since the call would last too long: ask again".to_owned(),
             ));
         }
-        match Box::pin(path_revoke_sessions::revoke_all(self.engine, self.request, arn)).await {
+        match Box::pin(path_revoke_sessions::revoke_all(self.engine, self.owner, arn)).await {
             Ok(Revoked { denied, .. }) => {
-                let done = if target.is_clear { &mut known.revoked } else { &mut known.early };
-                done.insert(arn.to_string());
+                if target.is_clear {
+                    known.note_ended(arn.as_str(), self.now);
+                } else {
+                    known.note_ended_early(arn.as_str());
+                }
                 self.engine.store.put_compromise(&self.issuer.record.id, known).await?;
                 let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
                 Ok(Outcome::Done(format!("those issued before {before} are denied everything")))
@@ -319,30 +366,30 @@ impl Response<'_> {
         config.default_trust_anchor_arn.iter().for_each(|arn| drop(note(arn.clone())));
         for name in self.engine.store.role_names().await? {
             let Some(role) = self.engine.store.role(&name).await? else { continue };
-            if let Ok(place) = role.place(&config, &self.request.mount_point) {
+            if let Ok(place) = role.place(&config, self.owner.mount_point) {
                 note(place.trust_anchor);
             }
         }
         Ok(found.into_values().collect())
     }
 
-    /// The IAM roles that the mount's roles lead to, and those of living sessions of roles that are gone or lead elsewhere now.
-    async fn targets(&self, in_step: &BTreeSet<String>) -> Result<BTreeMap<String, Target>, Fault> {
+    /// The IAM roles that the mount's roles lead to, and those of living sessions of roles that are gone or lead elsewhere now; `clear` are
+    /// the trust anchors that were seen so.
+    async fn targets(&self, clear: &BTreeSet<String>) -> Result<BTreeMap<String, Target>, Fault> {
         let config = self.engine.snapshot().await?.config.clone();
         let mut found: BTreeMap<String, Target> = BTreeMap::new();
-        let mut note = |arn: RoleArn, name: Option<String>, is_clear: bool| {
-            let target = found.entry(arn.to_string()).or_insert(Target { arn, name, is_clear });
-            target.is_clear &= is_clear;
+        let mut note = |arn: RoleArn, name: Option<String>, anchor: Option<&str>| {
+            let target = found.entry(arn.to_string()).or_insert_with(|| Target::new(arn, name));
+            target.is_clear &= anchor.is_some_and(|anchor| clear.contains(anchor));
+            target.anchors.extend(anchor.map(str::to_owned));
         };
         for name in self.engine.store.role_names().await? {
             let Some(role) = self.engine.store.role(&name).await? else { continue };
-            let place = role.place(&config, &self.request.mount_point);
-            let is_clear = place.is_ok_and(|place| in_step.contains(place.trust_anchor.as_str()));
-            note(role.role_arn.clone(), Some(name), is_clear);
+            let place = role.place(&config, self.owner.mount_point).ok();
+            note(role.role_arn.clone(), Some(name), place.as_ref().map(|place| place.trust_anchor.as_str()));
         }
         for lineage in self.engine.ledger.lineages() {
-            let is_clear = in_step.contains(lineage.trust_anchor.as_str());
-            note(lineage.role_arn.clone(), None, is_clear);
+            note(lineage.role_arn.clone(), None, Some(lineage.trust_anchor.as_str()));
         }
         Ok(found)
     }
@@ -360,46 +407,39 @@ impl Response<'_> {
             let what = format!(
                 "\"Revoke active sessions\" of {} in IAM's console; then `foreign` of vault read {}trust-anchors/{name}/sync must be empty: whoever had the key could act as the engine there",
                 roles.join(", "),
-                self.request.mount_point
+                self.owner.mount_point
             );
-            lines.push(line(
+            lines.push(Line::new(
                 format!("end the engine's own sessions at trust-anchors/{name}"),
                 Outcome::ByHand(what),
             ));
         }
-        lines.push(line("end the sessions of other IAM roles", Outcome::ByHand(
+        lines.push(Line::new("end the sessions of other IAM roles", Outcome::ByHand(
             "whoever had the key could ask for any IAM role whose trust policy lets in one of these anchors and that a profile lists, also where no role here names it: \"Revoke active sessions\" of those".to_owned(),
         )));
         Ok(lines)
     }
 }
 
-/// What the trust anchors hold now.
-struct Synced {
-    lines: Vec<Line>,
-    /// The ARNs of those that were seen with the issuers that sign, and with no other of this mount.
-    in_step: BTreeSet<String>,
-    /// What else was seen there.
-    foreign: Vec<Line>,
+/// Ends sessions once more where that is due, for Vault's tick. Faults are logged, and it is tried again.
+pub(crate) async fn settle(engine: &Arc<Engine>, owner: Owner<'_>, now: OffsetDateTime) -> Result<(), Fault> {
+    for (id, known) in engine.store.compromises().await? {
+        let snapshot = engine.snapshot().await?;
+        // without the issuer's record nobody can say which CA is above it: the report has said when to ask, and how
+        let Some(issuer) = snapshot.issuers.find(&id).filter(|_| known.is_due(now)) else { continue };
+        let response = Response::new(engine, owner, issuer, (false, now));
+        if let Err(fault) = Box::pin(response.settle()).await {
+            tracing::warn!(issuer = issuer.record.label(), "sessions could not be ended once more: {fault}");
+        }
+    }
+    Ok(())
 }
 
-/// An IAM role whose sessions are to end.
-struct Target {
-    arn: RoleArn,
-    /// One of the engine's roles that lead there, if one still does.
-    name: Option<String>,
-    /// Every trust anchor by which they do was seen without the compromised issuer.
-    is_clear: bool,
-}
-
-fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, else_what: &str) -> Outcome {
+fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> Outcome {
+    let else_what = aim.else_what();
     Outcome::ByHand(format!("put what {mount_point}trust-bundle shows into {anchor}: {else_what}"))
 }
 
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-fn line(step: impl Into<String>, outcome: Outcome) -> Line {
-    Line { step: step.into(), outcome }
 }

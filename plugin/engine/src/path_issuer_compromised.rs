@@ -6,10 +6,11 @@ use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
-use crate::clock;
-use crate::compromise::{Line, Response};
+use crate::clock::{self, rfc3339};
+use crate::compromise::{Responded, Response, state};
 use crate::issuers::Standing;
 use crate::path_revoke_sessions::OUT_OF_REACH;
+use crate::revocation::Owner;
 use crate::role::DEFAULT_ISSUER;
 
 /// Which issuer.
@@ -37,7 +38,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}/compromised")
         .synopsis("Put an issuer whose key may be in other hands out of use, everywhere.")
         .description(
-            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. What leaks is a key: all of this holds for every certificate of it, and no certificate of it becomes an issuer again. Another enabled issuer with a key of its own must be there before: make one first.\n\nThere is a `step_` for each, in order: done, by hand (with what to do) or failed. `state` is `incomplete` while something failed, and `by_hand` once only that is left which the engine may not do. The same call again does what is left; it ends sessions again only where a trust anchor has dropped the issuer since. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
+            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. What leaks is a key: all of this holds for every certificate of it, and no certificate of it becomes an issuer again. Another enabled issuer with a key of its own must be there before: make one first.\n\nThere is a `step_` for each, in order: done, by hand (with what to do), later (with when) or failed. `state` is `incomplete` while something failed: the same call again does what is left. It is `settling` for 15 minutes after the last trust anchor was seen without the issuer, for so long AWS may go on taking its certificates: at `again_at` the engine ends sessions once more by itself, and the same call does from then on; before, it ends also the sessions of those who went on. It is `by_hand` once only that is left which the engine may not do. An anchor that holds a CA above the issuer lets its key in as well, and counts as holding it. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
         )
         .update(respond)
 }
@@ -61,16 +62,15 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
             found.record.label()
         )));
     }
-    let response = Response::new(&engine, &request, found, ask.force);
-    let report = engine.until_closed(Box::pin(response.run())).await?;
+    let response = Response::new(&engine, Owner::of(&request), found, (ask.force, clock::now()));
+    let Responded { report, again_at } = engine.until_closed(Box::pin(response.run())).await?;
     let mut shown =
         Map::from_iter([("issuer_id".to_owned(), json!(id)), ("state".to_owned(), json!(state(&report)))]);
+    if let Some(at) = again_at {
+        shown.insert("again_at".to_owned(), json!(rfc3339(at)));
+    }
     for (number, line) in (1..).zip(&report) {
         shown.insert(format!("step_{number:02}"), json!(line.told()));
     }
     Ok(Answer::data(shown).warn(OUT_OF_REACH))
-}
-
-fn state(report: &[Line]) -> &'static str {
-    if report.iter().any(|line| line.outcome.is_failed()) { "incomplete" } else { "by_hand" }
 }

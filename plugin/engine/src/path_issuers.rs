@@ -221,9 +221,21 @@ async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<An
         return Ok(Answer::nothing());
     };
     check_dispensable(&engine, &issuers, found, ask.force, &request.mount_point).await?;
+    check_settled(&engine, &found.record, ask.force).await?;
     let _ended = engine.ends_issuer(&found.record.id);
     issuers::remove(&engine.store, &found.record).await?;
     Ok(Answer::nothing())
+}
+
+/// Refuses to forget an issuer for whose compromise something is left to do.
+async fn check_settled(engine: &Engine, record: &IssuerRecord, force: bool) -> Result<(), Fault> {
+    let known = engine.store.compromise(&record.id).await?.filter(|_| !force);
+    let Some(at) = known.and_then(|known| known.again_at()) else { return Ok(()) };
+    Err(Fault::operator(format!(
+        "the issuer {:?} is compromised, and at {} the engine ends sessions once more: delete it then, or use force=true, and they are not ended",
+        record.label(),
+        rfc3339(at)
+    )))
 }
 
 fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Fault> {

@@ -41,7 +41,7 @@ pub(crate) fn route() -> Route<Engine> {
 async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
     engine.active_only()?;
     let role = engine.store.role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;
-    let work = Box::pin(revoke_all(&engine, &request, &role.role_arn));
+    let work = Box::pin(revoke_all(&engine, Owner::of(&request), &role.role_arn));
     let Revoked { policy_name, sessions, denied } = engine.until_closed(work).await?;
     let shown = Map::from_iter([
         ("role_arn".to_owned(), json!(role.role_arn)),
@@ -68,10 +68,10 @@ pub(crate) struct Revoked {
 /// same, and leave the document to this one.
 pub(crate) async fn revoke_all(
     engine: &Arc<Engine>,
-    request: &Request,
+    owner: Owner<'_>,
     role: &RoleArn,
 ) -> Result<Revoked, Fault> {
-    let mut iam = revocation::revoker(engine, Owner::of(request), role).await?;
+    let mut iam = revocation::revoker(engine, owner, role).await?;
     // what is not ours is left alone
     iam.read().await?;
     let held = engine.ledger.hold(Meant::IamRole(role.clone()));

@@ -232,12 +232,18 @@ impl Store {
     /// What is known of a compromise of the issuer's key, by whichever certificate of it that was told.
     pub(crate) async fn compromise_of(&self, issuer: &Issuer) -> Result<Option<Compromise>, Fault> {
         let key = issuer.key_sha256();
+        Ok(self.compromises().await?.into_iter().map(|(_, known)| known).find(|known| known.is_of(&key)))
+    }
+
+    /// All of them, by the issuers' ids.
+    pub(crate) async fn compromises(&self) -> Result<Vec<(String, Compromise)>, Fault> {
+        let mut all = Vec::new();
         for id in self.storage.list(COMPROMISE_PREFIX).await? {
-            if let Some(known) = self.compromise(&id).await?.filter(|known| known.is_of(&key)) {
-                return Ok(Some(known));
+            if let Some(known) = self.compromise(&id).await? {
+                all.push((id, known));
             }
         }
-        Ok(None)
+        Ok(all)
     }
 
     pub(crate) async fn put_compromise(&self, issuer_id: &str, known: &Compromise) -> Result<(), Fault> {

@@ -161,7 +161,7 @@ async fn a_compromise_ends_the_sessions_of_every_account() {
     let answer = two.one.ok(two.one.mount.write("issuer/first/compromised", json!({})).await);
     let after = two.sessions().await;
 
-    assert_eq!(answer["state"], "by_hand", "{answer:?}");
+    assert_eq!(answer["state"], "settling", "{answer:?}");
     assert_eq!((two.live(&before).await, two.live(&after).await), ([false; 2], [true; 2]));
 }
 

@@ -10,6 +10,8 @@ const COMPROMISED: &str = "issuer/first/compromised";
 const UPDATE: &str = "rolesanywhere:UpdateTrustAnchor";
 /// The engine's part is done; its own IAM roles are left to people.
 const COMPLETE: &str = "by_hand";
+/// The same, but for the sessions that AWS may still make.
+const SETTLING: &str = "settling";
 
 /// A world with a next issuer beside `first`.
 async fn with_next() -> World {
@@ -28,6 +30,28 @@ fn report(answer: &Map<String, Value>) -> String {
     steps.map(|(_, told)| told.as_str().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
+/// Has everything that is noted of the compromise been so `minutes` earlier.
+async fn minutes_pass(world: &World, minutes: i64) {
+    let storage = &world.mount.storage;
+    let key = format!("compromise/{}", storage.list("compromise/").await.unwrap().remove(0));
+    let mut record: Value = storage.get_json(&key).await.unwrap().unwrap();
+    let earlier = |time: &mut Value| *time = json!(time.as_i64().unwrap() - minutes * 60);
+    for times in ["clear_since", "ended"] {
+        let times = record.get_mut(times).and_then(Value::as_object_mut);
+        times.into_iter().flat_map(|times| times.values_mut()).for_each(earlier);
+    }
+    record.get_mut("again_at").into_iter().for_each(earlier);
+    storage.put_json(&key, &record).await.unwrap();
+}
+
+/// A session that is handed out now, and the next one after the same command has come `minutes` later.
+async fn again_after(world: &World, minutes: i64) -> (bool, Map<String, Value>) {
+    let session = world.ok(world.creds("demo").await);
+    minutes_pass(world, minutes).await;
+    let answer = respond(world, json!({})).await;
+    (world.caller(&session).await.is_ok(), answer)
+}
+
 /// Whether AWS takes a certificate of the issuer `first` still.
 async fn anchor_holds(world: &World, pem: &str) -> bool {
     world.state().await["trust_anchors"][0]["certificates_pem"].as_str().unwrap().contains(pem.trim())
@@ -41,7 +65,7 @@ async fn one_command_switches_clears_the_anchor_and_ends_the_sessions() {
 
     let answer = respond(&world, json!({})).await;
 
-    assert_eq!(answer["state"], COMPLETE, "{}", report(&answer));
+    assert_eq!(answer["state"], SETTLING, "{}", report(&answer));
     assert!(!anchor_holds(&world, &first).await, "{}", report(&answer));
     assert!(world.caller(&session).await.is_err());
     let next = world.ok(world.creds("demo").await);
@@ -50,15 +74,58 @@ async fn one_command_switches_clears_the_anchor_and_ends_the_sessions() {
 }
 
 #[tokio::test]
-async fn a_second_call_ends_nobody_who_went_on() {
+async fn sessions_end_with_each_call_until_one_comes_when_aws_has_forgotten_the_issuer_and_then_nobodys() {
+    let world = with_next().await;
+    let first = respond(&world, json!({})).await;
+
+    let mut ended = Vec::new();
+    for minutes in [0, 14, 2, 60] {
+        let (lives, answer) = again_after(&world, minutes).await;
+        ended.push((lives, answer["state"].as_str().unwrap().to_owned()));
+    }
+
+    let states = [(false, SETTLING), (false, SETTLING), (false, COMPLETE), (true, COMPLETE)];
+    assert_eq!(ended, states.map(|(lives, state)| (lives, state.to_owned())));
+    let told = report(&first);
+    let at = first["again_at"].as_str().unwrap();
+    assert!(told.contains(&format!("later: end the sessions of {ROLE_ARN} once more")), "{told}");
+    assert!(told.contains(&format!("the engine does it by itself at {at}")), "{told}");
+}
+
+#[tokio::test]
+async fn vaults_tick_ends_sessions_once_more_when_it_is_time_and_not_again() {
+    let world = with_next().await;
+    respond(&world, json!({})).await;
+    let mut lives = Vec::new();
+    for minutes in [0, 16, 60] {
+        let session = world.ok(world.creds("demo").await);
+        minutes_pass(&world, minutes).await;
+
+        world.mount.tick().await;
+
+        lives.push(world.caller(&session).await.is_ok());
+    }
+    let (lived_on, answer) = again_after(&world, 0).await;
+
+    assert_eq!((lives, lived_on), (vec![true, false, true], true));
+    assert_eq!(answer["state"], COMPLETE, "{}", report(&answer));
+}
+
+#[tokio::test]
+async fn what_vaults_tick_could_not_end_it_ends_later() {
     let world = with_next().await;
     respond(&world, json!({})).await;
     let session = world.ok(world.creds("demo").await);
+    world.forbid("iamra-revocation", "iam:PutRolePolicy").await;
+    minutes_pass(&world, 16).await;
 
-    let answer = respond(&world, json!({})).await;
+    world.mount.tick().await;
+    let lived_on = world.caller(&session).await.is_ok();
+    world.permit("iamra-revocation", "iam:PutRolePolicy").await;
+    minutes_pass(&world, 6).await;
+    world.mount.tick().await;
 
-    assert_eq!(answer["state"], COMPLETE, "{}", report(&answer));
-    assert!(world.caller(&session).await.is_ok());
+    assert!(lived_on && world.caller(&session).await.is_err());
 }
 
 #[tokio::test]
@@ -97,7 +164,7 @@ async fn an_anchor_that_cannot_be_brought_along_stops_the_switch_until_it_can() 
 
     assert_eq!((&stopped["state"], state), (&json!("incomplete"), json!("current")));
     assert!(report(&stopped).contains(UPDATE), "{}", report(&stopped));
-    assert_eq!(resumed["state"], COMPLETE, "{}", report(&resumed));
+    assert_eq!(resumed["state"], SETTLING, "{}", report(&resumed));
 }
 
 #[tokio::test]
@@ -113,7 +180,7 @@ async fn a_role_whose_sessions_could_not_be_ended_is_told_and_ended_by_the_next_
 
     assert_eq!(first["state"], "incomplete");
     assert!(lived_on && report(&first).contains("iam:PutRolePolicy"), "{}", report(&first));
-    assert_eq!(second["state"], COMPLETE, "{}", report(&second));
+    assert_eq!(second["state"], SETTLING, "{}", report(&second));
     assert!(world.caller(&session).await.is_err());
 }
 
@@ -152,7 +219,7 @@ async fn sessions_are_ended_once_more_when_an_anchor_that_could_not_be_cleared_i
     assert_eq!(held["state"], "incomplete");
     assert!(report(&held).contains("once more: when its trust anchor"), "{}", report(&held));
     assert!(lived_on, "a call that changes nothing ends nobody");
-    assert_eq!(cleared["state"], COMPLETE, "{}", report(&cleared));
+    assert_eq!(cleared["state"], SETTLING, "{}", report(&cleared));
     assert!(world.caller(&between).await.is_err(), "whoever had the key could make one until then");
 }
 
@@ -189,25 +256,32 @@ async fn what_the_keys_holder_may_have_done_as_the_engine_itself_stands_in_the_r
 }
 
 #[tokio::test]
-async fn two_operators_at_once_end_the_sessions_once() {
+async fn two_operators_at_once_do_it_one_after_the_other() {
     let world = with_next().await;
 
     let (one, two) = tokio::join!(respond(&world, json!({})), respond(&world, json!({})));
+    let next = world.ok(world.creds("demo").await);
 
-    assert_eq!((&one["state"], &two["state"]), (&json!(COMPLETE), &json!(COMPLETE)));
-    assert_eq!(world.asked("PutRolePolicy").await, 1);
+    assert_eq!((&one["state"], &two["state"]), (&json!(SETTLING), &json!(SETTLING)));
+    assert_eq!(world.asked("UpdateTrustAnchor").await, 2, "the next one in, the compromised one out");
+    assert!(world.caller(&next).await.is_ok());
 }
 
 /// The same key once more: a certificate that a company's root has signed, with the key of `first`.
 fn certified_again(key_pem: &str) -> String {
     let key = rcgen::KeyPair::from_pem(key_pem).unwrap();
+    let params = ca_params("renewed", rcgen::BasicConstraints::Constrained(0));
+    params.self_signed(&key).unwrap().pem() + key_pem
+}
+
+fn ca_params(name: &str, constraints: rcgen::BasicConstraints) -> rcgen::CertificateParams {
     let mut params = rcgen::CertificateParams::default();
-    params.distinguished_name.push(rcgen::DnType::CommonName, "renewed");
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = rcgen::IsCa::Ca(constraints);
     params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
     params.not_before = rcgen::date_time_ymd(2026, 1, 1);
     params.not_after = rcgen::date_time_ymd(2036, 1, 1);
-    params.self_signed(&key).unwrap().pem() + key_pem
+    params
 }
 
 async fn import(world: &World, pem_bundle: &str, name: &str) -> vault_backend::testing::Reply {
@@ -246,11 +320,13 @@ async fn every_certificate_of_the_key_goes_and_none_comes_back() {
 
     let answer = world.ok(world.mount.write("issuer/brought/compromised", json!({})).await);
     let enabled = world.mount.write("issuer/renewed", json!({ "disabled": false })).await;
-    world.ok(world.mount.delete("issuer/brought").await);
+    let too_early = world.mount.delete("issuer/brought").await;
+    world.ok(world.mount.delete_with("issuer/brought", json!({ "force": true })).await);
     world.ok(world.mount.delete("issuer/renewed").await);
     let imported = import(&world, &certified_again(&key), "again").await;
 
-    assert_eq!(answer["state"], COMPLETE, "{}", report(&answer));
+    assert_eq!(answer["state"], SETTLING, "{}", report(&answer));
+    assert!(too_early.error.contains("ends sessions once more: delete it then"), "{too_early:?}");
     for refused in [enabled, imported] {
         assert_eq!(refused.status, 400, "{refused:?}");
         assert!(refused.error.contains("compromised since"), "{}", refused.error);
@@ -304,7 +380,7 @@ async fn crashed_after(writes: usize) -> bool {
     let next = world.ok(world.creds("demo").await);
 
     let told = report(&answer);
-    assert_eq!(answer["state"], COMPLETE, "after {writes} writes: {told}");
+    assert_eq!(answer["state"], SETTLING, "after {writes} writes: {told}");
     assert_eq!(
         world.ok(world.mount.read("issuer/first").await)["state"],
         "disabled",
@@ -312,12 +388,12 @@ async fn crashed_after(writes: usize) -> bool {
     );
     assert!(world.caller(&session).await.is_err(), "after {writes} writes: {told}");
     assert!(world.caller(&next).await.is_ok(), "after {writes} writes: {told}");
-    whole.data.get("state") == Some(&json!(COMPLETE))
+    whole.data.get("state") == Some(&json!(SETTLING))
 }
 
 #[tokio::test]
 async fn a_response_that_a_crash_ended_at_any_write_is_ended_by_the_next_call() {
-    let ended = join_all((0..10).map(|writes| Box::pin(crashed_after(writes)))).await;
+    let ended = join_all((0..12).map(|writes| Box::pin(crashed_after(writes)))).await;
 
     assert_eq!((ended.first(), ended.last()), (Some(&false), Some(&true)), "{ended:?}");
 }
@@ -335,4 +411,55 @@ async fn the_issuer_that_is_next_is_not_put_out_of_use_by_mistake() {
         reply.error
     );
     assert_eq!(world.ok(world.mount.read("issuer/second").await)["state"], "next");
+}
+
+/// A company's root, and two CAs below it as the engine imports them, each with its key.
+fn company() -> (String, [String; 2]) {
+    let root_key = rcgen::KeyPair::generate().unwrap();
+    let root = ca_params("company root", rcgen::BasicConstraints::Unconstrained)
+        .self_signed(&root_key)
+        .unwrap()
+        .pem();
+    let above = rcgen::Issuer::from_ca_cert_pem(&root, root_key).unwrap();
+    let below = ["pods one", "pods two"].map(|name| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate =
+            ca_params(name, rcgen::BasicConstraints::Constrained(0)).signed_by(&key, &above).unwrap();
+        format!("{}{}", certificate.pem(), key.serialize_pem())
+    });
+    (root, below)
+}
+
+#[tokio::test]
+async fn an_anchor_that_holds_a_root_above_the_compromised_issuer_is_not_clear_until_it_is_taken_out() {
+    for chain_is_known in [true, false] {
+        let world = World::by_hand().await;
+        let (root, bundles) = company();
+        for (bundle, name) in bundles.iter().zip(["one", "two"]) {
+            let chain = if chain_is_known { root.as_str() } else { "" };
+            world.ok(import(&world, &format!("{bundle}{chain}"), name).await);
+            world.ok(world.mount.write("config/issuers", json!({ "default": "one" })).await);
+            world.ok(world.mount.write("issuer/first", json!({ "disabled": true })).await);
+        }
+        world.anchor_holds(&root).await;
+        world.ok(world.mount.write("trust-anchors/main", harness::managed_anchor()).await);
+        let call = || async {
+            world.ok(world.mount.write("issuer/one/compromised", json!({ "force": true })).await)
+        };
+        let before = world.ok(world.creds("demo").await);
+
+        let held = call().await;
+        let of_the_thief = world.ok(world.creds("demo").await);
+        let repeated = call().await;
+        let lived_on = world.caller(&of_the_thief).await.is_ok();
+        world.anchor_holds(&world.pem("trust-bundle").await).await;
+        let cleared = call().await;
+
+        let told = report(&repeated);
+        assert!(world.caller(&before).await.is_err(), "{}", report(&held));
+        assert!(told.contains("above the compromised issuer") && told.contains("trust-bundle"), "{told}");
+        assert!(!told.contains("compromised issuer: trust-anchors/main: in step"), "{told}");
+        assert!(lived_on && world.caller(&of_the_thief).await.is_err(), "{}", report(&cleared));
+        assert_eq!(cleared["state"], SETTLING, "{}", report(&cleared));
+    }
 }
