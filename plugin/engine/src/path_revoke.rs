@@ -27,6 +27,8 @@ const LONGEST: time::Duration = time::Duration::hours(12);
 struct Revoke {
     which: Which,
     role: Option<String>,
+    /// In which IAM role a session is denied that is not known here.
+    role_arn: Option<RoleArn>,
     force: bool,
 }
 
@@ -45,6 +47,10 @@ impl Ask for Revoke {
             "role",
             "only sessions of this role; needed with a serial number that this process does not know",
         ),
+        Field::string(
+            "role_arn",
+            "IAM role in which a session that this process does not know is denied; default the one that the role leads to now",
+        ),
         Field::bool("force", "also sessions that others share: they lose them too").default_text("false"),
     ];
 
@@ -57,7 +63,12 @@ impl Ask for Revoke {
         let (Some(which), None) = (given_ones.next(), given_ones.next()) else {
             return Err(Fault::caller("give one of serial_number, entity_id and cluster"));
         };
-        Ok(Self { which: which?, role: given("role")?, force: values.bool("force")?.unwrap_or(false) })
+        let which = which?;
+        let role_arn: Option<RoleArn> = values.parse("role_arn")?;
+        if role_arn.is_some() && !matches!(which, Which::Serial(_)) {
+            return Err(Fault::caller("role_arn: goes with a serial_number alone"));
+        }
+        Ok(Self { which, role: given("role")?, role_arn, force: values.bool("force")?.unwrap_or(false) })
     }
 }
 
@@ -65,7 +76,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("revoke")
         .synopsis("Deny single sessions everything at AWS.")
         .description(
-            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's. A read of those who are meant that is under way when the revocation begins is refused with 503 and `SessionRevoked`, so that no session is missed; whoever may still log in reads again at once, so cut the caller off in Vault first.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.\n\n`revoked` has the serial numbers, `until` when the last of them is over, `seen_at_iam` whether IAM showed each policy when it was asked again, and `failed` the IAM roles whose sessions could not be denied.",
+            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's. A read of those who are meant that is under way when the revocation begins is refused with 503 and `SessionRevoked`, so that no session is missed; whoever may still log in reads again at once, so cut the caller off in Vault first.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.\n\nAfter a merge of entities the sessions of the one that went are found by its former id: `vault read -field=merged_entity_ids identity/entity/id/<id>` lists those. A session that is not known is denied in the IAM role that `role` leads to now, or in `role_arn`.\n\n`revoked` has the serial numbers, `until` when the last of them is over, `seen_at_iam` whether IAM showed each policy when it was asked again, and `failed` the IAM roles whose sessions could not be denied.",
         )
         .update(revoke)
 }
@@ -188,6 +199,7 @@ async fn revoke_known(
         }
     }
     done.warnings.extend(unknown_ones(engine, request, &ask.which));
+    done.warnings.extend(former_ids(request, &ask.which));
     if done.revoked.is_empty()
         && let Some((_, fault)) = failed.pop()
     {
@@ -198,6 +210,15 @@ async fn revoke_known(
         done.failed = failed.iter().map(|(role, fault)| format!("{role}: {fault}")).collect();
     }
     Ok(done.shown())
+}
+
+/// Vault does not tell a plugin which entities were merged into one, so that who answers the incident has to look.
+fn former_ids(request: &Request, which: &Which) -> Option<String> {
+    let Which::Entity(id) = which else { return None };
+    Some(format!(
+        "what an entity was handed before it was merged into this one is found by its former id alone: vault read -field=merged_entity_ids identity/entity/id/{id}, and vault write {}revoke entity_id=<former id> for each",
+        request.mount_point
+    ))
 }
 
 /// What cannot be known of an entity's or a cluster's sessions.
@@ -312,7 +333,8 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
     let since = rfc3339(engine.ledger.began());
     let (Which::Serial(serial), Some(name)) = (&ask.which, &ask.role) else {
         return Err(Fault::caller(format!(
-            "no living session of it is known to this process, which began at {since}: with a serial_number, give the role too; or end all sessions of a role with {}roles/<role>/revoke-sessions",
+            "no living session of it is known to this process, which began at {since}: with a serial_number, give the role too; {}or end all sessions of a role with {}roles/<role>/revoke-sessions",
+            former_ids(request, &ask.which).map(|what| format!("{what}; ")).unwrap_or_default(),
             request.mount_point
         )));
     };
@@ -328,7 +350,8 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
             "role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who has this one: to end it all the same add force=true"
         )));
     }
-    let mut iam = revocation::revoker(engine, Owner::of(request), &role.role_arn).await?;
+    let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
+    let mut iam = revocation::revoker(engine, Owner::of(request), role_arn).await?;
     let mut policy = iam.read().await?;
     let now = iam.now();
     policy.prune(now);
@@ -342,8 +365,13 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
     let denied = iam.write(policy).await?;
     let mut done = Report::default();
     done.add(&serial.to_string(), name, now + LONGEST);
-    done.wrote(&role.role_arn, &iam.policy_name, &denied);
+    done.wrote(role_arn, &iam.policy_name, &denied);
     done.warnings.push(format!("this process, which began at {since}, did not make this session: whether there is one, and who has it, is not known"));
+    if ask.role_arn.is_none() {
+        done.warnings.push(format!(
+            "it is denied in {role_arn}, to which the role {name:?} leads now; where the role led elsewhere when the session was made it lives on: the same command with role_arn=<the IAM role of then> ends it"
+        ));
+    }
     Ok(done.shown())
 }
 

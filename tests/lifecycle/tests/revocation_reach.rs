@@ -201,6 +201,47 @@ async fn a_denial_that_iam_refused_does_not_come_with_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_serial_number_that_is_not_known_says_in_which_iam_role_it_is_denied_and_takes_another() {
+    let mut world = with_other_role().await;
+    let moved = session_of(&mut world, "other", "one").await;
+    world.ok(world.mount.write("roles/other", json!({ "role_arn": ROLE_ARN })).await);
+    world
+        .change(|state| {
+            role_of(state, "iamra-revocation")["policies"]["duty"]["Statement"][0]["Resource"] = json!("*");
+        })
+        .await;
+    world.mount = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    let fields = json!({ "serial_number": moved["serial_number"], "role": "other" });
+
+    let elsewhere = revoke(&world, fields.clone()).await;
+    let lived_on = lives(&world, &moved).await;
+    let mut of_then = fields;
+    of_then["role_arn"] = json!(OTHER_ROLE_ARN);
+    let there = world.ok(revoke(&world, of_then).await);
+
+    let told = elsewhere.warnings.join("\n");
+    assert!(
+        lived_on && told.contains(&format!("denied in {ROLE_ARN}")) && told.contains("role_arn="),
+        "{told}"
+    );
+    assert_eq!(there["role_arns"], json!([OTHER_ROLE_ARN]));
+    assert!(!lives(&world, &moved).await);
+}
+
+#[tokio::test]
+async fn whoever_revokes_an_entity_is_told_how_to_find_those_that_were_merged_into_it() {
+    let mut world = World::new().await;
+    session_of(&mut world, "demo", "survivor").await;
+
+    let found = revoke(&world, json!({ "entity_id": "survivor" })).await;
+    let unknown = revoke(&world, json!({ "entity_id": "nobody" })).await;
+
+    let command = |id: &str| format!("vault read -field=merged_entity_ids identity/entity/id/{id}");
+    assert!(found.warnings.join("\n").contains(&command("survivor")), "{found:?}");
+    assert!(unknown.error.contains(&command("nobody")), "{}", unknown.error);
+}
+
+#[tokio::test]
 async fn after_a_restart_the_sessions_of_before_are_told_of_beside_those_that_are_ended() {
     let mut world = World::new().await;
     let before = session_of(&mut world, "demo", "one").await;
