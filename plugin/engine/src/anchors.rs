@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use rolesanywhere::{AnchorSource, CallError, Caller, Credentials, Pace, TrustAnchor};
+use rolesanywhere::{AnchorSource, CallError, Caller, Credentials, Pace, TrustAnchor, TrustAnchorArn};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout};
@@ -94,6 +94,16 @@ impl Anchors {
         let is_in_step =
             |standing: &Standing| standing.held.as_ref().is_some_and(|held| held.is_superset(&wanted));
         standings.iter().map(|(name, standing)| (name.clone(), is_in_step(standing))).collect()
+    }
+
+    /// Whether each of these anchors was last seen with exactly what signs of `issuers`, whatever else is there that is not this mount's.
+    fn are_seen_with(&self, arns: &[TrustAnchorArn], issuers: &Issuers) -> bool {
+        let wanted = fingerprints(&signing(issuers));
+        let standings = self.standings();
+        arns.iter().all(|arn| {
+            let of_it = |standing: &&Standing| standing.anchor.trust_anchor_arn == *arn;
+            standings.values().find(of_it).is_some_and(|standing| standing.held.as_ref() == Some(&wanted))
+        })
     }
 
     /// Whether an anchor is to be looked at: it holds other certificates of this mount than those that sign, or was not looked at for long.
@@ -283,6 +293,28 @@ pub(crate) async fn keep_in_step(engine: &Arc<Engine>, mount_point: &str) -> Res
         tracing::warn!("not every trust anchor could be looked at within a tick; the next one goes on");
         Ok(())
     })
+}
+
+/// Where the mount's roles and their sessions come from: the trust anchors that the config and the roles name.
+pub(crate) async fn in_use(engine: &Arc<Engine>, mount_point: &str) -> Result<Vec<TrustAnchorArn>, Fault> {
+    let config = engine.snapshot().await?.config.clone();
+    let mut found: BTreeMap<String, TrustAnchorArn> = BTreeMap::new();
+    let mut note = |arn: TrustAnchorArn| found.insert(arn.to_string(), arn);
+    config.default_trust_anchor_arn.iter().for_each(|arn| drop(note(arn.clone())));
+    for name in engine.store.role_names().await? {
+        let Some(role) = engine.store.role(&name).await? else { continue };
+        if let Ok(place) = role.place(&config, mount_point) {
+            note(place.trust_anchor);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Whether every anchor in use was last seen with what it must hold. One that nobody looks after was not.
+pub(crate) async fn are_held(engine: &Arc<Engine>, mount_point: &str) -> Result<bool, Fault> {
+    let snapshot = engine.snapshot().await?;
+    let arns = in_use(engine, mount_point).await?;
+    Ok(!arns.is_empty() && engine.anchors.are_seen_with(&arns, &snapshot.issuers))
 }
 
 /// Brings an anchor in step if it is due.

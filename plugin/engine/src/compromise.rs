@@ -205,7 +205,7 @@ impl Response<'_> {
             };
             synced.lines.push(Line::new(format!("{}: trust-anchors/{name}", aim.step()), outcome));
         }
-        for arn in self.anchors_in_use().await? {
+        for arn in anchors::in_use(self.engine, mount_point).await? {
             if !anchors.iter().any(|(_, anchor)| anchor.trust_anchor_arn == arn) {
                 let outcome = by_hand(&arn, mount_point, aim);
                 synced.lines.push(Line::new(format!("{}: {arn}", aim.step()), outcome));
@@ -356,21 +356,6 @@ impl Response<'_> {
                 "{fault}; or by hand: \"Revoke active sessions\" of the role in IAM's console"
             ))),
         }
-    }
-
-    /// Where the mount's roles and their sessions come from: the trust anchors that the config and the roles name.
-    async fn anchors_in_use(&self) -> Result<Vec<TrustAnchorArn>, Fault> {
-        let config = self.engine.snapshot().await?.config.clone();
-        let mut found: BTreeMap<String, TrustAnchorArn> = BTreeMap::new();
-        let mut note = |arn: TrustAnchorArn| found.insert(arn.to_string(), arn);
-        config.default_trust_anchor_arn.iter().for_each(|arn| drop(note(arn.clone())));
-        for name in self.engine.store.role_names().await? {
-            let Some(role) = self.engine.store.role(&name).await? else { continue };
-            if let Ok(place) = role.place(&config, self.owner.mount_point) {
-                note(place.trust_anchor);
-            }
-        }
-        Ok(found.into_values().collect())
     }
 
     /// The IAM roles that the mount's roles lead to, and those of living sessions of roles that are gone or lead elsewhere now; `clear` are

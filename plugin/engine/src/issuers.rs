@@ -6,6 +6,8 @@ mod adding;
 mod removing;
 mod rotation;
 
+use std::collections::BTreeSet;
+
 use ca::Issuer;
 use vault_backend::Fault;
 
@@ -30,6 +32,8 @@ pub(crate) struct Issuers {
     pub(crate) all: Vec<Loaded>,
     pub(crate) default: Option<String>,
     pub(crate) previous: Option<String>,
+    /// The SHA-256 sums of keys that may be in other hands, and the ids of their issuers.
+    compromised: BTreeSet<String>,
 }
 
 impl Issuers {
@@ -41,7 +45,17 @@ impl Issuers {
             }
         }
         let config = store.issuers_config().await?;
-        Ok(Self { all, default: config.default, previous: config.previous })
+        let known = store.compromises().await?.into_iter();
+        let compromised = known.flat_map(|(id, known)| [id, known.into_key_sha256()]).collect();
+        Ok(Self { all, default: config.default, previous: config.previous, compromised })
+    }
+
+    /// Whether the key of an issuer may be in other hands, by whichever certificate of it that was told.
+    fn is_compromised(&self, loaded: &Loaded) -> bool {
+        // most mounts never had one, and the sum is taken anew each time
+        !self.compromised.is_empty()
+            && (self.compromised.contains(&loaded.record.id)
+                || self.compromised.contains(&loaded.issuer.key_sha256()))
     }
 
     /// The issuer called `reference`: its id, its name or `default`.

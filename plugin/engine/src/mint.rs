@@ -155,7 +155,8 @@ impl Recipe {
     fn with_cure(&self, what: &impl Display) -> String {
         let issuers = &self.snapshot.issuers;
         if issuers.is_default(self.key.issuer()) {
-            format!("{what}; {}", Rotation::of(issuers, clock::now()).next_step(self.origin.mount(), &[]))
+            let step = Rotation::of(issuers, clock::now()).next_step(self.origin.mount(), &[], false);
+            format!("{what}; {step}")
         } else {
             format!("{what}; write another issuer to issuer_ref of the role {:?}", self.key.role())
         }

@@ -92,6 +92,9 @@ fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(
         Standing::Disabled => Err(Fault::operator(format!(
             "default: the issuer {label:?} is disabled: vault write {mount_point}issuer/{label} disabled=false"
         ))),
+        Standing::Compromised => Err(Fault::caller(format!(
+            "default: the key of the issuer {label:?} is compromised: it signs nothing any more"
+        ))),
         Standing::Expired => Err(Fault::caller(format!("default: the issuer {label:?} has expired"))),
         Standing::Current | Standing::Next | Standing::Previous => Ok(()),
     }

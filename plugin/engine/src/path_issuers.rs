@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
+use crate::anchor_plan::fingerprint;
 use crate::clock::{self, rfc3339};
 use crate::issuers::{self, Candidate, Issuers, Loaded};
 use crate::store::{IssuerRecord, IssuerState, issuer_key};
@@ -81,9 +82,9 @@ impl Ask for Delete {
 
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("issuers")
-        .synopsis("The ids of the issuers, with name, serial number, state and end.")
+        .synopsis("The ids of the issuers, with name, serial number, fingerprint, state and end.")
         .description(
-            "`state` is current (the default), next, previous (the default before), disabled or expired. The first three sign for roles that name them and are in trust-bundle.",
+            "`state` is current (the default), next, previous (the default before), disabled, compromised or expired. `sha256_fingerprint` is that of the certificate, as trust-anchors/<name>/sync shows it. The first three sign for roles that name them and are in trust-bundle.",
         )
         .list(list)
 }
@@ -108,6 +109,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
             "issuer_name": loaded.record.name,
             "is_default": issuers.is_default(&loaded.record.id),
             "serial_number": loaded.issuer.serial().to_string(),
+            "sha256_fingerprint": fingerprint(loaded.issuer.certificate_der()),
             "state": issuers.standing(loaded, now).to_string(),
             "not_after": rfc3339(loaded.issuer.not_after()),
         });
@@ -268,6 +270,7 @@ fn described(issuers: &Issuers, loaded: &Loaded) -> Map<String, Value> {
         "key_type": issuer.key_spec().to_string(),
         "subject": issuer.subject_text(),
         "serial_number": issuer.serial().to_string(),
+        "sha256_fingerprint": fingerprint(issuer.certificate_der()),
         "not_before": rfc3339(issuer.not_before()),
         "not_after": rfc3339(issuer.not_after()),
         "certificate": record.certificate_pem,

@@ -6,6 +6,7 @@ use serde_json::json;
 use vault_backend::{Answer, Fault, Request, Route};
 
 use crate::Engine;
+use crate::anchors;
 use crate::clock::{self, rfc3339};
 use crate::issuers::{self, Loaded, Rotation};
 
@@ -13,7 +14,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("rotation")
         .synopsis("How far the mount is on the way from one CA to another, and what comes next.")
         .description(
-            "A rotation takes two commands here, and after each the trust anchors get what trust-bundle then holds:\n\n  vault write iamra/root/generate/internal common_name=<name> issuer_name=new     (or an intermediate, or an import)\n  vault read -format=raw iamra/trust-bundle                                       current and next: into every trust anchor\n  vault write iamra/config/issuers default=new\n  vault write iamra/issuer/<old> disabled=true\n  vault read -format=raw iamra/trust-bundle                                       the new one alone: into every trust anchor\n\n`state` is steady, due (the current issuer nears its end), prepared (there is a next issuer), switched (the previous one is still enabled) or `no current issuer`. `next_step` is the command that follows. Roles that name the previous issuer in issuer_ref are in `roles_of_previous`: change them before it is disabled. To go back after the switch, write the previous one to config/issuers again.",
+            "A rotation takes two commands here, and after each the trust anchors get what trust-bundle then holds:\n\n  vault write iamra/root/generate/internal common_name=<name> issuer_name=new     (or an intermediate, or an import)\n  vault read -format=raw iamra/trust-bundle                                       current and next: into every trust anchor\n  vault write iamra/config/issuers default=new\n  vault write iamra/issuer/<old> disabled=true\n  vault read -format=raw iamra/trust-bundle                                       the new one alone: into every trust anchor\n\n`state` is steady, due (the current issuer nears its end), prepared (there is a next issuer), switched (the previous one is still enabled) or `no current issuer`. `next_step` is the command that follows; it says so where every trust anchor in use is looked after under trust-anchors and was last seen with what it must hold. Roles that name the previous issuer in issuer_ref are in `roles_of_previous`: change them before it is disabled. To go back after the switch, write the previous one to config/issuers again.",
         )
         .read(read)
 }
@@ -27,6 +28,7 @@ async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, F
         Some(previous) => issuers::roles_naming(&engine.store, &previous.record).await?,
         None => Vec::new(),
     };
+    let is_held = anchors::are_held(&engine, &request.mount_point).await?;
     let answer = Answer::json(&json!({
         "state": rotation.state(),
         "current": label(rotation.current()),
@@ -35,7 +37,7 @@ async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, F
         "previous": label(rotation.previous()),
         "roles_of_previous": &of_previous,
         "trust_bundle": bundle,
-        "next_step": rotation.next_step(&request.mount_point, &of_previous),
+        "next_step": rotation.next_step(&request.mount_point, &of_previous, is_held),
     }))?;
     let expiry = rotation.current().and_then(|current| current.issuer.expiry_warning(now));
     Ok(expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string())))

@@ -34,8 +34,8 @@ const UNTIL_SHOWN: Duration = Duration::from_secs(300);
 const LEAST: Duration = Duration::from_millis(1);
 /// AWS dates sessions to the second, and does not say whether up or down.
 const ROUNDING: Duration = Duration::from_secs(1);
-/// A moment lies this far ahead at most, beside the time that AWS took to tell its clock: it was rounded up to a second four times.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A moment lies this far ahead at most, beside the time that AWS took to tell its clock: it was rounded up to a second three times.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// One IAM role as the engine may change it, while no other change of this mount is under way.
 pub(crate) struct Revoker<'a> {
@@ -135,9 +135,10 @@ impl Revoker<'_> {
         self.aws.latest()
     }
 
-    /// Waits until sessions that begin are dated after `moment`, which is a few seconds ahead at most.
+    /// Waits until sessions that begin are dated after `moment`, which is a few seconds ahead at most. Whichever way AWS rounds, it rounds
+    /// them as it rounded the engine's own session.
     pub(crate) async fn wait_past(&self, moment: OffsetDateTime) {
-        let left = Duration::try_from(moment + ROUNDING - self.now()).unwrap_or_default();
+        let left = Duration::try_from(moment - self.now()).unwrap_or_default() + LEAST;
         sleep(left.min(LONGEST_WAIT + (self.aws.answered - self.aws.asked))).await;
     }
 

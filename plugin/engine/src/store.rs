@@ -247,7 +247,7 @@ impl Store {
     }
 
     pub(crate) async fn put_compromise(&self, issuer_id: &str, known: &Compromise) -> Result<(), Fault> {
-        Ok(self.storage.put_json(&format!("{COMPROMISE_PREFIX}{issuer_id}"), known).await?)
+        self.put(&format!("{COMPROMISE_PREFIX}{issuer_id}"), known).await
     }
 
     /// Every IAM role that holds a denial of this mount.

@@ -332,3 +332,24 @@ async fn an_issuer_that_a_person_put_into_the_anchor_leaves_it_after_it_was_dele
 
     assert_eq!((report["removed"].as_array().unwrap().len(), world.held().await), (1, 1), "{report:?}");
 }
+
+#[tokio::test]
+async fn an_issuer_reads_with_the_fingerprint_that_sync_shows_and_rotation_with_what_was_seen() {
+    let world = World::new().await;
+    next(&world, "second").await;
+    let before = world.ok(world.mount.read("rotation").await)["next_step"].clone();
+
+    let synced = world.ok(world.mount.write("trust-anchors/main/sync", json!({})).await);
+    let after = world.ok(world.mount.read("rotation").await)["next_step"].clone();
+
+    let sum = world.ok(world.mount.read("issuer/second").await)["sha256_fingerprint"].clone();
+    assert_eq!(synced["added"], json!([sum]));
+    assert!(
+        before.as_str().unwrap().starts_with("let every trust anchor hold trust_bundle, then"),
+        "{before}"
+    );
+    assert!(
+        after.as_str().unwrap().starts_with("every trust anchor was seen with trust_bundle, then"),
+        "{after}"
+    );
+}

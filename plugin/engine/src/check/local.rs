@@ -37,7 +37,7 @@ pub(super) fn authority<'a>(
         }
     };
     let cure = if issuers.is_default(&found.record.id) {
-        Rotation::of(issuers, now).next_step(subject.mount_point, &[])
+        Rotation::of(issuers, now).next_step(subject.mount_point, &[], false)
     } else {
         format!("write another issuer to issuer_ref of {}roles/{}", subject.mount_point, subject.name)
     };

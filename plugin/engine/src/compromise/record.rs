@@ -53,6 +53,11 @@ impl Compromise {
         self.key_sha256 == key_sha256
     }
 
+    /// Which key it is of.
+    pub(crate) fn into_key_sha256(self) -> String {
+        self.key_sha256
+    }
+
     /// When the engine ends sessions once more; nothing where that is done.
     pub(crate) fn again_at(&self) -> Option<OffsetDateTime> {
         self.again_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())

@@ -30,6 +30,8 @@ pub(crate) enum Standing {
     /// The default before the current one.
     Previous,
     Disabled,
+    /// Disabled for good: its key may be in other hands.
+    Compromised,
     Expired,
 }
 
@@ -46,6 +48,7 @@ impl fmt::Display for Standing {
             Self::Next => "next",
             Self::Previous => "previous",
             Self::Disabled => "disabled",
+            Self::Compromised => "compromised",
             Self::Expired => "expired",
         })
     }
@@ -56,7 +59,7 @@ impl Issuers {
     pub(crate) fn standing(&self, loaded: &Loaded, now: OffsetDateTime) -> Standing {
         let id = loaded.record.id.as_str();
         if loaded.record.state != IssuerState::Enabled {
-            Standing::Disabled
+            if self.is_compromised(loaded) { Standing::Compromised } else { Standing::Disabled }
         } else if loaded.issuer.not_after() <= now {
             Standing::Expired
         } else if self.is_default(id) {
@@ -174,15 +177,18 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// What is to be done, and the command that does it; `pinned` are the roles that name the previous issuer.
-    pub(crate) fn next_step(&self, mount_point: &str, pinned: &[String]) -> String {
+    /// What is to be done, and the command that does it; `pinned` are the roles that name the previous issuer, and `is_held` is whether every
+    /// trust anchor in use was seen with what it must hold.
+    pub(crate) fn next_step(&self, mount_point: &str, pinned: &[String], is_held: bool) -> String {
         match self {
             Self::NoCurrent(ready) => match ready.first() {
                 None => format!("make or import an issuer: {}", make(mount_point)),
-                Some(ready) => switch("let trust anchors hold trust_bundle", ready, mount_point),
+                Some(ready) => switch(hold(is_held), ready, mount_point),
             },
             Self::Steady(_, Some(retired)) => format!(
-                "let every trust anchor hold trust_bundle and nothing else of this mount, then: vault delete {mount_point}issuer/{}",
+                "{}{}, then: vault delete {mount_point}issuer/{}",
+                hold(is_held),
+                if is_held { "" } else { " and nothing else of this mount" },
                 retired.record.label()
             ),
             Self::Steady(current, None) => format!(
@@ -192,9 +198,7 @@ impl<'a> Rotation<'a> {
                 make(mount_point)
             ),
             Self::Due(_) => format!("make or import the next issuer: {}", make(mount_point)),
-            Self::Prepared { next, .. } => {
-                switch("let every trust anchor hold trust_bundle", next, mount_point)
-            }
+            Self::Prepared { next, .. } => switch(hold(is_held), next, mount_point),
             Self::Switched { previous, .. } if !pinned.is_empty() => format!(
                 "let roles follow that name {:?}: vault patch {mount_point}roles/{} issuer_ref=default",
                 previous.record.label(),
@@ -209,6 +213,14 @@ impl<'a> Rotation<'a> {
                 previous.record.label()
             ),
         }
+    }
+}
+
+fn hold(is_held: bool) -> &'static str {
+    if is_held {
+        "every trust anchor was seen with trust_bundle"
+    } else {
+        "let every trust anchor hold trust_bundle"
     }
 }
 
@@ -257,6 +269,7 @@ mod tests {
             all: names.iter().map(|name| issuer(name, 90)).collect(),
             default: default.map(id),
             previous: previous.map(id),
+            ..Issuers::default()
         }
     }
 
@@ -315,9 +328,9 @@ mod tests {
 
             assert_eq!(rotation.state(), state, "{names:?}");
             assert!(
-                rotation.next_step("iamra/", &[]).contains(step),
+                rotation.next_step("iamra/", &[], false).contains(step),
                 "{}",
-                rotation.next_step("iamra/", &[])
+                rotation.next_step("iamra/", &[], false)
             );
         }
     }
@@ -327,17 +340,30 @@ mod tests {
         let mut issuers = issuers(&["a", "b"], Some("b"), None);
         issuers.all[0].record.state = IssuerState::Disabled;
 
-        let step = Rotation::of(&issuers, NOW).next_step("iamra/", &[]);
+        let step = Rotation::of(&issuers, NOW).next_step("iamra/", &[], false);
 
         assert!(step.starts_with("let every trust anchor hold trust_bundle"), "{step}");
         assert!(step.ends_with("vault delete iamra/issuer/a"), "{step}");
     }
 
     #[test]
+    fn nobody_is_told_to_do_what_was_seen_done() {
+        let mut retired = issuers(&["a", "b"], Some("b"), None);
+        retired.all[0].record.state = IssuerState::Disabled;
+        let prepared = issuers(&["a", "b"], Some("a"), None);
+
+        for issuers in [retired, prepared] {
+            let step = Rotation::of(&issuers, NOW).next_step("iamra/", &[], true);
+
+            assert!(step.starts_with("every trust anchor was seen with trust_bundle, then"), "{step}");
+        }
+    }
+
+    #[test]
     fn roles_that_name_the_previous_issuer_come_first() {
         let issuers = issuers(&["a", "b"], Some("b"), Some("a"));
 
-        let step = Rotation::of(&issuers, NOW).next_step("iamra/", &["pin".to_owned()]);
+        let step = Rotation::of(&issuers, NOW).next_step("iamra/", &["pin".to_owned()], false);
 
         assert!(step.ends_with("vault patch iamra/roles/pin issuer_ref=default"), "{step}");
     }
@@ -347,7 +373,7 @@ mod tests {
         let mut issuers = issuers(&["a", "b"], Some("a"), Some("b"));
         issuers.all[1] = made("b", 90, NOW + time::Duration::DAY);
 
-        let step = Rotation::of(&issuers, NOW + time::Duration::days(2)).next_step("iamra/", &[]);
+        let step = Rotation::of(&issuers, NOW + time::Duration::days(2)).next_step("iamra/", &[], false);
 
         assert!(step.contains("switch again: vault write iamra/config/issuers default=b"), "{step}");
     }
@@ -361,7 +387,7 @@ mod tests {
         assert_eq!(rotation.state(), "due");
         assert!(
             rotation
-                .next_step("iamra/", &[])
+                .next_step("iamra/", &[], false)
                 .starts_with("make or import the next issuer: vault write iamra/root")
         );
     }
@@ -375,6 +401,6 @@ mod tests {
 
         assert_eq!(rotation.state(), "no current issuer");
         assert!(rotation.current().is_none());
-        assert!(rotation.next_step("iamra/", &[]).ends_with("config/issuers default=b"));
+        assert!(rotation.next_step("iamra/", &[], false).ends_with("config/issuers default=b"));
     }
 }
