@@ -53,3 +53,16 @@ path "iamra/intermediate/generate/internal" {
 path "iamra/intermediate/set-signed" {
   capabilities = ["update", "sudo"]
 }
+
+# Who is meant, by name, alias or id, and which entities were merged into that one (merged_entity_ids): `revoke` takes their ids.
+path "identity/lookup/entity" {
+  capabilities = ["update"]
+}
+
+# Cuts a caller off in Vault, which comes before `revoke`; its tokens are refused from then on. To let it in again is an operator's.
+path "identity/entity/id/+" {
+  capabilities = ["read", "update"]
+  allowed_parameters = {
+    "disabled" = ["true", true]
+  }
+}

@@ -79,6 +79,24 @@ async fn who_answers_an_incident_may_make_an_intermediate_for_the_next_issuer() 
 }
 
 #[tokio::test]
+async fn who_answers_an_incident_finds_an_entity_and_cuts_it_off_and_changes_nothing_else_of_it() {
+    let stage = Stage::dev().await;
+    let made = stage.root().write("identity/entity", json!({ "name": "leaky" })).await.ok();
+    let path = format!("identity/entity/id/{}", made.string("id"));
+    let incident = who_has(&stage, "incident").await;
+
+    let found = incident.write("identity/lookup/entity", json!({ "name": "leaky" })).await.ok();
+    assert_eq!(found.string("id"), made.string("id"));
+    assert!(incident.read(&path).await.ok().data().contains_key("merged_entity_ids"));
+    let _ = incident.write(&path, json!({ "disabled": true })).await.ok();
+
+    for change in [json!({ "disabled": false }), json!({ "policies": ["incident"] })] {
+        assert_eq!(incident.write(&path, change.clone()).await.status, 403, "{change}");
+    }
+    assert_eq!(incident.read(&path).await.ok().data()["disabled"], json!(true));
+}
+
+#[tokio::test]
 async fn who_answers_an_incident_does_not_run_the_engine_or_read_credentials() {
     let stage = Stage::dev().await;
     stage.look_after_anchor().await;

@@ -141,12 +141,15 @@ async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
 
     let mut commands = readme::commands("A credential leaked").into_iter();
     let mut run = async || {
-        let command = commands.next().expect("the README has five commands");
+        let command = commands.next().expect("the README has six commands");
         let filled = placed.iter().fold(command, |text, (place, value)| text.replace(place, value));
         incident.vault(&filled.split(' ').collect::<Vec<_>>()).await
     };
     let live = async |sessions: &[Reply; 3]| incident.live(&sessions.each_ref()).await;
 
+    run().await;
+    assert_eq!(two.read("iamra/creds/app").await.status, 403, "the caller is cut off in Vault");
+    assert_eq!(live(&first).await, [true; 3], "and nobody at AWS");
     run().await;
     assert_eq!(live(&first).await, [false, true, true], "one session, by its serial number");
     run().await;
@@ -160,6 +163,8 @@ async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
     );
     assert_eq!(live(&first).await, [false, false, true], "and no others");
     run().await;
+    let entity = format!("identity/entity/id/{}", placed[1].1);
+    let _ = incident.stage().root().write(&entity, json!({ "disabled": false })).await.ok();
     let second = [read(&one).await, read(&two).await, read(&three).await];
     assert_eq!((live(&first).await, live(&second).await), (vec![false; 3], vec![true; 3]), "up to now");
     let report = run().await;
@@ -167,4 +172,26 @@ async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
     assert_eq!((live(&second).await, live(&third).await), (vec![false; 3], vec![true; 3]), "{report}");
     assert!(!report.contains("failed:"), "{report}");
     assert_eq!(commands.next(), None);
+}
+
+#[tokio::test]
+async fn what_was_handed_out_before_a_merge_of_entities_ends_by_the_former_id() {
+    let incident = Incident::begin().await;
+    let gone = incident.users.login("one").await;
+    let session = read(&gone).await;
+    let former = entity_of(&gone).await;
+    let root = incident.stage().root();
+    let survivor = root.write("identity/entity", json!({ "name": "survivor" })).await.ok();
+    let id = survivor.string("id").to_owned();
+    let merge = json!({ "to_entity_id": id, "from_entity_ids": [former] });
+    let _ = root.write("identity/entity/merge", merge).await.ok();
+
+    let entity = root.read(&format!("identity/entity/id/{id}")).await.ok();
+    let listed = entity.data()["merged_entity_ids"][0].as_str().expect("an id").to_owned();
+    let none = root.write("iamra/revoke", json!({ "entity_id": id })).await;
+    let lived_on = incident.live(&[&session]).await;
+    let _ = root.write("iamra/revoke", json!({ "entity_id": listed })).await.ok();
+
+    assert!(none.refused(400).contains("merged_entity_ids"), "{none:?}");
+    assert_eq!((lived_on, incident.live(&[&session]).await), (vec![true], vec![false]));
 }
