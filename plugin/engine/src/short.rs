@@ -6,17 +6,23 @@ use aws_lc_rs::digest::{SHA256, digest};
 /// with half as many digits find one that is shortened to another's text.
 const DIGITS: usize = 24;
 
+/// What the digest of several values begins with: the first byte of a length. A single value that begins so is put behind [`SINGLE`],
+/// which no text holds, so that it has the digest of no several; every other single value has its own plain SHA-256.
+const LENGTH: u8 = 0;
+const SINGLE: u8 = 0xff;
+
 /// Whether `value` may stay as it is. One that looks like a shortened value may not, or its holder could take the name that
 /// another's value is shortened to.
 pub(crate) fn may_stay(value: &str, takes: impl Fn(char) -> bool) -> bool {
     value.chars().all(takes) && !looks_short(value)
 }
 
-/// `<legal prefix>-<24 hex digits of the value's SHA-256>` in at most `room` characters; the digits alone where nothing else fits.
+/// `<legal prefix>-<24 hex digits of the value's SHA-256>` (see [`SINGLE`]) in at most `room` characters; the digits alone where nothing else fits.
 ///
 /// The prefix ends with the first sign the place does not take, and loses signs at its end that are neither letter nor digit.
 pub(crate) fn shorten(value: &str, room: usize, takes: impl Fn(char) -> bool) -> String {
-    joined(value, digits_of(&[value.as_bytes()]), room, takes)
+    let mark: &[u8] = if value.as_bytes().first() == Some(&LENGTH) { &[SINGLE] } else { &[] };
+    joined(value, digits_of(&[mark, value.as_bytes()]), room, takes)
 }
 
 /// As [`shorten`], for several values that become one text together: the prefix is of the first, the digest of all of them.
@@ -86,6 +92,13 @@ mod tests {
         let digits: std::collections::BTreeSet<_> =
             texts.iter().map(|text| text.rsplit('-').next()).collect();
         assert_eq!(digits.len(), texts.len(), "{texts:?}");
+    }
+
+    #[test]
+    fn one_value_that_reads_like_several_is_not_shortened_as_they_are() {
+        let like_several = "\0\0\0\0\0\0\0\x02/b\0\0\0\0\0\0\0\x01c";
+
+        assert_ne!(shorten(like_several, 61, word), shorten_all(&["/b", "c"], 61, word));
     }
 
     #[test]
