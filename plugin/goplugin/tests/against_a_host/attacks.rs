@@ -17,7 +17,7 @@ pub(crate) fn of_strangers() -> Vec<Vec<u8>> {
     vec![
         Vec::new(),
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
-        [http2(), open(1, SHUTDOWN), frame(DATA, 1, 1, &message(0, 0))].concat(),
+        shutdown(),
         vec![0x16, 3, 1, 0, 200, 1, 0, 0],
         no_end.collect(),
         [hello_of_16_mib.collect::<Vec<u8>>(), vec![0x16; MIB]].concat(),
@@ -25,6 +25,11 @@ pub(crate) fn of_strangers() -> Vec<Vec<u8>> {
         [0x15, 3, 3, 0, 2, 1, 0].repeat(10_000),
         noise(MIB),
     ]
+}
+
+/// What would end a plugin that took it from them.
+pub(crate) fn shutdown() -> Vec<u8> {
+    [http2(), open(1, SHUTDOWN), frame(DATA, 1, 1, &message(0, 0))].concat()
 }
 
 /// What strangers say instead of yamux, beside all of the above on a stream of it.

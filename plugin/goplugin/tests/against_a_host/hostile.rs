@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Channel;
 
-use crate::attacks::{of_a_mad_host, of_strangers, of_strangers_to_yamux};
+use crate::attacks::{of_a_mad_host, of_strangers, of_strangers_to_yamux, shutdown};
 use crate::broker::{version, version_behind};
 use crate::frames::http2;
 use crate::host::{Host, PATIENCE, Plugin, Socket, start_stream};
@@ -131,7 +131,7 @@ async fn attacked_by_strangers(plugin: &Plugin, socket: Socket) -> Tally {
         let (dialled, tally) = (plugin.dial(socket, stranger).await, tally.clone());
         attacks.spawn(async move {
             if let Ok(mut peer) = dialled {
-                say(&mut peer.stream, &http2(), &tally).await;
+                say(&mut peer.stream, &shutdown(), &tally).await;
             }
         });
     }
