@@ -1,19 +1,26 @@
-//! Reads that make a session each do not wait for each other, where the rate allows it.
+//! Reads that make a session each do not wait for each other, where the rate allows it, nor for strangers at the plugin's socket.
 
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use harness::Stage;
+use harness::{Stage, sockets_of, until};
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
+
+/// Strangers who come, say nothing and stay.
+const MUTE: usize = 100;
+
+/// What the strangers may cost the plugin together, in bytes.
+const MAY_COST: usize = 16 << 20;
 
 #[tokio::test]
 async fn ten_reads_in_parallel_take_about_as_long_as_one() {
-    let stage = Stage::dev().await;
-    let mut config = stage.config();
-    config["rate_limit"] = json!(100);
-    config["rate_burst"] = json!(100);
-    let _ = stage.root().write("iamra/config", config).await.ok();
-    let _ = stage.creds("demo").await.ok();
+    let stage = stage().await;
     stage.knobs(json!({ "latency_ms": 200 })).await;
 
     // a busy machine delays one comparison or the other, and not all
@@ -25,6 +32,17 @@ async fn ten_reads_in_parallel_take_about_as_long_as_one() {
     let felt = seen.iter().all(|(one, _)| *one >= Duration::from_millis(200));
     assert!(felt, "the latency is not felt: {seen:?}");
     assert!(seen.iter().any(is_alike), "one, and ten in parallel: {seen:?}");
+}
+
+/// With a rate that holds nobody up.
+async fn stage() -> Stage {
+    let stage = Stage::dev().await;
+    let mut config = stage.config();
+    config["rate_limit"] = json!(100);
+    config["rate_burst"] = json!(100);
+    let _ = stage.root().write("iamra/config", config).await.ok();
+    let _ = stage.creds("demo").await.ok();
+    stage
 }
 
 fn is_alike((one, ten): &(Duration, Duration)) -> bool {
@@ -41,4 +59,68 @@ async fn timed(stage: &Stage, reads: usize) -> Duration {
     let answers = running.join_all().await;
     assert_eq!(answers.len(), reads);
     start.elapsed()
+}
+
+#[tokio::test]
+async fn readers_do_not_notice_strangers_at_the_plugins_socket() {
+    let stage = stage().await;
+    let (pid, socket) = listening(&stage).await;
+    let (before, over) = (memory(pid, "VmRSS"), Arc::<AtomicBool>::default());
+    // proc(5): forgets the highest resident size
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+    let strangers = spawn_blocking({
+        let over = Arc::clone(&over);
+        move || keep_coming(&socket, &over)
+    });
+
+    let mut slowest = Duration::ZERO;
+    for _ in 0..10 {
+        slowest = slowest.max(timed(&stage, 10).await);
+    }
+    over.store(true, Relaxed);
+    let came = strangers.await.unwrap();
+
+    let cost = memory(pid, "VmHWM").saturating_sub(before);
+    assert!(cost < MAY_COST, "{cost} bytes");
+    assert!(came > 2 * MUTE, "{came} strangers");
+    // past the capture of the test runner
+    writeln!(
+        std::io::stderr(),
+        "100 reads over Vault, ten at a time, and none failed, the slowest ten took {slowest:?}; {came} strangers cost {} KiB at most",
+        cost >> 10
+    )
+    .expect("stderr is open");
+}
+
+/// The plugin's process and the socket it listens on.
+async fn listening(stage: &Stage) -> (u32, PathBuf) {
+    // the one that Vault asked for the plugin's version may still be ending
+    until("one process", Duration::from_secs(60), async || match stage.vault.plugin_pids()[..] {
+        [pid] => Some((pid, sockets_of(pid).into_iter().find(|socket| socket.exists())?)),
+        _ => None,
+    })
+    .await
+}
+
+/// Strangers who stay, and then, until it is over, some who speak out of turn and go; how many there were.
+fn keep_coming(socket: &Path, over: &AtomicBool) -> usize {
+    let mute: Vec<_> = (0..MUTE).map(|_| UnixStream::connect(socket)).collect();
+    let words: [&[u8]; 3] =
+        [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[0x16; 64 << 10], &[0x16, 3, 1, 0x40, 0, 1, 0xff]];
+    let mut came = mute.len();
+    while !over.load(Relaxed) {
+        if let Ok(mut stranger) = UnixStream::connect(socket) {
+            let _soon = stranger.set_write_timeout(Some(Duration::from_millis(100)));
+            let _heard_or_not = stranger.write_all(words[came % words.len()]);
+            came += 1;
+        }
+    }
+    came
+}
+
+/// One figure of `/proc/<pid>/status`, in bytes.
+fn memory(pid: u32, name: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()).unwrap() << 10
 }
