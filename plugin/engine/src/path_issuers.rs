@@ -42,11 +42,13 @@ const FIELDS: &[Field] = &[
     Field::bool("force", "disable it although it is the default or a role names it").default_text("false"),
     Field::string("issuer_id", "its id, which never changes").read_only(),
     Field::bool("is_default", "whether it signs where a role names none").read_only(),
-    Field::string("state", "current, next, previous, disabled or expired").read_only(),
+    Field::string("state", "current, next, previous, disabled, compromised or expired").read_only(),
     Field::string("key_id", "id of its key, which no path returns").read_only(),
     Field::string("key_type", "kind of its key").read_only(),
     Field::string("subject", "whom its certificate names").read_only(),
     Field::string("serial_number", "its certificate's serial number").read_only(),
+    Field::string("sha256_fingerprint", "SHA-256 of its certificate, as trust-anchors/<name>/sync shows it")
+        .read_only(),
     Field::string("not_before", "when it begins").read_only(),
     Field::string("not_after", "when it ends").read_only(),
     Field::pem("certificate", "its certificate").read_only(),
@@ -84,7 +86,7 @@ pub(crate) fn list_route() -> Route<Engine> {
     Route::at("issuers")
         .synopsis("The ids of the issuers, with name, serial number, fingerprint, state and end.")
         .description(
-            "`state` is current (the default), next, previous (the default before), disabled, compromised or expired. `sha256_fingerprint` is that of the certificate, as trust-anchors/<name>/sync shows it. The first three sign for roles that name them and are in trust-bundle.",
+            "`state` is current (the default), next, previous (the default before), disabled, compromised or expired. The first three sign for roles that name them and are in trust-bundle. `sha256_fingerprint` is that of the certificate, as trust-anchors/<name>/sync shows it.",
         )
         .list(list)
 }
