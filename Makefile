@@ -42,6 +42,10 @@ test: release tools promtool sdks ## every test that needs no root
 stress: release tools ## the crowd of readers, kills and an unwell AWS of `make test`, for five minutes
 	STRESS_SECONDS=300 cargo test --locked -p e2e --test crowd
 
+.PHONY: soak
+soak: release tools ## half an hour (SOAK_SECONDS) of readers, rotations, revocations, kills and leader changes at once: figures each minute
+	cargo test --locked -p e2e --test soak -- --include-ignored --nocapture
+
 .PHONY: test-k8s
 test-k8s: cluster-tools ## every test that needs a real cluster (root): starts one, runs the stories, ends it
 	@tests/tools/prerequisites root cluster

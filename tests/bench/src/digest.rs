@@ -90,7 +90,8 @@ fn weighed(footprints: &[Footprint]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::{Cost, Memory};
+    use crate::usage::Cost;
+    use harness::Memory;
 
     #[test]
     fn what_stands_between_the_markers_is_replaced_and_nothing_else() {

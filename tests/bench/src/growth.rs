@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use harness::Memory;
+
 use crate::load::{self, Ask, Pressure};
 use crate::settings::Settings;
-use crate::usage::{Memory, Sample};
+use crate::usage::Sample;
 use crate::world::{FIXED, KV, OURS, Plugin, World};
 
 /// Sessions after which a plugin's memory is looked at.

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::fs;
 
+use harness::Memory;
+
 use crate::crypto::Work;
 use crate::growth::{Level, SESSIONS};
 use crate::rows::Row;
 use crate::settings::Settings;
-use crate::usage::{Memory, Sample};
+use crate::usage::Sample;
 use crate::world::OURS;
 
 /// What a plugin weighs.

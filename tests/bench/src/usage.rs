@@ -1,4 +1,4 @@
-//! What processes used, as `/proc` counts it, and the medians of what was measured.
+//! What processes used of processors, as `/proc` counts it, and the medians of what was measured.
 
 use std::fs;
 
@@ -103,31 +103,6 @@ fn sum_of_fields(stat: &str, wanted: [usize; 2]) -> Option<u64> {
     wanted.iter().map(|field| fields.get(field - 3)?.parse::<u64>().ok()).sum()
 }
 
-/// What a process holds in memory, in KiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Memory {
-    /// All that is resident, the mapped parts of its binary too.
-    pub(crate) resident: u64,
-    /// What is its own: heap and stacks.
-    pub(crate) anonymous: u64,
-}
-
-impl Memory {
-    pub(crate) fn of(pid: u32) -> Memory {
-        let file = format!("/proc/{pid}/status");
-        let status = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-        Memory::in_status(&status).unwrap_or_else(|| panic!("{file}: {status}"))
-    }
-
-    fn in_status(status: &str) -> Option<Memory> {
-        let of = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().strip_suffix(" kB")?.parse().ok()
-        };
-        Some(Memory { resident: of("VmRSS:")?, anonymous: of("RssAnon:")? })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,13 +114,6 @@ mod tests {
         assert_eq!(sum_of_fields(stat, [14, 15]), Some(42));
         assert_eq!(sum_of_fields(stat, [16, 17]), Some(11));
         assert_eq!(sum_of_fields("7 (a) S 1", [14, 15]), None);
-    }
-
-    #[test]
-    fn memory_is_read_in_kibibytes() {
-        let status = "Name:\tx\nVmRSS:\t   12345 kB\nRssAnon:\t    2345 kB\n";
-
-        assert_eq!(Memory::in_status(status), Some(Memory { resident: 12345, anonymous: 2345 }));
     }
 
     #[test]

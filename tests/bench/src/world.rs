@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::{PROFILE_ARN, REGION, ROLE_ARN, Reply, Storage, TRUST_ANCHOR_ARN, Vault, binaries};
+use harness::{Memory, PROFILE_ARN, REGION, ROLE_ARN, Reply, Storage, TRUST_ANCHOR_ARN, Vault, binaries};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::aws::{ACCESS_KEY, Aws, SECRET_KEY};
 use crate::load::Ask;
 use crate::settings::Settings;
-use crate::usage::{Memory, Ticks, ticks};
+use crate::usage::{Ticks, ticks};
 
 /// A plugin process that Vault runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ impl World {
     pub(crate) fn memory(&self, plugin: Plugin) -> Memory {
         let pids = self.pids(plugin);
         assert_eq!(pids.len(), 1, "one process of {}", plugin.name);
-        Memory::of(pids[0])
+        Memory::of(pids[0]).expect("the plugin runs")
     }
 
     fn pids(&self, plugin: Plugin) -> Vec<u32> {

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use harness::{Api, Reply, until};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+
+use crate::answers::said;
 
 /// Between two reads of one reader: the machine is shared with the servers under load.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -21,19 +23,48 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Reads for which [`Clients::some_reads`] waits.
 const SOME: usize = 40;
 
+/// A reader: who it is, and what it asks where.
+pub struct Client {
+    /// Under this name it is logged in.
+    pub name: String,
+    /// Every address with its token. It begins at the first one, and goes on to the next when a request fails.
+    pub apis: Vec<Api>,
+    /// What it reads.
+    pub path: String,
+}
+
 /// Readers at work.
 pub struct Clients {
-    readers: JoinSet<Tally>,
+    readers: JoinSet<(usize, usize)>,
     shared: Arc<Shared>,
 }
 
+type Look = dyn Fn(&Client, &Reply) + Send + Sync;
+
 struct Shared {
-    apis: Vec<Api>,
-    path: String,
+    clients: Vec<Client>,
+    pause: Duration,
+    look: Box<Look>,
     succeeded: AtomicUsize,
     over: AtomicBool,
+    failures: Mutex<Vec<Failure>>,
     /// The last success of any reader, and the longest time between two.
     rhythm: Mutex<(Instant, Duration)>,
+}
+
+/// A request that failed and was repeated.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// When it was sent.
+    pub began: Instant,
+    /// When it had failed.
+    pub ended: Instant,
+    /// What was read.
+    pub path: String,
+    /// 0 is a lost connection.
+    pub status: u16,
+    /// What was answered, without what differs between two of a kind: addresses and ports.
+    pub text: String,
 }
 
 /// What readers met.
@@ -50,13 +81,29 @@ pub struct Tally {
 }
 
 impl Clients {
-    /// Starts so many readers of `path`. Each begins at another address, and goes on to the next one when a request fails.
-    pub fn start(apis: Vec<Api>, path: &str, readers: usize) -> Clients {
+    /// Starts so many readers of `path`, each at another address.
+    pub fn start(apis: &[Api], path: &str, readers: usize) -> Clients {
+        let client = |number: usize| {
+            let apis = beginning_at(number, apis.to_vec());
+            Client { name: number.to_string(), apis, path: path.to_owned() }
+        };
+        Clients::of((0..readers).map(client).collect(), PAUSE, |_, _| ())
+    }
+
+    /// Starts these readers, each with a pause between two reads. `look` sees each success.
+    pub fn of(
+        clients: Vec<Client>,
+        pause: Duration,
+        look: impl Fn(&Client, &Reply) + Send + Sync + 'static,
+    ) -> Clients {
+        let readers = clients.len();
         let shared = Arc::new(Shared {
-            apis,
-            path: path.to_owned(),
+            clients,
+            pause,
+            look: Box::new(look),
             succeeded: AtomicUsize::new(0),
             over: AtomicBool::new(false),
+            failures: Mutex::default(),
             rhythm: Mutex::new((Instant::now(), Duration::ZERO)),
         });
         let mut tasks = JoinSet::new();
@@ -68,63 +115,104 @@ impl Clients {
 
     /// Waits until some more reads have succeeded.
     pub async fn some_reads(&self) {
-        let before = self.shared.succeeded.load(Relaxed);
+        let before = self.succeeded();
         until("some reads that succeed", PATIENCE, async || {
-            (self.shared.succeeded.load(Relaxed) >= before + SOME).then_some(())
+            (self.succeeded() >= before + SOME).then_some(())
         })
         .await;
+    }
+
+    /// How many reads succeeded so far.
+    pub fn succeeded(&self) -> usize {
+        self.shared.succeeded.load(Relaxed)
+    }
+
+    /// What failed so far.
+    pub fn failures(&self) -> Vec<Failure> {
+        lock(&self.shared.failures).clone()
+    }
+
+    /// Asserts that every reader is at work.
+    ///
+    /// # Panics
+    /// With the reason why one is not.
+    pub fn all_read(&mut self) {
+        if let Some(ended) = self.readers.try_join_next() {
+            panic!("a reader ended: {ended:?}");
+        }
     }
 
     /// Has every reader end its read, and says what they met.
     pub async fn end(self) -> Tally {
         self.shared.over.store(true, Relaxed);
         let mut whole = Tally::default();
-        for tally in self.readers.join_all().await {
-            whole.reads += tally.reads;
-            whole.most_tries = whole.most_tries.max(tally.most_tries);
-            for (failure, times) in tally.failures {
-                *whole.failures.entry(failure).or_default() += times;
-            }
+        for (reads, most_tries) in self.readers.join_all().await {
+            whole.reads += reads;
+            whole.most_tries = whole.most_tries.max(most_tries);
         }
-        whole.longest_silence = self.shared.rhythm.lock().unwrap_or_else(PoisonError::into_inner).1;
+        for failure in &*lock(&self.shared.failures) {
+            *whole.failures.entry((failure.status, failure.text.clone())).or_default() += 1;
+        }
+        whole.longest_silence = lock(&self.shared.rhythm).1;
         whole
     }
 }
 
 impl Shared {
-    fn success(&self) {
+    fn success(&self, client: &Client, reply: &Reply) {
+        (self.look)(client, reply);
         self.succeeded.fetch_add(1, Relaxed);
-        let mut rhythm = self.rhythm.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rhythm = lock(&self.rhythm);
         *rhythm = (Instant::now(), rhythm.1.max(rhythm.0.elapsed()));
+    }
+
+    /// Asks one address once.
+    async fn ask(&self, client: &Client, address: usize) -> Result<Reply, Failure> {
+        let began = Instant::now();
+        let api = &client.apis[address % client.apis.len()];
+        let (status, text) = match api.try_call("GET", &client.path, None, &[]).await {
+            Ok(reply) if reply.status == 200 => return Ok(reply),
+            Ok(reply) => (reply.status, without_addresses(&said(&reply))),
+            Err(_) => (0, "no connection".to_owned()),
+        };
+        let failure = Failure { began, ended: Instant::now(), path: client.path.clone(), status, text };
+        assert!(is_worth_another_try(status), "no client asks again after {failure:?}");
+        Err(failure)
     }
 }
 
-async fn keep_reading(shared: Arc<Shared>, mut address: usize) -> Tally {
-    let mut tally = Tally::default();
+/// Reads until the load is over: how often, and the most requests that one read took.
+async fn keep_reading(shared: Arc<Shared>, number: usize) -> (usize, usize) {
+    let client = &shared.clients[number];
+    let (mut address, mut reads, mut most_tries) = (0, 0, 0);
     while !shared.over.load(Relaxed) {
         let began = Instant::now();
-        let mut tries = 0;
-        loop {
+        let mut tries = 1;
+        let reply = loop {
+            match shared.ask(client, address).await {
+                Ok(reply) => break reply,
+                Err(failure) => {
+                    assert!(began.elapsed() < PATIENCE, "one read failed for {PATIENCE:?}: {failure:?}");
+                    lock(&shared.failures).push(failure);
+                }
+            }
             tries += 1;
-            let failure =
-                match shared.apis[address % shared.apis.len()].try_call("GET", &shared.path, None, &[]).await
-                {
-                    Ok(reply) if reply.status == 200 => break,
-                    Ok(reply) => (reply.status, said(&reply)),
-                    Err(_) => (0, "no connection".to_owned()),
-                };
-            assert!(is_worth_another_try(failure.0), "no client asks again after {failure:?}");
-            assert!(began.elapsed() < PATIENCE, "one read failed for {PATIENCE:?}: {failure:?}");
-            *tally.failures.entry(failure).or_default() += 1;
             address += 1;
             sleep(BACK_OFF).await;
-        }
-        shared.success();
-        tally.reads += 1;
-        tally.most_tries = tally.most_tries.max(tries);
-        sleep(PAUSE).await;
+        };
+        shared.success(client, &reply);
+        reads += 1;
+        most_tries = most_tries.max(tries);
+        sleep(shared.pause).await;
     }
-    tally
+    (reads, most_tries)
+}
+
+/// The addresses with another one in front, so that readers do not all begin at the same one.
+pub fn beginning_at(number: usize, mut apis: Vec<Api>) -> Vec<Api> {
+    let first = number % apis.len();
+    apis.rotate_left(first);
+    apis
 }
 
 /// What Vault's API client retries, and a connection that was lost.
@@ -132,11 +220,13 @@ fn is_worth_another_try(status: u16) -> bool {
     status == 0 || status == 429 || (status >= 500 && status != 501)
 }
 
-/// The error of an answer without what differs between two of a kind: addresses and ports.
-fn said(reply: &Reply) -> String {
-    let text = reply.errors();
+fn without_addresses(text: &str) -> String {
     let words = text.split_whitespace().filter(|word| *word != "*" && !word.contains("127.0.0.1"));
     words.collect::<Vec<_>>().join(" ")
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Display for Tally {

@@ -1,10 +1,11 @@
 //! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
 //! write is refused, the scripts and templates of `vault-config/`, the Agents that run its configuration files, the commands of the
 //! README, clusters for pods to log in from, users for whom a name is enough, readers that do not stop, and clients with patience and
-//! several addresses.
+//! several addresses; and whose an answer is: the reader's, or the failure Vault's own.
 //!
 //! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
 
+pub mod answers;
 pub mod clients;
 pub mod host;
 pub mod kubernetes;
@@ -19,4 +20,4 @@ pub mod users;
 
 pub use clients::say;
 pub use refusal::{refused_write, unchanged_by};
-pub use script::{config_file, script, short_sessions};
+pub use script::{config_file, script, short_sessions, short_sessions_at};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use harness::{CliRun, Stage, Vault, binaries};
+use harness::{CliRun, Stage, Vault, admin, binaries};
 use serde_json::json;
 
 /// The path of a file of `vault-config/`.
@@ -46,7 +46,12 @@ pub async fn script(
 
 /// Makes the AWS of a stage clamp sessions to some seconds.
 pub async fn short_sessions(stage: &Stage, seconds: u32) {
-    let mut world = stage.admin("GET", "state", None).await;
+    short_sessions_at(stage.aws.url(), seconds).await;
+}
+
+/// Makes the emulated AWS at `aws` clamp sessions to some seconds.
+pub async fn short_sessions_at(aws: &str, seconds: u32) {
+    let mut world = admin(aws, "GET", "state", None).await;
     world["profiles"][0]["duration_seconds"] = json!(seconds);
-    stage.admin("PUT", "state", Some(world)).await;
+    admin(aws, "PUT", "state", Some(world)).await;
 }

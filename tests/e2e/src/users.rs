@@ -10,30 +10,62 @@ path "iamra/creds/app" { capabilities = ["read", "update"] }
 path "iamra/container/app" { capabilities = ["read"] }
 "#;
 
+/// The names that can log in at a server.
+pub struct Names {
+    root: Api,
+    accessor: String,
+}
+
+impl Names {
+    /// Lets every name log in, with the rules of `policy`.
+    pub async fn enable(root: &Api, policy: &str) -> Names {
+        let _ = root.write("sys/policies/acl/app", json!({ "policy": policy })).await.ok();
+        let _ = root.write("sys/auth/approle", json!({ "type": "approle" })).await.ok();
+        let accessor = root.read("sys/auth/approle").await.ok().string("accessor").to_owned();
+        Names { root: root.clone(), accessor }
+    }
+
+    /// The template that stands for a caller's name.
+    pub fn template(&self) -> String {
+        format!("{{{{identity.entity.aliases.{}.name}}}}", self.accessor)
+    }
+
+    /// A fresh token of the user called `name`.
+    ///
+    /// # Panics
+    /// When Vault gives none.
+    pub async fn token(&self, name: &str) -> String {
+        let path = format!("auth/approle/role/{name}");
+        let role =
+            json!({ "bind_secret_id": false, "token_bound_cidrs": "127.0.0.1/32", "token_policies": "app" });
+        let _ = self.root.write(&path, role).await.ok();
+        let _ = self.root.write(&format!("{path}/role-id"), json!({ "role_id": name })).await.ok();
+        let login = json!({ "role_id": name });
+        let login = self.root.without_token().write("auth/approle/login", login).await.ok();
+        login.body["auth"]["client_token"].as_str().expect("a token").to_owned()
+    }
+}
+
 /// A stage on which every name can log in and read `app` as itself.
 pub struct Users {
     /// The Vault and the AWS.
     pub stage: Stage,
-    accessor: String,
+    names: Names,
 }
 
 impl Users {
     /// The usual role: the subject names the caller, so that sessions are shared by identity.
     pub async fn new() -> Users {
         let stage = Stage::dev().await;
-        let root = stage.root();
-        let _ = root.write("sys/policies/acl/app", json!({ "policy": POLICY })).await.ok();
-        let _ = root.write("sys/auth/approle", json!({ "type": "approle" })).await.ok();
-        let accessor = root.read("sys/auth/approle").await.ok().string("accessor").to_owned();
-        let users = Users { stage, accessor };
+        let names = Names::enable(stage.root(), POLICY).await;
+        let users = Users { stage, names };
         users.write_role(json!({})).await;
         users
     }
 
     /// Writes the role with further fields, as a controller would: whole.
     pub async fn write_role(&self, more: Value) {
-        let name = format!("{{{{identity.entity.aliases.{}.name}}}}", self.accessor);
-        let mut role = json!({ "role_arn": harness::ROLE_ARN, "common_name": name });
+        let mut role = json!({ "role_arn": harness::ROLE_ARN, "common_name": self.names.template() });
         merge(&mut role, &more);
         let _ = self.stage.root().write("iamra/roles/app", role).await.ok();
     }
@@ -50,14 +82,7 @@ impl Users {
     /// # Panics
     /// When Vault gives none.
     pub async fn login(&self, name: &str) -> Api {
-        let path = format!("auth/approle/role/{name}");
-        let root = self.stage.root();
-        let role =
-            json!({ "bind_secret_id": false, "token_bound_cidrs": "127.0.0.1/32", "token_policies": "app" });
-        let _ = root.write(&path, role).await.ok();
-        let _ = root.write(&format!("{path}/role-id"), json!({ "role_id": name })).await.ok();
-        let login = root.without_token().write("auth/approle/login", json!({ "role_id": name })).await.ok();
-        root.with_token(login.body["auth"]["client_token"].as_str().expect("a token"))
+        self.stage.root().with_token(&self.names.token(name).await)
     }
 
     /// How many CreateSession calls AWS has seen, however they ended.

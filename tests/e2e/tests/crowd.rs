@@ -10,14 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use e2e::host::in_document;
+use e2e::answers::{is_hint, is_vaults_own, said, whole};
 use e2e::short_sessions;
 use e2e::users::Users;
 use harness::sts::{Credentials, caller_identity};
 use harness::{Api, REGION, Reply, kill, until};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -145,10 +143,11 @@ fn accounted_for(readers: &[Reader], kills: &[(Instant, Instant)]) -> (usize, us
     for reader in readers {
         for Failure { began, ended, reply } in &reader.failures {
             let at_a_kill = kills.iter().any(|(killed, fresh)| ended >= killed && *began <= *fresh + SETTLED);
-            if is_vaults_own(reply) && at_a_kill {
+            let text = said(reply);
+            if is_vaults_own(reply.status, &text) && at_a_kill {
                 vaults_own += 1;
             } else {
-                let is_hint = reader.path.contains("container") && is_hint(reply);
+                let is_hint = reader.path.contains("container") && is_hint(reply.status, &text);
                 assert!(is_hint, "{} on {}: {} {}", reader.name, reader.path, reply.status, reply.text);
                 hints += 1;
             }
@@ -206,8 +205,7 @@ async fn keep_reading(
         let reply = api.read(path).await;
         let ended = Instant::now();
         if reply.status == 200 {
-            let (credentials, expiration) = whole(&reply);
-            assert!(expiration > now(), "{} was over", credentials.access_key);
+            let credentials = whole(&reply);
             reader.keys.insert(credentials.access_key.clone(), credentials);
             crowd.reads[number].fetch_add(1, Relaxed);
             sleep(PAUSE).await;
@@ -217,38 +215,6 @@ async fn keep_reading(
         }
     }
     reader
-}
-
-/// The credentials of an answer, which has all its parts.
-fn whole(reply: &Reply) -> (Credentials, OffsetDateTime) {
-    let data = &reply.body["data"];
-    let (credentials, expiration) = if data.is_object() {
-        (Credentials::from_vault(&reply.body).expect("whole credentials"), &data["expiration"])
-    } else {
-        (in_document(&reply.body, "Token").expect("a whole document"), &reply.body["Expiration"])
-    };
-    assert!(
-        !credentials.secret_key.is_empty()
-            && credentials.session_token.as_ref().is_some_and(|t| !t.is_empty())
-    );
-    let text = expiration.as_str().expect("an expiration");
-    (credentials, OffsetDateTime::parse(text, &Rfc3339).expect("RFC 3339"))
-}
-
-fn now() -> OffsetDateTime {
-    #[expect(clippy::disallowed_methods, reason = "the readers compare the end of a session with the time")]
-    OffsetDateTime::now_utc()
-}
-
-/// What Vault itself answers for what was under way in a process that died.
-fn is_vaults_own(reply: &Reply) -> bool {
-    let words = ["Unavailable", "EOF", "plugin shutdown", "connection refused", "transport is closing"];
-    reply.status == 500 && words.iter().any(|word| reply.errors().contains(word))
-}
-
-/// Ours to an SDK that does not wait.
-fn is_hint(reply: &Reply) -> bool {
-    reply.status == 503 && reply.body["message"].as_str().is_some_and(|text| text.contains("ask again in"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "how `make stress` asks for another time")]

@@ -33,7 +33,7 @@ async fn readers_go_on_through_the_next_leader_when_the_leader_is_killed() {
     let (mut cluster, aws) = stage().await;
     let first = cluster.leader().await;
     let before = everything(cluster.member(first).root()).await;
-    let load = Clients::start(cluster.apis(), READ, READERS);
+    let load = Clients::start(&cluster.apis(), READ, READERS);
     load.some_reads().await;
     let sessions = made(aws.url()).await;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use e2e::answers::is_vaults_own;
 use harness::{Api, Reply, Stage, has_ended, kill, sockets_of, terminate, until};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -47,7 +48,7 @@ async fn readers_of_a_killed_process_see_vaults_own_error_and_the_next_read_succ
     let failures: Vec<Reply> = readers.join_all().await.into_iter().flatten().collect();
     assert!(failures.len() <= 5 * KILLS * READERS, "{} failures: {failures:?}", failures.len());
     for failure in &failures {
-        assert!(is_vaults_own(failure), "{} {}", failure.status, failure.text);
+        assert!(is_vaults_own(failure.status, &failure.errors()), "{} {}", failure.status, failure.text);
     }
     let answer = stage.creds("demo").await.ok();
     stage.caller(&answer).await.unwrap();
@@ -73,7 +74,7 @@ async fn a_process_that_is_told_to_end_does_so_although_a_call_is_waiting_for_aw
     }
     assert!(!sockets.is_empty() && !sockets.iter().any(|socket| socket.exists()), "{sockets:?}");
     let failure = reading.await.unwrap();
-    assert!(is_vaults_own(&failure), "{} {}", failure.status, failure.text);
+    assert!(is_vaults_own(failure.status, &failure.errors()), "{} {}", failure.status, failure.text);
     stage.knobs(json!({ "answer": "normal" })).await;
     let answer = until("a read that succeeds", Duration::from_secs(60), async || {
         Some(stage.creds("demo").await).filter(|reply| reply.status == 200)
@@ -103,13 +104,4 @@ async fn some_reads(load: &Load) {
         (load.succeeded.load(Relaxed) >= before + 20).then_some(())
     })
     .await;
-}
-
-/// What Vault itself answers for a request that was under way in a process that died.
-fn is_vaults_own(reply: &Reply) -> bool {
-    let text = reply.errors();
-    reply.status == 500
-        && ["Unavailable", "EOF", "plugin shutdown", "connection refused", "transport is closing"]
-            .iter()
-            .any(|word| text.contains(word))
 }

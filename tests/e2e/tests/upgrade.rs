@@ -51,7 +51,7 @@ impl Upgrade {
     }
 
     fn load(&self) -> Clients {
-        Clients::start(vec![self.stage.root().clone()], READ, READERS)
+        Clients::start(&[self.stage.root().clone()], READ, READERS)
     }
 
     async fn running_version(&self) -> String {

@@ -40,11 +40,12 @@ pub use management::{
     managed_anchor,
 };
 pub use ports::free_pair;
-pub use processes::{has_ended, kill, running_from, sockets_of, terminate};
+pub use processes::{Memory, descriptors_of, has_ended, kill, running_from, sockets_of, terminate};
 pub use raft::RaftCluster;
 pub use settings::{Member, Settings, Storage, TlsListener};
 pub use stage::{
-    ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, account, caller, emulated_aws, set_up,
+    ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, account, caller, emulated_aws,
+    look_after_anchor, set_up,
 };
 pub use vault::{Keys, Plugin, Vault, sha256_of};
 pub use wait::until;

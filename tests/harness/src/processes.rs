@@ -77,9 +77,53 @@ pub fn sockets_of(pid: u32) -> Vec<PathBuf> {
     paths.into_iter().collect()
 }
 
+/// What a process holds in memory, in KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// All that is resident, the mapped parts of its binary too.
+    pub resident: u64,
+    /// What is its own: heap and stacks.
+    pub anonymous: u64,
+}
+
+impl Memory {
+    /// That of a process; none when it has ended.
+    pub fn of(pid: u32) -> Option<Memory> {
+        Memory::in_status(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+    }
+
+    fn in_status(status: &str) -> Option<Memory> {
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix(" kB")?.parse().ok()
+        };
+        Some(Memory { resident: of("VmRSS:")?, anonymous: of("RssAnon:")? })
+    }
+}
+
+/// How many files, sockets and pipes a process holds open; none when it has ended.
+pub fn descriptors_of(pid: u32) -> Option<usize> {
+    fs::read_dir(format!("/proc/{pid}/fd")).ok().map(Iterator::count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_read_in_kibibytes() {
+        let status = "Name:\tx\nVmRSS:\t   12345 kB\nRssAnon:\t    2345 kB\n";
+
+        assert_eq!(Memory::in_status(status), Some(Memory { resident: 12345, anonymous: 2345 }));
+    }
+
+    #[test]
+    fn an_open_file_is_counted() {
+        let pid = std::process::id();
+        let open: Vec<_> = (0..100).map(|_| fs::File::open("/proc/self/stat").unwrap()).collect();
+
+        assert!(descriptors_of(pid).unwrap() > open.len());
+    }
 
     #[test]
     fn this_very_process_is_not_gone() {

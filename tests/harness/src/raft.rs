@@ -4,12 +4,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{Api, Member, Plugin, Settings, Storage, Vault, ports, until};
 
 /// A lost leader is missed after a second, and its successor has read its keys and started its plugins within five; this machine
 /// may be busy.
 const ELECTION: Duration = Duration::from_secs(120);
+
+/// An active member that has taken the command and is active still after this time stays so.
+const AGAIN: Duration = Duration::from_secs(15);
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
@@ -27,7 +31,15 @@ impl RaftCluster {
     /// # Panics
     /// When a server does not start or join.
     pub async fn start() -> RaftCluster {
-        let first = Vault::bare(settings(NAMES[0], None)).await;
+        RaftCluster::start_with(Settings::of(Storage::Raft)).await
+    }
+
+    /// The same, each member with these settings beside its place in the cluster.
+    ///
+    /// # Panics
+    /// When a server does not start or join.
+    pub async fn start_with(usual: Settings) -> RaftCluster {
+        let first = Vault::bare(settings(&usual, NAMES[0], None)).await;
         until("an active first member", ELECTION, async || (first.health().await == Some(200)).then_some(()))
             .await;
         // A new member votes once it was healthy for this long.
@@ -35,7 +47,7 @@ impl RaftCluster {
         let _ = first.root().write("sys/storage/raft/autopilot/configuration", eager).await.ok();
         let mut members = vec![first];
         for name in &NAMES[1..] {
-            let joining = settings(name, Some(members[0].addr()));
+            let joining = settings(&usual, name, Some(members[0].addr()));
             members.push(Vault::joining(joining, &members[0]).await);
         }
         let cluster = RaftCluster { members, dead: [false; NAMES.len()] };
@@ -104,19 +116,23 @@ impl RaftCluster {
         self.dead[number] = false;
     }
 
-    /// Has the active member give way, and answers which one follows it. All three have to be there for a while: within seconds
-    /// of an election Vault may take the command and stay active.
+    /// Has the active member give way, and answers which one follows it. Within seconds of an election Vault may take the command and
+    /// stay active: it is then told again.
     pub async fn step_down(&self) -> usize {
         let before = self.leader().await;
-        let _ = self.members[before].api("PUT", "sys/step-down", None).await.ok();
+        let mut told: Option<Instant> = None;
         until("another active member", ELECTION, async || {
+            if told.is_none_or(|told| told.elapsed() > AGAIN) {
+                let _ = self.members[before].api("PUT", "sys/step-down", None).await;
+                told = Some(Instant::now());
+            }
             self.with_health(200).await.into_iter().find(|&number| number != before)
         })
         .await
     }
 }
 
-fn settings(name: &str, join: Option<String>) -> Settings {
+fn settings(usual: &Settings, name: &str, join: Option<String>) -> Settings {
     let member = Member { node_id: name.to_owned(), port: ports::free_pair(), join };
-    Settings { member: Some(member), ..Settings::of(Storage::Raft) }
+    Settings { member: Some(member), ..usual.clone() }
 }

@@ -62,14 +62,7 @@ impl Stage {
 
     /// Lets the mount `iamra/` look after the anchor, deny sessions and check roles, as `trust-anchors/main`.
     pub async fn look_after_anchor(&self) {
-        let mut state = self.admin("GET", "state", None).await;
-        add_management(&mut state);
-        self.admin("PUT", "state", Some(state)).await;
-        let mut config = self.config();
-        config["sts_endpoint"] = json!(self.aws.url());
-        config["iam_endpoint"] = json!(self.aws.url());
-        let _ = self.root().write("iamra/config", config).await.ok();
-        let _ = self.root().write("iamra/trust-anchors/main", managed_anchor()).await.ok();
+        look_after_anchor(self.root(), self.aws.url()).await;
     }
 
     /// The configuration that leads a mount to this AWS.
@@ -148,6 +141,18 @@ pub async fn set_up(root: &Api, aws: &str, mount: &str) {
     trust(aws, &root.without_token().read(&format!("{mount}/ca/pem")).await.ok().text).await;
     let _ = root.write(&format!("{mount}/config"), config(aws)).await.ok();
     let _ = root.write(&format!("{mount}/roles/demo"), json!({ "role_arn": ROLE_ARN })).await.ok();
+}
+
+/// Does [`Stage::look_after_anchor`] for an AWS that is no stage's: `root` may do anything, `aws` is the emulator's address.
+pub async fn look_after_anchor(root: &Api, aws: &str) {
+    let mut state = admin(aws, "GET", "state", None).await;
+    add_management(&mut state);
+    admin(aws, "PUT", "state", Some(state)).await;
+    let mut config = config(aws);
+    config["sts_endpoint"] = json!(aws);
+    config["iam_endpoint"] = json!(aws);
+    let _ = root.write("iamra/config", config).await.ok();
+    let _ = root.write("iamra/trust-anchors/main", managed_anchor()).await.ok();
 }
 
 /// Asks the STS of the emulator at `aws` who the holder of an answer of `creds/:role` is.
