@@ -59,10 +59,10 @@ const FIELDS: &[Field] = &[
             "common_name",
             "subject CN, at most 61 characters, a template; default: the role's name. AWS's source identity is CN=<this>",
         ),
-        Field::list("organization", "subject O; templates"),
-        Field::list("organizational_unit", "subject OU; templates"),
+        Field::list("organization", "subject O; templates").prose(),
+        Field::list("organizational_unit", "subject OU; templates").prose(),
         Field::list("country", "subject C, two letters; templates"),
-        Field::list("locality", "subject L; templates"),
+        Field::list("locality", "subject L; templates").prose(),
         Field::list(
             "uri_sans",
             "URI subject alternative names, templates; only the first becomes a session tag",

@@ -24,11 +24,11 @@ pub(crate) struct NewCa {
 
 impl NewCa {
     pub(crate) const COMMON_NAME: Field = Field::string("common_name", "subject CN of the CA").required();
-    pub(crate) const ORGANIZATION: Field = Field::list("organization", "subject O");
-    pub(crate) const UNIT: Field = Field::list("organizational_unit", "subject OU");
+    pub(crate) const ORGANIZATION: Field = Field::list("organization", "subject O").prose();
+    pub(crate) const UNIT: Field = Field::list("organizational_unit", "subject OU").prose();
     pub(crate) const COUNTRY: Field = Field::list("country", "subject C, two letters");
-    pub(crate) const LOCALITY: Field = Field::list("locality", "subject L");
-    pub(crate) const PROVINCE: Field = Field::list("province", "subject ST");
+    pub(crate) const LOCALITY: Field = Field::list("locality", "subject L").prose();
+    pub(crate) const PROVINCE: Field = Field::list("province", "subject ST").prose();
     pub(crate) const KEY_TYPE: Field =
         Field::string("key_type", "kind of key").default_text("ec").one_of(&["ec", "rsa", "ml-dsa"]);
     pub(crate) const KEY_BITS: Field = Field::int(

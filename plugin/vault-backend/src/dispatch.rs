@@ -13,6 +13,7 @@ use crate::backend::{Backend, Plugin, SpecialPaths};
 use crate::fault::Fault;
 use crate::help;
 use crate::openapi;
+use crate::parse;
 use crate::request::{Call, Incoming, Mount, Operation, Request};
 use crate::route::{Parameters, Route, Work};
 
@@ -102,7 +103,9 @@ impl<B: Backend> Table<B> {
         let (route, parameters) =
             self.find(request.operation, &request.path).ok_or_else(Fault::unknown_path)?;
         request.parameters.clone_from(&parameters);
-        route.run(backend, request, parameters, data).await
+        let warnings = parse::split_texts(route.fields(request.operation), &data);
+        let answer = route.run(backend, request, parameters, data).await?;
+        Ok(warnings.into_iter().fold(answer, Answer::warn))
     }
 
     fn help(&self, request: &Request, data: &Map<String, Value>) -> Result<Answer, Fault> {

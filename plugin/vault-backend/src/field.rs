@@ -39,6 +39,15 @@ impl Kind {
     }
 }
 
+/// What a comma in the text of a [`Kind::List`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Commas {
+    /// The end of an element.
+    Part,
+    /// That too, but the sender may have meant it as a sign of the element.
+    MayBelong,
+}
+
 /// One named parameter of a path.
 ///
 /// ```
@@ -60,6 +69,7 @@ pub struct Field {
     pub(crate) one_of: &'static [&'static str],
     pub(crate) sensitive: bool,
     pub(crate) deprecated: bool,
+    pub(crate) commas: Commas,
 }
 
 /// What writes have to do with a field.
@@ -84,6 +94,7 @@ impl Field {
             one_of: &[],
             sensitive: false,
             deprecated: false,
+            commas: Commas::Part,
         }
     }
 
@@ -154,6 +165,14 @@ impl Field {
     #[must_use]
     pub const fn sensitive(mut self) -> Field {
         self.sensitive = true;
+        self
+    }
+
+    /// Of a list: its elements are prose, such as names of companies, which may hold commas. A text that was split at them is answered with
+    /// a warning.
+    #[must_use]
+    pub const fn prose(mut self) -> Field {
+        self.commas = Commas::MayBelong;
         self
     }
 

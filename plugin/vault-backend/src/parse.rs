@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::fault::Fault;
-use crate::field::{Field, Kind};
+use crate::field::{Commas, Field, Kind};
 
 /// A value of its kind.
 #[derive(Clone, PartialEq, Eq)]
@@ -194,6 +194,28 @@ fn list(value: &Value) -> Option<Vec<String>> {
             .filter(|element| !element.is_empty())
             .collect(),
     )
+}
+
+/// What the sender of `body` should know of lists that it gave as one text with commas.
+pub(crate) fn split_texts(fields: &[Field], body: &Map<String, Value>) -> Vec<String> {
+    fields
+        .iter()
+        .filter(|field| field.commas == Commas::MayBelong)
+        .filter_map(|field| split_text(field, body.get(field.name)?))
+        .collect()
+}
+
+fn split_text(field: &Field, value: &Value) -> Option<String> {
+    let Value::String(text) = value else { return None };
+    let elements = list(value).filter(|elements| elements.len() > 1)?;
+    let shown: Vec<String> = elements.iter().map(|element| quote(element)).collect();
+    Some(format!(
+        "{}: {} was taken as {} values, {}: a text is split at its commas, an element of a JSON list is not",
+        field.name,
+        quote(text),
+        elements.len(),
+        shown.join(" and ")
+    ))
 }
 
 fn pairs(value: &Value) -> Option<BTreeMap<String, String>> {

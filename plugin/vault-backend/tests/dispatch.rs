@@ -31,6 +31,17 @@ impl Ask for Pin {
     }
 }
 
+struct Signed(Vec<String>);
+
+impl Ask for Signed {
+    const FIELDS: &'static [Field] =
+        &[Field::list("names", "Who signs.").prose(), Field::list("tags", "What it is about.")];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self(values.list("names")?.unwrap_or_default()))
+    }
+}
+
 impl Backend for Notes {
     const HELP: &'static str = "Keeps notes.";
 
@@ -53,6 +64,7 @@ impl Backend for Notes {
             Route::at("raw").read(raw),
             Route::at("pinned").write(pin),
             Route::at("who").read(who),
+            Route::at("signed").write(signed),
         ]
     }
 
@@ -135,6 +147,10 @@ async fn who(notes: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Faul
     let id = request.entity_id.ok_or_else(|| Fault::caller("no entity: log in"))?;
     let entity = notes.0.system.entity_info(&id).await?;
     Ok(said(&entity.map(|entity| entity.name).unwrap_or_default()))
+}
+
+async fn signed(_: Arc<Notes>, _: Request, ask: Signed) -> Result<Answer, Fault> {
+    Ok(said(&ask.0.join("; ")))
 }
 
 async fn probe() -> Probe<Notes> {
@@ -257,6 +273,21 @@ async fn a_patch_of_nothing_is_refused() {
         (reply.status, reply.error.as_str()),
         (400, "notes/a: nothing is stored there to patch; a write makes it")
     );
+}
+
+#[tokio::test]
+async fn a_text_of_prose_that_was_split_at_its_commas_is_answered_with_a_warning() {
+    let probe = probe().await;
+
+    let split = probe.write("signed", json!({ "names": "Acme, Inc.", "tags": "a,b" })).await;
+    let listed = probe.write("signed", json!({ "names": ["Acme, Inc."] })).await;
+    let one = probe.write("signed", json!({ "names": "Acme" })).await;
+
+    assert_eq!(split.data["text"], "Acme; Inc.");
+    let warning = "names: \"Acme, Inc.\" was taken as 2 values, \"Acme\" and \"Inc.\": a text is split at its commas, an element of a JSON list is not";
+    assert_eq!(split.warnings, [warning]);
+    assert_eq!(listed.data["text"], "Acme, Inc.");
+    assert!(listed.warnings.is_empty() && one.warnings.is_empty());
 }
 
 #[tokio::test]
