@@ -92,7 +92,7 @@ const FIELDS: &[Field] = &[
         .default_text("false"),
         Field::string(
             "session_sharing",
-            "who may have the same session: callers who are the same at AWS (identity), or nobody (none). Default: identity where the subject names the caller, else none; preview/<role> shows which is in force",
+            "who may have the same session: callers who are the same at AWS (identity), or nobody (none). Default: identity where subject, alternative names or session name hold what names one caller (an entity, an alias, a uid, or a service account and its namespace), else none; preview/<role> shows which is in force",
         )
         .one_of(SessionSharing::WORDS),
         Field::string(

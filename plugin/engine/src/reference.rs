@@ -52,6 +52,30 @@ pub(crate) enum AliasPart {
     CustomMetadata(String),
 }
 
+/// What a reference says of a caller: whether two callers may give the same value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says<'a> {
+    /// One caller alone gives it: the id or name of an entity, the name of an alias, the uid of a service account.
+    Who,
+    /// One half of what names a service account in its cluster, by the alias under this accessor or the pod's own.
+    Namespace(Option<&'a str>),
+    /// The other half.
+    ServiceAccount(Option<&'a str>),
+    /// Something that others may have too: a cluster, or metadata of any other key.
+    Something,
+}
+
+/// Whether these references together name one caller: no two callers give the same values. A service account counts as one caller,
+/// however many pods run as it; Vault does not tell those apart either.
+pub(crate) fn name_one_caller<'a>(references: impl Iterator<Item = &'a Reference>) -> bool {
+    let said: Vec<Says<'_>> = references.map(Reference::says).collect();
+    said.iter().any(|says| match says {
+        Says::Who => true,
+        Says::Namespace(alias) => said.contains(&Says::ServiceAccount(*alias)),
+        Says::ServiceAccount(_) | Says::Something => false,
+    })
+}
+
 impl Reference {
     /// Reads what stands between the braces, or says why it is no reference.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
@@ -77,6 +101,27 @@ impl Reference {
     /// Whether the answer depends on who asks.
     pub(crate) fn asks_who(&self) -> bool {
         *self != Self::RoleName
+    }
+
+    fn says(&self) -> Says<'_> {
+        match self {
+            Self::EntityId
+            | Self::EntityName
+            | Self::Kubernetes(Pod::Uid)
+            | Self::Alias { part: AliasPart::Name, .. } => Says::Who,
+            Self::Kubernetes(Pod::Namespace) => Says::Namespace(None),
+            Self::Kubernetes(Pod::ServiceAccount) => Says::ServiceAccount(None),
+            Self::Alias { accessor, part: AliasPart::Metadata(key) } => match key.as_str() {
+                "service_account_uid" => Says::Who,
+                "service_account_namespace" => Says::Namespace(Some(accessor)),
+                "service_account_name" => Says::ServiceAccount(Some(accessor)),
+                _ => Says::Something,
+            },
+            Self::RoleName
+            | Self::Kubernetes(Pod::Cluster)
+            | Self::EntityMetadata(_)
+            | Self::Alias { part: AliasPart::CustomMetadata(_), .. } => Says::Something,
+        }
     }
 
     /// Whether a tenant is known to write the answer, from the reference alone: Vault names mounts `auth_<type>_<id>`.
@@ -197,6 +242,49 @@ mod tests {
             let error = Reference::parse(text).unwrap_err();
 
             assert!(error.contains(words), "{text:?}: {error}");
+        }
+    }
+
+    fn names_one(texts: &[&str]) -> bool {
+        let references: Vec<_> = texts.iter().map(|text| Reference::parse(text).unwrap()).collect();
+        name_one_caller(references.iter())
+    }
+
+    #[test]
+    fn an_entity_an_alias_and_a_service_account_with_its_namespace_name_one_caller() {
+        for texts in [
+            &["identity.entity.id"][..],
+            &["identity.entity.name"],
+            &["identity.entity.aliases.auth_jwt_1a.name"],
+            &["kubernetes.uid"],
+            &["kubernetes.cluster", "kubernetes.namespace", "kubernetes.service_account"],
+            &["identity.entity.aliases.auth_kubernetes_1a.metadata.service_account_uid"],
+            &[
+                "identity.entity.aliases.auth_kubernetes_1a.metadata.service_account_name",
+                "identity.entity.aliases.auth_kubernetes_1a.metadata.service_account_namespace",
+            ],
+        ] {
+            assert!(names_one(texts), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn what_several_callers_have_names_none_of_them() {
+        for texts in [
+            &[][..],
+            &["role.name"],
+            &["kubernetes.cluster"],
+            &["kubernetes.cluster", "kubernetes.namespace"],
+            &["kubernetes.cluster", "kubernetes.service_account"],
+            &["identity.entity.metadata.team"],
+            &["identity.entity.aliases.auth_jwt_1a.metadata.project_path"],
+            &["identity.entity.aliases.auth_jwt_1a.custom_metadata.owner"],
+            &[
+                "identity.entity.aliases.auth_kubernetes_1a.metadata.service_account_name",
+                "identity.entity.aliases.auth_kubernetes_2b.metadata.service_account_namespace",
+            ],
+        ] {
+            assert!(!names_one(texts), "{texts:?}");
         }
     }
 

@@ -12,9 +12,10 @@ use crate::arn_guard;
 use crate::caller::Caller;
 use crate::choices::{LeafKey, LeaseStyle, SessionSharing};
 use crate::clusters::Clusters;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::faults;
 use crate::place::Place;
+use crate::reference::name_one_caller;
 use crate::seconds::Bounds;
 use crate::subject::SubjectTexts;
 use crate::template::{Template, Use};
@@ -138,8 +139,8 @@ impl Role {
             .map_err(|error| Fault::caller(format!("ttl: {error}")))
     }
 
-    /// Who may have the same session: callers who are the same at AWS, unless the role says otherwise. Where the subject does not
-    /// name the caller, that would be everybody, which nobody gets unasked.
+    /// Who may have the same session: callers who are the same at AWS, unless the role says otherwise. Where nothing that AWS sees
+    /// names one caller, that would be all of a cluster or a namespace, or everybody, which nobody gets unasked.
     pub(crate) fn sharing(&self) -> SessionSharing {
         self.session_sharing.unwrap_or(if self.names_caller() {
             SessionSharing::Identity
@@ -155,7 +156,7 @@ impl Role {
     }
 
     fn names_caller(&self) -> bool {
-        self.subject.all().any(|(_, text)| text.asks_who())
+        name_one_caller(self.texts().flat_map(|(_, text)| text.references()))
     }
 
     pub(crate) fn key(&self) -> KeySpec {
@@ -222,6 +223,14 @@ impl Role {
             warnings.push(format!(
                 "common_name is not set: every caller of this role is {name:?} at AWS, and CloudTrail cannot tell them apart"
             ));
+        }
+        if self.session_sharing.is_none()
+            && !self.names_caller()
+            && self.texts().any(|(_, text)| text.asks_who())
+        {
+            warnings.push(
+                "session_sharing is none by default: what AWS sees depends on who asks, but nothing of it names one caller (an entity, an alias, a uid, or a service account with its namespace), so that each read makes a session; with session_sharing=identity callers who look the same at AWS share one".to_owned(),
+            );
         }
         let seconds = self.session_duration.as_secs();
         if self.allow_tenant_metadata {

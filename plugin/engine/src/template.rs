@@ -67,6 +67,11 @@ impl Template {
         self.slots().any(|slot| slot.reference.asks_who())
     }
 
+    /// What the text asks, in order.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.slots().map(|slot| &slot.reference)
+    }
+
     /// Whether the text asks about the caller's pod.
     pub(crate) fn asks_pod(&self) -> bool {
         self.slots().any(|slot| matches!(slot.reference, Reference::Kubernetes(_)))
