@@ -29,12 +29,13 @@ use rolesanywhere::{CallError, CallerIdentity, CreateSession, Credentials};
 use vault_backend::{Blame, Fault, Request};
 
 use crate::Engine;
+use crate::anchorage::Anchorage;
 use crate::caller::Caller;
 use crate::clock;
 use crate::faults;
 use crate::issuers::Loaded;
 use crate::place::Place;
-use crate::role::{Anchorage, Role};
+use crate::role::Role;
 use crate::session::Order;
 use crate::snapshot::Snapshot;
 use asking::{Asked, Wanted};

@@ -9,6 +9,7 @@ use sessions::{Limits, Rate};
 use url::Url;
 use vault_backend::{Fault, Values};
 
+use crate::anchorage::same_place;
 use crate::seconds::Bounds;
 
 const TIMEOUT: Bounds = Bounds { least: 1, most: 60 };
@@ -174,28 +175,6 @@ impl Config {
             _ => Ok(()),
         }
     }
-}
-
-/// Refuses an anchor and a profile of different regions or accounts: Roles Anywhere takes no such pair.
-pub(crate) fn same_place(
-    (anchor_field, anchor): (&str, &TrustAnchorArn),
-    (profile_field, profile): (&str, &ProfileArn),
-) -> Result<(), Fault> {
-    if anchor.region() != profile.region() {
-        return Err(Fault::caller(format!(
-            "{profile_field}: {profile} is in region {}, but {anchor_field} is in {}; both must be in one region",
-            profile.region(),
-            anchor.region()
-        )));
-    }
-    if anchor.account() != profile.account() {
-        return Err(Fault::caller(format!(
-            "{profile_field}: {profile} is in account {}, but {anchor_field} is in {}; both must be in one account",
-            profile.account(),
-            anchor.account()
-        )));
-    }
-    Ok(())
 }
 
 fn timeout(values: &Values, field: &str, usual: u64) -> Result<u64, Fault> {

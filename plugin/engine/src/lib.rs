@@ -20,6 +20,7 @@
 //! file of its own: what may be asked, what happens, help.
 
 mod anchor_plan;
+mod anchorage;
 mod anchors;
 mod arn_guard;
 mod backend;

@@ -4,7 +4,7 @@ use rolesanywhere::{ProfileArn, RoleArn, TrustAnchorArn};
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values};
 
-use crate::config::same_place;
+use crate::anchorage::{same_account, same_place};
 
 /// What the engine does at AWS beside CreateSession. Each has an IAM role of its own, so that none can do what the others may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,14 +78,10 @@ impl ManagedAnchor {
 
     fn check(&self) -> Result<(), Fault> {
         same_place(("trust_anchor_arn", &self.trust_anchor_arn), ("profile_arn", &self.profile_arn))?;
-        let (account, partition) = (self.trust_anchor_arn.account(), self.trust_anchor_arn.partition());
+        let anchor = ("trust_anchor_arn", self.trust_anchor_arn.account(), self.trust_anchor_arn.partition());
         for duty in [Duty::TrustAnchor, Duty::Revocation, Duty::Check] {
-            let Some(role) = self.role(duty) else { continue };
-            if role.account() != account || role.partition() != partition {
-                return Err(Fault::caller(format!(
-                    "{}: {role} is not in the account {account} of trust_anchor_arn",
-                    duty.field()
-                )));
+            if let Some(role) = self.role(duty) {
+                same_account((duty.field(), role), anchor)?;
             }
         }
         Ok(())

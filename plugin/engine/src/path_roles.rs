@@ -172,6 +172,7 @@ async fn store(
     }
     let mut warnings = role.warnings(name);
     warnings.extend(stored.and_then(|stored| role.opened_since(stored)));
+    warnings.extend(role.check_place(Some(&config)).err().map(|fault| unusable(&fault)));
     warnings.extend(unusable_issuer(engine, request, &role).await?);
     if role.asks_pod() && clusters.is_empty() {
         warnings.push(format!(
@@ -189,5 +190,9 @@ async fn unusable_issuer(engine: &Engine, request: &Request, role: &Role) -> Res
     }
     let issuers = Issuers::load(&engine.store).await?;
     let found = issuers.require(&role.issuer_ref, &request.mount_point);
-    Ok(found.err().map(|fault| format!("nobody gets credentials of this role: {fault}")))
+    Ok(found.err().map(|fault| unusable(&fault)))
+}
+
+fn unusable(fault: &Fault) -> String {
+    format!("nobody gets credentials of this role: {fault}")
 }

@@ -8,6 +8,7 @@ use rolesanywhere::{ProfileArn, Region, RoleArn, SessionDuration, TrustAnchorArn
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values};
 
+use crate::anchorage::{Anchorage, same_account, same_place};
 use crate::arn_guard;
 use crate::caller::Caller;
 use crate::choices::{LeafKey, LeaseStyle, SessionSharing};
@@ -96,7 +97,7 @@ impl Role {
             lease: values.parse("lease")?.unwrap_or_default(),
             region: values.parse("region")?,
         };
-        role.check_place()?;
+        role.check_place(None)?;
         role.check_clusters()?;
         role.check_tenant_metadata()?;
         Ok(role)
@@ -109,16 +110,39 @@ impl Role {
                 "{field}: neither the role nor the config names one: vault write {mount_point}config default_{field}=<arn>"
             ))
         };
-        let anchor = self.trust_anchor_arn.as_ref().or(config.default_trust_anchor_arn.as_ref());
-        let profile = self.profile_arn.as_ref().or(config.default_profile_arn.as_ref());
-        let place = Anchorage {
-            trust_anchor: anchor.cloned().ok_or_else(|| missing("trust_anchor_arn"))?,
-            profile: profile.cloned().ok_or_else(|| missing("profile_arn"))?,
-        };
-        config::same_place(("trust_anchor_arn", &place.trust_anchor), ("profile_arn", &place.profile))?;
-        same_account(&self.role_arn, "trust_anchor_arn", place.trust_anchor.account())?;
+        self.check_place(Some(config))?;
+        let (_, trust_anchor) = self.anchor(Some(config)).ok_or_else(|| missing("trust_anchor_arn"))?;
+        let (_, profile) = self.profile(Some(config)).ok_or_else(|| missing("profile_arn"))?;
         arn_guard::check(&config.allowed_role_arns, &self.role_arn)?;
-        Ok(place)
+        Ok(Anchorage { trust_anchor: trust_anchor.clone(), profile: profile.clone() })
+    }
+
+    /// Refuses what AWS takes in no call: the role beside an anchor and a profile of its own or, where there is a config, of that.
+    pub(crate) fn check_place(&self, config: Option<&Config>) -> Result<(), Fault> {
+        let (anchor, profile) = (self.anchor(config), self.profile(config));
+        if let Some((field, anchor)) = anchor {
+            same_account(("role_arn", &self.role_arn), (field, anchor.account(), anchor.partition()))?;
+        }
+        if let Some((field, profile)) = profile {
+            same_account(("role_arn", &self.role_arn), (field, profile.account(), profile.partition()))?;
+        }
+        match (anchor, profile) {
+            (Some(anchor), Some(profile)) => same_place(anchor, profile),
+            _ => Ok(()),
+        }
+    }
+
+    /// The trust anchor of a call, and the field that names it.
+    fn anchor<'a>(&'a self, config: Option<&'a Config>) -> Option<(&'static str, &'a TrustAnchorArn)> {
+        let own = self.trust_anchor_arn.as_ref().map(|anchor| ("trust_anchor_arn", anchor));
+        let default = || Some(("default_trust_anchor_arn", config?.default_trust_anchor_arn.as_ref()?));
+        own.or_else(default)
+    }
+
+    /// The profile of a call, and the field that names it.
+    fn profile<'a>(&'a self, config: Option<&'a Config>) -> Option<(&'static str, &'a ProfileArn)> {
+        let own = self.profile_arn.as_ref().map(|profile| ("profile_arn", profile));
+        own.or_else(|| Some(("default_profile_arn", config?.default_profile_arn.as_ref()?)))
     }
 
     /// How long a session the caller gets, when it asks for `ttl`.
@@ -296,38 +320,6 @@ impl Role {
             _ => Ok(()),
         }
     }
-
-    fn check_place(&self) -> Result<(), Fault> {
-        if let Some(anchor) = &self.trust_anchor_arn {
-            same_account(&self.role_arn, "trust_anchor_arn", anchor.account())?;
-        }
-        if let Some(profile) = &self.profile_arn {
-            same_account(&self.role_arn, "profile_arn", profile.account())?;
-        }
-        match (&self.trust_anchor_arn, &self.profile_arn) {
-            (Some(anchor), Some(profile)) => {
-                config::same_place(("trust_anchor_arn", anchor), ("profile_arn", profile))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The trust anchor and the profile of one call: one region, one account.
-#[derive(Clone, Debug)]
-pub(crate) struct Anchorage {
-    pub(crate) trust_anchor: TrustAnchorArn,
-    pub(crate) profile: ProfileArn,
-}
-
-fn same_account(role: &RoleArn, field: &str, account: &str) -> Result<(), Fault> {
-    if role.account() == account {
-        return Ok(());
-    }
-    Err(Fault::caller(format!(
-        "role_arn: {role} is in account {}, but {field} is in {account}; Roles Anywhere needs both in one account",
-        role.account()
-    )))
 }
 
 fn session_duration(values: &Values, field: &str) -> Result<Option<SessionDuration>, Fault> {

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
 use crate::Engine;
+use crate::anchorage::Anchorage;
 use crate::caller::Caller;
 use crate::choices::SessionSharing;
 use crate::clock::{self, rfc3339};
@@ -18,7 +19,7 @@ use crate::faults;
 use crate::ledger::{Reader, Revoked};
 use crate::mint::{Issued, Origin, Recipe};
 use crate::place::Place;
-use crate::role::{Anchorage, Role};
+use crate::role::Role;
 use crate::sharing::{self, Cluster, KeyParts, SessionKey};
 use crate::snapshot::Snapshot;
 

@@ -8,9 +8,10 @@ use super::Subject;
 use super::link::Link;
 use super::report::Report;
 use super::verdict::Verdict;
+use crate::anchorage::Anchorage;
 use crate::clock::rfc3339;
 use crate::issuers::{Issuers, Loaded, Rotation};
-use crate::role::{Anchorage, DEFAULT_ISSUER};
+use crate::role::DEFAULT_ISSUER;
 
 /// Judges the role's issuer and its chain. None where there is nothing to sign with.
 pub(super) fn authority<'a>(

@@ -9,10 +9,10 @@ use vault_backend::Fault;
 use super::asking::Asked;
 use super::{PATIENCE, STRANGER, Subject, UNREACHED};
 use crate::Engine;
+use crate::anchorage::Anchorage;
 use crate::clock;
 use crate::managed_anchor::{Duty, ManagedAnchor};
 use crate::management::{self, Need};
-use crate::role::Anchorage;
 
 /// What is known of one thing at AWS.
 pub(super) enum Looked<T> {

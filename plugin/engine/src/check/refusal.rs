@@ -10,7 +10,7 @@ use super::anchor;
 use super::link::Link;
 use super::verdict::{Clue, State, Verdict};
 use super::{outcome, policy, profile};
-use crate::role::Anchorage;
+use crate::anchorage::Anchorage;
 
 /// What else is known where AWS refused.
 pub(super) struct At<'a> {
