@@ -203,6 +203,10 @@ impl Role {
                 .check(name)
                 .map_err(|fault| Fault::caller(format!("{fault}; the role's name is the default")))?;
         }
+        let nobody = Caller::nobody(name);
+        for (place, text) in self.texts().filter(|(_, text)| !text.asks_who()) {
+            text.resolve(place, &nobody)?;
+        }
         self.subject.sample(name, self.key(), self.certificate_ttl()).check().map_err(faults::ca)
     }
 

@@ -86,6 +86,10 @@ impl SubjectTexts {
         let plain = |texts: &[Template]| -> Vec<String> {
             texts.iter().filter(|text| !text.asks_who()).filter_map(Template::sample).collect()
         };
+        let common_name = match &self.common_name {
+            Some(text) => text.sample().unwrap_or_else(|| "a".to_owned()),
+            None => role_name.to_owned(),
+        };
         let formed =
             |texts: &[Template]| -> Vec<String> { texts.iter().filter_map(Template::sample).collect() };
         let subject = Subject {
@@ -93,7 +97,7 @@ impl SubjectTexts {
             organizational_unit: plain(&self.organizational_unit),
             country: plain(&self.country),
             locality: plain(&self.locality),
-            ..Subject::named(role_name)
+            ..Subject::named(common_name)
         };
         LeafProfile { subject, uri_sans: formed(&self.uri_sans), dns_sans: formed(&self.dns_sans), key, ttl }
     }
