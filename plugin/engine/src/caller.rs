@@ -2,7 +2,7 @@
 
 use vault_backend::{Alias, Entity, Fault, Request};
 
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, NO_CLUSTERS};
 use crate::place::Place;
 use crate::reference::{AliasPart, Pod, Reference, is_verified_key};
 use crate::role::Role;
@@ -72,6 +72,12 @@ impl<'a> Caller<'a> {
         Ok(caller)
     }
 
+    /// Nobody in particular, for texts that do not depend on who asks.
+    pub(crate) fn nobody(role_name: &'a str) -> Self {
+        let (mount_point, clusters) = ("", &NO_CLUSTERS);
+        Self { role_name, mount_point, clusters, takes_tenant_metadata: false, known: Known::NotAsked }
+    }
+
     /// The caller's cluster and the accessor of its auth mount, where Vault was asked and they are registered.
     pub(crate) fn cluster(&self) -> Option<(&str, &str)> {
         self.pod().ok().map(|(alias, cluster)| (cluster, alias.mount_accessor.as_str()))
@@ -91,7 +97,15 @@ impl<'a> Caller<'a> {
             Reference::Kubernetes(pod) => self.tell_pod(*pod)?,
             Reference::EntityId => Told::of(&self.entity()?.id, "the id of the caller's entity in Vault"),
             Reference::EntityName => {
-                Told::of(&self.entity()?.name, "identity/entity, which operators of Vault write")
+                let name = &self.entity()?.name;
+                Told::of(
+                    name,
+                    if is_made_up(name) {
+                        MADE_UP
+                    } else {
+                        "identity/entity, which operators of Vault write"
+                    },
+                )
             }
             Reference::EntityMetadata(key) => self.tell_entity_metadata(key)?,
             Reference::Alias { accessor, part } => self.tell_alias(accessor, part)?,
@@ -223,12 +237,26 @@ impl<'a> Caller<'a> {
             )));
         }
         let entity = self.entity()?;
-        self.pods(entity).next().ok_or_else(|| {
-            Unknown::caller(format!(
-                "the caller's entity {} has no alias under the auth mount of a registered cluster{OTHER_NAMESPACE}: log in as a pod of one, or register its mount: vault write {}clusters/<name> accessor=<accessor>",
-                entity.name, self.mount_point
-            ))
-        })
+        self.pods(entity).next().ok_or_else(|| self.no_pod(entity))
+    }
+
+    /// Why the caller is no pod of a registered cluster: mistyped accessors are known by the one at which it logged in.
+    fn no_pod(&self, entity: &Entity) -> Unknown {
+        let (name, mount_point) = (&entity.name, self.mount_point);
+        let at =
+            |alias: &Alias| Some((alias.mount_accessor.clone(), self.clusters.near(&alias.mount_accessor)?));
+        let near = entity.aliases.iter().find_map(at);
+        if let Some((accessor, (cluster, registered))) = near {
+            return Unknown::operator(format!(
+                "the caller's entity {name} has no alias under the auth mount of a registered cluster, but one under {accessor}, which looks like {registered} of clusters/{cluster}: if that was mistyped: vault write {mount_point}clusters/{cluster} accessor={accessor}"
+            ));
+        }
+        let seen: Vec<&str> = entity.aliases.iter().map(|alias| alias.mount_accessor.as_str()).collect();
+        let seen =
+            if seen.is_empty() { "none at all".to_owned() } else { format!("only {}", seen.join(", ")) };
+        Unknown::caller(format!(
+            "the caller's entity {name} has no alias under the auth mount of a registered cluster, {seen}{OTHER_NAMESPACE}: log in as a pod of one, or register its mount: vault write {mount_point}clusters/<name> accessor=<accessor>"
+        ))
     }
 
     fn pods<'b>(&'b self, entity: &'b Entity) -> impl Iterator<Item = (&'b Alias, &'b str)> {
@@ -264,6 +292,15 @@ impl<'a> Caller<'a> {
             clusters.join(", ")
         )))
     }
+}
+
+/// Where the name of an entity is from that nobody named.
+const MADE_UP: &str = "Vault, which made it up at the first login: vault write identity/entity/id/<id> name=<name>, or use {{identity.entity.aliases.<accessor>.name}}";
+
+/// Whether nobody gave the entity this name: Vault calls those `entity_` and eight hex digits (`IdentityStore.generateName`).
+fn is_made_up(name: &str) -> bool {
+    name.strip_prefix("entity_")
+        .is_some_and(|id| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// `EntityInfo` leaves out aliases of other namespaces without a word (Vault's `dynamic_system_view.go`).

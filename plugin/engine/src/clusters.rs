@@ -21,6 +21,9 @@ pub(crate) struct Cluster {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clusters(BTreeMap<String, String>);
 
+/// None at all.
+pub(crate) static NO_CLUSTERS: Clusters = Clusters(BTreeMap::new());
+
 impl Clusters {
     pub(crate) async fn load(store: &Store) -> Result<Self, Fault> {
         let mut clusters = BTreeMap::new();
@@ -40,6 +43,13 @@ impl Clusters {
     /// The accessor of this cluster's auth mount.
     pub(crate) fn accessor(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(_, known)| *known == name).map(|(accessor, _)| accessor.as_str())
+    }
+
+    /// The cluster whose accessor is that of no mount and looks like this one: at most two signs differ.
+    pub(crate) fn near(&self, accessor: &str) -> Option<(&str, &str)> {
+        let differ = |known: &str| known.bytes().zip(accessor.bytes()).filter(|(a, b)| a != b).count();
+        let near = |known: &str| known.len() == accessor.len() && differ(known) <= 2;
+        self.0.iter().find(|(known, _)| near(known)).map(|(known, name)| (name.as_str(), known.as_str()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -64,6 +74,11 @@ impl Cluster {
                 "accessor: {accessor:?} is no accessor of an auth mount: take it from `vault auth list`"
             )));
         }
+        if !accessor.starts_with("auth_") {
+            return Err(Fault::caller(format!(
+                "accessor: {accessor:?} is no accessor of an auth mount, which begins with auth_: take it from `vault auth list`"
+            )));
+        }
         if accessor.starts_with("auth_token_") {
             return Err(Fault::caller(format!(
                 "accessor: {accessor:?} is the token auth method, at which nobody logs in as a pod"
@@ -71,6 +86,15 @@ impl Cluster {
         }
         Ok(Self { accessor: accessor.to_owned() })
     }
+}
+
+/// Whether an accessor is as Vault makes them: `auth_<type>_` and eight hex digits (`Core.generateMountAccessor`).
+pub(crate) fn is_as_vault_makes_it(accessor: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    accessor
+        .strip_prefix("auth_")
+        .and_then(|rest| rest.rsplit_once('_'))
+        .is_some_and(|(kind, id)| !kind.is_empty() && id.len() == 8 && id.bytes().all(digit))
 }
 
 fn check_name(name: &str) -> Result<(), Fault> {
@@ -104,10 +128,31 @@ mod tests {
     }
 
     #[test]
-    fn an_accessor_is_a_word_and_not_the_token_methods() {
-        for (accessor, words) in
-            [("a b", "no accessor"), ("kubernetes/", "no accessor"), ("auth_token_1", "token auth")]
+    fn an_accessor_of_vaults_is_told_from_a_mistyped_one() {
+        for accessor in
+            ["auth_kubernetes_7d3f2a1b", "auth_vault-plugin-auth-kubernetes_00000000", "auth_a_b_0a1b2c3d"]
         {
+            assert!(is_as_vault_makes_it(accessor), "{accessor}");
+        }
+        for accessor in [
+            "auth_kubernetes_7d3f2a1",
+            "auth_kubernetes_7d3f2a1bc",
+            "auth_kubernetes_7d3f2a1g",
+            "auth_7d3f2a1b",
+        ] {
+            assert!(!is_as_vault_makes_it(accessor), "{accessor}");
+        }
+    }
+
+    #[test]
+    fn an_accessor_is_a_word_and_not_the_token_methods() {
+        for (accessor, words) in [
+            ("a b", "no accessor"),
+            ("kubernetes/", "no accessor"),
+            ("kubernetes", "begins with auth_"),
+            ("kv_7d3f2a1b", "begins with auth_"),
+            ("auth_token_1", "token auth"),
+        ] {
             let error = Cluster::new("prod", accessor).unwrap_err().to_string();
 
             assert!(error.contains(words), "{error}");

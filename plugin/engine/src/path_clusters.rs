@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
-use crate::clusters::{Cluster, Clusters};
+use crate::clusters::{Cluster, Clusters, is_as_vault_makes_it};
 use crate::store::cluster_key;
 
 /// The name of a cluster.
@@ -42,7 +42,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("clusters/{name}")
         .synopsis("Which auth mount is which cluster.")
         .description(
-            "Templates of roles take {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}} and {{kubernetes.uid}} from the caller's alias under the auth mount that is registered here, and from no other one. So a service account of one cluster never passes for one of the same name in another. A caller with aliases of two registered mounts is refused.\n\nThe mount is a Kubernetes auth method, or a JWT auth method whose `user_claim` is the service account (`sub`) and whose role maps claims to the metadata service_account_namespace, service_account_name and service_account_uid. A cluster that a role names in `clusters` cannot be deleted.",
+            "Templates of roles take {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}} and {{kubernetes.uid}} from the caller's alias under the auth mount that is registered here, and from no other one. So a service account of one cluster never passes for one of the same name in another. A caller with aliases of two registered mounts is refused.\n\nThe mount is a Kubernetes auth method, or a JWT auth method whose `user_claim` is the service account (`sub`) and whose role maps claims to the metadata service_account_namespace, service_account_name and service_account_uid:\n\n  vault write auth/<mount>/role/<role> role_type=jwt user_claim=sub bound_audiences=vault token_policies=<policy> \\\n    claim_mappings=/kubernetes.io/namespace=service_account_namespace \\\n    claim_mappings=/kubernetes.io/serviceaccount/name=service_account_name \\\n    claim_mappings=/kubernetes.io/serviceaccount/uid=service_account_uid\n\nVault shows a plugin no list of its auth mounts, so that an accessor can be judged by its form alone. preview/<role>, and check/<role> with the entity_id of a pod, name the mount at which the pod logged in. A cluster that a role names in `clusters` cannot be deleted.",
         )
         .read(read)
         .change(FIELDS, change)
@@ -101,9 +101,14 @@ fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
             "{name} was the auth mount {before} until now: whoever logs in at {accessor} has the identities of {name} from now on"
         ));
     }
+    if !is_as_vault_makes_it(accessor) {
+        warnings.push(format!(
+            "accessor: {accessor} does not end in _ and eight hex digits, as Vault makes them: compare it with `vault auth list`. Vault shows a plugin no list of its auth mounts; with a wrong accessor every pod of {name} is refused"
+        ));
+    }
     if !accessor.starts_with("auth_kubernetes_") {
         warnings.push(format!(
-            "{accessor} is no Kubernetes auth mount by its name; it has to set the metadata service_account_namespace, service_account_name and service_account_uid of its aliases"
+            "{accessor} is no Kubernetes auth mount by its name; it has to set the metadata service_account_namespace, service_account_name and service_account_uid of its aliases, as a role of a JWT auth mount does by its claim_mappings: vault path-help <this mount>/clusters/{name}"
         ));
     }
     warnings

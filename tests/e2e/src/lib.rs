@@ -1,6 +1,6 @@
 //! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
 //! write is refused, the scripts and templates of `vault-config/`, the Agents that run its configuration files, the commands of the
-//! README, clusters for pods to log in from, users for whom a name is enough, readers that do not stop, and clients with patience and
+//! README, clusters for pods to log in from, signed tokens of theirs, users for whom a name is enough, readers that do not stop, and clients with patience and
 //! several addresses; and whose an answer is: the reader's, or the failure Vault's own.
 //!
 //! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
@@ -16,6 +16,7 @@ pub mod readme;
 mod refusal;
 mod script;
 pub mod templates;
+pub mod tokens;
 pub mod users;
 
 pub use clients::say;

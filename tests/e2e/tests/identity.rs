@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use e2e::kubernetes::Cluster;
-use e2e::script;
-use harness::binaries::PLUGIN;
+use e2e::{script, tokens};
+use harness::binaries::{self, PLUGIN};
 use harness::{ACCOUNT, Api, Reply, Stage, TRUST_ANCHOR_ARN, until};
 use serde_json::{Value, json};
 
@@ -453,4 +453,36 @@ async fn the_set_up_script_lets_each_pod_of_a_cluster_in_as_itself() {
     assert_eq!(answer.string("source_identity"), "CN=prod.payments.api");
     refused_by_aws(&neighbour);
     assert_eq!(login("billing", "api").await.status, 403, "another namespace does not log in");
+}
+
+/// The commands of `k8s/README.md` for a pod that logs in by JWT, in the cluster `ci`.
+#[tokio::test]
+async fn a_pod_that_logs_in_by_jwt_is_a_pod_once_its_mount_is_registered() {
+    let stage = Stage::dev().await;
+    let folder = stage.vault.folder();
+    let key = tokens::sign(&folder, "payments", "api");
+    let write = async |path: &str, body: Value| drop(stage.root().write(path, body).await.ok());
+    write("sys/policies/acl/payments-api", json!({ "policy": PODS_POLICY })).await;
+    let documented = std::fs::read_to_string(binaries::workspace().join("k8s/README.md")).unwrap();
+    let (_, commands) = documented.split_once("    vault auth enable jwt\n").unwrap();
+    let (_, fields) = commands.split_once("    vault write auth/jwt/role/payments-api ").unwrap();
+    let fields = fields.split("    vault write").next().unwrap().replace('\\', "");
+
+    let _ = stage.vault.cli(&["auth", "enable", "jwt"]).await.ok();
+    write("auth/jwt/config", json!({ "jwt_validation_pubkeys": [key] })).await;
+    let command: Vec<&str> =
+        ["write", "auth/jwt/role/payments-api"].into_iter().chain(fields.split_whitespace()).collect();
+    let _ = stage.vault.cli(&command).await.ok();
+    let accessor = stage.root().read("sys/auth/jwt").await.ok().string("accessor").to_owned();
+    write("iamra/clusters/ci", json!({ "accessor": accessor })).await;
+    write("iamra/roles/pods", json!({ "role_arn": harness::ROLE_ARN, "common_name": role()["common_name"] }))
+        .await;
+    let login =
+        json!({ "role": "payments-api", "jwt": std::fs::read_to_string(folder.join("token")).unwrap() });
+    let login = stage.root().without_token().write("auth/jwt/login", login).await.ok();
+    let pod = stage.root().with_token(login.body["auth"]["client_token"].as_str().unwrap());
+
+    let answer = pod.read("iamra/creds/pods").await.ok();
+
+    assert_eq!(answer.string("source_identity"), "CN=ci.payments.api");
 }

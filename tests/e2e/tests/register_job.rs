@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use e2e::{config_file, script};
+use e2e::{config_file, script, tokens};
 use harness::{Api, CliRun, Plugin, Reply, Settings, Stage, Storage, Vault, binaries, until};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -152,30 +152,14 @@ async fn without_a_token_and_outside_a_pod_it_says_what_is_missing() {
     assert!(refused.stderr.contains("no service-account token"), "{}", refused.stderr);
 }
 
-/// Signs a token as a cluster does for a service account, with `openssl`: `key.pem`, `key.pub` and `token`.
-const SIGN: &str = r#"
-b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
-openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem
-openssl pkey -in key.pem -pubout -out key.pub
-now=$(date +%s)
-head=$(printf '{"alg":"RS256","typ":"JWT"}' | b64)
-body=$(printf '{"sub":"system:serviceaccount:vault:iamra-operator","aud":["vault"],"nbf":%s,"exp":%s}' \
-    $((now - 60)) $((now + 600)) | b64)
-sig=$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -sign key.pem -binary | b64)
-printf '%s.%s.%s' "$head" "$body" "$sig" >token
-"#;
-
 /// There is no cluster here that could review a token; Vault's JWT method takes the same login and needs only a key.
 #[tokio::test]
 async fn without_a_token_it_logs_in_with_the_one_of_its_service_account() {
     let bare = Bare::new().await;
     let folder = bare.vault.folder();
-    let signed =
-        std::process::Command::new("bash").args(["-euc", SIGN]).current_dir(&folder).output().unwrap();
-    assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+    let key = tokens::sign(&folder, "vault", "iamra-operator");
     let root = bare.vault.root();
     let _ = root.write("sys/auth/pods", json!({ "type": "jwt" })).await.ok();
-    let key = fs::read_to_string(folder.join("key.pub")).unwrap();
     let _ = root.write("auth/pods/config", json!({ "jwt_validation_pubkeys": [key] })).await.ok();
     let role = json!({
         "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"],

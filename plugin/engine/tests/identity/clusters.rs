@@ -17,14 +17,50 @@ async fn the_same_names_in_another_cluster_are_another_identity() {
 
 #[tokio::test]
 async fn a_pod_of_an_auth_mount_that_is_not_registered_is_nobody() {
-    let error = refusal(pods(), Some(pod("auth_kubernetes_0000000f", "payments", "api"))).await;
+    let error = refusal(pods(), Some(pod("auth_kubernetes_ffffffff", "payments", "api"))).await;
 
     assert!(error.starts_with("common_name: {{kubernetes.cluster}}: "), "{error}");
-    assert!(error.contains("no alias under the auth mount of a registered cluster"), "{error}");
+    assert!(
+        error
+            .contains("no alias under the auth mount of a registered cluster, only auth_kubernetes_ffffffff"),
+        "{error}"
+    );
     assert!(
         error.contains("own Vault namespace") && error.contains("vault write test/clusters/<name>"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_mistyped_accessor_is_told_by_the_one_at_which_the_pod_logged_in() {
+    let mount = clusters().await.asked_by(pod("auth_kubernetes_7d3f2a1b", "payments", "api"));
+    mount.write("clusters/prod", json!({ "accessor": "auth_kubernetes_7d3f2ab1" })).await;
+    mount.write("roles/app", pods()).await;
+
+    let reply = mount.read("preview/app").await;
+
+    assert_eq!(reply.status, 400);
+    let cure = "vault write test/clusters/prod accessor=auth_kubernetes_7d3f2a1b";
+    assert!(
+        reply.error.contains("auth_kubernetes_7d3f2ab1") && reply.error.ends_with(cure),
+        "{}",
+        reply.error
+    );
+    mount.write("clusters/prod", json!({ "accessor": "auth_kubernetes_7d3f2a1b" })).await;
+    assert_eq!(mount.read("preview/app").await.status, 200, "the cure cures");
+}
+
+#[tokio::test]
+async fn an_accessor_unlike_vaults_is_taken_with_a_warning_and_one_of_no_auth_mount_refused() {
+    let mount = clusters().await;
+
+    let odd = mount.write("clusters/stage", json!({ "accessor": "auth_kubernetes_7d3f2a1" })).await;
+    let usual = mount.write("clusters/stage", json!({ "accessor": "auth_kubernetes_7d3f2a1b" })).await;
+    let path = mount.write("clusters/stage", json!({ "accessor": "kubernetes" })).await;
+
+    assert!(odd.warnings[0].contains("eight hex digits") && odd.warnings[0].contains("no list"), "{odd:?}");
+    assert!(!usual.warnings.iter().any(|warning| warning.contains("hex digits")), "{usual:?}");
+    assert!(path.status == 400 && path.error.contains("begins with auth_"), "{path:?}");
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ mod hostile;
 mod lost;
 #[path = "../mounts/mod.rs"]
 mod mounts;
+mod naming;
+mod roles;
 mod warm;
 
 use serde_json::{Value, json};
