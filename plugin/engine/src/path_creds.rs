@@ -40,6 +40,7 @@ impl Ask for Creds {
 
 pub(crate) fn route(path: &'static str) -> Route<Engine> {
     Route::at(path)
+        .with_at_signs()
         .synopsis("AWS credentials of a role, under a lease.")
         .description(
             "A session of Roles Anywhere for the caller, made with a certificate that is forgotten afterwards. Callers who are the same at AWS share one until its half-life (session_sharing of the role). The lease is shorter than the session, is not renewable, and its end or revocation changes nothing at AWS: a session lives until its expiration. With lease=static there is no lease; `ttl` is then the time until the engine will have a new session. `credential_process` and `credentials_file` are finished texts for an Agent template.",

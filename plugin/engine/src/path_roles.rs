@@ -17,7 +17,7 @@ struct Named {
     name: String,
 }
 
-const NAME: Field = Field::string("name", "name of the role");
+const NAME: Field = Field::string("name", "name of the role: letters, digits and _, inside also . - and @");
 
 impl Ask for Named {
     const FIELDS: &'static [Field] = &[NAME];
@@ -110,6 +110,7 @@ pub(crate) fn list_route() -> Route<Engine> {
 
 pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}")
+        .with_at_signs()
         .synopsis("Which AWS role a caller gets, with which certificate and for how long.")
         .description(
             "An identical write changes nothing, any other one ends the sessions that callers shared.\n\nTemplates: {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}}, {{kubernetes.uid}} for pods of a registered cluster (see clusters/<name>); {{identity.entity.id}}, {{identity.entity.name}}, {{identity.entity.metadata.<key>}}, {{identity.entity.aliases.<accessor>.name}}, .metadata.<key> and .custom_metadata.<key>, as in Vault's policies; {{role.name}}. {{<reference> | short}} cuts what is too long, or holds signs AWS refuses, to a prefix and 24 hex digits of its SHA-256. What cannot be resolved is an error. preview/<role> shows the result.",

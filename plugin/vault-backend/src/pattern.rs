@@ -6,11 +6,13 @@ use crate::request::Operation;
 
 /// A path in literal segments and named ones.
 ///
-/// A named segment takes what Vault's own engines take for a name (`framework.GenericNameRegex`): letters, digits and `_`, and inside also `.` and `-`.
+/// A named segment takes what Vault's own engines take for a name (`framework.GenericNameRegex`): letters, digits and `_`, and inside also `.` and `-`;
+/// with [`Pattern::with_at_signs`] also `@` there (`framework.GenericNameWithAtRegex`).
 #[derive(Debug)]
 pub(crate) struct Pattern {
     template: &'static str,
     segments: Vec<Segment>,
+    inside: &'static [u8],
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +24,12 @@ enum Segment {
 impl Pattern {
     pub(crate) fn new(template: &'static str) -> Pattern {
         let template = template.trim_matches('/');
-        Pattern { template, segments: template.split('/').map(segment).collect() }
+        Pattern { template, segments: template.split('/').map(segment).collect(), inside: b"-." }
+    }
+
+    /// The same, with names that hold `@` too.
+    pub(crate) fn with_at_signs(self) -> Pattern {
+        Pattern { inside: b"-.@", ..self }
     }
 
     /// The template without slashes at its ends.
@@ -49,7 +56,7 @@ impl Pattern {
         for segment in &self.segments {
             match (segment, parts.next()?) {
                 (Segment::Literal(literal), part) if *literal == part => {}
-                (Segment::Name(name), part) if is_name(part) => {
+                (Segment::Name(name), part) if is_name(part, self.inside) => {
                     drop(parameters.insert(*name, part.to_owned()));
                 }
                 _ => return None,
@@ -66,13 +73,13 @@ fn segment(text: &'static str) -> Segment {
     }
 }
 
-/// Go's `\w(([\w-.]+)?\w)?`: ASCII only.
-fn is_name(text: &str) -> bool {
+/// Go's `\w(([\w-.]+)?\w)?`: ASCII only. `inside` has the signs that stand beside `\w` there.
+fn is_name(text: &str, inside: &[u8]) -> bool {
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let bytes = text.as_bytes();
     bytes.first().is_some_and(word)
         && bytes.last().is_some_and(word)
-        && bytes.iter().all(|byte| word(byte) || matches!(byte, b'-' | b'.'))
+        && bytes.iter().all(|byte| word(byte) || inside.contains(byte))
 }
 
 #[cfg(test)]
@@ -93,6 +100,22 @@ mod tests {
         }
         for name in ["", "-a", "a-", ".a", ".", "..", "a b", "ä", "a/b", "a%2f", "a\n"] {
             assert!(!fits(&pattern, &format!("roles/{name}")), "{name:?} matched");
+        }
+    }
+
+    #[test]
+    fn an_at_sign_is_part_of_a_name_where_the_route_says_so_and_never_its_end() {
+        let with = Pattern::new("roles/{name}").with_at_signs();
+        let without = Pattern::new("roles/{name}");
+
+        for name in ["a@b", "a@@b", "a@b.c-d"] {
+            assert!(
+                fits(&with, &format!("roles/{name}")) && !fits(&without, &format!("roles/{name}")),
+                "{name}"
+            );
+        }
+        for name in ["@", "@a", "a@", "a@/b"] {
+            assert!(!fits(&with, &format!("roles/{name}")), "{name:?} matched");
         }
     }
 

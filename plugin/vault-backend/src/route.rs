@@ -74,6 +74,13 @@ impl<B: Send + Sync + 'static> Route<B> {
         }
     }
 
+    /// Lets names hold `@` inside, as those of roles of Vault's own aws engine do (`framework.GenericNameWithAtRegex`).
+    #[must_use]
+    pub fn with_at_signs(mut self) -> Route<B> {
+        self.pattern = self.pattern.with_at_signs();
+        self
+    }
+
     /// One line of help.
     #[must_use]
     pub fn synopsis(mut self, text: &'static str) -> Route<B> {

@@ -8,6 +8,36 @@ use crate::mounts::ROLE;
 const CHINA: &str = "arn:aws-cn:iam::111122223333:role/app";
 
 #[tokio::test]
+async fn a_role_has_the_at_sign_in_its_name_on_every_path() {
+    let mount = clusters().await.asked_by(pod(PROD, "payments", "api"));
+
+    let written = mount.write("roles/deploy@payments", json!({ "role_arn": ROLE })).await;
+
+    assert_eq!(written.error, "");
+    assert_eq!(mount.read("roles/deploy@payments").await.data["role_arn"], ROLE);
+    assert_eq!(mount.list("roles").await.data["keys"], json!(["deploy@payments"]));
+    let preview = mount.read("preview/deploy@payments").await;
+    assert_eq!(preview.data["source_identity"], "CN=deploy@payments", "{preview:?}");
+    for path in ["creds", "sts", "container", "check"] {
+        let answer = mount.read(&format!("{path}/deploy@payments")).await;
+        assert_ne!(answer.status, 404, "{path}: {answer:?}");
+    }
+    let denied = mount.write("roles/deploy@payments/revoke-sessions", json!({})).await;
+    assert!(denied.status != 404 && denied.status != 405, "{denied:?}");
+    assert_eq!(mount.delete("roles/deploy@payments").await.error, "");
+}
+
+#[tokio::test]
+async fn the_at_sign_is_for_roles_alone() {
+    let mount = clusters().await;
+
+    for path in ["clusters/a@b", "trust-anchors/a@b", "issuer/a@b"] {
+        assert_eq!(mount.read(path).await.status, 404, "{path}");
+        assert_eq!(mount.write(path, json!({})).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_role_name_is_bound_by_the_common_name_only_where_it_is_the_common_name() {
     let mount = clusters().await.asked_by(pod(PROD, "payments", "api"));
     let name = format!("roles/{}", "a".repeat(65));
