@@ -167,8 +167,12 @@ fn guests_may_warn_and_no_more() {
 
     assert!(filter.would_enable("engine::creds", &Level::DEBUG));
     assert!(!filter.would_enable("engine::creds", &Level::TRACE));
-    assert!(!filter.would_enable("h2::codec", &Level::DEBUG));
-    assert!(filter.would_enable("h2::codec", &Level::WARN));
+    for guest in
+        ["h2::codec", "hickory_net::udp", "hyper_util::client::legacy", "tokio_rustls::client", "aws_sigv4"]
+    {
+        assert!(!filter.would_enable(guest, &Level::DEBUG), "{guest}");
+        assert!(filter.would_enable(guest, &Level::WARN), "{guest}");
+    }
 }
 
 proptest! {
