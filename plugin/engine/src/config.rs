@@ -18,7 +18,7 @@ const MOST_CALLS: u32 = 10_000;
 const MOST_SESSIONS: u32 = 1_000_000;
 /// An RSA key on a busy machine.
 const FOR_THE_LEAF: Duration = Duration::from_secs(5);
-/// What a read shows in place of a proxy's password, and a write takes as "unchanged".
+/// What a read shows in place of a proxy's user and of its password, and a write takes as "unchanged".
 const MASK: &str = "redacted";
 
 /// Stored as `config`; what is not set takes AWS's public endpoint and the environment's proxy.
@@ -82,7 +82,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a whole config; `stored` lends the proxy password that a read had masked.
+    /// Reads a whole config; `stored` lends the proxy's user and password, which a read had masked.
     pub(crate) fn take(values: &Values, stored: Option<&Self>) -> Result<Self, Fault> {
         let usual = Self::default();
         let proxy_url = values.parse::<Url>("proxy_url")?.map(ProxyUrl);
@@ -162,7 +162,7 @@ impl Config {
         bounded == *other
     }
 
-    /// What a read shows: what a write takes, with the proxy's password masked.
+    /// What a read shows: what a write takes, with the proxy's user and password masked.
     pub(crate) fn shown(&self) -> Self {
         Self { proxy_url: self.proxy_url.as_ref().map(ProxyUrl::masked), ..self.clone() }
     }
@@ -214,32 +214,40 @@ fn usual_sessions() -> NonZeroUsize {
     Limits::default().max_sessions
 }
 
-/// A proxy's address, whose password no log line and no read shows.
+/// A proxy's address, whose user and password no log line and no read shows: the user may be a token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct ProxyUrl(Url);
 
 impl ProxyUrl {
     fn masked(&self) -> Self {
-        let mut url = self.0.clone();
-        if url.password().is_some() {
-            // Fails only for URLs without a host, which hold no password.
-            let _ = url.set_password(Some(MASK));
-        }
-        Self(url)
+        let user = if self.0.username().is_empty() { "" } else { MASK };
+        self.with(user, self.0.password().map(|_| MASK))
     }
 
-    /// `self` with the password of `stored`, where `self` is what a read of `stored` shows.
+    /// `self` with the user and password of `stored` where they are masked, if everything else is as stored.
     fn unmasked(self, stored: Option<&Self>) -> Result<Self, Fault> {
-        if self.0.password() != Some(MASK) {
+        let (user, password) = (self.0.username(), self.0.password());
+        if user != MASK && password != Some(MASK) {
             return Ok(self);
         }
-        match stored {
-            Some(stored) if stored.masked() == self => Ok(stored.clone()),
-            _ => Err(Fault::caller(format!(
-                "proxy_url: {MASK:?} stands for a stored password, give the password"
-            ))),
-        }
+        let is_stored = |stored: &&Self| {
+            let user = if user == MASK { stored.0.username() } else { user };
+            let password = if password == Some(MASK) { stored.0.password() } else { password };
+            self.with(user, password) == **stored
+        };
+        stored.filter(is_stored).cloned().ok_or_else(|| {
+            Fault::caller(format!(
+                "proxy_url: {MASK:?} stands for the user or password that is stored of this very proxy, give both"
+            ))
+        })
+    }
+
+    fn with(&self, user: &str, password: Option<&str>) -> Self {
+        let mut url = self.0.clone();
+        // Fails only for URLs without a host, which hold neither.
+        let _ = url.set_username(user).and_then(|()| url.set_password(password));
+        Self(url)
     }
 }
 

@@ -20,7 +20,7 @@ const FIELDS: &[Field] = &[
         Field::pem("endpoint_ca_pem", "further certificate authorities, PEM, to trust for the endpoints"),
         Field::bool("use_fips", "use the FIPS endpoint; only some regions have one").default_text("false"),
         Field::bool("use_dualstack", "use the dual-stack (IPv4 and IPv6) endpoint").default_text("false"),
-        Field::string("proxy_url", "HTTP proxy; default: the HTTPS_PROXY and NO_PROXY of Vault's environment. A password is masked on read")
+        Field::string("proxy_url", "HTTP proxy; default: HTTPS_PROXY and NO_PROXY of Vault's environment, read as Vault reads them. Its user and password are masked on read, and what a read shows a write takes as unchanged")
             .sensitive(),
         Field::duration("connect_timeout", "longest time to connect, 1 to 60 seconds").default_text("3s"),
         Field::duration("request_timeout", "longest time for one try, 1 to 60 seconds").default_text("10s"),

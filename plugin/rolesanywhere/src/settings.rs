@@ -118,13 +118,14 @@ impl Settings {
     }
 
     fn check_proxy(&self) -> Result<(), SettingsError> {
+        // without `//` what stands before the colon may be a user, so it is not shown
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(refuse("proxy_url", "has no host: http://<host>:<port> is expected"));
+        }
         let Some(url) = &self.proxy_url else { return Ok(()) };
         if !matches!(url.scheme(), "http" | "https") {
             let problem = format!("has the scheme {:?}, http or https is expected", url.scheme());
             return Err(refuse("proxy_url", problem));
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(refuse("proxy_url", "has no host"));
         }
         Ok(())
     }

@@ -260,32 +260,67 @@ async fn an_endpoint_in_clear_is_refused_unless_it_is_loopback() {
 }
 
 #[tokio::test]
-async fn a_proxys_password_is_masked_on_read_and_kept_by_a_write_of_what_was_read() {
+async fn a_proxys_user_and_password_are_masked_on_read_and_kept_by_a_write_of_what_was_read() {
     let mount = mount().await;
-    mount.write("config", json!({ "proxy_url": "http://me:hunter2@proxy.example.com:3128" })).await;
+    for (userinfo, shown) in
+        [("t0ken:hunter2", "redacted:redacted"), ("t0ken", "redacted"), (":hunter2", ":redacted")]
+    {
+        let url = format!("http://{userinfo}@proxy.example.com:3128/");
+        mount.write("config", json!({ "proxy_url": url })).await;
 
-    let read = mount.read("config").await.data;
-    mount.write("config", Value::Object(read.clone())).await;
+        let read = mount.read("config").await.data;
+        let again = mount.write("config", Value::Object(read.clone())).await;
 
-    assert!(!format!("{read:?}").contains("hunter2"));
-    let stored = mount.storage.get("config").await.unwrap().unwrap();
-    assert!(String::from_utf8(stored).unwrap().contains("hunter2"));
+        assert_eq!(again.error, "");
+        assert_eq!(read["proxy_url"], format!("http://{shown}@proxy.example.com:3128/"));
+        let stored = mount.storage.get("config").await.unwrap().unwrap();
+        assert!(String::from_utf8(stored).unwrap().contains(&url), "{userinfo}");
+    }
 }
 
 #[tokio::test]
-async fn a_refused_url_never_shows_its_password() {
+async fn what_an_earlier_version_showed_of_a_proxy_is_still_taken_as_unchanged() {
+    let mount = mount().await;
+    mount.write("config", json!({ "proxy_url": "http://me:hunter2@proxy.example.com" })).await;
+
+    let reply = mount.write("config", json!({ "proxy_url": "http://me:redacted@proxy.example.com" })).await;
+
+    assert_eq!(reply.error, "");
+    let stored = mount.storage.get("config").await.unwrap().unwrap();
+    assert!(String::from_utf8(stored).unwrap().contains("me:hunter2@"));
+}
+
+#[tokio::test]
+async fn no_masked_user_or_password_is_sent_to_another_proxy() {
+    let mount = mount().await;
+    mount.write("config", json!({ "proxy_url": "http://t0ken:hunter2@proxy.example.com" })).await;
+    for url in [
+        "http://redacted:redacted@elsewhere.example.com",
+        "http://redacted@proxy.example.com",
+        "http://redacted:other@proxy.example.com",
+        "http://other:redacted@proxy.example.com",
+    ] {
+        let reply = mount.write("config", json!({ "proxy_url": url })).await;
+
+        assert!(reply.error.contains("stands for the user or password that is stored"), "{url}: {reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_url_never_shows_its_user_or_password() {
     let mount = mount().await;
     for (field, url) in [
-        ("endpoint", "https://me:hunter2@example.com"),
-        ("endpoint", "http://me:hunter2@example.com:port"),
-        ("proxy_url", "ftp://me:hunter2@proxy.example.com"),
-        ("proxy_url", "me:hunter2@proxy.example.com:3128"),
-        ("proxy_url", "http://me:hunter2@proxy.example.com:port"),
+        ("endpoint", "https://t0ken:hunter2@example.com"),
+        ("endpoint", "http://t0ken:hunter2@example.com:port"),
+        ("proxy_url", "ftp://t0ken:hunter2@proxy.example.com"),
+        ("proxy_url", "t0ken:hunter2@proxy.example.com:3128"),
+        ("proxy_url", "http://t0ken:hunter2@proxy.example.com:port"),
     ] {
         let reply = mount.write("config", json!({ field: url })).await;
 
         assert_eq!(reply.status, 400, "{field} {url}: {reply:?}");
         assert!(reply.error.contains(field) && !reply.error.contains("hunter2"), "{}", reply.error);
+        assert!(!reply.error.contains("t0ken"), "{}", reply.error);
     }
 }
 
