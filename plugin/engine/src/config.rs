@@ -3,7 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use rolesanywhere::{ProfileArn, Settings, TrustAnchorArn};
+use rolesanywhere::{ProfileArn, ProxyVariables, Settings, TrustAnchorArn};
 use serde::{Deserialize, Serialize};
 use sessions::{Limits, Rate};
 use url::Url;
@@ -120,6 +120,7 @@ impl Config {
             use_fips: self.use_fips,
             use_dualstack: self.use_dualstack,
             proxy_url: self.proxy_url.clone().map(|proxy| proxy.0),
+            proxy_variables: ProxyVariables::read(vault_backend::variable),
             connect_timeout: Duration::from_secs(self.connect_timeout),
             request_timeout: Duration::from_secs(self.request_timeout),
             max_retries: self.max_retries,

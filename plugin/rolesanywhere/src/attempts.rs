@@ -106,7 +106,7 @@ impl Place {
             return Failure::new(error, Retry::Never);
         }
         let retry = match kind {
-            TransportErrorKind::Untrusted => Retry::Never,
+            TransportErrorKind::Untrusted | TransportErrorKind::ProxyRefused => Retry::Never,
             _ => Retry::After(Duration::ZERO),
         };
         Failure::new(self.unavailable(&text), retry)

@@ -11,7 +11,7 @@
 //! [`Caller`] (`caller/`) signs with a session's credentials instead and asks STS, Roles Anywhere's own API and IAM over the same
 //! transport. [`revocation`] and [`trust_policy`] are IAM's documents as values: what denies a session, what lets one in.
 //!
-//! The crate knows no Vault and makes no certificates. Everything but `transport` is free of I/O, and the clock is an
+//! The crate knows no Vault and makes no certificates. Everything but `transport/` is free of I/O, and the clock is an
 //! argument. Start reading at [`Client::create_session`] in `client.rs`.
 
 mod answer;
@@ -29,6 +29,7 @@ mod identity;
 mod partition;
 mod probe;
 pub mod revocation;
+mod proxy;
 mod secret;
 mod service;
 mod session;
@@ -54,6 +55,7 @@ pub use partition::{Partition, Region, RegionError, UnknownPartition};
 pub use probe::{ProbeError, Reached};
 pub use secret::Secret;
 pub use session::Session;
+pub use proxy::ProxyVariables;
 pub use settings::{Settings, SettingsError};
 pub use sign::signed_request;
 pub use transport::{HttpsTransport, Transport, TransportError, TransportErrorKind};

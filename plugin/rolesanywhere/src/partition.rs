@@ -109,6 +109,13 @@ impl Partition {
         self.row().dual_stack_suffix
     }
 
+    /// Whether a host's name is one of AWS's own, in any partition: it is complete as it stands.
+    pub(crate) fn is_home_of(host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        let suffixes = PARTITIONS.iter().flat_map(|row| [row.dns_suffix, row.dual_stack_suffix]);
+        suffixes.flatten().any(|suffix| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
+    }
+
     fn row(self) -> &'static Row {
         let [.., public] = &PARTITIONS;
         PARTITIONS.iter().find(|row| row.partition == self).unwrap_or(public)

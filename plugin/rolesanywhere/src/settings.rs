@@ -7,6 +7,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 use crate::endpoint;
+use crate::proxy::ProxyVariables;
 
 /// How AWS is reached. [`Settings::check`] holds the bounds; [`crate::Client::new`] calls it.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,8 +24,10 @@ pub struct Settings {
     pub use_fips: bool,
     /// Use the endpoints with IPv4 and IPv6 addresses.
     pub use_dualstack: bool,
-    /// An HTTP proxy. None: `HTTPS_PROXY` and `NO_PROXY` of the environment decide. Its password is never shown.
+    /// An HTTP proxy. None: `proxy_variables` decide. Its user and password are never shown.
     pub proxy_url: Option<Url>,
+    /// `HTTPS_PROXY` and `NO_PROXY` of the process; the default is an environment without them.
+    pub proxy_variables: ProxyVariables,
     /// Bound of one TCP and TLS connection attempt, over 0 and at most 60 seconds.
     pub connect_timeout: Duration,
     /// Bound of one attempt from first byte to last, over 0 and at most 60 seconds.
@@ -43,6 +46,7 @@ impl Default for Settings {
             use_fips: false,
             use_dualstack: false,
             proxy_url: None,
+            proxy_variables: ProxyVariables::default(),
             connect_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(10),
             max_retries: 3,
@@ -112,17 +116,12 @@ impl Settings {
         all.into_iter().filter_map(|(field, url, path)| Some((field, url.as_ref()?, path))).collect()
     }
 
-    /// Whether one of the operator's own URLs stays on this machine.
-    pub(crate) fn has_loopback_endpoint(&self) -> bool {
-        self.overrides().iter().any(|(_, url, _)| endpoint::is_loopback(url))
-    }
-
     fn check_proxy(&self) -> Result<(), SettingsError> {
+        let Some(url) = &self.proxy_url else { return Ok(()) };
         // without `//` what stands before the colon may be a user, so it is not shown
         if url.host_str().is_none_or(str::is_empty) {
             return Err(refuse("proxy_url", "has no host: http://<host>:<port> is expected"));
         }
-        let Some(url) = &self.proxy_url else { return Ok(()) };
         if !matches!(url.scheme(), "http" | "https") {
             let problem = format!("has the scheme {:?}, http or https is expected", url.scheme());
             return Err(refuse("proxy_url", problem));
@@ -172,6 +171,7 @@ impl fmt::Debug for Settings {
             .field("use_fips", &self.use_fips)
             .field("use_dualstack", &self.use_dualstack)
             .field("proxy_url", &shown(&self.proxy_url))
+            .field("proxy_variables", &self.proxy_variables)
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("max_retries", &self.max_retries)

@@ -1,8 +1,11 @@
 //! The one place with I/O: a request goes out, a bounded response comes back.
 
+mod connector;
 mod resolver;
 mod roots;
+mod tunnel;
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -10,12 +13,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Body as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use zeroize::Zeroizing;
 
 use crate::client::ClientError;
-use crate::endpoint;
+use crate::proxy::Proxy;
 use crate::settings::Settings;
-use resolver::SystemResolver;
+use connector::Connector;
 
 /// Sends one request. The caller bounds the time; the implementation bounds the size.
 #[async_trait]
@@ -39,6 +46,12 @@ pub struct TransportError {
 pub enum TransportErrorKind {
     /// No connection, or it broke. Another attempt may succeed.
     Network,
+    /// The host's name has no address, or none was told. Another attempt may succeed.
+    Unresolved,
+    /// The proxy was not reached, or could not reach the endpoint itself. Another attempt may succeed.
+    Proxy,
+    /// The proxy said no, which is for whoever runs it to change. Another attempt gives the same.
+    ProxyRefused,
     /// The server's TLS certificate is not trusted. Another attempt gives the same.
     Untrusted,
     /// The answer is larger than 64 KiB; the rest was not read.
@@ -46,51 +59,37 @@ pub enum TransportErrorKind {
 }
 
 /// HTTPS with TLS 1.2 or later, HTTP/2 or 1.1, and connections that are kept for the next call.
+///
+/// hyper's client and not reqwest: that one keeps a proxy's status to itself, reads `NO_PROXY` by other rules than Vault, and asks DNS
+/// within a bound that it cannot tell apart from TCP's.
 pub struct HttpsTransport {
-    usual: reqwest::Client,
-    /// For an operator's own URL on this machine: past the environment's proxy, which could not reach it.
-    direct: Option<reqwest::Client>,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 /// The largest answer that is read. A real one has about 2 KiB.
 const MAX_BODY: usize = 64 * 1024;
+/// The largest head of an answer.
+const MAX_HEAD: usize = 64 * 1024;
+/// What a peer of HTTP/2 may send ahead of our reading, on one stream and on a connection.
+const WINDOWS: [u32; 2] = [64 * 1024, 512 * 1024];
 /// Shorter than a NAT gateway forgets a connection; TCP keep-alive does the rest.
 const KEEP_IDLE: Duration = Duration::from_mins(5);
 
 impl HttpsTransport {
-    /// Reads the system's root certificates and the proxy variables of the environment; opens nothing yet.
+    /// Reads the system's root certificates; opens nothing yet.
     pub fn new(settings: &Settings) -> Result<Self, ClientError> {
-        let refused = |what: &str| ClientError::Transport(what.to_owned());
-        let tls = roots::client_config(settings.extra_roots()).map_err(|err| refused(&err.to_string()))?;
-        let finish = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|err| refused(&reason(&err.without_url())))
-        };
-        if let Some(url) = &settings.proxy_url {
-            let proxy = reqwest::Proxy::all(url.clone()).map_err(|_| refused("proxy_url is not usable"))?;
-            return Ok(Self { usual: finish(builder(settings, tls).proxy(proxy))?, direct: None });
-        }
-        let direct = settings.has_loopback_endpoint().then(|| builder(settings, tls.clone()).no_proxy());
-        Ok(Self { direct: direct.map(finish).transpose()?, usual: finish(builder(settings, tls))? })
+        let tls = roots::client_config(settings.extra_roots())
+            .map_err(|err| ClientError::Transport(err.to_string()))?;
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEEP_IDLE)
+            .http1_max_buf_size(MAX_HEAD)
+            .http2_initial_stream_window_size(WINDOWS[0])
+            .http2_initial_connection_window_size(WINDOWS[1])
+            .build(Connector::new(settings, tls));
+        Ok(Self { client })
     }
-
-    fn for_url(&self, url: &url::Url) -> &reqwest::Client {
-        self.direct.as_ref().filter(|_| endpoint::is_loopback(url)).unwrap_or(&self.usual)
-    }
-}
-
-fn builder(settings: &Settings, tls: rustls::ClientConfig) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(SystemResolver::default())
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(settings.connect_timeout)
-        .pool_idle_timeout(KEEP_IDLE);
-    // A kept connection that a router has forgotten would else cost a whole request_timeout.
-    #[cfg(target_os = "linux")]
-    let builder = builder.tcp_user_timeout(settings.connect_timeout);
-    builder
 }
 
 impl fmt::Debug for HttpsTransport {
@@ -102,23 +101,20 @@ impl fmt::Debug for HttpsTransport {
 #[async_trait]
 impl Transport for HttpsTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let request = reqwest::Request::try_from(request).map_err(network)?;
-        let mut answer = self.for_url(request.url()).execute(request).await.map_err(network)?;
-        let announced = answer.content_length().unwrap_or_default();
-        if announced > MAX_BODY as u64 {
+        let answer = self.client.request(request.map(Full::new)).await.map_err(|err| network(&err))?;
+        let (head, mut body) = answer.into_parts();
+        if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(too_large());
         }
-        let mut body = Zeroizing::new(Vec::with_capacity(8 * 1024));
-        while let Some(chunk) = answer.chunk().await.map_err(network)? {
-            if body.len() + chunk.len() > MAX_BODY {
+        let mut read = Zeroizing::new(Vec::with_capacity(8 * 1024));
+        while let Some(frame) = body.frame().await {
+            let Ok(chunk) = frame.map_err(|err| network(&err))?.into_data() else { continue };
+            if read.len() + chunk.len() > MAX_BODY {
                 return Err(too_large());
             }
-            append(&mut body, &chunk);
+            append(&mut read, &chunk);
         }
-        let mut response = Response::new(Bytes::from_owner(body));
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
-        Ok(response)
+        Ok(Response::from_parts(head, Bytes::from_owner(read)))
     }
 }
 
@@ -137,21 +133,37 @@ fn too_large() -> TransportError {
     TransportError { kind: TransportErrorKind::TooLarge, text }
 }
 
-fn network(err: reqwest::Error) -> TransportError {
-    let err = err.without_url();
-    match untrusted(&err) {
-        Some(text) => TransportError { kind: TransportErrorKind::Untrusted, text },
-        None => TransportError { kind: TransportErrorKind::Network, text: reason(&err) },
+impl TransportError {
+    /// The same of a proxy that is on the way, where the endpoint has no part in it yet.
+    fn of_the_proxy(self, proxy: &Proxy) -> Self {
+        let kind = match self.kind {
+            TransportErrorKind::Network => TransportErrorKind::Proxy,
+            kind => kind,
+        };
+        Self { kind, text: format!("the proxy {proxy} could not be reached: {}", self.text) }
     }
+}
+
+/// What a library's error means: what the connector said, where it is from there.
+fn network(err: &(dyn Error + 'static)) -> TransportError {
+    if let Some(known) = cause(err) {
+        return TransportError::clone(known);
+    }
+    match untrusted(err) {
+        Some(text) => TransportError { kind: TransportErrorKind::Untrusted, text },
+        None => TransportError { kind: TransportErrorKind::Network, text: reason(err) },
+    }
+}
+
+/// The first error of a kind in a chain of causes.
+fn cause<'a, E: Error + 'static>(err: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    err.downcast_ref().or_else(|| cause(err.source()?))
 }
 
 /// The innermost cause, which says what happened; the layers above say where in the libraries. The address of a library's manual,
 /// which rustls appends, means nothing to whoever reads a fault of Vault's.
-fn reason(err: &reqwest::Error) -> String {
-    if err.is_timeout() {
-        return "the connection could not be made in time".to_owned();
-    }
-    let mut deepest: &(dyn std::error::Error + 'static) = err;
+fn reason(err: &(dyn Error + 'static)) -> String {
+    let mut deepest = err;
     while let Some(source) = deepest.source() {
         deepest = source;
     }
@@ -160,7 +172,7 @@ fn reason(err: &reqwest::Error) -> String {
 }
 
 /// What is wrong with the server's certificate, if that is the cause.
-fn untrusted(err: &reqwest::Error) -> Option<String> {
+fn untrusted(err: &(dyn Error + 'static)) -> Option<String> {
     let rustls::Error::InvalidCertificate(problem) = tls_error(err)? else { return None };
     Some(format!(
         "the server's TLS certificate is not trusted: {problem}; if the endpoint or a proxy uses a private CA, put it \
@@ -169,7 +181,7 @@ fn untrusted(err: &reqwest::Error) -> Option<String> {
 }
 
 /// The TLS error within others. An `io::Error` holds one without naming it as its source.
-fn tls_error<'a>(err: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+fn tls_error<'a>(err: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(found) = err.downcast_ref() {
         return Some(found);
     }

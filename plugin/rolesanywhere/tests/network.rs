@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parties::{good_answer, identity, request};
-use rolesanywhere::{Client, Credentials, Error, Secret, Session, Settings, Url};
+use rolesanywhere::{Client, Credentials, Error, ProxyVariables, Secret, Session, Settings, Url};
 use time::macros::datetime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -283,19 +283,77 @@ async fn nobody_listening_is_told_with_the_endpoint() {
     );
 }
 
-#[tokio::test]
-async fn a_proxy_is_asked_to_connect_and_its_password_not_told() {
-    let proxy = Server::start(Habit::Say("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")).await;
-    let mut url = proxy.url.clone();
-    url.set_username("user").unwrap();
-    url.set_password(Some("hunter2")).unwrap();
+/// What is told of a call through a proxy that answers so, and how often it was asked.
+async fn told_of_proxy(answer: &'static str, userinfo: &str) -> (Error, String, usize) {
+    let proxy = Server::start(Habit::Say(answer)).await;
+    let place = format!("127.0.0.1:{}", proxy.url.port().unwrap());
+    let url = Url::parse(&format!("http://{userinfo}{place}")).unwrap();
     let settings = Settings { proxy_url: Some(url), endpoint: None, ..proxy.settings() };
 
     let err = ask(&Client::new(&settings).unwrap()).await.unwrap_err();
 
+    let text = err.to_string();
     assert!(matches!(err, Error::Unavailable { .. }), "{err:?}");
-    assert!(!format!("{err} {err:?}").contains("hunter2"), "{err:?}");
-    assert_eq!(proxy.connections(), 3);
+    assert!(text.contains(&format!("the proxy http://{place} (proxy_url) ")), "{text}");
+    (err, text, proxy.connections())
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_named_with_its_status_and_whose_move_it_is() {
+    let (err, text, asked) =
+        told_of_proxy("HTTP/1.1 403 No\r\ncontent-length: 3\r\n\r\nNo!", "t0ken:hunter2@").await;
+
+    assert!(
+        text.contains("refuses a tunnel to rolesanywhere.eu-central-1.amazonaws.com:443 (403 Forbidden)")
+            && text.contains("whoever runs it has to allow that"),
+        "{text}"
+    );
+    assert!(!format!("{text} {err:?}").contains("hunter2") && !text.contains("t0ken"), "{err:?}");
+    assert_eq!(asked, 1, "a refusal lasts");
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_password_says_where_it_belongs() {
+    let wants = "HTTP/1.1 407 P\r\nproxy-authenticate: Basic\r\n\r\n";
+
+    let (_, without, _) = told_of_proxy(wants, "").await;
+    let (_, with, _) = told_of_proxy(wants, "me:hunter2@").await;
+
+    assert!(without.contains("wants a user and password, which belong into proxy_url (407 "), "{without}");
+    assert!(with.contains("does not take the user and password that it is given (407 "), "{with}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_reach_aws_is_asked_again() {
+    let (_, text, asked) = told_of_proxy("HTTP/1.0 503 Busy\r\n\r\n", "").await;
+
+    assert!(text.contains("has no tunnel to rolesanywhere.") && text.contains("(503 Service"), "{text}");
+    assert_eq!(asked, 3);
+}
+
+#[tokio::test]
+async fn a_proxy_that_speaks_no_http_or_breaks_off_is_named() {
+    for (answer, word) in [
+        ("SSH-2.0-OpenSSH_9.9\r\n\r\n", "answers CONNECT with what is not HTTP"),
+        ("HTTP/1.1 9999 X\r\n\r\n", "answers CONNECT with what is not HTTP"),
+        ("HTTP/1.1 200 OK\r\nhalf", "broke off its answer to CONNECT, or gave none"),
+        ("", "broke off its answer to CONNECT, or gave none"),
+    ] {
+        let (_, text, _) = told_of_proxy(answer, "").await;
+
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there_is_told_apart_from_aws() {
+    let nobody = Some(Url::parse("http://127.0.0.1:1").unwrap());
+    let settings = Settings { proxy_url: nobody, max_retries: 0, ..Settings::default() };
+
+    let text = ask(&Client::new(&settings).unwrap()).await.unwrap_err().to_string();
+
+    let proxy = "the proxy http://127.0.0.1:1 (proxy_url) could not be reached: Connection refused";
+    assert!(text.contains(proxy), "{text}");
 }
 
 #[tokio::test]
@@ -309,14 +367,6 @@ async fn a_server_without_tls_behind_https_is_an_outage() {
 
     assert!(matches!(err, Error::Unavailable { .. }), "{err:?}");
     assert!(!err.to_string().contains("no answer within"), "{err}");
-}
-
-/// Runs one test of this file again, in a process of its own with these variables.
-fn passes_with(test: &str, variables: &[(&str, &str)]) -> bool {
-    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", test]).envs(variables.iter().copied());
-    let output = again.output().unwrap();
-    output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed")
 }
 
 #[tokio::test]
@@ -340,11 +390,26 @@ async fn an_own_sts_endpoint_alone_is_asked() {
     assert_eq!(server.connections(), 1);
 }
 
-#[test]
-fn a_loopback_endpoint_is_never_proxied_from_the_environment() {
-    let nobody = "http://127.0.0.1:1";
-    let variables = [("HTTP_PROXY", nobody), ("http_proxy", nobody), ("ALL_PROXY", nobody), ("NO_PROXY", "")];
+#[tokio::test]
+async fn a_loopback_endpoint_is_never_proxied_from_the_environment() {
+    let server = Server::start(Habit::Serve).await;
+    let proxy_variables = ProxyVariables::read(|name| {
+        let value = if name.eq_ignore_ascii_case("no_proxy") { "" } else { "http://127.0.0.1:1" };
+        Some(value.to_owned())
+    });
+    let settings = Settings { proxy_variables, ..server.settings() };
 
-    assert!(passes_with("two_sessions_share_one_connection", &variables));
-    assert!(passes_with("an_own_sts_endpoint_alone_is_asked", &variables));
+    assert!(ask(&Client::new(&settings).unwrap()).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_environments_proxy_is_asked_for_a_tunnel_to_aws() {
+    let proxy = Server::start(Habit::Say("HTTP/1.1 403 No\r\n\r\n")).await;
+    let url = proxy.url.to_string();
+    let proxy_variables = ProxyVariables::read(|name| (name == "https_proxy").then(|| url.clone()));
+    let settings = Settings { proxy_variables, endpoint: None, ..proxy.settings() };
+
+    let text = ask(&Client::new(&settings).unwrap()).await.unwrap_err().to_string();
+
+    assert!(text.contains(" (HTTPS_PROXY of the environment) refuses a tunnel to rolesanywhere."), "{text}");
 }

@@ -40,6 +40,7 @@ pub use backend::{Backend, Plugin, SpecialPaths};
 pub use change::Change;
 pub use fault::{Blame, Fault, READ_ONLY};
 pub use field::{Ask, Field, Kind};
+pub use goplugin::variable;
 pub use request::{Mount, Operation, Request};
 pub use route::Route;
 pub use run::main;

@@ -39,6 +39,15 @@ pub(super) fn endpoint(probed: &Result<Reached, ProbeError>) -> Verdict {
 fn unreached(kind: TransportErrorKind) -> &'static str {
     match kind {
         TransportErrorKind::Untrusted => {
+        TransportErrorKind::Unresolved => {
+            "mend DNS for Vault's nodes (/etc/resolv.conf and the servers it names), or pin the name in their /etc/hosts; or correct endpoint of the config"
+        }
+        TransportErrorKind::Proxy => {
+            "that is between Vault's nodes and the proxy: have whoever runs it look, or name another one in proxy_url of the config; NO_PROXY of Vault's environment goes past the one of HTTPS_PROXY"
+        }
+        TransportErrorKind::ProxyRefused => {
+            "have whoever runs the proxy allow it; the user and password it may want belong into proxy_url of the config; NO_PROXY of Vault's environment goes past the one of HTTPS_PROXY"
+        }
             "give the certificate of the CA that stands in between as endpoint_ca_pem of the config"
         }
         TransportErrorKind::Network => {

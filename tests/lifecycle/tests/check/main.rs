@@ -8,6 +8,8 @@ use aws_emulator::Knobs;
 use harness::ROLE_ARN;
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use vault_backend::Entity;
 
 /// The keys of the links, in order.
@@ -115,6 +117,36 @@ async fn a_condition_that_an_absent_tag_satisfies_is_warned_of() {
         let said = text(&answer, "11_trust_policy");
         assert!(said.starts_with("warning: ") && said.contains(operator), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_named_and_no_other_proxy_advised() {
+    let world = healthy().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let refusing = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
+    let mut config = world.config();
+    config["proxy_url"] = json!(proxy);
+    world.ok(world.mount.write("config", config).await);
+
+    let answer = check(&world).await;
+
+    let said = text(&answer, "05_endpoint");
+    assert!(
+        said.contains(&format!("the proxy {proxy} (proxy_url) refuses a tunnel to 127.0.0.1:")),
+        "{said}"
+    );
+    assert!(
+        said.contains("(403 Forbidden)") && said.contains("have whoever runs the proxy allow it"),
+        "{said}"
+    );
+    assert!(!said.contains("by a proxy"), "{said}");
+    refusing.abort();
 }
 
 #[tokio::test]

@@ -1,0 +1,251 @@
+//! Which proxy stands between this process and an endpoint: the operator's own, or the environment's as Go reads it. No I/O.
+
+mod exceptions;
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::settings::Settings;
+use exceptions::Exceptions;
+
+/// The proxy variables of a process, as they are written there.
+///
+/// Vault is a Go program, and reads them by the rules of `golang.org/x/net/http/httpproxy`; so do we, so that one environment means
+/// one thing in one Vault. <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ProxyVariables {
+    https_proxy: Option<String>,
+    no_proxy: Option<String>,
+}
+
+impl ProxyVariables {
+    /// Reads each by its name in capitals, and where that is unset or empty, in small letters.
+    ///
+    /// `HTTP_PROXY` has no part, and with it Go's rule for CGI (`REQUEST_METHOD`): http goes to this machine alone, which no
+    /// variable sends to a proxy. Nor has `ALL_PROXY`, which Go does not read.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let either = |capitals: &str, small: &str| {
+            let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
+            filled(capitals).or_else(|| filled(small))
+        };
+        Self { https_proxy: either("HTTPS_PROXY", "https_proxy"), no_proxy: either("NO_PROXY", "no_proxy") }
+    }
+}
+
+/// A proxy's URL may hold a password.
+impl fmt::Debug for ProxyVariables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyVariables")
+            .field("https_proxy", &self.https_proxy.is_some())
+            .field("no_proxy", &self.no_proxy)
+            .finish()
+    }
+}
+
+/// A proxy that is asked for tunnels. `Display` is its URL without user and password, and who named it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Proxy {
+    url: Url,
+    /// `proxy_url`, or the variable.
+    pub(crate) named_by: &'static str,
+}
+
+impl Proxy {
+    pub(crate) fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// The name or address to connect to, an IPv6 address without its brackets.
+    pub(crate) fn host(&self) -> &str {
+        bare(self.url.host_str().unwrap_or_default())
+    }
+
+    /// 80 for http and 443 for https where the URL says none.
+    pub(crate) fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or(80)
+    }
+
+    /// The value of `Proxy-Authorization`, where there is a user or password.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        let (user, password) = (self.url.username(), self.url.password());
+        if user.is_empty() && password.is_none() {
+            return None;
+        }
+        let mut both: Vec<u8> = percent_decode_str(user).collect();
+        both.push(b':');
+        both.extend(percent_decode_str(password.unwrap_or_default()));
+        Some(format!("Basic {}", STANDARD.encode(both)))
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.url.host_str().unwrap_or_default();
+        write!(f, "{}://{host}:{} ({})", self.url.scheme(), self.port(), self.named_by)
+    }
+}
+
+/// Where requests are sent to.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) is_https: bool,
+    /// A name or an address, an IPv6 address without its brackets.
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+}
+
+/// Proxies, and what is reached without one.
+pub(crate) struct Proxies {
+    own: Option<Proxy>,
+    environment: Option<Proxy>,
+    exceptions: Exceptions,
+}
+
+impl Proxies {
+    /// Of settings that were checked.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let ProxyVariables { https_proxy, no_proxy } = &settings.proxy_variables;
+        Self {
+            own: settings.proxy_url.clone().map(|url| Proxy { url, named_by: "proxy_url" }),
+            environment: https_proxy
+                .as_deref()
+                .and_then(parsed)
+                .map(|url| Proxy { url, named_by: "HTTPS_PROXY of the environment" }),
+            exceptions: Exceptions::parse(no_proxy.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// The proxy on the way to `target`; none where it is reached directly.
+    ///
+    /// # Errors
+    /// The environment names a proxy that speaks neither http nor https.
+    pub(crate) fn on_the_way_to(&self, target: Target<'_>) -> Result<Option<&Proxy>, String> {
+        if let Some(own) = &self.own {
+            return Ok(Some(own));
+        }
+        let wanted = target.is_https && !self.exceptions.hold(target.host, target.port);
+        match self.environment.as_ref().filter(|_| wanted) {
+            Some(proxy) if !matches!(proxy.url.scheme(), "http" | "https") => Err(format!(
+                "{proxy} is no proxy that can be asked for a tunnel: http and https are; name one in proxy_url, or go past it with NO_PROXY"
+            )),
+            wanted => Ok(wanted),
+        }
+    }
+}
+
+/// A proxy as Go reads one: a URL, or host and port alone. What is neither is ignored, as Go ignores it.
+fn parsed(text: &str) -> Option<Url> {
+    let with_host =
+        |text: &str| Url::parse(text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()));
+    with_host(text).or_else(|| with_host(&format!("http://{text}")))
+}
+
+/// A host without the brackets of an IPv6 address.
+pub(crate) fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AWS: Target<'_> =
+        Target { is_https: true, host: "rolesanywhere.eu-central-1.amazonaws.com", port: 443 };
+
+    fn variables(all: &[(&str, &str)]) -> ProxyVariables {
+        ProxyVariables::read(|name| {
+            all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn way(all: &[(&str, &str)], target: Target<'_>) -> Result<String, String> {
+        let settings = Settings { proxy_variables: variables(all), ..Settings::default() };
+        let way = Proxies::new(&settings).on_the_way_to(target).map(|proxy| proxy.map(ToString::to_string));
+        way.map(|proxy| proxy.unwrap_or_else(|| "direct".to_owned()))
+    }
+
+    #[test]
+    fn https_takes_the_environments_proxy_by_either_spelling_of_its_name() {
+        let cases: [(&[(&str, &str)], &str); 8] = [
+            (&[], "direct"),
+            (&[("HTTPS_PROXY", "http://a:1")], "http://a:1"),
+            (&[("https_proxy", "http://a:1")], "http://a:1"),
+            (&[("HTTPS_PROXY", "http://a:1"), ("https_proxy", "http://b:2")], "http://a:1"),
+            (&[("HTTPS_PROXY", ""), ("https_proxy", "http://b:2")], "http://b:2"),
+            (&[("HTTP_PROXY", "http://a:1"), ("ALL_PROXY", "http://b:2")], "direct"),
+            (&[("HTTPS_PROXY", "http://a:1"), ("REQUEST_METHOD", "GET")], "http://a:1"),
+            (&[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", ""), ("no_proxy", "*")], "direct"),
+        ];
+        for (environment, expected) in cases {
+            let way = way(environment, AWS).unwrap();
+
+            assert_eq!(way.split(' ').next(), Some(expected), "{environment:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_a_url_or_a_host_with_or_without_a_port() {
+        for (written, expected) in [
+            ("https://a.example", "https://a.example:443"),
+            ("a.example:3128", "http://a.example:3128"),
+            ("a.example", "http://a.example:80"),
+            ("10.0.0.1:8080", "http://10.0.0.1:8080"),
+            ("http://[fd00::1]:8080", "http://[fd00::1]:8080"),
+            ("http://me:hunter2@a.example:1/path", "http://a.example:1"),
+        ] {
+            let way = way(&[("HTTPS_PROXY", written)], AWS).unwrap();
+
+            assert_eq!(way.split(' ').next(), Some(expected), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_socks_proxy_of_the_environment_is_named_and_never_walked_past() {
+        let environment = [("HTTPS_PROXY", "socks5://me:hunter2@a.example:1080")];
+        let excepted = [environment[0], ("NO_PROXY", "amazonaws.com")];
+
+        let told = way(&environment, AWS).unwrap_err();
+
+        assert!(told.starts_with("socks5://a.example:1080 (HTTPS_PROXY of the environment)"), "{told}");
+        assert_eq!(way(&excepted, AWS).unwrap(), "direct");
+    }
+
+    #[test]
+    fn the_operators_own_proxy_stands_before_everything() {
+        let settings = Settings {
+            proxy_url: Some(Url::parse("http://own:1").unwrap()),
+            proxy_variables: variables(&[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "*")]),
+            ..Settings::default()
+        };
+
+        let proxies = Proxies::new(&settings);
+
+        assert_eq!(proxies.on_the_way_to(AWS).unwrap().unwrap().to_string(), "http://own:1 (proxy_url)");
+    }
+
+    #[test]
+    fn http_which_stays_on_this_machine_takes_none_of_the_environment() {
+        let here = Target { is_https: false, host: "127.0.0.1", port: 8080 };
+
+        assert_eq!(
+            way(&[("HTTPS_PROXY", "http://a:1"), ("HTTP_PROXY", "http://a:1")], here).unwrap(),
+            "direct"
+        );
+    }
+
+    #[test]
+    fn user_and_password_are_sent_as_they_were_meant_and_shown_nowhere() {
+        let proxy = Proxy { url: Url::parse("http://m%65:p%40ss@a.example").unwrap(), named_by: "proxy_url" };
+
+        let sent = proxy.authorization().unwrap();
+
+        assert_eq!(STANDARD.decode(sent.strip_prefix("Basic ").unwrap()).unwrap(), b"me:p@ss");
+        assert_eq!(proxy.to_string(), "http://a.example:80 (proxy_url)");
+        let variables = variables(&[("HTTPS_PROXY", "http://me:hunter2@a.example")]);
+        assert!(!format!("{variables:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,90 @@
+//! A way through a proxy: CONNECT, and what its answer means.
+
+use http::StatusCode;
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
+
+use super::{TransportError, TransportErrorKind};
+use crate::proxy::{Proxy, Target};
+
+/// The largest head of an answer that is read.
+const MAX_HEAD: u64 = 16 * 1024;
+
+/// Asks `proxy`, to which `stream` leads, for a tunnel to `target`. The stream that comes back is that tunnel.
+pub(super) async fn open<S>(
+    stream: S,
+    proxy: &Proxy,
+    target: Target<'_>,
+) -> Result<BufReader<S>, TransportError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut stream = BufReader::new(stream);
+    let broke = |what: &str| failed(TransportErrorKind::Proxy, format!("the proxy {proxy} {what}"));
+    let asked = stream.write_all(connect(proxy, target).as_bytes()).await;
+    asked.map_err(|_| broke("closed the connection when it was asked for a tunnel"))?;
+    let mut lines = (&mut stream).take(MAX_HEAD);
+    let mut first = Vec::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = lines.read_until(b'\n', &mut line).await;
+        if !matches!(read, Ok(1..)) || !line.ends_with(b"\n") {
+            return Err(broke("broke off its answer to CONNECT, or gave none"));
+        }
+        if line.trim_ascii_end().is_empty() {
+            break;
+        }
+        if first.is_empty() {
+            first.clone_from(&line);
+        }
+    }
+    let status = status(&first).ok_or_else(|| broke("answers CONNECT with what is not HTTP"))?;
+    if status.is_success() { Ok(stream) } else { Err(refused(status, proxy, target)) }
+}
+
+fn connect(proxy: &Proxy, target: Target<'_>) -> String {
+    let place = place(target);
+    let authorization = proxy.authorization();
+    let authorization =
+        authorization.map_or_else(String::new, |value| format!("Proxy-Authorization: {value}\r\n"));
+    format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{authorization}\r\n")
+}
+
+/// Host and port, as CONNECT names them.
+fn place(target: Target<'_>) -> String {
+    let Target { host, port, .. } = target;
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+fn status(line: &[u8]) -> Option<StatusCode> {
+    let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    let is_http = words.next()?.starts_with("HTTP/1.");
+    words.next().filter(|_| is_http)?.parse().ok()
+}
+
+/// What a status means, and whose move it is. A refusal lasts; what the proxy itself could not reach may be there soon.
+fn refused(status: StatusCode, proxy: &Proxy, target: Target<'_>) -> TransportError {
+    let (refused, place) = (TransportErrorKind::ProxyRefused, place(target));
+    if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        let problem = if proxy.authorization().is_some() {
+            "does not take the user and password that it is given"
+        } else {
+            "wants a user and password, which belong into proxy_url"
+        };
+        return failed(refused, format!("the proxy {proxy} {problem} ({status})"));
+    }
+    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        let text = format!(
+            "the proxy {proxy} refuses a tunnel to {place} ({status}): whoever runs it has to allow that"
+        );
+        return failed(refused, text);
+    }
+    let text = format!("the proxy {proxy} has no tunnel to {place} ({status}): whoever runs it can tell why");
+    failed(TransportErrorKind::Proxy, text)
+}
+
+fn failed(kind: TransportErrorKind, text: String) -> TransportError {
+    TransportError { kind, text }
+}
