@@ -11,7 +11,8 @@ pub(crate) fn now() -> OffsetDateTime {
 
 /// `2026-01-02T03:04:05Z`: RFC 3339 in whole seconds with `Z`, the only form that every AWS SDK takes.
 pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
-    let whole = at.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(at);
+    let utc = at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at);
+    let whole = utc.replace_nanosecond(0).unwrap_or(utc);
     whole.format(&Rfc3339).unwrap_or_default()
 }
 

@@ -310,7 +310,7 @@ async fn revoke_of(
     }
     iam.check_room(&policy).await?;
     if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
-        iam.wait_past(later + time::Duration::SECOND).await;
+        iam.wait_past(later.saturating_add(time::Duration::SECOND)).await;
     }
     if !ask.force {
         check_unlike(engine, entries)?;

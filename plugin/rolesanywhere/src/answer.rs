@@ -66,6 +66,8 @@ pub(crate) type Explain = fn(&str, &str) -> Option<&'static str>;
 /// A clock that is off by less is not worth a word.
 const SKEW_WORTH_A_WORD: i64 = 60;
 /// AWS gives 12 hours at most; the rest is for clocks that differ.
+/// No answer makes anybody wait longer, whatever it asks for.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 const LONGEST: time::Duration = time::Duration::minutes(12 * 60 + 15);
 /// AWS's texts are shorter; what is longer is no text of AWS.
 const MAX_TEXT: usize = 600;
@@ -240,14 +242,15 @@ impl<'a> Answer<'a> {
         self.text("x-amzn-requestid").filter(|text| !text.is_empty()).map(|text| bounded(text, MAX_WORD))
     }
 
-    /// How long AWS wants to be left alone: `Retry-After` in seconds or as a date, else the body's `retryAfterSeconds`.
+    /// How long AWS wants to be left alone, an hour at most: `Retry-After` in seconds or as a date, else the body's
+    /// `retryAfterSeconds`.
     fn retry_after(&self, seconds: Option<&serde_json::Value>) -> Option<Duration> {
-        let in_seconds =
-            |text: &str| text.trim().parse().ok().map(|seconds: u32| Duration::from_secs(seconds.into()));
         let at_a_time = |text: &str| Duration::try_from(http_date(text)? - self.now).ok();
         let header = self.text(header::RETRY_AFTER.as_str());
-        let by_header = header.and_then(|text| in_seconds(text).or_else(|| at_a_time(text)));
-        by_header.or_else(|| seconds.and_then(serde_json::Value::as_u64).map(Duration::from_secs))
+        let by_header =
+            header.and_then(|text| text.trim().parse().ok().and_then(wait).or_else(|| at_a_time(text)));
+        let asked = by_header.or_else(|| seconds?.as_f64().and_then(wait));
+        asked.map(|span| span.min(LONGEST_WAIT))
     }
 
     /// Seconds our clock is ahead of the `Date` header, when over a minute either way.
@@ -272,6 +275,11 @@ fn http_date(text: &str) -> Option<OffsetDateTime> {
 
 fn present(name: &str, text: Option<String>) -> Result<String, String> {
     text.filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is missing"))
+/// A number of seconds as a span, [`LONGEST_WAIT`] at most; none where it is negative or no number.
+fn wait(seconds: f64) -> Option<Duration> {
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
+}
+
 }
 
 fn secret(name: &str, text: Option<Secret>) -> Result<Secret, String> {

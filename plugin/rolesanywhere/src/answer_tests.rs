@@ -1,6 +1,7 @@
 //! Claims about what is made of an answer.
 
 use http::HeaderValue;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::macros::datetime;
 
@@ -220,10 +221,10 @@ fn throttling_may_be_tried_again_after_what_aws_asks_for() {
     let header = retry(429, &[("retry-after", "7")], "{}");
     let at_a_time = retry(503, &[("retry-after", "Fri, 02 Jan 2026 03:04:15 GMT")], "{}");
     let body = retry(503, &[], r#"{"message":"busy","retryAfterSeconds":3}"#);
-    let fraction = error(503, &[], r#"{"message":"busy","retryAfterSeconds":0.5}"#).to_string();
+    let fraction = retry(503, &[], r#"{"message":"busy","retryAfterSeconds":0.5}"#);
     let absurd = retry(503, &[("retry-after", "-1")], "{}");
 
-    assert!(fraction.contains("busy"), "{fraction}");
+    assert_eq!(fraction, Retry::After(Duration::from_millis(500)));
     assert_eq!(plain, Retry::After(Duration::ZERO));
     assert_eq!(header, Retry::After(Duration::from_secs(7)));
     assert_eq!(at_a_time, Retry::After(Duration::from_secs(10)));
@@ -260,3 +261,60 @@ fn a_message_is_bounded_and_stays_on_its_line() {
     assert!(text.chars().all(|c| !c.is_control()), "{text}");
     assert!(text.len() < 2000, "{}", text.len());
 }
+#[test]
+fn no_answer_asks_for_more_than_an_hour() {
+    let far = "Fri, 31 Dec 9999 23:59:59 GMT";
+    for header in ["4294967295", "18446744073709551615", &"9".repeat(400), "1e300", "inf", far] {
+        assert_eq!(retry(429, &[("retry-after", header)], "{}"), Retry::After(LONGEST_WAIT), "{header:?}");
+    }
+    for seconds in ["3601", "18446744073709551615", "1e308", &"9".repeat(300)] {
+        let body = format!(r#"{{"retryAfterSeconds":{seconds}}}"#);
+
+        assert_eq!(retry(503, &[], body.clone()), Retry::After(LONGEST_WAIT), "{body}");
+    }
+}
+
+#[test]
+fn a_wait_that_is_none_is_no_wait() {
+    for header in ["-1", "-0.5", "nan", "soon", "", "Sat, 01 Jan 0000 00:00:00 GMT"] {
+        assert_eq!(retry(429, &[("retry-after", header)], "{}"), Retry::After(Duration::ZERO), "{header:?}");
+    }
+    for value in ["-1", "-1e308", "null", r#""soon""#, "[]", "{}", "true"] {
+        let body = format!(r#"{{"retryAfterSeconds":{value}}}"#);
+
+        assert_eq!(retry(429, &[], body.clone()), Retry::After(Duration::ZERO), "{body}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_status_header_or_body_panics_or_asks_for_more_than_an_hour(
+        status in 200_u16..600, header in "[ -~]{0,40}", date in "[A-Z][a-z]{2}, [0-3][0-9] [A-Z][a-z]{2} [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-5][0-9] GMT",
+        body in any::<Vec<u8>>(), seconds in any::<f64>(),
+    ) {
+        let numbers = json!({ "message": "m", "retryAfterSeconds": seconds }).to_string();
+        for body in [body, numbers.into_bytes(), b"{}".to_vec()] {
+            for header in [&header, &date] {
+                if let Err(failure) = answer(status, &[("retry-after", header), ("date", &date)], body.clone())
+                    && let Retry::After(wait) = failure.retry
+                {
+                    prop_assert!(wait <= LONGEST_WAIT);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_expiration_panics_or_outlasts_awss_longest(
+        year in 0_u32..10_000, month in 1_u8..=12, day in 1_u8..=28, hours in -23_i8..=23,
+    ) {
+        let mut body = good();
+        let expiration = format!("{year:04}-{month:02}-{day:02}T23:59:59{hours:+03}:59");
+        *body.pointer_mut("/credentialSet/0/credentials/expiration").unwrap() = json!(expiration);
+
+        if let Ok(session) = answer(201, &[], body.to_string()) {
+            prop_assert!(session.expiration - NOW <= LONGEST);
+        }
+    }
+}
+

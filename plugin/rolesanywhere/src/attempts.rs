@@ -85,7 +85,7 @@ impl Attempts {
     fn pause(&self, failure: &Failure, pauses: &mut impl Iterator<Item = Duration>) -> Option<Duration> {
         let Retry::After(at_least) = failure.retry else { return None };
         let pause = pauses.next()?.max(at_least);
-        let start = Instant::now() + pause;
+        let start = Instant::now().checked_add(pause)?;
         (start < self.ends.min(self.last_start)).then_some(pause)
     }
 }

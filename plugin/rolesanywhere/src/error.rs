@@ -40,7 +40,7 @@ pub enum Error {
     Throttled {
         /// AWS's text, bounded.
         message: String,
-        /// How long AWS wants to be left alone.
+        /// How long AWS wants to be left alone, an hour at most.
         retry_after: Option<Duration>,
         /// AWS's number for the last request.
         request_id: Option<String>,

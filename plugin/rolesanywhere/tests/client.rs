@@ -197,6 +197,19 @@ async fn a_wait_past_the_deadline_ends_the_call_at_once_and_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_beyond_all_clocks_ends_the_call_and_is_told_as_an_hour() {
+    let forever = [("retry-after", "4294967295".to_owned())];
+    let body = r#"{"retryAfterSeconds":18446744073709551615}"#.to_owned();
+    for (headers, body) in [(forever.to_vec(), "{}".to_owned()), (Vec::new(), body)] {
+        let script = Script::of([Step::Answer(429, headers, body)]);
+
+        let err = call(&script, Settings::default(), DEADLINE).await.unwrap_err();
+
+        assert!(err.to_string().ends_with("it asks to wait 3600 s"), "{err}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_aws_is_told_when_no_retry_may_begin_any_more() {
     let script = Script::of([busy(503)]);
     let patience = Patience { total: DEADLINE, retries: Duration::from_millis(500) };

@@ -41,7 +41,8 @@ impl<S: Clone> Kept<S> {
         luck: f64,
     ) -> Option<Self> {
         let told_at = |moment: Moment| Duration::try_from(made.expiration - moment.wall).ok();
-        let ends = (now.steady + told_at(now)?).min(started.steady + told_at(started)?.min(asked));
+        let by_wall = now.steady.saturating_add(told_at(now)?);
+        let ends = by_wall.min(started.steady.saturating_add(told_at(started)?.min(asked)));
         let whole = ends.checked_sub(now.steady).filter(|whole| *whole >= LEAST_WHOLE)?;
         let due_left = whole.mul_f64(0.5 * (0.9 + 0.2 * luck));
         Some(Self { session: made.session, whole, ends, expiration: made.expiration, due_left })
@@ -99,6 +100,7 @@ impl<S: Clone> Kept<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use time::macros::datetime;
 
     const NOON: OffsetDateTime = datetime!(2026-01-02 12:00 UTC);
@@ -157,6 +159,20 @@ mod tests {
         let kept = Kept::new(made, at(0, 0), HOUR, at(2, -3600), 0.5).unwrap();
 
         assert_eq!(kept.remaining(at(2, -3600)), Duration::from_secs(15 * 60 - 2));
+    }
+
+    proptest! {
+        #[test]
+        fn no_expiration_or_length_panics_or_outlasts_what_was_asked(
+            seconds in -62_000_000_000_i64..253_000_000_000, asked in any::<u64>(), luck in 0.0..1.0,
+        ) {
+            let made = Made { session: (), expiration: OffsetDateTime::from_unix_timestamp(seconds).unwrap() };
+            let asked = Duration::from_secs(asked);
+
+            if let Some(kept) = Kept::new(made, at(0, 0), asked, at(1, 1), luck) {
+                prop_assert!(kept.remaining(at(1, 1)) <= asked);
+            }
+        }
     }
 
     #[test]

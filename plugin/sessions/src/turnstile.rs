@@ -160,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn no_wait_that_is_asked_for_pauses_a_place_for_a_minute() {
+        for asked in [seconds(60), seconds(u64::from(u32::MAX)), Duration::MAX] {
+            let mut place = Turnstile::new(Limits::default().rate);
+
+            place.throttled(seconds(2), seconds(1), Some(asked), 1.0);
+
+            assert_eq!(place.pause_left(seconds(2)), LONGEST_PAUSE.mul_f64(1.5));
+        }
+    }
+
+    #[test]
     fn throttling_of_one_second_counts_once() {
         let mut place = Turnstile::new(Limits::default().rate);
 
