@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolesanywhere::{CallError, ClientError, Error, IdentityError, Move};
+use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Move};
 use vault_backend::{Blame, Fault};
 
 /// A fault of the certificate authority.
@@ -79,12 +79,11 @@ pub(crate) fn revoking() -> Fault {
 }
 
 /// A fresh session that is over, or nearly.
-pub(crate) fn short_session(remaining: Duration) -> Fault {
+pub(crate) fn short_session(remaining: Duration, skew: Option<ClockSkew>) -> Fault {
     let seconds = remaining.as_secs();
-    Fault::later(format!(
-        "AWS answered with a session that ends in {seconds} s already; check this machine's clock"
-    ))
-    .named("SessionTooShort")
+    let clock = skew.map_or_else(|| "check this host's clock".to_owned(), |skew| skew.to_string());
+    Fault::later(format!("AWS answered with a session that ends in {seconds} s already; {clock}"))
+        .named("SessionTooShort")
 }
 
 /// The `code` that `container/:role` gives beside a fault's text: one CamelCase word, which SDKs show before it.

@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use rolesanywhere::{Session, SessionDuration};
+use time::OffsetDateTime;
+
 const USUAL_MARGIN: Duration = Duration::from_mins(5);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,37 @@ const REFRESH_WINDOW: Duration = Duration::from_mins(5);
 /// A fresh session is shorter than its profile says only when the clocks differ.
 pub(crate) fn is_useful(whole: Duration, remaining: Duration) -> bool {
     remaining >= LEAST_USEFUL && remaining > REFRESH_WINDOW.min(whole / 3)
+}
+
+/// AWS dates a session before it answers; a few seconds are no clamp.
+const TOLERANCE: i64 = 30;
+
+/// The seconds of a session that AWS gave where it did not give all that were `asked`, by its own clock.
+pub(crate) fn given_instead(
+    session: &Session,
+    arrived: OffsetDateTime,
+    asked: SessionDuration,
+) -> Option<i64> {
+    let given = session.length(arrived).whole_seconds();
+    (given + TOLERANCE < i64::from(asked.as_secs())).then_some(given)
+}
+
+/// What is to be said of a session that AWS cut short.
+pub(crate) fn cut_short(
+    session: &Session,
+    arrived: OffsetDateTime,
+    asked: SessionDuration,
+) -> Option<String> {
+    let given = given_instead(session, arrived, asked)?;
+    Some(format!(
+        "AWS gave a session of {given} s where {asked} s were asked for: the profile's durationSeconds is shorter"
+    ))
+}
+
+/// What is to be said of this host's clock, if it is far from AWS's: callers go by theirs.
+pub(crate) fn clock(session: &Session, arrived: OffsetDateTime) -> Option<String> {
+    let skew = session.clock_skew(arrived).filter(|skew| skew.is_worth_a_word())?;
+    Some(format!("{skew}, so that times here are off by as much; set the clock of Vault's node"))
 }
 
 #[cfg(test)]

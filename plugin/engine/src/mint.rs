@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::{Leaf, LeafProfile};
-use rolesanywhere::{Error, Identity, Patience, Session, SessionDuration};
+use rolesanywhere::{Error, Identity, Patience, Session};
 use sessions::{Cause, Made, Outcome, Work};
 use time::OffsetDateTime;
 use tracing::{Instrument as _, Span, info_span};
@@ -140,7 +140,9 @@ impl Recipe {
             self.snapshot.client.create_session(&identity, &parts.call, clock::now, self.one_attempt());
         let session = self.metrics.watch(call).await.map_err(Unmade::ByAws)?;
         let began = clock::now();
-        let mut warnings = warnings(parts.call.duration, &leaf, &session, began);
+        let mut warnings: Vec<String> = leaf.warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(lifetime::cut_short(&session, began, parts.call.duration));
+        warnings.extend(lifetime::clock(&session, began));
         warnings.extend(authority.issuer.expiry_warning(began).map(|warning| self.with_cure(&warning)));
         let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };
         issued.check().map_err(Unmade::refused)?;
@@ -172,7 +174,10 @@ impl Issued {
     /// A fresh session that is over, or nearly, comes of two clocks that differ.
     fn check(&self) -> Result<(), Fault> {
         let whole = span(self.session.expiration - self.began);
-        if lifetime::is_useful(whole, whole) { Ok(()) } else { Err(faults::short_session(whole)) }
+        if lifetime::is_useful(whole, whole) {
+            return Ok(());
+        }
+        Err(faults::short_session(whole, self.session.clock_skew(self.began)))
     }
 
     /// One of the two places where reads and AWS's own record meet, the other is `session.rs`: the request's id stands in Vault's
@@ -209,17 +214,4 @@ pub(crate) async fn issue(issuer: &Loaded, profile: &LeafProfile) -> Result<Leaf
         .await
         .map_err(Fault::bug)?
         .map_err(faults::ca)
-}
-
-fn warnings(asked: SessionDuration, leaf: &Leaf, session: &Session, began: OffsetDateTime) -> Vec<String> {
-    let mut warnings: Vec<String> = leaf.warnings.iter().map(ToString::to_string).collect();
-    let asked = asked.as_secs();
-    let given = (session.expiration - began).whole_seconds();
-    // AWS counts from its own clock; a few seconds of difference are no clamp.
-    if given + 30 < i64::from(asked) {
-        warnings.push(format!(
-            "AWS gave a session of {given} s where {asked} s were asked for: the profile's durationSeconds is shorter"
-        ));
-    }
-    warnings
 }

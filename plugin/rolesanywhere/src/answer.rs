@@ -13,6 +13,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::arn::RoleArn;
+use crate::clock_skew::ClockSkew;
 use crate::error::Error;
 use crate::explain::explain;
 use crate::secret::Secret;
@@ -63,9 +64,8 @@ pub(crate) struct Answer<'a> {
 /// Our words for a refusal, by AWS's name for it and its text.
 pub(crate) type Explain = fn(&str, &str) -> Option<&'static str>;
 
-/// A clock that is off by less is not worth a word.
-const SKEW_WORTH_A_WORD: i64 = 60;
-/// AWS gives 12 hours at most; the rest is for clocks that differ.
+/// AWS gives 12 hours at most; the rest is for clocks that differ, where AWS does not tell its own.
+const LONGEST: time::Duration = time::Duration::minutes(12 * 60 + 15);
 /// No answer makes anybody wait longer, whatever it asks for.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 const LONGEST: time::Duration = time::Duration::minutes(12 * 60 + 15);
@@ -109,6 +109,7 @@ impl<'a> Answer<'a> {
             request_id: self.request_id(),
             role_session_name,
             assumed_role_arn,
+            dated: self.date(),
         })
     }
 
@@ -117,15 +118,15 @@ impl<'a> Answer<'a> {
         let expiration =
             OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| "expiration is not an RFC 3339 time")?;
         let left = expiration - self.now;
-        let clock =
-            self.clock_skew().map_or_else(String::new, |skew| format!("; this host's clock is {skew} s off"));
+        let clock = self.clock_skew().map_or_else(String::new, |skew| format!("; {skew}"));
         if !left.is_positive() {
             return Err(format!("the session has already expired, {} s ago{clock}", -left.whole_seconds()));
         }
-        if left > LONGEST {
+        let length = expiration - self.date().unwrap_or(self.now);
+        if left.max(length) > LONGEST {
             return Err(format!(
                 "the session lasts {} s, AWS's longest is 43200 s{clock}",
-                left.whole_seconds()
+                length.whole_seconds()
             ));
         }
         Ok(expiration)
@@ -253,10 +254,9 @@ impl<'a> Answer<'a> {
         asked.map(|span| span.min(LONGEST_WAIT))
     }
 
-    /// Seconds our clock is ahead of the `Date` header, when over a minute either way.
-    fn clock_skew(&self) -> Option<i64> {
-        let skew = (self.now - self.date()?).whole_seconds();
-        (skew.abs() > SKEW_WORTH_A_WORD).then_some(skew)
+    /// How far our clock is from the `Date` header, when over a minute.
+    fn clock_skew(&self) -> Option<ClockSkew> {
+        Some(ClockSkew::between(self.now, self.date()?)).filter(|skew| skew.is_worth_a_word())
     }
 
     /// AWS's clock, to the second.

@@ -228,6 +228,31 @@ fn throttling_may_be_tried_again_after_what_aws_asks_for() {
     assert_eq!(plain, Retry::After(Duration::ZERO));
     assert_eq!(header, Retry::After(Duration::from_secs(7)));
     assert_eq!(at_a_time, Retry::After(Duration::from_secs(10)));
+#[test]
+fn a_session_is_as_long_as_it_is_by_awss_own_clock() {
+    let at = |date| answer(201, &[("date", date)], good().to_string()).unwrap();
+    let (behind, ahead) = (at("Fri, 02 Jan 2026 03:04:50 GMT"), at("Fri, 02 Jan 2026 03:03:00 GMT"));
+    let untold = answer(201, &[], good().to_string()).unwrap();
+
+    assert_eq!(behind.length(NOW), time::Duration::seconds(3600 - 45));
+    assert!(!behind.clock_skew(NOW).unwrap().is_worth_a_word());
+    assert_eq!(ahead.clock_skew(NOW).unwrap().to_string(), "this host's clock is 65 s ahead of AWS's");
+    assert!(ahead.clock_skew(NOW).unwrap().is_worth_a_word());
+    assert_eq!((untold.length(NOW), untold.clock_skew(NOW)), (time::Duration::HOUR, None));
+}
+
+#[test]
+fn a_session_of_more_than_twelve_hours_by_awss_clock_is_none() {
+    let date = [("date", "Thu, 01 Jan 2026 15:00:00 GMT")];
+
+    let told = error(201, &date, good().to_string()).to_string();
+
+    assert!(
+        told.contains("the session lasts 47045 s, AWS's longest is 43200 s; this host's clock is"),
+        "{told}"
+    );
+}
+
     assert_eq!(body, Retry::After(Duration::from_secs(3)));
     assert_eq!(absurd, Retry::After(Duration::ZERO));
 }

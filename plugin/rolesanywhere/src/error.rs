@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::clock_skew::ClockSkew;
 use crate::create_session::RequestError;
 use crate::endpoint::EndpointError;
 use crate::identity::SigningError;
@@ -22,8 +23,8 @@ pub enum Error {
         request_id: Option<String>,
         /// What the text means and what cures it, in our words.
         explanation: Option<&'static str>,
-        /// Seconds by which our clock is ahead of AWS's (negative: behind), when over a minute.
-        clock_skew: Option<i64>,
+        /// How far our clock is from AWS's, when over a minute.
+        clock_skew: Option<ClockSkew>,
     },
     /// The network, or AWS itself, did not answer; all retries that fit were made.
     Unavailable {
@@ -159,7 +160,7 @@ impl Error {
                 if let Some(text) = explanation {
                     write!(f, "; {text}")?;
                 }
-                clock_skew.map_or(Ok(()), |seconds| write_skew(f, seconds))
+                clock_skew.map_or(Ok(()), |skew| write!(f, "; {skew}"))
             }
             Self::Unavailable { reason, attempts, .. } => {
                 write!(f, "AWS could not be reached: {reason}")?;
@@ -189,9 +190,4 @@ fn write_request_id(f: &mut fmt::Formatter<'_>, id: Option<&str>) -> fmt::Result
 
 fn write_attempts(f: &mut fmt::Formatter<'_>, attempts: u32) -> fmt::Result {
     if attempts > 1 { write!(f, " (after {attempts} attempts)") } else { Ok(()) }
-}
-
-fn write_skew(f: &mut fmt::Formatter<'_>, seconds: i64) -> fmt::Result {
-    let side = if seconds > 0 { "ahead of" } else { "behind" };
-    write!(f, "; this host's clock is {} s {side} AWS's", seconds.unsigned_abs())
 }

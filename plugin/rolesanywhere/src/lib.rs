@@ -20,6 +20,7 @@ mod attempts;
 mod caller;
 mod canonical;
 mod client;
+mod clock_skew;
 mod create_session;
 mod duration;
 mod endpoint;
@@ -45,6 +46,7 @@ pub use caller::{
 };
 pub use canonical::{Authorization, CanonicalRequest, CredentialScope, StringToSign};
 pub use client::{Client, ClientError, Patience};
+pub use clock_skew::ClockSkew;
 pub use create_session::{CreateSession, RequestError};
 pub use duration::{DurationError, SessionDuration};
 pub use endpoint::{Endpoint, EndpointError};

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::client::Client;
+use crate::clock_skew::ClockSkew;
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::partition::Region;
 use crate::sign::USER_AGENT;
@@ -25,8 +26,8 @@ pub struct Reached {
     pub from_aws: bool,
     /// AWS's clock, to the second.
     pub server_date: Option<OffsetDateTime>,
-    /// How far this host's clock is ahead of AWS's (negative: behind), good to about a second.
-    pub clock_skew: Option<time::Duration>,
+    /// How far this host's clock is from AWS's.
+    pub clock_skew: Option<ClockSkew>,
     /// From the first byte sent to the last received, with the connection's set-up where there was none.
     pub took: Duration,
 }
@@ -77,7 +78,7 @@ fn reached(endpoint: &Endpoint, response: &Response<Bytes>, now: OffsetDateTime,
         status: response.status().as_u16(),
         from_aws: answer.request_id().is_some(),
         server_date,
-        clock_skew: server_date.map(|theirs| now - theirs),
+        clock_skew: server_date.map(|theirs| ClockSkew::between(now, theirs)),
         took,
     }
 }

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use crate::clock_skew::ClockSkew;
 use crate::secret::Secret;
 
 /// A session that AWS has just issued; every member was checked.
@@ -15,6 +16,8 @@ pub struct Session {
     pub session_token: Secret,
     /// When AWS stops taking the credentials, to the second. May be sooner than was asked for.
     pub expiration: OffsetDateTime,
+    /// When AWS answered by its own clock, to the second; none where it did not say.
+    pub dated: Option<OffsetDateTime>,
     /// `arn:aws:sts::<account>:assumed-role/<role>/<session name>`.
     pub assumed_role_arn: String,
     /// `AROA…:<session name>`, what policies know as `aws:userid`.
@@ -29,4 +32,16 @@ pub struct Session {
     pub packed_policy_size: Option<u32>,
     /// AWS's number for the request, for a support case.
     pub request_id: Option<String>,
+}
+
+impl Session {
+    /// How long AWS lets it last, by AWS's own clock; `arrived` on ours stands in where AWS told no time.
+    pub fn length(&self, arrived: OffsetDateTime) -> time::Duration {
+        self.expiration - self.dated.unwrap_or(arrived)
+    }
+
+    /// How far our clock was from AWS's when the session `arrived`.
+    pub fn clock_skew(&self, arrived: OffsetDateTime) -> Option<ClockSkew> {
+        Some(ClockSkew::between(arrived, self.dated?))
+    }
 }

@@ -13,10 +13,9 @@ use super::policy::Shown;
 use super::verdict::Verdict;
 use crate::clock::rfc3339;
 use crate::issuers::Loaded;
+use crate::lifetime;
 use crate::tags;
 
-/// AWS counts from its own clock; a few seconds of difference are no clamp.
-const TOLERANCE: i64 = 30;
 /// Percent of the packed size above which little more may be added.
 const NEARLY_FULL: u32 = 80;
 const NO_SESSION: &str = "there is no session to look at";
@@ -66,8 +65,8 @@ pub(super) fn duration(
     let profile = seen.profile.seen().and_then(|profile| profile.duration_seconds);
     let most = seen.role.seen().map(|role| role.max_session_duration);
     if let Asked::Issued(issued) = asked {
-        let given = to_the_minute((issued.session.expiration - issued.began).whole_seconds());
-        if given + TOLERANCE < i64::from(wanted) {
+        let given = lifetime::given_instead(&issued.session, issued.began, asked_for).map(to_the_minute);
+        if let Some(given) = given {
             let why = profile.map_or_else(String::new, |seconds| {
                 format!(", by the profile's durationSeconds of {seconds}")
             });

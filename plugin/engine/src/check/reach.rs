@@ -4,8 +4,6 @@ use rolesanywhere::{ProbeError, Reached, TransportErrorKind};
 
 use super::verdict::Verdict;
 
-/// A clock that is off by less, in seconds, is not worth a word.
-const WORTH_A_WORD: u64 = 60;
 /// AWS documents no bound; 30 minutes were seen refused, and five minutes is the rule of its signatures elsewhere.
 const REFUSED: u64 = 300;
 const PROXY_WANTS_PASSWORD: u16 = 407;
@@ -39,6 +37,8 @@ pub(super) fn endpoint(probed: &Result<Reached, ProbeError>) -> Verdict {
 fn unreached(kind: TransportErrorKind) -> &'static str {
     match kind {
         TransportErrorKind::Untrusted => {
+            "give the certificate of the CA that stands in between as endpoint_ca_pem of the config"
+        }
         TransportErrorKind::Unresolved => {
             "mend DNS for Vault's nodes (/etc/resolv.conf and the servers it names), or pin the name in their /etc/hosts; or correct endpoint of the config"
         }
@@ -47,8 +47,6 @@ fn unreached(kind: TransportErrorKind) -> &'static str {
         }
         TransportErrorKind::ProxyRefused => {
             "have whoever runs the proxy allow it; the user and password it may want belong into proxy_url of the config; NO_PROXY of Vault's environment goes past the one of HTTPS_PROXY"
-        }
-            "give the certificate of the CA that stands in between as endpoint_ca_pem of the config"
         }
         TransportErrorKind::Network => {
             "let Vault's nodes reach it over HTTPS, by a proxy (proxy_url of the config) or an interface endpoint of a VPC; or correct endpoint of the config"
@@ -62,17 +60,13 @@ pub(super) fn clock(probed: &Result<Reached, ProbeError>) -> Verdict {
     let Some(skew) = reached.clock_skew else {
         return Verdict::not_checked("the answer had no Date");
     };
-    let seconds = skew.whole_seconds();
-    let side = if seconds > 0 { "ahead of" } else { "behind" };
-    let off = seconds.unsigned_abs();
-    let seen = format!("this host's clock is {off} s {side} AWS's");
     let cure = "set the clock of Vault's node, as with chrony or systemd-timesyncd";
-    if off <= WORTH_A_WORD {
-        Verdict::ok(format!("within {WORTH_A_WORD} s of AWS's"))
-    } else if off <= REFUSED {
-        Verdict::warning(seen, cure)
+    if !skew.is_worth_a_word() {
+        Verdict::ok("within 60 s of AWS's")
+    } else if skew.seconds() <= REFUSED {
+        Verdict::warning(skew, cure)
     } else {
-        let seen = format!("{seen}; AWS refuses signatures of minutes ago with \"Invalid signature\"");
+        let seen = format!("{skew}; AWS refuses signatures of minutes ago with \"Invalid signature\"");
         Verdict::broken(seen, cure)
     }
 }

@@ -17,6 +17,7 @@ fn issued(number: u32, expiration: OffsetDateTime) -> Issued {
         secret_access_key: Secret::new("key".to_owned()),
         session_token: Secret::new("token".to_owned()),
         expiration,
+        dated: None,
         assumed_role_arn: String::new(),
         assumed_role_id: String::new(),
         source_identity: Some("CN=web".to_owned()),

@@ -14,7 +14,7 @@ async fn an_endpoint_that_answers_anything_is_reached_and_tells_its_time() {
     let reached = client(&script).probe(&region(), || START, DEADLINE).await.unwrap();
 
     assert_eq!((reached.status, reached.from_aws), (404, true));
-    assert_eq!(reached.clock_skew, Some(time::Duration::minutes(1)));
+    assert_eq!(reached.clock_skew.unwrap().to_string(), "this host's clock is 60 s ahead of AWS's");
     assert_eq!(reached.endpoint, "https://rolesanywhere.eu-central-1.amazonaws.com");
     let asked = script.request(0);
     assert_eq!((asked.method().as_str(), asked.uri().path()), ("GET", "/"));

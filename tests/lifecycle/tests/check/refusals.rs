@@ -224,6 +224,35 @@ async fn a_clock_that_is_off_by_two_minutes_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_off_is_told_as_such_and_never_as_a_shorter_profile() {
+    for (ahead, is_told) in [(-50, false), (50, false), (-120, true), (120, true)] {
+        let world = healthy().await;
+        world.aws.set_knobs(Knobs { clock_offset_seconds: ahead, ..Knobs::default() });
+
+        let creds = world.creds("demo").await;
+        let checked = check(&world).await;
+
+        let said = creds.warnings.join("; ");
+        assert_eq!(said.contains("this host's clock is 1"), is_told, "{ahead}: {said}");
+        assert!(!said.contains("durationSeconds"), "{ahead}: {said}");
+        assert!(text(&checked, "14_duration").starts_with("ok: "), "{ahead}: {checked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_shorter_profile_is_told_to_the_second_whatever_the_clock() {
+    for ahead in [-120, 0, 120] {
+        let world = healthy().await;
+        world.change(|state| state["profiles"][0]["duration_seconds"] = json!(1800)).await;
+        world.aws.set_knobs(Knobs { clock_offset_seconds: ahead, ..Knobs::default() });
+
+        let said = world.creds("demo").await.warnings.join("; ");
+
+        assert!(said.contains("AWS gave a session of 1800 s where 3600 s were asked for"), "{ahead}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn case_23_a_tag_that_aws_leaves_out_and_a_policy_that_needs_it() {
     let world = healthy_by_hand().await;
     let root = json!({ "common_name": "Smith, Jones", "issuer_name": "second" });
