@@ -48,7 +48,7 @@ pub(crate) fn read(
 ) -> Result<Session, Failure> {
     let answer = Answer::new(response, now);
     if response.status().is_success() {
-        return answer.session(role).map_err(|reason| answer.bad(reason));
+        return answer.session(role).map_err(|reason| answer.bad(&reason));
     }
     Err(answer.failure())
 }
@@ -68,11 +68,12 @@ pub(crate) type Explain = fn(&str, &str) -> Option<&'static str>;
 const LONGEST: time::Duration = time::Duration::minutes(12 * 60 + 15);
 /// No answer makes anybody wait longer, whatever it asks for.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-const LONGEST: time::Duration = time::Duration::minutes(12 * 60 + 15);
 /// AWS's texts are shorter; what is longer is no text of AWS.
 const MAX_TEXT: usize = 600;
 const HTML: &str = "HTML and not JSON: a proxy or another service answers at the endpoint";
 const MAX_WORD: usize = 128;
+/// IAM's bound of an ARN.
+const LONGEST_LINE: usize = 2048;
 const HTTP_DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
@@ -92,6 +93,7 @@ impl<'a> Answer<'a> {
         let set = first.ok_or("credentialSet is empty")?;
         let user = set.assumed_role_user.ok_or("assumedRoleUser is missing")?;
         let credentials = set.credentials.ok_or("credentials are missing")?;
+        let source_identity = set.source_identity.filter(|text| !text.is_empty());
         let assumed_role_arn = present("assumedRoleUser.arn", user.arn)?;
         let role_session_name = session_name(&assumed_role_arn, role)?;
         if set.role_arn.is_some_and(|given| given != role.as_str()) {
@@ -103,13 +105,13 @@ impl<'a> Answer<'a> {
             session_token: secret("sessionToken", credentials.session_token)?,
             expiration: self.expiration(credentials.expiration)?,
             assumed_role_id: present("assumedRoleUser.assumedRoleId", user.assumed_role_id)?,
-            source_identity: set.source_identity.filter(|text| !text.is_empty()),
+            source_identity: source_identity.map(|text| line("sourceIdentity", text)).transpose()?,
             subject_arn: present("subjectArn", wire.subject_arn)?,
             packed_policy_size: set.packed_policy_size,
             request_id: self.request_id(),
+            dated: self.date(),
             role_session_name,
             assumed_role_arn,
-            dated: self.date(),
         })
     }
 
@@ -165,7 +167,9 @@ impl<'a> Answer<'a> {
             self.status == 429 || kind.starts_with("Throttl") || kind == "TooManyRequestsException"
         };
         match (wire, named) {
-            (Err(reason), None) if self.status < 500 && self.status != 429 => self.bad(self.foreign(&reason)),
+            (Err(reason), None) if self.status < 500 && self.status != 429 => {
+                self.bad(&self.foreign(&reason))
+            }
             (wire, named) => {
                 let wire = wire.unwrap_or_default();
                 let kind = self.kind(named, &wire);
@@ -234,7 +238,9 @@ impl<'a> Answer<'a> {
         Failure::new(error, Retry::Never)
     }
 
-    pub(crate) fn bad(&self, reason: String) -> Failure {
+    /// `reason` may hold a part of the answer.
+    pub(crate) fn bad(&self, reason: &str) -> Failure {
+        let reason = bounded(reason, MAX_TEXT);
         let error = Error::BadAnswer { reason, status: Some(self.status), request_id: self.request_id() };
         Failure::new(error, Retry::Never)
     }
@@ -269,21 +275,34 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn http_date(text: &str) -> Option<OffsetDateTime> {
-    PrimitiveDateTime::parse(text.trim(), HTTP_DATE).ok().map(PrimitiveDateTime::assume_utc)
-}
-
-fn present(name: &str, text: Option<String>) -> Result<String, String> {
-    text.filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is missing"))
 /// A number of seconds as a span, [`LONGEST_WAIT`] at most; none where it is negative or no number.
 fn wait(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
 }
 
+fn http_date(text: &str) -> Option<OffsetDateTime> {
+    PrimitiveDateTime::parse(text.trim(), HTTP_DATE).ok().map(PrimitiveDateTime::assume_utc)
 }
 
+fn present(name: &str, text: Option<String>) -> Result<String, String> {
+    line(name, text.filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is missing"))?)
+}
+
+/// A text that goes into logs and answers as it is.
+pub(crate) fn line(name: &str, text: String) -> Result<String, String> {
+    if text.chars().count() > LONGEST_LINE || text.chars().any(char::is_control) {
+        return Err(format!("{name} is not one line of at most {LONGEST_LINE} characters"));
+    }
+    Ok(text)
+}
+
+/// A part of credentials, which go into headers and files line by line.
 fn secret(name: &str, text: Option<Secret>) -> Result<Secret, String> {
-    text.filter(|text| !text.expose().is_empty()).ok_or_else(|| format!("{name} is missing"))
+    let text = text.filter(|text| !text.expose().is_empty()).ok_or_else(|| format!("{name} is missing"))?;
+    if text.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text);
+    }
+    Err(format!("{name} has signs that no header can hold"))
 }
 
 fn access_key_id(text: Option<String>) -> Result<String, String> {
@@ -305,7 +324,7 @@ fn session_name(assumed: &str, role: &RoleArn) -> Result<String, String> {
 }
 
 /// A text as it may be shown: without control characters and at most `most` characters long.
-fn bounded(text: &str, most: usize) -> String {
+pub(crate) fn bounded(text: &str, most: usize) -> String {
     let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
     if text.chars().count() > most { shown + "…" } else { shown }
 }

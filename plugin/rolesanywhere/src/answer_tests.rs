@@ -121,6 +121,26 @@ fn a_missing_secret_is_refused_by_name() {
 }
 
 #[test]
+fn no_text_of_a_session_breaks_out_of_its_line_or_is_without_end() {
+    let credentials = "/credentialSet/0/credentials";
+    for (pointer, text) in [
+        (format!("{credentials}/secretAccessKey"), "k\n[other]"),
+        (format!("{credentials}/sessionToken"), "t\r\nX: y"),
+        (format!("{credentials}/sessionToken"), "t\u{e9}"),
+        ("/credentialSet/0/sourceIdentity".to_owned(), "CN=a\nb"),
+        ("/credentialSet/0/assumedRoleUser/assumedRoleId".to_owned(), "A\u{1b}[31m"),
+        ("/subjectArn".to_owned(), &"x".repeat(2049)),
+    ] {
+        let told = with(&pointer, json!(text));
+
+        assert!(
+            told.contains("signs that no header") || told.contains("is not one line of at most 2048"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn an_empty_credential_set_is_refused() {
     assert!(with("/credentialSet", json!([])).contains("credentialSet is empty"));
     assert!(with("/credentialSet", json!(null)).contains("credentialSet is empty"));
@@ -209,26 +229,6 @@ fn a_clock_that_is_off_is_told_with_its_side() {
 }
 
 #[test]
-fn refusals_are_final() {
-    for status in [400, 401, 403, 404, 409] {
-        assert_eq!(retry(status, &[], r#"{"message":"no"}"#), Retry::Never, "{status}");
-    }
-}
-
-#[test]
-fn throttling_may_be_tried_again_after_what_aws_asks_for() {
-    let plain = retry(429, &[], "");
-    let header = retry(429, &[("retry-after", "7")], "{}");
-    let at_a_time = retry(503, &[("retry-after", "Fri, 02 Jan 2026 03:04:15 GMT")], "{}");
-    let body = retry(503, &[], r#"{"message":"busy","retryAfterSeconds":3}"#);
-    let fraction = retry(503, &[], r#"{"message":"busy","retryAfterSeconds":0.5}"#);
-    let absurd = retry(503, &[("retry-after", "-1")], "{}");
-
-    assert_eq!(fraction, Retry::After(Duration::from_millis(500)));
-    assert_eq!(plain, Retry::After(Duration::ZERO));
-    assert_eq!(header, Retry::After(Duration::from_secs(7)));
-    assert_eq!(at_a_time, Retry::After(Duration::from_secs(10)));
-#[test]
 fn a_session_is_as_long_as_it_is_by_awss_own_clock() {
     let at = |date| answer(201, &[("date", date)], good().to_string()).unwrap();
     let (behind, ahead) = (at("Fri, 02 Jan 2026 03:04:50 GMT"), at("Fri, 02 Jan 2026 03:03:00 GMT"));
@@ -253,39 +253,30 @@ fn a_session_of_more_than_twelve_hours_by_awss_clock_is_none() {
     );
 }
 
+#[test]
+fn refusals_are_final() {
+    for status in [400, 401, 403, 404, 409] {
+        assert_eq!(retry(status, &[], r#"{"message":"no"}"#), Retry::Never, "{status}");
+    }
+}
+
+#[test]
+fn throttling_may_be_tried_again_after_what_aws_asks_for() {
+    let plain = retry(429, &[], "");
+    let header = retry(429, &[("retry-after", "7")], "{}");
+    let at_a_time = retry(503, &[("retry-after", "Fri, 02 Jan 2026 03:04:15 GMT")], "{}");
+    let body = retry(503, &[], r#"{"message":"busy","retryAfterSeconds":3}"#);
+    let fraction = retry(503, &[], r#"{"message":"busy","retryAfterSeconds":0.5}"#);
+    let absurd = retry(503, &[("retry-after", "-1")], "{}");
+
+    assert_eq!(fraction, Retry::After(Duration::from_millis(500)));
+    assert_eq!(plain, Retry::After(Duration::ZERO));
+    assert_eq!(header, Retry::After(Duration::from_secs(7)));
+    assert_eq!(at_a_time, Retry::After(Duration::from_secs(10)));
     assert_eq!(body, Retry::After(Duration::from_secs(3)));
     assert_eq!(absurd, Retry::After(Duration::ZERO));
 }
 
-#[test]
-fn throttling_is_told_apart_from_an_outage() {
-    let by_status = error(429, &[], r#"{"message":"Rate exceeded"}"#);
-    let by_kind =
-        error(400, &[("x-amzn-errortype", "ThrottlingException")], r#"{"message":"Rate exceeded"}"#);
-    let outage = error(503, &[("content-type", "text/html")], "<html>busy</html>");
-
-    assert!(matches!(by_status, Error::Throttled { .. }) && matches!(by_kind, Error::Throttled { .. }));
-    assert!(matches!(outage, Error::Unavailable { status: Some(503), .. }), "{outage:?}");
-    assert!(!outage.to_string().contains("html"), "{outage}");
-    assert_eq!(by_status.to_string(), "AWS throttles CreateSession: Rate exceeded");
-}
-
-#[test]
-fn a_throttling_of_status_400_is_not_tried_again() {
-    let throttled =
-        retry(400, &[("x-amzn-errortype", "ThrottlingException")], r#"{"message":"Rate exceeded"}"#);
-
-    assert_eq!(throttled, Retry::Never);
-}
-
-#[test]
-fn a_message_is_bounded_and_stays_on_its_line() {
-    let message = format!("line\n\u{1b}[31m{}", "x".repeat(10_000));
-    let text = error(403, &[], json!({ "message": message }).to_string()).to_string();
-
-    assert!(text.chars().all(|c| !c.is_control()), "{text}");
-    assert!(text.len() < 2000, "{}", text.len());
-}
 #[test]
 fn no_answer_asks_for_more_than_an_hour() {
     let far = "Fri, 31 Dec 9999 23:59:59 GMT";
@@ -343,3 +334,32 @@ proptest! {
     }
 }
 
+#[test]
+fn throttling_is_told_apart_from_an_outage() {
+    let by_status = error(429, &[], r#"{"message":"Rate exceeded"}"#);
+    let by_kind =
+        error(400, &[("x-amzn-errortype", "ThrottlingException")], r#"{"message":"Rate exceeded"}"#);
+    let outage = error(503, &[("content-type", "text/html")], "<html>busy</html>");
+
+    assert!(matches!(by_status, Error::Throttled { .. }) && matches!(by_kind, Error::Throttled { .. }));
+    assert!(matches!(outage, Error::Unavailable { status: Some(503), .. }), "{outage:?}");
+    assert!(!outage.to_string().contains("html"), "{outage}");
+    assert_eq!(by_status.to_string(), "AWS throttles CreateSession: Rate exceeded");
+}
+
+#[test]
+fn a_throttling_of_status_400_is_not_tried_again() {
+    let throttled =
+        retry(400, &[("x-amzn-errortype", "ThrottlingException")], r#"{"message":"Rate exceeded"}"#);
+
+    assert_eq!(throttled, Retry::Never);
+}
+
+#[test]
+fn a_message_is_bounded_and_stays_on_its_line() {
+    let message = format!("line\n\u{1b}[31m{}", "x".repeat(10_000));
+    let text = error(403, &[], json!({ "message": message }).to_string()).to_string();
+
+    assert!(text.chars().all(|c| !c.is_control()), "{text}");
+    assert!(text.len() < 2000, "{}", text.len());
+}

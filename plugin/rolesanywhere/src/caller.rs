@@ -142,7 +142,7 @@ impl<T> Call<'_, T> {
     fn outcome(&self, response: &Response<Bytes>, now: OffsetDateTime) -> Result<T, Failure> {
         let answer = Answer::new(response, now);
         if response.status().is_success() {
-            return (self.read)(&answer).map_err(|reason| answer.bad(reason));
+            return (self.read)(&answer).map_err(|reason| answer.bad(&reason));
         }
         let wire = if self.ask.is_json() { answer.parse() } else { xml::error(&answer) };
         let mut failure = answer.failure_of(wire, explain::explain);

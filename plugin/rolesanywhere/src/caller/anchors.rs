@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use super::Caller;
 use super::error::{CallError, Operation};
 use super::request::Ask;
-use crate::answer::Answer;
+use crate::answer::{Answer, bounded, line};
 use crate::arn::TrustAnchorArn;
 use crate::error::{Error, LocalError};
 use crate::service::Service;
@@ -43,6 +43,8 @@ pub enum AnchorSource {
     Other(String),
 }
 
+/// AWS's bound of a name.
+pub(super) const LONGEST_NAME: usize = 255;
 /// AWS's quota of certificates per trust anchor, which cannot be raised.
 /// <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/load-balancer-limits.html>
 const MOST_CERTIFICATES: usize = 2;
@@ -108,7 +110,7 @@ fn read(answer: &Answer<'_>) -> Result<TrustAnchor, String> {
         detail.trust_anchor_arn.parse().map_err(|err| format!("trustAnchorArn {err}"))?;
     Ok(TrustAnchor {
         id: detail.trust_anchor_id.unwrap_or_else(|| identifier(arn.as_str())),
-        name: detail.name.unwrap_or_default(),
+        name: bounded(&detail.name.unwrap_or_default(), LONGEST_NAME),
         enabled: detail.enabled.unwrap_or_default(),
         source: source(detail.source)?,
         updated_at: detail.updated_at.as_deref().and_then(at),
@@ -122,7 +124,7 @@ fn source(wire: Source) -> Result<AnchorSource, String> {
         "CERTIFICATE_BUNDLE" => {
             AnchorSource::CertificateBundle(certificates(&data.x509_certificate_data.unwrap_or_default())?)
         }
-        "AWS_ACM_PCA" => AnchorSource::AcmPca(data.acm_pca_arn.unwrap_or_default()),
+        "AWS_ACM_PCA" => AnchorSource::AcmPca(line("acmPcaArn", data.acm_pca_arn.unwrap_or_default())?),
         other => AnchorSource::Other(other.chars().take(64).collect()),
     })
 }

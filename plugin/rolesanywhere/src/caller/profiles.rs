@@ -4,10 +4,10 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::Caller;
-use super::anchors::{at, identifier};
+use super::anchors::{LONGEST_NAME, at, identifier};
 use super::error::{CallError, Operation};
 use super::request::Ask;
-use crate::answer::Answer;
+use crate::answer::{Answer, bounded};
 use crate::arn::{ProfileArn, RoleArn};
 use crate::service::Service;
 
@@ -72,7 +72,7 @@ fn read(answer: &Answer<'_>) -> Result<Profile, String> {
     let arn: ProfileArn = detail.profile_arn.parse().map_err(|err| format!("profileArn {err}"))?;
     Ok(Profile {
         id: detail.profile_id.unwrap_or_else(|| identifier(arn.as_str())),
-        name: detail.name.unwrap_or_default(),
+        name: bounded(&detail.name.unwrap_or_default(), LONGEST_NAME),
         enabled: detail.enabled.unwrap_or_default(),
         duration_seconds: detail.duration_seconds,
         role_arns: detail.role_arns.unwrap_or_default(),

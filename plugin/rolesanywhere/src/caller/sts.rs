@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::error::{CallError, Operation};
 use super::request::Ask;
 use super::{Caller, xml};
-use crate::answer::Answer;
+use crate::answer::{Answer, line};
 use crate::partition::Region;
 use crate::service::Service;
 
@@ -34,11 +34,15 @@ impl Caller {
 fn read(answer: &Answer<'_>) -> Result<CallerIdentity, String> {
     let wire: Response = xml::parse(answer)?;
     let Identity { arn, account, user_id } = wire.result;
-    let parts = [("Arn", &arn), ("Account", &account), ("UserId", &user_id)];
-    match parts.iter().find(|(_, text)| text.is_empty()) {
-        Some((name, _)) => Err(format!("{name} is empty")),
-        None => Ok(CallerIdentity { arn, account, user_id }),
-    }
+    Ok(CallerIdentity {
+        arn: filled("Arn", arn)?,
+        account: filled("Account", account)?,
+        user_id: filled("UserId", user_id)?,
+    })
+}
+
+fn filled(name: &str, text: String) -> Result<String, String> {
+    if text.is_empty() { Err(format!("{name} is empty")) } else { line(name, text) }
 }
 
 #[derive(Deserialize)]

@@ -38,6 +38,57 @@ async fn a_refusal_names_the_permission_that_is_missing() {
     assert!(shown.ends_with("; the permission iam:PutRolePolicy is missing on role demo"), "{shown}");
 }
 
+/// XML that means ill, around `&x;`.
+fn bombs() -> [String; 5] {
+    let laughs: Vec<String> =
+        (1..30).map(|n| format!("<!ENTITY x{n} \"&x{};&x{};\">", n - 1, n - 1)).collect();
+    let laughs = laughs.concat();
+    let laughs = format!("<!DOCTYPE r [<!ENTITY x0 \"ha\">{laughs}<!ENTITY x \"&x29;\">]>");
+    let file = "<!DOCTYPE r [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>";
+    let wrap = |inside: &str| {
+        format!(
+            "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>{inside}</Arn><UserId>{inside}</UserId><Account>\
+             {inside}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+        )
+    };
+    [
+        laughs + &wrap("&x;"),
+        file.to_owned() + &wrap("&x;"),
+        wrap(&("<a>".repeat(10_000) + &"</a>".repeat(10_000))),
+        wrap("&#0;&#xD800;"),
+        wrap("<![CDATA["),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_xml_unfolds_into_more_than_it_is() {
+    for bomb in bombs() {
+        let script = Script::of([ok(bomb)]);
+
+        let who = caller(&script).get_caller_identity(&"eu-central-1".parse().unwrap()).await.unwrap_err();
+        let role = caller(&script).get_role(&role()).await.unwrap_err();
+
+        for text in [who.to_string(), role.to_string()] {
+            assert!(text.contains("the body of ") && text.len() < 300, "{text}");
+        }
+        assert_eq!(script.attempts(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_iam_makes_long_is_told_short_and_on_one_line() {
+    let long = "&#10;x".repeat(5_000);
+    let body = format!(
+        "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleId>A</RoleId><RoleName>demo</RoleName><Arn>{long}</Arn>\
+         </Role></GetRoleResult></GetRoleResponse>"
+    );
+    let script = Script::of([ok(body)]);
+
+    let text = caller(&script).get_role(&role()).await.unwrap_err().to_string();
+
+    assert!(text.len() < 1000 && !text.contains('\n'), "{} characters: {text:.200}", text.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_role_is_asked_for_by_its_name_at_the_partitions_iam() {
     let script = Script::of([ok(
