@@ -26,8 +26,8 @@ fn python() -> &'static Path {
         }
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
         let pip =
-            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
-        run(Command::new(&python).args(pip).current_dir(SCRIPTS));
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"];
+        run(Command::new(&python).args(pip).arg("requirements.txt").current_dir(SCRIPTS));
         std::fs::write(stamp, REQUIREMENTS).unwrap();
         python
     })
