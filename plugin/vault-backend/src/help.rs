@@ -77,7 +77,7 @@ fn parameters<B: Send + Sync + 'static>(route: &Route<B>) -> BTreeMap<&'static s
         let help = if names.contains(&field.name) {
             field.help.to_owned()
         } else {
-            field_help(field, route.keeps_a_document())
+            field_help(field, when_required(route, field))
         };
         all.insert(field.name, Parameter { kind: field.kind.label(), help });
     }
@@ -89,7 +89,21 @@ pub(crate) fn in_path_help(name: &str) -> String {
     format!("The {} in the path.", name.replace('_', " "))
 }
 
-fn field_help(field: &Field, of_a_document: bool) -> String {
+/// When a field that some operation requires has to be given.
+fn when_required<B: Send + Sync + 'static>(route: &Route<B>, field: &Field) -> &'static str {
+    let is_asked = |operation| {
+        route.fields(operation).iter().any(|asked| asked.name == field.name && asked.is_required())
+    };
+    if route.keeps_a_document() {
+        " Required where nothing is stored."
+    } else if route.operations().all(is_asked) {
+        " Required."
+    } else {
+        " Required in a write."
+    }
+}
+
+fn field_help(field: &Field, when_required: &str) -> String {
     let mut help = String::new();
     if field.deprecated {
         help.push_str("(DEPRECATED) ");
@@ -97,7 +111,7 @@ fn field_help(field: &Field, of_a_document: bool) -> String {
     help.push_str(field.help.trim_end_matches('.'));
     help.push('.');
     if field.is_required() {
-        help.push_str(if of_a_document { " Required where nothing is stored." } else { " Required." });
+        help.push_str(when_required);
     }
     if field.is_read_only() {
         help.push_str(" Shown by reads alone.");

@@ -40,6 +40,16 @@ async fn a_role_explains_each_of_its_fields() {
 }
 
 #[tokio::test]
+async fn what_only_a_write_needs_is_not_called_required() {
+    let stage = stage().await;
+
+    let text = help(&stage, "iamra/check/x").await;
+
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("Required in a write.") && !text.contains("Required. "), "{text}");
+}
+
+#[tokio::test]
 async fn the_path_for_sdks_names_their_variable_and_says_that_there_is_no_lease() {
     let stage = stage().await;
 
