@@ -50,6 +50,7 @@ async fn up(layout: &Layout) -> Result<(), String> {
     say(&format!("Vault, the plugin and the injector are ready after {} s", started.elapsed().as_secs()));
     say(&format!("\n  export KUBECONFIG={}", layout.kubeconfig().display()));
     say(&format!("  export VAULT_ADDR={VAULT} VAULT_TOKEN={}", root_token()));
+    say("  kubectl apply -k k8s/namespace");
     say("  kubectl apply -k k8s/overlays/local/container-credentials");
     Ok(())
 }

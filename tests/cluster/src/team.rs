@@ -94,7 +94,11 @@ impl Team {
         // of an earlier run on this cluster
         let leftover = ["delete", "namespace", namespace, "--ignore-not-found"];
         cluster.kubectl(&leftover).await.ok();
-        Team { cluster, namespace: namespace.to_owned(), mount: "iamra".to_owned(), way: way.to_owned() }
+        let own = Manifests::of(&cluster, "k8s/namespace", namespace).await;
+        let team =
+            Team { cluster, namespace: namespace.to_owned(), mount: "iamra".to_owned(), way: way.to_owned() };
+        team.apply(&own).await;
+        team
     }
 
     /// The namespace of the examples, whose service account `cluster up` has admitted already.

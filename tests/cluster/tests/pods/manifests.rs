@@ -9,7 +9,8 @@ use harness::binaries::workspace;
 const KNOWN: Duration = Duration::from_secs(60);
 
 /// Everything that a user may apply to the namespace of the application.
-const FOLDERS: [&str; 15] = [
+const FOLDERS: [&str; 16] = [
+    "k8s/namespace",
     "k8s/base",
     "k8s/overlays/container-credentials",
     "k8s/overlays/credential-process",

@@ -11,9 +11,11 @@ const SOON: Duration = Duration::from_secs(300);
 #[tokio::test]
 async fn the_examples_as_they_are_make_the_cli_the_role_of_their_service_account() {
     let team = Team::of_the_examples();
-    let overlay = harness::binaries::workspace().join("k8s/overlays/local/container-credentials");
 
-    team.cluster.kubectl(&["apply", "-k", &overlay.display().to_string()]).await.ok();
+    for folder in ["k8s/namespace", "k8s/overlays/local/container-credentials"] {
+        let folder = harness::binaries::workspace().join(folder).display().to_string();
+        team.cluster.kubectl(&["apply", "-k", &folder]).await.ok();
+    }
     team.rolled_out().await;
     let pod = team.pod().await;
 
