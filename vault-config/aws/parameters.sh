@@ -12,8 +12,9 @@ usage: parameters.sh [--mount PATH] management [--anchor NAME] [Key=Value]...
                           one path, else it is told why not
   --anchor NAME           TrustAnchorArn of trust-anchors/NAME in place of CaPem
   stack ROLE              for stack.yaml, from roles/ROLE: RoleName and RolePath, SessionSeconds, TrustAnchorArn (the role's, or the
-                          config's default; CaPem where there is none), Cluster, Namespace and ServiceAccount. A role whose texts are
-                          templates is for many service accounts: name one
+                          config's default; CaPem where there is none), Cluster, Namespace and ServiceAccount, and
+                          AcceptRoleSessionName where the role names its sessions. A role whose texts are templates is for many
+                          service accounts: name one
   Key=Value               a parameter that Vault does not know, such as ApplicationActions=s3:*, or another value than Vault's
   --mount PATH            the engine's mount; default: iamra
 
@@ -29,7 +30,13 @@ die() {
     exit 1
 }
 
+# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
+# otherwise would be read below as the answer.
+unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
+export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
+if [ -n "${VAULT_NAMESPACE:-}" ]; then printf '%s: in the Vault namespace %s\n' "${0##*/}" "$VAULT_NAMESPACE" >&2; fi
+# To here.
 
 mount=iamra keys=()
 declare -A values=()
@@ -158,6 +165,8 @@ stack() { # role, [namespace/serviceaccount]
     field "roles/$1" session_duration
     # An IAM role allows no less than an hour; the session is what the engine asks for all the same.
     put SessionSeconds "$((found < 3600 ? 3600 : found))"
+    field "roles/$1" role_session_name
+    if [ -n "$found" ]; then put AcceptRoleSessionName true; fi
     anchor_of "$1"
     identity_of "$@"
 }

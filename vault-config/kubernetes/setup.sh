@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Lets Kubernetes service accounts read AWS credentials: sets up Vault's Kubernetes auth method and makes, for each service account
 # given, one engine role, one policy and one auth role, all named <namespace>-<serviceaccount>; or, with --templates, one of each
-# for all pods of a cluster. Run it again at any time: it writes the same again. It needs bash, the vault command and a token that
-# may do all this.
+# for all pods of a cluster. Run it again at any time: what is not there is made, what an option names is changed, and nothing else. It
+# needs bash, the vault command and a token that may do all this.
 set -euo pipefail
 
 usage() {
@@ -10,30 +10,43 @@ usage() {
 usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]...
        setup.sh --cluster NAME --templates --role-arn ARN [option]... namespace... | '*'
 
-  --templates             registers the auth mount as the cluster and makes one engine role, policy and auth role, all named
-                          <cluster>-pods, for every service account of the namespaces given ('*': of all). The engine reads cluster,
-                          namespace and service account from the login, so that each still arrives in AWS as itself
   --cluster NAME          the cluster's name in AWS: subject O, first part of CN and of the SPIFFE id. Required
-  --role-arn ARN          the IAM role of every service account that is given without one
-  --profile-arn ARN       the Roles Anywhere profile that lists these IAM roles, as an output of each aws/stack.yaml; `default` for the
-                          config's default_profile_arn. Default: what the engine role has already, or the config's
+  --templates             registers the auth mount as the cluster and makes one engine role, policy and auth role, all named
+                          <cluster>-pods, for every service account of the namespaces given ('*': of all; name all of them each
+                          time). The engine reads cluster, namespace and service account from the login, so that each still arrives
+                          in AWS as itself
+  --register-job          also the auth role and policy `iamra-operator` of plugin/job.yaml
   --way file|container|both
                           what the policies allow: creds/<role> (files, operators), container/<role> (the Agent's listener) or
                           both. Take container for what uses the listener (policies/application-container.hcl says why).
-                          Default: both
-  --session-duration S    length of a session in seconds, 900 to 43200; AWS shortens it to the profile's. Default: 14400,
-                          because a session has to outlive an outage of Vault
+                          New policies: both
   --audience AUD          the audience of the service-account tokens that may log in; the pods of k8s/ have one made for `vault`, so that
                           no token which they show elsewhere logs in here. `kubectl create token` shows what others carry.
-                          Default: vault
-  --kubernetes-host URL   the API server as Vault reaches it; default, for a new auth mount: https://kubernetes.default.svc
-  --kubernetes-ca FILE    the API server's CA; only for a Vault outside the cluster
-  --reviewer-jwt FILE     a token that may create TokenReviews; only for a Vault outside the cluster. Without one Vault shows the
-                          token of whoever logs in, which then needs the role system:auth-delegator
-  --register-job          also the auth role and policy `iamra-operator` of plugin/job.yaml
-  --prefix TEXT           put before every name: for the second cluster of one Vault, whose payments/api is another one
+                          New auth roles: vault
+
+The engine role. A new one has the values said here; one that is there keeps what no option names. `default` takes a field out again:
+  --role-arn ARN          the IAM role of every service account that is given without one; a new role needs one
+  --profile-arn ARN       the Roles Anywhere profile that lists these IAM roles, as an output of each aws/stack.yaml. `default`, and
+                          new roles: the config's default_profile_arn
+  --trust-anchor-arn ARN  the trust anchor, for roles of another account than the config's. `default`, and new roles: the config's
+  --session-duration S    length of a session in seconds, 900 to 43200; AWS shortens it to the profile's. `default`: the engine's. New
+                          roles: 14400, because a session has to outlive an outage of Vault
+  --role-session-name TEXT
+                          the session's name in place of the certificate's serial, so that the principal stays the same from session
+                          to session; only for profiles with acceptRoleSessionName (README.md, "Connections that pin the principal")
+  --lease leased|static   static keeps the answers of many readers out of Vault's storage (k8s/README.md, "Many pods")
+  --key-type TYPE         of the certificates' keys: ec-p256, ec-p384, rsa-2048
+  --certificate-ttl TTL   how long a certificate is valid, such as 10m
+
+Where things are:
   --mount PATH            the engine's mount; default: iamra
   --auth-mount PATH       the auth method's mount; default: kubernetes
+  --prefix TEXT           put before every name: for the second cluster of one Vault, whose payments/api is another one
+  --kubernetes-host URL   the API server as Vault reaches it; a new auth mount of a Vault in the cluster has
+                          https://kubernetes.default.svc
+  --kubernetes-ca FILE    the API server's CA; only for a Vault outside the cluster, which also needs --kubernetes-host
+  --reviewer-jwt FILE     a token that may create TokenReviews; only for a Vault outside the cluster. Without one Vault shows the
+                          token of whoever logs in, which then needs the role system:auth-delegator
 
 Environment: VAULT_ADDR and VAULT_TOKEN as ever; VAULT_CLI, the vault command, default vault from PATH.
 Example: setup.sh --cluster prod --way container payments/api=arn:aws:iam::111122223333:role/iamra/payments-api
@@ -45,18 +58,40 @@ die() {
     exit 1
 }
 
+# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
+# otherwise would be read below as the answer.
+unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
+export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
+if [ -n "${VAULT_NAMESPACE:-}" ]; then printf '%s: in the Vault namespace %s\n' "${0##*/}" "$VAULT_NAMESPACE" >&2; fi
+# To here.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cluster='' default_arn='' profile_arn='' way=both session_duration=14400 host='' ca='' reviewer='' register_job=no prefix='' mount=iamra auth=kubernetes
-audience=vault templates=no
+cluster='' default_arn='' way='' audience='' host='' ca='' reviewer='' prefix='' mount=iamra auth=kubernetes
+templates=no register_job=no
+fields=() unset=() # of the engine roles, as options name them
 accounts=()
 
 readonly LABEL='^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
 readonly SUBDOMAIN='^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
 readonly ROLE_ARN='^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$'
 readonly PROFILE_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:profile/[0-9a-f-]{36}$'
+readonly ANCHOR_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:trust-anchor/[0-9a-f-]{36}$'
 readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
+# What Vault says of a document that is not there, and of one in an auth mount that is not there.
+readonly NO_DOCUMENT='No value found'
+readonly NO_AUTH_DOCUMENT='No value found|No auth engine|unsupported path|no handler'
+
+# A field of the engine roles that an option names; `default` takes it out.
+name_field() { # option, field, value, what it must look like, what it is
+    if [ "$3" = default ]; then
+        unset+=("\"$2\":null")
+    elif [[ $3 =~ $4 ]]; then
+        fields+=("$2=$3")
+    else
+        die "$1 '$3' is no $5, nor \`default\`"
+    fi
+}
 
 read_options() {
     while [ $# -gt 0 ]; do
@@ -70,10 +105,15 @@ read_options() {
         case $1 in
         --cluster) cluster=$2 ;;
         --role-arn) default_arn=$2 ;;
-        --profile-arn) profile_arn=$2 ;;
+        --profile-arn) name_field "$1" profile_arn "$2" "$PROFILE_ARN" 'ARN of a Roles Anywhere profile' ;;
+        --trust-anchor-arn) name_field "$1" trust_anchor_arn "$2" "$ANCHOR_ARN" 'ARN of a trust anchor' ;;
+        --session-duration) name_field "$1" session_duration "$2" '^[0-9]+$' 'number of seconds' ;;
+        --role-session-name) name_field "$1" role_session_name "$2" '.' 'name of a session' ;;
+        --lease) name_field "$1" lease "$2" '^(leased|static)$' 'kind of lease: leased or static' ;;
+        --key-type) name_field "$1" key_type "$2" '^(ec-p256|ec-p384|rsa-2048)$' 'type of a key: ec-p256, ec-p384 or rsa-2048' ;;
+        --certificate-ttl) name_field "$1" certificate_ttl "$2" '^[0-9smh]+$' 'time such as 10m' ;;
         --way) way=$2 ;;
-        --session-duration) session_duration=$2 ;;
-        --audience) audience=$2 ;;
+        --audience) [ -n "$2" ] || die "--audience: without one, a token made for any other service would log in here"; audience=$2 ;;
         --kubernetes-host) host=$2 ;;
         --kubernetes-ca) ca=$2 ;;
         --reviewer-jwt) reviewer=$2 ;;
@@ -88,14 +128,11 @@ read_options() {
 
 check_options() {
     [[ $cluster =~ $LABEL ]] || die "--cluster '$cluster': lower-case letters, digits and dashes, at most 63, as in a DNS label"
-    case $way in file | container | both) ;; *) die "--way '$way': file, container or both" ;; esac
-    [ -z "$profile_arn" ] || [ "$profile_arn" = default ] || [[ $profile_arn =~ $PROFILE_ARN ]] ||
-        die "--profile-arn '$profile_arn' is no ARN of a Roles Anywhere profile, nor \`default\`"
-    [ -n "$audience" ] || die "--audience: without one, a token made for any other service would log in here"
+    case $way in '' | file | container | both) ;; *) die "--way '$way': file, container or both" ;; esac
     [[ $prefix =~ ^([a-z0-9][-a-z0-9]*)?$ ]] || die "--prefix '$prefix': lower-case letters, digits and dashes"
     [[ $mount =~ $MOUNT ]] || die "--mount '$mount' is no path of a mount"
     [[ $auth =~ $MOUNT ]] || die "--auth-mount '$auth' is no path of a mount"
-    [ -z "$ca" ] || [ -r "$ca" ] || die "--kubernetes-ca: cannot read $ca"
+    [ -z "$ca" ] || grep -q 'BEGIN CERTIFICATE' "$ca" 2>/dev/null || die "--kubernetes-ca: cannot read a PEM certificate from $ca"
     [ -z "$reviewer" ] || [ -r "$reviewer" ] || die "--reviewer-jwt: cannot read $reviewer"
     [ "$templates" = no ] || check_namespaces
     [ "${#accounts[@]}" -gt 0 ] || [ "$register_job" = yes ] || die "nothing to do: no service account given; see --help"
@@ -103,7 +140,7 @@ check_options() {
 
 check_namespaces() {
     local namespace
-    [[ $default_arn =~ $ROLE_ARN ]] || die "--role-arn '$default_arn' is no ARN of an IAM role; --templates needs one"
+    [ -z "$default_arn" ] || [[ $default_arn =~ $ROLE_ARN ]] || die "--role-arn '$default_arn' is no ARN of an IAM role"
     [ "${#accounts[@]}" -gt 0 ] || die "--templates: no namespace given; see --help"
     for namespace in "${accounts[@]}"; do
         [ "$namespace" = '*' ] || [[ $namespace =~ $LABEL ]] || die "'$namespace' is no name of a namespace; --templates takes namespaces"
@@ -119,7 +156,7 @@ take() {
     namespace=${given%%/*} account=${given#*/}
     [[ $namespace =~ $LABEL ]] || die "'$1': '$namespace' is no name of a namespace"
     [[ $account =~ $SUBDOMAIN ]] || die "'$1': '$account' is no name of a service account"
-    [[ $arn =~ $ROLE_ARN ]] || die "'$1': '$arn' is no ARN of an IAM role; append =role_arn, or give --role-arn"
+    [[ $1 != *= ]] && { [ -z "$arn" ] || [[ $arn =~ $ROLE_ARN ]]; } || die "'$1': '$arn' is no ARN of an IAM role"
     name=$prefix$namespace-$account
     common_name=$cluster.$namespace.$account
     [ "${#common_name}" -le 61 ] ||
@@ -137,84 +174,200 @@ look() { # path, field, texts with which Vault says that there is nothing
     rm -f "$said"
 }
 
+# Before anything is written: the mount is the engine's, and what the policies are made of is beside this script.
+check_surroundings() {
+    local said file
+    for file in policies/application-file.hcl policies/application-container.hcl plugin/plugin-operator.hcl; do
+        [ -r "$here/../$file" ] || die "cannot read $here/../$file: this script needs the folder vault-config as it is shipped"
+    done
+    [ "${#accounts[@]}" -gt 0 ] || return 0
+    said=$(vault read "$mount/rotation" 2>&1) || die "no engine answers at $mount/; --mount names another mount: $said"
+}
+
 # The name must be free or ours: a-b/c and a/b-c would both be a-b-c, and another cluster's payments/api is somebody else.
 check_free() { # whose: what the policy's first line says
-    local owner="# $1 "
-    look "auth/$auth/role/$name" bound_service_account_namespaces 'No value found|No auth engine|unsupported path|no handler'
+    look "auth/$auth/role/$name" bound_service_account_namespaces "$NO_AUTH_DOCUMENT"
     if [ -n "$found" ] && [ "$found" != "[$namespace]" ]; then
         die "the auth role $name belongs to the namespace $found, not to $namespace: rename the service account, or delete that role"
     fi
-    look "auth/$auth/role/$name" bound_service_account_names 'No value found|No auth engine|unsupported path|no handler'
+    look "auth/$auth/role/$name" bound_service_account_names "$NO_AUTH_DOCUMENT"
     if [ -n "$found" ] && [ "$found" != "[$account]" ]; then
         die "the auth role $name belongs to the service account $found, not to $account: rename one, or delete that role"
     fi
+    check_free_policy "$1"
+}
+
+check_free_policy() { # whose
     look "sys/policies/acl/$name" policy 'No value found|No policy named'
-    if [ -n "$found" ] && [[ $found != "$owner"* ]]; then
+    if [ -n "$found" ] && [[ $found != "# $1 "* ]]; then
         die "the policy $name was not written for $1; it starts: ${found%%$'\n'*}"
     fi
 }
 
+# Uses `found`, the policy.
+check_way() {
+    if [ -n "$found" ] && [ -n "$way" ] && changed_by_hand "$found"; then
+        die "the policy $name was changed by hand, and --way $way would take that back: leave --way out, or vault policy delete $name"
+    fi
+}
+
 check_free_engine_role() {
-    look "$mount/roles/$name" common_name 'No value found'
+    look "$mount/roles/$name" common_name "$NO_DOCUMENT"
     if [ -n "$found" ] && [ "$found" != "$common_name" ]; then
         die "the engine role $mount/roles/$name has the common name $found, not $common_name: it is somebody else's; see --prefix"
     fi
+    [ -n "$found" ] || [ -n "$arn" ] || die "$mount/roles/$name is new and needs the ARN of an IAM role: append =role_arn, or give --role-arn"
+}
+
+# Sets `settings` to what is to be written of the auth mount's configuration, or to nothing.
+check_auth() {
+    look "sys/auth/$auth" type 'No auth engine'
+    [ -z "$found" ] || [ "$found" = kubernetes ] || die "the auth mount $auth is of type $found"
+    look "auth/$auth/config" kubernetes_host "$NO_AUTH_DOCUMENT"
+    if [ -n "$found" ]; then
+        choose_changes
+    elif [ -n "$ca" ] && [ -z "$host" ]; then
+        die "--kubernetes-ca is for a Vault outside the cluster, which does not find https://kubernetes.default.svc: give --kubernetes-host too"
+    else
+        settings=("kubernetes_host=${host:-https://kubernetes.default.svc}")
+        if [ -n "$ca" ]; then settings+=("kubernetes_ca_cert=@$ca" disable_local_ca_jwt=true); fi
+        if [ -n "$reviewer" ]; then settings+=("token_reviewer_jwt=@$reviewer"); fi
+    fi
+}
+
+# Of a configuration that is there: what the options change, and with it all the rest, because Vault's auth method replaces it whole.
+choose_changes() { # uses `found`, the host that is there
+    settings=("kubernetes_host=${host:-$found}")
+    local same=no field
+    [ -n "$reviewer" ] || [ "${settings[0]}" != "kubernetes_host=$found" ] || same=yes
+    look "auth/$auth/config" kubernetes_ca_cert "$NO_AUTH_DOCUMENT"
+    [ -z "$ca" ] || [ "$found" = "$(cat "$ca")" ] || same=no
+    if [ "$same" = yes ]; then
+        settings=()
+        return
+    fi
+    if [ -n "$ca" ]; then
+        settings+=("kubernetes_ca_cert=@$ca" disable_local_ca_jwt=true)
+    else
+        found=$(vault read -field=kubernetes_ca_cert "auth/$auth/config" && printf .) # with the line's end
+        settings+=("kubernetes_ca_cert=${found%.}")
+        keep disable_local_ca_jwt
+    fi
+    for field in issuer disable_iss_validation use_annotations_as_alias_metadata; do keep "$field"; done
+    check_lost
+    if [ -n "$reviewer" ]; then settings+=("token_reviewer_jwt=@$reviewer"); fi
+}
+
+keep() { # field of the auth mount's configuration
+    look "auth/$auth/config" "$1" 'not present in secret'
+    [ -z "$found" ] || settings+=("$1=$found")
+}
+
+# Refuses a write that would take away what cannot be read back.
+check_lost() {
+    look "auth/$auth/config" token_reviewer_jwt_set 'not present in secret'
+    [ "$found" != true ] || [ -n "$reviewer" ] ||
+        die "auth/$auth/config has a reviewer token, which Vault does not show and a write without it would take away: give --reviewer-jwt too"
+    look "auth/$auth/config" pem_keys 'not present in secret'
+    [ -z "$found" ] || [ "$found" = '[]' ] ||
+        die "auth/$auth/config has pem_keys, which this script would take away: write the configuration by hand, with them"
 }
 
 set_up_auth() {
+    local made=no
     look "sys/auth/$auth" type 'No auth engine'
     if [ -z "$found" ]; then
         vault auth enable -path="$auth" kubernetes
-        host=${host:-https://kubernetes.default.svc}
-    elif [ "$found" != kubernetes ]; then
-        die "the auth mount $auth is of type $found"
+        made=yes
     fi
-    if [ -z "$host" ]; then
-        return # an operator's configuration, with a reviewer token that cannot be read back, is left alone
-    fi
-    local settings=("kubernetes_host=$host")
-    if [ -n "$ca" ]; then settings+=("kubernetes_ca_cert=@$ca" disable_local_ca_jwt=true); fi
-    if [ -n "$reviewer" ]; then settings+=("token_reviewer_jwt=@$reviewer"); fi
-    vault write "auth/$auth/config" "${settings[@]}"
+    if [ "${#settings[@]}" -eq 0 ] || vault write "auth/$auth/config" "${settings[@]}"; then return; fi
+    [ "$made" = no ] || vault auth disable "$auth" >&2
+    die "auth/$auth cannot be configured; for a Vault outside the cluster give --kubernetes-host, --kubernetes-ca and --reviewer-jwt"
 }
 
 # The policy files of this folder, under this name and mount.
-rendered() { # whose, file...
-    printf '# %s (written by kubernetes/setup.sh, which overwrites changes)\n' "$1"
-    shift
+rendered() { # file...
     sed -e '/^#/d' -e "s|\"iamra/\([a-z]*\)/payments-api\"|\"$mount/\1/$name\"|" -e "s|sys/mounts/iamra|sys/mounts/$mount|" "$@" |
         awk '!NF { next } /^path/ { skip = seen[$2]++; if (!skip) print "" } !skip'
 }
 
+sum_of() { printf '%s\n' "$1" | cksum | cut -d ' ' -f 1; }
+
+# Whether a policy's text is no longer what its first line has the sum of. Earlier lines without one said that changes are overwritten.
+changed_by_hand() { # policy
+    local first=${1%%$'\n'*} sum
+    sum=$(sum_of "${1#*$'\n'}")
+    [[ $first != *"sum $sum)" && $first != *'overwrites changes)' ]]
+}
+
+# Writes what these files say, unless the policy was changed by hand since.
 write_policy() { # whose, file...
-    rendered "$@" | vault policy write "$name" -
+    local whose=$1 text
+    shift
+    text=$(rendered "$@")
+    text="# $whose (written by kubernetes/setup.sh, sum $(sum_of "$text"))"$'\n'$text
+    look "sys/policies/acl/$name" policy 'No value found|No policy named'
+    if [ -n "$found" ] && changed_by_hand "$found"; then
+        printf 'setup.sh: the policy %s was changed by hand and stays as it is; to have it written anew: vault policy delete %s\n' "$name" "$name" >&2
+    elif [ "$found" != "$text" ]; then
+        printf '%s\n' "$text" | vault policy write "$name" -
+    fi
 }
 
-write_auth_role() { # token_ttl, token_max_ttl
-    vault write "auth/$auth/role/$name" \
-        bound_service_account_names="$account" bound_service_account_namespaces="$namespace" audience="$audience" \
-        token_policies="$name" token_no_default_policy=true token_ttl="$1" token_max_ttl="$2"
+# Sets `files` to those of the way that is asked for, or else of the policy that is there.
+choose_files() {
+    local chosen=$way
+    if [ -z "$chosen" ]; then
+        look "sys/policies/acl/$name" policy 'No value found|No policy named'
+        case $found in
+        *"/creds/$name\""*"/container/$name\""* | '') chosen=both ;;
+        *"/container/$name\""*) chosen=container ;;
+        *) chosen=file ;;
+        esac
+    fi
+    files=()
+    if [ "$chosen" != container ]; then files+=("$here/../policies/application-file.hcl"); fi
+    if [ "$chosen" != file ]; then files+=("$here/../policies/application-container.hcl"); fi
 }
 
-# Sets `profile` to the field of the profile that is given, or that the engine role has, which a write would take from it.
-choose_profile() {
-    found=$profile_arn
-    if [ -z "$found" ]; then look "$mount/roles/$name" profile_arn 'No value found|not present in secret'; fi
-    profile=()
-    if [ -n "$found" ] && [ "$found" != default ]; then profile=("profile_arn=$found"); fi
+set_up_engine_role() { # further fields of a new one...
+    local named=(${fields[@]+"${fields[@]}"})
+    if [ -n "$arn" ]; then named+=("role_arn=$arn"); fi
+    look "$mount/roles/$name" role_arn "$NO_DOCUMENT"
+    if [ -z "$found" ]; then
+        [[ "${named[*]} ${unset[*]-}" == *session_duration* ]] || named+=(session_duration=14400)
+        vault write "$mount/roles/$name" "common_name=$common_name" "$@" "${named[@]}"
+    elif [ "${#named[@]}" -gt 0 ] || [ "${#unset[@]}" -gt 0 ]; then
+        printf '{%s}' "$(IFS=,; printf '%s' "${unset[*]-}")" | vault patch "$mount/roles/$name" - ${named[@]+"${named[@]}"}
+    fi
+}
+
+set_up_auth_role() { # token_ttl, token_max_ttl
+    local named=()
+    look "auth/$auth/role/$name" bound_service_account_namespaces "$NO_AUTH_DOCUMENT"
+    if [ -z "$found" ]; then
+        vault write "auth/$auth/role/$name" \
+            bound_service_account_names="$account" bound_service_account_namespaces="$namespace" audience="${audience:-vault}" \
+            token_policies="$name" token_no_default_policy=true token_ttl="$1" token_max_ttl="$2"
+        return
+    fi
+    [ "$found" = "[${namespace//,/ }]" ] || named+=("bound_service_account_namespaces=$namespace")
+    [ -z "$audience" ] || named+=("audience=$audience")
+    [ "${#named[@]}" -gt 0 ] || return 0
+    # The one field of an auth role that a write takes away when it does not name it.
+    look "auth/$auth/role/$name" bound_service_account_namespace_selector "$NO_AUTH_DOCUMENT|not present in secret"
+    [ -z "$found" ] || named+=("bound_service_account_namespace_selector=$found")
+    vault write "auth/$auth/role/$name" "${named[@]}"
 }
 
 # The auth role comes last: nobody logs in before the rest is there.
-set_up_role() { # whose, further fields of the engine role...
-    local whose=$1 files=() profile
+set_up_role() { # whose, further fields of a new engine role...
+    local whose=$1 files
     shift
-    if [ "$way" != container ]; then files+=("$here/../policies/application-file.hcl"); fi
-    if [ "$way" != file ]; then files+=("$here/../policies/application-container.hcl"); fi
-    choose_profile
-    vault write "$mount/roles/$name" "role_arn=$arn" "common_name=$common_name" "session_duration=$session_duration" \
-        ${profile[@]+"${profile[@]}"} "$@"
+    set_up_engine_role "$@"
+    choose_files
     write_policy "$whose" "${files[@]}"
-    write_auth_role 1h 24h
+    set_up_auth_role 1h 24h
 }
 
 # The auth role lets nobody else in, so that all who read are the same at AWS.
@@ -229,10 +382,8 @@ readonly TEMPLATE='{{kubernetes.cluster}}.{{kubernetes.namespace | short}}.{{kub
 pods() { namespace=$(IFS=,; printf '%s' "${accounts[*]}") account='*' name=$prefix$cluster-pods common_name=$TEMPLATE arn=$default_arn; }
 
 check_free_pods() {
-    look "sys/policies/acl/$name" policy 'No value found|No policy named'
-    if [ -n "$found" ] && [[ $found != "# the pods of $cluster "* ]]; then
-        die "the policy $name was not written for the pods of $cluster; it starts: ${found%%$'\n'*}"
-    fi
+    check_free_policy "the pods of $cluster"
+    check_way
     check_free_engine_role
     check_free_cluster
 }
@@ -242,14 +393,15 @@ check_free_cluster() {
     local accessor
     look "sys/auth/$auth" accessor 'No auth engine'
     accessor=$found
-    look "$mount/clusters/$cluster" accessor 'No value found'
+    look "$mount/clusters/$cluster" accessor "$NO_DOCUMENT"
     if [ -n "$found" ] && [ "$found" != "$accessor" ]; then
         die "the cluster $cluster is the auth mount $found, not that of auth/$auth: if that mount is gone, vault delete $mount/clusters/$cluster"
     fi
 }
 
 set_up_pods() {
-    vault write "$mount/clusters/$cluster" accessor="$(vault read -field=accessor "sys/auth/$auth")"
+    look "$mount/clusters/$cluster" accessor "$NO_DOCUMENT"
+    [ -n "$found" ] || vault write "$mount/clusters/$cluster" accessor="$(vault read -field=accessor "sys/auth/$auth")"
     set_up_role "the pods of $cluster" "clusters=$cluster" "organization={{kubernetes.cluster}}" \
         "organizational_unit={{kubernetes.namespace}}" \
         "uri_sans=spiffe://{{kubernetes.cluster}}/ns/{{kubernetes.namespace}}/sa/{{kubernetes.service_account}}"
@@ -261,6 +413,8 @@ operator() { namespace=vault account=iamra-operator name=iamra-operator; }
 
 read_options "$@"
 check_options
+check_surroundings
+check_auth
 singles=(${accounts[@]+"${accounts[@]}"})
 if [ "$templates" = yes ]; then
     singles=()
@@ -271,6 +425,7 @@ for given in ${singles[@]+"${singles[@]}"}; do
     take "$given"
     [ "$name" != iamra-operator ] || die "'$given': iamra-operator is the name of the register Job's role"
     check_free "$common_name"
+    check_way
     check_free_engine_role
     for other in "${accounts[@]}"; do
         other=${other%%=*}
@@ -287,7 +442,7 @@ set_up_auth
 if [ "$register_job" = yes ]; then
     operator
     write_policy "the register Job" "$here/../plugin/plugin-operator.hcl"
-    write_auth_role 10m 10m
+    set_up_auth_role 10m 10m
 fi
 if [ "$templates" = yes ]; then
     pods

@@ -55,7 +55,7 @@ async fn set_up(stage: &Stage, args: &[&str]) {
     let ca = stage.vault.folder().join("cluster-ca.pem");
     std::fs::write(&ca, stage.ca_pem("iamra").await).unwrap();
     let ca = ca.display().to_string();
-    let args = [&["--kubernetes-ca", &ca], args].concat();
+    let args = [&["--kubernetes-host", "https://127.0.0.1:6443", "--kubernetes-ca", &ca], args].concat();
     let _ = script(&stage.vault, stage.vault.root_token(), "kubernetes/setup.sh", &args, &[]).await.ok();
 }
 
@@ -136,6 +136,20 @@ async fn a_service_account_gets_the_iam_role_that_its_engine_role_names() {
     let stack = made("aws/stack.yaml", &parameters)["resources"].take();
     let tested = &stack["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"];
     assert_eq!(tested["aws:PrincipalTag/x509Subject/CN"], "prod.payments.api");
+}
+
+#[tokio::test]
+async fn a_role_that_names_its_sessions_gets_a_profile_that_takes_names() {
+    let stage = stage().await;
+    set_up(&stage, &["--cluster", "prod", "--role-session-name", "payments.api", "payments/api"]).await;
+
+    let parameters = printed(&stage, &["stack", "payments-api"]).await;
+
+    assert_eq!(made("aws/stack.yaml", &parameters)["resources"]["Profile"]["AcceptRoleSessionName"], true);
+    assert_eq!(
+        stage.root().read("iamra/roles/payments-api").await.ok().string("role_session_name"),
+        "payments.api"
+    );
 }
 
 #[tokio::test]

@@ -65,7 +65,17 @@ async fn set_up(stage: &Stage, cluster: &str, account: &str) {
     let ca = stage.vault.folder().join("cluster-ca.pem");
     std::fs::write(&ca, stage.ca_pem("iamra").await).unwrap();
     let ca = ca.display().to_string();
-    let args = ["--cluster", cluster, "--kubernetes-ca", &ca, "--role-arn", ROLE, account];
+    let args = [
+        "--cluster",
+        cluster,
+        "--kubernetes-host",
+        "https://127.0.0.1:6443",
+        "--kubernetes-ca",
+        &ca,
+        "--role-arn",
+        ROLE,
+        account,
+    ];
     let _ = script(&stage.vault, stage.vault.root_token(), "kubernetes/setup.sh", &args, &[]).await.ok();
 }
 
@@ -75,6 +85,27 @@ fn cfn_lint_finds_nothing() {
 
     let said = [&run.stdout[..], &run.stderr[..]].concat();
     assert!(run.status.success() && run.stdout.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+#[tokio::test]
+async fn a_stack_that_takes_names_keeps_the_principal_from_session_to_session() {
+    let stage = created().await;
+    set_up(&stage, "prod", "payments/api").await;
+    let role = "iamra/roles/payments-api";
+    let _ = stage.root().patch(role, json!({ "role_session_name": "payments.api" })).await.ok();
+    let refused = stage.creds("payments-api").await.refused(400);
+    let named = application(&[("CaPem", &stage.ca_pem("iamra").await), ("AcceptRoleSessionName", "true")]);
+    let mut world = stage.admin("GET", "state", None).await;
+    world["profiles"] = json!([profile(PROFILE_ARN, &named["Profile"])]);
+    stage.admin("PUT", "state", Some(world)).await;
+    let _ = stage.root().patch(role, json!({ "session_sharing": "none" })).await.ok();
+
+    let (first, second) = (stage.creds("payments-api").await.ok(), stage.creds("payments-api").await.ok());
+
+    assert!(refused.contains("roleSessionName"), "{refused}");
+    assert_ne!(first.string("access_key"), second.string("access_key"));
+    assert_eq!(first.string("arn"), second.string("arn"));
+    assert!(first.string("arn").ends_with(":assumed-role/payments-api/payments.api"), "{}", first.text);
 }
 
 #[tokio::test]

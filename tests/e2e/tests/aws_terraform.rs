@@ -17,7 +17,7 @@ fn module() -> &'static Value {
     MODULE.get_or_init(|| {
         let application = json!({
             "role_name": "payments-api", "cluster": "prod", "namespace": "payments", "service_account": "api",
-            "session_seconds": 7200, "managed_policy_arns": [POLICY],
+            "session_seconds": 7200, "accept_role_session_name": false, "managed_policy_arns": [POLICY],
         });
         let values = json!({
             "var.ca_pem": PEM, "var.application_actions": ["s3:*", "sqs:SendMessage"],

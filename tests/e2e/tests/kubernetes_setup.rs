@@ -1,21 +1,29 @@
 //! The set-up script of `vault-config/kubernetes`: one engine role, policy and auth role for each service account.
 
 use e2e::script;
-use harness::{Api, CliRun, PROFILE_ARN, ROLE_ARN, Stage, Vault};
+use harness::{Api, CliRun, PROFILE_ARN, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, Vault};
 use serde_json::{Value, json};
 
 const NAME: &str = "payments-api";
+const HOST: &str = "https://127.0.0.1:6443";
 
 /// What the script writes for one service account.
 const WRITTEN: [&str; 3] =
     ["iamra/roles/payments-api", "sys/policies/acl/payments-api", "auth/kubernetes/role/payments-api"];
 
+/// Runs the script for a Vault outside the cluster `prod`.
 async fn run(vault: &Vault, args: &[&str]) -> CliRun {
     let ca = vault.folder().join("cluster-ca.pem");
     std::fs::write(&ca, vault.root().without_token().read("iamra/ca/pem").await.ok().text).unwrap();
     let ca = ca.display().to_string();
-    let outside = ["--cluster", "prod", "--kubernetes-ca", &ca, "--role-arn", ROLE_ARN];
-    script(vault, vault.root_token(), "kubernetes/setup.sh", &[&outside, args].concat(), &[]).await
+    let outside = ["--kubernetes-host", HOST, "--kubernetes-ca", &ca, "--role-arn", ROLE_ARN];
+    plainly(vault, &[&outside, args].concat()).await
+}
+
+/// The same, saying nothing but the cluster.
+async fn plainly(vault: &Vault, args: &[&str]) -> CliRun {
+    let args = [&["--cluster", "prod"], args].concat();
+    script(vault, vault.root_token(), "kubernetes/setup.sh", &args, &[]).await
 }
 
 /// A stage on which the script has run with these arguments.
@@ -121,30 +129,199 @@ async fn a_second_run_writes_the_same_again() {
     assert_eq!(all(stage.root(), &WRITTEN).await, before);
 }
 
-#[tokio::test]
-async fn a_profile_that_is_given_stays_with_its_role_until_another_is_given() {
-    let stage = set_up(&["--profile-arn", PROFILE_ARN, "payments/api"]).await;
-    let profile = async || stage.root().read(WRITTEN[0]).await.ok().data().get("profile_arn").cloned();
-    let given = profile().await;
-
-    let _ = run(&stage.vault, &["payments/api", "payments/web"]).await.ok();
-    let kept = profile().await;
-    let _ = run(&stage.vault, &["--profile-arn", "default", "payments/api"]).await.ok();
-
-    assert_eq!((&given, &kept), (&Some(json!(PROFILE_ARN)), &given));
-    assert_eq!(profile().await, None);
-    let web = stage.root().read("iamra/roles/payments-web").await.ok();
-    assert_eq!(web.data().get("profile_arn"), None, "a new role has the config's profile");
+/// What operators set by hand, as k8s/README and the engine's own cures advise.
+async fn tuned_by_hand(root: &Api) {
+    let role = json!({
+        "lease": "static", "trust_anchor_arn": TRUST_ANCHOR_ARN, "profile_arn": PROFILE_ARN, "role_session_name": "payments.api",
+        "key_type": "ec-p384", "certificate_ttl": "20m", "session_duration": 7200, "session_sharing": "none",
+        "dns_sans": "api.example.com",
+    });
+    let _ = root.patch(WRITTEN[0], role).await.ok();
+    let rules = root.read(WRITTEN[1]).await.ok().string("policy").to_owned();
+    let rules = format!("{rules}\npath \"secret/api\" {{\n  capabilities = [\"read\"]\n}}");
+    let _ = root.write(WRITTEN[1], json!({ "policy": rules })).await.ok();
+    let login = json!({
+        "token_policies": [NAME, "more"], "token_ttl": 600, "token_bound_cidrs": "10.0.0.0/8",
+        "alias_name_source": "serviceaccount_name", "bound_service_account_namespace_selector": r#"{"matchLabels":{"team":"a"}}"#,
+    });
+    let _ = root.write(WRITTEN[2], login).await.ok();
 }
 
 #[tokio::test]
-async fn an_operators_configuration_of_the_auth_mount_is_left_alone() {
-    let stage = set_up(&["--kubernetes-host", "https://10.0.0.1:6443", "payments/api"]).await;
+async fn a_second_run_takes_nothing_back_that_it_does_not_name() {
+    let stage = set_up(&["payments/api"]).await;
+    tuned_by_hand(stage.root()).await;
+    let before = all(stage.root(), &WRITTEN).await;
 
-    let _ = run(&stage.vault, &["payments/web"]).await.ok();
+    let _ = plainly(&stage.vault, &["payments/api"]).await.ok();
+    let _ = run(&stage.vault, &["payments/api"]).await.ok();
 
+    assert_eq!(all(stage.root(), &WRITTEN).await, before);
+}
+
+#[tokio::test]
+async fn an_option_changes_what_it_names_and_nothing_else() {
+    let stage = set_up(&["payments/api"]).await;
+    tuned_by_hand(stage.root()).await;
+    let mut expected = all(stage.root(), &WRITTEN).await;
+    let arn = "arn:aws:iam::111122223333:role/other";
+
+    let args = ["--certificate-ttl", "15m", "--audience", "elsewhere", &format!("payments/api={arn}")];
+    let _ = plainly(&stage.vault, &args).await.ok();
+
+    (expected[0]["certificate_ttl"], expected[0]["role_arn"]) = (json!(900), json!(arn));
+    expected[2]["audience"] = json!("elsewhere");
+    assert_eq!(all(stage.root(), &WRITTEN).await, expected);
+}
+
+#[tokio::test]
+async fn each_field_of_a_role_has_its_option_and_default_takes_it_out() {
+    let stage = set_up(&["payments/api"]).await;
+    let fields = [
+        ("profile_arn", PROFILE_ARN),
+        ("trust_anchor_arn", TRUST_ANCHOR_ARN),
+        ("role_session_name", "payments.api"),
+        ("lease", "static"),
+        ("key_type", "rsa-2048"),
+    ];
+    let options: Vec<_> = fields.iter().map(|(field, _)| format!("--{}", field.replace('_', "-"))).collect();
+    let given: Vec<&str> =
+        options.iter().zip(fields).flat_map(|(option, (_, value))| [option.as_str(), value]).collect();
+    let default: Vec<&str> = options.iter().flat_map(|option| [option.as_str(), "default"]).collect();
+    let before = all(stage.root(), &WRITTEN).await;
+
+    let _ = plainly(&stage.vault, &[&given[..], &["payments/api"]].concat()).await.ok();
+    let role = stage.root().read(WRITTEN[0]).await.ok();
+    let _ = plainly(&stage.vault, &[&default[..], &["payments/api"]].concat()).await.ok();
+
+    for (field, value) in fields {
+        assert_eq!(role.data()[field], value, "{field}");
+    }
+    assert_eq!(all(stage.root(), &WRITTEN).await, before);
+}
+
+#[tokio::test]
+async fn a_way_over_a_policy_that_was_changed_by_hand_is_refused() {
+    let stage = set_up(&["payments/api"]).await;
+    tuned_by_hand(stage.root()).await;
+    let before = all(stage.root(), &WRITTEN).await;
+
+    let refused = plainly(&stage.vault, &["--way", "container", "--lease", "leased", "payments/api"]).await;
+
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("vault policy delete payments-api"), "{}", refused.stderr);
+    assert_eq!(all(stage.root(), &WRITTEN).await, before);
+}
+
+#[tokio::test]
+async fn a_policy_keeps_its_way_until_another_is_asked_for() {
+    let stage = set_up(&["--way", "container", "payments/api"]).await;
+    let policy = async || stage.root().read(WRITTEN[1]).await.ok().string("policy").to_owned();
+    let given = policy().await;
+
+    let _ = plainly(&stage.vault, &["payments/api"]).await.ok();
+    let kept = policy().await;
+    let _ = plainly(&stage.vault, &["--way", "file", "payments/api"]).await.ok();
+
+    assert_eq!(kept, given);
+    assert!(policy().await.contains("iamra/creds/payments-api"));
+    assert!(!policy().await.contains("container"));
+}
+
+#[tokio::test]
+async fn a_new_role_needs_an_iam_role() {
+    let stage = Stage::dev().await;
+
+    let refused = plainly(&stage.vault, &["payments/api"]).await;
+
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("iamra/roles/payments-api is new"), "{}", refused.stderr);
+    assert!(!stage.root().read("sys/auth").await.text.contains("kubernetes/"));
+}
+
+#[tokio::test]
+async fn outside_the_cluster_a_run_that_cannot_configure_the_login_leaves_no_half_of_it() {
+    let stage = Stage::dev().await;
+    let args = ["--role-arn", ROLE_ARN, "payments/api"];
+
+    for _ in 0..2 {
+        let refused = plainly(&stage.vault, &args).await;
+
+        assert_ne!(refused.code, 0, "{}", refused.stdout);
+        assert!(refused.stderr.contains("give --kubernetes-host, --kubernetes-ca"), "{}", refused.stderr);
+        assert!(!stage.root().read("sys/auth").await.text.contains("kubernetes/"));
+    }
+    assert_eq!(stage.root().read(WRITTEN[0]).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_login_without_a_configuration_gets_one() {
+    let stage = Stage::dev().await;
+    let _ = stage.root().write("sys/auth/kubernetes", json!({ "type": "kubernetes" })).await.ok();
+
+    let refused = plainly(&stage.vault, &["--role-arn", ROLE_ARN, "payments/api"]).await;
+    let _ = run(&stage.vault, &["payments/api"]).await.ok();
+
+    assert_ne!(refused.code, 0, "{}", refused.stdout);
     let config = stage.root().read("auth/kubernetes/config").await.ok();
-    assert_eq!(config.string("kubernetes_host"), "https://10.0.0.1:6443");
+    assert_eq!(config.string("kubernetes_host"), HOST);
+    assert_eq!(config.data()["disable_local_ca_jwt"], true);
+}
+
+#[tokio::test]
+async fn what_the_script_needs_is_asked_for_before_anything_is_written() {
+    let stage = Stage::dev().await;
+    let (vault, empty) = (&stage.vault, stage.vault.folder().join("empty.pem"));
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.display().to_string();
+    let host = ["--kubernetes-host", HOST];
+
+    for (args, words) in [
+        ([&host[..], &["--kubernetes-ca", &empty]].concat(), "cannot read a PEM certificate from"),
+        ([&host[..], &["--kubernetes-ca", "/nowhere.pem"]].concat(), "cannot read a PEM certificate from"),
+        ([&host[..], &["--mount", "elsewhere"]].concat(), "no engine answers at elsewhere/"),
+    ] {
+        let refused = plainly(vault, &[&args[..], &["--role-arn", ROLE_ARN, "payments/api"]].concat()).await;
+
+        assert_eq!(refused.code, 1, "{args:?}: {}", refused.stdout);
+        assert!(refused.stderr.contains(words), "{args:?}: {}", refused.stderr);
+    }
+    assert!(!stage.root().read("sys/auth").await.text.contains("kubernetes/"));
+}
+
+#[tokio::test]
+async fn a_login_is_configured_anew_with_all_that_it_had() {
+    let stage = set_up(&["payments/api"]).await;
+    let root = stage.root();
+    let mut expected = root.read("auth/kubernetes/config").await.ok().body["data"].clone();
+    expected["use_annotations_as_alias_metadata"] = json!(true);
+    let _ = root.write("auth/kubernetes/config", expected.clone()).await.ok();
+    let other = "https://10.0.0.1:6443";
+
+    let _ = plainly(&stage.vault, &["payments/api"]).await.ok();
+    let same = root.read("auth/kubernetes/config").await.ok().body["data"].clone();
+    let _ = plainly(&stage.vault, &["--kubernetes-host", other, "payments/api"]).await.ok();
+
+    assert_eq!(same, expected);
+    expected["kubernetes_host"] = json!(other);
+    assert_eq!(root.read("auth/kubernetes/config").await.ok().body["data"], expected);
+}
+
+#[tokio::test]
+async fn a_reviewers_token_is_not_lost_to_another_address() {
+    let stage = set_up(&["payments/api"]).await;
+    let root = stage.root();
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXZpZXdlciJ9.";
+    let config =
+        json!({ "kubernetes_host": HOST, "disable_local_ca_jwt": true, "token_reviewer_jwt": token });
+    let _ = root.write("auth/kubernetes/config", config).await.ok();
+
+    let refused =
+        plainly(&stage.vault, &["--kubernetes-host", "https://10.0.0.1:6443", "payments/api"]).await;
+
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("give --reviewer-jwt too"), "{}", refused.stderr);
+    assert_eq!(root.read("auth/kubernetes/config").await.ok().string("kubernetes_host"), HOST);
 }
 
 #[tokio::test]
@@ -195,6 +372,9 @@ async fn a_bad_option_is_refused() {
         (["--cluster", "Prod.EU"], "DNS label"),
         (["--way", "listener"], "file, container or both"),
         (["--audience", ""], "any other service"),
+        (["--lease", "none"], "leased or static"),
+        (["--session-duration", "4h"], "number of seconds"),
+        (["--kubernetes-host", ""], "give --kubernetes-host too"),
         (["--profile-arn", ROLE_ARN], "no ARN of a Roles Anywhere profile"),
         (["--mount", "a b"], "no path of a mount"),
         (["--mont", "x"], "no option --mont"),

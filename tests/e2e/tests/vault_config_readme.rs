@@ -53,7 +53,7 @@ impl Reader {
         let commands = block
             .replace("target/plugin/vault-plugin-secrets-iamra", &plugin)
             .replace("vault-config/", &format!("{}/", config_file("").display()))
-            .replace("setup.sh ", "setup.sh --kubernetes-ca ca.pem ")
+            .replace("setup.sh ", "setup.sh --kubernetes-host https://127.0.0.1:6443 --kubernetes-ca ca.pem ")
             .replace(
                 "vault write iamra/config ",
                 &format!("vault write iamra/config endpoint={} ", self.stage.aws.url()),

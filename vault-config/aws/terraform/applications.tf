@@ -27,7 +27,7 @@ resource "awscc_rolesanywhere_profile" "application" {
   enabled                  = true
   role_arns                = [awscc_iam_role.application[each.key].arn]
   duration_seconds         = each.value.session_seconds
-  accept_role_session_name = false
+  accept_role_session_name = each.value.accept_role_session_name
   attribute_mappings = [
     {
       certificate_field = "x509Subject"

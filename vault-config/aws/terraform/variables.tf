@@ -74,14 +74,15 @@ variable "management_role_path" {
 }
 
 variable "applications" {
-  description = "The service accounts, by a name of your choice: the IAM role's name, who may assume it, and the managed policies that say what it may do. session_seconds is the longest session; the engine's role asks for its session_duration and gets the smaller."
+  description = "The service accounts, by a name of your choice: the IAM role's name, who may assume it, and the managed policies that say what it may do. session_seconds is the longest session; the engine's role asks for its session_duration and gets the smaller. accept_role_session_name: whether that role may name its sessions, for connections that pin the principal."
   type = map(object({
-    role_name           = string
-    cluster             = string
-    namespace           = string
-    service_account     = string
-    session_seconds     = optional(number, 14400)
-    managed_policy_arns = optional(list(string), [])
+    role_name                = string
+    cluster                  = string
+    namespace                = string
+    service_account          = string
+    session_seconds          = optional(number, 14400)
+    accept_role_session_name = optional(bool, false)
+    managed_policy_arns      = optional(list(string), [])
   }))
   default = {}
 
