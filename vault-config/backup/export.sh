@@ -12,7 +12,13 @@ set -eu
 
 mount=${MOUNT:-iamra}
 
+# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
+# otherwise would be read below as the answer.
+unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
+export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
+if [ -n "${VAULT_NAMESPACE:-}" ]; then printf '%s: in the Vault namespace %s\n' "${0##*/}" "$VAULT_NAMESPACE" >&2; fi
+# To here.
 
 die() {
     printf 'export: %s\n' "$*" >&2

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes the folder that export.sh made into a mount: config, clusters, trust anchors, roles. One that the folder does not have stays
-# as it is, and so does a field: to have a role exactly as it was, delete it first. Run again it changes nothing. It needs a POSIX
-# shell and the vault command, and a VAULT_TOKEN that may write the mount.
+# as it is, and so does a field that a document of the folder does not name; such documents are told. To have a role exactly as it was, delete
+# it first. Run again it changes nothing. It needs a POSIX shell and the vault command, and a VAULT_TOKEN that may write the mount.
 #
 #   usage: import.sh <folder>
 #
@@ -15,7 +15,13 @@ set -eu
 
 mount=${MOUNT:-iamra}
 
+# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
+# otherwise would be read below as the answer.
+unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
+export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
+if [ -n "${VAULT_NAMESPACE:-}" ]; then printf '%s: in the Vault namespace %s\n' "${0##*/}" "$VAULT_NAMESPACE" >&2; fi
+# To here.
 
 die() {
     printf 'import: %s\n' "$*" >&2
@@ -40,6 +46,9 @@ check_accessors() {
 put() { # path, file
     sed -f "$work/renaming" "$2" >"$work/document"
     said=$(vault write "$mount/$1" "@$work/document" 2>&1) || die "$mount/$1: $said"
+    said=$(vault read -format=json -field=data "$mount/$1") || die "cannot read $mount/$1 back"
+    [ "$said" = "$(cat "$work/document")" ] ||
+        printf 'import: %s differs from the export: what it had besides stays: vault read %s\n' "$mount/$1" "$mount/$1"
 }
 
 is_there() { vault read "$mount/issuer/$1" >/dev/null 2>&1; }
@@ -67,8 +76,14 @@ check_issuer() { # role
 
 check_default() {
     name=$(exported default 3)
-    if [ -z "$name" ] || [ "$(vault read -field=is_default "$mount/issuer/$name" 2>/dev/null)" = true ]; then return; fi
-    printf 'import: the default issuer was %s, and is another here: vault read %s/config/issuers\n' "$name" "$mount"
+    [ -n "$name" ] || return 0
+    now=$(vault read -field=default "$mount/config/issuers" 2>/dev/null || true)
+    if [ -z "$now" ]; then
+        printf 'import: the default issuer was %s, and there is none here: vault write %s issuer_name=%s\n' \
+            "$name" "$mount/root/generate/internal common_name=iamra" "$name"
+    elif [ "$(vault read -field=is_default "$mount/issuer/$name" 2>/dev/null)" != true ]; then
+        printf 'import: the default issuer was %s, and is another here: vault read %s/config/issuers\n' "$name" "$mount"
+    fi
 }
 
 [ $# -eq 1 ] || die "wants one folder; usage: import.sh <folder>"

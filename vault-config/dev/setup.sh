@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up the engine on a dev Vault: registers the plugin, mounts it, makes a CA, and writes config and one role.
-# A test runs this same file. It needs the vault command and nothing else.
+# A test runs this same file. It needs the vault command and nothing else. It is for a new Vault: where the mount is there already it stops.
 #
 #   VAULT_CLI                 the vault command; default: vault from PATH
 #   VAULT_ADDR, VAULT_TOKEN   the server, and a token that may do all this
@@ -11,7 +11,13 @@
 #   IAMRA_TRUST_ANCHOR_ARN, IAMRA_PROFILE_ARN, IAMRA_ROLE_ARN
 set -euo pipefail
 
+# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
+# otherwise would be read below as the answer.
+unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
+export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
+if [ -n "${VAULT_NAMESPACE:-}" ]; then printf '%s: in the Vault namespace %s\n' "${0##*/}" "$VAULT_NAMESPACE" >&2; fi
+# To here.
 
 mount=${IAMRA_MOUNT:-iamra}
 role=${IAMRA_ROLE:-demo}
@@ -24,7 +30,7 @@ vault secrets enable -path="$mount" -plugin-version="$IAMRA_VERSION" vault-plugi
 vault write "$mount/root/generate/internal" common_name="$mount dev CA" issuer_name=dev >/dev/null
 
 vault write "$mount/config" \
-    endpoint="${IAMRA_ENDPOINT:-}" \
+    ${IAMRA_ENDPOINT:+endpoint="$IAMRA_ENDPOINT"} \
     default_trust_anchor_arn="$IAMRA_TRUST_ANCHOR_ARN" \
     default_profile_arn="$IAMRA_PROFILE_ARN"
 

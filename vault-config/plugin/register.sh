@@ -7,8 +7,9 @@
 #   PLUGIN_SHA256    the binary's SHA-256, from the release or from `vault-plugin-secrets-iamra install`, never from the Vault node
 #   PLUGIN_COMMAND   its file name in Vault's plugin_directory; default vault-plugin-secrets-iamra
 #   MOUNT            the mount; default iamra
-#   MAX_LEASE_TTL    the longest lease of the mount in seconds; default 43200, the longest session AWS gives
-#   VAULT_TOKEN      a token; without one the Kubernetes auth method is asked for one
+#   MAX_LEASE_TTL    the longest lease of the mount in seconds; default, where the mount has none of its own: 43200, the longest session
+#                    AWS gives
+#   VAULT_TOKEN      a token; without one that of `vault login`; without either the Kubernetes auth method is asked for one
 #   VAULT_AUTH_MOUNT, VAULT_AUTH_ROLE   for that; default kubernetes and iamra-operator
 #   VAULT_JWT_FILE   and the service-account token to show; default where job.yaml mounts one that is made for Vault
 #   VAULT_CLI        the vault command; default vault from PATH
@@ -23,7 +24,13 @@ jwt=${VAULT_JWT_FILE:-/var/run/secrets/vault/token}
 version=${PLUGIN_VERSION:-} sha=${PLUGIN_SHA256:-} command=${PLUGIN_COMMAND:-$NAME}
 mount=${MOUNT:-iamra} max_lease=${MAX_LEASE_TTL:-43200}
 
+# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
+# otherwise would be read below as the answer.
+unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
+export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
+if [ -n "${VAULT_NAMESPACE:-}" ]; then printf '%s: in the Vault namespace %s\n' "${0##*/}" "$VAULT_NAMESPACE" >&2; fi
+# To here.
 
 say() { printf 'register: %s\n' "$*"; }
 
@@ -41,8 +48,8 @@ check_input() {
 }
 
 log_in() {
-    [ -z "${VAULT_TOKEN:-}" ] || return 0
-    [ -r "$jwt" ] || die "no VAULT_TOKEN, and no service-account token at $jwt to log in with"
+    [ -z "$(vault print token)" ] || return 0 # VAULT_TOKEN, or what `vault login` left
+    [ -r "$jwt" ] || die "no VAULT_TOKEN, none of \`vault login\`, and no service-account token at $jwt to log in with"
     VAULT_TOKEN=$(vault write -field=token "auth/${VAULT_AUTH_MOUNT:-kubernetes}/login" \
         role="${VAULT_AUTH_ROLE:-iamra-operator}" jwt=@"$jwt")
     export VAULT_TOKEN
@@ -80,18 +87,33 @@ enable_first() {
     say "mounted $NAME $version at $mount/"
 }
 
+# Adds what the mount lacks: keys that somebody else had the audit log show stay, but for the one that shows credentials, and so does a longest
+# lease of the mount's own.
 tune() {
     keys=$(vault read -field=audit_non_hmac_response_keys "sys/mounts/$mount/tune" 2>/dev/null || true)
-    if [ "$keys" != "[$AUDIT_KEYS]" ]; then
+    keys=${keys#[} keys=${keys%]} missing=
+    case " $keys " in *" http_raw_body "*) missing=yes && say "took http_raw_body out of the audit keys: it shows credentials" ;; esac
+    for key in $AUDIT_KEYS; do
+        case " $keys " in *" $key "*) ;; *) missing=yes ;; esac
+    done
+    if [ -n "$missing" ]; then
         set --
-        for key in $AUDIT_KEYS; do set -- "$@" "-audit-non-hmac-response-keys=$key"; done
+        for key in $(printf '%s\n' $keys $AUDIT_KEYS | awk '$0 != "http_raw_body" && !seen[$0]++'); do set -- "$@" "-audit-non-hmac-response-keys=$key"; done
         vault secrets tune "$@" "$mount" >/dev/null
         say "tuned the audit keys of $mount/: $AUDIT_KEYS"
     fi
-    lease=$(vault read -field=max_lease_ttl "sys/mounts/$mount/tune")
-    if [ "$lease" != "$max_lease" ]; then
+    if has_other_lease; then
         vault secrets tune -max-lease-ttl="$max_lease" "$mount" >/dev/null
         say "tuned the longest lease of $mount/: $max_lease seconds"
+    fi
+}
+
+# Whether the mount's longest lease is another than MAX_LEASE_TTL asks for; unasked, whether it is only what all of Vault has.
+has_other_lease() {
+    if [ -n "${MAX_LEASE_TTL:-}" ]; then
+        [ "$(vault read -field=max_lease_ttl "sys/mounts/$mount/tune")" != "$max_lease" ]
+    else
+        vault read -format=json "sys/mounts/$mount" | grep -Eq '"max_lease_ttl": 0(,|$)'
     fi
 }
 

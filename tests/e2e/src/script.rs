@@ -11,7 +11,20 @@ pub fn config_file(name: &str) -> PathBuf {
     binaries::workspace().join("vault-config").join(name)
 }
 
-/// Runs a shell script of `vault-config/` with a token of a server. Of the surroundings it has the system's programs only.
+/// What users have in their surroundings that changes the output of `vault`, or of the tools of a shell. Every script is run with it; the
+/// commands of `vault-config/README.md` are run without.
+const ODD: [(&str, &str); 8] = [
+    ("VAULT_FORMAT", "json"),
+    ("VAULT_DETAILED", "true"),
+    ("VAULT_WRAP_TTL", "60s"),
+    ("VAULT_CLI_NO_COLOR", ""),
+    ("CDPATH", "/"),
+    ("GREP_OPTIONS", "--color=always"),
+    ("LANG", "de_DE.UTF-8"),
+    ("LC_NUMERIC", "de_DE.UTF-8"),
+];
+
+/// Runs a shell script of `vault-config/` with a token of a server. Of the surroundings it has the system's programs, and what users set.
 ///
 /// # Panics
 /// When the shell cannot be started.
@@ -33,6 +46,7 @@ pub async fn script(
         .env("VAULT_CLI", binaries::vault())
         .env("VAULT_ADDR", vault.addr())
         .env("VAULT_TOKEN", token)
+        .envs(ODD)
         .envs(environment.iter().copied())
         .stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("the run is not aborted");

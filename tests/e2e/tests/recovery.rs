@@ -281,7 +281,25 @@ async fn an_import_names_the_roles_whose_issuer_is_not_there() {
 
     assert!(said.contains("role app names the issuer prod-1, which is not there"), "{said}");
     assert!(said.contains("common_name=iamra issuer_name=prod-1"), "{said}");
-    assert!(said.contains("the default issuer was prod-1"), "{said}");
+    let none =
+        "the default issuer was prod-1, and there is none here: vault write iamra/root/generate/internal";
+    assert!(said.contains(none), "{said}");
+}
+
+#[tokio::test]
+async fn an_import_says_that_the_default_issuer_is_another_one() {
+    let mut site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    site.lose_vault().await;
+    enable_logins(site.stage.root()).await;
+    for name in ["other", "prod-1"] {
+        let issuer = json!({ "common_name": name, "issuer_name": name });
+        let _ = site.stage.root().write("iamra/root/generate/internal", issuer).await.ok();
+    }
+
+    let said = site.run("import").await.ok();
+
+    assert!(said.contains("the default issuer was prod-1, and is another here"), "{said}");
 }
 
 #[tokio::test]

@@ -102,6 +102,36 @@ async fn a_mount_made_by_hand_is_tuned() {
 }
 
 #[tokio::test]
+async fn a_later_run_keeps_what_was_tuned_by_hand() {
+    let bare = Bare::new().await;
+    let _ = bare.register().await.ok();
+    let root = bare.vault.root();
+    let keys = json!(["arn", "serial_number", "expiration", "source_identity", "error"]);
+    let leaking = "arn,http_raw_body,serial_number,expiration,source_identity,error";
+    let tuned = json!({ "max_lease_ttl": "2h", "audit_non_hmac_response_keys": leaking });
+    let _ = root.write("sys/mounts/iamra/tune", tuned).await.ok();
+
+    let said = bare.register().await.ok();
+
+    let config = mount(root).await.data()["config"].clone();
+    assert_eq!(
+        (&config["max_lease_ttl"], &config["audit_non_hmac_response_keys"]),
+        (&json!(7200), &keys),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_token_of_vault_login_is_taken() {
+    let bare = Bare::new().await;
+    fs::write(bare.vault.folder().join(".vault-token"), &bare.token).unwrap();
+
+    let said = register(&bare.vault, "", &bare.version, &bare.sha256, FILE).await.ok();
+
+    assert!(said.contains("mounted"), "{said}");
+}
+
+#[tokio::test]
 async fn wrong_input_is_refused_before_vault_is_asked() {
     let bare = Bare::new().await;
     let upper = bare.sha256.to_uppercase();
