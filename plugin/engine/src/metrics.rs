@@ -5,6 +5,8 @@
 
 mod exposition;
 
+use std::time::Duration;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -36,6 +38,9 @@ const BAD_ANSWER: &str = "AwsBadAnswer";
 /// From a warm connection nearby, about 50 ms, to the longest request that the config's defaults let through.
 const BUCKETS: [f64; 11] = [0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
+/// From a kept session to the patience of `creds`; 1 s is where the first SDKs leave.
+const ANSWER_BUCKETS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
+
 /// What is counted of one mount since its process began.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -43,6 +48,8 @@ pub(crate) struct Metrics {
     /// By the issuer's id.
     signed: Family<[(&'static str, String); 1], Counter>,
     durations: Histogram,
+    answers: Histogram,
+    revocations: Counter,
 }
 
 impl Default for Metrics {
@@ -51,7 +58,13 @@ impl Default for Metrics {
         for kind in TYPES.into_iter().chain([BAD_ANSWER, OTHER]) {
             drop(refusals.get_or_create(&[("type", kind)]));
         }
-        Self { refusals, signed: Family::default(), durations: Histogram::new(BUCKETS) }
+        Self {
+            refusals,
+            signed: Family::default(),
+            durations: Histogram::new(BUCKETS),
+            answers: Histogram::new(ANSWER_BUCKETS),
+            revocations: Counter::default(),
+        }
     }
 }
 
@@ -59,6 +72,16 @@ impl Metrics {
     /// Counts a leaf of the issuer with this id.
     pub(crate) fn signed(&self, issuer: &str) {
         self.signed.get_or_create(&[("issuer_id", issuer.to_owned())]).inc();
+    }
+
+    /// Notes how long a read waited for its session, also for none.
+    pub(crate) fn answered(&self, took: Duration) {
+        self.answers.observe(took.as_secs_f64());
+    }
+
+    /// Counts denials that were written to an IAM role because somebody asked for it.
+    pub(crate) fn revoked(&self) {
+        self.revocations.inc();
     }
 
     /// Times a CreateSession, also one that is given up, and counts it when it is refused.

@@ -319,6 +319,7 @@ async fn revoke_of(
     forget(engine, entries);
     drop(held);
     let denied = iam.write(policy).await?;
+    engine.metrics.revoked();
     engine.ledger.mark_denied(entries);
     for entry in entries {
         done.add(&entry.serial, &entry.lineage.role, entry.expiration);
@@ -363,6 +364,7 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
     let ended = name.clone();
     engine.sessions.forget(move |key| key.role() == ended);
     let denied = iam.write(policy).await?;
+    engine.metrics.revoked();
     let mut done = Report::default();
     done.add(&serial.to_string(), name, now + LONGEST);
     done.wrote(role_arn, &iam.policy_name, &denied);

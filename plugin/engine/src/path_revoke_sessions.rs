@@ -86,5 +86,6 @@ pub(crate) async fn revoke_all(
     engine.sessions.forget(move |key| key.parts().call.role == ended);
     drop(held);
     let denied = iam.write(policy).await?;
+    engine.metrics.revoked();
     Ok(Revoked { policy_name: iam.policy_name.clone(), sessions, denied })
 }

@@ -63,6 +63,7 @@ pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_
         }
         replans += 1;
     };
+    engine.metrics.answered(started.elapsed());
     match reply {
         Reply::Granted(grant) => {
             let is_shared = role.sharing() != SessionSharing::None;

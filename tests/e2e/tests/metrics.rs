@@ -110,6 +110,7 @@ async fn the_commands_text_is_open_metrics_and_agrees_with_aws() {
     assert_eq!(samples["iamra_answers_total{session=\"new\"}"], 2.0);
     assert_eq!(samples["iamra_answers_total{session=\"shared\"}"], 1.0);
     assert_eq!(samples["iamra_answers_total{session=\"none\"}"], 0.0);
+    assert_eq!(samples["iamra_answer_duration_seconds_count"], 3.0, "the read of no role waited for nothing");
     assert_eq!(samples["iamra_cache_sessions"], 2.0);
 }
 
@@ -199,6 +200,40 @@ async fn an_anchor_is_in_the_metrics_for_as_long_as_it_is_looked_after() {
 }
 
 #[tokio::test]
+async fn what_is_revoked_is_counted() {
+    let stage = with_an_anchor().await;
+    let before = samples(&scraped(&stage).await)["iamra_revocations_total"].clone();
+
+    let _ = stage.root().write("iamra/roles/demo/revoke-sessions", json!({})).await.ok();
+
+    assert_eq!(
+        (before, &samples(&scraped(&stage).await)["iamra_revocations_total"]),
+        (json!(0.0), &json!(1.0))
+    );
+}
+
+/// The parts of the runbook, each under the name of its alert.
+fn runbook() -> Vec<String> {
+    let text = fs::read_to_string(config_file("observability/runbook.md")).unwrap();
+    text.lines().filter_map(|line| line.strip_prefix("## Iamra")).map(|name| format!("Iamra{name}")).collect()
+}
+
+#[test]
+fn each_alert_links_to_its_part_of_the_runbook() {
+    let text = fs::read_to_string(config_file(ALERTS)).unwrap();
+    let named = |mark: &str| -> Vec<String> {
+        text.lines().filter_map(|line| line.trim().strip_prefix(mark)).map(str::to_owned).collect()
+    };
+
+    let (alerts, links) = (named("- alert: "), named("runbook_url: "));
+
+    assert_eq!(alerts, runbook());
+    let parts: Vec<&str> = links.iter().filter_map(|link| link.rsplit('#').next()).collect();
+    assert_eq!(parts, alerts.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>());
+    assert!(links.iter().all(|link| link.contains("/vault-config/observability/runbook.md#")), "{links:?}");
+}
+
+#[tokio::test]
 async fn dashboard_and_alerts_ask_for_metrics_and_labels_that_are_there() {
     let stage = with_an_anchor().await;
     let text = scraped(&stage).await;
@@ -255,7 +290,7 @@ fn promtool_has_nothing_against_the_rules_and_the_dashboards_queries() {
     let dashboard = promtool(&strictly, file_of(&queries).path());
 
     let panels = queries.matches("\"expr\"").count();
-    assert!(rules.contains("SUCCESS: 11 rules found"), "{rules}");
+    assert!(rules.contains("SUCCESS: 14 rules found"), "{rules}");
     assert!(panels > 20 && dashboard.contains(&format!("SUCCESS: {panels} rules found")), "{dashboard}");
 }
 

@@ -31,11 +31,16 @@ pub(crate) struct Standing<'a> {
 pub(crate) fn text(metrics: &Metrics, standing: &Standing<'_>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("iamra");
     let Standing { counts, limits, issuers, anchors } = standing;
-    register_answers(&mut registry, counts);
+    register_answers(&mut registry, metrics, counts);
     register_calls(&mut registry, metrics, counts);
     register_queue(&mut registry, counts, *limits);
     register_issuers(&mut registry, metrics, issuers);
     register_anchors(&mut registry, anchors);
+    registry.register(
+        "revocations",
+        "Denials that revoke, revoke-sessions and compromised wrote to IAM roles since the process began, one for each role and call",
+        metrics.revocations.clone(),
+    );
     registry.register(
         "build",
         "The version of the plugin that answers",
@@ -46,7 +51,13 @@ pub(crate) fn text(metrics: &Metrics, standing: &Standing<'_>) -> Result<String,
     Ok(text)
 }
 
-fn register_answers(registry: &mut Registry, counts: &Counts) {
+fn register_answers(registry: &mut Registry, metrics: &Metrics, counts: &Counts) {
+    registry.register_with_unit(
+        "answer_duration",
+        "How long reads of creds and container waited for a session since the process began, also for none",
+        Unit::Seconds,
+        metrics.answers.clone(),
+    );
     let answers = Family::<Labels, Counter>::default();
     for (session, count) in [
         ("new", counts.fresh),
