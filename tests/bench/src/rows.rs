@@ -131,7 +131,7 @@ fn far() -> Vec<Row> {
 
 pub(crate) const STS: &str = "aws/sts (built in)";
 const PKI: &str = "pki/issue, EC P-256 (built in)";
-const SEED: &str = "the seed: pki/issue, then a signing client per pod";
+const SEED: &str = "pki/issue, then a signing client in each pod";
 const KV_EXTERNAL: &str = "kv as external Go plugin";
 const LEASED: &str = "Go plugin, fixed answer, leased";
 pub(crate) const FLOOR: &str = "Go plugin, fixed answer, no lease";

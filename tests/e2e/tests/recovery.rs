@@ -303,6 +303,19 @@ async fn an_import_says_that_the_default_issuer_is_another_one() {
 }
 
 #[tokio::test]
+async fn an_import_keeps_a_field_that_the_export_does_not_name_and_tells_it() {
+    let site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    let _ = site.stage.root().patch("iamra/roles/app", json!({ "role_session_name": "app-1" })).await.ok();
+
+    let said = site.run("import").await.ok();
+
+    assert_eq!(site.stage.root().read("iamra/roles/app").await.ok().string("role_session_name"), "app-1");
+    assert!(said.contains("iamra/roles/app differs from the export"), "{said}");
+    assert_eq!(said.matches("differs").count(), 1, "{said}");
+}
+
+#[tokio::test]
 async fn an_import_names_the_roles_that_named_an_issuer_by_its_id() {
     let mut site = Site::new().await;
     let id = site.stage.root().read("iamra/issuer/prod-1").await.ok().string("issuer_id").to_owned();

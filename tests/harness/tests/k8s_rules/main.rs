@@ -1,9 +1,11 @@
-//! What no manifest of ours may ever do, held on the parsed YAML of `k8s/` and `vault-config/`; and each rule is shown to bite.
+//! What no manifest of ours may ever do, held on the parsed YAML of `k8s/` and `vault-config/`; and each rule is shown to bite. What is
+//! shipped beside them, scripts and documents, is in `shipped.rs`.
 //!
 //! A patch holds only what it adds, so a container is judged where its image is named.
 
 mod manifest;
 mod rules;
+mod shipped;
 
 use std::collections::BTreeSet;
 use std::fs;
