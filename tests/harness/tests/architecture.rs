@@ -159,7 +159,7 @@ fn the_plugin_links_one_version_of_each_wire_and_tls_crate() {
         "aws-lc-sys",
         "rcgen",
         "x509-parser",
-        "reqwest",
+        "hyper-util",
         "time",
     ];
 
