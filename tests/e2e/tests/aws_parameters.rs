@@ -61,10 +61,8 @@ async fn set_up(stage: &Stage, args: &[&str]) {
 
 /// Takes the anchor that the configuration names away.
 async fn without_anchor(stage: &Stage) {
-    let mut config = stage.config();
-    config.as_object_mut().unwrap().remove("default_trust_anchor_arn");
-    config.as_object_mut().unwrap().remove("default_profile_arn");
-    let _ = stage.root().write("iamra/config", config).await.ok();
+    let neither = json!({ "default_trust_anchor_arn": "", "default_profile_arn": "" });
+    let _ = stage.root().write("iamra/config", neither).await.ok();
 }
 
 #[tokio::test]
