@@ -46,6 +46,11 @@ stress: release tools ## the crowd of readers, kills and an unwell AWS of `make 
 soak: release tools ## half an hour (SOAK_SECONDS) of readers, rotations, revocations, kills and leader changes at once: figures each minute
 	cargo test --locked -p e2e --test soak -- --include-ignored --nocapture
 
+.PHONY: fuzz
+fuzz: ## looks for an input that breaks a claim, a minute for each target (FUZZ_SECONDS; FUZZ_TARGETS: only these)
+	@tests/tools/prerequisites rust cc cargo-fuzz $(if $(filter-out none,$(FUZZ_SANITIZER)),nightly)
+	@tests/tools/fuzz $(FUZZ_TARGETS)
+
 .PHONY: test-k8s
 test-k8s: cluster-tools ## every test that needs a real cluster (root): starts one, runs the stories, ends it
 	@tests/tools/prerequisites root cluster

@@ -17,6 +17,8 @@ mod algorithm;
 mod authority;
 mod bundle;
 mod chain;
+#[cfg(any(test, fuzzing))]
+pub mod claims;
 mod csr;
 mod der;
 mod error;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rolesanywhere::{Client, ClientError, Settings};
 use scopeguard::guard;
 use tokio::sync::watch;
 use tracing::Instrument as _;
@@ -54,20 +55,7 @@ credentials under a lease that is shorter than the session. Callers who are the 
 container/<role> gives the same to AWS SDKs that fetch their credentials themselves, without a lease.";
 
     fn new(mount: Mount) -> Self {
-        Self {
-            store: Store::new(mount.storage),
-            snapshots: Snapshots::new(),
-            sessions: sharing::service(),
-            metrics: Arc::default(),
-            anchors: Anchors::new(),
-            ledger: Ledger::new(clock::now()),
-            checks: Looks::new("checks"),
-            revoking: tokio::sync::Mutex::default(),
-            tidied: tokio::sync::Mutex::default(),
-            responding: tokio::sync::Mutex::default(),
-            standby: AtomicBool::new(false),
-            closing: watch::Sender::new(false),
-        }
+        Self::connecting(mount, Client::new)
     }
 
     fn routes() -> Vec<Route<Self>> {
@@ -176,6 +164,27 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
 }
 
 impl Engine {
+    /// An engine whose clients `connect` makes.
+    pub(crate) fn connecting(
+        mount: Mount,
+        connect: impl Fn(&Settings) -> Result<Client, ClientError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            store: Store::new(mount.storage),
+            snapshots: Snapshots::new(Box::new(connect)),
+            sessions: sharing::service(),
+            metrics: Arc::default(),
+            anchors: Anchors::new(),
+            ledger: Ledger::new(clock::now()),
+            checks: Looks::new("checks"),
+            revoking: tokio::sync::Mutex::default(),
+            tidied: tokio::sync::Mutex::default(),
+            responding: tokio::sync::Mutex::default(),
+            standby: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
+        }
+    }
+
     /// Config, issuers and client as they stand.
     ///
     /// A load goes on when its caller leaves. Callers have little patience (1.8 s of `container`), and after a failover storage may

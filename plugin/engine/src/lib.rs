@@ -27,6 +27,8 @@ mod backend;
 mod caller;
 mod check;
 mod choices;
+#[cfg(any(test, fuzzing))]
+pub mod claims;
 mod clock;
 mod clusters;
 mod compromise;

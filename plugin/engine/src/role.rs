@@ -376,7 +376,7 @@ fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Faul
     Ok(given)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Role {
     /// A role with nothing but its ARN.
     pub(crate) fn plain() -> Self {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use rolesanywhere::Client;
+use rolesanywhere::{Client, ClientError, Settings};
 use tokio::sync::Mutex;
 use vault_backend::Fault;
 
@@ -30,7 +30,11 @@ pub(crate) struct Snapshots {
     latest: ArcSwapOption<Snapshot>,
     /// Taken while loading, one at a time.
     outlet: Mutex<Option<Outlet>>,
+    connect: Box<Connect>,
 }
+
+/// How a client for these settings is had: [`Client::new`], but where a test stands in for AWS.
+pub(crate) type Connect = dyn Fn(&Settings) -> Result<Client, ClientError> + Send + Sync;
 
 /// What serves on as long as the config does: the client, warm connections and all.
 struct Outlet {
@@ -40,8 +44,8 @@ struct Outlet {
 }
 
 impl Snapshots {
-    pub(crate) fn new() -> Self {
-        Self { latest: ArcSwapOption::empty(), outlet: Mutex::new(None) }
+    pub(crate) fn new(connect: Box<Connect>) -> Self {
+        Self { latest: ArcSwapOption::empty(), outlet: Mutex::new(None), connect }
     }
 
     /// The latest snapshot, if nothing it was made of has changed since.
@@ -62,7 +66,7 @@ impl Snapshots {
         if let Some(current) = self.current(store) {
             return Ok(current);
         }
-        let loaded = Arc::new(Snapshot::load(store, &mut outlet).await?);
+        let loaded = Arc::new(Snapshot::load(store, &mut outlet, &self.connect).await?);
         fresh(&loaded);
         self.latest.store(Some(Arc::clone(&loaded)));
         Ok(loaded)
@@ -70,10 +74,10 @@ impl Snapshots {
 }
 
 impl Snapshot {
-    async fn load(store: &Store, outlet: &mut Option<Outlet>) -> Result<Self, Fault> {
+    async fn load(store: &Store, outlet: &mut Option<Outlet>, connect: &Connect) -> Result<Self, Fault> {
         let generation = store.generation();
         let config = store.config().await?.unwrap_or_default();
-        let (config_version, client) = Outlet::of(&config, outlet)?;
+        let (config_version, client) = Outlet::of(&config, outlet, connect)?;
         let (issuers, clusters) = (Issuers::load(store).await?, Clusters::load(store).await?);
         Ok(Self { config, config_version, issuers, clusters, client, generation })
     }
@@ -81,14 +85,14 @@ impl Snapshot {
 
 impl Outlet {
     /// Version and client of `config`: the known ones where it says the same as the known one.
-    fn of(config: &Config, known: &mut Option<Outlet>) -> Result<(u64, Client), Fault> {
+    fn of(config: &Config, known: &mut Option<Outlet>, connect: &Connect) -> Result<(u64, Client), Fault> {
         let version = match known {
             Some(known) if known.config == *config => return Ok((known.version, known.client.clone())),
             Some(known) if known.config.makes_the_same_as(config) => known.version,
             Some(known) => known.version + 1,
             None => 0,
         };
-        let client = Client::new(&config.settings()).map_err(faults::client)?;
+        let client = connect(&config.settings()).map_err(faults::client)?;
         *known = Some(Self { config: config.clone(), version, client: client.clone() });
         Ok((version, client))
     }

@@ -6,6 +6,9 @@
 //! ```
 //! Read once, when the role is written. What a reference stands for is never read as a template again.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod claims;
+
 use serde::{Deserialize, Serialize};
 use vault_backend::Fault;
 

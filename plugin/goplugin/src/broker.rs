@@ -1,5 +1,7 @@
 //! Connections back to the host: it names one by a number, and the plugin dials that number.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod claims;
 mod desk;
 mod service;
 

@@ -1,5 +1,8 @@
 //! What a host says to the plugin it starts: the process environment, and the one place that reads it.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod claims;
+
 use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;

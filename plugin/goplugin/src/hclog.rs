@@ -3,6 +3,8 @@
 //! The host parses every line, and a wrong one hurts it: a number where it expects text ends its process, a timestamp of
 //! another shape hides the line. `line.rs` holds the rules, and a property test holds them for arbitrary events.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod claims;
 mod fields;
 mod line;
 

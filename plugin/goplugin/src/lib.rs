@@ -17,6 +17,14 @@
 
 mod broker;
 mod certificate;
+/// What holds whatever a host says and whatever is logged. `fuzz/` looks for an input that breaks a claim; tests beside each claim
+/// hold the inputs it kept.
+#[cfg(any(test, fuzzing))]
+pub mod claims {
+    pub use crate::broker::claims::broker;
+    pub use crate::environment::claims::handshake;
+    pub use crate::hclog::claims::hclog;
+}
 mod connections;
 mod controller;
 mod environment;

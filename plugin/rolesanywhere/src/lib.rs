@@ -19,6 +19,8 @@ mod arn;
 mod attempts;
 mod caller;
 mod canonical;
+#[cfg(any(test, fuzzing))]
+pub mod claims;
 mod client;
 mod clock_skew;
 mod create_session;

@@ -14,11 +14,17 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::answer::bounded;
 use crate::arn::TrustAnchorArn;
 use statement::{Condition, Statement};
 
 const SERVICE: &str = "rolesanywhere.amazonaws.com";
 const ASSUME: &str = "sts:AssumeRole";
+/// Characters of a key or value, and how many values, a line shows: IAM's bounds are far above those of a line.
+const MAX_SHOWN: usize = 256;
+const MOST_LISTED: usize = 5;
+/// The same of all principals of a statement together.
+const MAX_WHO: usize = 600;
 /// `CreateSession` needs all three.
 const ACTIONS: [&str; 3] = [ASSUME, "sts:TagSession", "sts:SetSourceIdentity"];
 
@@ -85,7 +91,7 @@ impl fmt::Display for Finding {
                 write!(f, "{action} is not allowed to {SERVICE}; CreateSession needs {}", ACTIONS.join(", "))
             }
             Self::OtherAnchor { values } => {
-                write!(f, "aws:SourceArn lets in other trust anchors only: {}", values.join(", "))
+                write!(f, "aws:SourceArn lets in other trust anchors only: {}", listed(values, ", ", shown))
             }
             Self::Unconditioned => f.write_str(
                 "nothing is asked of the certificate, so whoever has one of the trust anchor's CA becomes the role; add \
@@ -93,18 +99,20 @@ impl fmt::Display for Finding {
             ),
             Self::PassesWhenAbsent { operator, key } => write!(
                 f,
-                "{operator} on {key} lets in a session without it, and AWS leaves out tags whose value has characters \
-                 it does not take; use StringEquals or StringLike"
+                "{} on {} lets in a session without it, and AWS leaves out tags whose value has characters \
+                 it does not take; use StringEquals or StringLike",
+                shown(operator),
+                shown(key)
             ),
-            Self::AnyValue { key } => write!(f, "the condition on {key} is satisfied by any value"),
+            Self::AnyValue { key } => write!(f, "the condition on {} is satisfied by any value", shown(key)),
             Self::NoSourceArn => f.write_str(
                 "any trust anchor of the account leads to the role; add ArnEquals on aws:SourceArn with the anchor's ARN",
             ),
             Self::AnyAnchor { value } => {
-                write!(f, "aws:SourceArn lets in every trust anchor that fits {value:?}; name the anchor's ARN")
+                write!(f, "aws:SourceArn lets in every trust anchor that fits {:?}; name the anchor's ARN", shown(value))
             }
             Self::OtherPrincipal { who } => {
-                write!(f, "without any certificate the role also lets in {who}")
+                write!(f, "without any certificate the role also lets in {}", bounded(who, MAX_WHO))
             }
             Self::NotLookedInto(what) => write!(f, "a statement with {what} is not looked into"),
         }
@@ -147,16 +155,29 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} must be {}", self.key, quoted(&self.wanted))?;
+        write!(f, "{} must be {}", shown(&self.key), listed(&self.wanted, " or ", quoted))?;
         match &self.given {
-            Some(given) => write!(f, ", and is {given:?}"),
+            Some(given) => write!(f, ", and is {}", quoted(given)),
             None => f.write_str(", and is absent"),
         }
     }
 }
 
-fn quoted(values: &[String]) -> String {
-    values.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(" or ")
+/// A text of the document in a line of ours.
+fn shown(text: &str) -> String {
+    bounded(text, MAX_SHOWN)
+}
+
+fn quoted(text: &str) -> String {
+    format!("{:?}", shown(text))
+}
+
+/// The first of the values, and how many there are beside them.
+fn listed(values: &[String], separator: &str, shown: fn(&str) -> String) -> String {
+    let first: Vec<String> = values.iter().take(MOST_LISTED).map(|value| shown(value)).collect();
+    let others = values.len() - first.len();
+    let and_others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    first.join(separator) + &and_others
 }
 
 /// Which conditions on the certificate keep a session with these session tags and this source identity out: of the statement that comes

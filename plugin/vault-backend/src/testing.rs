@@ -58,8 +58,17 @@ impl<B: Backend> Probe<B> {
     /// As [`Self::new`], over storage that holds something already.
     pub async fn over(storage: Storage) -> Result<Self, Fault> {
         let system = SystemView::fixed(Fixed::default());
-        let mount = Mount::in_memory(storage.clone(), system.clone());
-        let backend = dispatch::make::<B>(&mount)?;
+        let mount = Mount::in_memory(storage, system);
+        Self::start(dispatch::make::<B>(&mount)?, mount).await
+    }
+
+    /// A mount that `backend` serves, which the caller has made itself.
+    pub async fn serving(backend: B, mount: Mount) -> Result<Self, Fault> {
+        Self::start(Arc::new(backend), mount).await
+    }
+
+    async fn start(backend: Arc<B>, mount: Mount) -> Result<Self, Fault> {
+        let (storage, system) = (mount.storage.clone(), mount.system.clone());
         dispatch::initialize(Arc::clone(&backend), mount).await?;
         let plugin = Plugin { name: "test", version: "v0.0.0", about: "A plugin under test." };
         Ok(Self { table: Table::new(plugin), backend, storage, system, entity_id: None })
@@ -148,6 +157,35 @@ impl<B: Backend> Probe<B> {
     /// Vault's call of each minute.
     pub async fn tick(&self) -> Reply {
         self.call(Call::Rollback, "", Map::new(), None).await
+    }
+
+    /// A request as a host may send it, with nothing checked: any operation, and a body that need be no JSON. Of the end of a lease the
+    /// body is what the lease remembered.
+    pub async fn send(&self, operation: &str, path: &str, body: &str) -> Reply {
+        let text = str::to_owned;
+        let secret = ["revoke", "renew"].contains(&operation).then(|| pb::Secret {
+            internal_data: text(body),
+            lease_options: Some(pb::LeaseOptions { ttl: i64::MIN, ..pb::LeaseOptions::default() }),
+            lease_id: String::new(),
+        });
+        let sent = pb::Request {
+            operation: text(operation),
+            path: text(path),
+            data: if secret.is_some() { String::new() } else { text(body) },
+            secret,
+            mount_point: text("test/"),
+            entity_id: self.entity_id.clone().unwrap_or_default(),
+            ..pb::Request::default()
+        };
+        let mount = Mount::in_memory(self.storage.clone(), self.system.clone());
+        match wire::incoming(mount, sent) {
+            Ok(incoming) => {
+                let call = incoming.call;
+                let outcome = Arc::clone(&self.table).handle(Arc::clone(&self.backend), incoming).await;
+                Reply::of(call, wire::reply(call, outcome))
+            }
+            Err(fault) => Reply::of(Call::Unsupported, wire::refusal(&fault)),
+        }
     }
 
     async fn ask(&self, operation: Operation, path: &str, data: Map<String, Value>) -> Reply {

@@ -11,6 +11,9 @@ use serde_json::Value;
 
 const PLUGIN: &str = "vault-plugin-secrets-iamra";
 
+/// What tests of every crate may use: it knows no crate at all.
+const REPLAYS: &str = "seeds";
+
 /// Every crate of ours.
 const OURS: [&str; 11] = [
     "proto",
@@ -105,13 +108,18 @@ fn proto_knows_none_of_our_crates() {
 }
 
 #[test]
+fn what_replays_seeds_knows_nothing() {
+    assert_eq!(direct(REPLAYS), BTreeSet::new());
+}
+
+#[test]
 fn nothing_that_ships_depends_on_a_test_crate() {
     for package in [PLUGIN, "engine", "vault-backend", "goplugin", "rolesanywhere", "ca", "sessions", "proto"]
     {
         for dependency in dependencies(package).iter().filter(|dependency| dependency["kind"] != "dev") {
             let name = name_of(dependency);
 
-            assert!(!["aws-emulator", "harness", "e2e"].contains(&name), "{package} ships {name}");
+            assert!(!["aws-emulator", "harness", "e2e", REPLAYS].contains(&name), "{package} ships {name}");
         }
     }
 }
@@ -171,6 +179,49 @@ fn the_plugin_links_one_version_of_each_wire_and_tls_crate() {
 }
 
 #[test]
+fn every_target_of_the_fuzzer_has_seeds_that_a_test_replays() {
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(workspace().join(folder)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .collect()
+    };
+    let targets = names("fuzz/fuzz_targets");
+    let manifest = fs::read_to_string(workspace().join("fuzz/Cargo.toml")).unwrap();
+    let sources = files_under(&workspace().join("plugin"));
+    let code: String = sources.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
+
+    assert_eq!(names("fuzz/seeds"), targets);
+    for target in targets {
+        assert!(
+            manifest.contains(&format!("name = \"{target}\"")),
+            "fuzz/Cargo.toml does not build {target}"
+        );
+        assert!(code.contains(&format!("seeds::replay(\"{target}\"")), "no test replays fuzz/seeds/{target}");
+    }
+}
+
+/// `cargo-fuzz` resolves a workspace of its own: what it tries is what ships only while both locks say the same.
+#[test]
+fn the_fuzzer_builds_the_versions_that_ship() {
+    let locked = |file: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(workspace().join(file)).unwrap();
+        let packages = text.split("[[package]]").skip(1).filter(|package| package.contains("source = "));
+        packages.filter_map(|package| Some(package.split_once("source = ")?.0.trim().to_owned())).collect()
+    };
+
+    let (fuzzed, ours) = (locked("fuzz/Cargo.lock"), locked("Cargo.lock"));
+    let others: Vec<_> = fuzzed.difference(&ours).filter(|one| !only_fuzzed(one)).collect();
+
+    assert!(others.is_empty(), "update fuzz/Cargo.lock to the versions of Cargo.lock: {others:?}");
+    assert!(fuzzed.len() > 100, "this test looks at the wrong file");
+}
+
+fn only_fuzzed(package: &str) -> bool {
+    ["libfuzzer-sys", "arbitrary"].iter().any(|name| package.contains(&format!("name = \"{name}\"")))
+}
+
+#[test]
 fn every_crate_takes_the_lints_of_the_workspace() {
     for package in packages() {
         let manifest = fs::read_to_string(package["manifest_path"].as_str().unwrap()).unwrap();
@@ -200,8 +251,8 @@ fn assert_knows_none_of(package: &str, others: &[&str]) {
 
 fn assert_stands_alone(package: &str) {
     let ours: BTreeSet<&str> = packages().iter().map(name_of).collect();
-    let known: Vec<String> =
-        closure(package).into_iter().filter(|name| ours.contains(name.as_str()) && name != package).collect();
+    let is_another = |name: &String| ours.contains(name.as_str()) && name != package && name != REPLAYS;
+    let known: Vec<String> = closure(package).into_iter().filter(is_another).collect();
     assert!(known.is_empty(), "{package} reaches {known:?}");
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// How long an offer that nobody dials is kept at least. Go forgets it after 5 s; the listener behind it lives on.
-const KEPT: Duration = Duration::from_mins(1);
+pub(super) const KEPT: Duration = Duration::from_mins(1);
 
 /// Offers and dials that are kept: a host makes one for each mount, when it starts or is unsealed.
 const SLOTS: usize = 4096;

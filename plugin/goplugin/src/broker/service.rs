@@ -69,7 +69,7 @@ async fn listen(mut host: Streaming<ConnInfo>, desk: Arc<Desk>, outgoing: mpsc::
 }
 
 /// The answer to a knock; none to anything else.
-fn refusal(info: &ConnInfo) -> Option<ConnInfo> {
+pub(super) fn refusal(info: &ConnInfo) -> Option<ConnInfo> {
     let knock = info.knock.as_ref().filter(|knock| knock.knock && !knock.ack)?;
     let answer = Knock { ack: true, error: NOT_LISTENING.to_owned(), ..knock.clone() };
     Some(ConnInfo { service_id: info.service_id, knock: Some(answer), ..ConnInfo::default() })

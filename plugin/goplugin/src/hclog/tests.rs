@@ -1,51 +1,24 @@
 //! The log's promises, held through the whole layer.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use serde_json::Value;
 use time::macros::datetime;
 use tracing::{debug, error, info, info_span, subscriber::with_default, trace, warn};
 
+use super::claims::{Tape, one_line};
 use super::*;
-
-/// Keeps what is written.
-#[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The bytes `log` produces.
 fn raw(log: impl FnOnce()) -> String {
     let tape = Tape::default();
     let clock = || datetime!(2026-08-01 12:34:56.000_007 UTC);
     with_default(Registry::default().with(HclogLayer::with_clock(tape.clone(), clock)), log);
-    String::from_utf8(tape.0.lock().unwrap().clone()).unwrap()
+    tape.text()
 }
 
 /// The one line `log` produces, checked against everything the host demands.
 fn line(log: impl FnOnce()) -> serde_json::Map<String, Value> {
-    let raw = raw(log);
-    assert!(raw.len() < 64 * 1024, "{} bytes", raw.len());
-    assert_eq!(raw.matches('\n').count(), 1, "one line");
-    assert!(raw.ends_with('\n'));
-    let Value::Object(line) = serde_json::from_str(&raw).unwrap() else { panic!("{raw}") };
-    for (key, value) in &line {
-        assert!(!key.starts_with('@') || value.is_string(), "{key}: {value}");
-        assert!(!value.as_str().is_some_and(|text| text.contains(char::is_control)), "{key}: {value}");
-    }
-    for key in ["@level", "@message", "@module", "@timestamp"] {
-        assert!(line.contains_key(key), "{key} in {raw}");
-    }
-    line
+    one_line(&raw(log))
 }
 
 #[test]

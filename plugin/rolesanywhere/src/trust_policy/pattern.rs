@@ -42,4 +42,24 @@ mod tests {
 
         assert!(!fits(&pattern, &text));
     }
+
+    /// What the words mean, without any thought of time.
+    fn means(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some((b'*', rest)), None) => means(rest, text),
+            (Some((b'*', rest)), Some((_, after))) => means(rest, text) || means(pattern, after),
+            (Some((sign, rest)), Some((first, after))) => {
+                (*sign == b'?' || sign == first) && means(rest, after)
+            }
+            _ => false,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pattern_fits_what_its_signs_mean(pattern in "[ab*?]{0,9}", text in "[ab]{0,9}") {
+            proptest::prop_assert_eq!(fits(&pattern, &text), means(pattern.as_bytes(), text.as_bytes()));
+        }
+    }
 }

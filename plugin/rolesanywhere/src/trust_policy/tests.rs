@@ -221,3 +221,16 @@ fn conditions_that_hold_and_statements_that_let_in_are_not_named() {
     assert_eq!(kept_out(&json!([typo, nearer])).len(), 1);
     assert!(kept_out(&json!("x")).is_empty());
 }
+
+#[test]
+fn what_a_finding_quotes_of_a_policy_stays_on_one_short_line() {
+    let key = format!("aws:PrincipalTag/x509Subject/\u{7f}\n{}", "O".repeat(9_000));
+    let conditions =
+        json!({ "StringEqualsIfExists": { key: "a" }, "ArnEquals": { "aws:SourceArn": vec!["x"; 900] } });
+
+    for finding in found(&with(&conditions)) {
+        let line = finding.to_string();
+
+        assert!(line.len() < 1_000 && !line.contains(char::is_control), "{line}");
+    }
+}

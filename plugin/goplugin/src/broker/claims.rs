@@ -1,0 +1,90 @@
+//! What holds of every conversation with a host's broker.
+
+#![allow(clippy::missing_panics_doc, reason = "a claim that does not hold panics: that is what it is for")]
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use proto::plugin::ConnInfo;
+use proto::plugin::conn_info::Knock;
+use tokio::time::Instant;
+
+use super::desk::{Desk, KEPT};
+use super::service::refusal;
+
+/// Lines of what the host says and the plugin wants: `offer <id> <address>`, `knock <id>`, `ack <id> <error>`, `claim <id>`,
+/// `wait <seconds>`.
+///
+/// A claim gets the newest offer of its own connection, once, whichever comes first, and never another's; an offer that nobody
+/// wants is forgotten after its time; a knock is refused by number and with a reason.
+pub fn broker(input: &[u8]) {
+    let desk = Desk::default();
+    let mut meeting =
+        Meeting { desk: &desk, now: Instant::now(), offered: HashMap::new(), waiting: HashMap::new() };
+    for line in String::from_utf8_lossy(input).lines() {
+        let mut words = line.splitn(3, ' ');
+        let (Some(word), Some(Ok(number))) = (words.next(), words.next().map(str::parse)) else { continue };
+        let rest = words.next().unwrap_or_default().to_owned();
+        let knock = |ack| Some(Knock { knock: true, ack, error: rest.clone() });
+        match word {
+            "offer" => meeting.hears(offer(number, &rest)),
+            "knock" => meeting.hears(ConnInfo { knock: knock(false), ..offer(number, "") }),
+            "ack" => meeting.hears(ConnInfo { knock: knock(true), ..offer(number, "") }),
+            "claim" => meeting.claims(number),
+            "wait" => meeting.now += Duration::from_secs(u64::from(number.min(1_000))),
+            _ => {}
+        }
+    }
+}
+
+fn offer(service_id: u32, address: &str) -> ConnInfo {
+    ConnInfo { service_id, network: "unix".to_owned(), address: address.to_owned(), knock: None }
+}
+
+/// The desk beside what it should hold.
+struct Meeting<'a> {
+    desk: &'a Desk,
+    now: Instant,
+    offered: HashMap<u32, (ConnInfo, Instant)>,
+    waiting: HashMap<u32, Pin<Box<dyn Future<Output = Option<ConnInfo>> + 'a>>>,
+}
+
+impl Meeting<'_> {
+    fn hears(&mut self, info: ConnInfo) {
+        let id = info.service_id;
+        if let Some(refusal) = refusal(&info) {
+            let knock = refusal.knock.expect("a knock is answered by a knock");
+            assert!(info.knock.is_some_and(|asked| asked.knock && !asked.ack));
+            assert!(refusal.service_id == id && knock.ack && !knock.error.is_empty());
+            return;
+        }
+        self.desk.arrived(info.clone(), self.now);
+        self.offered.retain(|_, (_, since)| self.now.duration_since(*since) < KEPT);
+        match self.waiting.remove(&id) {
+            Some(claim) => assert_eq!(claim.now_or_never(), Some(Some(info))),
+            None => drop(self.offered.insert(id, (info, self.now))),
+        }
+    }
+
+    fn claims(&mut self, id: u32) {
+        let mut claim = Box::pin(self.desk.claim(id));
+        let claimed = claim.as_mut().now_or_never();
+        if let Some((info, _)) = self.offered.remove(&id) {
+            assert_eq!(claimed, Some(Some(info)));
+        } else {
+            assert_eq!(claimed, None);
+            let before = self.waiting.insert(id, claim);
+            assert!(before.is_none_or(|before| before.now_or_never() == Some(None)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_kept_conversations_hold_the_claim() {
+        seeds::replay("broker", super::broker);
+    }
+}

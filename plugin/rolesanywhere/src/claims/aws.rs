@@ -1,0 +1,179 @@
+//! One HTTP answer, given to every request of one call.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use tokio::time::Instant;
+
+use super::one_short_line;
+use crate::{
+    CallError, Client, CreateSession, Credentials, Error, Identity, ProfileArn, RoleArn, Secret, Session,
+    SessionDuration, Settings, Transport, TransportError, TrustAnchorArn,
+};
+
+const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
+const PATIENCE: Duration = Duration::from_secs(15);
+/// No answer has us leave AWS alone for longer.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// Stands for a secret in the kept inputs: no text of ours may hold it.
+const CANARY: &str = "cAnAry";
+
+/// An answer of AWS or a proxy: a line `<call> <status>`, header lines, an empty line and the body.
+///
+/// Every call ends within its patience; what is taken is what was asked for; an error is one short line, has no secret in it, and
+/// asks nobody to wait for longer than an hour.
+pub fn aws_answer(input: &[u8]) {
+    let Some((call, answer)) = read(input) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime without I/O").block_on(async {
+        let began = Instant::now();
+        make(call, &answer).await;
+        assert!(began.elapsed() <= PATIENCE + Duration::from_millis(1), "{call:?}: {:?}", began.elapsed());
+    });
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    CreateSession,
+    GetCallerIdentity,
+    GetTrustAnchor,
+    GetProfile,
+    GetRole,
+    ListRolePolicies,
+    GetRolePolicy,
+    PutRolePolicy,
+    DeleteRolePolicy,
+    Probe,
+}
+
+const CALLS: [(&str, Call); 10] = [
+    ("CreateSession", Call::CreateSession),
+    ("GetCallerIdentity", Call::GetCallerIdentity),
+    ("GetTrustAnchor", Call::GetTrustAnchor),
+    ("GetProfile", Call::GetProfile),
+    ("GetRole", Call::GetRole),
+    ("ListRolePolicies", Call::ListRolePolicies),
+    ("GetRolePolicy", Call::GetRolePolicy),
+    ("PutRolePolicy", Call::PutRolePolicy),
+    ("DeleteRolePolicy", Call::DeleteRolePolicy),
+    ("Probe", Call::Probe),
+];
+
+async fn make(call: Call, answer: &Response<Bytes>) {
+    let client = Client::with_transport(&Settings::default(), Arc::new(Always(answer.clone())));
+    let client = client.expect("the default settings are in their bounds");
+    let caller = client.caller(credentials(), || NOW, PATIENCE);
+    match call {
+        Call::CreateSession => match client.create_session(&IDENTITY, &ASKED, || NOW, PATIENCE).await {
+            Ok(session) => fits(&session),
+            Err(error) => told(&error, &error.to_string(), answer),
+        },
+        Call::GetCallerIdentity => {
+            refused(caller.get_caller_identity(ASKED.trust_anchor.region()).await, answer)
+        }
+        Call::GetTrustAnchor => refused(caller.get_trust_anchor(&ASKED.trust_anchor).await, answer),
+        Call::GetProfile => refused(caller.get_profile(&ASKED.profile).await, answer),
+        Call::GetRole => refused(caller.get_role(&ASKED.role).await, answer),
+        Call::ListRolePolicies => refused(caller.list_role_policies(&ASKED.role).await, answer),
+        Call::GetRolePolicy => refused(caller.get_role_policy(&ASKED.role, "denials").await, answer),
+        Call::PutRolePolicy => refused(caller.put_role_policy(&ASKED.role, "denials", "{}").await, answer),
+        Call::DeleteRolePolicy => refused(caller.delete_role_policy(&ASKED.role, "denials").await, answer),
+        Call::Probe => {
+            let reached = client.probe(ASKED.trust_anchor.region(), || NOW, PATIENCE).await;
+            assert_eq!(reached.expect("any answer is an answer").status, answer.status().as_u16());
+        }
+    }
+}
+
+fn refused<T>(outcome: Result<T, CallError>, answer: &Response<Bytes>) {
+    if let Err(error) = outcome {
+        told(&error.cause, &error.to_string(), answer);
+    }
+}
+
+fn fits(session: &Session) {
+    let left = session.expiration - NOW;
+    assert!(left.is_positive() && left <= time::Duration::minutes(12 * 60 + 15), "{left}");
+    assert!(session.assumed_role_arn.starts_with("arn:aws:sts::111122223333:assumed-role/demo/"));
+    assert!(!session.secret_access_key.expose().is_empty() && !session.session_token.expose().is_empty());
+    let shown = format!("{session:?}");
+    for secret in [&session.secret_access_key, &session.session_token] {
+        let secret = secret.expose();
+        assert!(!secret.starts_with(CANARY) || !shown.contains(secret), "a secret is shown: {shown}");
+    }
+}
+
+/// Of an answer that claims success nothing is repeated; of a refusal AWS's own words are.
+fn told(error: &Error, said: &str, answer: &Response<Bytes>) {
+    one_short_line(said);
+    if let Error::Throttled { retry_after: Some(wait), .. } = error {
+        assert!(*wait <= LONGEST_PAUSE, "{wait:?}");
+    }
+    let in_headers = answer.headers().values().any(|value| value.as_bytes().windows(6).any(is_canary));
+    if answer.status().is_success() && !in_headers {
+        assert!(!said.contains(CANARY), "{said}");
+    }
+}
+
+fn is_canary(bytes: &[u8]) -> bool {
+    bytes == CANARY.as_bytes()
+}
+
+fn read(input: &[u8]) -> Option<(Call, Response<Bytes>)> {
+    let (head, body) = match input.windows(2).position(|pair| pair == b"\n\n") {
+        Some(at) => (&input[..at], &input[at + 2..]),
+        None => (input, &[][..]),
+    };
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let (name, status) = std::str::from_utf8(lines.next()?).ok()?.split_once(' ')?;
+    let (_, call) = CALLS.into_iter().find(|(known, _)| *known == name)?;
+    let mut answer = Response::builder().status(status.parse::<u16>().ok()?);
+    for line in lines {
+        let at = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&line[..at]).ok()?;
+        answer = answer.header(name, HeaderValue::from_bytes(line[at + 1..].trim_ascii()).ok()?);
+    }
+    Some((call, answer.body(Bytes::copy_from_slice(body)).ok()?))
+}
+
+#[derive(Debug)]
+struct Always(Response<Bytes>);
+
+#[async_trait]
+impl Transport for Always {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        Ok(self.0.clone())
+    }
+}
+
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let der = |text: &str| pem::parse(text).expect("a vector is PEM").into_contents();
+    let certificate = der(include_str!("../../tests/vectors/ecdsa-p256/certificate.pem"));
+    let key = der(include_str!("../../tests/vectors/ecdsa-p256/key.pem"));
+    Identity::new(certificate, Vec::new(), &key).expect("a vector is an identity")
+});
+
+static ASKED: LazyLock<CreateSession> = LazyLock::new(|| {
+    let arn = "an ARN";
+    let trust_anchor: TrustAnchorArn =
+        "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/a".parse().expect(arn);
+    let profile: ProfileArn = "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/p".parse().expect(arn);
+    let role: RoleArn = "arn:aws:iam::111122223333:role/demo".parse().expect(arn);
+    let instance_properties = BTreeMap::new();
+    let duration = SessionDuration::DEFAULT;
+    CreateSession { trust_anchor, profile, role, duration, role_session_name: None, instance_properties }
+});
+
+fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: "ASIAEXAMPLEEXAMPLE12".to_owned(),
+        secret_access_key: Secret::new("secret".to_owned()),
+        session_token: Some(Secret::new("token".to_owned())),
+    }
+}
