@@ -12,8 +12,10 @@ pub(crate) struct InPlaceOf {
 }
 
 impl InPlaceOf {
-    const ENTITY: Field =
-        Field::string("entity_id", "Vault's entity in whose place to ask, as vault token lookup shows it");
+    const ENTITY: Field = Field::string(
+        "entity_id",
+        "Vault's entity in whose place to ask, as vault token lookup shows it; to ask as yourself, read",
+    );
 
     /// The request as that caller's.
     ///
@@ -33,9 +35,6 @@ impl Ask for InPlaceOf {
     const FIELDS: &'static [Field] = &[ROLE, Self::ENTITY.required()];
 
     fn take(values: &Values) -> Result<Self, Fault> {
-        let entity_id = values.string("entity_id")?.filter(|id| !id.is_empty());
-        let entity_id =
-            entity_id.ok_or_else(|| Fault::caller("entity_id: missing; to ask as yourself: vault read"))?;
-        Ok(Self { role: values.text("role")?, entity_id })
+        Ok(Self { role: values.text("role")?, entity_id: values.text("entity_id")? })
     }
 }

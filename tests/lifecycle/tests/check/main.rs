@@ -310,8 +310,8 @@ async fn an_entity_that_is_not_there_and_none_are_refused() {
     let world = healthy().await;
     for (body, words) in [
         (json!({ "entity_id": "nobody" }), "entity_id: Vault knows no entity \"nobody\""),
-        (json!({ "entity_id": "" }), "entity_id: missing"),
-        (json!({}), "entity_id"),
+        (json!({ "entity_id": "" }), "entity_id: a value is required"),
+        (json!({}), "entity_id: a value is required"),
     ] {
         let reply = world.mount.write("check/demo", body).await;
 
