@@ -90,6 +90,14 @@ impl Answer {
         self
     }
 
+    /// As [`Answer::warn`], where there is data to stand beside: a warning alone would turn Vault's 404 into a 200.
+    pub(crate) fn warn_beside_data(self, text: String) -> Answer {
+        match &self.body {
+            Body::Data { map, .. } if !map.is_empty() => self.warn(text),
+            _ => self,
+        }
+    }
+
     /// Has Vault lease the data. On anything but [`Answer::data`] the request fails as a bug, as Vault would lose the lease silently.
     #[must_use]
     pub fn lease(self, lease: Lease) -> Answer {

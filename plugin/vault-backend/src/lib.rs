@@ -30,6 +30,7 @@ mod service;
 mod storage;
 mod system;
 pub mod testing;
+mod unknown;
 mod values;
 mod vault_storage;
 mod vault_system;

@@ -13,6 +13,7 @@ use crate::fault::Fault;
 use crate::field::{Ask, Field};
 use crate::pattern::Pattern;
 use crate::request::{Operation, Request};
+use crate::unknown;
 use crate::values::Values;
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
@@ -95,7 +96,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self
     }
 
-    /// Answers GET.
+    /// Answers GET. A query parameter that is no field is ignored with a warning; what is one is checked.
     #[must_use]
     pub fn read<A, F, R>(self, handler: F) -> Route<B>
     where
@@ -140,7 +141,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.with(Operation::Create, entry.clone()).with(Operation::Update, entry)
     }
 
-    /// Answers DELETE.
+    /// Answers DELETE. One that does not understand all it was asked does nothing.
     #[must_use]
     pub fn delete<A, F, R>(self, handler: F) -> Route<B>
     where
@@ -151,7 +152,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.on(Operation::Delete, handler)
     }
 
-    /// Answers LIST.
+    /// Answers LIST, and ignores what [`Route::read`] ignores.
     #[must_use]
     pub fn list<A, F, R>(self, handler: F) -> Route<B>
     where
@@ -276,10 +277,19 @@ where
     F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
     R: Future<Output = Result<Answer, Fault>> + Send + 'static,
 {
-    let run: Handler<B> = Arc::new(move |backend, request, parameters, body| {
-        match Values::read(A::FIELDS, parameters, &body).and_then(|values| A::take(&values)) {
-            Ok(ask) => Box::pin(handler(backend, request, ask)),
-            Err(fault) => Box::pin(std::future::ready(Err(fault))),
+    let run: Handler<B> = Arc::new(move |backend, request, parameters, mut body| {
+        let ignored = match request.operation {
+            Operation::Read | Operation::List => unknown::take_out(A::FIELDS, &parameters, &mut body),
+            Operation::Create | Operation::Update | Operation::Patch | Operation::Delete => None,
+        };
+        let ask = match Values::read(A::FIELDS, parameters, &body).and_then(|values| A::take(&values)) {
+            Ok(ask) => ask,
+            Err(fault) => return Box::pin(std::future::ready(Err(fault))),
+        };
+        let work = handler(backend, request, ask);
+        match ignored {
+            Some(warning) => Box::pin(async move { Ok(work.await?.warn_beside_data(warning)) }),
+            None => Box::pin(work),
         }
     });
     Entry { fields: A::FIELDS, run }

@@ -223,12 +223,13 @@ async fn a_slash_at_the_end_reaches_nothing() {
 }
 
 #[tokio::test]
-async fn an_unknown_field_is_a_400_on_every_operation() {
+async fn an_unknown_field_is_a_400_wherever_something_is_changed() {
     let probe = probe().await;
     probe.write("notes/a", json!({ "text": "x" })).await;
 
     let written = probe.write("notes/a", json!({ "text": "x", "txet": "y" })).await;
     let patched = probe.patch("notes/a", json!({ "txet": null })).await;
+    let deleted = probe.delete_with("notes/a", json!({ "txet": "y" })).await;
 
     for reply in [written, patched] {
         assert_eq!(
@@ -236,6 +237,55 @@ async fn an_unknown_field_is_a_400_on_every_operation() {
             (400, "unknown field \"txet\": the known fields are text, colour")
         );
     }
+    assert_eq!((deleted.status, probe.read("notes/a").await.status), (400, 200));
+}
+
+#[tokio::test]
+async fn a_read_ignores_what_it_does_not_know_and_says_so() {
+    let probe = probe().await;
+    probe.write("notes/a", json!({ "text": "x" })).await;
+    let strange = json!({ "version": "-1", "role_arn": "", "list": ["a", "b"] });
+
+    let read = probe.read_with("notes/a", strange.clone()).await;
+    let raw = probe.read_with("raw", strange.clone()).await;
+    let absent = probe.read_with("notes/b", strange).await;
+
+    assert_eq!((read.status, &read.data["text"]), (200, &json!("x")));
+    assert_eq!(
+        read.warnings,
+        ["ignored: \"list\", \"role_arn\", \"version\"; the parameters of a read here: none"]
+    );
+    assert_eq!((raw.status, raw.raw.as_deref()), (200, Some(&b"abcd"[..])));
+    assert_eq!(absent.status, 404);
+}
+
+#[tokio::test]
+async fn a_read_checks_what_it_does_know() {
+    let probe = probe().await;
+    probe.write("notes/a", json!({ "text": "x" })).await;
+
+    let reply = probe.read_with("notes/a", json!({ "name": "b", "version": "-1" })).await;
+
+    assert_eq!(
+        (reply.status, reply.error.as_str()),
+        (400, "name: the body's value differs from the path's \"a\"")
+    );
+}
+
+#[tokio::test]
+async fn a_warning_of_what_was_ignored_is_short() {
+    let probe = probe().await;
+    probe.write("notes/a", json!({ "text": "x" })).await;
+    let many: Map<String, Value> = (0..1000).map(|n| (format!("{n:0>200}"), json!("y"))).collect();
+
+    let reply = probe.read_with("notes/a", Value::Object(many)).await;
+
+    assert_eq!(reply.status, 200);
+    assert!(
+        reply.warnings[0].len() < 1200 && reply.warnings[0].contains("and 992 more"),
+        "{:?}",
+        reply.warnings
+    );
 }
 
 #[tokio::test]

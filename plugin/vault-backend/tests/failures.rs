@@ -83,7 +83,7 @@ async fn a_bug_and_a_panic_show_no_detail() {
 
 #[tokio::test]
 async fn a_field_that_the_route_does_not_take_fails_in_its_form() {
-    let reply = probe().await.read_with("pages/caller", json!({ "colour": "blue" })).await;
+    let reply = probe().await.delete_with("pages/caller", json!({ "colour": "blue" })).await;
 
     let (status, body) = shown(&reply);
     assert_eq!(status, 400);

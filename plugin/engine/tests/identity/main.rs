@@ -11,6 +11,7 @@ mod lost;
 #[path = "../mounts/mod.rs"]
 mod mounts;
 mod naming;
+mod readers;
 mod roles;
 mod warm;
 

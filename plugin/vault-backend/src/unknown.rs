@@ -1,0 +1,39 @@
+//! What a read was sent and does not know: readers of other engines send what those take.
+
+use serde_json::{Map, Value};
+
+use crate::field::Field;
+use crate::parse;
+use crate::route::Parameters;
+
+/// As many names as a warning repeats.
+const NAMED: usize = 8;
+
+/// Takes what is no field and no part of the path out of `query`, and says so.
+///
+/// A read that ignored nothing would fail for readers that cannot be told: some send `version` or `role_arn` with every read.
+pub(crate) fn take_out(
+    fields: &'static [Field],
+    parameters: &Parameters,
+    query: &mut Map<String, Value>,
+) -> Option<String> {
+    let is_known =
+        |name: &str| parameters.contains_key(name) || fields.iter().any(|field| field.name == name);
+    let unknown: Vec<String> = query.keys().filter(|name| !is_known(name)).cloned().collect();
+    for name in &unknown {
+        query.remove(name);
+    }
+    (!unknown.is_empty()).then(|| warning(&unknown, fields, parameters))
+}
+
+fn warning(unknown: &[String], fields: &'static [Field], parameters: &Parameters) -> String {
+    let quoted: Vec<_> = unknown.iter().take(NAMED).map(|name| parse::quote(name)).collect();
+    let more = match unknown.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let known: Vec<_> =
+        fields.iter().map(|field| field.name).filter(|name| !parameters.contains_key(name)).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    format!("ignored: {}{more}; the parameters of a read here: {known}", quoted.join(", "))
+}
