@@ -13,6 +13,8 @@ pub(crate) struct Bundle {
 }
 
 const BEGIN: &str = "-----BEGIN ";
+/// Five certificates, a key and its parameters belong into a bundle; the rest is room for certificates that come twice.
+const MOST_BLOCKS: usize = 16;
 
 impl Bundle {
     /// Reads every block of the text; `EC PARAMETERS` and whatever stands between blocks do not matter.
@@ -51,6 +53,9 @@ fn blocks(text: &str) -> Result<Vec<pem::Pem>, BundleFault> {
     if begun == 0 {
         return Err(BundleFault::Malformed("no BEGIN line"));
     }
+    if begun > MOST_BLOCKS {
+        return Err(BundleFault::TooManyBlocks(begun, MOST_BLOCKS));
+    }
     if text.contains(r"-----\n") {
         return Err(BundleFault::Malformed(r"line breaks arrived as the two characters \n"));
     }
@@ -71,6 +76,15 @@ mod tests {
 
     fn block(label: &str) -> String {
         CERTIFICATE.replace("CERTIFICATE", label)
+    }
+
+    #[test]
+    fn blocks_are_counted_before_any_of_them_is_read() {
+        assert_eq!(parse(&CERTIFICATE.repeat(16)).unwrap().certificates.len(), 16);
+
+        let error = parse(&CERTIFICATE.replace("MAA=", "no base64!").repeat(17)).unwrap_err();
+
+        assert_eq!(error, "pem_bundle: holds 17 PEM blocks; at most 16 are read");
     }
 
     #[test]

@@ -103,6 +103,9 @@ pub enum BundleFault {
     /// Too many certificates: how many, and the bound (5 fit AWS's X-Amz-X509-Chain header).
     #[error("holds {0} certificates; at most {1} belong here")]
     TooManyCertificates(usize, usize),
+    /// Too many blocks to be read: how many, and the bound.
+    #[error("holds {0} PEM blocks; at most {1} are read")]
+    TooManyBlocks(usize, usize),
     /// An import without a key.
     #[error("holds no private key; exactly one is required")]
     NoKey,

@@ -17,7 +17,9 @@ const FIELDS: &[Field] = &[
         .sensitive(),
         Field::string("sts_endpoint", "URL of the STS endpoint that check and revoke ask, in place of the region's own; http only to loopback").sensitive(),
         Field::string("iam_endpoint", "URL of the IAM endpoint that check and revoke ask, in place of the partition's own; http only to loopback").sensitive(),
-        Field::pem("endpoint_ca_pem", "further certificate authorities, PEM, to trust for the endpoints"),
+        Field::pem("endpoint_ca_pem", "further certificate authorities, PEM, to trust for the endpoints")
+        // As much as the bundle of an operating system.
+        .longest(512 << 10),
         Field::bool("use_fips", "use the FIPS endpoint; only some regions have one").default_text("false"),
         Field::bool("use_dualstack", "use the dual-stack (IPv4 and IPv6) endpoint").default_text("false"),
         Field::string("proxy_url", "HTTP proxy; default: HTTPS_PROXY and NO_PROXY of Vault's environment, read as Vault reads them. Its user and password are masked on read, and what a read shows a write takes as unchanged")
@@ -30,7 +32,7 @@ const FIELDS: &[Field] = &[
         Field::int("max_cached_sessions", "sessions kept for the next caller, 1 to 1000000").default_text("20000"),
         Field::string("default_trust_anchor_arn", "trust anchor of roles that name none"),
         Field::string("default_profile_arn", "profile of roles that name none; of the trust anchor's region and account"),
-        Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all"),
+        Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all").at_most(256),
 ];
 
 pub(crate) fn route() -> Route<Engine> {

@@ -75,7 +75,7 @@ const FIELDS: &[Field] = &[
             "role_session_name",
             "session name, 2 to 64 characters, a template; only for profiles with acceptRoleSessionName. Default: the certificate's serial",
         ),
-        Field::list("clusters", "registered clusters whose pods alone get credentials; none: no such bound"),
+        Field::list("clusters", "registered clusters whose pods alone get credentials; none: no such bound").at_most(256),
         Field::bool(
             "allow_tenant_metadata",
             "let certificates hold metadata that service accounts' annotations set, never in common_name",
@@ -84,7 +84,8 @@ const FIELDS: &[Field] = &[
         Field::pairs(
             "instance_properties",
             "up to 50 properties that Roles Anywhere records with the subject",
-        ),
+        )
+        .at_most(50),
         Field::bool(
             "allow_caller_ttl",
             "let callers ask for a ttl, up to max_session_duration, rounded up to 15 minutes",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::bounds;
 use crate::fault::Fault;
 use crate::field::{Field, Kind};
 use crate::parse;
@@ -47,6 +48,7 @@ impl Change {
             }
             let field = values::find(fields, &parameters, name)?;
             if !field.is_read_only() {
+                bounds::check(field, value)?;
                 parse::field(field, &without_nulls(operation, value))?;
             }
         }

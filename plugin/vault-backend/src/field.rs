@@ -70,6 +70,10 @@ pub struct Field {
     pub(crate) sensitive: bool,
     pub(crate) deprecated: bool,
     pub(crate) commas: Commas,
+    /// Bytes; its kind's bound where it is none.
+    pub(crate) longest: Option<usize>,
+    /// Entries; 32 where it is none.
+    pub(crate) most: Option<usize>,
 }
 
 /// What writes have to do with a field.
@@ -95,6 +99,8 @@ impl Field {
             sensitive: false,
             deprecated: false,
             commas: Commas::Part,
+            longest: None,
+            most: None,
         }
     }
 
@@ -180,6 +186,20 @@ impl Field {
     #[must_use]
     pub const fn deprecated(mut self) -> Field {
         self.deprecated = true;
+        self
+    }
+
+    /// Takes texts, or entries, of up to so many bytes. Without this it is 4 KiB, for PEM 64 KiB; the whole body is 1 MiB at most.
+    #[must_use]
+    pub const fn longest(mut self, bytes: usize) -> Field {
+        self.longest = Some(bytes);
+        self
+    }
+
+    /// Takes up to so many entries or pairs. Without this it is 32.
+    #[must_use]
+    pub const fn at_most(mut self, entries: usize) -> Field {
+        self.most = Some(entries);
         self
     }
 

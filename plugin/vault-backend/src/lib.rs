@@ -13,6 +13,7 @@
 
 mod answer;
 mod backend;
+mod bounds;
 mod change;
 mod dispatch;
 mod fault;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::bounds;
 use crate::fault::Fault;
 use crate::field::{Field, Kind};
 use crate::parse::{self, Parsed};
@@ -34,12 +35,17 @@ impl Values {
         parameters: BTreeMap<&'static str, String>,
         map: &Map<String, Value>,
     ) -> Result<Values, Fault> {
+        for (name, value) in map {
+            if let Some(field) = fields.iter().find(|field| field.name == name) {
+                bounds::check(field, value)?;
+            }
+        }
         let values = Values::parsed(fields, parameters, map)?;
         values.check_required()?;
         Ok(values)
     }
 
-    /// As [`Values::read`], and what is required may be missing.
+    /// As [`Values::read`] of what is stored already: its size does not matter, and what is required may be missing.
     pub(crate) fn parsed(
         fields: &'static [Field],
         parameters: BTreeMap<&'static str, String>,

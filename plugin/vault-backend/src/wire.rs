@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use crate::answer::{Answer, Body, Lease, LeaseEnd, Raw};
 use crate::backend::SpecialPaths;
+use crate::bounds;
 use crate::fault::{Blame, Fault};
 use crate::request::{Call, Incoming, Mount, Operation, Request};
 
@@ -42,6 +43,7 @@ pub(crate) fn incoming(mount: Mount, wire: pb::Request) -> Result<Incoming, Faul
         Call::Route(operation) => operation,
         _ => Operation::Read,
     };
+    bounds::check_body(&wire.data)?;
     let data = object(&wire.data)?;
     let lease = wire.secret.as_ref().map(lease_end).transpose()?;
     Ok(Incoming { call, request: request(mount, operation, wire), data, lease })
@@ -253,6 +255,16 @@ mod tests {
         assert_eq!(asked_with("one").token_mark, asked_with("one").token_mark);
         assert_ne!(asked_with("one").token_mark, asked_with("two").token_mark);
         assert_eq!(asked_with("").token_mark, None);
+    }
+
+    #[test]
+    fn a_body_beyond_its_bound_is_the_callers_fault() {
+        let data = format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20));
+        let wire = pb::Request { operation: "update".to_owned(), data, ..pb::Request::default() };
+
+        let fault = incoming(mount(), wire).unwrap_err();
+
+        assert_eq!((fault.blame(), fault.status()), (Blame::Caller, 400));
     }
 
     #[test]
