@@ -6,6 +6,7 @@ mod documents;
 mod hints;
 #[path = "../mounts/mod.rs"]
 mod mounts;
+mod spellings;
 
 use engine::Engine;
 use mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
