@@ -245,3 +245,20 @@ async fn credentials_of_a_role_that_does_not_exist_are_refused_by_its_name() {
     assert!(matches!(reply.status, 400 | 404), "{} {}", reply.status, reply.text);
     assert!(reply.errors().contains("ghost"), "{}", reply.text);
 }
+
+#[tokio::test]
+async fn a_role_with_an_at_sign_is_read_and_denied_by_its_own_name() {
+    let stage = Stage::dev().await;
+    let _ = stage.root().write("iamra/roles/deploy@payments", json!({ "role_arn": ROLE_ARN })).await.ok();
+    let rules = r#"path "iamra/creds/*" { capabilities = ["read"] } path "iamra/creds/deploy@billing" { capabilities = ["deny"] }"#;
+    let token = stage.vault.token("deploy", rules).await;
+    let _ = stage.root().write("iamra/roles/deploy@billing", json!({ "role_arn": ROLE_ARN })).await.ok();
+
+    let said = stage.vault.cli_with(&token, &["read", "iamra/creds/deploy@payments"]).await.ok();
+
+    assert!(said.contains("CN=deploy@payments"), "{said}");
+    let api = stage.root().with_token(&token);
+    for spelling in ["deploy@billing", "deploy%40billing"] {
+        assert_eq!(api.read(&format!("iamra/creds/{spelling}")).await.status, 403, "{spelling}");
+    }
+}
