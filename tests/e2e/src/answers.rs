@@ -11,8 +11,10 @@ use crate::host::in_document;
 const OF_A_DEAD_PROCESS: [&str; 5] =
     ["Unavailable", "EOF", "plugin shutdown", "connection refused", "transport is closing"];
 
-/// What it says while no member leads, or another one begins to.
-const WITHOUT_A_LEADER: [&str; 8] = [
+/// What it says while no member leads, or another one begins to. "internal error" is what Vault makes of a token or lease that it could not
+/// write; ours has the same words, and a line in the log that Vault's has not.
+const WITHOUT_A_LEADER: [&str; 9] = [
+    "internal error",
     "active cluster node not found",
     "error during forwarding RPC request",
     "Vault is sealed",

@@ -90,6 +90,7 @@ async fn nothing_fails_and_nothing_grows_in_a_long_run_of_all_at_once() {
     let lives = figures.lives(schedule);
     say(&format!("soak: {owned} sessions, each its reader's own\n{lives}"));
     figures.assert_all_vaults_own(&failures);
+    world.assert_no_bug();
     assert!(lives.nothing_grew(), "{lives}");
     figures.assert_it_all_happened();
 }

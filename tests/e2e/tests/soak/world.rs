@@ -61,6 +61,15 @@ impl World {
         World { cluster, aws, template, users }
     }
 
+    /// Asserts that no plugin logged an error of its own making.
+    pub(crate) fn assert_no_bug(&self) {
+        for member in 0..self.cluster.apis().len() {
+            let log = self.cluster.member(member).log_text();
+            let bug = log.lines().find(|line| line.contains("request failed: internal error"));
+            assert_eq!(bug, None, "on member {member}");
+        }
+    }
+
     /// Starts one reader of each kind for each identity. What they are handed goes to `figures`.
     pub(crate) fn readers(&self, figures: &Arc<Figures>) -> Clients {
         let mut clients = Vec::new();
