@@ -242,8 +242,13 @@ async fn what_is_broken_is_named_in_its_row_with_a_cure_and_shown_by_check_md() 
     let whole = stage.admin("GET", "state", None).await;
     for case in CASES {
         write(&stage, "iamra/issuer/prod-1", json!({ "disabled": false })).await;
-        write(&stage, "iamra/config", config(&stage)).await;
-        write(&stage, "iamra/roles/web", json!({ "role_arn": ROLE_ARN })).await;
+        for (path, body) in
+            [("iamra/config", config(&stage)), ("iamra/roles/web", json!({ "role_arn": ROLE_ARN }))]
+        {
+            // a write alone would keep what the case before named
+            let _ = stage.root().delete(path).await.ok();
+            write(&stage, path, body).await;
+        }
         stage.admin("PUT", "state", Some(whole.clone())).await;
         change(&stage, case.at_aws).await;
         stage.knobs((case.knobs)()).await;
