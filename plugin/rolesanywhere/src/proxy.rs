@@ -55,6 +55,12 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
+    /// The URL without user, password and path.
+    pub(crate) fn address(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        format!("{}://{host}:{}", self.url.scheme(), self.port())
+    }
+
     pub(crate) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
@@ -84,8 +90,7 @@ impl Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.url.host_str().unwrap_or_default();
-        write!(f, "{}://{host}:{} ({})", self.url.scheme(), self.port(), self.named_by)
+        write!(f, "{} ({})", self.address(), self.named_by)
     }
 }
 
@@ -96,6 +101,13 @@ pub(crate) struct Target<'a> {
     /// A name or an address, an IPv6 address without its brackets.
     pub(crate) host: &'a str,
     pub(crate) port: u16,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn of(url: &'a Url) -> Self {
+        let host = bare(url.host_str().unwrap_or_default());
+        Self { is_https: url.scheme() == "https", host, port: url.port_or_known_default().unwrap_or(443) }
+    }
 }
 
 /// Proxies, and what is reached without one.
@@ -117,6 +129,11 @@ impl Proxies {
                 .map(|url| Proxy { url, named_by: "HTTPS_PROXY of the environment" }),
             exceptions: Exceptions::parse(no_proxy.as_deref().unwrap_or_default()),
         }
+    }
+
+    /// The value of `Proxy-Authorization` of the only proxy that is ever taken: the own one stands before the environment's.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        self.own.as_ref().or(self.environment.as_ref())?.authorization()
     }
 
     /// The proxy on the way to `target`; none where it is reached directly.

@@ -295,6 +295,7 @@ async fn told_of_proxy(answer: &'static str, userinfo: &str) -> (Error, String, 
     let text = err.to_string();
     assert!(matches!(err, Error::Unavailable { .. }), "{err:?}");
     assert!(text.contains(&format!("the proxy http://{place} (proxy_url) ")), "{text}");
+    assert!(!format!("{text} {err:?}").contains("tunnel error"), "{err:?}");
     (err, text, proxy.connections())
 }
 
@@ -309,7 +310,8 @@ async fn a_proxy_that_refuses_is_named_with_its_status_and_whose_move_it_is() {
         "{text}"
     );
     assert!(!format!("{text} {err:?}").contains("hunter2") && !text.contains("t0ken"), "{err:?}");
-    assert_eq!(asked, 1, "a refusal lasts");
+    assert!(matches!(err, Error::Unavailable { attempts: 1, .. }), "a refusal lasts: {err:?}");
+    assert_eq!(asked, 2, "for the tunnel, and for why there is none");
 }
 
 #[tokio::test]
@@ -325,10 +327,11 @@ async fn a_proxy_that_wants_a_password_says_where_it_belongs() {
 
 #[tokio::test]
 async fn a_proxy_that_cannot_reach_aws_is_asked_again() {
-    let (_, text, asked) = told_of_proxy("HTTP/1.0 503 Busy\r\n\r\n", "").await;
+    let (err, text, asked) = told_of_proxy("HTTP/1.0 503 Busy\r\n\r\n", "").await;
 
     assert!(text.contains("has no tunnel to rolesanywhere.") && text.contains("(503 Service"), "{text}");
-    assert_eq!(asked, 3);
+    assert!(matches!(err, Error::Unavailable { attempts: 3, .. }), "{err:?}");
+    assert_eq!(asked, 2 * 3, "by each attempt for the tunnel, and for why there is none");
 }
 
 #[tokio::test]
@@ -354,6 +357,24 @@ async fn a_proxy_that_is_not_there_is_told_apart_from_aws() {
 
     let proxy = "the proxy http://127.0.0.1:1 (proxy_url) could not be reached: Connection refused";
     assert!(text.contains(proxy), "{text}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_says_nothing_is_named_after_the_connect_timeout() {
+    let proxy = Server::start(Habit::Silence).await;
+    let settings = Settings {
+        proxy_url: Some(proxy.url.clone()),
+        endpoint: None,
+        connect_timeout: Duration::from_millis(300),
+        max_retries: 0,
+        ..proxy.settings()
+    };
+
+    let text = ask(&Client::new(&settings).unwrap()).await.unwrap_err().to_string();
+
+    let place = format!("127.0.0.1:{}", proxy.url.port().unwrap());
+    let late = "the connection could not be made in time: none within 0.3 s";
+    assert!(text.contains(&format!("through the proxy http://{place} (proxy_url): {late}")), "{text}");
 }
 
 #[tokio::test]

@@ -216,6 +216,49 @@ async fn a_proxy_itself_may_speak_tls() {
     assert!(!proxied.await.unwrap().contains("Proxy-Authorization"));
 }
 
+#[tokio::test]
+async fn a_proxy_that_speaks_tls_and_refuses_is_asked_why() {
+    let (server, (proxy_ca, tls)) = (Server::start(&TLS13).await, localhost(&TLS13));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let refusing = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = tls.accept(stream).await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 403 No\r\n\r\n").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+
+    let session = server.ask_through(proxy.parse().ok(), Some(server.ca_pem.clone() + &proxy_ca)).await;
+
+    let text = session.unwrap_err().to_string();
+    assert!(
+        text.contains(&format!("the proxy {proxy} (proxy_url) refuses a tunnel to localhost:")),
+        "{text}"
+    );
+    refusing.abort();
+}
+
+#[tokio::test]
+async fn what_is_wrong_at_the_end_of_a_tunnel_is_no_fault_of_the_proxy() {
+    let server = Server::start(&TLS13).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let proxied = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tunnel(stream).await;
+        }
+    });
+
+    let text = server.ask_through(proxy.parse().ok(), None).await.unwrap_err().to_string();
+
+    let through =
+        format!("through the proxy {proxy} (proxy_url): the server's TLS certificate is not trusted");
+    assert!(text.contains(&through), "{text}");
+    proxied.abort();
+}
+
 /// A frame of HTTP/2, RFC 9113 section 4.1.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();

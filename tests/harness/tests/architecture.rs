@@ -167,7 +167,7 @@ fn the_plugin_links_one_version_of_each_wire_and_tls_crate() {
         "aws-lc-sys",
         "rcgen",
         "x509-parser",
-        "hyper-util",
+        "reqwest",
         "time",
     ];
 

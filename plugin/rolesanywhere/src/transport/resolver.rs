@@ -4,20 +4,50 @@
 //! `resolv.conf` cannot be read would leak names out of closed networks. `nsswitch.conf` is not read: files first, then DNS.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hickory_resolver::config::{LookupIpStrategy, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{Resolver, TokioResolver, system_conf};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::{Instant, timeout_at};
 
 use super::{TransportError, TransportErrorKind};
 use crate::partition::Partition;
+
+/// The resolver as reqwest asks it. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    resolver: Arc<SystemResolver>,
+    within: Duration,
+}
+
+impl Names {
+    /// For connections within `connect_timeout`, of which DNS gets nine tenths: what it did must be told before the connection is late.
+    pub(super) fn new(resolver: SystemResolver, connect_timeout: Duration) -> Self {
+        Self { resolver: Arc::new(resolver), within: connect_timeout * 9 / 10 }
+    }
+
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, TransportError> {
+        self.resolver.addresses(host, Instant::now() + self.within).await
+    }
+}
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let names = self.clone();
+        Box::pin(async move {
+            let found = names.addresses(name.as_str()).await?;
+            // port 0 stands for the one of the URL
+            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+        })
+    }
+}
 
 /// Reads `hosts` for each name, as the C library does, and `resolv.conf` again once it has changed.
 #[derive(Debug)]
@@ -34,7 +64,7 @@ impl Default for SystemResolver {
 }
 
 impl SystemResolver {
-    fn reading(hosts: impl Into<PathBuf>, resolv_conf: impl Into<PathBuf>) -> Self {
+    pub(super) fn reading(hosts: impl Into<PathBuf>, resolv_conf: impl Into<PathBuf>) -> Self {
         Self { hosts: hosts.into(), resolv_conf: resolv_conf.into(), dns: Mutex::default() }
     }
 

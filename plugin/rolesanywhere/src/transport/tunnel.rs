@@ -1,22 +1,60 @@
-//! A way through a proxy: CONNECT, and what its answer means.
+//! Why a proxy makes no tunnel. reqwest asks for tunnels and keeps the status of one that is refused to itself, so that the proxy is asked
+//! once more, for its answer alone.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::StatusCode;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
-use super::{TransportError, TransportErrorKind};
+use super::resolver::Names;
+use super::{TransportError, TransportErrorKind, network};
 use crate::proxy::{Proxy, Target};
 
 /// The largest head of an answer that is read.
 const MAX_HEAD: u64 = 16 * 1024;
 
-/// Asks `proxy`, to which `stream` leads, for a tunnel to `target`. The stream that comes back is that tunnel.
-pub(super) async fn open<S>(
-    stream: S,
-    proxy: &Proxy,
-    target: Target<'_>,
-) -> Result<BufReader<S>, TransportError>
+/// Asks proxies why. It carries no request.
+pub(super) struct Inquiry {
+    names: Names,
+    tls: TlsConnector,
+}
+
+impl Inquiry {
+    pub(super) fn new(names: Names, mut tls: ClientConfig) -> Self {
+        // a proxy is asked in HTTP/1.1
+        tls.alpn_protocols.clear();
+        Self { names, tls: Arc::new(tls).into() }
+    }
+
+    /// Asks `proxy` for a tunnel to `target`, and closes one that is made. The caller bounds the time.
+    ///
+    /// # Errors
+    /// What the proxy said against it, or what keeps this process from the proxy.
+    pub(super) async fn ask(&self, proxy: &Proxy, target: Target<'_>) -> Result<(), TransportError> {
+        let unreached = |err: &(dyn Error + 'static)| network(err).of_the_proxy(proxy);
+        let found = self.names.addresses(proxy.host()).await.map_err(|err| unreached(&err))?;
+        let places: Vec<_> =
+            found.into_iter().map(|address| SocketAddr::new(address, proxy.port())).collect();
+        let stream = TcpStream::connect(places.as_slice()).await.map_err(|err| unreached(&err))?;
+        if !proxy.is_https() {
+            return answer(stream, proxy, target).await;
+        }
+        let name = ServerName::try_from(proxy.host().to_owned()).map_err(|err| unreached(&err))?;
+        let stream = self.tls.connect(name, stream).await.map_err(|err| unreached(&err))?;
+        answer(stream, proxy, target).await
+    }
+}
+
+/// What `proxy`, to which `stream` leads, says to being asked for a tunnel to `target`.
+async fn answer<S>(stream: S, proxy: &Proxy, target: Target<'_>) -> Result<(), TransportError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -41,7 +79,7 @@ where
         }
     }
     let status = status(&first).ok_or_else(|| broke("answers CONNECT with what is not HTTP"))?;
-    if status.is_success() { Ok(stream) } else { Err(refused(status, proxy, target)) }
+    if status == StatusCode::OK { Ok(()) } else { Err(refused(status, proxy, target)) }
 }
 
 fn connect(proxy: &Proxy, target: Target<'_>) -> String {
