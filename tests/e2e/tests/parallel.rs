@@ -105,8 +105,8 @@ async fn listening(stage: &Stage) -> (u32, PathBuf) {
 /// Strangers who stay, and then, until it is over, some who speak out of turn and go; how many there were.
 fn keep_coming(socket: &Path, over: &AtomicBool) -> usize {
     let mute: Vec<_> = (0..MUTE).map(|_| UnixStream::connect(socket)).collect();
-    let words: [&[u8]; 3] =
-        [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[0x16; 64 << 10], &[0x16, 3, 1, 0x40, 0, 1, 0xff]];
+    let long = vec![0x16; 64 << 10];
+    let words: [&[u8]; 3] = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &long, &[0x16, 3, 1, 0x40, 0, 1, 0xff]];
     let mut came = mute.len();
     while !over.load(Relaxed) {
         if let Ok(mut stranger) = UnixStream::connect(socket) {

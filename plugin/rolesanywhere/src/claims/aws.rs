@@ -75,7 +75,7 @@ async fn make(call: Call, answer: &Response<Bytes>) {
             Err(error) => told(&error, &error.to_string(), answer),
         },
         Call::GetCallerIdentity => {
-            refused(caller.get_caller_identity(ASKED.trust_anchor.region()).await, answer)
+            refused(caller.get_caller_identity(ASKED.trust_anchor.region()).await, answer);
         }
         Call::GetTrustAnchor => refused(caller.get_trust_anchor(&ASKED.trust_anchor).await, answer),
         Call::GetProfile => refused(caller.get_profile(&ASKED.profile).await, answer),

@@ -58,7 +58,7 @@ pub fn denials(input: &[u8]) {
     for line in orders {
         let before = policy.clone();
         if let Some((order, moment)) = order(line) {
-            obey(&mut policy, order, moment);
+            obey(&mut policy, &order, moment);
         }
         written_as_read(&policy);
         keeps(&policy, &before);
@@ -90,7 +90,7 @@ fn order(line: &str) -> Option<(Order<'_>, OffsetDateTime)> {
     Some((order, OffsetDateTime::from_unix_timestamp(second).ok()?))
 }
 
-fn obey(policy: &mut Policy, order: Order<'_>, moment: OffsetDateTime) {
+fn obey(policy: &mut Policy, order: &Order<'_>, moment: OffsetDateTime) {
     let outcome = match order {
         Order::Session(name) => policy.deny_session(name, moment),
         Order::Source(identity) => policy.deny_source_identity(identity, NOW, moment),
