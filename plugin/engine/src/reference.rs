@@ -15,6 +15,8 @@ const VERIFIED_KEYS: [&str; 4] = [
     "service_account_secret_name",
 ];
 
+/// The longest key of metadata that Vault's identity store keeps, in bytes (`metaKeyMaxLength`).
+const MAX_KEY: usize = 128;
 const KNOWN: &str = "the references are kubernetes.cluster, kubernetes.namespace, kubernetes.service_account, kubernetes.uid, \
     identity.entity.id, identity.entity.name, identity.entity.metadata.<key>, \
     identity.entity.aliases.<accessor>.name, .metadata.<key>, .custom_metadata.<key>, and role.name";
@@ -155,7 +157,8 @@ impl Pod {
 /// `<accessor>.name`, `<accessor>.metadata.<key>` or `<accessor>.custom_metadata.<key>`.
 fn alias(text: &str) -> Result<Reference, String> {
     let (accessor, rest) = text.split_once('.').unwrap_or((text, ""));
-    if accessor.is_empty() || accessor.contains(char::is_whitespace) {
+    let is_unlike_any = |sign: char| sign.is_whitespace() || sign.is_control();
+    if accessor.is_empty() || accessor.len() > MAX_KEY || accessor.contains(is_unlike_any) {
         return Err(
             "an alias is named by the accessor of its auth mount, as `vault auth list` shows it".to_owned()
         );
@@ -175,8 +178,21 @@ fn alias(text: &str) -> Result<Reference, String> {
     Ok(Reference::Alias { accessor: accessor.to_owned(), part })
 }
 
+/// A key that Vault's identity metadata can have, so that every error and command that names it is one line of a bounded length.
 fn key_of(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("the key of the metadata is missing".to_owned()) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        return Err("the key of the metadata is missing".to_owned());
+    }
+    if text.len() > MAX_KEY {
+        return Err(format!(
+            "the key of the metadata has {} bytes, Vault keeps at most {MAX_KEY}",
+            text.len()
+        ));
+    }
+    if text.contains(char::is_control) {
+        return Err("the key of the metadata holds a control character".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 impl fmt::Display for Reference {
@@ -285,6 +301,23 @@ mod tests {
             ],
         ] {
             assert!(!names_one(texts), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_and_an_accessor_are_short_and_hold_no_control_character() {
+        for start in ["identity.entity.metadata.", "identity.entity.aliases.auth_jwt_1a.metadata."] {
+            let parsed = |key: &str| Reference::parse(&format!("{start}{key}"));
+
+            assert!(parsed(&"k".repeat(128)).is_ok());
+            assert_eq!(
+                parsed(&"k".repeat(129)).unwrap_err(),
+                "the key of the metadata has 129 bytes, Vault keeps at most 128"
+            );
+            assert_eq!(parsed("a\u{0}b").unwrap_err(), "the key of the metadata holds a control character");
+        }
+        for accessor in ["a\u{7}", &"a".repeat(129)] {
+            assert!(Reference::parse(&format!("identity.entity.aliases.{accessor}.name")).is_err());
         }
     }
 

@@ -99,9 +99,10 @@ impl Template {
         self.check_borders(place, &parts)?;
         let whole: String = parts.iter().map(|part| part.text.as_str()).collect();
         match (self.asks_who(), place.check(&whole)) {
-            (true, Err(fault)) => {
-                Err(Fault::caller(format!("{fault}; it is what {} gives for this caller", self.source)))
-            }
+            (true, Err(fault)) => Err(Fault::caller(format!(
+                "{fault}; it is what {} gives for this caller",
+                quote(&self.source)
+            ))),
             (_, checked) => checked.map(|()| whole),
         }
     }
@@ -206,7 +207,7 @@ impl Template {
                     "{}: {{{{{reference}}}}} is {}, and its {sign:?} could be taken for the one after it in {}: put this reference last, or part it by another sign",
                     place.field(),
                     quote(&value.text),
-                    self.source,
+                    quote(&self.source),
                 )));
             }
         }
