@@ -28,6 +28,8 @@ const TRY: Duration = Duration::from_secs(3);
 pub(crate) struct Counts {
     pub(crate) kills: usize,
     pub(crate) leader_changes: usize,
+    /// Leaders that were told to give way and stayed.
+    pub(crate) stayed: usize,
     pub(crate) role_writes: usize,
     pub(crate) revocations: usize,
     pub(crate) rotations: usize,
@@ -173,7 +175,7 @@ impl Figures {
         let counts = lock(&self.counts).clone();
         let mut line = format!(
             "soak {:4} s: {} reads; {lost} lost connections, {vaults} of Vault's own errors, {hints} hints, {revoked} reads at a revocation, {} failures of ours; {} sessions, \
-             {} tried; {} kills, {} leader changes, {} rotations, {} revocations, {} role writes; ",
+             {} tried; {} kills, {} leader changes ({} step-downs that Vault left), {} rotations, {} revocations, {} role writes; ",
             began.elapsed().as_secs(),
             clients.succeeded(),
             ours.len(),
@@ -181,6 +183,7 @@ impl Figures {
             counts.tried,
             counts.kills,
             counts.leader_changes,
+            counts.stayed,
             counts.rotations,
             counts.revocations,
             counts.role_writes

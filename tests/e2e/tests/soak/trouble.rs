@@ -11,6 +11,8 @@ use crate::Schedule;
 use crate::figures::Figures;
 
 const RECOVERY: Duration = Duration::from_secs(120);
+/// With a leader that was told to give way.
+const PATIENCE: Duration = Duration::from_secs(40);
 /// How long AWS stays as it is.
 const SPELL: Duration = Duration::from_secs(7);
 
@@ -22,18 +24,15 @@ pub(crate) async fn disturb(cluster: &mut RaftCluster, figures: &Arc<Figures>, s
         sleep(pause).await;
         figures.troubles.begin();
         match nth % 4 {
+            1 if cluster.step_down_within(PATIENCE).await.is_some() => {
+                figures.count(|counts| counts.leader_changes += 1);
+            }
+            // a leader that stays although it was told to give way is ended as a person would end it
             1 => {
-                let _ = cluster.step_down().await;
-                figures.count(|counts| counts.leader_changes += 1);
+                figures.count(|counts| counts.stayed += 1);
+                kill_the_leader(cluster, figures).await;
             }
-            3 => {
-                let leader = cluster.leader().await;
-                cluster.kill(leader);
-                let _ = cluster.leader().await;
-                cluster.start_again(leader).await;
-                figures.vaults_are(cluster);
-                figures.count(|counts| counts.leader_changes += 1);
-            }
+            3 => kill_the_leader(cluster, figures).await,
             _ => {
                 kill_the_plugin(cluster).await;
                 figures.count(|counts| counts.kills += 1);
@@ -44,6 +43,15 @@ pub(crate) async fn disturb(cluster: &mut RaftCluster, figures: &Arc<Figures>, s
         nth += 1;
     }
     sleep_until(schedule.end).await;
+}
+
+async fn kill_the_leader(cluster: &mut RaftCluster, figures: &Arc<Figures>) {
+    let leader = cluster.leader().await;
+    cluster.kill(leader);
+    let _ = cluster.leader().await;
+    cluster.start_again(leader).await;
+    figures.vaults_are(cluster);
+    figures.count(|counts| counts.leader_changes += 1);
 }
 
 async fn kill_the_plugin(cluster: &RaftCluster) {
