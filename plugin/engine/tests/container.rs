@@ -62,16 +62,6 @@ async fn a_mount_without_a_ca_names_the_command_that_cures_it() {
 }
 
 #[tokio::test]
-async fn a_parameter_is_refused_by_name() {
-    let mount = with_ca().await;
-
-    let (status, code, message) = failure(&mount.read_with("container/app", json!({ "ttl": "900" })).await);
-
-    assert_eq!((status, code.as_str()), (400, "InvalidRequest"));
-    assert!(message.contains("ttl"), "{message}");
-}
-
-#[tokio::test]
 async fn an_aws_that_refuses_connections_is_told_at_once() {
     let mount = asking("http://127.0.0.1:1").await;
 

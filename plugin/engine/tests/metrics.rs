@@ -126,6 +126,7 @@ async fn a_session_made_is_a_call_an_issue_and_a_new_answer() {
     let moved = moved(&mount).await;
 
     let expected = [
+        "answer_duration_seconds_count",
         "answers_total{session=\"new\"}",
         "certificates_signed_total",
         "create_session_attempts_total",
@@ -143,7 +144,7 @@ async fn a_session_shared_is_an_answer_and_no_call() {
 
     let moved = moved(&mount).await;
 
-    assert_eq!(moved, once(&["answers_total{session=\"shared\"}"]));
+    assert_eq!(moved, once(&["answer_duration_seconds_count", "answers_total{session=\"shared\"}"]));
 }
 
 #[tokio::test]
@@ -158,6 +159,7 @@ async fn a_refusal_is_counted_by_awss_type_and_once() {
 
         let refused = format!("create_session_refused_total{{type=\"{counted}\"}}");
         let expected = [
+            "answer_duration_seconds_count",
             "answers_total{session=\"none\"}",
             "certificates_signed_total",
             "create_session_attempts_total",
@@ -166,7 +168,7 @@ async fn a_refusal_is_counted_by_awss_type_and_once() {
             &refused,
         ];
         assert_eq!(first, once(&expected));
-        assert_eq!(from_memory, once(&["answers_total{session=\"none\"}"]));
+        assert_eq!(from_memory, once(&["answer_duration_seconds_count", "answers_total{session=\"none\"}"]));
     }
 }
 
@@ -177,6 +179,7 @@ async fn throttling_is_counted_and_shows_as_a_pause_without_tokens() {
     let moved = moved(&mount).await;
 
     let expected = [
+        "answer_duration_seconds_count",
         "answers_total{session=\"none\"}",
         "certificates_signed_total",
         "create_session_attempts_total",
@@ -197,6 +200,7 @@ async fn an_aws_without_an_answer_is_unreachable() {
     let moved = moved(&mount).await;
 
     let expected = [
+        "answer_duration_seconds_count",
         "answers_total{session=\"none\"}",
         "certificates_signed_total",
         "create_session_attempts_total",
