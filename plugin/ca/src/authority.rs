@@ -90,7 +90,7 @@ fn verify(signed: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> bool 
     })
 }
 
-/// RFC 5280 §4.1.2.1 and §4.1.2.6; AWS: certificates are X.509 v3, and empty subjects are not supported.
+/// RFC 5280 §4.1.2.1, §4.1.2.4 and §4.1.2.6; AWS: certificates are X.509 v3, and empty subjects are not supported.
 fn shape(x509: &X509Certificate<'_>) -> Result<(), Flaw> {
     if x509.version().0 != 2 {
         return Err(Flaw::Version(x509.version().0 + 1));
@@ -98,7 +98,11 @@ fn shape(x509: &X509Certificate<'_>) -> Result<(), Flaw> {
     if x509.subject().iter_rdn().next().is_none() {
         return Err(Flaw::EmptySubject);
     }
-    Ok(())
+    let names = [("subject", x509.subject()), ("issuer", x509.issuer())];
+    match names.into_iter().find(|(_, name)| !name::is_whole(name.as_raw())) {
+        Some((whose, _)) => Err(Flaw::BrokenName(whose)),
+        None => Ok(()),
+    }
 }
 
 /// AWS: a CA has basicConstraints CA:TRUE and keyUsage keyCertSign. RFC 5280 §4.2.1.9 for the path length.

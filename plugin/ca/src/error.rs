@@ -155,6 +155,12 @@ pub enum Flaw {
     /// The subject has no attribute.
     #[error("has an empty subject; AWS cannot match an issuer without a name")]
     EmptySubject,
+    /// The name of its subject or issuer is not DER from the first byte to the last.
+    #[error("has a name of its {0} that cannot be read to its end; have the certificate made anew")]
+    BrokenName(&'static str),
+    /// No leaf can be made with it, for a reason that no other rule tells.
+    #[error("can sign no leaf: {0}")]
+    SignsNothing(String),
     /// An extension occurs twice or cannot be read.
     #[error("has a {0} extension that is repeated or cannot be read")]
     Extension(&'static str),

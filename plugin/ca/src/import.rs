@@ -1,13 +1,17 @@
 //! Brings in issuers from outside: a bundle with its key, or the answer to one of our signing requests.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
 use crate::authority::PathLength;
 use crate::bundle::Bundle;
 use crate::chain::{self, Terms};
-use crate::error::{BundleFault, Error};
+use crate::error::{BundleFault, Error, Flaw};
 use crate::issuer::Issuer;
-use crate::key::PrivateKey;
+use crate::key::{KeySpec, PrivateKey};
+use crate::name::Subject;
+use crate::profile::LeafProfile;
 use crate::secret::Secret;
 
 /// Takes a PEM bundle of an issuer's certificate, its private key and, if given, its parents, in any order.
@@ -51,5 +55,70 @@ pub fn set_signed(
 
 fn join(certificates: &[Vec<u8>], mut keys: Vec<PrivateKey>, terms: &Terms) -> Result<Issuer, Error> {
     let chain = chain::assemble(certificates, &keys, terms)?;
-    Issuer::from_key(chain.certificate, chain.parents, keys.swap_remove(chain.key))
+    let issuer = Issuer::from_key(chain.certificate, chain.parents, keys.swap_remove(chain.key))?;
+    try_out(&issuer, terms.now).map_err(|flaw| flaw.of(terms.field, issuer.subject_text()))?;
+    Ok(issuer)
+}
+
+/// Makes a leaf as a plain role's and drops it: what is taken in signs. It costs less than a read of credentials.
+fn try_out(issuer: &Issuer, now: OffsetDateTime) -> Result<(), Flaw> {
+    let profile = LeafProfile {
+        subject: Subject::named("trial"),
+        uri_sans: Vec::new(),
+        dns_sans: Vec::new(),
+        key: KeySpec::EcP256,
+        ttl: Duration::from_mins(1),
+    };
+    match issuer.issue(&profile, now) {
+        Ok(_) => Ok(()),
+        Err(Error::Issuer { flaw, .. }) => Err(flaw),
+        Err(error) => Err(Flaw::SignsNothing(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::der;
+    use crate::profile::CaProfile;
+
+    const NOW: OffsetDateTime = datetime!(2026-12-01 12:00 UTC);
+    const GENERALIZED_TIME: u8 = 0x18;
+    /// Position within `TBSCertificate`.
+    const VALIDITY: usize = 4;
+    /// The beginning of a relative name `CN=` of four characters in UTF-8.
+    const COMMON_NAME: &[u8] = &[0x31, 0x0d, 0x30, 0x0b, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x04];
+
+    #[test]
+    fn what_makes_no_leaf_is_refused_whatever_the_reason() {
+        let subject = Subject::named("Root");
+        let profile = CaProfile { subject, key: KeySpec::EcP256, ttl: Duration::from_hours(1) };
+        let good = Issuer::generate_root(&profile, NOW).unwrap();
+        let mut broken = good.certificate_der().to_vec();
+        let at = broken.windows(COMMON_NAME.len()).rposition(|bytes| bytes == COMMON_NAME).unwrap();
+        broken[at] = 0x33;
+        let broken = Issuer::from_parts(broken, Vec::new(), good.key_pkcs8()).unwrap();
+
+        assert_eq!(try_out(&good, NOW), Ok(()));
+        assert!(matches!(try_out(&broken, NOW), Err(Flaw::SignsNothing(_))));
+        assert!(matches!(try_out(&good, good.not_after()), Err(Flaw::Expired(_))));
+    }
+
+    #[test]
+    fn a_ca_that_ends_within_a_second_signs_up_to_that_second() {
+        let subject = Subject::named("Root");
+        let profile = CaProfile { subject, key: KeySpec::EcP256, ttl: Duration::from_hours(1) };
+        let made = Issuer::generate_root(&profile, NOW).unwrap();
+        let time = |text: &[u8]| der::element(GENERALIZED_TIME, &[text]);
+        let validity =
+            der::element(der::SEQUENCE, &[&time(b"20261201115930.5Z"), &time(b"20261201120030.5Z")]);
+        let unsigned = der::replace(made.certificate_der(), &[(VALIDITY, &validity)]).unwrap();
+        let issuer = Issuer::from_parts(der::wrap(&unsigned, b"none"), Vec::new(), made.key_pkcs8()).unwrap();
+
+        assert_eq!(issuer.not_before(), datetime!(2026-12-01 11:59:31 UTC));
+        assert_eq!(issuer.not_after(), datetime!(2026-12-01 12:00:30 UTC));
+        assert_eq!(try_out(&issuer, NOW), Ok(()));
+    }
 }

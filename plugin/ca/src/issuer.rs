@@ -71,10 +71,7 @@ impl Issuer {
             verifier: verifier(&key)?,
             subject: x509.subject().as_raw().to_vec(),
             serial: Serial::from_bytes(x509.raw_serial()),
-            window: Window {
-                not_before: validity.not_before.to_datetime(),
-                not_after: validity.not_after.to_datetime(),
-            },
+            window: Window::within(validity.not_before.to_datetime(), validity.not_after.to_datetime())?,
             key_id: key_id(x509),
             is_self_signed: authority.is_self_issued() && authority.verifies_under(&authority),
             remarks: remarks(x509),

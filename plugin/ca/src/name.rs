@@ -39,6 +39,24 @@ const ORGANIZATION: Attribute = Attribute { id: 10, field: "organization", short
 const UNIT: Attribute = Attribute { id: 11, field: "organizational_unit", short: "OU", longest: 64 };
 const COMMON_NAME: Attribute = Attribute { id: 3, field: "common_name", short: "CN", longest: 64 };
 
+/// Whether every byte of `name` belongs to a Name: a SEQUENCE of SETs of attributes, each an OBJECT IDENTIFIER and a value.
+///
+/// x509-parser ends a name before the first part that it cannot read, and leaves out what follows a part.
+pub(crate) fn is_whole(name: &[u8]) -> bool {
+    let is_attribute = |part: &der::Element<'_>| {
+        part.tag == der::SEQUENCE
+            && der::children(part.content)
+                .is_some_and(|parts| matches!(parts.as_slice(), [kind, _value] if kind.tag == der::OID))
+    };
+    let is_relative_name = |part: &der::Element<'_>| {
+        part.tag == der::SET
+            && der::children(part.content).is_some_and(|parts| parts.iter().all(is_attribute))
+    };
+    der::only(name, der::SEQUENCE)
+        .and_then(|name| der::children(name.content))
+        .is_some_and(|parts| parts.iter().all(is_relative_name))
+}
+
 const PRINTABLE_STRING: u8 = 0x13;
 const UTF8_STRING: u8 = 0x0c;
 

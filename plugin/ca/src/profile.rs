@@ -63,6 +63,18 @@ pub(crate) struct Window {
     pub(crate) not_after: OffsetDateTime,
 }
 
+impl Window {
+    /// The whole seconds from `first` to `last`: X.509 has no others (RFC 5280 §4.1.2.5), and readers of certificates take fractions.
+    pub(crate) fn within(first: OffsetDateTime, last: OffsetDateTime) -> Result<Self, Error> {
+        let floor = |instant: OffsetDateTime| {
+            instant.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).map_err(Error::bug)
+        };
+        let begun = floor(first)?;
+        let not_before = if begun < first { begun.saturating_add(time::Duration::SECOND) } else { begun };
+        Ok(Self { not_before, not_after: floor(last)? })
+    }
+}
+
 /// 60 seconds ago until `ttl` from now; refuses a ttl under a second or past the year 9999, where X.509 times end.
 pub(crate) fn window(ttl: Duration, now: OffsetDateTime) -> Result<Window, Error> {
     let refuse = |bound: &str| Error::value("ttl", format!("{} seconds", ttl.as_secs()), bound);

@@ -290,6 +290,27 @@ fn a_ca_with_an_empty_subject_is_refused() {
     assert!(error.starts_with(r#"pem_bundle: "" has an empty subject"#), "{error}");
 }
 
+/// Each is a certificate that x509-parser reads, with a name shorter than what stands there.
+#[test]
+fn a_ca_whose_name_cannot_be_read_to_its_end_is_refused() {
+    let made = OpenSsl::new().ca(Ca { subject: "/O=Example/CN=Issuing CA", ..GOOD });
+    let der = pem::parse(&made.certificate).unwrap().into_contents();
+    let second_part = [0x31, 0x13, 0x30, 0x11, 0x06, 0x03, 0x55, 0x04, 0x03];
+    let places: Vec<usize> = (0..der.len()).filter(|at| der[*at..].starts_with(&second_part)).collect();
+    let [issuer, subject] = places[..] else { panic!("{places:?}") };
+    for (at, byte, whose) in
+        [(subject, 0x33, "subject"), (subject + 3, 0x0f, "subject"), (issuer, 0x33, "issuer")]
+    {
+        let mut broken = der.clone();
+        broken[at] = byte;
+        let certificate = pem::encode(&pem::Pem::new("CERTIFICATE", broken));
+
+        let refused = import(&(certificate + &made.key)).unwrap_err();
+
+        assert!(refused.contains(&format!("has a name of its {whose} that cannot be read")), "{refused}");
+    }
+}
+
 #[test]
 fn what_may_surprise_later_is_a_warning() {
     let extensions = "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign\nextendedKeyUsage=serverAuth\nnameConstraints=critical,permitted;DNS:example.com\n";
