@@ -199,9 +199,10 @@ impl<'a> Answer<'a> {
         let given = header.or(wire.type_.as_deref()).or(wire.code.as_deref());
         let given = given.map(|text| {
             let text = text.split(':').next().unwrap_or_default();
-            bounded(text.rsplit('#').next().unwrap_or_default().trim(), MAX_WORD)
+            text.rsplit('#').next().unwrap_or_default().trim()
         });
-        given.filter(|kind| !kind.is_empty()).unwrap_or_else(|| match self.status {
+        let named = given.filter(|kind| is_word(kind, "._-")).map(str::to_owned);
+        named.unwrap_or_else(|| match self.status {
             400 => "ValidationException".to_owned(),
             403 => "AccessDeniedException".to_owned(),
             404 => "ResourceNotFoundException".to_owned(),
@@ -245,8 +246,9 @@ impl<'a> Answer<'a> {
         Failure::new(error, Retry::Never)
     }
 
+    /// AWS's are UUIDs; what is no word of letters, digits and dashes is none of AWS's.
     pub(crate) fn request_id(&self) -> Option<String> {
-        self.text("x-amzn-requestid").filter(|text| !text.is_empty()).map(|text| bounded(text, MAX_WORD))
+        self.text("x-amzn-requestid").filter(|text| is_word(text, "-")).map(str::to_owned)
     }
 
     /// How long AWS wants to be left alone, an hour at most: `Retry-After` in seconds or as a date, else the body's
@@ -321,6 +323,12 @@ fn session_name(assumed: &str, role: &RoleArn) -> Result<String, String> {
         Some(name) if !name.is_empty() && !name.contains('/') => Ok(name.to_owned()),
         _ => Err("assumedRoleUser.arn is not a session of the role that was asked for".to_owned()),
     }
+}
+
+/// Whether `text` is 1 to [`MAX_WORD`] letters, digits and signs of `others`, as AWS's own names and numbers are.
+fn is_word(text: &str, others: &str) -> bool {
+    (1..=MAX_WORD).contains(&text.len())
+        && text.chars().all(|sign| sign.is_ascii_alphanumeric() || others.contains(sign))
 }
 
 /// A text as it may be shown: without control characters and at most `most` characters long.

@@ -216,6 +216,22 @@ fn a_refusal_carries_request_id_and_explanation() {
 }
 
 #[test]
+fn a_header_that_is_no_word_of_awss_is_neither_request_id_nor_kind() {
+    let long = "a".repeat(129);
+    for text in [r#"2","secretAccessKey":"cAnAry/K7MDENG""#, "a b", "a=", "", &long] {
+        let session = answer(201, &[("x-amzn-requestid", text)], good().to_string()).unwrap();
+        let headers = [("x-amzn-requestid", text), ("x-amzn-errortype", text)];
+        let refused = error(403, &headers, r#"{"message":"m"}"#);
+
+        assert_eq!((session.request_id, refused.request_id()), (None, None), "{text}");
+        assert!(
+            refused.to_string().starts_with("AWS refused with 403 AccessDeniedException: m; "),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn a_clock_that_is_off_is_told_with_its_side() {
     let body = r#"{"message":"Invalid signature"}"#;
     let ahead = error(403, &[("date", "Fri, 02 Jan 2026 02:34:05 GMT")], body).to_string();

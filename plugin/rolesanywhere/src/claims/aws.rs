@@ -21,8 +21,9 @@ const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// No answer has us leave AWS alone for longer.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-/// Stands for a secret in the kept inputs: no text of ours may hold it.
-const CANARY: &str = "cAnAry";
+/// Stands for a secret in the kept inputs: no text of ours may hold it. Its slash is in no request id, the one text of a header
+/// that goes on.
+const CANARY: &str = "cAnAry/";
 
 /// An answer of AWS or a proxy: a line `<call> <status>`, header lines, an empty line and the body.
 ///
@@ -115,14 +116,9 @@ fn told(error: &Error, said: &str, answer: &Response<Bytes>) {
     if let Error::Throttled { retry_after: Some(wait), .. } = error {
         assert!(*wait <= LONGEST_PAUSE, "{wait:?}");
     }
-    let in_headers = answer.headers().values().any(|value| value.as_bytes().windows(6).any(is_canary));
-    if answer.status().is_success() && !in_headers {
+    if answer.status().is_success() {
         assert!(!said.contains(CANARY), "{said}");
     }
-}
-
-fn is_canary(bytes: &[u8]) -> bool {
-    bytes == CANARY.as_bytes()
 }
 
 fn read(input: &[u8]) -> Option<(Call, Response<Bytes>)> {
