@@ -4,6 +4,7 @@ use vault_backend::{Alias, Entity, Fault, Request};
 
 use crate::clusters::{Clusters, NO_CLUSTERS};
 use crate::place::Place;
+use crate::quote::{quote, word};
 use crate::reference::{AliasPart, Pod, Reference, is_verified_key};
 use crate::role::Role;
 use crate::template::TENANT_IN_CN;
@@ -147,8 +148,11 @@ impl<'a> Caller<'a> {
         let entity = self.entity()?;
         let value = entity.metadata.get(key).ok_or_else(|| {
             Unknown::operator(format!(
-                "the caller's entity {} has no metadata {key:?}: vault write identity/entity/id/{} metadata={key}=<value>",
-                entity.name, entity.id
+                "the caller's entity {} has no metadata {}: vault write identity/entity/id/{} metadata={}=<value>",
+                entity.name,
+                quote(key),
+                entity.id,
+                word(key, "<key>")
             ))
         })?;
         Ok(Told::of(value, "identity/entity, which operators of Vault write"))
@@ -161,7 +165,9 @@ impl<'a> Caller<'a> {
             AliasPart::Metadata(key) => {
                 let value = alias.metadata.get(key).ok_or_else(|| {
                     Unknown::caller(format!(
-                        "the caller's alias under {accessor} has no metadata {key:?}; the auth method sets it at login: have it set there, then log in again"
+                        "the caller's alias under {} has no metadata {}; the auth method sets it at login: have it set there, then log in again",
+                        alias.mount_accessor,
+                        quote(key)
                     ))
                 })?;
                 Ok(if self.is_annotation(alias, key) {
@@ -179,8 +185,10 @@ impl<'a> Caller<'a> {
             AliasPart::CustomMetadata(key) => {
                 let value = alias.custom_metadata.get(key).ok_or_else(|| {
                     Unknown::operator(format!(
-                        "the caller's alias under {accessor} has no custom metadata {key:?}: vault write identity/entity-alias/id/{} custom_metadata={key}=<value>",
-                        alias.id
+                        "the caller's alias under {accessor} has no custom metadata {}: vault write identity/entity-alias/id/{} custom_metadata={}=<value>",
+                        quote(key),
+                        alias.id,
+                        word(key, "<key>")
                     ))
                 })?;
                 Ok(Told::of(value, "identity/entity-alias, which operators of Vault write"))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use vault_backend::Fault;
 
+use crate::quote::quote;
 use crate::store::Store;
 
 /// Longest name of a cluster: a DNS label, because it begins common names and SPIFFE ids.
@@ -71,17 +72,20 @@ impl Cluster {
         let legal = |sign: char| sign.is_ascii_alphanumeric() || "_-.".contains(sign);
         if !accessor.chars().all(legal) {
             return Err(Fault::caller(format!(
-                "accessor: {accessor:?} is no accessor of an auth mount: take it from `vault auth list`"
+                "accessor: {} is no accessor of an auth mount: take it from `vault auth list`",
+                quote(accessor)
             )));
         }
         if !accessor.starts_with("auth_") {
             return Err(Fault::caller(format!(
-                "accessor: {accessor:?} is no accessor of an auth mount, which begins with auth_: take it from `vault auth list`"
+                "accessor: {} is no accessor of an auth mount, which begins with auth_: take it from `vault auth list`",
+                quote(accessor)
             )));
         }
         if accessor.starts_with("auth_token_") {
             return Err(Fault::caller(format!(
-                "accessor: {accessor:?} is the token auth method, at which nobody logs in as a pod"
+                "accessor: {} is the token auth method, at which nobody logs in as a pod",
+                quote(accessor)
             )));
         }
         Ok(Self { accessor: accessor.to_owned() })
@@ -107,7 +111,8 @@ fn check_name(name: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::caller(format!(
-        "name: {name:?} is no DNS label: lower-case letters, digits and dashes inside, at most {LONGEST_NAME}"
+        "name: {} is no DNS label: lower-case letters, digits and dashes inside, at most {LONGEST_NAME}",
+        quote(name)
     )))
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Move};
 use vault_backend::{Blame, Fault};
 
+use crate::quote::quote;
+
 /// A fault of the certificate authority.
 pub(crate) fn ca(error: ca::Error) -> Fault {
     if error.is_bug() {
@@ -57,7 +59,7 @@ pub(crate) fn call(error: &CallError) -> Fault {
 
 /// A read of a role that does not exist.
 pub(crate) fn no_role(name: &str) -> Fault {
-    Fault::caller(format!("role: there is no role {name:?}")).named("RoleNotFound")
+    Fault::caller(format!("role: there is no role {}", quote(name))).named("RoleNotFound")
 }
 
 /// A read that took all of its time.

@@ -2,6 +2,8 @@
 
 use vault_backend::{Ask, Fault, Field, Request, Values};
 
+use crate::entity_id;
+
 /// What a path that shows a role to whoever asks calls it.
 pub(crate) const ROLE: Field = Field::string("role", "name of the role");
 
@@ -35,6 +37,6 @@ impl Ask for InPlaceOf {
     const FIELDS: &'static [Field] = &[ROLE, Self::ENTITY.required()];
 
     fn take(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { role: values.text("role")?, entity_id: values.text("entity_id")? })
+        Ok(Self { role: values.text("role")?, entity_id: entity_id::parse(values.text("entity_id")?)? })
     }
 }

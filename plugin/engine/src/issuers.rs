@@ -12,6 +12,7 @@ use ca::Issuer;
 use vault_backend::Fault;
 
 use crate::faults;
+use crate::quote::quote;
 use crate::role::DEFAULT_ISSUER;
 use crate::store::{IssuerRecord, IssuerState, Store};
 
@@ -87,7 +88,8 @@ impl Issuers {
             )));
         }
         Err(Fault::operator(format!(
-            "issuer_ref: there is no issuer {reference:?}: vault list {mount_point}issuers"
+            "issuer_ref: there is no issuer {}: vault list {mount_point}issuers",
+            quote(reference)
         )))
     }
 

@@ -10,6 +10,7 @@ use crate::Engine;
 use crate::anchors;
 use crate::clock;
 use crate::issuers::{Issuers, Loaded, Standing};
+use crate::quote::quote;
 use crate::role::DEFAULT_ISSUER;
 use crate::store::{ISSUERS_CONFIG, IssuerState, IssuersConfig};
 
@@ -49,7 +50,7 @@ async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result
     };
     let found = issuers
         .find(&wanted)
-        .ok_or_else(|| Fault::caller(format!("default: there is no issuer {wanted:?}")))?;
+        .ok_or_else(|| Fault::caller(format!("default: there is no issuer {}", quote(&wanted))))?;
     let id = found.record.id.as_str();
     if issuers.is_default(id) {
         engine.store.changed(ISSUERS_CONFIG);

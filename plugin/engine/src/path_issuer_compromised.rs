@@ -10,6 +10,7 @@ use crate::clock::{self, rfc3339};
 use crate::compromise::{Responded, Response, state};
 use crate::issuers::Standing;
 use crate::path_revoke_sessions::OUT_OF_REACH;
+use crate::quote::quote;
 use crate::revocation::Owner;
 use crate::role::DEFAULT_ISSUER;
 
@@ -52,7 +53,8 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     }
     let snapshot = engine.snapshot().await?;
     let found = snapshot.issuers.find(&ask.reference);
-    let found = found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {:?}", ask.reference)))?;
+    let found =
+        found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {}", quote(&ask.reference))))?;
     let id = found.record.id.clone();
     // what an earlier call began and a crash ended goes on: between its two Puts the issuer stands where a next one does
     let is_next = snapshot.issuers.standing(found, clock::now()) == Standing::Next;

@@ -9,6 +9,7 @@ use crate::Engine;
 use crate::anchor_plan::fingerprint;
 use crate::clock::{self, rfc3339};
 use crate::issuers::{self, Candidate, Issuers, Loaded};
+use crate::quote::quote;
 use crate::store::{IssuerRecord, IssuerState, issuer_key};
 
 /// A reference to an issuer.
@@ -243,7 +244,9 @@ async fn check_settled(engine: &Engine, record: &IssuerRecord, force: bool) -> R
 }
 
 fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Fault> {
-    issuers.find(reference).ok_or_else(|| Fault::caller(format!("ref: there is no issuer {reference:?}")))
+    issuers
+        .find(reference)
+        .ok_or_else(|| Fault::caller(format!("ref: there is no issuer {}", quote(reference))))
 }
 
 /// Stores a new issuer and answers it; the caller holds the store's lock.

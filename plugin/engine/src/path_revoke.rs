@@ -14,9 +14,11 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::Engine;
 use crate::choices::SessionSharing;
 use crate::clock::{self, rfc3339};
+use crate::entity_id;
 use crate::faults;
 use crate::ledger::{self, Entry, Hold, Meant, Which};
 use crate::path_revoke_sessions::OUT_OF_REACH;
+use crate::quote::quote;
 use crate::revocation::{self, Denied, Owner};
 use crate::serial_number;
 
@@ -57,7 +59,7 @@ impl Ask for Revoke {
     fn take(values: &Values) -> Result<Self, Fault> {
         let given = |name| values.string(name).map(|text| text.filter(|text| !text.is_empty()));
         let serial = given("serial_number")?.map(|text| serial_number::parse(&text).map(Which::Serial));
-        let entity = given("entity_id")?.map(|id| Ok(Which::Entity(id)));
+        let entity = given("entity_id")?.map(|id| entity_id::parse(id).map(Which::Entity));
         let cluster = given("cluster")?.map(|name| Ok(Which::Cluster(name)));
         let mut given_ones = serial.into_iter().chain(entity).chain(cluster);
         let (Some(which), None) = (given_ones.next(), given_ones.next()) else {
@@ -91,7 +93,8 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<An
             && engine.snapshot().await?.clusters.accessor(name).is_none()
         {
             return Err(Fault::caller(format!(
-                "cluster: there is no cluster {name:?}: vault list {}clusters",
+                "cluster: there is no cluster {}: vault list {}clusters",
+                quote(name),
                 request.mount_point
             )));
         }

@@ -7,6 +7,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::Engine;
 use crate::anchors::{self, Named};
 use crate::management::Need;
+use crate::quote::quote;
 use crate::session;
 
 /// The name of an anchor.
@@ -62,7 +63,7 @@ async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answ
 async fn answer(engine: &Arc<Engine>, request: &Request, name: &str, dry_run: bool) -> Result<Answer, Fault> {
     engine.active_only()?;
     let Some(anchor) = engine.store.managed_anchor(name).await? else {
-        return Err(Fault::caller(format!("name: there is no trust anchor {name:?}")));
+        return Err(Fault::caller(format!("name: there is no trust anchor {}", quote(name))));
     };
     let at = Named { name, anchor: &anchor, mount_point: &request.mount_point, need: Need::Routine };
     let report = engine.until_closed(anchors::sync(engine, at, dry_run)).await?;

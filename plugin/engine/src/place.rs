@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use vault_backend::Fault;
 
+use crate::quote::quote;
+
 /// Bounds in characters. CN: the source identity `CN=<common name>` has to fit the 64 of STS. O, OU and L: RFC 5280, appendix
 /// A.1. Alternative names: session tags of STS, which hold 256.
 const LONGEST_COMMON_NAME: usize = 61;
@@ -13,8 +15,6 @@ const LONGEST_LOCALITY: usize = 128;
 /// The longest value of a session tag. Source: STS API reference, `Tag`.
 pub(crate) const LONGEST_TAG: usize = 256;
 const LONGEST_SESSION_NAME: usize = 64;
-/// Longest part of a refused text that an error repeats.
-const LONGEST_QUOTE: usize = 80;
 /// The subject O of the identity with which the engine itself calls AWS: no role may make certificates for it.
 pub(crate) const MANAGEMENT: &str = "iamra-management";
 
@@ -126,14 +126,6 @@ impl Place {
     /// `<field>: "<text>" <why>`.
     pub(crate) fn refuse(self, text: &str, why: &str) -> Fault {
         Fault::caller(format!("{}: {} {why}", self.field(), quote(text)))
-    }
-}
-
-/// `text` escaped and shortened, for an error.
-pub(crate) fn quote(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
-        None => format!("{text:?}"),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::faults;
 use crate::place::Place;
+use crate::quote::{quote, word};
 use crate::reference::name_one_caller;
 use crate::seconds::Bounds;
 use crate::subject::SubjectTexts;
@@ -215,7 +216,9 @@ impl Role {
         match self.clusters.iter().find(|name| known.accessor(name).is_none()) {
             None => Ok(()),
             Some(name) => Err(Fault::operator(format!(
-                "clusters: {name:?} is not registered: vault write {mount_point}clusters/{name} accessor=<accessor of its auth mount>"
+                "clusters: {} is not registered: vault write {mount_point}clusters/{} accessor=<accessor of its auth mount>",
+                quote(name),
+                word(name, "<name>")
             ))),
         }
     }
@@ -369,7 +372,8 @@ fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Faul
     for (key, value) in &given {
         if !lengths.contains(&key.chars().count()) || !lengths.contains(&value.chars().count()) {
             return Err(Fault::caller(format!(
-                "instance_properties: {key:?} and its value must have 1 to {LONGEST_PROPERTY} characters"
+                "instance_properties: {} and its value must have 1 to {LONGEST_PROPERTY} characters",
+                quote(key)
             )));
         }
     }

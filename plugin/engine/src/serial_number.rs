@@ -3,6 +3,8 @@
 use ca::Serial;
 use vault_backend::Fault;
 
+use crate::quote::quote;
+
 /// The longest serial number. Source: RFC 5280, 4.1.2.2.
 const MOST_BYTES: usize = 20;
 
@@ -19,7 +21,8 @@ const MOST_BYTES: usize = 20;
 pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
     let refused = || {
         Fault::caller(format!(
-            "serial_number: {text:?} is no serial number of 1 to {MOST_BYTES} bytes, in hexadecimal with or without colons, or in decimal"
+            "serial_number: {} is no serial number of 1 to {MOST_BYTES} bytes, in hexadecimal with or without colons, or in decimal",
+            quote(text)
         ))
     };
     let bare = text.trim().strip_prefix("ID=").unwrap_or(text.trim());

@@ -14,7 +14,8 @@ use vault_backend::Fault;
 
 use crate::caller::{Caller, Told};
 use crate::fitting::{self, Part};
-use crate::place::{Place, quote};
+use crate::place::Place;
+use crate::quote::quote;
 use crate::reference::{Pod, Reference};
 
 /// A template or a plain text. Stored, and shown, as it was written.

@@ -27,12 +27,15 @@ const LONGEST_ERROR: usize = 8_192;
 /// Lines, each a request `<operation> <path> <body>` as Vault's protobuf has them, or `aws <status> <body>`, the answer to a call
 /// that the next requests have the engine make.
 ///
-/// No request makes a handler panic or is answered as a bug of ours; no error is long or has a secret in it, and no answer has one
-/// but that of a read of credentials; and whatever was stored, the next process reads.
+/// No request makes a handler panic or is answered as a bug of ours; no error or warning breaks out of its line, no error is long
+/// or has a secret in it, and no answer has one but that of a read of credentials or of who sent it; and whatever was stored, the
+/// next process reads.
 pub fn host_requests(input: &[u8]) {
     let input = String::from_utf8_lossy(input);
     let aws = Aws::default();
     let storage = WITH_EVERYTHING.survived();
+    let mut secrets = vec![SECRET_KEY, SESSION_TOKEN, "PRIVATE KEY-----"];
+    secrets.retain(|secret| !input.contains(secret));
     in_still_time(async {
         let mount = mounted(&aws, storage.clone()).await;
         for line in input.lines().take(MOST_REQUESTS) {
@@ -45,6 +48,7 @@ pub fn host_requests(input: &[u8]) {
                 (operation, path, body) => {
                     let reply = mount.send(operation, path, body).await;
                     held(operation, path, &reply, input.len());
+                    hides(operation, path, &reply, &secrets);
                 }
             }
         }
@@ -57,8 +61,15 @@ fn held(operation: &str, path: &str, reply: &Reply, sent: usize) {
     let about = format!("{operation} {path}: {reply:?}");
     assert_ne!(reply.status, 500, "{about}");
     assert!(reply.error.len() <= LONGEST_ERROR + 4 * sent, "{} bytes: {about}", reply.error.len());
+    for line in reply.warnings.iter().chain([&reply.error]) {
+        assert!(!line.contains(char::is_control), "{about}");
+    }
+}
+
+fn hides(operation: &str, path: &str, reply: &Reply, secrets: &[&str]) {
+    let about = format!("{operation} {path}: {reply:?}");
     let hands_out = ["creds/", "sts/", "container/"].iter().any(|start| path.starts_with(start));
-    for secret in [SECRET_KEY, SESSION_TOKEN, "PRIVATE KEY-----"] {
+    for secret in secrets {
         assert!(!reply.error.contains(secret), "{about}");
         assert!(!reply.warnings.iter().any(|warning| warning.contains(secret)), "{about}");
         let raw = String::from_utf8_lossy(reply.raw.as_deref().unwrap_or_default());

@@ -6,6 +6,7 @@ use vault_backend::Fault;
 
 use crate::clock;
 use crate::issuers::{Issuers, Loaded};
+use crate::quote::{quote, word};
 use crate::role::DEFAULT_ISSUER;
 use crate::store::{IssuerRecord, IssuerState, IssuersConfig, Store};
 
@@ -80,10 +81,11 @@ async fn again(
     let mut record = known.record.clone();
     if let Some(name) = candidate.name.filter(|name| !record.is_called(name)) {
         return Err(Fault::caller(format!(
-            "issuer_name: this certificate is the issuer {:?} already; to rename it: vault write {}issuer/{} issuer_name={name}",
+            "issuer_name: this certificate is the issuer {:?} already; to rename it: vault write {}issuer/{} issuer_name={}",
             record.label(),
             candidate.mount_point,
-            record.id
+            record.id,
+            word(&name, "<name>")
         )));
     }
     let chain_pem = candidate.issuer.chain_pem();
@@ -114,12 +116,13 @@ pub(crate) fn check_name(issuers: &Issuers, name: Option<&str>) -> Result<(), Fa
         return Ok(());
     };
     if name == DEFAULT_ISSUER || Uuid::parse_str(name).is_ok() {
-        return Err(Fault::caller(format!("issuer_name: {name:?} is reserved")));
+        return Err(Fault::caller(format!("issuer_name: {} is reserved", quote(name))));
     }
     let word = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > 128 || !name.chars().all(word) {
         return Err(Fault::caller(format!(
-            "issuer_name: {name:?} must be 1 to 128 letters, digits, dashes, dots or underscores"
+            "issuer_name: {} must be 1 to 128 letters, digits, dashes, dots or underscores",
+            quote(name)
         )));
     }
     match issuers.all.iter().find(|known| known.record.is_called(name)) {

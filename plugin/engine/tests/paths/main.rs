@@ -11,6 +11,7 @@ mod spellings;
 use engine::Engine;
 use mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
 use serde_json::{Value, json};
+use vault_backend::Entity;
 use vault_backend::testing::{Probe, Reply};
 
 async fn refused_role(fields: Value) -> String {
@@ -23,6 +24,52 @@ async fn refused_role(fields: Value) -> String {
 
 fn role_with(field: &str, value: &str) -> Value {
     json!({ "role_arn": ROLE, field: value })
+}
+
+/// What a shell would run, and what would begin a line of its own.
+const HOSTILE: &str = "n$(id)\nvault delete";
+
+#[tokio::test]
+async fn a_text_of_the_callers_is_quoted_short_and_in_no_command() {
+    let mount = with_ca().await;
+    let long = HOSTILE.to_owned() + &"x".repeat(2_000);
+    let reader = Probe::<Engine>::over(mount.storage.clone()).await.unwrap().asked_by(somebody());
+    for (path, body) in [
+        ("revoke", json!({ "entity_id": long })),
+        ("revoke", json!({ "cluster": long })),
+        ("revoke", json!({ "serial_number": long })),
+        ("revoke", json!({ "serial_number": "0a", "role": long })),
+        ("preview/app", json!({ "entity_id": long })),
+        ("check/app", json!({ "entity_id": long })),
+        ("roles/app", json!({ "role_arn": ROLE, "clusters": long })),
+        ("roles/app", json!({ "role_arn": ROLE, "issuer_ref": long })),
+        ("roles/app", json!({ "role_arn": ROLE, "instance_properties": { &long: "v" } })),
+        ("clusters/prod", json!({ "accessor": long })),
+        ("config/issuers", json!({ "default": long })),
+        ("root/generate/internal", json!({ "common_name": "b", "issuer_name": long })),
+        ("issuer/one", json!({ "issuer_name": long })),
+    ] {
+        let reply = mount.write(path, body).await;
+
+        let told = [vec![reply.error], reply.warnings].concat();
+        assert!(told.iter().any(|line| line.contains("\"n$(id)")), "{path}: {told:?}");
+        for line in told {
+            let rest = line.replace("\"n$(id)", "");
+            assert!(line.len() < 600 && !rest.contains("$(id)"), "{path}: {line}");
+            assert!(!line.contains(char::is_control), "{path}: {line}");
+        }
+    }
+    let key = "{{identity.entity.metadata.n$(id)}}";
+    let role = json!({ "role_arn": ROLE, "common_name": key, "issuer_ref": "one" });
+    assert_eq!(mount.write("roles/app", role).await.status, 200);
+
+    let told = reader.read("preview/app").await.error.replace("\"n$(id)\"", "").replace(key, "");
+
+    assert!(told.contains("metadata=<key>=<value>") && !told.contains("$(id)"), "{told}");
+}
+
+fn somebody() -> Entity {
+    Entity { id: "entity-1".to_owned(), name: "somebody".to_owned(), ..Entity::default() }
 }
 
 #[tokio::test]
