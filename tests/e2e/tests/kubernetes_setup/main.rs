@@ -1,7 +1,10 @@
 //! The set-up script of `vault-config/kubernetes`: one engine role, policy and auth role for each service account.
 
+mod again;
+mod templates;
+
 use e2e::script;
-use harness::{Api, CliRun, PROFILE_ARN, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, Vault};
+use harness::{Api, CliRun, ROLE_ARN, Stage, Vault};
 use serde_json::{Value, json};
 
 const NAME: &str = "payments-api";
@@ -117,115 +120,6 @@ async fn the_files_way_opens_the_creds_path_and_the_tokens_own_pages() {
     let _ = api.read("auth/token/lookup-self").await.ok();
     assert_eq!(api.read("iamra/container/payments-api").await.status, 403);
     let _ = api.write("auth/token/revoke-self", json!({})).await.ok();
-}
-
-#[tokio::test]
-async fn a_second_run_writes_the_same_again() {
-    let stage = set_up(&["payments/api"]).await;
-    let before = all(stage.root(), &WRITTEN).await;
-
-    let _ = run(&stage.vault, &["payments/api"]).await.ok();
-
-    assert_eq!(all(stage.root(), &WRITTEN).await, before);
-}
-
-/// What operators set by hand, as k8s/README and the engine's own cures advise.
-async fn tuned_by_hand(root: &Api) {
-    let role = json!({
-        "lease": "static", "trust_anchor_arn": TRUST_ANCHOR_ARN, "profile_arn": PROFILE_ARN, "role_session_name": "payments.api",
-        "key_type": "ec-p384", "certificate_ttl": "20m", "session_duration": 7200, "session_sharing": "none",
-        "dns_sans": "api.example.com",
-    });
-    let _ = root.patch(WRITTEN[0], role).await.ok();
-    let rules = root.read(WRITTEN[1]).await.ok().string("policy").to_owned();
-    let rules = format!("{rules}\npath \"secret/api\" {{\n  capabilities = [\"read\"]\n}}");
-    let _ = root.write(WRITTEN[1], json!({ "policy": rules })).await.ok();
-    let login = json!({
-        "token_policies": [NAME, "more"], "token_ttl": 600, "token_bound_cidrs": "10.0.0.0/8",
-        "alias_name_source": "serviceaccount_name", "bound_service_account_namespace_selector": r#"{"matchLabels":{"team":"a"}}"#,
-    });
-    let _ = root.write(WRITTEN[2], login).await.ok();
-}
-
-#[tokio::test]
-async fn a_second_run_takes_nothing_back_that_it_does_not_name() {
-    let stage = set_up(&["payments/api"]).await;
-    tuned_by_hand(stage.root()).await;
-    let before = all(stage.root(), &WRITTEN).await;
-
-    let _ = plainly(&stage.vault, &["payments/api"]).await.ok();
-    let _ = run(&stage.vault, &["payments/api"]).await.ok();
-
-    assert_eq!(all(stage.root(), &WRITTEN).await, before);
-}
-
-#[tokio::test]
-async fn an_option_changes_what_it_names_and_nothing_else() {
-    let stage = set_up(&["payments/api"]).await;
-    tuned_by_hand(stage.root()).await;
-    let mut expected = all(stage.root(), &WRITTEN).await;
-    let arn = "arn:aws:iam::111122223333:role/other";
-
-    let args = ["--certificate-ttl", "15m", "--audience", "elsewhere", &format!("payments/api={arn}")];
-    let _ = plainly(&stage.vault, &args).await.ok();
-
-    (expected[0]["certificate_ttl"], expected[0]["role_arn"]) = (json!(900), json!(arn));
-    expected[2]["audience"] = json!("elsewhere");
-    assert_eq!(all(stage.root(), &WRITTEN).await, expected);
-}
-
-#[tokio::test]
-async fn each_field_of_a_role_has_its_option_and_default_takes_it_out() {
-    let stage = set_up(&["payments/api"]).await;
-    let fields = [
-        ("profile_arn", PROFILE_ARN),
-        ("trust_anchor_arn", TRUST_ANCHOR_ARN),
-        ("role_session_name", "payments.api"),
-        ("lease", "static"),
-        ("key_type", "rsa-2048"),
-    ];
-    let options: Vec<_> = fields.iter().map(|(field, _)| format!("--{}", field.replace('_', "-"))).collect();
-    let given: Vec<&str> =
-        options.iter().zip(fields).flat_map(|(option, (_, value))| [option.as_str(), value]).collect();
-    let default: Vec<&str> = options.iter().flat_map(|option| [option.as_str(), "default"]).collect();
-    let before = all(stage.root(), &WRITTEN).await;
-
-    let _ = plainly(&stage.vault, &[&given[..], &["payments/api"]].concat()).await.ok();
-    let role = stage.root().read(WRITTEN[0]).await.ok();
-    let _ = plainly(&stage.vault, &[&default[..], &["payments/api"]].concat()).await.ok();
-
-    for (field, value) in fields {
-        assert_eq!(role.data()[field], value, "{field}");
-    }
-    assert_eq!(all(stage.root(), &WRITTEN).await, before);
-}
-
-#[tokio::test]
-async fn a_way_over_a_policy_that_was_changed_by_hand_is_refused() {
-    let stage = set_up(&["payments/api"]).await;
-    tuned_by_hand(stage.root()).await;
-    let before = all(stage.root(), &WRITTEN).await;
-
-    let refused = plainly(&stage.vault, &["--way", "container", "--lease", "leased", "payments/api"]).await;
-
-    assert_eq!(refused.code, 1, "{}", refused.stdout);
-    assert!(refused.stderr.contains("vault policy delete payments-api"), "{}", refused.stderr);
-    assert_eq!(all(stage.root(), &WRITTEN).await, before);
-}
-
-#[tokio::test]
-async fn a_policy_keeps_its_way_until_another_is_asked_for() {
-    let stage = set_up(&["--way", "container", "payments/api"]).await;
-    let policy = async || stage.root().read(WRITTEN[1]).await.ok().string("policy").to_owned();
-    let given = policy().await;
-
-    let _ = plainly(&stage.vault, &["payments/api"]).await.ok();
-    let kept = policy().await;
-    let _ = plainly(&stage.vault, &["--way", "file", "payments/api"]).await.ok();
-
-    assert_eq!(kept, given);
-    assert!(policy().await.contains("iamra/creds/payments-api"));
-    assert!(!policy().await.contains("container"));
 }
 
 #[tokio::test]
@@ -452,73 +346,6 @@ async fn a_policy_that_somebody_else_wrote_is_left_alone() {
     assert_eq!(refused.code, 1, "{}", refused.stdout);
     assert!(refused.stderr.contains("# by hand"), "{}", refused.stderr);
     assert_eq!(stage.root().read("iamra/roles/payments-api").await.status, 404);
-}
-
-/// Runs the script for all pods of some namespaces.
-async fn run_templates(vault: &Vault, args: &[&str]) -> CliRun {
-    run(vault, &[&["--templates"], args].concat()).await
-}
-
-const TEMPLATED: [&str; 4] = [
-    "iamra/clusters/prod",
-    "iamra/roles/prod-pods",
-    "sys/policies/acl/prod-pods",
-    "auth/kubernetes/role/prod-pods",
-];
-
-#[tokio::test]
-async fn one_templated_role_serves_the_pods_of_whole_namespaces() {
-    let stage = set_up(&["--templates", "--way", "container", "payments", "billing"]).await;
-    let root = stage.root();
-
-    let accessor = root.read("sys/auth/kubernetes").await.ok().string("accessor").to_owned();
-    assert_eq!(root.read("iamra/clusters/prod").await.ok().string("accessor"), accessor);
-    let role = root.read("iamra/roles/prod-pods").await.ok();
-    assert_eq!(role.data()["clusters"], json!(["prod"]));
-    assert!(role.string("common_name").starts_with("{{kubernetes.cluster}}."), "{}", role.text);
-    let login = root.read("auth/kubernetes/role/prod-pods").await.ok();
-    assert_eq!(login.data()["bound_service_account_namespaces"], json!(["payments", "billing"]));
-    assert_eq!(login.data()["bound_service_account_names"], json!(["*"]));
-    let policy = root.read("sys/policies/acl/prod-pods").await.ok().string("policy").to_owned();
-    assert!(
-        policy.contains(r#""iamra/container/prod-pods""#) && policy.matches("path ").count() == 2,
-        "{policy}"
-    );
-    let all = all(root, &TEMPLATED).await;
-    let _ = run_templates(&stage.vault, &["--way", "container", "payments", "billing"]).await.ok();
-    assert_eq!(self::all(root, &TEMPLATED).await, all, "a second run writes the same again");
-}
-
-#[tokio::test]
-async fn a_templated_role_gives_nothing_to_who_is_no_pod() {
-    let stage = set_up(&["--templates", "*"]).await;
-
-    let api = token_of(&stage, "prod-pods").await;
-
-    let text = api.read("iamra/creds/prod-pods").await.refused(400);
-    assert!(text.contains("belongs to no entity"), "{text}");
-}
-
-#[tokio::test]
-async fn a_templated_role_is_not_written_over_anothers_cluster_or_policy() {
-    let stage = set_up(&["--templates", "payments"]).await;
-    let before = all(stage.root(), &TEMPLATED).await;
-    let theirs = json!({ "policy": "# by hand" });
-    let _ = stage.root().write("sys/policies/acl/x-prod-pods", theirs).await.ok();
-
-    for (args, words) in [
-        (["--auth-mount", "other", "payments"], "the cluster prod is the auth mount"),
-        (["--prefix", "x-", "payments"], "# by hand"),
-        (["--role-arn", "x", "payments"], "no ARN of an IAM role"),
-        (["--way", "file", "payments/api"], "takes namespaces"),
-        (["--way", "file", "--templates"], "no namespace given"),
-    ] {
-        let refused = run_templates(&stage.vault, &args).await;
-
-        assert_eq!(refused.code, 1, "{args:?}: {}", refused.stdout);
-        assert!(refused.stderr.contains(words), "{args:?}: {}", refused.stderr);
-    }
-    assert_eq!(all(stage.root(), &TEMPLATED).await, before);
 }
 
 #[tokio::test]
