@@ -1,10 +1,10 @@
 //! Who is asking, as Vault knows it, and what a template's references stand for.
 
-use vault_backend::{Alias, Entity, Fault, Request};
+use vault_backend::{Alias, Entity, Fault, Request, quote};
 
 use crate::clusters::{Clusters, NO_CLUSTERS};
+use crate::command_word::word;
 use crate::place::Place;
-use crate::quote::{quote, word};
 use crate::reference::{AliasPart, Pod, Reference, is_verified_key};
 use crate::role::Role;
 use crate::template::TENANT_IN_CN;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use vault_backend::Fault;
+use vault_backend::{Fault, quote};
 
-use crate::quote::quote;
 use crate::store::Store;
 
 /// Longest name of a cluster: a DNS label, because it begins common names and SPIFFE ids.

@@ -1,8 +1,6 @@
 //! The id of one of Vault's entities, as operators name whom they mean.
 
-use vault_backend::Fault;
-
-use crate::quote::quote;
+use vault_backend::{Fault, quote};
 
 /// Vault's ids are UUIDs of 36 characters.
 const LONGEST: usize = 64;

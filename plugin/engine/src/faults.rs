@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Move};
-use vault_backend::{Blame, Fault};
-
-use crate::quote::quote;
+use vault_backend::{Blame, Fault, quote};
 
 /// A fault of the certificate authority.
 pub(crate) fn ca(error: ca::Error) -> Fault {

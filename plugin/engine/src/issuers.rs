@@ -9,10 +9,9 @@ mod rotation;
 use std::collections::BTreeSet;
 
 use ca::Issuer;
-use vault_backend::Fault;
+use vault_backend::{Fault, quote};
 
 use crate::faults;
-use crate::quote::quote;
 use crate::role::DEFAULT_ISSUER;
 use crate::store::{IssuerRecord, IssuerState, Store};
 

@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use vault_backend::{Answer, Change, Fault, Field, Request, Route};
+use vault_backend::{Answer, Change, Fault, Field, Request, Route, quote};
 
 use crate::Engine;
 use crate::anchors;
 use crate::clock;
 use crate::issuers::{Issuers, Loaded, Standing};
-use crate::quote::quote;
 use crate::role::DEFAULT_ISSUER;
 use crate::store::{ISSUERS_CONFIG, IssuerState, IssuersConfig};
 

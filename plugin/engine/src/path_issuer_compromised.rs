@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
 
 use crate::Engine;
 use crate::clock::{self, rfc3339};
 use crate::compromise::{Responded, Response, state};
 use crate::issuers::Standing;
 use crate::path_revoke_sessions::OUT_OF_REACH;
-use crate::quote::quote;
 use crate::revocation::Owner;
 use crate::role::DEFAULT_ISSUER;
 

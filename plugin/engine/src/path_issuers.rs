@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values, quote};
 
 use crate::Engine;
 use crate::anchor_plan::fingerprint;
 use crate::clock::{self, rfc3339};
 use crate::issuers::{self, Candidate, Issuers, Loaded};
-use crate::quote::quote;
 use crate::store::{IssuerRecord, IssuerState, issuer_key};
 
 /// A reference to an issuer.

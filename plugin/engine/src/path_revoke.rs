@@ -9,7 +9,7 @@ use rolesanywhere::revocation::Unfit;
 use serde_json::{Map, json};
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
 
 use crate::Engine;
 use crate::choices::SessionSharing;
@@ -18,7 +18,6 @@ use crate::entity_id;
 use crate::faults;
 use crate::ledger::{self, Entry, Hold, Meant, Which};
 use crate::path_revoke_sessions::OUT_OF_REACH;
-use crate::quote::quote;
 use crate::revocation::{self, Denied, Owner};
 use crate::serial_number;
 
@@ -70,8 +69,18 @@ impl Ask for Revoke {
         if role_arn.is_some() && !matches!(which, Which::Serial(_)) {
             return Err(Fault::caller("role_arn: goes with a serial_number alone"));
         }
-        Ok(Self { which, role: given("role")?, role_arn, force: values.bool("force")?.unwrap_or(false) })
+        let role = given("role")?.map(role_name).transpose()?;
+        Ok(Self { which, role, role_arn, force: values.bool("force")?.unwrap_or(false) })
     }
+}
+
+/// A name that `roles/` can have: it becomes part of a storage key.
+fn role_name(text: String) -> Result<String, Fault> {
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);
+    if text.bytes().all(is_sign) && !text.contains("..") {
+        return Ok(text);
+    }
+    Err(Fault::caller(format!("role: {} is no name of a role", quote(&text))))
 }
 
 pub(crate) fn route() -> Route<Engine> {

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
 
 use crate::Engine;
 use crate::anchors::{self, Named};
 use crate::management::Need;
-use crate::quote::quote;
 use crate::session;
 
 /// The name of an anchor.

@@ -3,9 +3,7 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use vault_backend::Fault;
-
-use crate::quote::quote;
+use vault_backend::{Fault, quote};
 
 /// Bounds in characters. CN: the source identity `CN=<common name>` has to fit the 64 of STS. O, OU and L: RFC 5280, appendix
 /// A.1. Alternative names: session tags of STS, which hold 256.

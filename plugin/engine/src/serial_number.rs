@@ -1,9 +1,7 @@
 //! A certificate's serial number as operators have it at hand: from Vault's answers, AWS's records and headers.
 
 use ca::Serial;
-use vault_backend::Fault;
-
-use crate::quote::quote;
+use vault_backend::{Fault, quote};
 
 /// The longest serial number. Source: RFC 5280, 4.1.2.2.
 const MOST_BYTES: usize = 20;

@@ -10,12 +10,11 @@
 pub(crate) mod claims;
 
 use serde::{Deserialize, Serialize};
-use vault_backend::Fault;
+use vault_backend::{Fault, quote};
 
 use crate::caller::{Caller, Told};
 use crate::fitting::{self, Part};
 use crate::place::Place;
-use crate::quote::quote;
 use crate::reference::{Pod, Reference};
 
 /// A template or a plain text. Stored, and shown, as it was written.

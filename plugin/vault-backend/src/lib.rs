@@ -43,6 +43,7 @@ pub use change::Change;
 pub use fault::{Blame, Fault, READ_ONLY};
 pub use field::{Ask, Field, Kind};
 pub use goplugin::variable;
+pub use parse::quote;
 pub use request::{Mount, Operation, Request};
 pub use route::Route;
 pub use run::main;

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use crate::fault::Fault;
 use crate::field::{Commas, Field, Kind};
 
+/// In characters.
+const LONGEST_QUOTE: usize = 80;
+
 /// A value of its kind.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Parsed {
@@ -71,13 +74,13 @@ pub(crate) fn pairs_as_map(field: &Field, value: &Value) -> Result<Map<String, V
     }
 }
 
-/// `text` in quotes, control characters escaped, cut after 120 characters.
-pub(crate) fn quote(text: &str) -> String {
-    let mut short: String = text.chars().take(120).collect();
-    if short.len() < text.len() {
-        short.push('…');
+/// `text` as an error or a warning repeats it: in quotes, control characters escaped, cut after 80 characters.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_QUOTE) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
+        None => format!("{text:?}"),
     }
-    format!("{short:?}")
 }
 
 fn shown(field: &Field, value: &Value) -> String {

@@ -2,11 +2,11 @@
 
 use ca::{Issuer, Secret};
 use uuid::Uuid;
-use vault_backend::Fault;
+use vault_backend::{Fault, quote};
 
 use crate::clock;
+use crate::command_word::word;
 use crate::issuers::{Issuers, Loaded};
-use crate::quote::{quote, word};
 use crate::role::DEFAULT_ISSUER;
 use crate::store::{IssuerRecord, IssuerState, IssuersConfig, Store};
 

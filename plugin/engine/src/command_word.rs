@@ -1,15 +1,7 @@
-//! Texts of whoever asks, as an error and the commands in it may hold them.
+//! Texts of whoever asks, as a command in an error may hold them.
 
-/// Longest part of a text that an error repeats, in characters.
+/// Longest text that is taken as it is, in bytes.
 const LONGEST: usize = 80;
-
-/// `text` in quotes, escaped and shortened.
-pub(crate) fn quote(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
-        None => format!("{text:?}"),
-    }
-}
 
 /// `text` as a part of a command: as it is where every shell takes it so, else `placeholder`.
 pub(crate) fn word<'a>(text: &'a str, placeholder: &'a str) -> &'a str {
