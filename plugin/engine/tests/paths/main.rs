@@ -116,7 +116,7 @@ async fn a_duration_that_is_none_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn swapped_and_malformed_arns_are_refused_by_field() {
+async fn swapped_and_malformed_arns_are_refused_by_field_and_told_whole() {
     for (field, value) in [
         ("trust_anchor_arn", PROFILE),
         ("profile_arn", ANCHOR),
@@ -125,7 +125,7 @@ async fn swapped_and_malformed_arns_are_refused_by_field() {
     ] {
         let error = refused_role(role_with(field, value)).await;
 
-        assert!(error.starts_with(field), "{error}");
+        assert!(error.starts_with(field) && error.contains(value), "{error}");
     }
 }
 
