@@ -9,7 +9,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 async fn mounted() -> Vault {
     let vault = Vault::bare(Settings::of(Storage::Memory)).await;
-    let plugin = vault.register(&binaries::example("vault-backend", "hello")).await;
+    let plugin = vault.register(&binaries::example("hello")).await;
     vault.mount("hello", &plugin.name).await;
     vault
 }

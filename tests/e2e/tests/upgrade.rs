@@ -70,7 +70,7 @@ impl Upgrade {
 
 /// The later release; cargo builds it if nobody has.
 fn later_release() -> PathBuf {
-    binaries::example("vault-plugin-secrets-iamra", "later_release")
+    binaries::example("later_release")
 }
 
 const BY_NAME: &[&str] = &["plugin", "reload", "-type=secret", "-plugin=vault-plugin-secrets-iamra"];

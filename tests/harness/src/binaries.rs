@@ -55,14 +55,15 @@ pub fn promtool() -> PathBuf {
         .expect("promtool is not built: run `make promtool`")
 }
 
-/// Builds an example of a workspace package with the cargo that built this test, and says where it is.
+/// Builds an example of the workspace with the cargo that built this test, and says where it is. Of the whole workspace, as `make test`:
+/// for one package alone cargo builds many dependencies anew, with other features.
 ///
 /// # Panics
 /// When it does not build.
-pub fn example(package: &str, name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     let build = Command::new(env!("CARGO"))
         .current_dir(workspace())
-        .args(["build", "--locked", "--package", package, "--example", name, "--message-format=json"])
+        .args(["build", "--locked", "--workspace", "--example", name, "--message-format=json"])
         .output()
         .expect("cargo runs");
     assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));

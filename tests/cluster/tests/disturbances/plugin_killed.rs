@@ -12,6 +12,7 @@ const FOLDER: &str = "/usr/local/libexec/vault";
 const SOON: Duration = Duration::from_secs(180);
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn a_plugin_that_is_killed_again_and_again_fails_no_call_of_a_running_application() {
     let team = Team::with_profile("plugin-killed", "container", MINUTE).await;
     let manifests = team.manifests("container-credentials").await.watching();

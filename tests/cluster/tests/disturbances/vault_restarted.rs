@@ -9,6 +9,7 @@ const SOON: Duration = Duration::from_secs(180);
 const RENEWAL: Duration = Duration::from_secs(300);
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn running_applications_do_not_notice_that_vault_was_restarted() {
     let (container, process) = tokio::join!(
         Team::new("restart-container", "container"),

@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const FAILURES: Duration = Duration::from_secs(180);
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn with_container_credentials_an_application_outlives_five_sessions_without_one_failed_call() {
     let team = Team::with_profile("minute-container", "container", MINUTE).await;
     let manifests = team.manifests("container-credentials").await.watching();
@@ -25,6 +26,7 @@ async fn with_container_credentials_an_application_outlives_five_sessions_withou
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn with_credential_process_an_application_outlives_five_sessions_without_one_failed_call() {
     let team = Team::with_profile("minute-process", "file", MINUTE).await;
     let manifests = team.manifests("credential-process").await.watching();
@@ -36,6 +38,7 @@ async fn with_credential_process_an_application_outlives_five_sessions_without_o
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn with_a_file_the_file_is_renewed_in_time_but_the_process_that_read_it_once_fails() {
     let team = Team::with_profile("minute-file", "file", MINUTE).await;
     let manifests = team.manifests("credentials-file").await.watching();

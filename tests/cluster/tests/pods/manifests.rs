@@ -29,6 +29,7 @@ const FOLDERS: [&str; 16] = [
 ];
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn the_api_server_accepts_every_manifest_with_the_published_crds() {
     let cluster = Cluster::running();
     install_crds(&cluster).await;
@@ -56,6 +57,7 @@ async fn once_known(cluster: &Cluster, manifests: &Manifests) -> Run {
 }
 
 #[test]
+#[ignore = "on a cluster: `make test-k8s`"]
 fn no_overlay_is_left_out() {
     let overlays = workspace().join("k8s/overlays");
     for folder in [overlays.clone(), overlays.join("local")] {

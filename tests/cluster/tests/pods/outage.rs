@@ -24,6 +24,7 @@ const EXIT: Duration = Duration::from_secs(600);
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn with_aws_away_for_ten_minutes_the_sidecar_stays_the_listener_is_clear_and_all_recovers_by_itself() {
     let aws = an_aws();
     let ca_pem = mount("outage", aws.url(), aws.ca_pem()).await;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 const SOON: Duration = Duration::from_secs(300);
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn a_service_account_that_is_not_bound_gets_nothing_and_the_init_container_says_why() {
     let team = Team::new("unbound", "file").await;
     let manifests = team.manifests("credentials-file").await;
@@ -34,6 +35,7 @@ async fn a_service_account_that_is_not_bound_gets_nothing_and_the_init_container
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn two_teams_cannot_read_each_others_roles() {
     let (one, other) = tokio::join!(Team::new("team-one", "container"), Team::new("team-other", "container"));
     let (ours, theirs) = (one.role(), other.role());
@@ -57,6 +59,7 @@ async fn two_teams_cannot_read_each_others_roles() {
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn a_pod_cannot_log_in_under_the_name_of_another_team() {
     let (one, other) = tokio::join!(Team::new("login-one", "file"), Team::new("login-other", "file"));
     let manifests = one.manifests("credentials-file").await.annotated("role", &other.role());

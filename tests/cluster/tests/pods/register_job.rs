@@ -3,6 +3,7 @@
 use cluster::{CLUSTER, Cluster, Manifests};
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn the_register_job_logs_in_as_its_service_account_and_finds_all_in_order() {
     let cluster = Cluster::running();
     cluster.script("kubernetes/setup.sh", &["--cluster", CLUSTER, "--register-job"]).await;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::outage::mount;
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn with_client_max_retries_0_the_listener_says_at_once_what_is_wrong() {
     let team = away("retries-none").await;
     let manifests = team.manifests("container-credentials").await.idle();
@@ -27,6 +28,7 @@ async fn with_client_max_retries_0_the_listener_says_at_once_what_is_wrong() {
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn without_it_the_listener_is_silent_for_a_minute_and_hides_the_reason() {
     let team = away("retries-many").await;
     let manifests = team.manifests("container-credentials").await.without("client-max-retries").idle();

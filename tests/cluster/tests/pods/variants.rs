@@ -6,6 +6,7 @@ use serde_json::json;
 const FILE: &str = "/vault/secrets/credentials";
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn with_auto_auth_token_true_a_callers_own_token_is_used_and_without_one_the_agents() {
     let team = Team::new("auto-true", "container").await;
     let manifests = team.manifests("container-credentials").await;
@@ -22,6 +23,7 @@ async fn with_auto_auth_token_true_a_callers_own_token_is_used_and_without_one_t
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn with_auto_auth_token_force_the_agents_token_is_used_whatever_a_caller_sends() {
     let team = Team::new("auto-force", "container").await;
     let manifests = team.manifests("container-credentials").await;
@@ -37,6 +39,7 @@ async fn with_auto_auth_token_force_the_agents_token_is_used_whatever_a_caller_s
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn without_run_as_same_user_the_file_is_the_agents_and_the_application_cannot_read_it() {
     let team = Team::new("other-user", "file").await;
     let manifests = team.manifests("credentials-file").await;
@@ -51,6 +54,7 @@ async fn without_run_as_same_user_the_file_is_the_agents_and_the_application_can
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn with_init_first_an_init_container_of_the_application_finds_the_file() {
     let team = Team::new("init-first", "file").await;
     let manifests = team.manifests("credentials-file").await.annotated("agent-init-first", "true").idle();
@@ -68,6 +72,7 @@ async fn with_init_first_an_init_container_of_the_application_finds_the_file() {
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn without_perms_the_file_is_readable_by_everybody_and_with_them_it_is_not() {
     let team = Team::new("perms", "file").await;
     let manifests = team.manifests("credentials-file").await.idle();
@@ -81,6 +86,7 @@ async fn without_perms_the_file_is_readable_by_everybody_and_with_them_it_is_not
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn the_file_may_be_in_a_folder_of_the_users_choice() {
     let team = Team::new("folder", "file").await;
     let manifests = team.manifests("credentials-file").await;
@@ -94,6 +100,7 @@ async fn the_file_may_be_in_a_folder_of_the_users_choice() {
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn a_revoke_on_shutdown_ends_the_pods_token_and_leaves_its_session_to_its_other_holders() {
     let team = Team::new("revoke", "file").await;
     let manifests =

@@ -9,6 +9,7 @@ use serde_json::Value;
 const SOON: Duration = Duration::from_secs(300);
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn the_examples_as_they_are_make_the_cli_the_role_of_their_service_account() {
     let team = Team::of_the_examples();
 
@@ -24,6 +25,7 @@ async fn the_examples_as_they_are_make_the_cli_the_role_of_their_service_account
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn a_credentials_file_appears_in_memory_with_the_mode_and_owner_asked_for() {
     let team = Team::new("file", "file").await;
 
@@ -38,6 +40,7 @@ async fn a_credentials_file_appears_in_memory_with_the_mode_and_owner_asked_for(
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn container_credentials_serve_the_cli_and_boto3() {
     let team = Team::new("container", "container").await;
 
@@ -50,6 +53,7 @@ async fn container_credentials_serve_the_cli_and_boto3() {
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn credential_process_serves_the_cli() {
     let team = Team::new("process", "file").await;
 
@@ -59,6 +63,7 @@ async fn credential_process_serves_the_cli() {
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn a_job_completes_and_its_cli_was_the_role() {
     let team = Team::new("job", "file").await;
 
@@ -68,6 +73,7 @@ async fn a_job_completes_and_its_cli_was_the_role() {
 }
 
 #[tokio::test]
+#[ignore = "on a cluster: `make test-k8s`"]
 async fn a_native_sidecar_serves_init_containers_too_and_lets_its_job_complete() {
     let team = Team::new("sidecar", "both").await;
 
