@@ -163,8 +163,9 @@ stack() { # role, [namespace/serviceaccount]
     put RoleName "$name"
     put RolePath "$path"
     field "roles/$1" session_duration
+    [[ $found =~ ^[0-9]+$ ]] || die "$mount/roles/$1: session_duration is no number of seconds: $found"
     # An IAM role allows no less than an hour; the session is what the engine asks for all the same.
-    put SessionSeconds "$((found < 3600 ? 3600 : found))"
+    put SessionSeconds "$((10#$found < 3600 ? 3600 : 10#$found))"
     field "roles/$1" role_session_name
     if [ -n "$found" ]; then put AcceptRoleSessionName true; fi
     anchor_of "$1"

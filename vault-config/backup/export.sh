@@ -113,7 +113,7 @@ trap 'exit 1' HUP INT TERM
 export_config
 # Another Vault gives its auth mounts other accessors: import.sh finds the new ones by the mounts' paths.
 accessors=$(vault auth list)
-printf '%s\n' "$accessors" | awk 'NR > 2 { print $3, $1 }' >"$work/accessors"
+printf '%s\n' "$accessors" | awk -F '  +' 'NR > 2 { print $3, $1 }' >"$work/accessors"
 # What the trust anchors hold today, so that it can be told from what will be put there.
 vault read -format=raw "$mount/ca/pem" >"$work/ca.pem" 2>/dev/null || rm -f "$work/ca.pem"
 export_issuers

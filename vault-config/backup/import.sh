@@ -28,15 +28,22 @@ die() {
     exit 1
 }
 
-# A sed script that replaces each exported accessor, a word, by that of the auth mount at the same path today.
+# The accessor and the path of each auth mount, a line each. A path may hold a space; the columns are two apart.
+auth_mounts() { vault auth list | awk -F '  +' 'NR > 2 { print $3, $1 }'; }
+
+# A sed script that replaces each exported accessor, a word, by that of the auth mount at the same path today. Whoever handed over the
+# folder wrote the words, and sed runs what stands behind a slash: only accessors go in.
 renaming() {
-    vault auth list | awk 'NR > 2 { print $3, $1 }' >"$work/now"
-    awk 'NR == FNR { now[$2] = $1; next } $2 in now { print "s/" $1 "/" now[$2] "/g" }' "$work/now" "$folder/accessors"
+    foreign=$(grep -Evn '^auth_[A-Za-z0-9_-]+ .' "$folder/accessors" | sed 1q)
+    [ -z "$foreign" ] || die "$folder/accessors: line $foreign is not \`auth_<type>_<id> <path>/\`; make the export anew: export.sh $folder"
+    auth_mounts >"$work/now"
+    awk '{ path = substr($0, length($1) + 2) } NR == FNR { now[path] = $1; next } path in now { print "s/" $1 "/" now[path] "/g" }' \
+        "$work/now" "$folder/accessors"
 }
 
 # Refuses while a file names an auth mount that is not there: its callers would be taken for nobody, or for somebody else.
 check_accessors() {
-    awk 'NR == FNR { now[$2] = 1; next } !($2 in now) { print $1, $2 }' "$work/now" "$folder/accessors" >"$work/gone"
+    awk '{ path = substr($0, length($1) + 2) } NR == FNR { now[path] = 1; next } !(path in now)' "$work/now" "$folder/accessors" >"$work/gone"
     while read -r accessor path; do
         users=$(grep -rlF "$accessor" "$folder/clusters" "$folder/roles" || true)
         [ -z "$users" ] || die "no auth method is enabled at $path, which $(echo "$users" | tr '\n' ' ')names; enable it there first"

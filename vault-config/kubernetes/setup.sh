@@ -82,12 +82,22 @@ readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
 readonly NO_DOCUMENT='No value found'
 readonly NO_AUTH_DOCUMENT='No value found|No auth engine|unsupported path|no handler'
 
+# Sets `literal` to a value as the vault command takes it: in place of one that begins with @ it reads a file, and for a lone - its input.
+literal() { # field, value
+    case $2 in
+    -) die "$1: the vault command cannot write the value -" ;;
+    @*) literal=\\$2 ;;
+    *) literal=$2 ;;
+    esac
+}
+
 # A field of the engine roles that an option names; `default` takes it out.
 name_field() { # option, field, value, what it must look like, what it is
     if [ "$3" = default ]; then
         unset+=("\"$2\":null")
     elif [[ $3 =~ $4 ]]; then
-        fields+=("$2=$3")
+        literal "$2" "$3"
+        fields+=("$2=$literal")
     else
         die "$1 '$3' is no $5, nor \`default\`"
     fi
@@ -229,7 +239,8 @@ check_auth() {
     elif [ -n "$ca" ] && [ -z "$host" ]; then
         die "--kubernetes-ca is for a Vault outside the cluster, which does not find https://kubernetes.default.svc: give --kubernetes-host too"
     else
-        settings=("kubernetes_host=${host:-https://kubernetes.default.svc}")
+        settings=()
+        set_to kubernetes_host "${host:-https://kubernetes.default.svc}"
         if [ -n "$ca" ]; then settings+=("kubernetes_ca_cert=@$ca" disable_local_ca_jwt=true); fi
         if [ -n "$reviewer" ]; then settings+=("token_reviewer_jwt=@$reviewer"); fi
     fi
@@ -237,9 +248,10 @@ check_auth() {
 
 # Of a configuration that is there: what the options change, and with it all the rest, because Vault's auth method replaces it whole.
 choose_changes() { # uses `found`, the host that is there
-    settings=("kubernetes_host=${host:-$found}")
     local same=no field
-    [ -n "$reviewer" ] || [ "${settings[0]}" != "kubernetes_host=$found" ] || same=yes
+    settings=()
+    set_to kubernetes_host "${host:-$found}"
+    [ -n "$reviewer" ] || [ "${host:-$found}" != "$found" ] || same=yes
     look "auth/$auth/config" kubernetes_ca_cert "$NO_AUTH_DOCUMENT"
     [ -z "$ca" ] || [ "$found" = "$(cat "$ca")" ] || same=no
     if [ "$same" = yes ]; then
@@ -250,7 +262,7 @@ choose_changes() { # uses `found`, the host that is there
         settings+=("kubernetes_ca_cert=@$ca" disable_local_ca_jwt=true)
     else
         found=$(vault read -field=kubernetes_ca_cert "auth/$auth/config" && printf .) # with the line's end
-        settings+=("kubernetes_ca_cert=${found%.}")
+        set_to kubernetes_ca_cert "${found%.}"
         keep disable_local_ca_jwt
     fi
     for field in issuer disable_iss_validation use_annotations_as_alias_metadata; do keep "$field"; done
@@ -260,7 +272,12 @@ choose_changes() { # uses `found`, the host that is there
 
 keep() { # field of the auth mount's configuration
     look "auth/$auth/config" "$1" 'not present in secret'
-    [ -z "$found" ] || settings+=("$1=$found")
+    [ -z "$found" ] || set_to "$1" "$found"
+}
+
+set_to() { # field, value
+    literal "$1" "$2"
+    settings+=("$1=$literal")
 }
 
 # Refuses a write that would take away what cannot be read back.
@@ -344,19 +361,23 @@ set_up_engine_role() { # further fields of a new one...
 
 set_up_auth_role() { # token_ttl, token_max_ttl
     local named=()
+    literal audience "${audience:-vault}"
     look "auth/$auth/role/$name" bound_service_account_namespaces "$NO_AUTH_DOCUMENT"
     if [ -z "$found" ]; then
         vault write "auth/$auth/role/$name" \
-            bound_service_account_names="$account" bound_service_account_namespaces="$namespace" audience="${audience:-vault}" \
+            bound_service_account_names="$account" bound_service_account_namespaces="$namespace" audience="$literal" \
             token_policies="$name" token_no_default_policy=true token_ttl="$1" token_max_ttl="$2"
         return
     fi
     [ "$found" = "[${namespace//,/ }]" ] || named+=("bound_service_account_namespaces=$namespace")
-    [ -z "$audience" ] || named+=("audience=$audience")
+    [ -z "$audience" ] || named+=("audience=$literal")
     [ "${#named[@]}" -gt 0 ] || return 0
     # The one field of an auth role that a write takes away when it does not name it.
     look "auth/$auth/role/$name" bound_service_account_namespace_selector "$NO_AUTH_DOCUMENT|not present in secret"
-    [ -z "$found" ] || named+=("bound_service_account_namespace_selector=$found")
+    if [ -n "$found" ]; then
+        literal bound_service_account_namespace_selector "$found"
+        named+=("bound_service_account_namespace_selector=$literal")
+    fi
     vault write "auth/$auth/role/$name" "${named[@]}"
 }
 

@@ -1,5 +1,7 @@
 //! `vault-config/aws/parameters.sh`: what it reads from Vault is what the templates take.
 
+use std::os::unix::fs::PermissionsExt;
+
 use e2e::templates::Templates;
 use e2e::{config_file, script};
 use harness::{ACCOUNT, CliRun, PROFILE_ARN, ROLE_ARN, Stage, TRUST_ANCHOR_ARN};
@@ -196,6 +198,29 @@ async fn sessions_under_an_hour_get_a_role_of_an_hour() {
 
     assert_eq!(parameters["SessionSeconds"], "3600");
     made("aws/stack.yaml", &parameters);
+}
+
+#[tokio::test]
+async fn a_number_of_vaults_that_is_none_is_refused_and_not_run() {
+    let stage = stage().await;
+    let mark = stage.vault.folder().join("ran");
+    let false_vault = stage.vault.folder().join("false-vault");
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in *=session_duration*) echo 'a[$(touch {})]' ;; *) exec {} \"$@\" ;; esac\n",
+        mark.display(),
+        harness::binaries::vault().display()
+    );
+    std::fs::write(&false_vault, text).unwrap();
+    std::fs::set_permissions(&false_vault, PermissionsExt::from_mode(0o755)).unwrap();
+    let environment = [("VAULT_CLI", false_vault.to_str().unwrap())];
+
+    let args = ["stack", "payments-api"];
+    let refused =
+        script(&stage.vault, stage.vault.root_token(), "aws/parameters.sh", &args, &environment).await;
+
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("session_duration is no number of seconds"), "{}", refused.stderr);
+    assert!(!mark.exists());
 }
 
 #[tokio::test]

@@ -271,6 +271,22 @@ async fn an_import_before_the_auth_methods_are_enabled_is_refused_whole() {
 }
 
 #[tokio::test]
+async fn what_is_no_accessor_in_an_exported_folder_is_refused_and_not_run() {
+    let site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    let accessors = site.export_folder().join("accessors");
+    let mark = site.folder.path().join("ran");
+    let command = format!("x/x/;1e>{};s/y approle/\n", mark.display());
+    fs::write(&accessors, fs::read_to_string(&accessors).unwrap() + &command).unwrap();
+
+    let refused = site.run("import").await;
+
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("is not `auth_<type>_<id> <path>/`"), "{}", refused.stderr);
+    assert!(!mark.exists());
+}
+
+#[tokio::test]
 async fn an_import_names_the_roles_whose_issuer_is_not_there() {
     let mut site = Site::new().await;
     let _ = site.run("export").await.ok();

@@ -45,6 +45,26 @@ async fn a_second_run_takes_nothing_back_that_it_does_not_name() {
     assert_eq!(all(stage.root(), &WRITTEN).await, before);
 }
 
+/// The vault command reads a file in place of such a value.
+#[tokio::test]
+async fn a_value_that_begins_with_an_at_sign_stays_that_value() {
+    const AT: &str = "@/etc/hostname";
+    let stage = set_up(&["--audience", AT, "payments/api"]).await;
+    let root = stage.root();
+    let login = root.read("auth/kubernetes/config").await.ok();
+    let login = json!({ "kubernetes_host": login.string("kubernetes_host"), "issuer": AT,
+        "kubernetes_ca_cert": login.string("kubernetes_ca_cert"), "disable_local_ca_jwt": true });
+    let _ = root.write("auth/kubernetes/config", login).await.ok();
+
+    let args =
+        ["--kubernetes-host", "https://127.0.0.1:7443", "--role-session-name", "@payments", "payments/api"];
+    let _ = plainly(&stage.vault, &args).await.ok();
+
+    assert_eq!(root.read(WRITTEN[2]).await.ok().string("audience"), AT);
+    assert_eq!(root.read("auth/kubernetes/config").await.ok().string("issuer"), AT);
+    assert_eq!(root.read(WRITTEN[0]).await.ok().string("role_session_name"), "@payments");
+}
+
 #[tokio::test]
 async fn an_option_changes_what_it_names_and_nothing_else() {
     let stage = set_up(&["payments/api"]).await;
