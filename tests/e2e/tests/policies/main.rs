@@ -1,7 +1,6 @@
 //! The shipped policies of people: an operator runs the engine and cannot take its credentials, and who answers an incident ends
 //! sessions and cannot run the engine. What a policy says of a path holds for each of its spellings.
 
-#[path = "policies/spellings.rs"]
 mod spellings;
 
 use std::fs;
