@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn weights_are_ours_divided_by_the_fixed_answers() {
-        let memory = |resident| Memory { resident, anonymous: 1 };
+        let memory = |resident| Memory { resident, peak: resident, anonymous: 1 };
         let one = |name, bytes, start, resident| Footprint {
             name,
             bytes,

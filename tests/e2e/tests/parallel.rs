@@ -1,6 +1,5 @@
 //! Reads that make a session each do not wait for each other, where the rate allows it, nor for strangers at the plugin's socket.
 
-use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -8,15 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use harness::{Stage, sockets_of, until};
+use harness::{Memory, Stage, sockets_of, until};
 use serde_json::json;
 use tokio::task::{JoinSet, spawn_blocking};
 
 /// Strangers who come, say nothing and stay.
 const MUTE: usize = 100;
 
-/// What the strangers may cost the plugin together, in bytes.
-const MAY_COST: usize = 16 << 20;
+/// What the strangers may cost the plugin together, in KiB.
+const MAY_COST: u64 = 16 << 10;
 
 #[tokio::test]
 async fn ten_reads_in_parallel_take_about_as_long_as_one() {
@@ -65,9 +64,9 @@ async fn timed(stage: &Stage, reads: usize) -> Duration {
 async fn readers_do_not_notice_strangers_at_the_plugins_socket() {
     let stage = stage().await;
     let (pid, socket) = listening(&stage).await;
-    let (before, over) = (memory(pid, "VmRSS"), Arc::<AtomicBool>::default());
-    // proc(5): forgets the highest resident size
-    fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+    let memory = || Memory::of(pid).expect("the plugin runs");
+    let (before, over) = (memory(), Arc::<AtomicBool>::default());
+    Memory::forget_peak(pid).unwrap();
     let strangers = spawn_blocking({
         let over = Arc::clone(&over);
         move || keep_coming(&socket, &over)
@@ -80,14 +79,13 @@ async fn readers_do_not_notice_strangers_at_the_plugins_socket() {
     over.store(true, Relaxed);
     let came = strangers.await.unwrap();
 
-    let cost = memory(pid, "VmHWM").saturating_sub(before);
-    assert!(cost < MAY_COST, "{cost} bytes");
+    let cost = memory().peak.saturating_sub(before.resident);
+    assert!(cost < MAY_COST, "{cost} KiB");
     assert!(came > 2 * MUTE, "{came} strangers");
     // past the capture of the test runner
     writeln!(
         std::io::stderr(),
-        "100 reads over Vault, ten at a time, and none failed, the slowest ten took {slowest:?}; {came} strangers cost {} KiB at most",
-        cost >> 10
+        "100 reads over Vault, ten at a time, and none failed, the slowest ten took {slowest:?}; {came} strangers cost {cost} KiB at most"
     )
     .expect("stderr is open");
 }
@@ -116,11 +114,4 @@ fn keep_coming(socket: &Path, over: &AtomicBool) -> usize {
         }
     }
     came
-}
-
-/// One figure of `/proc/<pid>/status`, in bytes.
-fn memory(pid: u32, name: &str) -> usize {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()).unwrap() << 10
 }

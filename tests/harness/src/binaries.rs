@@ -76,8 +76,11 @@ pub fn example(name: &str) -> PathBuf {
 }
 
 /// The root of the workspace.
+///
+/// # Panics
+/// When the crate's folder is in no other.
 pub fn workspace() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace is around this crate")
 }
 
 fn from_environment(name: &str) -> Option<PathBuf> {

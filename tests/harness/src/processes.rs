@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,6 +83,8 @@ pub fn sockets_of(pid: u32) -> Vec<PathBuf> {
 pub struct Memory {
     /// All that is resident, the mapped parts of its binary too.
     pub resident: u64,
+    /// The most of it that was resident, since the process began or [`Memory::forget_peak`].
+    pub peak: u64,
     /// What is its own: heap and stacks.
     pub anonymous: u64,
 }
@@ -92,12 +95,20 @@ impl Memory {
         Memory::in_status(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
     }
 
+    /// Makes what is resident now the peak of a process, as `5` does in `/proc/<pid>/clear_refs` (proc(5)).
+    ///
+    /// # Errors
+    /// The process has ended, or is another user's.
+    pub fn forget_peak(pid: u32) -> io::Result<()> {
+        fs::write(format!("/proc/{pid}/clear_refs"), "5")
+    }
+
     fn in_status(status: &str) -> Option<Memory> {
         let of = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.trim().strip_suffix(" kB")?.parse().ok()
         };
-        Some(Memory { resident: of("VmRSS:")?, anonymous: of("RssAnon:")? })
+        Some(Memory { resident: of("VmRSS:")?, peak: of("VmHWM:")?, anonymous: of("RssAnon:")? })
     }
 }
 
@@ -112,9 +123,9 @@ mod tests {
 
     #[test]
     fn memory_is_read_in_kibibytes() {
-        let status = "Name:\tx\nVmRSS:\t   12345 kB\nRssAnon:\t    2345 kB\n";
+        let status = "Name:\tx\nVmHWM:\t   12399 kB\nVmRSS:\t   12345 kB\nRssAnon:\t    2345 kB\n";
 
-        assert_eq!(Memory::in_status(status), Some(Memory { resident: 12345, anonymous: 2345 }));
+        assert_eq!(Memory::in_status(status), Some(Memory { resident: 12345, peak: 12399, anonymous: 2345 }));
     }
 
     #[test]
