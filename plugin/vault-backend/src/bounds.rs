@@ -9,7 +9,8 @@ use crate::field::{Field, Kind};
 const BODY: usize = 1 << 20;
 /// Bytes of a text, of an entry of a list, and of a pair's key or value.
 const TEXT: usize = 4 << 10;
-/// Bytes of a PEM text: five certificates and a key of any kind, with room for what is written between them.
+/// Bytes of a PEM text: five certificates and a key of any kind, with room for what is written between them. Also of what reads alone
+/// show, which was made from one.
 const PEM: usize = 64 << 10;
 /// Entries of a list, and pairs.
 const ENTRIES: usize = 32;
@@ -29,7 +30,8 @@ pub(crate) fn check(field: &Field, value: &Value) -> Result<(), Fault> {
     if entries > most {
         return Err(Fault::caller(format!("{}: {entries} entries, at most {most} are taken", field.name)));
     }
-    let longest = field.longest.unwrap_or(if field.kind == Kind::Pem { PEM } else { TEXT });
+    let is_of_pem = field.kind == Kind::Pem || field.is_read_only();
+    let longest = field.longest.unwrap_or(if is_of_pem { PEM } else { TEXT });
     let bytes = bytes_of_longest(field.kind, value);
     if bytes > longest {
         let what = if entries > 1 { "an entry of " } else { "" };
@@ -119,6 +121,17 @@ mod tests {
             refusal(&LIST.at_most(2), &json!(["x", "x", "x"])),
             "list: 3 entries, at most 2 are taken"
         );
+    }
+
+    #[test]
+    fn what_a_read_shows_of_a_pem_text_is_taken_back() {
+        let longest = "x".repeat(65_536);
+
+        check(&TEXTS.read_only(), &json!(longest)).unwrap();
+        check(&LIST.read_only(), &json!([longest, longest])).unwrap();
+
+        let refused = refusal(&LIST.read_only(), &json!([longest, longest + "x"]));
+        assert_eq!(refused, "list: an entry of 65537 bytes, at most 65536 are taken");
     }
 
     #[test]

@@ -17,11 +17,10 @@ pub(crate) const RULE: &str = "A write changes what it names, and creates what i
 /// And where a document can be deleted.
 pub(crate) const CLEAN_SLATE: &str = "For a clean slate delete first, then write.";
 
-/// What a write or a PATCH asks of a document, its names and kinds checked against the document's fields.
+/// What a write or a PATCH asks of a document, its names, sizes and kinds checked against the document's fields.
 ///
 /// A field that is not named stays as it is. Null or `""` unsets one. A list is replaced whole. Pairs are replaced whole by a write, as
 /// Vault's own engines do; a PATCH merges them (RFC 7396), and a null takes a pair out. A PATCH fails where nothing is stored.
-#[derive(Debug)]
 pub struct Change {
     /// The path's parameters.
     pub path: Values,
@@ -29,8 +28,8 @@ pub struct Change {
     parameters: BTreeMap<&'static str, String>,
     operation: Operation,
     place: String,
-    /// Without what only repeats the path.
-    body: Map<String, Value>,
+    /// The fields that are named, without what only repeats the path.
+    named: Vec<(&'static Field, Value)>,
 }
 
 impl Change {
@@ -39,21 +38,20 @@ impl Change {
         fields: &'static [Field],
         parameters: BTreeMap<&'static str, String>,
         (operation, place): (Operation, String),
-        mut body: Map<String, Value>,
+        body: Map<String, Value>,
     ) -> Result<Change, Fault> {
-        for (name, value) in &body {
+        let mut named = Vec::new();
+        for (name, value) in body {
             if let Some(parameter) = parameters.get(name.as_str()) {
-                values::agree(name, parameter, value)?;
+                values::agree(&name, parameter, &value)?;
                 continue;
             }
-            let field = values::find(fields, &parameters, name)?;
-            if !field.is_read_only() {
-                bounds::check(field, value)?;
-                parse::field(field, &without_nulls(operation, value))?;
-            }
+            let field = values::find(fields, &parameters, &name)?;
+            bounds::check(field, &value)?;
+            parse::field(field, &without_nulls(operation, &value))?;
+            named.push((field, value));
         }
-        body.retain(|name, _| !parameters.contains_key(name.as_str()));
-        Ok(Change { path: Values::of_path(parameters.clone()), fields, parameters, operation, place, body })
+        Ok(Change { path: Values::of_path(parameters.clone()), fields, parameters, operation, place, named })
     }
 
     /// The whole document as it is to be: `stored`, as JSON of its fields, with what the change names. It has every required field,
@@ -69,17 +67,15 @@ impl Change {
                 self.place
             )));
         }
-        let before = stored.clone().unwrap_or_default();
-        let mut whole = before.clone();
-        for (name, change) in &self.body {
-            let field = values::find(self.fields, &self.parameters, name)?;
+        let mut whole = stored.clone().unwrap_or_default();
+        for (field, value) in &self.named {
             if field.is_read_only() {
-                check_unchanged(field, before.get(name), change)?;
+                check_unchanged(field, whole.get(field.name), value)?;
             } else {
-                self.set(field, &mut whole, change)?;
+                self.set(field, &mut whole, value)?;
             }
         }
-        let is_same = stored.is_some() && whole == before;
+        let is_same = stored.is_some_and(|stored| stored == whole);
         let schema = |name: &str| self.fields.iter().find(|field| field.name == name);
         if let Some(stray) = whole.keys().find(|name| schema(name).is_none()) {
             return Err(Fault::bug(format!("{}: {stray} is stored, and no field of the schema", self.place)));
@@ -92,22 +88,29 @@ impl Change {
         Ok(values)
     }
 
-    fn set(&self, field: &Field, whole: &mut Map<String, Value>, change: &Value) -> Result<(), Fault> {
+    fn set(&self, field: &Field, whole: &mut Map<String, Value>, value: &Value) -> Result<(), Fault> {
         let before = whole.remove(field.name);
-        if parse::is_unset(change) {
+        if parse::is_unset(value) {
             return Ok(());
         }
-        let after = match (field.kind, self.operation, before) {
-            (Kind::Pairs, Operation::Patch, Some(Value::Object(before))) => {
-                Value::Object(merge_pairs(before, &parse::pairs_as_map(field, change)?))
-            }
-            (Kind::Pairs, Operation::Patch, _) => {
-                Value::Object(merge_pairs(Map::new(), &parse::pairs_as_map(field, change)?))
-            }
-            _ => change.clone(),
+        let after = if field.kind == Kind::Pairs && self.operation == Operation::Patch {
+            merged(before, parse::pairs_as_map(field, value)?)
+        } else {
+            value.clone()
         };
         whole.insert(field.name.to_owned(), after);
         Ok(())
+    }
+}
+
+/// Values may be secrets: only the names of the fields are shown.
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Change")
+            .field("operation", &self.operation)
+            .field("place", &self.place)
+            .field("named", &self.named.iter().map(|(field, _)| field.name).collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,14 +142,15 @@ fn without_nulls(operation: Operation, change: &Value) -> Value {
     }
 }
 
-fn merge_pairs(mut pairs: Map<String, Value>, change: &Map<String, Value>) -> Map<String, Value> {
-    for (key, value) in change {
-        match value {
-            Value::Null => pairs.remove(key),
-            value => pairs.insert(key.clone(), value.clone()),
-        };
-    }
-    pairs
+/// The pairs of `before` with those of `change`; a null takes one out.
+fn merged(before: Option<Value>, change: Map<String, Value>) -> Value {
+    let mut pairs = match before {
+        Some(Value::Object(pairs)) => pairs,
+        _ => Map::new(),
+    };
+    pairs.extend(change);
+    pairs.retain(|_, value| !value.is_null());
+    pairs.into()
 }
 
 #[cfg(test)]
@@ -162,6 +166,7 @@ mod tests {
         Field::list("ous", "Units."),
         Field::pairs("tags", "Tags."),
         Field::bool("is_default", "Whether it is the default.").read_only(),
+        Field::list("parents", "Its parents.").read_only(),
     ];
 
     fn stored() -> Value {
@@ -249,6 +254,23 @@ mod tests {
         let refused = write(json!({ "is_default": false })).unwrap_err();
 
         assert_eq!(refused, "is_default: reads show it, and no write changes it; leave it out");
+    }
+
+    #[test]
+    fn what_reads_alone_show_is_bounded_before_it_is_compared() {
+        let refused = write(json!({ "parents": vec!["x"; 33].join(",") })).unwrap_err();
+
+        assert_eq!(refused, "parents: 33 entries, at most 32 are taken");
+    }
+
+    #[test]
+    fn no_value_of_a_change_is_shown_by_debug() {
+        let body = Map::from_iter([("text".to_owned(), json!("hunter2"))]);
+        let what = (Operation::Update, "things/n".to_owned());
+
+        let shown = format!("{:?}", Change::read(FIELDS, BTreeMap::new(), what, body).unwrap());
+
+        assert!(shown.contains("\"text\"") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::bounds;
 use crate::fault::Fault;
 use crate::field::{Commas, Field, Kind};
 
@@ -199,7 +200,8 @@ fn list(value: &Value) -> Option<Vec<String>> {
     )
 }
 
-/// What the sender of `body` should know of lists that it gave as one text with commas.
+/// What the sender of `body` should know of lists that it gave as one text with commas. Nothing of a text beyond its bounds: that one is
+/// refused, and is not split for a warning first.
 pub(crate) fn split_texts(fields: &[Field], body: &Map<String, Value>) -> Vec<String> {
     fields
         .iter()
@@ -210,6 +212,7 @@ pub(crate) fn split_texts(fields: &[Field], body: &Map<String, Value>) -> Vec<St
 
 fn split_text(field: &Field, value: &Value) -> Option<String> {
     let Value::String(text) = value else { return None };
+    bounds::check(field, value).ok()?;
     let elements = list(value).filter(|elements| elements.len() > 1)?;
     let shown: Vec<String> = elements.iter().map(|element| quote(element)).collect();
     Some(format!(
@@ -261,5 +264,26 @@ fn check_one_of(field: &Field, parsed: &Parsed) -> Result<(), Fault> {
             )))
         }
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const FIELDS: &[Field] = &[Field::list("units", "Units.").prose()];
+
+    fn told(text: &str) -> Vec<String> {
+        split_texts(FIELDS, &Map::from_iter([("units".to_owned(), json!(text))]))
+    }
+
+    #[test]
+    fn a_list_beyond_its_bounds_is_not_split_for_a_warning() {
+        assert_eq!(told(&vec!["x"; 32].join(",")).len(), 1);
+
+        assert_eq!(told(&vec!["x"; 33].join(",")), [""; 0]);
+        assert_eq!(told(&format!("x,{}", "x".repeat(4097))), [""; 0]);
     }
 }
