@@ -124,7 +124,7 @@ impl std::fmt::Debug for Answer {
 }
 
 /// A lease on the data of an answer. Never renewable.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Lease {
     /// How long the data holds. Under one second becomes one second: Vault takes zero or less for the mount's default of 32 days.
     pub ttl: Duration,
@@ -149,8 +149,16 @@ impl Lease {
     }
 }
 
+/// What it remembers may be a secret.
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { ttl, max_ttl, internal: _ } = self;
+        f.debug_struct("Lease").field("ttl", ttl).field("max_ttl", max_ttl).finish_non_exhaustive()
+    }
+}
+
 /// A lease that ended: expired, revoked, or gone with its token or mount. Vault does not say which.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LeaseEnd {
     /// What [`Lease::internal`] held.
     pub internal: Map<String, Value>,
@@ -158,6 +166,14 @@ pub struct LeaseEnd {
     pub issued: Option<OffsetDateTime>,
     /// How long it was to hold.
     pub ttl: Duration,
+}
+
+/// What it remembers may be a secret.
+impl std::fmt::Debug for LeaseEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { ttl, issued, internal: _ } = self;
+        f.debug_struct("LeaseEnd").field("ttl", ttl).field("issued", issued).finish_non_exhaustive()
+    }
 }
 
 /// An answer's own body, status and type. `vault read` shows only JSON; others need `-format=raw` or curl.

@@ -162,10 +162,45 @@ impl Call {
 }
 
 /// A request as it arrives.
-#[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) call: Call,
     pub(crate) request: Request,
     pub(crate) data: Map<String, Value>,
     pub(crate) lease: Option<LeaseEnd>,
+}
+
+/// The data may hold a secret under any name.
+impl Debug for Incoming {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("call", &self.call)
+            .field("request", &self.request)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::answer::Lease;
+    use crate::system::Fixed;
+
+    #[test]
+    fn nothing_that_a_caller_sent_or_a_lease_remembers_is_shown_by_debug() {
+        let secrets = || Map::from_iter([("hunter2".to_owned(), json!("hunter2"))]);
+        let mount = Mount::in_memory(Storage::in_memory(), SystemView::fixed(Fixed::default()));
+        let mut request = Request::new(mount, Operation::Update, "greetings/a");
+        request.headers.insert("X-Vault-Token".to_owned(), vec!["hunter2".to_owned()]);
+        let lease = LeaseEnd { internal: secrets(), issued: None, ttl: Duration::from_secs(1) };
+        let call = Call::Route(Operation::Update);
+        let incoming = Incoming { call, request, data: secrets(), lease: Some(lease) };
+        let lease = Lease { internal: secrets(), ..Lease::of(Duration::from_secs(1)) };
+
+        let shown = format!("{incoming:?} {lease:?}");
+
+        assert!(shown.contains("greetings/a") && !shown.contains("hunter2"), "{shown}");
+    }
 }
