@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::field::Field;
 use crate::parse;
 use crate::route::Parameters;
+use crate::values;
 
 /// As many names as a warning repeats.
 const NAMED: usize = 8;
@@ -32,8 +33,6 @@ fn warning(unknown: &[String], fields: &'static [Field], parameters: &Parameters
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let known: Vec<_> =
-        fields.iter().map(|field| field.name).filter(|name| !parameters.contains_key(name)).collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let known = values::known_names(fields, parameters).unwrap_or_else(|| "none".to_owned());
     format!("ignored: {}{more}; the parameters of a read here: {known}", quoted.join(", "))
 }

@@ -203,12 +203,19 @@ pub(crate) fn find(
 }
 
 fn unknown(fields: &'static [Field], parameters: &BTreeMap<&'static str, String>, name: &str) -> Fault {
+    let name = parse::quote(name);
+    Fault::caller(match known_names(fields, parameters) {
+        None => format!("unknown field {name}: this operation takes no fields"),
+        Some(known) => format!("unknown field {name}: the known fields are {known}"),
+    })
+}
+
+/// The fields that are not in the path, parted by commas; none where there are none.
+pub(crate) fn known_names(
+    fields: &'static [Field],
+    parameters: &BTreeMap<&'static str, String>,
+) -> Option<String> {
     let known: Vec<_> =
         fields.iter().map(|field| field.name).filter(|name| !parameters.contains_key(name)).collect();
-    let name = parse::quote(name);
-    if known.is_empty() {
-        Fault::caller(format!("unknown field {name}: this operation takes no fields"))
-    } else {
-        Fault::caller(format!("unknown field {name}: the known fields are {}", known.join(", ")))
-    }
+    (!known.is_empty()).then(|| known.join(", "))
 }
