@@ -13,8 +13,10 @@ use crate::request::Operation;
 use crate::values::{self, Values};
 
 /// The rule, as path-help says it of every document.
-pub(crate) const RULE: &str = "A write changes what it names, and creates what is not there. Null or an empty text unsets a field: its default is in force again. A list is replaced whole. Pairs are replaced whole by a write, and merged by a patch. A patch fails where nothing is stored. What a read returns, a write takes.";
-/// And where a document can be deleted.
+pub(crate) const RULE: &str = "A write changes what it names. Null or an empty text unsets a field: its default is in force again. A list is replaced whole. Pairs are replaced whole by a write, and merged by a patch. What a read returns, a write takes.";
+/// And where a write makes the document.
+pub(crate) const CREATION: &str = "A write creates what is not there, and a patch fails there.";
+/// And where it can be deleted too.
 pub(crate) const CLEAN_SLATE: &str = "For a clean slate delete first, then write.";
 
 /// What a write or a PATCH asks of a document, its names, sizes and kinds checked against the document's fields.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
-use crate::change::{CLEAN_SLATE, RULE};
+use crate::change::{CLEAN_SLATE, CREATION, RULE};
 use crate::field::Field;
 use crate::request::Operation;
 use crate::route::Route;
@@ -58,9 +58,15 @@ fn description<B: Send + Sync + 'static>(route: &Route<B>) -> String {
     if !route.keeps_a_document() {
         return own.to_owned();
     }
-    let deletable = route.operations().any(|offered| offered == Operation::Delete);
-    let slate = if deletable { format!(" {CLEAN_SLATE}") } else { String::new() };
-    format!("{own}\n\n{RULE}{slate}")
+    let mut rule = vec![RULE];
+    // what a write cannot create needs no check whether it exists
+    if route.tells_create_from_update() {
+        rule.push(CREATION);
+        if route.operations().any(|offered| offered == Operation::Delete) {
+            rule.push(CLEAN_SLATE);
+        }
+    }
+    format!("{own}\n\n{}", rule.join(" "))
 }
 
 struct Parameter {

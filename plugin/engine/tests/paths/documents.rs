@@ -182,6 +182,36 @@ async fn check_unset(mount: &Probe<Engine>, document: &Document, field: &str, se
 }
 
 #[tokio::test]
+async fn path_help_says_what_a_write_and_a_patch_do_where_nothing_is_stored() {
+    for document in documents() {
+        let mount = mount().await;
+        let help = mount.help(document.path).await.data["help"].as_str().unwrap().to_owned();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+
+        let patched = mount.patch(document.path, document.least.clone()).await;
+        let written = mount.write(document.path, document.least.clone()).await;
+
+        let creates = written.status < 300;
+        assert_eq!(help.contains("creates what is not there, and a patch fails there"), creates, "{help}");
+        assert_eq!(help.contains("delete first, then write"), creates, "{help}");
+        assert_eq!(patched.status, 400, "{patched:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_patch_makes_an_issuer_the_default_where_there_is_none() {
+    let mount = with_ca().await;
+    let next = json!({ "common_name": "next CA", "issuer_name": "two" });
+    done(&mount.write("root/generate/internal", next).await);
+    let deleted = mount.delete_with("issuer/default", json!({ "force": true })).await;
+    done(&deleted);
+
+    done(&mount.patch("config/issuers", json!({ "default": "two" })).await);
+
+    assert_eq!(mount.read("issuer/default").await.data["issuer_name"], "two");
+}
+
+#[tokio::test]
 async fn a_required_field_is_not_unset() {
     let mount = with_least().await;
     for document in documents() {

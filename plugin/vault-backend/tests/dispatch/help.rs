@@ -48,10 +48,10 @@ A note has a text and a paper.
 
 It is kept until it is deleted.
 
-A write changes what it names, and creates what is not there. Null or an empty
-text unsets a field: its default is in force again. A list is replaced whole.
-Pairs are replaced whole by a write, and merged by a patch. A patch fails where
-nothing is stored. What a read returns, a write takes. For a clean slate delete
+A write changes what it names. Null or an empty text unsets a field: its default
+is in force again. A list is replaced whole. Pairs are replaced whole by a
+write, and merged by a patch. What a read returns, a write takes. A write
+creates what is not there, and a patch fails there. For a clean slate delete
 first, then write.
 ";
 
