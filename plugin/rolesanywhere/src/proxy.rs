@@ -136,15 +136,19 @@ impl Proxies {
         self.own.as_ref().or(self.environment.as_ref())?.authorization()
     }
 
-    /// The proxy on the way to `target`; none where it is reached directly.
+    /// The proxy on the way to `target`; none where it is reached directly, as http always is: it goes to this machine alone, and a
+    /// proxy would be told a signed request in clear.
     ///
     /// # Errors
     /// The environment names a proxy that speaks neither http nor https.
     pub(crate) fn on_the_way_to(&self, target: Target<'_>) -> Result<Option<&Proxy>, String> {
+        if !target.is_https {
+            return Ok(None);
+        }
         if let Some(own) = &self.own {
             return Ok(Some(own));
         }
-        let wanted = target.is_https && !self.exceptions.hold(target.host, target.port);
+        let wanted = !self.exceptions.hold(target.host, target.port);
         match self.environment.as_ref().filter(|_| wanted) {
             Some(proxy) if !matches!(proxy.url.scheme(), "http" | "https") => Err(format!(
                 "{proxy} is no proxy that can be asked for a tunnel: http and https are; name one in proxy_url, or go past it with NO_PROXY"
@@ -245,13 +249,15 @@ mod tests {
     }
 
     #[test]
-    fn http_which_stays_on_this_machine_takes_none_of_the_environment() {
+    fn http_which_stays_on_this_machine_takes_no_proxy() {
         let here = Target { is_https: false, host: "127.0.0.1", port: 8080 };
+        let own = Settings { proxy_url: Some(Url::parse("http://own:1").unwrap()), ..Settings::default() };
 
         assert_eq!(
             way(&[("HTTPS_PROXY", "http://a:1"), ("HTTP_PROXY", "http://a:1")], here).unwrap(),
             "direct"
         );
+        assert_eq!(Proxies::new(&own).on_the_way_to(here).unwrap().map(ToString::to_string), None);
     }
 
     #[test]

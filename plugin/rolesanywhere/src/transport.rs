@@ -106,8 +106,8 @@ impl HttpsTransport {
     ) -> TransportError {
         let told = if err.is_timeout() { self.late() } else { lost(err) };
         let Some(proxy) = proxy else { return told };
-        // The only name that is asked for is then the proxy's, and http connects to nothing else.
-        if !target.is_https || told.kind == TransportErrorKind::Unresolved {
+        // The only name that is asked for is then the proxy's.
+        if told.kind == TransportErrorKind::Unresolved {
             return told.of_the_proxy(proxy);
         }
         match timeout_at(ends, self.inquiry.ask(proxy, target)).await {

@@ -424,6 +424,19 @@ async fn a_loopback_endpoint_is_never_proxied_from_the_environment() {
 }
 
 #[tokio::test]
+async fn a_loopback_endpoint_over_http_is_not_proxied_by_the_operators_own_proxy() {
+    let server = Server::start(Habit::Serve).await;
+    let nobody = Some(Url::parse("http://me:hunter2@127.0.0.1:1").unwrap());
+    let settings = Settings { proxy_url: nobody, ..server.settings() };
+
+    assert!(ask(&Client::new(&settings).unwrap()).await.is_ok());
+
+    drop(server);
+    let text = ask(&Client::new(&settings).unwrap()).await.unwrap_err().to_string();
+    assert!(text.contains("Connection refused") && !text.contains("proxy"), "{text}");
+}
+
+#[tokio::test]
 async fn the_environments_proxy_is_asked_for_a_tunnel_to_aws() {
     let proxy = Server::start(Habit::Say("HTTP/1.1 403 No\r\n\r\n")).await;
     let url = proxy.url.to_string();
