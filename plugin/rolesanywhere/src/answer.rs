@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::explain::explain;
 use crate::secret::Secret;
 use crate::session::Session;
+use crate::shown::{bounded, line};
 
 /// An attempt without a session, and whether another one may be made.
 #[derive(Debug)]
@@ -72,8 +73,6 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 const MAX_TEXT: usize = 600;
 const HTML: &str = "HTML and not JSON: a proxy or another service answers at the endpoint";
 const MAX_WORD: usize = 128;
-/// IAM's bound of an ARN.
-const LONGEST_LINE: usize = 2048;
 const HTTP_DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
@@ -290,14 +289,6 @@ fn present(name: &str, text: Option<String>) -> Result<String, String> {
     line(name, text.filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is missing"))?)
 }
 
-/// A text that goes into logs and answers as it is.
-pub(crate) fn line(name: &str, text: String) -> Result<String, String> {
-    if text.chars().count() > LONGEST_LINE || text.chars().any(char::is_control) {
-        return Err(format!("{name} is not one line of at most {LONGEST_LINE} characters"));
-    }
-    Ok(text)
-}
-
 /// A part of credentials, which go into headers and files line by line.
 fn secret(name: &str, text: Option<Secret>) -> Result<Secret, String> {
     let text = text.filter(|text| !text.expose().is_empty()).ok_or_else(|| format!("{name} is missing"))?;
@@ -329,12 +320,6 @@ fn session_name(assumed: &str, role: &RoleArn) -> Result<String, String> {
 fn is_word(text: &str, others: &str) -> bool {
     (1..=MAX_WORD).contains(&text.len())
         && text.chars().all(|sign| sign.is_ascii_alphanumeric() || others.contains(sign))
-}
-
-/// A text as it may be shown: without control characters and at most `most` characters long.
-pub(crate) fn bounded(text: &str, most: usize) -> String {
-    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
-    if text.chars().count() > most { shown + "…" } else { shown }
 }
 
 #[derive(Deserialize)]

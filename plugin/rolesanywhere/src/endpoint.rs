@@ -146,7 +146,7 @@ pub(crate) fn check_override(url: &Url, signed_path: &str) -> Result<(), String>
 }
 
 /// A host that cannot leave this machine: 127.0.0.0/8, `::1` or `localhost`.
-pub(crate) fn is_loopback(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

@@ -37,6 +37,7 @@ mod secret;
 mod service;
 mod session;
 mod settings;
+mod shown;
 mod sign;
 mod transport;
 pub mod trust_policy;

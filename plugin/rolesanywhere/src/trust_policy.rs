@@ -14,8 +14,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::answer::bounded;
 use crate::arn::TrustAnchorArn;
+use crate::shown::bounded;
 use statement::{Condition, Statement};
 
 const SERVICE: &str = "rolesanywhere.amazonaws.com";

@@ -56,17 +56,8 @@ impl Bucket {
         self.back.back().is_none_or(|last| *last <= now)
     }
 
-    /// Spends a token, if there is one.
-    pub(crate) fn take(&mut self, now: Duration) -> bool {
-        let is_there = self.ready_at() <= now;
-        if is_there {
-            self.overdraw(now);
-        }
-        is_there
-    }
-
     /// Spends the next token, whether it is there yet or not: whoever is after it waits for one more.
-    pub(crate) fn overdraw(&mut self, now: Duration) {
+    pub(crate) fn spend(&mut self, now: Duration) {
         let spaced = self.back.back().map_or(Duration::ZERO, |last| *last + self.spacing());
         if self.back.len() == self.burst() {
             self.back.pop_front();
@@ -134,13 +125,22 @@ mod tests {
         Rate { per_second: some(per_second), burst: some(burst) }
     }
 
+    /// Spends a token, if there is one.
+    fn take(bucket: &mut Bucket, now: Duration) -> bool {
+        let is_there = bucket.ready_at() <= now;
+        if is_there {
+            bucket.spend(now);
+        }
+        is_there
+    }
+
     /// When a caller that never rests gets its tokens.
     fn greedy(bucket: &mut Bucket, count: usize) -> Vec<Duration> {
         let mut now = Duration::ZERO;
         (0..count)
             .map(|_| {
                 now = now.max(bucket.ready_at());
-                assert!(bucket.take(now));
+                assert!(take(bucket, now));
                 now
             })
             .collect()
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_pause_never_brings_a_token_forward() {
         let mut bucket = Bucket::new(rate(1, 1));
-        assert!(bucket.take(Duration::from_secs(10)));
+        assert!(take(&mut bucket, Duration::from_secs(10)));
 
         bucket.pause(Duration::from_millis(10_100));
 
@@ -195,7 +195,7 @@ mod tests {
 
             for rest in rests {
                 now += Duration::from_millis(rest);
-                while bucket.take(now) {
+                while take(&mut bucket, now) {
                     spent.push(now);
                 }
             }
@@ -214,7 +214,7 @@ mod tests {
         ) {
             let mut bucket = Bucket::new(rate(8, 8));
             for _ in 0..spent {
-                bucket.take(Duration::ZERO);
+                take(&mut bucket, Duration::ZERO);
             }
             let until = Duration::from_millis(pause);
             bucket.pause(until);

@@ -72,16 +72,15 @@ impl Turnstile {
 
     /// The next flight that may start now, its token spent. The caller of this takes its other tickets out.
     pub(crate) fn pass(&mut self, now: Duration) -> Option<FlightId> {
-        if let Some(flight) = self.lanes.pop_first() {
-            self.bucket.overdraw(now);
-            return Some(flight);
-        }
-        if self.bucket.ready_at() > now {
-            return None;
-        }
-        let flight = self.lanes.pop(now, self.when())?;
-        self.bucket.take(now);
+        let flight = self.lanes.pop_first().or_else(|| self.pop_for_a_token(now))?;
+        self.bucket.spend(now);
         Some(flight)
+    }
+
+    /// The next flight for which there is a token.
+    fn pop_for_a_token(&mut self, now: Duration) -> Option<FlightId> {
+        let tokens = self.when();
+        if tokens.any <= now { self.lanes.pop(now, tokens) } else { None }
     }
 
     fn when(&self) -> Tokens {

@@ -10,10 +10,11 @@ use time::format_description::well_known::Rfc3339;
 use super::Caller;
 use super::error::{CallError, Operation};
 use super::request::Ask;
-use crate::answer::{Answer, bounded, line};
+use crate::answer::Answer;
 use crate::arn::TrustAnchorArn;
 use crate::error::{Error, LocalError};
 use crate::service::Service;
+use crate::shown::{bounded, line};
 
 /// A trust anchor as AWS holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]

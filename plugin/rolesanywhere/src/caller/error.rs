@@ -29,6 +29,19 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Each one.
+    pub const ALL: [Self; 9] = [
+        Self::GetCallerIdentity,
+        Self::GetTrustAnchor,
+        Self::UpdateTrustAnchor,
+        Self::GetProfile,
+        Self::GetRole,
+        Self::ListRolePolicies,
+        Self::GetRolePolicy,
+        Self::PutRolePolicy,
+        Self::DeleteRolePolicy,
+    ];
+
     /// The permission the call needs, as policies name it: `iam:GetRole`.
     pub fn action(self) -> &'static str {
         match self {

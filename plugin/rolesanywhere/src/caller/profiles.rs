@@ -7,9 +7,10 @@ use super::Caller;
 use super::anchors::{LONGEST_NAME, at, identifier};
 use super::error::{CallError, Operation};
 use super::request::Ask;
-use crate::answer::{Answer, bounded};
+use crate::answer::Answer;
 use crate::arn::{ProfileArn, RoleArn};
 use crate::service::Service;
+use crate::shown::bounded;
 
 /// A profile as AWS holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]

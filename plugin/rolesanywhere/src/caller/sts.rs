@@ -5,9 +5,10 @@ use serde::Deserialize;
 use super::error::{CallError, Operation};
 use super::request::Ask;
 use super::{Caller, xml};
-use crate::answer::{Answer, line};
+use crate::answer::Answer;
 use crate::partition::Region;
 use crate::service::Service;
+use crate::shown::line;
 
 const VERSION: &str = "2011-06-15";
 

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use super::one_short_line;
 use crate::{
-    CallError, Client, CreateSession, Credentials, Error, Identity, ProfileArn, RoleArn, Secret, Session,
-    SessionDuration, Settings, Transport, TransportError, TrustAnchorArn,
+    CallError, Client, CreateSession, Credentials, Error, Identity, Operation, ProfileArn, RoleArn, Secret,
+    Session, SessionDuration, Settings, Transport, TransportError, TrustAnchorArn,
 };
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
@@ -42,53 +42,54 @@ pub fn aws_answer(input: &[u8]) {
 #[derive(Clone, Copy, Debug)]
 enum Call {
     CreateSession,
-    GetCallerIdentity,
-    GetTrustAnchor,
-    GetProfile,
-    GetRole,
-    ListRolePolicies,
-    GetRolePolicy,
-    PutRolePolicy,
-    DeleteRolePolicy,
     Probe,
+    Signed(Operation),
 }
 
-const CALLS: [(&str, Call); 10] = [
-    ("CreateSession", Call::CreateSession),
-    ("GetCallerIdentity", Call::GetCallerIdentity),
-    ("GetTrustAnchor", Call::GetTrustAnchor),
-    ("GetProfile", Call::GetProfile),
-    ("GetRole", Call::GetRole),
-    ("ListRolePolicies", Call::ListRolePolicies),
-    ("GetRolePolicy", Call::GetRolePolicy),
-    ("PutRolePolicy", Call::PutRolePolicy),
-    ("DeleteRolePolicy", Call::DeleteRolePolicy),
-    ("Probe", Call::Probe),
-];
+impl Call {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "CreateSession" => Some(Self::CreateSession),
+            "Probe" => Some(Self::Probe),
+            _ => Operation::ALL.into_iter().find(|known| known.name() == name).map(Self::Signed),
+        }
+    }
+}
 
 async fn make(call: Call, answer: &Response<Bytes>) {
     let client = Client::with_transport(&Settings::default(), Arc::new(Always(answer.clone())));
     let client = client.expect("the default settings are in their bounds");
-    let caller = client.caller(credentials(), || NOW, PATIENCE);
     match call {
         Call::CreateSession => match client.create_session(&IDENTITY, &ASKED, || NOW, PATIENCE).await {
             Ok(session) => fits(&session),
             Err(error) => told(&error, &error.to_string(), answer),
         },
-        Call::GetCallerIdentity => {
-            refused(caller.get_caller_identity(ASKED.trust_anchor.region()).await, answer);
-        }
-        Call::GetTrustAnchor => refused(caller.get_trust_anchor(&ASKED.trust_anchor).await, answer),
-        Call::GetProfile => refused(caller.get_profile(&ASKED.profile).await, answer),
-        Call::GetRole => refused(caller.get_role(&ASKED.role).await, answer),
-        Call::ListRolePolicies => refused(caller.list_role_policies(&ASKED.role).await, answer),
-        Call::GetRolePolicy => refused(caller.get_role_policy(&ASKED.role, "denials").await, answer),
-        Call::PutRolePolicy => refused(caller.put_role_policy(&ASKED.role, "denials", "{}").await, answer),
-        Call::DeleteRolePolicy => refused(caller.delete_role_policy(&ASKED.role, "denials").await, answer),
         Call::Probe => {
             let reached = client.probe(ASKED.trust_anchor.region(), || NOW, PATIENCE).await;
             assert_eq!(reached.expect("any answer is an answer").status, answer.status().as_u16());
         }
+        Call::Signed(operation) => sign(operation, &client, answer).await,
+    }
+}
+
+async fn sign(operation: Operation, client: &Client, answer: &Response<Bytes>) {
+    let caller = client.caller(credentials(), || NOW, PATIENCE);
+    let CreateSession { trust_anchor, profile, role, .. } = &*ASKED;
+    match operation {
+        Operation::GetCallerIdentity => {
+            refused(caller.get_caller_identity(trust_anchor.region()).await, answer);
+        }
+        Operation::GetTrustAnchor => refused(caller.get_trust_anchor(trust_anchor).await, answer),
+        Operation::UpdateTrustAnchor => {
+            let bundle = [vector(CERTIFICATE)];
+            refused(caller.update_trust_anchor(trust_anchor, &bundle).await, answer);
+        }
+        Operation::GetProfile => refused(caller.get_profile(profile).await, answer),
+        Operation::GetRole => refused(caller.get_role(role).await, answer),
+        Operation::ListRolePolicies => refused(caller.list_role_policies(role).await, answer),
+        Operation::GetRolePolicy => refused(caller.get_role_policy(role, "denials").await, answer),
+        Operation::PutRolePolicy => refused(caller.put_role_policy(role, "denials", "{}").await, answer),
+        Operation::DeleteRolePolicy => refused(caller.delete_role_policy(role, "denials").await, answer),
     }
 }
 
@@ -128,7 +129,7 @@ fn read(input: &[u8]) -> Option<(Call, Response<Bytes>)> {
     };
     let mut lines = head.split(|byte| *byte == b'\n');
     let (name, status) = std::str::from_utf8(lines.next()?).ok()?.split_once(' ')?;
-    let (_, call) = CALLS.into_iter().find(|(known, _)| *known == name)?;
+    let call = Call::named(name)?;
     let mut answer = Response::builder().status(status.parse::<u16>().ok()?);
     for line in lines {
         let at = line.iter().position(|byte| *byte == b':')?;
@@ -148,11 +149,15 @@ impl Transport for Always {
     }
 }
 
+const CERTIFICATE: &str = include_str!("../../tests/vectors/ecdsa-p256/certificate.pem");
+
+fn vector(text: &str) -> Vec<u8> {
+    pem::parse(text).expect("a vector is PEM").into_contents()
+}
+
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
-    let der = |text: &str| pem::parse(text).expect("a vector is PEM").into_contents();
-    let certificate = der(include_str!("../../tests/vectors/ecdsa-p256/certificate.pem"));
-    let key = der(include_str!("../../tests/vectors/ecdsa-p256/key.pem"));
-    Identity::new(certificate, Vec::new(), &key).expect("a vector is an identity")
+    let key = vector(include_str!("../../tests/vectors/ecdsa-p256/key.pem"));
+    Identity::new(vector(CERTIFICATE), Vec::new(), &key).expect("a vector is an identity")
 });
 
 static ASKED: LazyLock<CreateSession> = LazyLock::new(|| {
