@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, Join, ReadBuf, join};
 use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -67,8 +68,11 @@ pub(crate) struct Guest {
 }
 
 /// The socket of a guest.
-pub(crate) struct GuestSocket {
-    socket: UnixStream,
+pub(crate) type GuestSocket = Join<Hearing, OwnedWriteHalf>;
+
+/// What a guest says, of which little is heard before its proof.
+pub(crate) struct Hearing {
+    socket: OwnedReadHalf,
     standing: Arc<Standing>,
     may_say: usize,
 }
@@ -86,7 +90,8 @@ impl Lobby {
         let standing = Arc::new(Standing::default());
         self.present().enter(Waiting { process, standing: standing.clone() });
         let guest = Guest { lobby: self.clone(), standing: standing.clone() };
-        (guest, GuestSocket { socket, standing, may_say: HEARD })
+        let (socket, to_the_guest) = socket.into_split();
+        (guest, join(Hearing { socket, standing, may_say: HEARD }, to_the_guest))
     }
 
     /// Says in the log that a peer was refused: the first at once, the others with the next line.
@@ -178,7 +183,7 @@ impl Refusals {
     }
 }
 
-impl AsyncRead for GuestSocket {
+impl AsyncRead for Hearing {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -197,36 +202,6 @@ impl AsyncRead for GuestSocket {
         buffer.advance(heard);
         self.may_say -= heard;
         Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for GuestSocket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
     }
 }
 
