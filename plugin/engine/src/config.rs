@@ -226,20 +226,18 @@ impl ProxyUrl {
         self.with(user, self.0.password().map(|_| MASK))
     }
 
-    /// `self` with the user and password of `stored` where they are masked, if everything else is as stored.
+    /// `stored`, where `self` is what a read shows of it.
+    ///
+    /// # Errors
+    /// `self` is masked and is something else. Where a part of the two could be given and the other one be masked, the answer would tell whether
+    /// that part is the stored one.
     fn unmasked(self, stored: Option<&Self>) -> Result<Self, Fault> {
-        let (user, password) = (self.0.username(), self.0.password());
-        if user != MASK && password != Some(MASK) {
+        if self.0.username() != MASK && self.0.password() != Some(MASK) {
             return Ok(self);
         }
-        let is_stored = |stored: &&Self| {
-            let user = if user == MASK { stored.0.username() } else { user };
-            let password = if password == Some(MASK) { stored.0.password() } else { password };
-            self.with(user, password) == **stored
-        };
-        stored.filter(is_stored).cloned().ok_or_else(|| {
+        stored.filter(|stored| stored.masked() == self).cloned().ok_or_else(|| {
             Fault::caller(format!(
-                "proxy_url: {MASK:?} stands for the user or password that is stored of this very proxy, give both"
+                "proxy_url: {MASK:?} stands for the user or password that is stored of this very proxy: send the URL as a read shows it, or with both anew"
             ))
         })
     }

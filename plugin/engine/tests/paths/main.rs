@@ -338,15 +338,18 @@ async fn a_proxys_user_and_password_are_masked_on_read_and_kept_by_a_write_of_wh
 }
 
 #[tokio::test]
-async fn what_an_earlier_version_showed_of_a_proxy_is_still_taken_as_unchanged() {
+async fn half_a_mask_is_refused_whether_the_other_half_is_the_stored_one_or_not() {
     let mount = mount().await;
-    mount.write("config", json!({ "proxy_url": "http://me:hunter2@proxy.example.com" })).await;
+    mount.write("config", json!({ "proxy_url": "http://t0ken:hunter2@proxy.example.com" })).await;
+    for (stored, other) in [
+        ("http://t0ken:redacted@proxy.example.com", "http://other:redacted@proxy.example.com"),
+        ("http://redacted:hunter2@proxy.example.com", "http://redacted:other@proxy.example.com"),
+    ] {
+        let right = mount.write("config", json!({ "proxy_url": stored })).await;
+        let wrong = mount.write("config", json!({ "proxy_url": other })).await;
 
-    let reply = mount.write("config", json!({ "proxy_url": "http://me:redacted@proxy.example.com" })).await;
-
-    assert_eq!(reply.error, "");
-    let stored = mount.storage.get("config").await.unwrap().unwrap();
-    assert!(String::from_utf8(stored).unwrap().contains("me:hunter2@"));
+        assert_eq!((right.status, &right.error), (400, &wrong.error), "{stored}");
+    }
 }
 
 #[tokio::test]
