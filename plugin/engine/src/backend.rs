@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rolesanywhere::{Client, ClientError, Settings};
+use rolesanywhere::{Client, ClientError, ProxyVariables, Settings};
 use scopeguard::guard;
 use tokio::sync::watch;
 use tracing::Instrument as _;
@@ -30,6 +30,8 @@ use crate::{
 /// One mount of the engine.
 pub struct Engine {
     pub(crate) store: Store,
+    /// Vault's, as they were when the mount began.
+    pub(crate) proxy_variables: ProxyVariables,
     snapshots: Snapshots,
     pub(crate) sessions: Service,
     pub(crate) metrics: Arc<Metrics>,
@@ -169,9 +171,12 @@ impl Engine {
         mount: Mount,
         connect: impl Fn(&Settings) -> Result<Client, ClientError> + Send + Sync + 'static,
     ) -> Self {
+        let proxy_variables = ProxyVariables::read(vault_backend::variable);
+        let variables = proxy_variables.clone();
         Self {
             store: Store::new(mount.storage),
-            snapshots: Snapshots::new(Box::new(connect)),
+            proxy_variables,
+            snapshots: Snapshots::new(Box::new(move |config| connect(&config.settings(&variables)))),
             sessions: sharing::service(),
             metrics: Arc::default(),
             anchors: Anchors::new(),

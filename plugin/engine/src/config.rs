@@ -110,8 +110,8 @@ impl Config {
         Ok(config)
     }
 
-    /// How the Roles Anywhere client is to be made.
-    pub(crate) fn settings(&self) -> Settings {
+    /// How the Roles Anywhere client is to be made in a process with these `variables`.
+    pub(crate) fn settings(&self, variables: &ProxyVariables) -> Settings {
         Settings {
             endpoint: self.endpoint.clone(),
             sts_endpoint: self.sts_endpoint.clone(),
@@ -120,7 +120,7 @@ impl Config {
             use_fips: self.use_fips,
             use_dualstack: self.use_dualstack,
             proxy_url: self.proxy_url.clone().map(|proxy| proxy.0),
-            proxy_variables: ProxyVariables::read(vault_backend::variable),
+            proxy_variables: variables.clone(),
             connect_timeout: Duration::from_secs(self.connect_timeout),
             request_timeout: Duration::from_secs(self.request_timeout),
             max_retries: self.max_retries,

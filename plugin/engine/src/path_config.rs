@@ -62,7 +62,7 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     let _lock = engine.store.lock().await;
     let stored = engine.store.config().await?;
     let config = Config::take(&change.onto(stored.as_ref())?, stored.as_ref())?;
-    Client::new(&config.settings()).map_err(faults::client)?;
+    Client::new(&config.settings(&engine.proxy_variables)).map_err(faults::client)?;
     if stored.as_ref() == Some(&config) {
         engine.store.changed(CONFIG);
         return Ok(Answer::nothing());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use rolesanywhere::{Client, ClientError, Settings};
+use rolesanywhere::{Client, ClientError};
 use tokio::sync::Mutex;
 use vault_backend::Fault;
 
@@ -33,8 +33,8 @@ pub(crate) struct Snapshots {
     connect: Box<Connect>,
 }
 
-/// How a client for these settings is had: [`Client::new`], but where a test stands in for AWS.
-pub(crate) type Connect = dyn Fn(&Settings) -> Result<Client, ClientError> + Send + Sync;
+/// How a client for this config is had: [`Client::new`], but where a test stands in for AWS.
+pub(crate) type Connect = dyn Fn(&Config) -> Result<Client, ClientError> + Send + Sync;
 
 /// What serves on as long as the config does: the client, warm connections and all.
 struct Outlet {
@@ -92,7 +92,7 @@ impl Outlet {
             Some(known) => known.version + 1,
             None => 0,
         };
-        let client = connect(&config.settings()).map_err(faults::client)?;
+        let client = connect(config).map_err(faults::client)?;
         *known = Some(Self { config: config.clone(), version, client: client.clone() });
         Ok((version, client))
     }
