@@ -9,7 +9,7 @@ use rolesanywhere::revocation::Unfit;
 use serde_json::{Map, json};
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, is_name_with_at_signs, quote};
 
 use crate::Engine;
 use crate::choices::SessionSharing;
@@ -56,10 +56,10 @@ impl Ask for Revoke {
     ];
 
     fn take(values: &Values) -> Result<Self, Fault> {
-        let given = |name| values.string(name).map(|text| text.filter(|text| !text.is_empty()));
-        let serial = given("serial_number")?.map(|text| serial_number::parse(&text).map(Which::Serial));
-        let entity = given("entity_id")?.map(|id| entity_id::parse(id).map(Which::Entity));
-        let cluster = given("cluster")?.map(|name| Ok(Which::Cluster(name)));
+        let serial =
+            values.string("serial_number")?.map(|text| serial_number::parse(&text).map(Which::Serial));
+        let entity = values.string("entity_id")?.map(|id| entity_id::parse(id).map(Which::Entity));
+        let cluster = values.string("cluster")?.map(|name| Ok(Which::Cluster(name)));
         let mut given_ones = serial.into_iter().chain(entity).chain(cluster);
         let (Some(which), None) = (given_ones.next(), given_ones.next()) else {
             return Err(Fault::caller("give one of serial_number, entity_id and cluster"));
@@ -69,15 +69,14 @@ impl Ask for Revoke {
         if role_arn.is_some() && !matches!(which, Which::Serial(_)) {
             return Err(Fault::caller("role_arn: goes with a serial_number alone"));
         }
-        let role = given("role")?.map(role_name).transpose()?;
+        let role = values.string("role")?.map(role_name).transpose()?;
         Ok(Self { which, role, role_arn, force: values.bool("force")?.unwrap_or(false) })
     }
 }
 
-/// A name that `roles/` can have: it becomes part of a storage key.
+/// A name that a role can have by the route `roles/:name`: it becomes part of a storage key.
 fn role_name(text: String) -> Result<String, Fault> {
-    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);
-    if text.bytes().all(is_sign) && !text.contains("..") {
+    if is_name_with_at_signs(&text) {
         return Ok(text);
     }
     Err(Fault::caller(format!("role: {} is no name of a role", quote(&text))))

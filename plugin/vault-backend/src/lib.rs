@@ -44,6 +44,7 @@ pub use fault::{Blame, Fault, READ_ONLY};
 pub use field::{Ask, Field, Kind};
 pub use goplugin::variable;
 pub use parse::quote;
+pub use pattern::is_name_with_at_signs;
 pub use request::{Mount, Operation, Request};
 pub use route::Route;
 pub use run::main;

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::request::Operation;
 
+/// What stands beside `\w` inside a name.
+const INSIDE: &[u8] = b"-.";
+const INSIDE_WITH_AT_SIGNS: &[u8] = b"-.@";
+
 /// A path in literal segments and named ones.
 ///
 /// A named segment takes what Vault's own engines take for a name (`framework.GenericNameRegex`): letters, digits and `_`, and inside also `.` and `-`;
@@ -24,12 +28,12 @@ enum Segment {
 impl Pattern {
     pub(crate) fn new(template: &'static str) -> Pattern {
         let template = template.trim_matches('/');
-        Pattern { template, segments: template.split('/').map(segment).collect(), inside: b"-." }
+        Pattern { template, segments: template.split('/').map(segment).collect(), inside: INSIDE }
     }
 
     /// The same, with names that hold `@` too.
     pub(crate) fn with_at_signs(self) -> Pattern {
-        Pattern { inside: b"-.@", ..self }
+        Pattern { inside: INSIDE_WITH_AT_SIGNS, ..self }
     }
 
     /// The template without slashes at its ends.
@@ -73,6 +77,12 @@ fn segment(text: &'static str) -> Segment {
     }
 }
 
+/// Whether a named segment of a route with [`crate::Route::with_at_signs`] takes `text`, for a name that comes as a field.
+#[must_use]
+pub fn is_name_with_at_signs(text: &str) -> bool {
+    is_name(text, INSIDE_WITH_AT_SIGNS)
+}
+
 /// Go's `\w(([\w-.]+)?\w)?`: ASCII only. `inside` has the signs that stand beside `\w` there.
 fn is_name(text: &str, inside: &[u8]) -> bool {
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -113,9 +123,13 @@ mod tests {
                 fits(&with, &format!("roles/{name}")) && !fits(&without, &format!("roles/{name}")),
                 "{name}"
             );
+            assert!(is_name_with_at_signs(name), "{name}");
         }
         for name in ["@", "@a", "a@", "a@/b"] {
-            assert!(!fits(&with, &format!("roles/{name}")), "{name:?} matched");
+            assert!(
+                !fits(&with, &format!("roles/{name}")) && !is_name_with_at_signs(name),
+                "{name:?} matched"
+            );
         }
     }
 

@@ -71,11 +71,16 @@ async fn a_text_of_the_callers_is_quoted_short_and_in_no_command() {
 #[tokio::test]
 async fn a_role_to_revoke_is_named_as_roles_are() {
     let mount = with_ca().await;
-    for odd in ["../config", "a/b", "a..b", "a\nb", "a b"] {
+    for odd in ["../config", "a/b", "..", ".", "a\nb", "a b", "@a", "a-", ".a"] {
         let reply = mount.write("revoke", json!({ "serial_number": "0a", "role": odd })).await;
 
         assert_eq!(reply.status, 400, "{odd:?}");
         assert_eq!(reply.error, format!("role: {odd:?} is no name of a role"));
+    }
+    for name in ["app", "a@b", "a..b"] {
+        let reply = mount.write("revoke", json!({ "serial_number": "0a", "role": name })).await;
+
+        assert!(reply.error.starts_with(&format!("role: there is no role {name:?}")), "{}", reply.error);
     }
 }
 
