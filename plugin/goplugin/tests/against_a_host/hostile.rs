@@ -40,6 +40,13 @@ const CALLERS_BY: usize = 500;
 const SAYING: Duration = Duration::from_secs(5);
 const STAY: Duration = Duration::from_millis(500);
 
+/// How long a read may take. One that waited for a hostile peer would wait until that has to go, which is 10 s after it came and again for
+/// the next one. On a busy machine a read takes a second or two all the same.
+const HELD_UP: Duration = Duration::from_secs(10);
+
+/// Between two log lines about refused peers.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// Bytes that hostile peers may cost: strangers at most those who wait at once times what is heard of each, which is 4 MiB, and
 /// what belongs to them; a mad host one connection's calls, 5 KiB each, and what it says in them.
 const STRANGERS_MAY_COST: usize = 12 << 20;
@@ -67,7 +74,7 @@ async fn readers_do_not_notice_hostile_peers_at_a_shared_socket() {
 }
 
 async fn story(host: &Host, plugin: &mut Plugin, readers: Readers, socket: Socket) {
-    let refusals = refusals_logged(plugin);
+    let (refusals, began) = (refusals_logged(plugin), Instant::now());
     readers.all_read_again().await;
     let before = Cost::of(plugin);
 
@@ -82,7 +89,13 @@ async fn story(host: &Host, plugin: &mut Plugin, readers: Readers, socket: Socke
     let (reads, slowest) = readers.end().await;
     assert!(strangers_cost < STRANGERS_MAY_COST, "strangers cost {strangers_cost} bytes");
     assert!(mad_cost < A_MAD_HOST_MAY_COST, "a mad host cost {mad_cost} bytes");
+    assert!(slowest < HELD_UP, "a reader waited for {slowest:?}");
     let refusals = refusals.load(Relaxed);
+    let most = 1 + began.elapsed().as_secs() / QUIET.as_secs();
+    assert!(
+        (1..=most).contains(&refusals.try_into().unwrap()),
+        "{refusals} log lines, at most {most} are due"
+    );
     // past the capture of the test runner
     writeln!(
         std::io::stderr(),
