@@ -39,7 +39,9 @@ pub fn signed_request(
     for (name, value) in headers.into_iter().filter(|(name, _)| *name != "host") {
         request.headers_mut().insert(HeaderName::from_static(name), header_value(value)?);
     }
-    request.headers_mut().insert(header::AUTHORIZATION, header_value(authorization.to_string())?);
+    let mut authorization = header_value(authorization.to_string())?;
+    authorization.set_sensitive(true);
+    request.headers_mut().insert(header::AUTHORIZATION, authorization);
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     Ok(request)
 }

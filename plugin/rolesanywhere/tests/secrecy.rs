@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use parties::{good_answer, identity, key, request};
-use rolesanywhere::{Client, Secret, Settings, Transport, TransportError, Url};
+use rolesanywhere::{
+    Authorization, CanonicalRequest, Client, Endpoint, Partition, Secret, Settings, StringToSign, Transport,
+    TransportError, Url, signed_request,
+};
 use time::macros::datetime;
 
 /// Answers with a session, and with the same cut off where a key is being told.
@@ -67,4 +70,21 @@ async fn no_debug_or_error_text_holds_a_secret() {
     ] {
         assert_no_secret(&shown);
     }
+}
+
+#[test]
+fn no_debug_text_holds_the_signature_of_a_request() {
+    let (identity, asked, now) = (identity(), request(), datetime!(2026-01-02 03:04:05 UTC));
+    let region = asked.trust_anchor.region();
+    let endpoint = Endpoint::resolve(&Settings::default(), region, Partition::Aws).unwrap();
+    let canonical = CanonicalRequest::new([], b"");
+    let string = StringToSign::new(&canonical, &identity, region, now).unwrap();
+
+    let authorization = Authorization::new(&canonical, &string, &identity).unwrap();
+    let signed = signed_request(&endpoint, &identity, &asked, now).unwrap();
+
+    let signature = |text: &str| text.split_once("Signature=").unwrap().1.to_owned();
+    let sent = signed.headers()["authorization"].to_str().unwrap();
+    assert!(!format!("{authorization:?}").contains(&signature(&authorization.to_string())));
+    assert!(!format!("{signed:?}").contains(&signature(sent)));
 }
