@@ -348,9 +348,13 @@ impl Response<'_> {
                 } else {
                     known.note_ended_early(arn.as_str());
                 }
-                self.engine.store.put_compromise(&self.issuer.record.id, known).await?;
+                // the whole record is put once more at the end, so that nobody else's sessions go on for this
+                if let Err(fault) = self.engine.store.put_compromise(&self.issuer.record.id, known).await {
+                    tracing::error!(role_arn = %arn, "ended sessions, and could not note it yet: {fault}");
+                }
                 let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
-                Ok(Outcome::Done(format!("those issued before {before} are denied everything")))
+                let unnoted = denied.unnoted.map_or_else(String::new, |told| format!("; {told}"));
+                Ok(Outcome::Done(format!("those issued before {before} are denied everything{unnoted}")))
             }
             Err(fault) => Ok(Outcome::Failed(format!(
                 "{fault}; or by hand: \"Revoke active sessions\" of the role in IAM's console"

@@ -79,7 +79,10 @@ fn role_name(text: String) -> Result<String, Fault> {
     if is_name_with_at_signs(&text) {
         return Ok(text);
     }
-    Err(Fault::caller(format!("role: {} is no name of a role", quote(&text))))
+    Err(Fault::caller(format!(
+        "role: {} is no name of a role, which has letters, digits and _, inside also -, @ and single dots",
+        quote(&text)
+    )))
 }
 
 pub(crate) fn route() -> Route<Engine> {
@@ -279,6 +282,7 @@ impl Report {
         if !denied.is_seen {
             self.unseen.push(role.to_string());
         }
+        self.warnings.extend(denied.unnoted.clone());
     }
 
     fn shown(self) -> Answer {
@@ -310,18 +314,18 @@ async fn revoke_of(
     (role, entries): (&RoleArn, &[Entry]),
     done: &mut Report,
 ) -> Result<(), Fault> {
-    let mut iam = revocation::revoker(engine, Owner::of(request), role).await?;
+    let (mut iam, aws) = revocation::revoker(engine, Owner::of(request), role).await?;
     let mut policy = iam.read().await?;
-    policy.prune(iam.now());
+    policy.prune(aws.earliest());
     let held = hold_alike(engine, role, entries);
-    let now = iam.latest();
+    let now = aws.latest();
     let denials: Vec<Denial> = entries.iter().map(|entry| Denial::of(entry, now)).collect();
     for denial in &denials {
         denial.add_to(&mut policy)?;
     }
     iam.check_room(&policy).await?;
     if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
-        iam.wait_past(later.saturating_add(time::Duration::SECOND)).await;
+        aws.wait_past(later.saturating_add(time::Duration::SECOND)).await;
     }
     if !ask.force {
         check_unlike(engine, entries)?;
@@ -363,9 +367,9 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
         )));
     }
     let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
-    let mut iam = revocation::revoker(engine, Owner::of(request), role_arn).await?;
+    let (mut iam, aws) = revocation::revoker(engine, Owner::of(request), role_arn).await?;
     let mut policy = iam.read().await?;
-    let now = iam.now();
+    let now = aws.earliest();
     policy.prune(now);
     for session_name in names_of(serial) {
         policy.deny_session(&session_name, now + LONGEST).map_err(unfit)?;

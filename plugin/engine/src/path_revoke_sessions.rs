@@ -51,7 +51,7 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Ans
         ("issued_before".to_owned(), json!(denied.policy.issued_before().map(rfc3339))),
         ("seen_at_iam".to_owned(), json!(denied.is_seen)),
     ]);
-    Ok(Answer::data(shown).warn(OUT_OF_REACH))
+    Ok(denied.unnoted.into_iter().fold(Answer::data(shown), Answer::warn).warn(OUT_OF_REACH))
 }
 
 /// What was done to an IAM role.
@@ -72,15 +72,15 @@ pub(crate) async fn revoke_all(
     owner: Owner<'_>,
     role: &RoleArn,
 ) -> Result<Revoked, Fault> {
-    let mut iam = revocation::revoker(engine, owner, role).await?;
+    let (mut iam, aws) = revocation::revoker(engine, owner, role).await?;
     // what is not ours is left alone
     iam.read().await?;
     let held = engine.ledger.hold(Meant::IamRole(role.clone()));
     let sessions = engine.ledger.of_iam_role(clock::now(), role).len();
     let mut policy = Policy::default();
-    policy.deny_issued_before(iam.latest());
+    policy.deny_issued_before(aws.latest());
     if let Some(moment) = policy.issued_before() {
-        iam.wait_past(moment).await;
+        aws.wait_past(moment).await;
     }
     let ended = role.clone();
     engine.sessions.forget(move |key| key.parts().call.role == ended);

@@ -8,7 +8,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use vault_backend::{Fault, Storage, StorageError};
+use vault_backend::{Fault, Storage, StorageError, quote};
 
 /// The format in which records are written, and the newest that is read.
 const FORMAT: u64 = 1;
@@ -16,6 +16,8 @@ const FORMAT: u64 = 1;
 const FIRST: u64 = 1;
 /// The field of a record that says its format. No record has a field of its own with this name.
 const FIELD: &str = "format";
+/// Vault refuses every storage key that holds this.
+const NO_KEY_HOLDS: &str = "..";
 
 /// A mount's storage, in which every JSON record says its format.
 #[derive(Clone)]
@@ -34,17 +36,26 @@ impl Records {
         Self(storage)
     }
 
-    /// The record under `key`.
+    /// The record under `key`; none where Vault stores nothing under such a key.
     ///
     /// # Errors
     /// An operator's, when a later version wrote it.
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Fault> {
+        if key.contains(NO_KEY_HOLDS) {
+            return Ok(None);
+        }
         self.0.get(key).await?.map(|bytes| read(key, &bytes)).transpose()
     }
 
     /// Stores a record, a struct or a map, in the newest format.
-    pub(crate) async fn put_json<T: Serialize>(&self, key: &str, fields: &T) -> Result<(), StorageError> {
-        self.0.put_json(key, &Stamped { format: FORMAT, fields }).await
+    ///
+    /// # Errors
+    /// The caller's, where the name that ends the key holds what no key of Vault's may.
+    pub(crate) async fn put_json<T: Serialize>(&self, key: &str, fields: &T) -> Result<(), Fault> {
+        if key.contains(NO_KEY_HOLDS) {
+            return Err(no_name(key));
+        }
+        Ok(self.0.put_json(key, &Stamped { format: FORMAT, fields }).await?)
     }
 
     /// The bytes under `key`, which are no record.
@@ -59,6 +70,9 @@ impl Records {
 
     /// As [`Storage::delete`].
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        if key.contains(NO_KEY_HOLDS) {
+            return Ok(());
+        }
         self.0.delete(key).await
     }
 
@@ -77,6 +91,15 @@ fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Fault> {
         Some(format) => Err(too_new(key, format)),
         None => Err(unreadable(key, format!("{FIELD} is no number"))),
     }
+}
+
+/// Of the keys that are put, those hold it that end in a name from a path, whose field is `name`.
+fn no_name(key: &str) -> Fault {
+    let name = key.split_once('/').map_or(key, |(_, name)| name);
+    Fault::caller(format!(
+        "name: {} holds {NO_KEY_HOLDS:?}, under which Vault's storage keeps nothing: choose a name without two dots in a row",
+        quote(name)
+    ))
 }
 
 fn format_of(record: &Value) -> Option<u64> {

@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolesanywhere::revocation::{Policy, ROLE_LIMIT, size_in_iam};
-use rolesanywhere::{Caller, Credentials, RoleArn, SessionDuration};
+use rolesanywhere::{Caller, Credentials, RoleArn, Session, SessionDuration};
 use time::OffsetDateTime;
 use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep};
-use vault_backend::{Fault, Request};
+use vault_backend::{Blame, Fault, Request};
 
 use crate::Engine;
-use crate::clock;
+use crate::clock::{self, rfc3339};
 use crate::denials::Denials;
 use crate::faults;
 use crate::managed_anchor::Duty;
 use crate::management::{self, Need};
+use crate::mint::Issued;
 
 /// No further IAM role is begun after this: the CLI waits for a minute, and what was done is to be told.
 pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(40);
@@ -45,14 +46,13 @@ pub(crate) struct Revoker<'a> {
     role: &'a RoleArn,
     /// What the inline policy is called: by the mount, so that two mounts never write the same one.
     pub(crate) policy_name: String,
-    aws: Moment,
 }
 
-/// AWS's clock, by which sessions are dated, as the engine's own session tells it.
+/// AWS's clock, by which sessions are dated, as the engine's own session tells it that was made just now.
 ///
 /// That session was dated somewhere between question and answer, which may be seconds apart: from either on it counts a bound.
 #[derive(Clone, Copy)]
-struct Moment {
+pub(crate) struct Moment {
     at: OffsetDateTime,
     asked: Instant,
     answered: Instant,
@@ -60,13 +60,20 @@ struct Moment {
 
 impl Moment {
     /// AWS's clock is not behind this.
-    fn earliest(&self) -> OffsetDateTime {
+    pub(crate) fn earliest(&self) -> OffsetDateTime {
         self.at + self.answered.elapsed().max(LEAST)
     }
 
-    /// Nor ahead of this: the date may have been rounded down.
-    fn latest(&self) -> OffsetDateTime {
+    /// Nor ahead of this, since the date may have been rounded down: whatever was issued until now is dated before it.
+    pub(crate) fn latest(&self) -> OffsetDateTime {
         self.at + ROUNDING + self.asked.elapsed()
+    }
+
+    /// Waits until sessions that begin are dated after `moment`, which is a few seconds ahead at most. Whichever way AWS rounds, it rounds
+    /// them as it rounded the engine's own session.
+    pub(crate) async fn wait_past(&self, moment: OffsetDateTime) {
+        let left = Duration::try_from(moment - self.earliest()).unwrap_or_default() + LEAST;
+        sleep(left.min(LONGEST_WAIT + (self.answered - self.asked))).await;
     }
 }
 
@@ -92,6 +99,8 @@ pub(crate) struct Denied {
     pub(crate) policy: Policy,
     /// IAM showed it when it was asked again.
     pub(crate) is_seen: bool,
+    /// That the mount could not note when it is over, for whoever has to delete it then.
+    pub(crate) unnoted: Option<String>,
 }
 
 /// The mount in whose name IAM roles are changed.
@@ -113,35 +122,52 @@ pub(crate) async fn revoker<'a>(
     engine: &'a Arc<Engine>,
     owner: Owner<'_>,
     role: &'a RoleArn,
-) -> Result<Revoker<'a>, Fault> {
+) -> Result<(Revoker<'a>, Moment), Fault> {
     let (turn, asked) = (engine.revoking.lock().await, Instant::now());
-    let work = (Duty::Revocation, Need::Incident);
-    let own = management::session_for(engine, (role, None), work, owner.mount_point).await?;
-    let whole = time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()));
-    let aws = Moment { at: own.session.expiration - whole, asked, answered: Instant::now() };
-    let client = engine.snapshot().await?.client.clone();
-    let caller = client.caller(Credentials::from(&own.session), clock::now, PATIENCE);
-    Ok(Revoker { engine, turn, caller, role, policy_name: format!("iamra-{}", owner.mount_id), aws })
+    let own = own_session(engine, owner, (role, Need::Incident)).await?;
+    let aws = Moment { at: dated(&own.session), asked, answered: Instant::now() };
+    Ok((Revoker::new(engine, owner, (role, turn), &own.session).await?, aws))
+}
+
+/// The same for what can wait, and a time that AWS's clock is not behind; nothing where another change is under way. The session comes
+/// before the turn, so that no revocation waits while AWS lets the engine in.
+pub(crate) async fn tidier<'a>(
+    engine: &'a Arc<Engine>,
+    owner: Owner<'_>,
+    role: &'a RoleArn,
+) -> Result<Option<(Revoker<'a>, OffsetDateTime)>, Fault> {
+    let own = own_session(engine, owner, (role, Need::Routine)).await?;
+    let Ok(turn) = engine.revoking.try_lock() else { return Ok(None) };
+    Ok(Some((Revoker::new(engine, owner, (role, turn), &own.session).await?, dated(&own.session))))
+}
+
+async fn own_session(
+    engine: &Arc<Engine>,
+    owner: Owner<'_>,
+    (role, need): (&RoleArn, Need),
+) -> Result<Arc<Issued>, Fault> {
+    management::session_for(engine, (role, None), (Duty::Revocation, need), owner.mount_point).await
+}
+
+/// When AWS made one of the engine's own sessions, by its clock.
+fn dated(own: &Session) -> OffsetDateTime {
+    own.expiration - time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()))
+}
+
+impl<'a> Revoker<'a> {
+    async fn new(
+        engine: &'a Arc<Engine>,
+        owner: Owner<'_>,
+        (role, turn): (&'a RoleArn, MutexGuard<'a, Lately>),
+        own: &Session,
+    ) -> Result<Self, Fault> {
+        let client = engine.snapshot().await?.client.clone();
+        let caller = client.caller(Credentials::from(own), clock::now, PATIENCE);
+        Ok(Self { engine, turn, caller, role, policy_name: format!("iamra-{}", owner.mount_id) })
+    }
 }
 
 impl Revoker<'_> {
-    /// The time by AWS's clock, at least.
-    pub(crate) fn now(&self) -> OffsetDateTime {
-        self.aws.earliest()
-    }
-
-    /// The time by AWS's clock, at most: whatever was issued until now is dated before it.
-    pub(crate) fn latest(&self) -> OffsetDateTime {
-        self.aws.latest()
-    }
-
-    /// Waits until sessions that begin are dated after `moment`, which is a few seconds ahead at most. Whichever way AWS rounds, it rounds
-    /// them as it rounded the engine's own session.
-    pub(crate) async fn wait_past(&self, moment: OffsetDateTime) {
-        let left = Duration::try_from(moment - self.now()).unwrap_or_default() + LEAST;
-        sleep(left.min(LONGEST_WAIT + (self.aws.answered - self.aws.asked))).await;
-    }
-
     /// What is denied now: what IAM shows, and what was written so lately that it may not show it yet.
     ///
     /// # Errors
@@ -175,9 +201,7 @@ impl Revoker<'_> {
     /// # Errors
     /// An operator's fault where the role's inline policies have no room for it.
     pub(crate) async fn write(&mut self, policy: Policy) -> Result<Denied, Fault> {
-        if let Some(until) = policy.needed_until() {
-            self.engine.store.put_denials(&Denials::new(self.role.clone(), until)).await?;
-        }
+        let unnoted = self.note(&policy).await?;
         let written = if policy.is_empty() {
             self.caller.delete_role_policy(self.role, &self.policy_name).await.map(drop)
         } else {
@@ -195,11 +219,34 @@ impl Revoker<'_> {
         if policy.is_empty() {
             self.engine.store.delete_denials(self.role).await?;
             tracing::info!(role_arn = %self.role, "nothing is denied to sessions of an IAM role any more");
-            return Ok(Denied { policy, is_seen: true });
+            return Ok(Denied { policy, is_seen: true, unnoted: None });
         }
         let is_seen = self.shows(&policy).await;
         tracing::warn!(role_arn = %self.role, entries = policy.len(), is_seen, "denied sessions of an IAM role");
-        Ok(Denied { policy, is_seen })
+        Ok(Denied { policy, is_seen, unnoted })
+    }
+
+    /// Notes until when the role holds a denial, for Vault's tick. What keeps the note from being stored is told beside the denial, which
+    /// matters more.
+    ///
+    /// # Errors
+    /// Where this node may not write at all: Vault has another one do all of it.
+    async fn note(&self, policy: &Policy) -> Result<Option<String>, Fault> {
+        let Some(until) = policy.needed_until() else { return Ok(None) };
+        let Err(fault) = self.engine.store.put_denials(&Denials::new(self.role.clone(), until)).await else {
+            return Ok(None);
+        };
+        if fault.blame() == Blame::ReadOnly {
+            return Err(fault);
+        }
+        let told = format!(
+            "the sessions of {} are denied, but this mount could not note that ({fault}), and will not delete the inline policy {} when it is over: repeat this command, or delete the policy after {}",
+            self.role,
+            self.policy_name,
+            rfc3339(until)
+        );
+        tracing::error!(role_arn = %self.role, "{told}");
+        Ok(Some(told))
     }
 
     /// Refuses a document for which the role's other inline policies leave no room.
@@ -242,6 +289,7 @@ impl Revoker<'_> {
     }
 
     fn failed(&self, error: &rolesanywhere::CallError) -> Fault {
+        management::refused(self.engine, Duty::Revocation, error);
         faults::call(error).within(self.role)
     }
 }

@@ -203,7 +203,7 @@ impl Store {
     }
 
     pub(crate) async fn put_managed_anchor(&self, name: &str, anchor: &ManagedAnchor) -> Result<(), Fault> {
-        Ok(self.storage.put_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}"), anchor).await?)
+        self.storage.put_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}"), anchor).await
     }
 
     pub(crate) async fn delete_managed_anchor(&self, name: &str) -> Result<(), Fault> {
@@ -222,7 +222,7 @@ impl Store {
         sums: BTreeSet<String>,
     ) -> Result<(), Fault> {
         let key = format!("{ANCHOR_CERTIFICATES_PREFIX}{name}");
-        Ok(self.storage.put_json(&key, &AnchorCertificates { sha256: sums }).await?)
+        self.storage.put_json(&key, &AnchorCertificates { sha256: sums }).await
     }
 
     pub(crate) async fn compromise(&self, issuer_id: &str) -> Result<Option<Compromise>, Fault> {
@@ -260,7 +260,7 @@ impl Store {
     }
 
     pub(crate) async fn put_denials(&self, denials: &Denials) -> Result<(), Fault> {
-        Ok(self.storage.put_json(&format!("{DENIALS_PREFIX}{}", denials.name()), denials).await?)
+        self.storage.put_json(&format!("{DENIALS_PREFIX}{}", denials.name()), denials).await
     }
 
     pub(crate) async fn delete_denials(&self, role: &RoleArn) -> Result<(), Fault> {
@@ -318,7 +318,7 @@ impl Store {
 
     async fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Fault> {
         let _after = self.changing(key);
-        Ok(self.storage.put_json(key, value).await?)
+        self.storage.put_json(key, value).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), Fault> {

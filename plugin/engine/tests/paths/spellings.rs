@@ -74,3 +74,27 @@ async fn every_resource_has_one_path_for_every_operation() {
     // past the capture of output: the walk says what it did
     let _ = writeln!(std::io::stdout(), "{} paths, {tried} requests with another spelling", paths.len());
 }
+
+#[tokio::test]
+async fn a_name_with_dots_in_a_row_is_refused_with_the_rule_and_is_nowhere() {
+    let mount = with_ca().await;
+    let stored = mount.storage.puts();
+    for (path, body) in [
+        ("roles/a..b", json!({ "role_arn": ROLE })),
+        ("clusters/a..b", json!({ "accessor": "auth_kubernetes_1a" })),
+        ("trust-anchors/a..b", json!({ "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE })),
+    ] {
+        let written = mount.write(path, body).await;
+        let (read, deleted) = (mount.read(path).await, mount.delete(path).await);
+
+        assert_eq!((written.status, read.status, deleted.status), (400, 404, 204), "{path}: {written:?}");
+        assert!(written.error.starts_with("name: ") && written.error.contains("\"a..b\""), "{written:?}");
+    }
+    for path in ["creds/a..b", "preview/a..b", "check/a..b"] {
+        let reply = mount.read(path).await;
+
+        assert_eq!(reply.status, 400, "{path}: {reply:?}");
+        assert!(reply.error.contains("there is no role \"a..b\""), "{path}: {reply:?}");
+    }
+    assert_eq!(mount.storage.puts(), stored, "Vault would refuse every key with such a name");
+}
