@@ -129,6 +129,11 @@ impl Issuer {
         hex::encode(digest::digest(&digest::SHA256, self.0.key.public_bits()))
     }
 
+    /// Whether `der` is a certificate of this issuer's key: its own, or another one.
+    pub fn shares_key_with(&self, der: &[u8]) -> bool {
+        Authority::parse(der).is_some_and(|other| other.carries(self.0.key.public_bits()))
+    }
+
     /// Whether `der` is a CA above this one: it signed this certificate or one of its chain, or would have (a root that was issued anew, or
     /// that nobody gave along).
     pub fn is_below(&self, der: &[u8]) -> bool {

@@ -4,8 +4,8 @@
 //! every anchor holds the next issuer ──▶ it is the default, the other signs nothing ──▶ no anchor holds the other ──▶ its sessions end
 //! ```
 //!
-//! Each step may be repeated. A revocation counts when it comes a quarter of an hour after the trust anchor was seen without the issuer and
-//! without a CA above it: until then whoever has its key may make new sessions, and each call ends them once more, as Vault's tick does when
+//! Each step may be repeated. A revocation counts when it comes a quarter of an hour after the trust anchor was seen without a certificate of
+//! the key and without a CA above it: until then whoever has its key may make new sessions, and each call ends them once more, as Vault's tick does when
 //! that time has come. What counts is noted, so that a later call does not end the sessions of those who went on.
 
 mod record;
@@ -23,7 +23,7 @@ use vault_backend::Fault;
 pub(crate) use record::Compromise;
 pub(crate) use report::state;
 use report::{Line, Outcome};
-use standing::{Synced, Target};
+use standing::{Synced, Target, WayIn};
 
 use crate::Engine;
 use crate::anchor_plan::fingerprint;
@@ -102,13 +102,13 @@ impl Response<'_> {
     pub(crate) async fn run(&self) -> Result<Responded, Fault> {
         let _turn = self.engine.responding.lock().await;
         let mut known = self.begin().await?;
-        let Synced { lines: mut report, in_step, .. } = self.sync(Aim::Next).await?;
+        let Synced { lines: mut report, seen, .. } = self.sync(Aim::Next).await?;
         let still_signs = self.still_signs().await?;
         if still_signs && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
             report.push(Line::new("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
             return Ok(Responded { report, again_at: None });
         }
-        let early = self.revoke_early(&mut known, &in_step).await?;
+        let early = self.revoke_early(&mut known, &seen.into_keys().collect()).await?;
         report.push(Line::new("switch", Outcome::Done(self.switch().await?)));
         report.extend(self.clear(&mut known, early).await?);
         report.extend(self.beyond().await?);
@@ -126,12 +126,7 @@ impl Response<'_> {
         else {
             return Ok(());
         };
-        let report = self.clear(&mut known, BTreeMap::new()).await?;
-        if known.is_due(self.now) {
-            known.put_off(self.now);
-            self.engine.store.put_compromise(id, &known).await?;
-        }
-        for line in report {
+        for line in self.clear(&mut known, BTreeMap::new()).await? {
             tracing::info!(issuer = self.issuer.record.label(), "after a compromise: {}", line.told());
         }
         Ok(())
@@ -143,22 +138,19 @@ impl Response<'_> {
         known: &mut Compromise,
         early: BTreeMap<String, Outcome>,
     ) -> Result<Vec<Line>, Fault> {
-        let Synced { lines: mut report, clear, foreign, .. } = self.sync(Aim::Clear).await?;
-        for (arn, seen) in &clear {
-            known.saw(arn, seen.is_clear, seen.was_changed, self.now);
+        let Synced { lines: mut report, seen, foreign } = self.sync(Aim::Clear).await?;
+        let was_missed = report.iter().any(|line| line.outcome.is_failed());
+        for (arn, seen) in &seen {
+            known.saw(arn, seen.is_clear, seen.was_changed, seen.at);
         }
-        let targets = self
-            .targets(&clear.into_iter().filter(|(_, seen)| seen.is_clear).map(|(arn, _)| arn).collect())
-            .await?;
+        let clear = seen.into_iter().filter(|(_, seen)| seen.is_clear).map(|(arn, _)| arn).collect();
+        let targets = self.targets(&clear).await?;
         report.extend(foreign);
         report.extend(self.pinned().await?);
-        let settles =
-            targets.values().filter(|target| target.is_clear).map(|target| known.settles_at(&target.anchors));
-        known.set_again_at(settles.max().flatten());
+        // before, since a crash may end this half-way, and after
+        known.plan(unsettled(&targets, known), was_missed, self.now);
         report.extend(self.revoke(known, &targets, early).await?);
-        if targets.values().filter(|target| target.is_clear).all(|target| target.is_settled(known)) {
-            known.set_again_at(None);
-        }
+        known.plan(unsettled(&targets, known), was_missed, self.now);
         self.engine.store.put_compromise(&self.issuer.record.id, known).await?;
         Ok(report)
     }
@@ -197,7 +189,10 @@ impl Response<'_> {
             let outcome = if anchor.role(Duty::TrustAnchor).is_some() {
                 let at = Named { name, anchor, mount_point, need: Need::Incident };
                 match Box::pin(anchors::sync(self.engine, at, false)).await {
-                    Ok(report) => synced.note(at, &report, &self.above(&report, aim).await?),
+                    Ok(report) => {
+                        let seen = clock::now();
+                        synced.note(at, &report, (&self.ways_in(&report, aim).await?, seen))
+                    }
                     Err(fault) => Outcome::Failed(fault.to_string()),
                 }
             } else {
@@ -214,15 +209,21 @@ impl Response<'_> {
         Ok(synced)
     }
 
-    /// Fingerprints of what an anchor holds that lets the compromised issuer in although it is not the issuer.
-    async fn above(&self, report: &anchors::Report, aim: Aim) -> Result<Vec<String>, Fault> {
+    /// What an anchor holds, beside the issuer's own certificate, by which the key gets sessions.
+    async fn ways_in(&self, report: &anchors::Report, aim: Aim) -> Result<Vec<WayIn>, Fault> {
         if aim == Aim::Next {
             return Ok(Vec::new());
         }
         let issuers = Issuers::load(&self.engine.store).await?;
         let of_the_key: Vec<&Loaded> = issuers.all.iter().filter(|one| self.has_the_key(one)).collect();
-        let is_above = |der: &&Vec<u8>| of_the_key.iter().any(|one| one.issuer.may_be_below(der));
-        Ok(report.foreign().iter().filter(is_above).map(|der| fingerprint(der)).collect())
+        let way_in = |der: &Vec<u8>| {
+            if self.issuer.issuer.shares_key_with(der) {
+                return Some(WayIn::OfTheKey(fingerprint(der)));
+            }
+            let is_above = of_the_key.iter().any(|one| one.issuer.may_be_below(der));
+            is_above.then(|| WayIn::Above(fingerprint(der)))
+        };
+        Ok(report.foreign().iter().filter_map(way_in).collect())
     }
 
     /// Makes the next issuer the default, where the compromised one was, and has that sign nothing more.
@@ -253,7 +254,7 @@ impl Response<'_> {
     }
 
     fn has_the_key(&self, other: &Loaded) -> bool {
-        other.record.key_id == self.issuer.record.key_id
+        other.issuer.key_sha256() == self.issuer.issuer.key_sha256()
     }
 
     /// The roles that name the compromised issuer, and get nothing until they name another one.
@@ -427,6 +428,12 @@ pub(crate) async fn settle(engine: &Arc<Engine>, owner: Owner<'_>, now: OffsetDa
 fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> Outcome {
     let else_what = aim.else_what();
     Outcome::ByHand(format!("put what {mount_point}trust-bundle shows into {anchor}: {else_what}"))
+}
+
+/// When the last of the IAM roles settles whose sessions are to end once more; nothing where there is none.
+fn unsettled(targets: &BTreeMap<String, Target>, known: &Compromise) -> Option<OffsetDateTime> {
+    let waiting = targets.values().filter(|target| target.is_clear && !target.is_settled(known));
+    waiting.filter_map(|target| known.settles_at(&target.anchors)).max()
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -1,9 +1,12 @@
 //! An issuer whose key may be in other hands is put out of use, here and at AWS.
 
+use aws_emulator::Knobs;
 use futures_util::future::join_all;
 use harness::ROLE_ARN;
 use lifecycle::World;
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use vault_backend::testing::Probe;
 
 const COMPROMISED: &str = "issuer/first/compromised";
@@ -270,8 +273,12 @@ async fn two_operators_at_once_do_it_one_after_the_other() {
 
 /// The same key once more: a certificate that a company's root has signed, with the key of `first`.
 fn certified_again(key_pem: &str) -> String {
+    certified_as("renewed", key_pem)
+}
+
+fn certified_as(name: &str, key_pem: &str) -> String {
     let key = rcgen::KeyPair::from_pem(key_pem).unwrap();
-    let params = ca_params("renewed", rcgen::BasicConstraints::Constrained(0));
+    let params = ca_params(name, rcgen::BasicConstraints::Constrained(0));
     params.self_signed(&key).unwrap().pem() + key_pem
 }
 
@@ -469,4 +476,68 @@ async fn an_anchor_that_holds_a_root_above_the_compromised_issuer_is_not_clear_u
         }
         assert_eq!(cleared["state"], SETTLING, "{}", report(&cleared));
     }
+}
+
+/// The certificate alone.
+fn certificate_of(pem_bundle: &str) -> &str {
+    pem_bundle.split("-----BEGIN PRIVATE KEY-----").next().unwrap()
+}
+
+#[tokio::test]
+async fn an_anchor_that_holds_another_certificate_of_the_compromised_key_is_not_clear_until_it_is_taken_out()
+{
+    let world = World::new().await;
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let (brought, elsewhere) = (certified_as("brought", &key), certified_as("elsewhere", &key));
+    world.ok(import(&world, &brought, "brought").await);
+    world.ok(world.mount.write("trust-anchors/main/sync", json!({})).await);
+    world.ok(world.mount.write("config/issuers", json!({ "default": "brought" })).await);
+    world.ok(world.mount.write("issuer/first", json!({ "disabled": true })).await);
+    let next = json!({ "common_name": "second root", "issuer_name": "second" });
+    world.ok(world.mount.write("root/generate/internal", next).await);
+    let call = || async { world.ok(world.mount.write("issuer/brought/compromised", json!({})).await) };
+    call().await;
+    let bundle = world.pem("trust-bundle").await;
+    world.anchor_holds(&format!("{bundle}{}", certificate_of(&elsewhere))).await;
+
+    let held = report(&call().await);
+    world.anchor_holds(&bundle).await;
+    let cleared = report(&call().await);
+
+    assert!(held.contains("which is another certificate of the compromised key"), "{held}");
+    assert!(!held.contains("compromised issuer: trust-anchors/main: in step"), "{held}");
+    assert!(cleared.contains("compromised issuer: trust-anchors/main: in step"), "{cleared}");
+}
+
+#[tokio::test]
+async fn an_anchor_is_clear_from_when_it_was_seen_so_and_not_from_when_the_call_began() {
+    let world = with_next().await;
+    world.aws.set_knobs(Knobs { latency_ms: 700, ..Knobs::default() });
+
+    respond(&world, json!({})).await;
+
+    let log = world.aws.log();
+    let updated = log.iter().rfind(|entry| entry.operation == "UpdateTrustAnchor").unwrap();
+    let updated = OffsetDateTime::parse(&updated.at, &Rfc3339).unwrap().unix_timestamp();
+    let storage = &world.mount.storage;
+    let key = format!("compromise/{}", storage.list("compromise/").await.unwrap().remove(0));
+    let record: Value = storage.get_json(&key).await.unwrap().unwrap();
+    let clear_since = record["clear_since"][harness::TRUST_ANCHOR_ARN].as_i64().unwrap();
+    assert!(clear_since >= updated, "{clear_since} is {} s too early", updated - clear_since);
+}
+
+#[tokio::test]
+async fn what_vaults_tick_could_not_look_at_it_looks_at_later_and_ends_sessions_then() {
+    let world = with_next().await;
+    respond(&world, json!({})).await;
+    world.forbid("iamra-trust-anchor", "rolesanywhere:GetTrustAnchor").await;
+    minutes_pass(&world, 16).await;
+
+    world.mount.tick().await;
+    let session = world.ok(world.creds("demo").await);
+    world.permit("iamra-trust-anchor", "rolesanywhere:GetTrustAnchor").await;
+    minutes_pass(&world, 6).await;
+    world.mount.tick().await;
+
+    assert!(world.caller(&session).await.is_err(), "nobody had seen the anchor clear before");
 }

@@ -21,15 +21,13 @@ pub(crate) struct Compromise {
     /// The key, as [`ca::Issuer::key_sha256`] has it: it outlives the issuer's record.
     #[serde(default)]
     pub(super) key_sha256: String,
-    /// The IAM roles whose sessions were ended after their trust anchors had dropped the issuer.
-    revoked: BTreeSet<String>,
-    /// Those whose sessions were ended while one may still have held it.
+    /// The IAM roles whose sessions were ended while a trust anchor may still have held the issuer.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     early: BTreeSet<String>,
     /// The trust anchors that were seen clear of the issuer, each with the first time, in seconds since 1970.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     clear_since: BTreeMap<String, i64>,
-    /// When sessions of each of `revoked` were ended last, in seconds since 1970.
+    /// When sessions of each IAM role were ended last, after its trust anchors had dropped the issuer, in seconds since 1970.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     ended: BTreeMap<String, i64>,
     /// When Vault's tick is to end sessions once more, in seconds since 1970.
@@ -98,22 +96,20 @@ impl Compromise {
     }
 
     pub(super) fn note_ended(&mut self, role: &str, now: OffsetDateTime) {
-        self.revoked.insert(role.to_owned());
         self.ended.insert(role.to_owned(), now.unix_timestamp());
     }
 
-    pub(super) fn set_again_at(&mut self, at: Option<OffsetDateTime>) {
+    /// Decides when Vault's tick ends sessions once more: when the last of those that are `unsettled` settles, and soon where that was
+    /// due already. Where a trust anchor `was_missed`, what was due before stays due, because nobody knows that it is done.
+    pub(super) fn plan(&mut self, unsettled: Option<OffsetDateTime>, was_missed: bool, now: OffsetDateTime) {
+        let at = unsettled.max(self.again_at().filter(|_| was_missed));
+        let at = at.map(|at| if at > now { at } else { now + TRY_AGAIN });
         self.again_at = at.map(OffsetDateTime::unix_timestamp);
     }
 
     /// Whether it is time for that.
     pub(super) fn is_due(&self, now: OffsetDateTime) -> bool {
         self.again_at().is_some_and(|at| at <= now)
-    }
-
-    /// What was due could not be done.
-    pub(super) fn put_off(&mut self, now: OffsetDateTime) {
-        self.set_again_at(Some(now + TRY_AGAIN));
     }
 }
 
@@ -175,6 +171,21 @@ mod tests {
         known.saw("one", true, true, after(20));
 
         assert_eq!(known.settles_at(&anchors(&["one"])), Some(after(35)));
+    }
+
+    #[test]
+    fn what_is_due_and_not_done_comes_again_in_five_minutes_and_what_is_done_does_not() {
+        let mut known = Compromise::default();
+        let mut plan = |unsettled, was_missed, now| {
+            known.plan(unsettled, was_missed, now);
+            known.again_at()
+        };
+
+        assert_eq!(plan(Some(after(15)), false, NOON), Some(after(15)), "it is not time yet");
+        assert_eq!(plan(Some(after(15)), false, after(16)), Some(after(21)), "it could not be done");
+        assert_eq!(plan(None, true, after(21)), Some(after(26)), "a trust anchor could not be looked at");
+        assert_eq!(plan(None, false, after(26)), None, "all is done");
+        assert_eq!(plan(None, true, after(60)), None, "nothing was due");
     }
 
     #[test]
