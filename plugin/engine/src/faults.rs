@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Move};
+use time::OffsetDateTime;
 use vault_backend::{Blame, Fault, quote};
 
 /// A fault of the certificate authority.
@@ -78,11 +79,21 @@ pub(crate) fn revoking() -> Fault {
     Fault::later("sessions of this IAM role are being revoked; ask again in 5 s").named("SessionRevoked")
 }
 
-/// A fresh session that is over, or nearly.
-pub(crate) fn short_session(remaining: Duration, skew: Option<ClockSkew>) -> Fault {
+/// A fresh session that is over, or nearly, when it `arrived`; `dated` is when AWS answered by its own clock.
+pub(crate) fn short_session(
+    remaining: Duration,
+    dated: Option<OffsetDateTime>,
+    arrived: OffsetDateTime,
+) -> Fault {
     let seconds = remaining.as_secs();
-    let clock = skew.map_or_else(|| "check this host's clock".to_owned(), |skew| skew.to_string());
-    Fault::later(format!("AWS answered with a session that ends in {seconds} s already; {clock}"))
+    let why = match dated.map(|dated| ClockSkew::between(arrived, dated)) {
+        Some(Some(skew)) => skew.to_string(),
+        Some(None) => {
+            format!("this host's clock is within {} s of AWS's, so ask again", ClockSkew::TOLERANCE)
+        }
+        None => "check this host's clock".to_owned(),
+    };
+    Fault::later(format!("AWS answered with a session that ends in {seconds} s already; {why}"))
         .named("SessionTooShort")
 }
 
@@ -120,6 +131,8 @@ fn is_word(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
 
     fn refused(kind: &str) -> Fault {
@@ -161,6 +174,22 @@ mod tests {
 
             assert_eq!((code(&fault), fault.status()), (name, 503));
         }
+    }
+
+    #[test]
+    fn a_session_that_is_nearly_over_blames_the_clock_only_where_that_is_off_or_unknown() {
+        let arrived = datetime!(2026-01-02 03:04:05 UTC);
+        let told = |dated| short_session(Duration::from_secs(3), dated, arrived).to_string();
+
+        let in_time = told(Some(arrived));
+        let off = told(Some(arrived + time::Duration::seconds(90)));
+
+        assert!(
+            in_time.ends_with("ends in 3 s already; this host's clock is within 60 s of AWS's, so ask again"),
+            "{in_time}"
+        );
+        assert!(off.ends_with("this host's clock is 90 s behind AWS's"), "{off}");
+        assert!(told(None).ends_with("check this host's clock"), "{}", told(None));
     }
 
     #[test]

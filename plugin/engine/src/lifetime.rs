@@ -75,7 +75,7 @@ pub(crate) fn cut_short(
 
 /// What is to be said of this host's clock, if it is far from AWS's: callers go by theirs.
 pub(crate) fn clock(session: &Session, arrived: OffsetDateTime) -> Option<String> {
-    let skew = session.clock_skew(arrived).filter(|skew| skew.is_worth_a_word())?;
+    let skew = session.clock_skew(arrived)?;
     Some(format!("{skew}, so that times here are off by as much; set the clock of Vault's node"))
 }
 

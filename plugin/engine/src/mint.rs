@@ -171,13 +171,13 @@ impl Recipe {
 }
 
 impl Issued {
-    /// A fresh session that is over, or nearly, comes of two clocks that differ.
+    /// A fresh session that is over, or nearly, comes of two clocks that differ, or of AWS.
     fn check(&self) -> Result<(), Fault> {
         let whole = span(self.session.expiration - self.began);
         if lifetime::is_useful(whole, whole) {
             return Ok(());
         }
-        Err(faults::short_session(whole, self.session.clock_skew(self.began)))
+        Err(faults::short_session(whole, self.session.dated, self.began))
     }
 
     /// One of the two places where reads and AWS's own record meet, the other is `session.rs`: the request's id stands in Vault's

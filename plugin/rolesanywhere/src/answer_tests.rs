@@ -251,9 +251,8 @@ fn a_session_is_as_long_as_it_is_by_awss_own_clock() {
     let untold = answer(201, &[], good().to_string()).unwrap();
 
     assert_eq!(behind.length(NOW), time::Duration::seconds(3600 - 45));
-    assert!(!behind.clock_skew(NOW).unwrap().is_worth_a_word());
+    assert_eq!(behind.clock_skew(NOW), None, "15 s are no cause of anything");
     assert_eq!(ahead.clock_skew(NOW).unwrap().to_string(), "this host's clock is 65 s ahead of AWS's");
-    assert!(ahead.clock_skew(NOW).unwrap().is_worth_a_word());
     assert_eq!((untold.length(NOW), untold.clock_skew(NOW)), (time::Duration::HOUR, None));
 }
 

@@ -4,26 +4,24 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-/// Seconds by which this host's clock is ahead of AWS's; negative: behind. Good to about a second.
+/// How far this host's clock is from AWS's, where that is over a minute: less is no cause of anything, and is not told.
+///
+/// Seconds by which it is ahead; negative: behind. Good to about a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClockSkew(i64);
 
-/// A clock that is off by less is not worth a word.
-const WORTH_A_WORD: u64 = 60;
-
 impl ClockSkew {
-    pub(crate) fn between(ours: OffsetDateTime, theirs: OffsetDateTime) -> Self {
-        Self((ours - theirs).whole_seconds())
+    /// Seconds up to which two clocks count as in time.
+    pub const TOLERANCE: u64 = 60;
+
+    /// None where the two are in time.
+    pub fn between(ours: OffsetDateTime, theirs: OffsetDateTime) -> Option<Self> {
+        Some(Self((ours - theirs).whole_seconds())).filter(|skew| skew.seconds() > Self::TOLERANCE)
     }
 
-    /// Seconds, whichever side.
+    /// Seconds, whichever side; more than [`Self::TOLERANCE`].
     pub fn seconds(self) -> u64 {
         self.0.unsigned_abs()
-    }
-
-    /// Whether it is over a minute.
-    pub fn is_worth_a_word(self) -> bool {
-        self.seconds() > WORTH_A_WORD
     }
 }
 

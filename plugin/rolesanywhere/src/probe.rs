@@ -26,7 +26,7 @@ pub struct Reached {
     pub from_aws: bool,
     /// AWS's clock, to the second.
     pub server_date: Option<OffsetDateTime>,
-    /// How far this host's clock is from AWS's.
+    /// How far this host's clock is from AWS's; none where it is in time, or AWS told no time.
     pub clock_skew: Option<ClockSkew>,
     /// From the first byte sent to the last received, with the connection's set-up where there was none.
     pub took: Duration,
@@ -78,7 +78,7 @@ fn reached(endpoint: &Endpoint, response: &Response<Bytes>, now: OffsetDateTime,
         status: response.status().as_u16(),
         from_aws: answer.request_id().is_some(),
         server_date,
-        clock_skew: server_date.map(|theirs| ClockSkew::between(now, theirs)),
+        clock_skew: server_date.and_then(|theirs| ClockSkew::between(now, theirs)),
         took,
     }
 }

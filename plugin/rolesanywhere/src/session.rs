@@ -40,8 +40,8 @@ impl Session {
         self.expiration - self.dated.unwrap_or(arrived)
     }
 
-    /// How far our clock was from AWS's when the session `arrived`.
+    /// How far our clock was from AWS's when the session `arrived`; none where it was in time, or AWS told no time.
     pub fn clock_skew(&self, arrived: OffsetDateTime) -> Option<ClockSkew> {
-        Some(ClockSkew::between(arrived, self.dated?))
+        ClockSkew::between(arrived, self.dated?)
     }
 }

@@ -1,6 +1,6 @@
 //! The endpoint and the clock, from one unsigned request. No I/O.
 
-use rolesanywhere::{ProbeError, Reached, TransportErrorKind};
+use rolesanywhere::{ClockSkew, ProbeError, Reached, TransportErrorKind};
 
 use super::verdict::Verdict;
 
@@ -57,16 +57,16 @@ fn unreached(kind: TransportErrorKind) -> &'static str {
 
 pub(super) fn clock(probed: &Result<Reached, ProbeError>) -> Verdict {
     let Ok(reached) = probed else { return Verdict::not_checked("the endpoint was not reached") };
-    let Some(skew) = reached.clock_skew else {
+    if reached.server_date.is_none() {
         return Verdict::not_checked("the answer had no Date");
-    };
+    }
     let cure = "set the clock of Vault's node, as with chrony or systemd-timesyncd";
-    if !skew.is_worth_a_word() {
-        Verdict::ok("within 60 s of AWS's")
-    } else if skew.seconds() <= REFUSED {
-        Verdict::warning(skew, cure)
-    } else {
-        let seen = format!("{skew}; AWS refuses signatures of minutes ago with \"Invalid signature\"");
-        Verdict::broken(seen, cure)
+    match reached.clock_skew {
+        None => Verdict::ok(format!("within {} s of AWS's", ClockSkew::TOLERANCE)),
+        Some(skew) if skew.seconds() <= REFUSED => Verdict::warning(skew, cure),
+        Some(skew) => {
+            let seen = format!("{skew}; AWS refuses signatures of minutes ago with \"Invalid signature\"");
+            Verdict::broken(seen, cure)
+        }
     }
 }

@@ -8,13 +8,13 @@ use super::{DEADLINE, START, client, region};
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_answers_anything_is_reached_and_tells_its_time() {
     let headers =
-        vec![("date", "Fri, 02 Jan 2026 03:03:05 GMT".to_owned()), ("x-amzn-requestid", "r-3".to_owned())];
+        vec![("date", "Fri, 02 Jan 2026 03:03:04 GMT".to_owned()), ("x-amzn-requestid", "r-3".to_owned())];
     let script = Script::of([Step::Answer(404, headers, "{}".to_owned())]);
 
     let reached = client(&script).probe(&region(), || START, DEADLINE).await.unwrap();
 
     assert_eq!((reached.status, reached.from_aws), (404, true));
-    assert_eq!(reached.clock_skew.unwrap().to_string(), "this host's clock is 60 s ahead of AWS's");
+    assert_eq!(reached.clock_skew.unwrap().to_string(), "this host's clock is 61 s ahead of AWS's");
     assert_eq!(reached.endpoint, "https://rolesanywhere.eu-central-1.amazonaws.com");
     let asked = script.request(0);
     assert_eq!((asked.method().as_str(), asked.uri().path()), ("GET", "/"));
