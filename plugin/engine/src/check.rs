@@ -38,22 +38,15 @@ use crate::place::Place;
 use crate::role::Role;
 use crate::session::Order;
 use crate::snapshot::Snapshot;
-use asking::{Asked, Wanted};
+use asking::{Asked, NotAsked, Wanted};
 use cures::Known;
 use link::Link;
-use verdict::Verdict;
+use verdict::{Cure, Verdict};
 
 pub(crate) use report::Report;
 
 /// For one call of AWS with its retries.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Why AWS was not asked.
-const UNREACHED: &str = "the endpoint was not reached";
-/// Why AWS was asked nothing at all: what is wrong is the caller's, who may ask again and again.
-const STRANGER: &str = "this caller gets no session by this role, so that AWS was not asked";
-/// Why nothing is said of a link.
-const BEFORE: &str = "a link before it is broken";
-
 /// The role that is checked, and where its mount is for texts.
 #[derive(Clone, Copy)]
 struct Subject<'a> {
@@ -80,16 +73,17 @@ pub(crate) async fn run(engine: &Arc<Engine>, request: &Request, name: &str) -> 
     let mut report = Report::default();
     let plan = plan(&snapshot, request, subject, &mut report).await;
     let Ok(anchorage) = role.place(&snapshot.config, subject.mount_point) else {
-        return Ok(report.rest(BEFORE));
+        return Ok(report.rest(NotAsked::Broken));
     };
-    let is_reached = reach(&snapshot, &anchorage, &mut report).await;
     let asked = match plan {
-        Ok(ref plan) if is_reached => {
-            asking::ask(engine, request, Wanted { snapshot: &snapshot, subject, plan }).await
-        }
-        Ok(_) => Asked::Not(UNREACHED),
-        Err(Blame::Caller) => Asked::Not(STRANGER),
-        Err(_) => Asked::Not(BEFORE),
+        Err(Blame::Caller) => Asked::Not(NotAsked::Stranger),
+        ref plan => match (reach(&snapshot, &anchorage, &mut report).await, plan) {
+            (false, Ok(_)) => Asked::Not(NotAsked::Unreached),
+            (_, Err(_)) => Asked::Not(NotAsked::Broken),
+            (true, Ok(plan)) => {
+                asking::ask(engine, request, Wanted { snapshot: &snapshot, subject, plan }).await
+            }
+        },
     };
     let seen = looking::look(engine, subject, &anchorage, &asked).await;
     let identity = who(&snapshot, &anchorage, &asked).await;
@@ -98,7 +92,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, request: &Request, name: &str) -> 
     judge(&mut report, &evidence);
     report.note(Link::Identity, outcome::identity(identity.as_ref()));
     let known = Known { subject, own_profile: evidence.seen.own_profile.as_deref() };
-    Ok(cures::settle(report, known).rest(BEFORE))
+    Ok(cures::settle(report, known).rest(NotAsked::Broken))
 }
 
 /// All that was seen.
@@ -201,6 +195,6 @@ fn judge(report: &mut Report, evidence: &Evidence<'_>) {
         if !report.is_broken(link) {
             report.note(link, verdict);
         }
-        report.replace(Link::CreateSession, Verdict::broken_like(refusal::short(error), link));
+        report.replace(Link::CreateSession, Verdict::broken(refusal::short(error), Cure::Of(link)));
     }
 }

@@ -1,5 +1,6 @@
 //! CreateSession as `creds` makes it: a fresh leaf, after all others, and nothing kept of it.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,7 +32,28 @@ pub(super) enum Asked {
     /// The engine itself did not come so far.
     Failed(Fault),
     /// Nobody was asked, for this reason.
-    Not(&'static str),
+    Not(NotAsked),
+}
+
+/// Why CreateSession was not called, or a link not judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotAsked {
+    /// The endpoint was not reached.
+    Unreached,
+    /// What is wrong is the caller's, who may ask again and again: AWS is asked nothing at all.
+    Stranger,
+    /// A link before it is broken.
+    Broken,
+}
+
+impl fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreached => "the endpoint was not reached",
+            Self::Stranger => "this caller gets no session by this role, so that AWS was not asked",
+            Self::Broken => "a link before it is broken",
+        })
+    }
 }
 
 /// Keeps two checks apart.

@@ -3,7 +3,7 @@
 use super::Subject;
 use super::link::Link;
 use super::report::Report;
-use super::verdict::{Clue, Verdict};
+use super::verdict::{Clue, Cure, Verdict};
 
 /// What is known beside what the links found.
 #[derive(Clone, Copy)]
@@ -20,9 +20,9 @@ pub(super) fn settle(report: Report, known: Known<'_>) -> Report {
         return report;
     }
     if report.has_clue(Link::TrustPolicy, Clue::NoSuchRole) {
-        let told = |verdict: Verdict| verdict.cured_like(Link::TrustPolicy);
+        let told = |verdict: Verdict| verdict.cured_by(Cure::Of(Link::TrustPolicy));
         return report.told_anew(Link::Profile, told).told_anew(Link::CreateSession, |verdict| {
-            if verdict.is_cured_like(Link::Profile) { verdict.cured_like(Link::TrustPolicy) } else { verdict }
+            if verdict.is_cured_by(&Cure::Of(Link::Profile)) { told(verdict) } else { verdict }
         });
     }
     let Some(name) = known.own_profile else { return report };
@@ -48,7 +48,7 @@ mod tests {
         let mut report = Report::default();
         report.note(Link::Profile, Verdict::broken("not listed", LIST_IT).with_clue(Clue::NotListed));
         report.note(Link::TrustPolicy, trust_policy);
-        report.note(Link::CreateSession, Verdict::broken_like("refused", Link::Profile));
+        report.note(Link::CreateSession, Verdict::broken("refused", Cure::Of(Link::Profile)));
         let shown = settle(report, Known { subject, own_profile }).shown();
         [Link::Profile, Link::CreateSession].map(|link| shown[link.key()].as_str().unwrap().to_owned())
     }

@@ -6,8 +6,8 @@ use rolesanywhere::{CallError, Caller, Credentials, Error, IamRole, Profile, Tru
 use tokio::time::timeout;
 use vault_backend::Fault;
 
-use super::asking::Asked;
-use super::{PATIENCE, STRANGER, Subject, UNREACHED};
+use super::asking::{Asked, NotAsked};
+use super::{PATIENCE, Subject};
 use crate::Engine;
 use crate::anchorage::Anchorage;
 use crate::clock;
@@ -67,7 +67,7 @@ pub(super) async fn look(
     });
     let own_profile = name_of(&|entry| entry.profile_arn == anchorage.profile);
     let caller = match asked {
-        Asked::Not(why @ (UNREACHED | STRANGER)) => Err(Fault::later(*why)),
+        Asked::Not(why @ (NotAsked::Unreached | NotAsked::Stranger)) => Err(Fault::later(why.to_string())),
         _ => timeout(PATIENCE * 2, caller(engine, subject, anchorage))
             .await
             .unwrap_or_else(|_| Err(Fault::later("AWS did not let the engine in by check_role_arn in time"))),

@@ -10,7 +10,7 @@ use super::Subject;
 use super::asking::Asked;
 use super::link::Link;
 use super::looking::Looked;
-use super::verdict::{Clue, Verdict};
+use super::verdict::{Clue, Cure, Verdict};
 
 /// What the policy's conditions are held against.
 pub(super) struct Shown {
@@ -64,7 +64,7 @@ pub(super) fn lets_in(
     };
     let unmet = unmet.iter().map(|unmet| {
         if is_unmapped(&unmet.key) {
-            Verdict::broken_like(format!("{unmet} among the session's tags"), Link::SessionTags)
+            Verdict::broken(format!("{unmet} among the session's tags"), Cure::Of(Link::SessionTags))
         } else {
             Verdict::broken(unmet, other_text.clone())
         }

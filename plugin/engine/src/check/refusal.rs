@@ -72,17 +72,22 @@ pub(super) fn short(error: &Error) -> String {
 /// A text of AWS: what it contains, and who answers for it.
 struct Row {
     text: &'static str,
+    /// What it tells of another link's cure.
+    clue: Option<Clue>,
     judge: fn(&At<'_>) -> (Link, Option<String>),
 }
 
-const NOT_LISTED: &str = "Role isn't one of those listed in the Profile";
-
 /// More specific texts come first.
 const TABLE: &[Row] = &[
-    Row { text: "Untrusted certificate. Insufficient certificate", judge: |_| (Link::Certificate, None) },
-    Row { text: "Untrusted signing certificate", judge: untrusted },
+    Row {
+        text: "Untrusted certificate. Insufficient certificate",
+        clue: None,
+        judge: |_| (Link::Certificate, None),
+    },
+    Row { text: "Untrusted signing certificate", clue: None, judge: untrusted },
     Row {
         text: "Certificate revoked",
+        clue: None,
         judge: |at| {
             (
                 Link::Ca,
@@ -95,6 +100,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         text: "Invalid signature",
+        clue: None,
         judge: |at| {
             let clock = if at.clock == State::Ok {
                 "; the clock is in time"
@@ -107,15 +113,22 @@ const TABLE: &[Row] = &[
     },
     Row {
         text: "Not authorized to set roleSessionName",
+        clue: None,
         judge: |at| (Link::SessionName, Some(profile::accept(&at.anchorage.profile))),
     },
     Row {
         text: "Trust Anchor wasn't found",
+        clue: None,
         judge: |at| (Link::TrustAnchor, Some(at.anchor().name_another())),
     },
-    Row { text: "rust anchor is disabled", judge: |at| (Link::TrustAnchor, Some(at.anchor().enable())) },
+    Row {
+        text: "rust anchor is disabled",
+        clue: None,
+        judge: |at| (Link::TrustAnchor, Some(at.anchor().enable())),
+    },
     Row {
         text: "Invalid or empty profile",
+        clue: None,
         judge: |at| {
             (
                 Link::Profile,
@@ -128,22 +141,26 @@ const TABLE: &[Row] = &[
         },
     },
     Row {
-        text: NOT_LISTED,
+        text: "Role isn't one of those listed in the Profile",
+        clue: Some(Clue::NotListed),
         judge: |at| (Link::Profile, Some(profile::list(&at.anchorage.profile, &[], at.subject))),
     },
     Row {
         text: "exceeds the MaxSessionDuration",
+        clue: None,
         judge: |at| (Link::Duration, Some(outcome::over(at.subject, None, 3600))),
     },
-    Row { text: "failed to be mapped into session tags", judge: |_| (Link::SessionTags, None) },
+    Row { text: "failed to be mapped into session tags", clue: None, judge: |_| (Link::SessionTags, None) },
     Row {
         text: "packed size",
+        clue: None,
         judge: |_| {
             (Link::SessionTags, Some("shorten the profile's session policy or the certificate's subject, or map fewer attributes in the profile".to_owned()))
         },
     },
     Row {
         text: "Unable to assume role",
+        clue: None,
         judge: |at| {
             (
                 Link::TrustPolicy,
@@ -151,10 +168,11 @@ const TABLE: &[Row] = &[
             )
         },
     },
-    Row { text: "at 'durationSeconds'", judge: |_| (Link::Duration, None) },
-    Row { text: "at 'roleSessionName'", judge: |_| (Link::SessionName, None) },
+    Row { text: "at 'durationSeconds'", clue: None, judge: |_| (Link::Duration, None) },
+    Row { text: "at 'roleSessionName'", clue: None, judge: |_| (Link::SessionName, None) },
     Row {
         text: "Arn' failed to satisfy constraint",
+        clue: None,
         judge: |_| (Link::Place, Some("correct the ARNs of the role or the config".to_owned())),
     },
 ];
@@ -178,8 +196,8 @@ fn refused(message: &str, explanation: Option<&'static str>, at: &At<'_>) -> (Li
         .or_else(|| explanation.map(str::to_owned))
         .unwrap_or_else(|| "ask AWS, with the request id".to_owned());
     let verdict = Verdict::broken(quoted(message), cure);
-    let is_not_listed = row.is_some_and(|row| row.text == NOT_LISTED);
-    (link, if is_not_listed { verdict.with_clue(Clue::NotListed) } else { verdict })
+    let clue = row.and_then(|row| row.clue);
+    (link, clue.into_iter().fold(verdict, Verdict::with_clue))
 }
 
 fn quoted(message: &str) -> String {

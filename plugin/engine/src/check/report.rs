@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::asking::NotAsked;
 use super::link::Link;
 use super::verdict::{Clue, State, Verdict};
 
@@ -55,7 +56,7 @@ impl Report {
     }
 
     /// The whole: links of which nothing was said were not checked, for this reason.
-    pub(super) fn rest(mut self, why: &str) -> Self {
+    pub(super) fn rest(mut self, why: NotAsked) -> Self {
         for link in Link::ALL {
             self.0.entry(link).or_insert_with(|| Verdict::not_checked(why));
         }

@@ -28,40 +28,59 @@ pub(super) enum Clue {
     NoSuchRole,
 }
 
+/// What mends a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cure {
+    /// A command, or what a person does.
+    Text(String),
+    /// What mends this other link.
+    Of(Link),
+}
+
+impl<T: Into<String>> From<T> for Cure {
+    fn from(text: T) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl fmt::Display for Cure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Of(link) => write!(f, "that of {}", link.key()),
+        }
+    }
+}
+
 /// State, what was seen, and what cures it. `Display` is the text of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) state: State,
     seen: String,
-    cure: Option<String>,
+    cures: Vec<Cure>,
     clue: Option<Clue>,
 }
 
 impl Verdict {
     pub(super) fn ok(seen: impl Display) -> Self {
-        Self::new(State::Ok, seen, None)
+        Self::new(State::Ok, seen, Vec::new())
     }
 
     /// `how` says what would let it be checked.
     pub(super) fn not_checked(why: impl Display) -> Self {
-        Self::new(State::NotChecked, why, None)
+        Self::new(State::NotChecked, why, Vec::new())
     }
 
-    pub(super) fn warning(seen: impl Display, cure: impl Into<String>) -> Self {
-        Self::new(State::Warning, seen, Some(cure.into()))
+    pub(super) fn warning(seen: impl Display, cure: impl Into<Cure>) -> Self {
+        Self::new(State::Warning, seen, vec![cure.into()])
     }
 
-    pub(super) fn broken(seen: impl Display, cure: impl Into<String>) -> Self {
-        Self::new(State::Broken, seen, Some(cure.into()))
+    pub(super) fn broken(seen: impl Display, cure: impl Into<Cure>) -> Self {
+        Self::new(State::Broken, seen, vec![cure.into()])
     }
 
-    fn new(state: State, seen: impl Display, cure: Option<String>) -> Self {
-        Self { state, seen: seen.to_string(), cure, clue: None }
-    }
-
-    /// A link that is cured by what cures `other`.
-    pub(super) fn broken_like(seen: impl Display, other: Link) -> Self {
-        Self::broken(seen, that_of(other))
+    fn new(state: State, seen: impl Display, cures: Vec<Cure>) -> Self {
+        Self { state, seen: seen.to_string(), cures, clue: None }
     }
 
     /// The same with a clue to another link's cure.
@@ -74,21 +93,16 @@ impl Verdict {
     }
 
     /// The same with another cure.
-    pub(super) fn cured_by(self, cure: impl Into<String>) -> Self {
-        Self { cure: Some(cure.into()), ..self }
+    pub(super) fn cured_by(self, cure: impl Into<Cure>) -> Self {
+        Self { cures: vec![cure.into()], ..self }
     }
 
-    /// The same, cured by what cures `other`.
-    pub(super) fn cured_like(self, other: Link) -> Self {
-        self.cured_by(that_of(other))
-    }
-
-    pub(super) fn is_cured_like(&self, other: Link) -> bool {
-        self.cure.as_deref() == Some(that_of(other).as_str())
+    pub(super) fn is_cured_by(&self, cure: &Cure) -> bool {
+        self.cures == [cure.clone()]
     }
 
     /// Of a fault of the engine. Where its text ends in a command, that is the cure.
-    pub(super) fn of_fault(fault: &Fault, otherwise: impl Into<String>) -> Self {
+    pub(super) fn of_fault(fault: &Fault, otherwise: impl Into<Cure>) -> Self {
         let text = fault.to_string();
         match text.rsplit_once(": vault ") {
             Some((seen, command)) => Self::broken(seen, format!("vault {command}")),
@@ -103,22 +117,24 @@ impl Verdict {
         }
         let seen: Vec<String> = [self.seen, other.seen].into_iter().filter(|seen| !seen.is_empty()).collect();
         let seen = seen.join("; ");
-        let mut cures: Vec<String> = self.cure.into_iter().chain(other.cure).collect();
-        cures.dedup();
-        let clue = self.clue.or(other.clue);
-        Self { state: self.state, seen, cure: (!cures.is_empty()).then(|| cures.join("; ")), clue }
+        let mut cures = self.cures;
+        for cure in other.cures {
+            if !cures.contains(&cure) {
+                cures.push(cure);
+            }
+        }
+        Self { state: self.state, seen, cures, clue: self.clue.or(other.clue) }
     }
-}
-
-fn that_of(link: Link) -> String {
-    format!("that of {}", link.key())
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { state, seen, cure, .. } = self;
-        write!(f, "{state}: {seen}")?;
-        cure.as_ref().map_or(Ok(()), |cure| write!(f, " — cure: {cure}"))
+        write!(f, "{}: {}", self.state, self.seen)?;
+        for (number, cure) in self.cures.iter().enumerate() {
+            let before = if number == 0 { " — cure: " } else { "; " };
+            write!(f, "{before}{cure}")?;
+        }
+        Ok(())
     }
 }
 
@@ -155,5 +171,14 @@ mod tests {
 
         assert_eq!(ok.and(warning.clone()), warning);
         assert_eq!(warning.and(Verdict::warning("d", "e")).to_string(), "warning: b; d — cure: c; e");
+    }
+
+    #[test]
+    fn a_cure_of_several_faults_is_told_once() {
+        let of = |seen: &str, cure: &str| Verdict::broken(seen, cure);
+
+        let all = of("a", "x").and(of("b", "y")).and(of("c", "x"));
+
+        assert_eq!(all.to_string(), "broken: a; b; c — cure: x; y");
     }
 }
