@@ -6,6 +6,10 @@ use std::collections::BTreeSet;
 /// Source: IAM Roles Anywhere User Guide, "Quotas".
 pub(crate) const MOST_CERTIFICATES: usize = 2;
 
+/// So many certificates are remembered of one anchor before those are forgotten that are nowhere any more; a record of 70 KB, where Vault's
+/// storage takes 512 KB or more.
+const MOST_REMEMBERED: usize = 1_000;
+
 /// A certificate as DER.
 type Der = Vec<u8>;
 
@@ -53,6 +57,20 @@ impl Plan {
     pub(crate) fn is_in_step(&self) -> bool {
         self.missing.is_empty() && self.retired.is_empty()
     }
+}
+
+/// What is noted of `ours`, the certificates that this mount ever had or put into the anchor: all of them while they are few, so that one
+/// which comes back is known, and else those that the anchor `holds` and `issuers`.
+pub(crate) fn remembered(
+    ours: &BTreeSet<String>,
+    holds: &[Der],
+    issuers: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    if ours.len() <= MOST_REMEMBERED {
+        return ours.clone();
+    }
+    let held: BTreeSet<String> = holds.iter().map(|der| fingerprint(der)).collect();
+    ours.iter().filter(|sum| held.contains(*sum) || issuers.contains(*sum)).cloned().collect()
 }
 
 /// The SHA-256 of a certificate, lowercase hexadecimal.
@@ -118,6 +136,18 @@ mod tests {
         let full = plan(&[FOREIGN, NOW], &[NOW, NEXT]).unwrap_err();
 
         assert_eq!((full.foreign, full.missing), (vec![FOREIGN.to_vec()], vec![NEXT.to_vec()]));
+    }
+
+    #[test]
+    fn of_many_certificates_those_are_remembered_that_are_issuers_or_held() {
+        let sums = |list: &[&[u8]]| list.iter().map(|der| fingerprint(der)).collect::<BTreeSet<_>>();
+        let gone = |count: usize| (0..count).map(|number| number.to_string()).collect::<BTreeSet<_>>();
+        let (issuers, holds) = (sums(&[NOW, NEXT]), [FORMER.to_vec(), FOREIGN.to_vec()]);
+        let ours = sums(&[NOW, NEXT, FORMER]);
+        let few = &ours | &gone(MOST_REMEMBERED - 3);
+
+        assert_eq!(remembered(&few, &holds, &issuers), few);
+        assert_eq!(remembered(&(&ours | &gone(MOST_REMEMBERED)), &holds, &issuers), ours);
     }
 
     #[test]

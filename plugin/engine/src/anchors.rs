@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use vault_backend::Fault;
 
 use crate::Engine;
-use crate::anchor_plan::{Full, MOST_CERTIFICATES, Plan, fingerprint};
+use crate::anchor_plan::{Full, MOST_CERTIFICATES, Plan, fingerprint, remembered};
 use crate::clock;
 use crate::faults;
 use crate::issuers::{Issuers, Loaded};
@@ -245,15 +245,17 @@ async fn sync_in_turn(
     let sign = signing(&snapshot.issuers);
     let seen = look(engine, caller, at).await?;
     let known = engine.store.anchor_certificates(at.name).await?;
-    let mut ours = known.clone();
-    ours.extend(snapshot.issuers.all.iter().map(|loaded| fingerprint(loaded.issuer.certificate_der())));
-    let plan = Plan::new(bundle_of(&seen, at)?, &sign, &ours).map_err(|full| no_room(&full, at))?;
+    let issuers: BTreeSet<String> =
+        snapshot.issuers.all.iter().map(|loaded| fingerprint(loaded.issuer.certificate_der())).collect();
+    let (ours, holds) = (&known | &issuers, bundle_of(&seen, at)?);
+    let plan = Plan::new(holds, &sign, &ours).map_err(|full| no_room(&full, at))?;
     if dry_run {
         return Ok(Report { seen, plan, changed: false });
     }
     // also what a person put there for this mount: an issuer that is deleted later is known all the same
-    if known != ours {
-        engine.store.put_anchor_certificates(at.name, ours).await?;
+    let remembered = remembered(&ours, holds, &issuers);
+    if known != remembered {
+        engine.store.put_anchor_certificates(at.name, remembered).await?;
     }
     if plan.is_in_step() {
         return Ok(Report { seen, plan, changed: false });

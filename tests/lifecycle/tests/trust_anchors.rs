@@ -353,3 +353,15 @@ async fn an_issuer_reads_with_the_fingerprint_that_sync_shows_and_rotation_with_
         "{after}"
     );
 }
+
+#[tokio::test]
+async fn what_is_remembered_of_an_anchor_goes_with_its_entry() {
+    let world = World::new().await;
+    world.ok(world.mount.write("trust-anchors/main/sync", json!({})).await);
+    let remembered = || async { world.mount.storage.list("trust-anchor-certificates/").await.unwrap() };
+    let before = remembered().await;
+
+    world.ok(world.mount.delete("trust-anchors/main").await);
+
+    assert_eq!((before, remembered().await), (vec!["main".to_owned()], vec![]));
+}
