@@ -262,3 +262,22 @@ async fn a_role_with_an_at_sign_is_read_and_denied_by_its_own_name() {
         assert_eq!(api.read(&format!("iamra/creds/{spelling}")).await.status, 403, "{spelling}");
     }
 }
+
+#[tokio::test]
+async fn a_name_under_which_vault_stores_nothing_is_refused_with_the_rule_and_not_by_storage() {
+    let stage = stage().await;
+    let anchor = json!({ "trust_anchor_arn": TRUST_ANCHOR_ARN, "profile_arn": PROFILE_ARN });
+    for (path, body) in [
+        ("iamra/roles/a..b", role()),
+        ("iamra/clusters/a..b", json!({ "accessor": "auth_kubernetes_1a2b3c4d" })),
+        ("iamra/trust-anchors/a..b", anchor),
+    ] {
+        refused_write(stage.root(), path, body, &["name: \"a..b\""]).await;
+        assert_eq!(stage.root().read(path).await.status, 404, "{path}");
+        let _ = stage.root().delete(path).await.ok();
+    }
+
+    let told = stage.creds("a..b").await.refused(400);
+
+    assert!(told.contains("there is no role \"a..b\""), "{told}");
+}
