@@ -83,7 +83,8 @@ async fn tidy_role(engine: &Arc<Engine>, owner: Owner<'_>, role: &RoleArn) -> Re
     };
     let mut policy = iam.read().await?;
     policy.prune(now);
-    iam.write(policy).await?;
+    // nobody asks whether IAM shows it, and a revocation may be waiting
+    iam.put(&policy).await?;
     Ok(Tidied::Done)
 }
 

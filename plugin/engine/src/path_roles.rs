@@ -17,7 +17,8 @@ struct Named {
     name: String,
 }
 
-const NAME: Field = Field::string("name", "name of the role: letters, digits and _, inside also . - and @");
+const NAME: Field =
+    Field::string("name", "name of the role: letters, digits and _, inside also - @ and single dots");
 
 impl Ask for Named {
     const FIELDS: &'static [Field] = &[NAME];

@@ -194,14 +194,25 @@ impl Revoker<'_> {
         })
     }
 
-    /// Writes `policy` and looks whether IAM shows it; an empty one is deleted.
+    /// Writes `policy`, which denies something, and looks whether IAM shows it.
+    ///
+    /// # Errors
+    /// As those of [`Self::put`].
+    pub(crate) async fn write(&mut self, policy: Policy) -> Result<Denied, Fault> {
+        let unnoted = self.put(&policy).await?;
+        let is_seen = self.shows(&policy).await;
+        tracing::warn!(role_arn = %self.role, entries = policy.len(), is_seen, "denied sessions of an IAM role");
+        Ok(Denied { policy, is_seen, unnoted })
+    }
+
+    /// Writes `policy`, or deletes it where it is empty, and says what could not be noted of it.
     ///
     /// What is kept of the sessions has to be ended before: also a write that errs may have landed.
     ///
     /// # Errors
     /// An operator's fault where the role's inline policies have no room for it.
-    pub(crate) async fn write(&mut self, policy: Policy) -> Result<Denied, Fault> {
-        let unnoted = self.note(&policy).await?;
+    pub(crate) async fn put(&mut self, policy: &Policy) -> Result<Option<String>, Fault> {
+        let unnoted = self.note(policy).await?;
         let written = if policy.is_empty() {
             self.caller.delete_role_policy(self.role, &self.policy_name).await.map(drop)
         } else {
@@ -209,21 +220,18 @@ impl Revoker<'_> {
         };
         // only AWS's own word says that nothing was written
         if written.as_ref().err().is_none_or(|error| error.kind().is_none()) {
-            self.turn.note(self.role, &policy);
+            self.turn.note(self.role, policy);
         }
         match written {
             Ok(()) => {}
-            Err(error) if error.is_limit_exceeded() => return Err(self.no_room(&policy, None).within(error)),
+            Err(error) if error.is_limit_exceeded() => return Err(self.no_room(policy, None).within(error)),
             Err(error) => return Err(self.failed(&error)),
         }
         if policy.is_empty() {
             self.engine.store.delete_denials(self.role).await?;
             tracing::info!(role_arn = %self.role, "nothing is denied to sessions of an IAM role any more");
-            return Ok(Denied { policy, is_seen: true, unnoted: None });
         }
-        let is_seen = self.shows(&policy).await;
-        tracing::warn!(role_arn = %self.role, entries = policy.len(), is_seen, "denied sessions of an IAM role");
-        Ok(Denied { policy, is_seen, unnoted })
+        Ok(unnoted)
     }
 
     /// Notes until when the role holds a denial, for Vault's tick. What keeps the note from being stored is told beside the denial, which
@@ -239,14 +247,13 @@ impl Revoker<'_> {
         if fault.blame() == Blame::ReadOnly {
             return Err(fault);
         }
-        let told = format!(
+        tracing::error!(role_arn = %self.role, "a denial could not be noted: {fault}");
+        Ok(Some(format!(
             "the sessions of {} are denied, but this mount could not note that ({fault}), and will not delete the inline policy {} when it is over: repeat this command, or delete the policy after {}",
             self.role,
             self.policy_name,
             rfc3339(until)
-        );
-        tracing::error!(role_arn = %self.role, "{told}");
-        Ok(Some(told))
+        )))
     }
 
     /// Refuses a document for which the role's other inline policies leave no room.

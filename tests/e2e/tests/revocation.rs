@@ -199,15 +199,15 @@ async fn what_was_handed_out_before_a_merge_of_entities_ends_by_the_former_id() 
 #[tokio::test]
 async fn sessions_of_an_iam_role_with_dots_in_a_row_end_though_vault_takes_no_such_key() {
     let incident = Incident::begin().await;
-    let (stage, arn) = (incident.stage(), ROLE_ARN.replace("role/demo", "role/..app..one"));
-    let mut state = stage.admin("GET", "state", None).await;
-    let roles = state["roles"].as_array_mut().unwrap();
+    let (stage, role) = (incident.stage(), ROLE_ARN.replace("role/demo", "role/..app..one"));
+    let mut account = stage.admin("GET", "state", None).await;
+    let roles = account["roles"].as_array_mut().unwrap();
     let mut dotted = roles.iter().find(|role| role["name"] == "demo").unwrap().clone();
     dotted["name"] = json!("..app..one");
     roles.push(dotted);
-    state["profiles"][0]["role_arns"].as_array_mut().unwrap().push(json!(arn));
-    stage.admin("PUT", "state", Some(state)).await;
-    let _ = stage.root().write("iamra/roles/dotted", json!({ "role_arn": arn })).await.ok();
+    account["profiles"][0]["role_arns"].as_array_mut().unwrap().push(json!(role));
+    stage.admin("PUT", "state", Some(account)).await;
+    let _ = stage.root().write("iamra/roles/dotted", json!({ "role_arn": role })).await.ok();
     let leaked = stage.creds("dotted").await.ok();
 
     let reply = stage.root().write("iamra/roles/dotted/revoke-sessions", json!({})).await.ok();
