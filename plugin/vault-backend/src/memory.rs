@@ -42,11 +42,13 @@ impl Memory {
         Self { state: Mutex::new(state), ..Self::default() }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.state().entries.get(key).map(|entry| entry.bytes.clone())
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        check(key)?;
+        Ok(self.state().entries.get(key).map(|entry| entry.bytes.clone()))
     }
 
     pub(crate) fn put(&self, key: &str, bytes: Vec<u8>, sealed: bool) -> Result<(), StorageError> {
+        check(key)?;
         let mut state = self.state();
         state.may_write()?;
         state.puts.push(key.to_owned());
@@ -55,6 +57,7 @@ impl Memory {
     }
 
     pub(crate) fn delete(&self, key: &str) -> Result<(), StorageError> {
+        check(key)?;
         let mut state = self.state();
         state.may_write()?;
         state.entries.remove(key);
@@ -110,6 +113,14 @@ impl Memory {
     pub(crate) fn is_sealed(&self, key: &str) -> bool {
         self.state().entries.get(key).is_some_and(|entry| entry.sealed)
     }
+}
+
+/// Refuses the keys that Vault's storage view refuses (sdk, `logical.StorageView`, ErrRelativePath).
+fn check(key: &str) -> Result<(), StorageError> {
+    if key.contains("..") {
+        return Err(StorageError::Failed("relative paths not supported".to_owned()));
+    }
+    Ok(())
 }
 
 impl State {

@@ -65,7 +65,7 @@ impl Storage {
         match &self.0 {
             Inner::Memory(memory) => {
                 memory.answer_time().await;
-                memory.answers(Ok(memory.get(key))).await
+                memory.answers(memory.get(key)).await
             }
             Inner::Vault(vault) => vault.get(key).await,
         }

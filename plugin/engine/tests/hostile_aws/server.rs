@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::{Answer, End, HEALTHY, Oddity};
 
@@ -48,13 +49,15 @@ pub(crate) struct Hostile {
     pub(crate) url: String,
     pub(crate) oddities: Vec<Oddity>,
     sent: AtomicUsize,
+    /// How many answers without end go on.
+    endless: watch::Sender<usize>,
 }
 
 impl Hostile {
     pub(crate) async fn start(oddities: Vec<Oddity>) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let aws = Arc::new(Self { url, oddities, sent: AtomicUsize::new(0) });
+        let aws = Arc::new(Self { url, oddities, sent: AtomicUsize::new(0), endless: watch::Sender::new(0) });
         let serving = Arc::clone(&aws);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -63,6 +66,11 @@ impl Hostile {
             }
         });
         aws
+    }
+
+    /// Waits until whoever was sent an answer without end has closed its connection.
+    pub(crate) async fn no_answer_goes_on(&self) {
+        self.endless.subscribe().wait_for(|endless| *endless == 0).await.unwrap();
     }
 
     /// The most that one answer without end could send.
@@ -94,6 +102,7 @@ impl Hostile {
                 let _ = stream.shutdown().await;
             }
             Answer::Endless(first, more) => {
+                self.endless.send_modify(|endless| *endless += 1);
                 let mut sent = 0;
                 let mut alive = stream.write_all(first).await.is_ok();
                 while alive {
@@ -101,6 +110,7 @@ impl Hostile {
                     sent += more.len();
                 }
                 self.sent.fetch_max(sent, Ordering::SeqCst);
+                self.endless.send_modify(|endless| *endless -= 1);
             }
             Answer::Silence => {
                 let _ = stream.read(&mut [0; 16]).await;
