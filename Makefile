@@ -34,7 +34,8 @@ check-tables: release tools ## run `check` on healthy and broken set-ups and wri
 .PHONY: test
 test: release tools promtool sdks ## every test that needs no root
 	@tests/tools/prerequisites python openssl
-	cargo test --locked --workspace
+	@# twice as many at once as there are cores, because the stories mostly wait
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} cargo test --locked --workspace
 
 .PHONY: stress
 stress: release tools ## the crowd of readers, kills and an unwell AWS of `make test`, for five minutes
