@@ -115,7 +115,7 @@ impl Memory {
     }
 }
 
-/// Refuses the keys that Vault's storage view refuses (sdk, `logical.StorageView`, ErrRelativePath).
+/// Refuses the keys that Vault's storage view refuses (sdk, `logical.StorageView`, `ErrRelativePath`).
 fn check(key: &str) -> Result<(), StorageError> {
     if key.contains("..") {
         return Err(StorageError::Failed("relative paths not supported".to_owned()));
