@@ -126,6 +126,9 @@ impl Response<'_> {
         else {
             return Ok(());
         };
+        // first, so that storage which takes nothing has no sessions ended with each tick
+        known.put_off(self.now);
+        self.engine.store.put_compromise(id, &known).await?;
         for line in self.clear(&mut known, BTreeMap::new()).await? {
             tracing::info!(issuer = self.issuer.record.label(), "after a compromise: {}", line.told());
         }
@@ -139,7 +142,6 @@ impl Response<'_> {
         early: BTreeMap<String, Outcome>,
     ) -> Result<Vec<Line>, Fault> {
         let Synced { lines: mut report, seen, foreign } = self.sync(Aim::Clear).await?;
-        let was_missed = report.iter().any(|line| line.outcome.is_failed());
         for (arn, seen) in &seen {
             known.saw(arn, seen.is_clear, seen.was_changed, seen.at);
         }
@@ -147,10 +149,11 @@ impl Response<'_> {
         let targets = self.targets(&clear).await?;
         report.extend(foreign);
         report.extend(self.pinned().await?);
-        // before, since a crash may end this half-way, and after
-        known.plan(unsettled(&targets, known), was_missed, self.now);
+        let roles = || targets.values().map(|target| (target.arn.as_str(), &target.anchors));
+        // before too: what is stored with each role that is done has it
+        known.plan(roles(), self.now);
         report.extend(self.revoke(known, &targets, early).await?);
-        known.plan(unsettled(&targets, known), was_missed, self.now);
+        known.plan(roles(), self.now);
         self.engine.store.put_compromise(&self.issuer.record.id, known).await?;
         Ok(report)
     }
@@ -344,10 +347,11 @@ impl Response<'_> {
         }
         match Box::pin(path_revoke_sessions::revoke_all(self.engine, self.owner, arn)).await {
             Ok(Revoked { denied, .. }) => {
-                if target.is_clear {
-                    known.note_ended(arn.as_str(), self.now);
-                } else {
-                    known.note_ended_early(arn.as_str());
+                match target.is_clear {
+                    // the answer asks for it once more
+                    _ if denied.unnoted.is_some() => {}
+                    true => known.note_ended(arn.as_str(), self.now),
+                    false => known.note_ended_early(arn.as_str()),
                 }
                 // the whole record is put once more at the end, so that nobody else's sessions go on for this
                 if let Err(fault) = self.engine.store.put_compromise(&self.issuer.record.id, known).await {
@@ -428,12 +432,6 @@ pub(crate) async fn settle(engine: &Arc<Engine>, owner: Owner<'_>, now: OffsetDa
 fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> Outcome {
     let else_what = aim.else_what();
     Outcome::ByHand(format!("put what {mount_point}trust-bundle shows into {anchor}: {else_what}"))
-}
-
-/// When the last of the IAM roles settles whose sessions are to end once more; nothing where there is none.
-fn unsettled(targets: &BTreeMap<String, Target>, known: &Compromise) -> Option<OffsetDateTime> {
-    let waiting = targets.values().filter(|target| target.is_clear && !target.is_settled(known));
-    waiting.filter_map(|target| known.settles_at(&target.anchors)).max()
 }
 
 fn count(number: usize, what: &str) -> String {

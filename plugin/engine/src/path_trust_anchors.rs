@@ -113,7 +113,6 @@ async fn store(engine: &Engine, name: &str, anchor: ManagedAnchor) -> Result<Ans
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
     let _lock = engine.store.lock().await;
     engine.store.delete_managed_anchor(&ask.name).await?;
-    engine.store.delete_anchor_certificates(&ask.name).await?;
     engine.anchors.keep(|name| name != ask.name);
     Ok(Answer::nothing())
 }

@@ -225,10 +225,6 @@ impl Store {
         self.storage.put_json(&key, &AnchorCertificates { sha256: sums }).await
     }
 
-    pub(crate) async fn delete_anchor_certificates(&self, name: &str) -> Result<(), Fault> {
-        Ok(self.storage.delete(&format!("{ANCHOR_CERTIFICATES_PREFIX}{name}")).await?)
-    }
-
     pub(crate) async fn compromise(&self, issuer_id: &str) -> Result<Option<Compromise>, Fault> {
         self.storage.get_json(&format!("{COMPROMISE_PREFIX}{issuer_id}")).await
     }

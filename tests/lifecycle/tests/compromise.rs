@@ -133,6 +133,38 @@ async fn what_vaults_tick_could_not_end_it_ends_later() {
 }
 
 #[tokio::test]
+async fn vaults_tick_ends_no_session_that_it_cannot_note() {
+    let world = with_next().await;
+    respond(&world, json!({})).await;
+    let session = world.ok(world.creds("demo").await);
+    minutes_pass(&world, 16).await;
+
+    world.mount.storage.break_after(0);
+    world.mount.tick().await;
+    let lived_on = world.caller(&session).await.is_ok();
+    world.mount.storage.break_after(usize::MAX);
+    world.mount.tick().await;
+
+    assert!(lived_on && world.caller(&session).await.is_err());
+}
+
+#[tokio::test]
+async fn an_anchor_that_cannot_be_looked_at_and_gives_no_role_its_sessions_keeps_nothing_due() {
+    let world = with_next().await;
+    let mut gone = harness::managed_anchor();
+    gone["trust_anchor_arn"] = json!(harness::TRUST_ANCHOR_ARN.replace("0f9f4a3c", "00000000"));
+    world.ok(world.mount.write("trust-anchors/gone", gone).await);
+    let first = respond(&world, json!({ "force": true })).await;
+    minutes_pass(&world, 16).await;
+
+    world.mount.tick().await;
+    let later = world.mount.delete("issuer/first").await;
+
+    assert!(report(&first).contains("failed") && first["again_at"].is_string(), "{}", report(&first));
+    assert_eq!((later.status, later.error.as_str()), (204, ""), "{}", report(&first));
+}
+
+#[tokio::test]
 async fn a_compromised_issuer_is_not_enabled_again() {
     let world = with_next().await;
     respond(&world, json!({})).await;

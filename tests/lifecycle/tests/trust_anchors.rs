@@ -73,6 +73,23 @@ async fn an_issuer_that_was_deleted_leaves_the_anchor_and_the_one_that_signs_sta
 }
 
 #[tokio::test]
+async fn a_deleted_issuer_is_known_also_when_the_entry_of_its_anchor_was_written_anew() {
+    let world = World::new().await;
+    let entry = world.ok(world.mount.read("trust-anchors/main").await);
+    next(&world, "second").await;
+    world.ok(sync(&world).await);
+    world.ok(world.mount.write("config/issuers", json!({ "default": "second" })).await);
+    world.ok(world.mount.delete("trust-anchors/main").await);
+    world.ok(world.mount.delete("issuer/first").await);
+
+    world.ok(world.mount.write("trust-anchors/main", entry.into()).await);
+    let report = world.ok(sync(&world).await);
+
+    assert_eq!(report["removed"].as_array().unwrap().len(), 1, "{report:?}");
+    assert_eq!((&report["foreign"], world.held().await), (&json!([]), 1));
+}
+
+#[tokio::test]
 async fn what_somebody_else_put_there_stays_and_is_warned_of() {
     let world = World::new().await;
     world.anchor_holds(&format!("{}{}", world.pem("ca/pem").await, foreign().await)).await;
@@ -352,16 +369,4 @@ async fn an_issuer_reads_with_the_fingerprint_that_sync_shows_and_rotation_with_
         after.as_str().unwrap().starts_with("every trust anchor was seen with trust_bundle, then"),
         "{after}"
     );
-}
-
-#[tokio::test]
-async fn what_is_remembered_of_an_anchor_goes_with_its_entry() {
-    let world = World::new().await;
-    world.ok(world.mount.write("trust-anchors/main/sync", json!({})).await);
-    let remembered = || async { world.mount.storage.list("trust-anchor-certificates/").await.unwrap() };
-    let before = remembered().await;
-
-    world.ok(world.mount.delete("trust-anchors/main").await);
-
-    assert_eq!((before, remembered().await), (vec!["main".to_owned()], vec![]));
 }

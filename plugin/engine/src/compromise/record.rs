@@ -10,8 +10,10 @@ use crate::clock::rfc3339;
 /// For so long AWS may go on taking a CA after its trust anchor reads back without it. AWS documents neither a delay nor a bound of it; it is
 /// chosen long, because a session that is made within the delay lives for up to twelve hours.
 const LAG: Duration = Duration::minutes(15);
-/// When a step of Vault's tick failed, it is tried again after this.
+/// When a step of Vault's tick failed, it is tried again after this,
 const TRY_AGAIN: Duration = Duration::minutes(5);
+/// and for so long after the step was due: then it is left to a person.
+const GIVE_UP: Duration = Duration::days(1);
 
 /// Stored as `compromise/<issuer's id>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub(crate) struct Compromise {
     /// The key, as [`ca::Issuer::key_sha256`] has it: it outlives the issuer's record.
     #[serde(default)]
     pub(super) key_sha256: String,
+    /// Empty, and stored because the first builds read no record without it.
+    #[serde(default)]
+    revoked: BTreeSet<String>,
     /// The IAM roles whose sessions were ended while a trust anchor may still have held the issuer.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     early: BTreeSet<String>,
@@ -99,11 +104,26 @@ impl Compromise {
         self.ended.insert(role.to_owned(), now.unix_timestamp());
     }
 
-    /// Decides when Vault's tick ends sessions once more: when the last of those that are `unsettled` settles, and soon where that was
-    /// due already. Where a trust anchor `was_missed`, what was due before stays due, because nobody knows that it is done.
-    pub(super) fn plan(&mut self, unsettled: Option<OffsetDateTime>, was_missed: bool, now: OffsetDateTime) {
-        let at = unsettled.max(self.again_at().filter(|_| was_missed));
-        let at = at.map(|at| if at > now { at } else { now + TRY_AGAIN });
+    /// Decides when Vault's tick ends sessions once more, of `roles` with the trust anchors by which theirs come: when the last of those
+    /// settles whose sessions did not end since, and soon where that was due already. One of an anchor that could not be looked at today
+    /// counts by when it was seen clear. One of an anchor that was never seen clear is left to a person.
+    pub(super) fn plan<'a>(
+        &mut self,
+        roles: impl IntoIterator<Item = (&'a str, &'a BTreeSet<String>)>,
+        now: OffsetDateTime,
+    ) {
+        let unsettled = roles.into_iter().filter(|(role, anchors)| !self.is_settled(role, anchors));
+        let settles = unsettled.filter_map(|(_, anchors)| self.settles_at(anchors));
+        let last = settles.filter(|at| *at + GIVE_UP > now).max();
+        self.plan_for(last.map(|at| if at > now { at } else { now + TRY_AGAIN }));
+    }
+
+    /// What is due is tried again later, however this try ends.
+    pub(super) fn put_off(&mut self, now: OffsetDateTime) {
+        self.plan_for(Some(now + TRY_AGAIN));
+    }
+
+    fn plan_for(&mut self, at: Option<OffsetDateTime>) {
         self.again_at = at.map(OffsetDateTime::unix_timestamp);
     }
 
@@ -173,19 +193,49 @@ mod tests {
         assert_eq!(known.settles_at(&anchors(&["one"])), Some(after(35)));
     }
 
-    #[test]
-    fn what_is_due_and_not_done_comes_again_in_five_minutes_and_what_is_done_does_not() {
-        let mut known = Compromise::default();
-        let mut plan = |unsettled, was_missed, now| {
-            known.plan(unsettled, was_missed, now);
-            known.again_at()
-        };
+    /// When the tick comes next for a role of the anchor `one`, looked at so many minutes after noon.
+    fn planned(known: &mut Compromise, minutes: i64) -> Option<OffsetDateTime> {
+        known.plan([(ROLE, &anchors(&["one"]))], after(minutes));
+        known.again_at()
+    }
 
-        assert_eq!(plan(Some(after(15)), false, NOON), Some(after(15)), "it is not time yet");
-        assert_eq!(plan(Some(after(15)), false, after(16)), Some(after(21)), "it could not be done");
-        assert_eq!(plan(None, true, after(21)), Some(after(26)), "a trust anchor could not be looked at");
-        assert_eq!(plan(None, false, after(26)), None, "all is done");
-        assert_eq!(plan(None, true, after(60)), None, "nothing was due");
+    #[test]
+    fn what_is_due_and_not_done_comes_again_in_five_minutes_for_a_day() {
+        let mut known = Compromise::default();
+        known.saw("one", true, false, NOON);
+
+        let planned = [0, 16, 21, 24 * 60, 24 * 60 + 15].map(|minutes| planned(&mut known, minutes));
+
+        let due = [15, 21, 26, 24 * 60 + 5].map(|minutes| Some(after(minutes)));
+        assert_eq!(planned[..4], due);
+        assert_eq!(planned[4], None, "it is left to a person");
+    }
+
+    #[test]
+    fn nothing_comes_again_of_what_ended_or_comes_by_an_anchor_that_was_never_seen_clear() {
+        let mut known = Compromise::default();
+        let unseen = planned(&mut known, 0);
+        known.saw("one", true, false, NOON);
+        known.note_ended(ROLE, after(16));
+        let ended = planned(&mut known, 16);
+        known.saw("one", false, false, after(17));
+        let held_again = planned(&mut known, 17);
+
+        assert_eq!([unseen, ended, held_again], [None; 3]);
+    }
+
+    #[test]
+    fn the_first_builds_read_a_record_of_today() {
+        #[derive(Deserialize)]
+        struct First {
+            #[serde(rename = "since")]
+            _since: String,
+            revoked: BTreeSet<String>,
+        }
+
+        let stored = serde_json::to_value(Compromise::told_at(NOON)).unwrap();
+
+        assert!(serde_json::from_value::<First>(stored).unwrap().revoked.is_empty());
     }
 
     #[test]
