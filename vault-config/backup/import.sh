@@ -1,7 +1,8 @@
 #!/bin/sh
 # Writes the folder that export.sh made into a mount: config, clusters, trust anchors, roles. One that the folder does not have stays
 # as it is, and so does a field that a document of the folder does not name; such documents are told. To have a role exactly as it was, delete
-# it first. Run again it changes nothing. It needs a POSIX shell and the vault command, and a VAULT_TOKEN that may write the mount.
+# it first. Run again it changes nothing. It needs a POSIX shell and the vault command, and a VAULT_TOKEN that may write the mount
+# and read sys/auth, such as one with policies/operator.hcl.
 #
 #   usage: import.sh <folder>
 #
@@ -29,13 +30,16 @@ die() {
 }
 
 # The accessor and the path of each auth mount, a line each. A path may hold a space; the columns are two apart.
-auth_mounts() { vault auth list | awk -F '  +' 'NR > 2 { print $3, $1 }'; }
+auth_mounts() {
+    said=$(vault auth list) || die "cannot list the auth methods: the token must read sys/auth"
+    printf '%s\n' "$said" | awk -F '  +' 'NR > 2 { print $3, $1 }'
+}
 
 # A sed script that replaces each exported accessor, a word, by that of the auth mount at the same path today. Whoever handed over the
 # folder wrote the words, and sed runs what stands behind a slash: only accessors go in.
 renaming() {
     foreign=$(grep -Evn '^auth_[A-Za-z0-9_-]+ .' "$folder/accessors" | sed 1q)
-    [ -z "$foreign" ] || die "$folder/accessors: line $foreign is not \`auth_<type>_<id> <path>/\`; make the export anew: export.sh $folder"
+    [ -z "$foreign" ] || die "$folder/accessors: line $foreign is not \`auth_<type>_<id> <path>/\`; make the export anew: export.sh $folder, or correct the line where that Vault is gone"
     auth_mounts >"$work/now"
     awk '{ path = substr($0, length($1) + 2) } NR == FNR { now[path] = $1; next } path in now { print "s/" $1 "/" now[path] "/g" }' \
         "$work/now" "$folder/accessors"

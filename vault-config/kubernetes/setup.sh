@@ -123,7 +123,10 @@ read_options() {
         --key-type) name_field "$1" key_type "$2" '^(ec-p256|ec-p384|rsa-2048)$' 'type of a key: ec-p256, ec-p384 or rsa-2048' ;;
         --certificate-ttl) name_field "$1" certificate_ttl "$2" '^[0-9smh]+$' 'time such as 10m' ;;
         --way) way=$2 ;;
-        --audience) [ -n "$2" ] || die "--audience: without one, a token made for any other service would log in here"; audience=$2 ;;
+        --audience) [ -n "$2" ] || die "--audience: without one, a token made for any other service would log in here"
+            literal --audience "$2"
+            audience=$2
+            ;;
         --kubernetes-host) host=$2 ;;
         --kubernetes-ca) ca=$2 ;;
         --reviewer-jwt) reviewer=$2 ;;

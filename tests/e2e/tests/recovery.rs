@@ -287,6 +287,21 @@ async fn what_is_no_accessor_in_an_exported_folder_is_refused_and_not_run() {
 }
 
 #[tokio::test]
+async fn an_import_that_cannot_see_the_auth_methods_writes_nothing() {
+    let mut site = Site::new().await;
+    let _ = site.run("export").await.ok();
+    site.lose_vault().await;
+    enable_logins(site.stage.root()).await;
+
+    let rules = r#"path "iamra/*" { capabilities = ["create", "read", "update", "list"] }"#;
+    let refused = site.run_with("import", rules).await;
+
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("the token must read sys/auth"), "{}", refused.stderr);
+    assert_eq!(site.stage.root().read("iamra/clusters/prod").await.status, 404);
+}
+
+#[tokio::test]
 async fn an_import_names_the_roles_whose_issuer_is_not_there() {
     let mut site = Site::new().await;
     let _ = site.run("export").await.ok();

@@ -266,6 +266,7 @@ async fn a_bad_option_is_refused() {
         (["--cluster", "Prod.EU"], "DNS label"),
         (["--way", "listener"], "file, container or both"),
         (["--audience", ""], "any other service"),
+        (["--audience", "-"], "--audience: the vault command cannot write the value -"),
         (["--lease", "none"], "leased or static"),
         (["--session-duration", "4h"], "number of seconds"),
         (["--kubernetes-host", ""], "give --kubernetes-host too"),
