@@ -210,6 +210,16 @@ fn a_condition_that_does_not_hold_is_named_with_what_it_wants_and_what_there_is(
 }
 
 #[test]
+fn a_condition_without_any_value_is_told_as_that() {
+    for values in [json!([]), json!({ "any": "text" })] {
+        let nothing = with(&json!({ "StringLike": { "aws:PrincipalTag/x509SAN/URI": values } }));
+
+        let told = "aws:PrincipalTag/x509SAN/URI is compared with no value, which no session meets";
+        assert_eq!(kept_out(&nothing), [told]);
+    }
+}
+
+#[test]
 fn conditions_that_hold_and_statements_that_let_in_are_not_named() {
     let good = json!({ "StringEquals": { CN: "web" }, "StringLike": { "sts:SourceIdentity": "CN=w?b" } });
     let typo = with(&json!({ "StringEquals": { CN: "webb", "aws:PrincipalTag/x509Subject/OU": "x" } }));
