@@ -47,6 +47,7 @@ pub(crate) use report::Report;
 
 /// For one call of AWS with its retries.
 const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The role that is checked, and where its mount is for texts.
 #[derive(Clone, Copy)]
 struct Subject<'a> {

@@ -126,7 +126,7 @@ impl Response<'_> {
         else {
             return Ok(());
         };
-        // first, so that storage which takes nothing has no sessions ended with each tick
+        // Before any session ends: each tick would end them again while storage takes no writes.
         known.put_off(self.now);
         self.engine.store.put_compromise(id, &known).await?;
         for line in self.clear(&mut known, BTreeMap::new()).await? {
@@ -150,7 +150,7 @@ impl Response<'_> {
         report.extend(foreign);
         report.extend(self.pinned().await?);
         let roles = || targets.values().map(|target| (target.arn.as_str(), &target.anchors));
-        // before too: what is stored with each role that is done has it
+        // Before as well: `end` stores the record for each role, and a crash must not lose the time.
         known.plan(roles(), self.now);
         report.extend(self.revoke(known, &targets, early).await?);
         known.plan(roles(), self.now);
@@ -348,12 +348,12 @@ impl Response<'_> {
         match Box::pin(path_revoke_sessions::revoke_all(self.engine, self.owner, arn)).await {
             Ok(Revoked { denied, .. }) => {
                 match target.is_clear {
-                    // the answer asks for it once more
+                    // Not done: the answer asks the operator to repeat the command.
                     _ if denied.unnoted.is_some() => {}
                     true => known.note_ended(arn.as_str(), self.now),
                     false => known.note_ended_early(arn.as_str()),
                 }
-                // the whole record is put once more at the end, so that nobody else's sessions go on for this
+                // The record is stored again at the end. The sessions of the other roles must end even if this write fails.
                 if let Err(fault) = self.engine.store.put_compromise(&self.issuer.record.id, known).await {
                     tracing::error!(role_arn = %arn, "ended sessions, and could not note it yet: {fault}");
                 }

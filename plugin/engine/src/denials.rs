@@ -83,7 +83,7 @@ async fn tidy_role(engine: &Arc<Engine>, owner: Owner<'_>, role: &RoleArn) -> Re
     };
     let mut policy = iam.read().await?;
     policy.prune(now);
-    // nobody asks whether IAM shows it, and a revocation may be waiting
+    // Not checked in IAM afterwards: a revocation may be waiting for this turn.
     iam.put(&policy).await?;
     Ok(Tidied::Done)
 }
