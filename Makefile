@@ -78,6 +78,10 @@ check: ## format, lints (all that compiles), licences: rustfmt, clippy and cargo
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
 
+.PHONY: structure
+structure: ## the sizes of the plugin's files and functions, and the circles between its files and folders
+	@cargo run --quiet --locked -p harness --bin structure
+
 .PHONY: advisories
 advisories: ## known vulnerabilities in dependencies; fetches the RustSec database
 	@tests/tools/prerequisites cargo-deny

@@ -24,6 +24,7 @@ mod processes;
 mod raft;
 mod settings;
 mod stage;
+pub mod structure;
 pub mod sts;
 mod vault;
 mod wait;

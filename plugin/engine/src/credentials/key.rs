@@ -1,0 +1,193 @@
+//! What makes two callers' sessions the same session.
+
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
+
+use ca::LeafProfile;
+use rolesanywhere::CreateSession;
+use sessions::Place;
+
+/// Everything that AWS or the certificate sees, and what must keep sessions apart although AWS would not.
+///
+/// One service belongs to one mount, so the mount is no part. All of it is compared by value: an identical write of a role makes an
+/// equal key, so a controller that syncs roles from a repository costs nothing. None of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyParts {
+    /// The Vault role, so that a change of one role ends the sessions of no other.
+    pub(crate) role: String,
+    /// Where the caller logged in, if the role's templates need a cluster: two clusters' `payments.api` never share.
+    pub(crate) cluster: Option<Cluster>,
+    /// Counts real changes of the mount's config: another endpoint is another AWS.
+    pub(crate) config: u64,
+    /// The id of the issuer that signs the leaf.
+    pub(crate) issuer: String,
+    /// The resolved subject and names, the key type and the certificate's lifetime.
+    pub(crate) leaf: LeafProfile,
+    /// ARNs, duration, session name and instance properties.
+    pub(crate) call: CreateSession,
+}
+
+/// A registered cluster, as its operator named it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Cluster {
+    pub(crate) name: String,
+    /// Of its auth mount: a name that is given to another mount is another cluster.
+    pub(crate) accessor: String,
+}
+
+impl Cluster {
+    pub(crate) fn new(name: &str, accessor: &str) -> Self {
+        Self { name: name.to_owned(), accessor: accessor.to_owned() }
+    }
+}
+
+/// [`KeyParts`] behind a pointer, hashed once.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionKey(Arc<Hashed>);
+
+#[derive(Debug)]
+struct Hashed {
+    hash: u64,
+    parts: KeyParts,
+}
+
+/// Seeded at random: callers choose parts of what is hashed.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+impl SessionKey {
+    pub(crate) fn new(parts: KeyParts) -> Self {
+        let hash = HASHER.hash_one(&parts);
+        Self(Arc::new(Hashed { hash, parts }))
+    }
+
+    pub(crate) fn parts(&self) -> &KeyParts {
+        &self.0.parts
+    }
+
+    pub(crate) fn role(&self) -> &str {
+        &self.0.parts.role
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.0.parts.issuer
+    }
+
+    /// Whether it is of a caller from this cluster.
+    pub(crate) fn is_of_cluster(&self, name: &str) -> bool {
+        self.0.parts.cluster.as_ref().is_some_and(|cluster| cluster.name == name)
+    }
+
+    /// Account and region: what one quota of AWS covers.
+    pub(crate) fn place(&self) -> Place {
+        let anchor = &self.0.parts.call.trust_anchor;
+        Place::new(format!("{}/{}", anchor.account(), anchor.region()))
+    }
+}
+
+impl PartialEq for SessionKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.hash == other.0.hash && self.0.parts == other.0.parts)
+    }
+}
+
+impl Eq for SessionKey {}
+
+impl Hash for SessionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+impl Hash for KeyParts {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { role, cluster, config, issuer, leaf, call } = self;
+        (role, cluster, config, issuer, leaf).hash(state);
+        let CreateSession { trust_anchor, profile, role, duration, role_session_name, instance_properties } =
+            call;
+        (trust_anchor, profile, role, duration, role_session_name, instance_properties).hash(state);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use ca::{KeySpec, Subject};
+    use rolesanywhere::SessionDuration;
+
+    use super::*;
+
+    pub(crate) fn parts() -> KeyParts {
+        KeyParts {
+            role: "web".to_owned(),
+            cluster: Some(Cluster { name: "prod".to_owned(), accessor: "auth_kubernetes_1".to_owned() }),
+            config: 1,
+            issuer: "11111111-1111-1111-1111-111111111111".to_owned(),
+            leaf: LeafProfile {
+                subject: Subject { common_name: Some("prod.payments.api".to_owned()), ..Subject::default() },
+                uri_sans: vec!["spiffe://prod/ns/payments/sa/api".to_owned()],
+                dns_sans: Vec::new(),
+                key: KeySpec::EcP256,
+                ttl: Duration::from_secs(600),
+            },
+            call: CreateSession {
+                trust_anchor: arn(
+                    "arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/aaaaaaaa-0000-0000-0000-000000000000",
+                ),
+                profile: arn(
+                    "arn:aws:rolesanywhere:eu-central-1:123456789012:profile/bbbbbbbb-0000-0000-0000-000000000000",
+                ),
+                role: arn("arn:aws:iam::123456789012:role/web"),
+                duration: SessionDuration::DEFAULT,
+                role_session_name: None,
+                instance_properties: [("team".to_owned(), "payments".to_owned())].into(),
+            },
+        }
+    }
+
+    fn arn<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn equal_parts_make_equal_keys() {
+        let keys = HashSet::from([SessionKey::new(parts()), SessionKey::new(parts())]);
+
+        assert_eq!(keys.len(), 1);
+    }
+
+    #[test]
+    fn each_part_alone_makes_another_key() {
+        let changes: [fn(&mut KeyParts); 14] = [
+            |parts| parts.role = "api".to_owned(),
+            |parts| parts.cluster = None,
+            |parts| parts.cluster.as_mut().unwrap().name = "dev".to_owned(),
+            |parts| parts.cluster.as_mut().unwrap().accessor = "auth_kubernetes_2".to_owned(),
+            |parts| parts.config = 2,
+            |parts| parts.issuer = "22222222-2222-2222-2222-222222222222".to_owned(),
+            |parts| parts.leaf.subject.common_name = Some("dev.payments.api".to_owned()),
+            |parts| parts.leaf.uri_sans.clear(),
+            |parts| parts.leaf.dns_sans = vec!["api.example.com".to_owned()],
+            |parts| parts.leaf.key = KeySpec::EcP384,
+            |parts| parts.call.role = arn("arn:aws:iam::123456789012:role/other"),
+            |parts| parts.call.duration = Duration::from_secs(900).try_into().unwrap(),
+            |parts| parts.call.role_session_name = Some("web".to_owned()),
+            |parts| parts.call.instance_properties.clear(),
+        ];
+
+        let mut keys = HashSet::from([SessionKey::new(parts())]);
+        for change in changes {
+            let mut other = parts();
+            change(&mut other);
+            keys.insert(SessionKey::new(other));
+        }
+
+        assert_eq!(keys.len(), 15);
+    }
+
+    #[test]
+    fn a_place_is_account_and_region_of_the_trust_anchor() {
+        assert_eq!(SessionKey::new(parts()).place(), Place::new("123456789012/eu-central-1"));
+    }
+}

@@ -1,0 +1,218 @@
+//! One session made: a fresh leaf, CreateSession with it, both forgotten.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca::{Leaf, LeafProfile};
+use rolesanywhere::{Error, Identity, Patience, Session};
+use sessions::{Cause, Made, Outcome, Work};
+use time::OffsetDateTime;
+use tracing::{Instrument as _, Span, info_span};
+use vault_backend::{Blame, Fault, Request};
+
+use crate::credentials::counters::Metrics;
+use crate::credentials::key::SessionKey;
+use crate::credentials::lifetime;
+use crate::credentials::outcome;
+use crate::ground::clock::{self, rfc3339};
+use crate::ground::faults;
+use crate::issuers::{Loaded, Rotation};
+use crate::snapshot::Snapshot;
+
+/// A session, and what is known about how it came about. One value for all who share it; its secrets are overwritten when the
+/// last of them and the cache are done with it.
+pub(crate) struct Issued {
+    pub(crate) session: Session,
+    /// When it came.
+    pub(crate) began: OffsetDateTime,
+    pub(crate) serial: String,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How the sessions of one key are made. Beside the key it holds the snapshot of the config and issuer that the key pins; of its
+/// bounds, which the key does not pin, those of the newest request hold.
+pub(crate) struct Recipe {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) key: SessionKey,
+    pub(crate) origin: Origin,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// For whom a session is made, for the log.
+pub(crate) enum Origin {
+    /// The caller of this request.
+    Request { mount: String, request_id: String, path: String },
+    /// The engine itself, as part of what `span` is about.
+    Engine { mount: String, span: Span },
+}
+
+type Attempt = Outcome<Arc<Issued>, Fault>;
+
+/// Why one attempt made no session.
+pub(crate) enum Unmade {
+    /// AWS or the network said no.
+    ByAws(Error),
+    /// It did not come so far, or what came is of no use.
+    Here(Attempt),
+}
+
+impl Unmade {
+    /// What it means for the flight.
+    pub(crate) fn outcome(self) -> Attempt {
+        match self {
+            Self::ByAws(error) => outcome::failed(&error),
+            Self::Here(outcome) => outcome,
+        }
+    }
+
+    fn refused(fault: Fault) -> Self {
+        Self::Here(Outcome::Refused(fault))
+    }
+}
+
+impl Origin {
+    pub(crate) fn of(request: &Request) -> Self {
+        let (mount, request_id, path) = (&request.mount_point, &request.id, &request.path);
+        Self::Request { mount: mount.clone(), request_id: request_id.clone(), path: path.clone() }
+    }
+
+    /// The engine, in the current span.
+    pub(crate) fn engine(mount_point: &str) -> Self {
+        Self::Engine { mount: mount_point.to_owned(), span: Span::current() }
+    }
+
+    fn mount(&self) -> &str {
+        match self {
+            Self::Request { mount, .. } | Self::Engine { mount, .. } => mount,
+        }
+    }
+
+    fn span(&self) -> Span {
+        match self {
+            Self::Request { mount, request_id, path } => info_span!("session", mount, request_id, path),
+            Self::Engine { span, .. } => span.clone(),
+        }
+    }
+}
+
+impl Recipe {
+    /// The work of a flight, one CreateSession each time.
+    pub(crate) fn work(self) -> Work<Arc<Issued>, Fault> {
+        let role = self.key.role().to_owned();
+        self.work_told(move |ended, cause| {
+            if let Ok(issued) = ended {
+                issued.log(&role, cause);
+            }
+        })
+    }
+
+    /// The same, where `told` is told how each attempt ended.
+    pub(crate) fn work_told(
+        self,
+        told: impl Fn(&Result<Issued, Unmade>, Cause) + Send + Sync + 'static,
+    ) -> Work<Arc<Issued>, Fault> {
+        let shared = Arc::new((self, told));
+        sessions::work(move |cause| {
+            let shared = Arc::clone(&shared);
+            async move {
+                let (recipe, told) = &*shared;
+                let span = recipe.origin.span();
+                let made = recipe.make().instrument(span.clone()).await;
+                span.in_scope(|| told(&made, cause));
+                made.map_or_else(Unmade::outcome, |issued| {
+                    let expiration = issued.session.expiration;
+                    Outcome::Made(Made { session: Arc::new(issued), expiration })
+                })
+            }
+        })
+    }
+
+    /// One fresh leaf, and one CreateSession with it.
+    async fn make(&self) -> Result<Issued, Unmade> {
+        let parts = self.key.parts();
+        let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Unmade::Here(Outcome::Lost))?;
+        let leaf = issue(authority, &parts.leaf).await.map_err(|fault| Unmade::refused(self.cured(fault)))?;
+        self.metrics.signed(&parts.issuer);
+        let identity =
+            Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
+                .map_err(|error| Unmade::refused(faults::identity(error)))?;
+        let call =
+            self.snapshot.client.create_session(&identity, &parts.call, clock::now, self.one_attempt());
+        let session = self.metrics.watch(call).await.map_err(Unmade::ByAws)?;
+        let began = clock::now();
+        let mut warnings: Vec<String> = leaf.warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(lifetime::cut_short(&session, began, parts.call.duration));
+        warnings.extend(lifetime::clock(&session, began));
+        warnings.extend(authority.issuer.expiry_warning(began).map(|warning| self.with_cure(&warning)));
+        let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };
+        issued.check().map_err(Unmade::refused)?;
+        Ok(issued)
+    }
+
+    /// What only the operator can mend about an issuer is mended by another issuer.
+    fn cured(&self, fault: Fault) -> Fault {
+        if fault.blame() == Blame::Operator { Fault::operator(self.with_cure(&fault)) } else { fault }
+    }
+
+    fn with_cure(&self, what: &impl Display) -> String {
+        let issuers = &self.snapshot.issuers;
+        if issuers.is_default(self.key.issuer()) {
+            let step = Rotation::of(issuers, clock::now()).next_step(self.origin.mount(), &[], false);
+            format!("{what}; {step}")
+        } else {
+            format!("{what}; write another issuer to issuer_ref of the role {:?}", self.key.role())
+        }
+    }
+
+    /// The service repeats and pauses, for all callers together.
+    fn one_attempt(&self) -> Patience {
+        Patience { total: self.snapshot.config.flight_timeout(), retries: Duration::ZERO }
+    }
+}
+
+impl Issued {
+    /// A fresh session that is over, or nearly, comes of two clocks that differ, or of AWS.
+    fn check(&self) -> Result<(), Fault> {
+        let whole = span(self.session.expiration - self.began);
+        if lifetime::is_useful(whole, whole) {
+            return Ok(());
+        }
+        Err(faults::short_session(whole, self.session.dated, self.began))
+    }
+
+    /// One of the two places where reads and AWS's own record meet, the other is `session.rs`: the request's id stands in Vault's
+    /// audit, the serial number and the source identity in `CloudTrail`.
+    fn log(&self, role: &str, cause: Cause) {
+        let message = match cause {
+            Cause::Asked => "issued a session",
+            Cause::Ahead => "renewed a session ahead of need",
+        };
+        tracing::info!(
+            role,
+            serial = self.serial,
+            source_identity = self.session.source_identity,
+            expiration = rfc3339(self.session.expiration),
+            warnings = (!self.warnings.is_empty()).then(|| self.warnings.join("; ")),
+            "{message}"
+        );
+    }
+}
+
+/// A span of whole seconds, zero when `left` is negative.
+fn span(left: time::Duration) -> Duration {
+    Duration::from_secs(u64::try_from(left.whole_seconds()).unwrap_or(0))
+}
+
+/// An RSA key takes so long to make, and an RSA issuer so long to sign, that neither may hold up the other requests: one thread
+/// serves them all.
+pub(crate) async fn issue(issuer: &Loaded, profile: &LeafProfile) -> Result<Leaf, Fault> {
+    if !profile.key.is_slow() && !issuer.issuer.key_spec().is_slow() {
+        return issuer.issuer.issue(profile, clock::now()).map_err(faults::ca);
+    }
+    let (issuer, profile) = (issuer.issuer.clone(), profile.clone());
+    tokio::task::spawn_blocking(move || issuer.issue(&profile, clock::now()))
+        .await
+        .map_err(Fault::bug)?
+        .map_err(faults::ca)
+}

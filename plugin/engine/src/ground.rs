@@ -1,0 +1,7 @@
+//! Floor 1: what every other floor stands on: time, faults, bounds, serial numbers. It knows no request and no record.
+
+pub(crate) mod bounds;
+pub(crate) mod clock;
+pub(crate) mod faults;
+pub(crate) mod looks;
+pub(crate) mod serial_number;

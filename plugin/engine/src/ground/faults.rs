@@ -1,0 +1,208 @@
+//! What the CA and AWS say when they fail, as Vault's callers and operators are told it, and by which name SDKs know it.
+
+use std::time::Duration;
+
+use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Move};
+use time::OffsetDateTime;
+use vault_backend::{Blame, Fault, quote};
+
+/// A fault of the certificate authority.
+pub(crate) fn ca(error: ca::Error) -> Fault {
+    if error.is_bug() {
+        Fault::bug(error)
+    } else if error.is_operator() {
+        Fault::operator(error.to_string())
+    } else {
+        Fault::caller(error.to_string())
+    }
+}
+
+/// A config that no client can be made from.
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+pub(crate) fn client(error: ClientError) -> Fault {
+    Fault::operator(error.to_string())
+}
+
+/// A leaf that the client refuses: ours to answer for.
+pub(crate) fn identity(error: IdentityError) -> Fault {
+    Fault::bug(error)
+}
+
+/// A CreateSession that gave no session.
+pub(crate) fn create_session(error: &Error) -> Fault {
+    match error {
+        Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
+        Error::Local(_) => match error.whose_move() {
+            Move::Developer => Fault::bug(error),
+            _ => Fault::operator(error.to_string()),
+        },
+        Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),
+        Error::Unavailable { .. } => Fault::later(error.to_string()).named("AwsUnavailable"),
+        Error::BadAnswer { .. } => Fault::later(error.to_string()).named("AwsBadAnswer"),
+    }
+}
+
+/// A call of the engine's own that AWS did not answer as hoped. Where a permission is missing, the text names it.
+pub(crate) fn call(error: &CallError) -> Fault {
+    match &*error.cause {
+        Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
+        Error::Local(_) => match error.whose_move() {
+            Move::Developer => Fault::bug(error),
+            _ => Fault::operator(error.to_string()),
+        },
+        Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),
+        Error::Unavailable { .. } => Fault::later(error.to_string()).named("AwsUnavailable"),
+        Error::BadAnswer { .. } => Fault::later(error.to_string()).named("AwsBadAnswer"),
+    }
+}
+
+/// A read of a role that does not exist.
+pub(crate) fn no_role(name: &str) -> Fault {
+    Fault::caller(format!("role: there is no role {}", quote(name))).named("RoleNotFound")
+}
+
+/// A read that took all of its time.
+pub(crate) fn late(total: Duration) -> Fault {
+    Fault::later(format!("no session within {} s; ask again", total.as_secs_f32())).named("DeadlineExceeded")
+}
+
+/// A read that was under way when its caller's sessions were revoked.
+pub(crate) fn revoked() -> Fault {
+    Fault::later(
+        "sessions were revoked while this read was under way, and it is handed none of them; ask again",
+    )
+    .named("SessionRevoked")
+}
+
+/// A read that a revocation held up for all of its time.
+pub(crate) fn revoking() -> Fault {
+    Fault::later("sessions of this IAM role are being revoked; ask again in 5 s").named("SessionRevoked")
+}
+
+/// A fresh session that is over, or nearly, when it `arrived`; `dated` is when AWS answered by its own clock.
+pub(crate) fn short_session(
+    remaining: Duration,
+    dated: Option<OffsetDateTime>,
+    arrived: OffsetDateTime,
+) -> Fault {
+    let seconds = remaining.as_secs();
+    let why = match dated.map(|dated| ClockSkew::between(arrived, dated)) {
+        Some(Some(skew)) => skew.to_string(),
+        Some(None) => {
+            format!("this host's clock is within {} s of AWS's, so ask again", ClockSkew::TOLERANCE)
+        }
+        None => "check this host's clock".to_owned(),
+    };
+    Fault::later(format!("AWS answered with a session that ends in {seconds} s already; {why}"))
+        .named("SessionTooShort")
+}
+
+/// The `code` that `container/:role` gives beside a fault's text: one CamelCase word, which SDKs show before it.
+///
+/// | code | status | when |
+/// | --- | --- | --- |
+/// | AWS's own type, such as `AccessDeniedException` | 400 | AWS refused |
+/// | `RoleNotFound`, `InvalidRequest` | 400 | the caller asked for something wrong |
+/// | `NotConfigured` | 400 | the operator has to set something up |
+/// | `ThrottlingException` | 503 | AWS counts too many requests |
+/// | `AwsUnavailable` | 503 | AWS or the network did not answer |
+/// | `AwsBadAnswer`, `SessionTooShort` | 503 | what answered is no usable session |
+/// | `RateLimited` | 503 | it waits for its turn under `rate_limit` |
+/// | `SessionRevoked` | 503 | a revocation ran while it was read: the next read has a new session |
+/// | `DeadlineExceeded`, `ServiceUnavailable` | 503 | the read took too long, or the mount is closing |
+/// | `InternalError` | 500 | our own mistake, logged whole |
+pub(crate) fn code(fault: &Fault) -> &str {
+    let named = fault.name().filter(|name| is_word(name));
+    named.unwrap_or(match fault.blame() {
+        Blame::Caller => "InvalidRequest",
+        Blame::Operator => "NotConfigured",
+        Blame::Refused => "AwsRefused",
+        Blame::Later => "ServiceUnavailable",
+        _ => "InternalError",
+    })
+}
+
+/// AWS's type comes from an answer: whatever else stands there is not repeated as a name.
+fn is_word(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn refused(kind: &str) -> Fault {
+        let (kind, message) = (kind.to_owned(), "no".to_owned());
+        create_session(&Error::Refused {
+            kind,
+            status: 403,
+            message,
+            request_id: None,
+            explanation: None,
+            clock_skew: None,
+        })
+    }
+
+    #[test]
+    fn a_refusal_has_awss_own_name() {
+        assert_eq!(code(&refused("AccessDeniedException")), "AccessDeniedException");
+    }
+
+    #[test]
+    fn a_refusal_whose_name_is_no_word_has_ours() {
+        for kind in ["", "an unnamed error", "<script>", "x.Y", &"A".repeat(65)] {
+            assert_eq!(code(&refused(kind)), "AwsRefused", "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn each_way_to_have_no_session_has_its_name_and_is_for_later() {
+        let reason = String::new;
+        let throttled =
+            Error::Throttled { message: reason(), retry_after: None, request_id: None, attempts: 1 };
+        let away = Error::Unavailable { reason: reason(), status: None, request_id: None, attempts: 1 };
+        let foreign = Error::BadAnswer { reason: reason(), status: None, request_id: None };
+
+        for (error, name) in
+            [(throttled, "ThrottlingException"), (away, "AwsUnavailable"), (foreign, "AwsBadAnswer")]
+        {
+            let fault = create_session(&error);
+
+            assert_eq!((code(&fault), fault.status()), (name, 503));
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_nearly_over_blames_the_clock_only_where_that_is_off_or_unknown() {
+        let arrived = datetime!(2026-01-02 03:04:05 UTC);
+        let told = |dated| short_session(Duration::from_secs(3), dated, arrived).to_string();
+
+        let in_time = told(Some(arrived));
+        let off = told(Some(arrived + time::Duration::seconds(90)));
+
+        assert!(
+            in_time.ends_with("ends in 3 s already; this host's clock is within 60 s of AWS's, so ask again"),
+            "{in_time}"
+        );
+        assert!(off.ends_with("this host's clock is 90 s behind AWS's"), "{off}");
+        assert!(told(None).ends_with("check this host's clock"), "{}", told(None));
+    }
+
+    #[test]
+    fn a_fault_without_a_name_is_named_by_whose_move_it_is() {
+        let names = [
+            (Fault::caller(""), "InvalidRequest"),
+            (Fault::operator(""), "NotConfigured"),
+            (Fault::later(""), "ServiceUnavailable"),
+            (Fault::bug(""), "InternalError"),
+        ];
+
+        for (fault, name) in names {
+            assert_eq!(code(&fault), name);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How many looks at AWS go on at once: each takes calls, connections and a place in line.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use vault_backend::Fault;
+
+/// Of one mount.
+const MOST: usize = 4;
+/// Of one caller, so that another one can look too.
+const MOST_OF_ONE: usize = 2;
+
+/// The looks of one kind that are under way.
+pub(crate) struct Looks {
+    /// In the plural, for texts.
+    what: &'static str,
+    by: Mutex<Vec<String>>,
+}
+
+/// One look, until it is dropped.
+pub(crate) struct Look<'a> {
+    looks: &'a Looks,
+    by: &'a str,
+}
+
+impl Looks {
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self { what, by: Mutex::default() }
+    }
+
+    /// Begins a look of the caller `by`.
+    ///
+    /// # Errors
+    /// For later, where so many are under way already.
+    pub(crate) fn begin<'a>(&'a self, by: &'a str) -> Result<Look<'a>, Fault> {
+        let mut under_way = self.under_way();
+        let of_one = under_way.iter().filter(|other| *other == by).count();
+        if under_way.len() >= MOST || of_one >= MOST_OF_ONE {
+            let (all, what) = (under_way.len(), self.what);
+            return Err(Fault::later(format!(
+                "{all} {what} are under way, {of_one} of them this caller's: the mount does {MOST} at once, and {MOST_OF_ONE} for one caller; ask again in a few seconds"
+            ))
+            .named("RateLimited"));
+        }
+        under_way.push(by.to_owned());
+        Ok(Look { looks: self, by })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, Vec<String>> {
+        self.by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.looks.under_way();
+        if let Some(nth) = under_way.iter().position(|by| by == self.by) {
+            under_way.swap_remove(nth);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_caller_has_two_looks_at_once_and_all_together_four() {
+        let looks = Looks::new("checks");
+
+        let of_one =
+            [looks.begin("a"), looks.begin("a"), looks.begin("a")].map(|look| look.map(drop).is_ok());
+        let _kept =
+            ["a", "a", "b", "c"].map(|by| looks.begin(by).map_err(|fault| fault.to_string()).unwrap());
+        let fifth = looks.begin("d").map(drop).unwrap_err();
+
+        assert_eq!(of_one, [true, true, false]);
+        assert_eq!((fifth.status(), fifth.name()), (503, Some("RateLimited")));
+        assert!(fifth.to_string().starts_with("4 checks are under way, 0 of them this caller's"), "{fifth}");
+    }
+
+    #[test]
+    fn a_look_that_has_ended_makes_room() {
+        let looks = Looks::new("checks");
+        for _ in 0..10 {
+            assert!(looks.begin("a").is_ok());
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A certificate's serial number as operators have it at hand: from Vault's answers, AWS's records and headers.
+
+use ca::Serial;
+use vault_backend::{Fault, quote};
+
+/// The longest serial number. Source: RFC 5280, 4.1.2.2.
+const MOST_BYTES: usize = 20;
+
+/// Reads `text` as the number in any of its encodings:
+///
+/// | written | by |
+/// | --- | --- |
+/// | `0a:1b:…`, any case | Vault |
+/// | `0a1b…`, any case, also without a leading zero | the session names of AWS |
+/// | `CN=`-less source identities, `ID=0a1b…` | AWS |
+/// | decimal digits alone, more than 32 of them | the `Credential` of AWS's signatures |
+///
+/// Digits alone are hexadecimal up to 32 of them, which is what serial numbers made here have.
+pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
+    let refused = || {
+        Fault::caller(format!(
+            "serial_number: {} is no serial number of 1 to {MOST_BYTES} bytes, in hexadecimal with or without colons, or in decimal",
+            quote(text)
+        ))
+    };
+    let bare = text.trim().strip_prefix("ID=").unwrap_or(text.trim());
+    let digits: String = bare.chars().filter(|sign| *sign != ':').collect();
+    let is_decimal =
+        !bare.contains(':') && digits.len() > 32 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let bytes = if is_decimal { decimal(&digits) } else { hexadecimal(&digits).ok_or_else(refused)? };
+    let serial = Serial::from_bytes(&bytes);
+    if (1..=MOST_BYTES).contains(&serial.as_bytes().len()) { Ok(serial) } else { Err(refused()) }
+}
+
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
+    hex::decode(even).ok()
+}
+
+/// Big-endian bytes of a decimal number of any size.
+fn decimal(digits: &str) -> Vec<u8> {
+    let mut bytes = vec![0_u8];
+    for digit in digits.bytes() {
+        let mut carry = u32::from(digit - b'0');
+        for byte in bytes.iter_mut().rev() {
+            let value = u32::from(*byte) * 10 + carry;
+            *byte = u8::try_from(value & 0xff).unwrap_or_default();
+            carry = value >> 8;
+        }
+        while carry > 0 {
+            bytes.insert(0, u8::try_from(carry & 0xff).unwrap_or_default());
+            carry >>= 8;
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_serial_number_is_read_from_every_encoding(bytes in proptest::array::uniform16(any::<u8>())) {
+            let mut bytes = bytes;
+            bytes[0] = bytes[0] & 0x3f | 0x40;
+            let serial = Serial::from_bytes(&bytes);
+            let (hex, colons, decimal) = (serial.hex(), serial.to_string(), serial.decimal());
+
+            for text in [hex.clone(), hex.to_uppercase(), colons.clone(), format!("ID={hex}"), decimal] {
+                prop_assert_eq!(&parse(&text).unwrap(), &serial, "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn leading_zeros_do_not_count() {
+        for text in ["0a:1b", "a1b", "00:0a:1b", "0A1B"] {
+            assert_eq!(parse(text).unwrap().hex(), "0a1b", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_serial_number_is_refused_with_the_value_and_the_bound() {
+        for text in ["", "00", "xyz", "1 2", &"f".repeat(42)] {
+            let fault = parse(text).unwrap_err();
+
+            assert!(fault.to_string().contains("1 to 20 bytes"), "{fault}");
+        }
+    }
+}

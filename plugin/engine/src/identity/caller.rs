@@ -1,0 +1,416 @@
+//! Who is asking, as Vault knows it, and what a template's references stand for.
+
+use vault_backend::{Alias, Entity, Fault, Request, quote};
+
+use crate::identity::clusters::{Clusters, NO_CLUSTERS};
+use crate::identity::command_word::word;
+use crate::identity::reference::{AliasPart, Pod, Reference, is_verified_key};
+use crate::identity::subject_field::Place;
+use crate::identity::template::TENANT_IN_CN;
+use crate::records::role::Role;
+
+/// A caller of one role.
+pub(crate) struct Caller<'a> {
+    role_name: &'a str,
+    mount_point: &'a str,
+    clusters: &'a Clusters,
+    /// Whether the role lets values that tenants write into its certificates.
+    takes_tenant_metadata: bool,
+    known: Known,
+}
+
+/// What Vault tells about the caller.
+pub(crate) enum Known {
+    /// The role does not depend on who asks, so Vault was not asked.
+    NotAsked,
+    /// The token belongs to no entity.
+    NoEntity,
+    /// The entity of the token is not there: merged into another one, or deleted.
+    Gone(String),
+    Entity(Entity),
+}
+
+/// What a reference stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) value: String,
+    /// Where Vault has it from, and who writes it there.
+    pub(crate) from: String,
+    /// Whether whoever may edit a service account writes it.
+    pub(crate) tenant_written: bool,
+}
+
+/// Why a reference stands for nothing.
+pub(crate) struct Unknown {
+    operators_move: bool,
+    text: String,
+}
+
+impl<'a> Caller<'a> {
+    /// Asks Vault who sent `request`, where `role` depends on it, and refuses callers whom the role does not take.
+    pub(crate) async fn find(
+        request: &'a Request,
+        role_name: &'a str,
+        role: &Role,
+        clusters: &'a Clusters,
+    ) -> Result<Self, Fault> {
+        let known = if role.asks_who() { look(request).await? } else { Known::NotAsked };
+        Self::of(known, role_name, &request.mount_point, role, clusters)
+    }
+
+    /// The caller whom Vault told as `known`.
+    pub(crate) fn of(
+        known: Known,
+        role_name: &'a str,
+        mount_point: &'a str,
+        role: &Role,
+        clusters: &'a Clusters,
+    ) -> Result<Self, Fault> {
+        let takes_tenant_metadata = role.allow_tenant_metadata;
+        let caller = Self { role_name, mount_point, clusters, takes_tenant_metadata, known };
+        caller.check_entity()?;
+        caller.check_cluster(&role.clusters)?;
+        Ok(caller)
+    }
+
+    /// Nobody in particular, for texts that do not depend on who asks.
+    pub(crate) fn nobody(role_name: &'a str) -> Self {
+        let (mount_point, clusters) = ("", &NO_CLUSTERS);
+        Self { role_name, mount_point, clusters, takes_tenant_metadata: false, known: Known::NotAsked }
+    }
+
+    /// The caller's cluster and the accessor of its auth mount, where Vault was asked and they are registered.
+    pub(crate) fn cluster(&self) -> Option<(&str, &str)> {
+        self.pod().ok().map(|(alias, cluster)| (cluster, alias.mount_accessor.as_str()))
+    }
+
+    /// The caller's cluster and its namespace there, where Vault was asked and they are known.
+    pub(crate) fn namespace(&self) -> Option<(&str, &str)> {
+        let (alias, cluster) = self.pod().ok()?;
+        let namespace = alias.metadata.get(Pod::Namespace.key()?)?;
+        Some((cluster, namespace))
+    }
+
+    /// What `reference` stands for, in a text for `place`.
+    pub(crate) fn tell(&self, reference: &Reference, place: Place) -> Result<Told, Unknown> {
+        let told = match reference {
+            Reference::RoleName => Told::of(self.role_name, "the engine role's name"),
+            Reference::Kubernetes(pod) => self.tell_pod(*pod)?,
+            Reference::EntityId => Told::of(&self.entity()?.id, "the id of the caller's entity in Vault"),
+            Reference::EntityName => {
+                let name = &self.entity()?.name;
+                Told::of(
+                    name,
+                    if is_made_up(name) {
+                        MADE_UP
+                    } else {
+                        "identity/entity, which operators of Vault write"
+                    },
+                )
+            }
+            Reference::EntityMetadata(key) => self.tell_entity_metadata(key)?,
+            Reference::Alias { accessor, part } => self.tell_alias(accessor, part)?,
+        };
+        if told.value.is_empty() {
+            return Err(Unknown::caller("is empty for this caller"));
+        }
+        self.check_tenant(told, place)
+    }
+
+    fn check_tenant(&self, told: Told, place: Place) -> Result<Told, Unknown> {
+        if told.tenant_written && place == Place::CommonName {
+            return Err(Unknown::operator(TENANT_IN_CN));
+        }
+        if told.tenant_written && !self.takes_tenant_metadata {
+            return Err(Unknown::operator(format!(
+                "comes from an annotation that whoever edits the service account writes; if that is meant: vault patch {}roles/{} allow_tenant_metadata=true",
+                self.mount_point, self.role_name
+            )));
+        }
+        Ok(told)
+    }
+
+    fn tell_pod(&self, pod: Pod) -> Result<Told, Unknown> {
+        let (alias, cluster) = self.pod()?;
+        let accessor = &alias.mount_accessor;
+        let Some(key) = pod.key() else {
+            return Ok(Told::of(cluster, format!("clusters/{cluster}, the registration of {accessor}")));
+        };
+        let value = alias.metadata.get(key).ok_or_else(|| {
+            Unknown::operator(format!(
+                "the caller's alias under {accessor} has no metadata {key:?}, which the Kubernetes auth method sets: is this the mount of clusters/{cluster}? See `vault auth list`"
+            ))
+        })?;
+        Ok(Told::of(value, format!("cluster {cluster}: the login at {accessor}")))
+    }
+
+    fn tell_entity_metadata(&self, key: &str) -> Result<Told, Unknown> {
+        let entity = self.entity()?;
+        let value = entity.metadata.get(key).ok_or_else(|| {
+            Unknown::operator(format!(
+                "the caller's entity {} has no metadata {}: vault write identity/entity/id/{} metadata={}=<value>",
+                entity.name,
+                quote(key),
+                entity.id,
+                word(key, "<key>")
+            ))
+        })?;
+        Ok(Told::of(value, "identity/entity, which operators of Vault write"))
+    }
+
+    fn tell_alias(&self, accessor: &str, part: &AliasPart) -> Result<Told, Unknown> {
+        let alias = self.alias(accessor)?;
+        match part {
+            AliasPart::Name => Ok(Told::of(&alias.name, format!("the login at {accessor}"))),
+            AliasPart::Metadata(key) => {
+                let value = alias.metadata.get(key).ok_or_else(|| {
+                    Unknown::caller(format!(
+                        "the caller's alias under {} has no metadata {}; the auth method sets it at login: have it set there, then log in again",
+                        alias.mount_accessor,
+                        quote(key)
+                    ))
+                })?;
+                Ok(if self.is_annotation(alias, key) {
+                    Told {
+                        tenant_written: true,
+                        ..Told::of(
+                            value,
+                            format!("an annotation of the service account, by the login at {accessor}"),
+                        )
+                    }
+                } else {
+                    Told::of(value, format!("the login at {accessor}"))
+                })
+            }
+            AliasPart::CustomMetadata(key) => {
+                let value = alias.custom_metadata.get(key).ok_or_else(|| {
+                    Unknown::operator(format!(
+                        "the caller's alias under {accessor} has no custom metadata {}: vault write identity/entity-alias/id/{} custom_metadata={}=<value>",
+                        quote(key),
+                        alias.id,
+                        word(key, "<key>")
+                    ))
+                })?;
+                Ok(Told::of(value, "identity/entity-alias, which operators of Vault write"))
+            }
+        }
+    }
+
+    /// Whether the Kubernetes auth method, under whatever name it is mounted, took this key from an annotation.
+    fn is_annotation(&self, alias: &Alias, key: &str) -> bool {
+        let is_kubernetes = alias.mount_type == "kubernetes"
+            || alias.metadata.contains_key("service_account_uid")
+            || self.clusters.name(&alias.mount_accessor).is_some();
+        is_kubernetes && !is_verified_key(key)
+    }
+
+    fn entity(&self) -> Result<&Entity, Unknown> {
+        match &self.known {
+            Known::Entity(entity) => Ok(entity),
+            Known::Gone(id) => Err(Unknown::caller(format!(
+                "Vault knows no entity {id} any more, as after a merge or a deletion: log in again"
+            ))),
+            Known::NoEntity => Err(Unknown::caller(
+                "this token belongs to no entity, as root tokens and tokens made at auth/token do: log in through an auth method",
+            )),
+            Known::NotAsked => Err(Unknown::caller("Vault was not asked who the caller is")),
+        }
+    }
+
+    fn alias(&self, accessor: &str) -> Result<&Alias, Unknown> {
+        let entity = self.entity()?;
+        let mut found = entity.aliases.iter().filter(|alias| alias.mount_accessor == accessor);
+        match (found.next(), found.next()) {
+            (Some(alias), None) if alias.mount_type == "token" => Err(Unknown::operator(
+                "an alias of the token auth method is the choice of whoever makes tokens",
+            )),
+            (Some(alias), None) => Ok(alias),
+            (Some(_), Some(_)) => Err(Unknown::operator(format!(
+                "the caller's entity {} has two aliases under {accessor}, and Vault does not tell which one logged in",
+                entity.name
+            ))),
+            (None, _) => Err(Unknown::caller(format!(
+                "the caller's entity {} has no alias under the auth mount {accessor}{OTHER_NAMESPACE}: log in through that mount",
+                entity.name
+            ))),
+        }
+    }
+
+    /// The caller's one alias under the auth mount of a registered cluster, and the cluster.
+    fn pod(&self) -> Result<(&Alias, &str), Unknown> {
+        if self.clusters.is_empty() {
+            return Err(Unknown::operator(format!(
+                "no cluster is registered: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
+                self.mount_point
+            )));
+        }
+        let entity = self.entity()?;
+        self.pods(entity).next().ok_or_else(|| self.no_pod(entity))
+    }
+
+    /// Why the caller is no pod of a registered cluster: mistyped accessors are known by the one at which it logged in.
+    fn no_pod(&self, entity: &Entity) -> Unknown {
+        let (name, mount_point) = (&entity.name, self.mount_point);
+        let at =
+            |alias: &Alias| Some((alias.mount_accessor.clone(), self.clusters.near(&alias.mount_accessor)?));
+        let near = entity.aliases.iter().find_map(at);
+        if let Some((accessor, (cluster, registered))) = near {
+            return Unknown::operator(format!(
+                "the caller's entity {name} has no alias under the auth mount of a registered cluster, but one under {accessor}, which looks like {registered} of clusters/{cluster}: if that was mistyped: vault write {mount_point}clusters/{cluster} accessor={accessor}"
+            ));
+        }
+        let seen: Vec<&str> = entity.aliases.iter().map(|alias| alias.mount_accessor.as_str()).collect();
+        let seen =
+            if seen.is_empty() { "none at all".to_owned() } else { format!("only {}", seen.join(", ")) };
+        Unknown::caller(format!(
+            "the caller's entity {name} has no alias under the auth mount of a registered cluster, {seen}{OTHER_NAMESPACE}: log in as a pod of one, or register its mount: vault write {mount_point}clusters/<name> accessor=<accessor>"
+        ))
+    }
+
+    fn pods<'b>(&'b self, entity: &'b Entity) -> impl Iterator<Item = (&'b Alias, &'b str)> {
+        entity.aliases.iter().filter_map(|alias| Some((alias, self.clusters.name(&alias.mount_accessor)?)))
+    }
+
+    fn check_entity(&self) -> Result<(), Fault> {
+        let Known::Entity(entity) = &self.known else { return Ok(()) };
+        if entity.disabled {
+            return Err(Fault::caller(format!("the caller's entity {} is disabled in Vault", entity.name)));
+        }
+        let clusters: Vec<&str> = self.pods(entity).map(|(_, cluster)| cluster).collect();
+        if clusters.len() > 1 {
+            return Err(Fault::operator(format!(
+                "the caller's entity {} has aliases of {}, and Vault does not tell which one logged in: give each its own entity (vault delete identity/entity-alias/id/<id>)",
+                entity.name,
+                clusters.join(" and ")
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_cluster(&self, clusters: &[String]) -> Result<(), Fault> {
+        if clusters.is_empty() {
+            return Ok(());
+        }
+        let (_, cluster) = self.pod().map_err(|unknown| unknown.labelled("clusters"))?;
+        if clusters.iter().any(|name| name == cluster) {
+            return Ok(());
+        }
+        Err(Fault::caller(format!(
+            "clusters: this role is for {} only, the caller is of {cluster}",
+            clusters.join(", ")
+        )))
+    }
+}
+
+/// Where the name of an entity is from that nobody named.
+const MADE_UP: &str = "Vault, which made it up at the first login: vault write identity/entity/id/<id> name=<name>, or use {{identity.entity.aliases.<accessor>.name}}";
+
+/// Whether nobody gave the entity this name: Vault calls those `entity_` and eight hex digits (`IdentityStore.generateName`).
+fn is_made_up(name: &str) -> bool {
+    name.strip_prefix("entity_")
+        .is_some_and(|id| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// `EntityInfo` leaves out aliases of other namespaces without a word (Vault's `dynamic_system_view.go`).
+const OTHER_NAMESPACE: &str = " (Vault shows the engine aliases of its own Vault namespace only: mount it in the namespace of the auth method)";
+
+async fn look(request: &Request) -> Result<Known, Fault> {
+    let Some(id) = request.entity_id.as_ref().filter(|id| !id.is_empty()) else {
+        return Ok(Known::NoEntity);
+    };
+    let entity = request.mount.system.entity_info(id).await?;
+    Ok(entity.map_or_else(|| Known::Gone(id.clone()), Known::Entity))
+}
+
+impl Told {
+    fn of(value: &str, from: impl Into<String>) -> Self {
+        Self { value: value.to_owned(), from: from.into(), tenant_written: false }
+    }
+}
+
+impl Unknown {
+    fn caller(text: impl Into<String>) -> Self {
+        Self { operators_move: false, text: text.into() }
+    }
+
+    fn operator(text: impl Into<String>) -> Self {
+        Self { operators_move: true, text: text.into() }
+    }
+
+    pub(crate) fn fault(self, place: Place, reference: &Reference) -> Fault {
+        self.labelled(&format!("{}: {{{{{reference}}}}}", place.field()))
+    }
+
+    fn labelled(self, label: &str) -> Fault {
+        let text = format!("{label}: {}", self.text);
+        if self.operators_move { Fault::operator(text) } else { Fault::caller(text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alias(accessor: &str, mount_type: &str) -> Alias {
+        let (mount_accessor, mount_type) = (accessor.to_owned(), mount_type.to_owned());
+        Alias { name: "a".to_owned(), mount_accessor, mount_type, ..Alias::default() }
+    }
+
+    fn entity(aliases: Vec<Alias>) -> Known {
+        Known::Entity(Entity { id: "1".to_owned(), name: "e".to_owned(), aliases, ..Entity::default() })
+    }
+
+    fn clusters() -> Clusters {
+        Clusters::from_iter([("auth_kubernetes_1".to_owned(), "prod".to_owned())])
+    }
+
+    #[test]
+    fn a_callers_cluster_is_that_of_its_alias() {
+        let (role, clusters) = (Role::plain(), clusters());
+        let caller = |known| Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
+
+        let pod = caller(entity(vec![
+            alias("auth_userpass_1", "userpass"),
+            alias("auth_kubernetes_1", "kubernetes"),
+        ]));
+
+        assert_eq!(pod.cluster(), Some(("prod", "auth_kubernetes_1")));
+        assert_eq!(caller(entity(vec![alias("auth_userpass_1", "userpass")])).cluster(), None);
+        assert_eq!(caller(Known::NotAsked).cluster(), None);
+    }
+
+    #[test]
+    fn two_aliases_under_one_mount_and_those_of_the_token_method_stand_for_nobody() {
+        let (role, clusters) = (Role::plain(), clusters());
+        let reference = Reference::parse("identity.entity.aliases.auth_x_1.name").unwrap();
+        for (aliases, words) in [
+            (
+                vec![alias("auth_x_1", "userpass"), alias("auth_x_1", "userpass")],
+                "two aliases under auth_x_1",
+            ),
+            (vec![alias("auth_x_1", "token")], "token auth method"),
+        ] {
+            let caller = Caller::of(entity(aliases), "app", "iamra/", &role, &clusters).unwrap();
+
+            let fault = caller
+                .tell(&reference, Place::Organization)
+                .unwrap_err()
+                .fault(Place::Organization, &reference);
+
+            assert!(fault.to_string().contains(words), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_registered_mount_that_names_no_service_account_is_told_apart() {
+        let (role, clusters) = (Role::plain(), clusters());
+        let known = entity(vec![alias("auth_kubernetes_1", "kubernetes")]);
+        let caller = Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
+        let reference = Reference::Kubernetes(Pod::Namespace);
+
+        let fault =
+            caller.tell(&reference, Place::CommonName).unwrap_err().fault(Place::CommonName, &reference);
+
+        assert!(fault.to_string().contains("no metadata \"service_account_namespace\""), "{fault}");
+    }
+}

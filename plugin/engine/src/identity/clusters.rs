@@ -1,0 +1,165 @@
+//! Which auth mount is which cluster: one Vault serves several, and `payments/api` of one must never pass for that of another.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use vault_backend::{Fault, quote};
+
+use crate::store::Store;
+
+/// Longest name of a cluster: a DNS label, because it begins common names and SPIFFE ids.
+const LONGEST_NAME: usize = 63;
+
+/// Stored as `cluster/<name>`; its JSON is also what a read answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cluster {
+    /// Of the auth mount through which the cluster's pods log in.
+    pub(crate) accessor: String,
+}
+
+/// All clusters of one mount, by the accessors of their auth mounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Clusters(BTreeMap<String, String>);
+
+/// None at all.
+pub(crate) static NO_CLUSTERS: Clusters = Clusters(BTreeMap::new());
+
+impl Clusters {
+    pub(crate) async fn load(store: &Store) -> Result<Self, Fault> {
+        let mut clusters = BTreeMap::new();
+        for name in store.cluster_names().await? {
+            if let Some(cluster) = store.cluster(&name).await? {
+                clusters.insert(cluster.accessor, name);
+            }
+        }
+        Ok(Self(clusters))
+    }
+
+    /// The cluster whose auth mount has this accessor.
+    pub(crate) fn name(&self, accessor: &str) -> Option<&str> {
+        self.0.get(accessor).map(String::as_str)
+    }
+
+    /// The accessor of this cluster's auth mount.
+    pub(crate) fn accessor(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(_, known)| *known == name).map(|(accessor, _)| accessor.as_str())
+    }
+
+    /// The cluster whose accessor is that of no mount and looks like this one: at most two signs differ.
+    pub(crate) fn near(&self, accessor: &str) -> Option<(&str, &str)> {
+        let differ = |known: &str| known.bytes().zip(accessor.bytes()).filter(|(a, b)| a != b).count();
+        let near = |known: &str| known.len() == accessor.len() && differ(known) <= 2;
+        self.0.iter().find(|(known, _)| near(known)).map(|(known, name)| (name.as_str(), known.as_str()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(String, String)> for Clusters {
+    /// From accessors and names.
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl Cluster {
+    /// A cluster `name` whose pods log in at the mount of `accessor`.
+    pub(crate) fn new(name: &str, accessor: &str) -> Result<Self, Fault> {
+        check_name(name)?;
+        let legal = |sign: char| sign.is_ascii_alphanumeric() || "_-.".contains(sign);
+        if !accessor.chars().all(legal) {
+            return Err(Fault::caller(format!(
+                "accessor: {} is no accessor of an auth mount: take it from `vault auth list`",
+                quote(accessor)
+            )));
+        }
+        if !accessor.starts_with("auth_") {
+            return Err(Fault::caller(format!(
+                "accessor: {} is no accessor of an auth mount, which begins with auth_: take it from `vault auth list`",
+                quote(accessor)
+            )));
+        }
+        if accessor.starts_with("auth_token_") {
+            return Err(Fault::caller(format!(
+                "accessor: {} is the token auth method, at which nobody logs in as a pod",
+                quote(accessor)
+            )));
+        }
+        Ok(Self { accessor: accessor.to_owned() })
+    }
+}
+
+/// Whether an accessor is as Vault makes them: `auth_<type>_` and eight hex digits (`Core.generateMountAccessor`).
+pub(crate) fn is_as_vault_makes_it(accessor: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    accessor
+        .strip_prefix("auth_")
+        .and_then(|rest| rest.rsplit_once('_'))
+        .is_some_and(|(kind, id)| !kind.is_empty() && id.len() == 8 && id.bytes().all(digit))
+}
+
+fn check_name(name: &str) -> Result<(), Fault> {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = (1..=LONGEST_NAME).contains(&name.len())
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if is_label {
+        return Ok(());
+    }
+    Err(Fault::caller(format!(
+        "name: {} is no DNS label: lower-case letters, digits and dashes inside, at most {LONGEST_NAME}",
+        quote(name)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_dns_label() {
+        for name in ["prod", "a", "eu-1", &"a".repeat(63)] {
+            Cluster::new(name, "auth_kubernetes_1a").unwrap();
+        }
+        for name in ["", "Prod", "a.b", "-a", "a-", "a_b", "ä", &"a".repeat(64)] {
+            let error = Cluster::new(name, "auth_kubernetes_1a").unwrap_err().to_string();
+
+            assert!(error.contains("no DNS label"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_accessor_of_vaults_is_told_from_a_mistyped_one() {
+        for accessor in
+            ["auth_kubernetes_7d3f2a1b", "auth_vault-plugin-auth-kubernetes_00000000", "auth_a_b_0a1b2c3d"]
+        {
+            assert!(is_as_vault_makes_it(accessor), "{accessor}");
+        }
+        for accessor in [
+            "auth_kubernetes_7d3f2a1",
+            "auth_kubernetes_7d3f2a1bc",
+            "auth_kubernetes_7d3f2a1g",
+            "auth_7d3f2a1b",
+        ] {
+            assert!(!is_as_vault_makes_it(accessor), "{accessor}");
+        }
+    }
+
+    #[test]
+    fn an_accessor_is_a_word_and_not_the_token_methods() {
+        for (accessor, words) in [
+            ("a b", "no accessor"),
+            ("kubernetes/", "no accessor"),
+            ("kubernetes", "begins with auth_"),
+            ("kv_7d3f2a1b", "begins with auth_"),
+            ("auth_token_1", "token auth"),
+        ] {
+            let error = Cluster::new("prod", accessor).unwrap_err().to_string();
+
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

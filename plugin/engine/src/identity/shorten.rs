@@ -1,0 +1,137 @@
+//! Makes a text fit its place: what `short` marks gives way, value by value, then all of it together.
+
+use crate::identity::digest;
+use crate::identity::subject_field::Place;
+use crate::identity::template::Slot;
+
+/// A piece of a text for one caller.
+pub(crate) struct Part<'a> {
+    /// What the text gets; shorter than `value` where that gave way.
+    pub(crate) text: String,
+    pub(crate) value: String,
+    pub(crate) slot: Option<&'a Slot>,
+}
+
+/// Shortens what `short` marks as far as it has to be; what then does not fit is for [`Place::check`] to refuse.
+pub(crate) fn fit(place: Place, parts: &mut Vec<Part<'_>>) {
+    shorten_each(place, parts);
+    join_all(place, parts);
+}
+
+/// Shortens what `short` marks: values the place does not take, then, from the right, until the whole fits.
+fn shorten_each(place: Place, parts: &mut [Part<'_>]) {
+    let takes = |sign: char| place.takes(sign);
+    for part in parts.iter_mut().filter(|part| part.is_short()) {
+        if !digest::may_stay(&part.value, takes) {
+            part.text = digest::shorten(&part.value, place.longest(), takes);
+        }
+    }
+    for index in (0..parts.len()).rev() {
+        let over = length(parts).saturating_sub(place.longest());
+        if over > 0 && parts[index].is_short() {
+            let room = parts[index].text.chars().count().saturating_sub(over);
+            parts[index].text = digest::shorten(&parts[index].value, room, takes);
+        }
+    }
+}
+
+/// Where even the digests do not fit beside each other, one stands for all that `short` marks, from the first to the last of them.
+///
+/// Not where the plain text between them occurs in the result: without it, no other caller's values can give the same text. Nor
+/// where a reference that `short` does not mark would go with them. What then does not fit is refused.
+fn join_all(place: Place, parts: &mut Vec<Part<'_>>) {
+    let over = length(parts).saturating_sub(place.longest());
+    let marked = |part: &Part<'_>| part.is_short();
+    let (Some(first), Some(last)) = (parts.iter().position(marked), parts.iter().rposition(marked)) else {
+        return;
+    };
+    if over == 0 || first == last {
+        return;
+    }
+    let swallowed = &parts[first..=last];
+    if swallowed.iter().any(|part| part.slot.is_some_and(|slot| !slot.short)) {
+        return;
+    }
+    let values: Vec<&str> =
+        swallowed.iter().filter(|part| marked(part)).map(|part| part.value.as_str()).collect();
+    let room = length(swallowed).saturating_sub(over);
+    let borders: Vec<&str> =
+        swallowed.iter().filter(|part| !marked(part)).map(|part| part.text.as_str()).collect();
+    let ends = |sign: char| borders.iter().any(|border| border.starts_with(sign));
+    let text = digest::shorten_all(&values, room, |sign| place.takes(sign) && !ends(sign));
+    if text.chars().count() <= room && !text.contains(ends) {
+        parts[first].text = text;
+        parts.drain(first + 1..=last);
+    }
+}
+
+fn length(parts: &[Part<'_>]) -> usize {
+    parts.iter().map(|part| part.text.chars().count()).sum()
+}
+
+impl Part<'_> {
+    fn is_short(&self) -> bool {
+        self.slot.is_some_and(|slot| slot.short)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::identity::template::tests::{TWO, resolved};
+
+    #[test]
+    fn what_short_marks_gives_way_from_the_right_and_what_it_does_not_stays() {
+        let (thirty, forty) = ("a".repeat(30), "b".repeat(40));
+
+        let text = resolved(TWO, &[("a", &thirty), ("b", &forty)]).unwrap();
+
+        assert_eq!(text.len(), 61);
+        assert!(text.starts_with(&format!("x.{thirty}.bbb")), "{text}");
+        let error = resolved(&TWO.replace(" | short", ""), &[("a", &thirty), ("b", &forty)]).unwrap_err();
+        assert!(error.to_string().contains("73 characters, 1 to 61"), "{error}");
+    }
+
+    /// With so much before them, two digests do not fit a common name beside each other.
+    const NARROW: &str = "payments-prod-eu-central-1.{{identity.entity.metadata.a | short}}.{{identity.entity.metadata.b | short}}";
+
+    #[test]
+    fn values_whose_digests_do_not_fit_beside_each_other_become_one() {
+        let (a, b) = ("kube-prometheus-stack", "kube-prometheus-stack-kube-state-metrics");
+
+        let text = resolved(NARROW, &[("a", a), ("b", b)]).unwrap();
+
+        let (prefix, digits) = text.rsplit_once('-').unwrap();
+        assert_eq!((prefix, digits.len()), ("payments-prod-eu-central-1.kube-prom", 24), "{text}");
+        assert_eq!(resolved(NARROW, &[("a", "a"), ("b", "b")]).unwrap(), "payments-prod-eu-central-1.a.b");
+    }
+
+    #[test]
+    fn what_another_sign_would_confuse_or_short_does_not_mark_is_never_joined() {
+        let (a, b) = ("a".repeat(30), "b".repeat(30));
+        for template in [
+            NARROW.replace("}}.{{", "}}-{{"),
+            NARROW.replace("}}.{{", "}}.{{identity.entity.name}}.{{"),
+            NARROW.replace("eu-central-1", "ap-southeast-2-and-more"),
+        ] {
+            let error = resolved(&template, &[("a", &a), ("b", &b)]).unwrap_err().to_string();
+
+            assert!(error.contains("1 to 61 are allowed"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_joined_is_nobody_elses(a in "[ab]{24,40}", b in "[ab]{24,40}", c in "[ab.-]{1,34}", d in "[ab0-9-]{1,34}") {
+            let joined = resolved(NARROW, &[("a", &a), ("b", &b)]).unwrap();
+            let (_, text) = joined.split_once('.').unwrap();
+
+            prop_assert!(joined.len() == 61 && !text.contains('.'), "{joined}");
+            for (c, d) in [(c.as_str(), d.as_str()), (text, "b"), ("b", text), (a.as_str(), text), (text, b.as_str()), (&b, &a)] {
+                let other = resolved(NARROW, &[("a", c), ("b", d)]).unwrap_or_default();
+                prop_assert!(other != joined || (c, d) == (a.as_str(), b.as_str()), "{joined}");
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A role's subject fields, and the certificate profile they give for one caller.
+
+use std::time::Duration;
+
+use ca::{KeySpec, LeafProfile, Subject};
+use serde::{Deserialize, Serialize};
+use vault_backend::{Fault, Values};
+
+use crate::identity::caller::Caller;
+use crate::identity::subject_field::{LONGEST_TAG, Place};
+use crate::identity::template::{Template, Use};
+
+/// The parts of a role that say what its certificates hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SubjectTexts {
+    /// Default: the role's name, the same for every caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) common_name: Option<Template>,
+    organization: Vec<Template>,
+    organizational_unit: Vec<Template>,
+    country: Vec<Template>,
+    locality: Vec<Template>,
+    uri_sans: Vec<Template>,
+    dns_sans: Vec<Template>,
+}
+
+impl SubjectTexts {
+    /// Reads the subject fields of a role write.
+    pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
+        let common_name = values.string(Place::CommonName.field())?;
+        Ok(Self {
+            common_name: common_name.map(|text| Template::parse(Place::CommonName, &text)).transpose()?,
+            organization: texts(values, Place::Organization)?,
+            organizational_unit: texts(values, Place::OrganizationalUnit)?,
+            country: texts(values, Place::Country)?,
+            locality: texts(values, Place::Locality)?,
+            uri_sans: texts(values, Place::UriSan)?,
+            dns_sans: texts(values, Place::DnsSan)?,
+        })
+    }
+
+    /// All texts with their places, in the order of a role's fields.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Place, &Template)> {
+        let lists = self.lists();
+        let common_name = self.common_name.iter().map(|text| (Place::CommonName, text));
+        common_name
+            .chain(lists.into_iter().flat_map(|(place, texts)| texts.iter().map(move |text| (place, text))))
+    }
+
+    /// The leaf that `caller` gets from the role `role_name`.
+    pub(crate) fn profile(
+        &self,
+        role_name: &str,
+        caller: &Caller<'_>,
+        key: KeySpec,
+        ttl: Duration,
+    ) -> Result<LeafProfile, Fault> {
+        let common_name = match &self.common_name {
+            Some(text) => text.resolve(Place::CommonName, caller)?,
+            None => role_name.to_owned(),
+        };
+        let subject = Subject {
+            common_name: Some(common_name),
+            organization: joinable(Place::Organization, &self.organization, caller)?,
+            organizational_unit: joinable(Place::OrganizationalUnit, &self.organizational_unit, caller)?,
+            country: joinable(Place::Country, &self.country, caller)?,
+            locality: joinable(Place::Locality, &self.locality, caller)?,
+            ..Subject::default()
+        };
+        let uri_sans = resolve_all(Place::UriSan, &self.uri_sans, caller)?;
+        let dns_sans = resolve_all(Place::DnsSan, &self.dns_sans, caller)?;
+        Ok(LeafProfile { subject, uri_sans, dns_sans, key, ttl })
+    }
+
+    /// What each reference of the subject stands for.
+    pub(crate) fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(Place, Use)>, Fault> {
+        let mut uses = Vec::new();
+        for (place, text) in self.all() {
+            uses.extend(text.uses(place, caller)?.into_iter().map(|found| (place, found)));
+        }
+        Ok(uses)
+    }
+
+    /// A leaf of the texts as far as their form does not depend on the caller.
+    pub(crate) fn sample(&self, role_name: &str, key: KeySpec, ttl: Duration) -> LeafProfile {
+        let plain = |texts: &[Template]| -> Vec<String> {
+            texts.iter().filter(|text| !text.asks_who()).filter_map(Template::sample).collect()
+        };
+        let common_name = match &self.common_name {
+            Some(text) => text.sample().unwrap_or_else(|| "a".to_owned()),
+            None => role_name.to_owned(),
+        };
+        let formed =
+            |texts: &[Template]| -> Vec<String> { texts.iter().filter_map(Template::sample).collect() };
+        let subject = Subject {
+            organization: plain(&self.organization),
+            organizational_unit: plain(&self.organizational_unit),
+            country: plain(&self.country),
+            locality: plain(&self.locality),
+            ..Subject::named(common_name)
+        };
+        LeafProfile { subject, uri_sans: formed(&self.uri_sans), dns_sans: formed(&self.dns_sans), key, ttl }
+    }
+
+    fn lists(&self) -> [(Place, &[Template]); 6] {
+        [
+            (Place::Organization, self.organization.as_slice()),
+            (Place::OrganizationalUnit, &self.organizational_unit),
+            (Place::Country, &self.country),
+            (Place::Locality, &self.locality),
+            (Place::UriSan, &self.uri_sans),
+            (Place::DnsSan, &self.dns_sans),
+        ]
+    }
+}
+
+fn texts(values: &Values, place: Place) -> Result<Vec<Template>, Fault> {
+    let given = values.list(place.field())?.unwrap_or_default();
+    given.iter().map(|text| Template::parse(place, text)).collect()
+}
+
+fn resolve_all(place: Place, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
+    texts.iter().map(|text| text.resolve(place, caller)).collect()
+}
+
+/// The values of one attribute of the subject. AWS joins several with `/` into one session tag, so that none of them may look like
+/// two, and all together have to fit a tag.
+fn joinable(place: Place, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
+    let values = resolve_all(place, texts, caller)?;
+    if values.len() < 2 {
+        return Ok(values);
+    }
+    for (value, text) in values.iter().zip(texts) {
+        if text.asks_who() && value.contains('/') {
+            return Err(
+                place.refuse(value, "holds a /, with which AWS joins several values into one session tag")
+            );
+        }
+    }
+    let joined = values.join("/");
+    let length = joined.chars().count();
+    if length > LONGEST_TAG {
+        let why = format!(
+            "has {length} characters as AWS joins it into one session tag, {LONGEST_TAG} are allowed"
+        );
+        return Err(place.refuse(&joined, &why));
+    }
+    Ok(values)
+}

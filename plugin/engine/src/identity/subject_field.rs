@@ -1,0 +1,214 @@
+//! Where a text of a role goes at AWS, and so which signs it may hold and how long it may be.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use vault_backend::{Fault, quote};
+
+/// Bounds in characters. CN: the source identity `CN=<common name>` has to fit the 64 of STS. O, OU and L: RFC 5280, appendix
+/// A.1. Alternative names: session tags of STS, which hold 256.
+const LONGEST_COMMON_NAME: usize = 61;
+const LONGEST_ORGANIZATION: usize = 64;
+const LONGEST_LOCALITY: usize = 128;
+/// The longest value of a session tag. Source: STS API reference, `Tag`.
+pub(crate) const LONGEST_TAG: usize = 256;
+const LONGEST_SESSION_NAME: usize = 64;
+/// The subject O of the identity with which the engine itself calls AWS: no role may make certificates for it.
+pub(crate) const MANAGEMENT: &str = "iamra-management";
+
+/// A field of a role that ends up at AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Subject CN: a session tag, and the source identity.
+    CommonName,
+    /// Subject O.
+    Organization,
+    /// Subject OU.
+    OrganizationalUnit,
+    /// Subject C, two letters.
+    Country,
+    /// Subject L.
+    Locality,
+    /// The URI subject alternative names; the first is a session tag.
+    UriSan,
+    /// The DNS subject alternative names; the first is a session tag.
+    DnsSan,
+    /// The role session name.
+    SessionName,
+}
+
+impl Place {
+    /// The role's field.
+    pub(crate) fn field(self) -> &'static str {
+        match self {
+            Self::CommonName => "common_name",
+            Self::Organization => "organization",
+            Self::OrganizationalUnit => "organizational_unit",
+            Self::Country => "country",
+            Self::Locality => "locality",
+            Self::UriSan => "uri_sans",
+            Self::DnsSan => "dns_sans",
+            Self::SessionName => "role_session_name",
+        }
+    }
+
+    /// The most characters a text may have here.
+    pub(crate) fn longest(self) -> usize {
+        match self {
+            Self::CommonName => LONGEST_COMMON_NAME,
+            Self::Organization | Self::OrganizationalUnit => LONGEST_ORGANIZATION,
+            Self::Country => 2,
+            Self::Locality => LONGEST_LOCALITY,
+            Self::UriSan | Self::DnsSan => LONGEST_TAG,
+            Self::SessionName => LONGEST_SESSION_NAME,
+        }
+    }
+
+    /// Whether a text may hold `sign` here: AWS drops a session tag with any other sign without a word, and a condition with
+    /// `StringNotEquals` on it then holds.
+    ///
+    /// Sources: STS API reference, `Tag` (`[\p{L}\p{Z}\p{N}_.:/=+\-@]`) and `AssumeRole` (`[\w+=,.@-]` for the source identity
+    /// and the session name). A common name is both tag and source identity, so it has no comma.
+    pub(crate) fn takes(self, sign: char) -> bool {
+        let word = |sign: char| sign.is_ascii_alphanumeric() || "_+=.@-".contains(sign);
+        match self {
+            Self::CommonName => word(sign),
+            Self::SessionName => word(sign) || sign == ',',
+            _ => is_tag_sign(sign),
+        }
+    }
+
+    fn signs(self) -> &'static str {
+        match self {
+            Self::CommonName => "letters from a to z, digits and _+=.@-",
+            Self::SessionName => "letters from a to z, digits and _+=,.@-",
+            _ => "letters, digits, spaces and _.:/=+-@",
+        }
+    }
+
+    /// Refuses a whole text that AWS or a certificate would not take.
+    pub(crate) fn check(self, text: &str) -> Result<(), Fault> {
+        self.check_signs(text)?;
+        self.check_length(text)?;
+        if self == Self::Country && !is_country(text) {
+            return Err(self.refuse(text, "is no code of two letters, such as DE"));
+        }
+        if self == Self::Organization && text.eq_ignore_ascii_case(MANAGEMENT) {
+            return Err(self.refuse(text, "is reserved for the engine's own calls of AWS"));
+        }
+        Ok(())
+    }
+
+    fn check_length(self, text: &str) -> Result<(), Fault> {
+        let length = text.chars().count();
+        let lengths = if self == Self::SessionName { 2 } else { 1 }..=self.longest();
+        if !lengths.contains(&length) {
+            let (least, most) = (lengths.start(), lengths.end());
+            return Err(self.refuse(text, &format!("has {length} characters, {least} to {most} are allowed")));
+        }
+        Ok(())
+    }
+
+    /// Refuses a part of a text that holds a sign the place does not take.
+    pub(crate) fn check_signs(self, text: &str) -> Result<(), Fault> {
+        match text.chars().position(|sign| !self.takes(sign)) {
+            None => Ok(()),
+            Some(at) => {
+                let sign = text.chars().nth(at).unwrap_or_default();
+                let rule = format!("may hold only {}, not {sign:?} (character {})", self.signs(), at + 1);
+                Err(self.refuse(text, &rule))
+            }
+        }
+    }
+
+    /// `<field>: "<text>" <why>`.
+    pub(crate) fn refuse(self, text: &str, why: &str) -> Fault {
+        Fault::caller(format!("{}: {} {why}", self.field(), quote(text)))
+    }
+}
+
+fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// Whether a session tag may hold `sign`.
+pub(crate) fn is_tag_sign(sign: char) -> bool {
+    sign.is_ascii_alphanumeric()
+        || "_.:/=+-@ ".contains(sign)
+        || (!sign.is_ascii() && is_letter_number_or_separator(sign))
+}
+
+fn is_letter_number_or_separator(sign: char) -> bool {
+    static CLASS: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^[\p{L}\p{Z}\p{N}]$").expect("the pattern is a constant"));
+    CLASS.is_match(sign.encode_utf8(&mut [0; 4]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(place: Place, text: &str) -> String {
+        place.check(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_tag_takes_letters_of_any_script_and_the_signs_of_sts() {
+        Place::Organization.check("Zürich 東京 spiffe://a.b/c=d+e-f@g_9").unwrap();
+    }
+
+    #[test]
+    fn a_tag_with_a_sign_that_sts_refuses_is_refused() {
+        for text in ["a,b", "*.example.com", "a\nb", "a\0b", "R&D", "a'b", "a\tb", "{{x}}", "a\u{200b}b"] {
+            assert!(refusal(Place::OrganizationalUnit, text).contains("may hold only"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_combining_mark_is_no_letter_for_sts() {
+        assert!(refusal(Place::Locality, "e\u{301}").contains("may hold only"));
+    }
+
+    #[test]
+    fn a_common_name_of_61_characters_is_taken_and_of_62_refused() {
+        Place::CommonName.check(&"a".repeat(61)).unwrap();
+
+        let text = refusal(Place::CommonName, &"a".repeat(62));
+        assert!(text.contains("62 characters, 1 to 61 are allowed"), "{text}");
+    }
+
+    #[test]
+    fn a_common_name_has_the_signs_of_source_identity_and_tag_alike() {
+        for text in ["a b", "a:b", "a/b", "ä", "a,b", "pаyments", "ｐ"] {
+            assert!(refusal(Place::CommonName, text).contains("may hold only"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_text_of_ten_kilobytes_is_quoted_short_and_escaped() {
+        let text = refusal(Place::CommonName, &"\n".repeat(10_000));
+
+        assert!(text.len() < 400 && text.starts_with(r#"common_name: "\n\n"#), "{text}");
+    }
+
+    #[test]
+    fn a_session_name_of_one_character_is_refused() {
+        assert!(refusal(Place::SessionName, "a").contains("2 to 64"));
+    }
+
+    #[test]
+    fn a_country_is_two_letters() {
+        Place::Country.check("DE").unwrap();
+
+        for text in ["D", "DEU", "D1", "ÄÖ"] {
+            assert!(Place::Country.check(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nobody_becomes_the_management_identity() {
+        for text in ["iamra-management", "IAMRA-Management"] {
+            assert!(refusal(Place::Organization, text).contains("reserved"));
+        }
+    }
+}

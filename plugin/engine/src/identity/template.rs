@@ -1,0 +1,388 @@
+//! A role's text for the certificate or the session: plain, or a template over who is asking.
+//!
+//! ```text
+//! {{kubernetes.cluster}}.{{kubernetes.namespace | short}}
+//!   └ reference            └ reference            └ gives way when the text is too long
+//! ```
+//! Read once, when the role is written. What a reference stands for is never read as a template again.
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod claims;
+
+use serde::{Deserialize, Serialize};
+use vault_backend::{Fault, quote};
+
+use crate::identity::caller::{Caller, Told};
+use crate::identity::reference::{Pod, Reference};
+use crate::identity::shorten::{self, Part};
+use crate::identity::subject_field::Place;
+
+/// A template or a plain text. Stored, and shown, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Template {
+    source: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Plain(String),
+    Value(Slot),
+}
+
+/// Something in braces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    reference: Reference,
+    pub(crate) short: bool,
+}
+
+/// Why a text is no template.
+#[derive(Debug, thiserror::Error)]
+#[error("at character {at}: {reason}")]
+pub(crate) struct Malformed {
+    /// Counted from one.
+    at: usize,
+    reason: String,
+}
+
+/// A reference and what it stands for.
+pub(crate) struct Use {
+    pub(crate) reference: String,
+    pub(crate) told: Told,
+}
+
+impl Template {
+    /// Reads the `text` that a role write gives for `place`.
+    pub(crate) fn parse(place: Place, text: &str) -> Result<Self, Fault> {
+        let template = Self::read(text).map_err(|error| place.refuse(text, &error.to_string()))?;
+        if template.slots().next().is_none() {
+            place.check(text)?;
+        }
+        template.check_plain(place)?;
+        template.check_slots(place)?;
+        Ok(template)
+    }
+
+    /// Whether the text depends on who asks.
+    pub(crate) fn asks_who(&self) -> bool {
+        self.slots().any(|slot| slot.reference.asks_who())
+    }
+
+    /// What the text asks, in order.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.slots().map(|slot| &slot.reference)
+    }
+
+    /// Whether the text asks about the caller's pod.
+    pub(crate) fn asks_pod(&self) -> bool {
+        self.slots().any(|slot| matches!(slot.reference, Reference::Kubernetes(_)))
+    }
+
+    /// Whether two namespaces or service accounts of one name in two clusters would get the same text. A uid is never given twice.
+    pub(crate) fn confuses_clusters(&self) -> bool {
+        let asks = |pod: Pod| self.slots().any(|slot| slot.reference == Reference::Kubernetes(pod));
+        (asks(Pod::Namespace) || asks(Pod::ServiceAccount)) && !asks(Pod::Cluster)
+    }
+
+    /// Whether the text holds metadata that, as far as can be told without a caller, a tenant writes.
+    pub(crate) fn asks_tenant(&self) -> bool {
+        self.slots().any(|slot| slot.reference.is_known_tenant_metadata())
+    }
+
+    /// The text for `caller`.
+    pub(crate) fn resolve(&self, place: Place, caller: &Caller<'_>) -> Result<String, Fault> {
+        let mut parts: Vec<Part<'_>> =
+            self.pieces.iter().map(|piece| part(piece, place, caller)).collect::<Result<_, _>>()?;
+        shorten::fit(place, &mut parts);
+        self.check_borders(place, &parts)?;
+        let whole: String = parts.iter().map(|part| part.text.as_str()).collect();
+        match (self.asks_who(), place.check(&whole)) {
+            (true, Err(fault)) => Err(Fault::caller(format!(
+                "{fault}; it is what {} gives for this caller",
+                quote(&self.source)
+            ))),
+            (_, checked) => checked.map(|()| whole),
+        }
+    }
+
+    /// What each reference of the text stands for.
+    pub(crate) fn uses(&self, place: Place, caller: &Caller<'_>) -> Result<Vec<Use>, Fault> {
+        let tell = |slot: &Slot| {
+            let told = told(slot, place, caller)?;
+            Ok(Use { reference: slot.reference.to_string(), told })
+        };
+        self.slots().map(tell).collect()
+    }
+
+    /// The text with `a` in place of every reference, for checks of its form without a caller; none where the form is the caller's.
+    pub(crate) fn sample(&self) -> Option<String> {
+        if matches!(self.pieces.first(), Some(Piece::Value(_))) {
+            return None;
+        }
+        let sample = self.pieces.iter().map(|piece| match piece {
+            Piece::Plain(text) => text.as_str(),
+            Piece::Value(_) => "a",
+        });
+        Some(sample.collect())
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Plain(_) => None,
+            Piece::Value(slot) => Some(slot),
+        })
+    }
+
+    fn read(text: &str) -> Result<Self, Malformed> {
+        let at = |rest: &str| text[..text.len() - rest.len()].chars().count() + 1;
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (plain, inside) =
+                rest.split_once("{{").map_or((rest, None), |(plain, inside)| (plain, Some(inside)));
+            if let Some(end) = plain.find("}}") {
+                return Err(Malformed { at: at(&rest[end..]), reason: "}} closes no {{".to_owned() });
+            }
+            if !plain.is_empty() {
+                pieces.push(Piece::Plain(plain.to_owned()));
+            }
+            let Some(inside) = inside else { break };
+            let closed = inside.split_once("}}").filter(|(slot, _)| !slot.contains("{{"));
+            let Some((slot, after)) = closed else {
+                return Err(Malformed { at: at(inside) - 2, reason: "{{ is not closed by }}".to_owned() });
+            };
+            pieces
+                .push(Piece::Value(Slot::read(slot).map_err(|reason| Malformed { at: at(inside), reason })?));
+            rest = after;
+        }
+        Ok(Self { source: text.to_owned(), pieces })
+    }
+
+    /// The plain parts must fit the place, whatever the values will be.
+    fn check_plain(&self, place: Place) -> Result<(), Fault> {
+        let mut length = 0;
+        for piece in &self.pieces {
+            match piece {
+                Piece::Plain(text) => {
+                    place.check_signs(text)?;
+                    length += text.chars().count();
+                }
+                Piece::Value(_) => length += 1,
+            }
+        }
+        if length > place.longest() {
+            let most = place.longest();
+            return Err(place.refuse(
+                &self.source,
+                &format!("is never shorter than {length} characters, {most} are allowed"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_slots(&self, place: Place) -> Result<(), Fault> {
+        let together = self.pieces.windows(2).any(|pair| matches!(pair, [Piece::Value(_), Piece::Value(_)]));
+        if together {
+            let why = "has two references with nothing between them: two callers could give the same text; put a sign between them";
+            return Err(place.refuse(&self.source, why));
+        }
+        if place == Place::CommonName && self.asks_tenant() {
+            return Err(place.refuse(&self.source, TENANT_IN_CN));
+        }
+        Ok(())
+    }
+
+    /// No caller's value may hold the sign that ends it, or `a.b` and `c` would give the text of `a` and `b.c`.
+    fn check_borders(&self, place: Place, parts: &[Part<'_>]) -> Result<(), Fault> {
+        let is_caller = |part: &Part<'_>| part.slot.is_some_and(|slot| slot.reference.asks_who());
+        let Some(last) = parts.iter().rposition(is_caller) else { return Ok(()) };
+        for pair in parts[..=last].windows(2) {
+            let [value, border] = pair else { continue };
+            let Some(sign) = border.text.chars().next().filter(|_| is_caller(value)) else { continue };
+            if value.text.contains(sign) {
+                let reference = value.slot.map(|slot| slot.reference.to_string()).unwrap_or_default();
+                return Err(Fault::caller(format!(
+                    "{}: {{{{{reference}}}}} is {}, and its {sign:?} could be taken for the one after it in {}: put this reference last, or part it by another sign",
+                    place.field(),
+                    quote(&value.text),
+                    quote(&self.source),
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Said when metadata that tenants write would become a common name.
+pub(crate) const TENANT_IN_CN: &str =
+    "holds metadata that whoever edits the service account writes; it never becomes a common name";
+
+impl Slot {
+    fn read(inside: &str) -> Result<Self, String> {
+        let (reference, function) = inside
+            .split_once('|')
+            .map_or((inside, None), |(reference, function)| (reference, Some(function.trim())));
+        let short = match function {
+            None => false,
+            Some("short") => true,
+            Some(other) => {
+                return Err(format!("there is no function {}; the one there is, is short", quote(other)));
+            }
+        };
+        let reference = reference.trim();
+        let reference =
+            Reference::parse(reference).map_err(|reason| format!("{}: {reason}", quote(reference)))?;
+        Ok(Self { reference, short })
+    }
+}
+
+fn part<'a>(piece: &'a Piece, place: Place, caller: &Caller<'_>) -> Result<Part<'a>, Fault> {
+    match piece {
+        Piece::Plain(text) => Ok(Part { text: text.clone(), value: text.clone(), slot: None }),
+        Piece::Value(slot) => {
+            let value = told(slot, place, caller)?.value;
+            Ok(Part { text: value.clone(), value, slot: Some(slot) })
+        }
+    }
+}
+
+fn told(slot: &Slot, place: Place, caller: &Caller<'_>) -> Result<Told, Fault> {
+    caller.tell(&slot.reference, place).map_err(|unknown| unknown.fault(place, &slot.reference))
+}
+
+impl TryFrom<String> for Template {
+    type Error = Malformed;
+
+    fn try_from(text: String) -> Result<Self, Malformed> {
+        Self::read(&text)
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> Self {
+        template.source
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+    use vault_backend::Entity;
+
+    use super::*;
+    use crate::identity::caller::Known;
+    use crate::identity::clusters::Clusters;
+    use crate::records::role::Role;
+
+    fn refusal(place: Place, text: &str) -> String {
+        Template::parse(place, text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_malformed_template_is_refused_with_field_and_position() {
+        for (text, at, words) in [
+            ("a}}b", 2, "}} closes no {{"),
+            ("äb{{role.name", 3, "{{ is not closed"),
+            ("{{role.name}", 1, "{{ is not closed"),
+            ("{{ {{role.name}} }}", 1, "{{ is not closed"),
+            ("{{role.name}} }}", 15, "}} closes no {{"),
+            ("x-{{kubernetes.pod}}", 5, "nothing of this name"),
+            ("{{}}", 3, "nothing of this name"),
+            ("{{role.name | long}}", 3, "no function \"long\""),
+            ("{{role.name | short | short}}", 3, "no function"),
+        ] {
+            let error = refusal(Place::Organization, text);
+
+            assert!(error.starts_with("organization: "), "{error}");
+            assert!(
+                error.contains(&format!("at character {at}: ")) && error.contains(words),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_template_is_stored_as_it_was_written() {
+        let text = "{{ kubernetes.cluster }}.{{kubernetes.namespace|short}}";
+
+        let template = Template::parse(Place::CommonName, text).unwrap();
+
+        let stored = serde_json::to_string(&template).unwrap();
+        assert_eq!(stored, format!("{text:?}"));
+        assert_eq!(serde_json::from_str::<Template>(&stored).unwrap(), template);
+    }
+
+    #[test]
+    fn the_plain_part_of_a_template_must_fit_its_place() {
+        assert!(refusal(Place::CommonName, "a,{{role.name}}").contains("may hold only"));
+        assert!(refusal(Place::CommonName, "{a}{{role.name}}").contains("may hold only"));
+        let long = format!("{}{{{{role.name}}}}", "a".repeat(61));
+        assert!(refusal(Place::CommonName, &long).contains("never shorter than 62 characters, 61"));
+    }
+
+    #[test]
+    fn two_references_in_a_row_are_refused() {
+        let error = refusal(Place::CommonName, "{{kubernetes.namespace}}{{kubernetes.service_account}}");
+
+        assert!(error.contains("nothing between them"), "{error}");
+    }
+
+    #[test]
+    fn annotations_never_become_a_common_name() {
+        let text = "{{identity.entity.aliases.auth_kubernetes_1a.metadata.team}}";
+
+        assert!(refusal(Place::CommonName, text).contains("never becomes a common name"));
+        Template::parse(Place::OrganizationalUnit, text).unwrap();
+    }
+
+    /// What `template` gives a caller whose entity has these metadata.
+    pub(crate) fn resolved(template: &str, metadata: &[(&str, &str)]) -> Result<String, Fault> {
+        let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let known = Known::Entity(Entity { name: "e".to_owned(), metadata, ..Entity::default() });
+        let (role, clusters) = (Role::plain(), Clusters::default());
+        let caller = Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
+        Template::parse(Place::CommonName, template).unwrap().resolve(Place::CommonName, &caller)
+    }
+
+    pub(crate) const TWO: &str =
+        "x.{{identity.entity.metadata.a | short}}.{{identity.entity.metadata.b | short}}";
+
+    #[test]
+    fn a_value_is_never_read_as_a_template() {
+        for value in ["{{role.name}}", "{{", "}}", "{{identity.entity.name | short}}"] {
+            let error = resolved("{{identity.entity.metadata.a}}", &[("a", value)]).unwrap_err().to_string();
+
+            assert!(error.contains("may hold only") && error.contains(value), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_halves_of_one_text_give_it_to_one_caller_alone(text in "[ab.]{3,9}") {
+            let halves = text.match_indices('.').map(|(at, _)| (&text[..at], &text[at + 1..]));
+            let given = halves.filter_map(|(a, b)| resolved(TWO, &[("a", a), ("b", b)]).ok());
+
+            prop_assert!(given.filter(|whole| *whole == format!("x.{text}")).count() <= 1, "{text}");
+        }
+
+        #[test]
+        fn nobody_is_named_as_another_is_shortened(a in "[ab:]{1,60}", b in "[ab/]{1,60}") {
+            let victim = resolved(TWO, &[("a", &a), ("b", &b)]).unwrap();
+            let (first, second) = victim["x.".len()..].split_once('.').unwrap();
+
+            let thief = resolved(TWO, &[("a", first), ("b", second)]).unwrap();
+
+            prop_assert!(victim.len() <= 61);
+            prop_assert!(thief != victim || (first, second) == (a.as_str(), b.as_str()), "{victim}");
+        }
+
+        #[test]
+        fn any_text_is_a_template_or_refused_and_never_changed(text in "[{}a.|k]{0,12}|.{0,40}") {
+            if let Ok(template) = Template::read(&text) {
+                prop_assert_eq!(String::from(template), text);
+            }
+        }
+    }
+}

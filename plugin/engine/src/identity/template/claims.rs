@@ -1,0 +1,130 @@
+//! What holds of every text of a role and every caller.
+
+#![allow(clippy::missing_panics_doc, reason = "a claim that does not hold panics: that is what it is for")]
+
+use std::collections::BTreeMap;
+
+use vault_backend::{Alias, Entity, Fault};
+
+use super::Template;
+use crate::identity::caller::{Caller, Known};
+use crate::identity::clusters::Clusters;
+use crate::identity::subject_field::Place;
+use crate::records::role::Role;
+
+const PLACES: [Place; 8] = [
+    Place::CommonName,
+    Place::Organization,
+    Place::OrganizationalUnit,
+    Place::Country,
+    Place::Locality,
+    Place::UriSan,
+    Place::DnsSan,
+    Place::SessionName,
+];
+const PROD: &str = "auth_kubernetes_1";
+const DEV: &str = "auth_kubernetes_2";
+/// Beside what an error quotes, which is the text that was sent and what Vault knows of the caller.
+const LONGEST_ERROR: usize = 2_048;
+
+/// Lines: a field of a role, its text, and what Vault knows of a caller, `<reference>=<value>`; after a line `--` what it knows
+/// otherwise of a second one.
+///
+/// A text is kept as it was written or refused; what is taken gives each caller a text that AWS takes at its place; and two
+/// callers of whom the text is told different things never have one text.
+pub fn role_template(input: &[u8]) {
+    let input = String::from_utf8_lossy(input);
+    let mut lines = input.lines();
+    let (field, text) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let Some(place) = PLACES.into_iter().find(|place| place.field() == field) else { return };
+    if let Ok(read) = Template::read(text) {
+        assert_eq!(read.source, text);
+    }
+    let template = match Template::parse(place, text) {
+        Ok(template) => template,
+        Err(fault) => return told(&fault, input.len()),
+    };
+    let stored = serde_json::to_string(&template).expect("a text is written");
+    assert_eq!(serde_json::from_str::<Template>(&stored).ok().as_ref(), Some(&template));
+
+    let lines: Vec<&str> = lines.collect();
+    let (first, second) = lines.split_at(lines.iter().position(|line| *line == "--").unwrap_or(lines.len()));
+    let known = [pairs(&[first].concat()), pairs(&[first, second].concat())];
+    let given = known.map(|known| resolved(&template, place, &known, input.len()));
+    if let [Some((text, told)), Some((other_text, other_told))] = given {
+        assert!(text != other_text || told == other_told, "{told:?} and {other_told:?} both give {text:?}");
+    }
+}
+
+/// What one caller gets, and the values that it is made of.
+fn resolved(
+    template: &Template,
+    place: Place,
+    known: &BTreeMap<&str, &str>,
+    length: usize,
+) -> Option<(String, Vec<String>)> {
+    let clusters: Clusters =
+        [(PROD.to_owned(), "prod".to_owned()), (DEV.to_owned(), "dev".to_owned())].into_iter().collect();
+    let mut role = Role::plain();
+    role.allow_tenant_metadata = true;
+    let caller = Caller::of(Known::Entity(entity(known)), "app", "iamra/", &role, &clusters).ok()?;
+    let text = match template.resolve(place, &caller) {
+        Ok(text) => text,
+        Err(fault) => {
+            told(&fault, length);
+            return None;
+        }
+    };
+    assert!(text.chars().all(|sign| place.takes(sign)), "{text:?}");
+    assert!(text.chars().count() <= place.longest(), "{text:?}");
+    assert!(place.check(&text).is_ok(), "{text:?}");
+    let uses = template.uses(place, &caller).ok()?;
+    Some((text, uses.into_iter().map(|one| one.told.value).collect()))
+}
+
+fn told(fault: &Fault, quoted: usize) {
+    let said = fault.to_string();
+    assert!(said.len() <= LONGEST_ERROR + 3 * quoted, "{} bytes: {said}", said.len());
+    assert!(fault.detail().is_none(), "{fault:?}");
+}
+
+fn pairs<'a>(lines: &[&'a str]) -> BTreeMap<&'a str, &'a str> {
+    lines.iter().filter_map(|line| line.split_once('=')).collect()
+}
+
+fn entity(known: &BTreeMap<&str, &str>) -> Entity {
+    let text = |name: &str| known.get(name).map_or_else(|| name.to_owned(), |value| (*value).to_owned());
+    let below = |start: &str| -> BTreeMap<String, String> {
+        let named = known.iter().filter_map(|(name, value)| Some((name.strip_prefix(start)?, *value)));
+        named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let mut metadata = below("alias.metadata.");
+    metadata.insert("service_account_namespace".to_owned(), text("namespace"));
+    metadata.insert("service_account_name".to_owned(), text("service_account"));
+    metadata.insert("service_account_uid".to_owned(), text("uid"));
+    let pod = Alias {
+        mount_type: "kubernetes".to_owned(),
+        mount_accessor: if text("cluster") == "dev" { DEV } else { PROD }.to_owned(),
+        name: text("uid"),
+        metadata,
+        custom_metadata: below("alias.custom_metadata."),
+        ..Alias::default()
+    };
+    let person = Alias {
+        mount_type: "jwt".to_owned(),
+        mount_accessor: "auth_jwt_1".to_owned(),
+        name: text("jwt"),
+        metadata: below("jwt.metadata."),
+        ..Alias::default()
+    };
+    let metadata = below("metadata.");
+    Entity { id: text("id"), name: text("name"), aliases: vec![pod, person], metadata, ..Entity::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_kept_templates_hold_the_claim() {
+        seeds::replay("role_template", super::role_template);
+    }
+}

@@ -1,0 +1,3 @@
+//! Floor 7: what is done when a key or a credential leaked.
+
+pub(crate) mod compromise;

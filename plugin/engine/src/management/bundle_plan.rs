@@ -1,0 +1,161 @@
+//! What a trust anchor's bundle should become, from what it holds and what it must hold. No I/O.
+
+use std::collections::BTreeSet;
+
+/// AWS takes at most two certificates in an anchor's bundle.
+/// Source: IAM Roles Anywhere User Guide, "Quotas".
+pub(crate) const MOST_CERTIFICATES: usize = 2;
+
+/// So many certificates are remembered of one anchor before those are forgotten that are nowhere any more; a record of 70 KB, where Vault's
+/// storage takes 512 KB or more.
+const MOST_REMEMBERED: usize = 1_000;
+
+/// A certificate as DER.
+type Der = Vec<u8>;
+
+/// The difference between an anchor's bundle and the issuers that sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The whole bundle as it should be: issuers that sign, then what is not ours.
+    pub(crate) bundle: Vec<Der>,
+    /// Issuers that sign and are not held yet.
+    pub(crate) missing: Vec<Der>,
+    /// Issuers of ours that sign no longer.
+    pub(crate) retired: Vec<Der>,
+    /// What was not put there by this mount. It stays.
+    pub(crate) foreign: Vec<Der>,
+}
+
+/// The bundle has no room for an issuer that signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Full {
+    /// The certificates that are not ours and stand in the way.
+    pub(crate) foreign: Vec<Der>,
+    /// The issuers that find no room.
+    pub(crate) missing: Vec<Der>,
+}
+
+impl Plan {
+    /// Compares what the anchor `holds` with the issuers that `sign`; `ours` are the SHA-256 sums of all certificates that this mount
+    /// has put into the anchor or has as an issuer.
+    ///
+    /// # Errors
+    /// [`Full`] where more than [`MOST_CERTIFICATES`] would be needed: what is not ours is never removed.
+    pub(crate) fn new(holds: &[Der], sign: &[Der], ours: &BTreeSet<String>) -> Result<Self, Full> {
+        let missing: Vec<Der> = sign.iter().filter(|issuer| !holds.contains(issuer)).cloned().collect();
+        let others = holds.iter().filter(|held| !sign.contains(held)).cloned();
+        let (retired, foreign): (Vec<Der>, Vec<Der>) =
+            others.partition(|held| ours.contains(&fingerprint(held)));
+        let bundle: Vec<Der> = sign.iter().chain(&foreign).cloned().collect();
+        if bundle.len() > MOST_CERTIFICATES {
+            return Err(Full { foreign, missing });
+        }
+        Ok(Self { bundle, missing, retired, foreign })
+    }
+
+    /// Whether the anchor is as it should be.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.missing.is_empty() && self.retired.is_empty()
+    }
+}
+
+/// What is noted of `ours`, the certificates that this mount ever had or put into the anchor: all of them while they are few, so that one
+/// which comes back is known, and else those that the anchor `holds` and `issuers`.
+pub(crate) fn remembered(
+    ours: &BTreeSet<String>,
+    holds: &[Der],
+    issuers: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    if ours.len() <= MOST_REMEMBERED {
+        return ours.clone();
+    }
+    let held: BTreeSet<String> = holds.iter().map(|der| fingerprint(der)).collect();
+    ours.iter().filter(|sum| held.contains(*sum) || issuers.contains(*sum)).cloned().collect()
+}
+
+/// The SHA-256 of a certificate, lowercase hexadecimal.
+pub(crate) fn fingerprint(der: &[u8]) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &[u8] = b"the issuer that signs";
+    const NEXT: &[u8] = b"the next issuer";
+    const FORMER: &[u8] = b"an issuer of ours that is retired";
+    const FOREIGN: &[u8] = b"somebody else's";
+
+    fn plan(holds: &[&[u8]], sign: &[&[u8]]) -> Result<Plan, Full> {
+        let list = |list: &[&[u8]]| list.iter().map(|der| der.to_vec()).collect::<Vec<_>>();
+        let ours = [NOW, NEXT, FORMER].into_iter().map(fingerprint).collect();
+        Plan::new(&list(holds), &list(sign), &ours)
+    }
+
+    #[test]
+    fn an_anchor_that_holds_the_issuers_is_in_step_in_any_order() {
+        let plan = plan(&[NEXT, NOW], &[NOW, NEXT]).unwrap();
+
+        assert!(plan.is_in_step(), "{plan:?}");
+    }
+
+    #[test]
+    fn the_next_issuer_is_added_beside_the_one_that_signs() {
+        let plan = plan(&[NOW], &[NOW, NEXT]).unwrap();
+
+        assert_eq!((plan.bundle, plan.missing), (vec![NOW.to_vec(), NEXT.to_vec()], vec![NEXT.to_vec()]));
+    }
+
+    #[test]
+    fn a_retired_issuer_of_ours_goes() {
+        let plan = plan(&[FORMER, NOW], &[NOW]).unwrap();
+
+        assert_eq!((plan.bundle, plan.retired), (vec![NOW.to_vec()], vec![FORMER.to_vec()]));
+    }
+
+    #[test]
+    fn a_retired_issuer_makes_room_for_the_next_one() {
+        let plan = plan(&[FORMER, NOW], &[NOW, NEXT]).unwrap();
+
+        assert_eq!(plan.bundle, [NOW, NEXT]);
+    }
+
+    #[test]
+    fn what_is_not_ours_stays_while_there_is_room() {
+        let plan = plan(&[FOREIGN], &[NOW]).unwrap();
+
+        assert_eq!(
+            (plan.bundle, plan.foreign),
+            (vec![NOW.to_vec(), FOREIGN.to_vec()], vec![FOREIGN.to_vec()])
+        );
+    }
+
+    #[test]
+    fn without_room_nothing_is_planned_and_what_stands_in_the_way_is_named() {
+        let full = plan(&[FOREIGN, NOW], &[NOW, NEXT]).unwrap_err();
+
+        assert_eq!((full.foreign, full.missing), (vec![FOREIGN.to_vec()], vec![NEXT.to_vec()]));
+    }
+
+    #[test]
+    fn of_many_certificates_those_are_remembered_that_are_issuers_or_held() {
+        let sums = |list: &[&[u8]]| list.iter().map(|der| fingerprint(der)).collect::<BTreeSet<_>>();
+        let gone = |count: usize| (0..count).map(|number| number.to_string()).collect::<BTreeSet<_>>();
+        let (issuers, holds) = (sums(&[NOW, NEXT]), [FORMER.to_vec(), FOREIGN.to_vec()]);
+        let ours = sums(&[NOW, NEXT, FORMER]);
+        let few = &ours | &gone(MOST_REMEMBERED - 3);
+
+        assert_eq!(remembered(&few, &holds, &issuers), few);
+        assert_eq!(remembered(&(&ours | &gone(MOST_REMEMBERED)), &holds, &issuers), ours);
+    }
+
+    #[test]
+    fn no_plan_drops_an_issuer_that_signs() {
+        for holds in [&[][..], &[NOW], &[NEXT], &[FORMER, NOW], &[FORMER, NEXT], &[NOW, NEXT]] {
+            let plan = plan(holds, &[NOW, NEXT]).unwrap();
+
+            assert!(plan.bundle.contains(&NOW.to_vec()) && plan.bundle.contains(&NEXT.to_vec()), "{holds:?}");
+        }
+    }
+}

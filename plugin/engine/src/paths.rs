@@ -1,0 +1,25 @@
+//! Floor 8: one file for each Vault path. The only folder that knows requests, answers and fields.
+
+pub(crate) mod entity_id;
+pub(crate) mod exposition;
+pub(crate) mod in_place;
+pub(crate) mod path_ca;
+pub(crate) mod path_check;
+pub(crate) mod path_clusters;
+pub(crate) mod path_config;
+pub(crate) mod path_config_issuers;
+pub(crate) mod path_container;
+pub(crate) mod path_creds;
+pub(crate) mod path_intermediate;
+pub(crate) mod path_issuer_compromised;
+pub(crate) mod path_issuers;
+pub(crate) mod path_issuers_import;
+pub(crate) mod path_metrics;
+pub(crate) mod path_preview;
+pub(crate) mod path_revoke;
+pub(crate) mod path_revoke_sessions;
+pub(crate) mod path_roles;
+pub(crate) mod path_root;
+pub(crate) mod path_rotation;
+pub(crate) mod path_trust_anchor_sync;
+pub(crate) mod path_trust_anchors;

@@ -1,0 +1,194 @@
+//! The text that Prometheus reads: every metric with its name and its help.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use sessions::{Counts, Limits};
+
+use crate::issuers::Issuers;
+
+use crate::credentials::counters::{Labels, Metrics};
+
+/// `OpenMetrics` 1.0: Prometheus reads it since 2.5.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is not counted but stands somewhere.
+pub(crate) struct Standing<'a> {
+    pub(crate) counts: Counts,
+    pub(crate) limits: Limits,
+    pub(crate) issuers: &'a Issuers,
+    /// Whether each trust anchor that is looked after was in step when it was last looked at, by its name here.
+    pub(crate) anchors: BTreeMap<String, bool>,
+}
+
+/// All metrics of a mount.
+pub(crate) fn text(metrics: &Metrics, standing: &Standing<'_>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("iamra");
+    let Standing { counts, limits, issuers, anchors } = standing;
+    register_answers(&mut registry, metrics, counts);
+    register_calls(&mut registry, metrics, counts);
+    register_queue(&mut registry, counts, *limits);
+    register_issuers(&mut registry, metrics, issuers);
+    register_anchors(&mut registry, anchors);
+    registry.register(
+        "revocations",
+        "Denials that revoke, revoke-sessions and compromised wrote to IAM roles since the process began, one for each role and call",
+        metrics.revocations.clone(),
+    );
+    registry.register(
+        "build",
+        "The version of the plugin that answers",
+        Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+    );
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn register_answers(registry: &mut Registry, metrics: &Metrics, counts: &Counts) {
+    registry.register_with_unit(
+        "answer_duration",
+        "How long reads of creds and container waited for a session since the process began, also for none",
+        Unit::Seconds,
+        metrics.answers.clone(),
+    );
+    let answers = Family::<Labels, Counter>::default();
+    for (session, count) in [
+        ("new", counts.fresh),
+        ("shared", counts.shared),
+        ("renewing", counts.renewing),
+        ("stale", counts.stale),
+        ("none", counts.denied),
+    ] {
+        answers.get_or_create(&[("session", session)]).inc_by(count);
+    }
+    registry.register(
+        "answers",
+        "Reads of creds and container that were answered since the process began, by session: new: made for this read; shared: had by others too; renewing: past its half-life while the next one is made; stale: past its half-life because AWS gave no new one; none: an error. Reads that fail before, such as of a role that is not there, are not in it",
+        answers,
+    );
+}
+
+fn register_calls(registry: &mut Registry, metrics: &Metrics, counts: &Counts) {
+    let totals = [
+        ("sessions_issued", "Sessions that AWS gave since the process began", counts.issued),
+        (
+            "create_session_attempts",
+            "Attempts to make a session since the process began, one CreateSession each at most",
+            counts.started,
+        ),
+        (
+            "create_session_failed",
+            "Attempts since the process began that gave no session and are not repeated: refused by AWS, by the CA, or over too soon",
+            counts.refused,
+        ),
+        (
+            "create_session_throttled",
+            "CreateSession calls that AWS throttled since the process began; each pauses all calls to that account and region",
+            counts.throttled,
+        ),
+        (
+            "create_session_unreachable",
+            "CreateSession calls that met no answer or a 5xx since the process began",
+            counts.unreachable,
+        ),
+    ];
+    for (name, help, count) in totals {
+        registry.register(name, help, ConstCounter::new(count));
+    }
+    registry.register(
+        "create_session_refused",
+        "CreateSession calls that AWS refused since the process began, by AWS's type; AwsBadAnswer: what answered is not Roles Anywhere",
+        metrics.refusals.clone(),
+    );
+    registry.register_with_unit(
+        "create_session_duration",
+        "How long CreateSession calls took since the process began, however they ended",
+        Unit::Seconds,
+        metrics.durations.clone(),
+    );
+}
+
+fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
+    let most = u64::try_from(limits.max_sessions.get()).unwrap_or(u64::MAX);
+    let gauges = [
+        ("callers_waiting", "Reads that wait for a session now", counts.waiting),
+        (
+            "create_session_queued",
+            "Sessions to be made that wait for their turn or for another try",
+            counts.queued,
+        ),
+        ("create_session_in_flight", "Sessions that are being made now", counts.flying),
+        (
+            "limiter_tokens",
+            "Calls that may start at once; of the account and region that has the fewest left",
+            counts.tokens,
+        ),
+        ("limiter_tokens_max", "The config's rate_burst", u64::from(limits.rate.burst.get())),
+        (
+            "limiter_paused_places",
+            "Accounts and regions whose calls pause because AWS throttled",
+            counts.paused,
+        ),
+        ("cache_sessions", "Sessions kept for the next caller", counts.kept),
+        ("cache_sessions_max", "The config's max_cached_sessions", most),
+    ];
+    for (name, help, count) in gauges {
+        registry.register(name, help, ConstGauge::new(count));
+    }
+    registry.register_with_unit(
+        "limiter_pause",
+        "What is left of the longest pause after AWS throttled, 0 without one",
+        Unit::Seconds,
+        ConstGauge::new(counts.pause_left.as_secs_f64()),
+    );
+    registry.register(
+        "cache_evictions",
+        "Sessions dropped before their end to make room since the process began",
+        ConstCounter::new(counts.evicted),
+    );
+}
+
+fn register_anchors(registry: &mut Registry, anchors: &BTreeMap<String, bool>) {
+    let in_step = Family::<[(&'static str, String); 1], Gauge>::default();
+    for (name, is_in_step) in anchors {
+        in_step.get_or_create(&[("trust_anchor", name.clone())]).set(i64::from(*is_in_step));
+    }
+    registry.register(
+        "trust_anchor_in_step",
+        "Whether a trust anchor that the engine looks after held every issuer that signs when it was last looked at: 1, or 0 also where the look failed",
+        in_step,
+    );
+}
+
+/// Roles may name an issuer that is not the default: which ones are in use shows by what they sign.
+fn register_issuers(registry: &mut Registry, metrics: &Metrics, issuers: &Issuers) {
+    let expiries = Family::<[(&'static str, String); 3], Gauge>::default();
+    let signed = Family::<[(&'static str, String); 2], Counter>::default();
+    for loaded in &issuers.all {
+        let record = &loaded.record;
+        let id = ("issuer_id", record.id.clone());
+        let name = ("issuer", record.name.as_ref().unwrap_or(&record.id).clone());
+        let is_default = ("is_default", issuers.is_default(&record.id).to_string());
+        let leaves = metrics.signed.get_or_create(std::array::from_ref(&id)).get();
+        signed.get_or_create(&[id.clone(), name.clone()]).inc_by(leaves);
+        expiries.get_or_create(&[id, name, is_default]).set(loaded.issuer.not_after().unix_timestamp());
+    }
+    registry.register_with_unit(
+        "issuer_expiry_timestamp",
+        "When the issuer's certificate ends, in Unix time; by its id and its name, or its id again where it has none",
+        Unit::Seconds,
+        expiries,
+    );
+    registry.register(
+        "certificates_signed",
+        "Leaf certificates that the issuer signed since the process began, one for each CreateSession. They are forgotten after it",
+        signed,
+    );
+}

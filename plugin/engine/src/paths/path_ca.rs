@@ -1,0 +1,69 @@
+//! `ca/pem`, `ca_chain` and `trust-bundle`: certificates of the issuers, for everyone.
+
+use std::sync::Arc;
+
+use vault_backend::{Answer, Fault, Raw, Request, Route};
+
+use crate::Engine;
+use crate::ground::clock;
+use crate::issuers::{Loaded, Rotation};
+use crate::records::role::DEFAULT_ISSUER;
+use crate::store::IssuerState;
+
+const PEM: &str = "application/pem-certificate-chain";
+
+pub(crate) fn pem_route() -> Route<Engine> {
+    Route::at("ca/pem")
+        .synopsis("The default issuer's certificate, PEM, unauthenticated.")
+        .description(
+            "The one certificate that signs for roles which name no issuer. A trust anchor must hold trust-bundle, which has this one and, during a rotation, another. Read it with curl or -format=raw.",
+        )
+        .read(pem)
+}
+
+pub(crate) fn chain_route() -> Route<Engine> {
+    Route::at("ca_chain")
+        .synopsis("The default issuer's certificate and its parents, PEM, unauthenticated.")
+        .description("For verifying certificates, not for a trust anchor: see trust-bundle.")
+        .read(chain)
+}
+
+pub(crate) fn trust_bundle_route() -> Route<Engine> {
+    Route::at("trust-bundle")
+        .synopsis("What a trust anchor must hold, PEM, unauthenticated.")
+        .description(
+            "The certificates of the enabled issuers, the default one first, at most two: AWS allows two for each trust anchor. None of their parents: with a parent in an anchor, every certificate under that parent could ask for sessions. During a rotation it has the current and the next issuer, and after the switch the current and the previous one until that is disabled or deleted. Read it with curl or -format=raw, and write the whole text into each trust anchor. Where no issuer signs it is an error with the next step, so that no script writes an empty one.",
+        )
+        .read(trust_bundle)
+}
+
+async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, Fault> {
+    let (snapshot, now) = (engine.snapshot().await?, clock::now());
+    let bundle = snapshot.issuers.trust_bundle(now, &request.mount_point)?;
+    if bundle.is_empty() {
+        // not an empty answer: whoever writes it to a file, and that into an anchor, has to notice
+        let next_step = Rotation::of(&snapshot.issuers, now).next_step(&request.mount_point, &[], false);
+        return Err(Fault::operator(format!(
+            "no issuer signs, so that an anchor has nothing to hold; {next_step}"
+        )));
+    }
+    Ok(Answer::raw(Raw::ok(PEM, bundle)))
+}
+
+async fn pem(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    raw(&engine, |loaded| loaded.record.certificate_pem.clone()).await
+}
+
+async fn chain(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    raw(&engine, |loaded| loaded.record.certificate_pem.clone() + &loaded.record.chain_pem.concat()).await
+}
+
+/// Without a CA that signs the answer is empty, as Vault's PKI engine has it.
+async fn raw(engine: &Arc<Engine>, text: impl Fn(&Loaded) -> String) -> Result<Answer, Fault> {
+    let snapshot = engine.snapshot().await?;
+    let default = snapshot.issuers.find(DEFAULT_ISSUER);
+    Ok(Answer::raw(match default.filter(|loaded| loaded.record.state == IssuerState::Enabled) {
+        Some(loaded) => Raw::ok(PEM, text(loaded)),
+        None => Raw::no_content(),
+    }))
+}

@@ -1,0 +1,83 @@
+//! `check/:role`: every link between the CA and AWS's answer, each with what was seen and the cure.
+
+use std::sync::Arc;
+
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::check;
+use crate::credentials::grant;
+use crate::paths::in_place::{InPlaceOf, ROLE};
+
+/// The role that is checked as whoever asks.
+struct Named {
+    role: String,
+    strict: bool,
+}
+
+/// The role, and the caller in whose place it is checked.
+struct Theirs {
+    of: InPlaceOf,
+    strict: bool,
+}
+
+const STRICT: Field =
+    Field::bool("strict", "an error where a link is broken, of which Vault's CLI makes the exit code 2")
+        .default_text("false");
+
+fn strict(values: &Values) -> Result<bool, Fault> {
+    Ok(values.bool("strict")?.unwrap_or(false))
+}
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[ROLE, STRICT];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { role: values.text("role")?, strict: strict(values)? })
+    }
+}
+
+impl Ask for Theirs {
+    const FIELDS: &'static [Field] = &[InPlaceOf::FIELDS[0], InPlaceOf::FIELDS[1], STRICT];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { of: InPlaceOf::take(values)?, strict: strict(values)? })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("check/{role}")
+        .with_at_signs()
+        .synopsis("Why a read of the role's credentials is refused.")
+        .description(
+            "Looks at each link between the mount's CA and AWS's answer, in order, and says of each `ok`, `warning`, `broken` or `not checked`, what was seen, and the cure. It issues a certificate and calls CreateSession with it as creds does, when no reader needs the rate, and forgets the session; no credentials are in the answer. A mount does four checks at once, and two for one caller. Anchor, profile and the IAM role's trust policy are read with the check_role_arn of a trust anchor of that account (trust-anchors/<name>); without one, what CreateSession tells of them counts.\n\nA read checks as whoever asks. A write with entity_id checks in the place of that caller, and shows that caller's names; it is for operators. `summary` begins with `ok` or `broken`; with strict=true a broken link is an error, for scripts.",
+        )
+        .read(read)
+        .update(update)
+}
+
+async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
+    let who = grant::turn(&request);
+    answer(&engine, &request, (&ask.role, &who), ask.strict).await
+}
+
+async fn update(engine: Arc<Engine>, request: Request, ask: Theirs) -> Result<Answer, Fault> {
+    let who = grant::turn(&request).into_owned();
+    let request = ask.of.instead_of(request).await?;
+    answer(&engine, &request, (&ask.of.role, &who), ask.strict).await
+}
+
+async fn answer(
+    engine: &Arc<Engine>,
+    request: &Request,
+    (role, who): (&str, &str),
+    strict: bool,
+) -> Result<Answer, Fault> {
+    engine.active_only()?;
+    let _look = engine.checks.begin(who)?;
+    let report = engine.until_closed(Box::pin(check::run(engine, request, role))).await?;
+    match report.failure().filter(|_| strict) {
+        Some(failure) => Err(Fault::operator(failure)),
+        None => Ok(Answer::data(report.shown())),
+    }
+}

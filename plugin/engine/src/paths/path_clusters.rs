@@ -1,0 +1,132 @@
+//! `clusters` and `clusters/:name`: which auth mount is which cluster.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::identity::clusters::{Cluster, Clusters, is_as_vault_makes_it};
+use crate::store::cluster_key;
+
+/// The name of a cluster.
+struct Named {
+    name: String,
+}
+
+const NAME: Field =
+    Field::string("name", "name of the cluster, a DNS label: it begins common names and SPIFFE ids");
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[NAME];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { name: values.text("name")? })
+    }
+}
+
+const FIELDS: &[Field] = &[
+    NAME,
+    Field::string(
+        "accessor",
+        "accessor of the auth mount through which the cluster's pods log in, as `vault auth list` shows it",
+    )
+    .required(),
+];
+
+pub(crate) fn list_route() -> Route<Engine> {
+    Route::at("clusters").synopsis("The clusters and their auth mounts.").list(list)
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("clusters/{name}")
+        .synopsis("Which auth mount is which cluster.")
+        .description(
+            "Templates of roles take {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}} and {{kubernetes.uid}} from the caller's alias under the auth mount that is registered here, and from no other one. So a service account of one cluster never passes for one of the same name in another. A caller with aliases of two registered mounts is refused.\n\nThe mount is a Kubernetes auth method, or a JWT auth method whose `user_claim` is the service account (`sub`) and whose role maps claims to the metadata service_account_namespace, service_account_name and service_account_uid:\n\n  vault write auth/<mount>/role/<role> role_type=jwt user_claim=sub bound_audiences=vault token_policies=<policy> \\\n    claim_mappings=/kubernetes.io/namespace=service_account_namespace \\\n    claim_mappings=/kubernetes.io/serviceaccount/name=service_account_name \\\n    claim_mappings=/kubernetes.io/serviceaccount/uid=service_account_uid\n\nVault shows a plugin no list of its auth mounts, so that an accessor can be judged by its form alone. preview/<role>, and check/<role> with the entity_id of a pod, name the mount at which the pod logged in. A cluster that a role names in `clusters` cannot be deleted.",
+        )
+        .read(read)
+        .change(FIELDS, change)
+        .delete(delete)
+        .exists(exists)
+}
+
+async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
+    Ok(engine.store.cluster(request.parameter("name")).await?.is_some())
+}
+
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    let names = engine.store.cluster_names().await?;
+    let mut accessors = Map::new();
+    for name in &names {
+        if let Some(Cluster { accessor }) = engine.store.cluster(name).await? {
+            accessors.insert(name.clone(), json!({ "accessor": accessor }));
+        }
+    }
+    Ok(Answer::list_with_info(names, accessors))
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    match engine.store.cluster(&ask.name).await? {
+        Some(cluster) => Answer::json(&cluster),
+        None => Ok(Answer::absent()),
+    }
+}
+
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
+    let name = change.path.text("name")?;
+    let _lock = engine.store.lock().await;
+    let stored = engine.store.cluster(&name).await?;
+    let cluster = Cluster::new(&name, &change.onto(stored.as_ref())?.text("accessor")?)?;
+    let known = Clusters::load(&engine.store).await?;
+    if let Some(other) = known.name(&cluster.accessor).filter(|other| *other != name) {
+        return Err(Fault::caller(format!(
+            "accessor: {} is the auth mount of the cluster {other} already; a mount belongs to one cluster",
+            cluster.accessor
+        )));
+    }
+    let before = stored.map(|stored| stored.accessor);
+    if before.as_ref() == Some(&cluster.accessor) {
+        engine.store.changed(&cluster_key(&name));
+    } else {
+        let _ended = engine.ends_cluster(&name);
+        engine.store.put_cluster(&name, &cluster).await?;
+    }
+    Ok(warnings(&name, before, &cluster.accessor).into_iter().fold(Answer::nothing(), Answer::warn))
+}
+
+fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(before) = before.filter(|before| before != accessor) {
+        warnings.push(format!(
+            "{name} was the auth mount {before} until now: whoever logs in at {accessor} has the identities of {name} from now on"
+        ));
+    }
+    if !is_as_vault_makes_it(accessor) {
+        warnings.push(format!(
+            "accessor: {accessor} does not end in _ and eight hex digits, as Vault makes them: compare it with `vault auth list`. Vault shows a plugin no list of its auth mounts; with a wrong accessor every pod of {name} is refused"
+        ));
+    }
+    if !accessor.starts_with("auth_kubernetes_") {
+        warnings.push(format!(
+            "{accessor} is no Kubernetes auth mount by its name; it has to set the metadata service_account_namespace, service_account_name and service_account_uid of its aliases, as a role of a JWT auth mount does by its claim_mappings: vault path-help <this mount>/clusters/{name}"
+        ));
+    }
+    warnings
+}
+
+async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    for role_name in engine.store.role_names().await? {
+        let named =
+            engine.store.role(&role_name).await?.is_some_and(|role| role.clusters.contains(&ask.name));
+        if named {
+            return Err(Fault::operator(format!(
+                "name: the role {role_name:?} names the cluster {}: change its `clusters` first",
+                ask.name
+            )));
+        }
+    }
+    let _ended = engine.ends_cluster(&ask.name);
+    engine.store.delete_cluster(&ask.name).await?;
+    Ok(Answer::nothing())
+}

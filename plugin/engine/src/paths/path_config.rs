@@ -1,0 +1,93 @@
+//! `config`: how AWS is reached, and what roles may fall back on.
+
+use std::sync::Arc;
+
+use rolesanywhere::Client;
+use vault_backend::{Answer, Change, Fault, Field, Request, Route};
+
+use crate::Engine;
+use crate::ground::faults;
+use crate::records::allowed_roles;
+use crate::records::config::Config;
+use crate::store::CONFIG;
+
+const FIELDS: &[Field] = &[
+        Field::string("endpoint", "URL of the Roles Anywhere endpoint, in place of the region's own; http only to loopback")
+        // A user may have put a password into it, which is refused and must not be quoted.
+        .sensitive(),
+        Field::string("sts_endpoint", "URL of the STS endpoint that check and revoke ask, in place of the region's own; http only to loopback").sensitive(),
+        Field::string("iam_endpoint", "URL of the IAM endpoint that check and revoke ask, in place of the partition's own; http only to loopback").sensitive(),
+        Field::pem("endpoint_ca_pem", "further certificate authorities, PEM, to trust for the endpoints")
+        // As much as the bundle of an operating system.
+        .longest(512 << 10),
+        Field::bool("use_fips", "use the FIPS endpoint; only some regions have one").default_text("false"),
+        Field::bool("use_dualstack", "use the dual-stack (IPv4 and IPv6) endpoint").default_text("false"),
+        Field::string("proxy_url", "HTTP proxy; default: HTTPS_PROXY and NO_PROXY of Vault's environment, read as Vault reads them. Its user and password are masked on read, and what a read shows a write takes as unchanged")
+            .sensitive(),
+        Field::duration("connect_timeout", "longest time to connect, 1 to 60 seconds").default_text("3s"),
+        Field::duration("request_timeout", "longest time for one try, 1 to 60 seconds").default_text("10s"),
+        Field::int("max_retries", "tries after the first, 0 to 10, for 429, 5xx and network errors").default_text("3"),
+        Field::int("rate_limit", "CreateSession calls per second for each account and region, 1 to 10000; AWS's quota is 10").default_text("8"),
+        Field::int("rate_burst", "CreateSession calls at once after a rest, 1 to 10000").default_text("8"),
+        Field::int("max_cached_sessions", "sessions kept for the next caller, 1 to 1000000").default_text("20000"),
+        Field::string("default_trust_anchor_arn", "trust anchor of roles that name none"),
+        Field::string("default_profile_arn", "profile of roles that name none; of the trust anchor's region and account"),
+        Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all").at_most(256),
+];
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("config")
+        .synopsis("How AWS is reached, and what roles may fall back on.")
+        .description(
+            "Without a configuration, the region's public endpoint and the environment's proxy are used.\n\nWhat a write changes ends the sessions that callers shared, unless it changes only timeouts, retries, the rate and the size of the cache.",
+        )
+        .read(read)
+        .change(FIELDS, change)
+        .delete(delete)
+        .exists(exists)
+}
+
+async fn exists(engine: Arc<Engine>, _request: Request) -> Result<bool, Fault> {
+    Ok(engine.store.config().await?.is_some())
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    match engine.store.config().await? {
+        Some(config) => Answer::json(&config.shown()),
+        None => Ok(Answer::absent()),
+    }
+}
+
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let stored = engine.store.config().await?;
+    let config = Config::take(&change.onto(stored.as_ref())?, stored.as_ref())?;
+    Client::new(&config.settings(&engine.proxy_variables)).map_err(faults::client)?;
+    if stored.as_ref() == Some(&config) {
+        engine.store.changed(CONFIG);
+        return Ok(Answer::nothing());
+    }
+    let stored = stored.unwrap_or_default();
+    let same = stored.makes_the_same_as(&config);
+    let _ended = engine.ends_sessions(move |_| !same);
+    engine.store.put_config(&config).await?;
+    Ok(told(&stored, &config))
+}
+
+/// An answer that says whether roles may name IAM roles that they might not name before.
+fn told(before: &Config, after: &Config) -> Answer {
+    let lifted = allowed_roles::lifted(&before.allowed_role_arns, &after.allowed_role_arns);
+    lifted.into_iter().fold(Answer::nothing(), Answer::warn)
+}
+
+async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let Some(stored) = engine.store.config().await? else {
+        engine.store.changed(CONFIG);
+        return Ok(Answer::nothing());
+    };
+    let same = stored.makes_the_same_as(&Config::default());
+    let _ended = engine.ends_sessions(move |_| !same);
+    engine.store.delete_config().await?;
+    Ok(told(&stored, &Config::default()))
+}

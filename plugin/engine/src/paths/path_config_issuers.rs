@@ -1,0 +1,128 @@
+//! `config/issuers`: which issuer signs when a role names none.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use vault_backend::{Answer, Change, Fault, Field, Request, Route, quote};
+
+use crate::Engine;
+use crate::ground::clock;
+use crate::issuers::{Issuers, Loaded, Standing};
+use crate::management::trust_anchors;
+use crate::records::role::DEFAULT_ISSUER;
+use crate::store::{ISSUERS_CONFIG, IssuerState, IssuersConfig};
+
+const FIELDS: &[Field] = &[
+    Field::string("default", "id or name of the issuer").required(),
+    Field::bool("force", "do not ask the trust anchors that the engine looks after whether they hold it")
+        .default_text("false"),
+];
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("config/issuers")
+        .synopsis("Which issuer signs when a role names none.")
+        .description(
+            "A write is the switch of a rotation: every trust anchor must hold the new issuer before (see trust-bundle and rotation); those under trust-anchors with a management_role_arn are asked, unless `force` is given. Roles that follow the default get new sessions, made with the new issuer; those handed out stay valid at AWS. The issuer that was the default before goes on signing for roles that name it, and stays in trust-bundle until it is disabled or deleted.",
+        )
+        .read(read)
+        .change(FIELDS, change)
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    let snapshot = engine.snapshot().await?;
+    let issuers = &snapshot.issuers;
+    let expiry = issuers.find(DEFAULT_ISSUER).and_then(|current| current.issuer.expiry_warning(clock::now()));
+    let answer = answer(issuers.default.as_deref());
+    Ok(expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string())))
+}
+
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+    let before = engine.store.issuers_config().await?.default;
+    if let Asked { default: Some(next), force: false } = asked(&change, before.as_deref())? {
+        Box::pin(check_held(&engine, &next, &request.mount_point)).await?;
+    }
+    let _lock = engine.store.lock().await;
+    let issuers = Issuers::load(&engine.store).await?;
+    let Some(wanted) = asked(&change, issuers.default.as_deref())?.default else {
+        return Ok(answer(None));
+    };
+    let found = issuers
+        .find(&wanted)
+        .ok_or_else(|| Fault::caller(format!("default: there is no issuer {}", quote(&wanted))))?;
+    let id = found.record.id.as_str();
+    if issuers.is_default(id) {
+        engine.store.changed(ISSUERS_CONFIG);
+        return Ok(answer(Some(id)));
+    }
+    check_signs(&issuers, found, &request.mount_point)?;
+    let (default, followers) = (Some(id.to_owned()), followers(&engine).await?);
+    let before = issuers.default.clone().unwrap_or_default();
+    let _ended =
+        engine.ends_sessions(move |session| session.issuer() == before && followers.contains(session.role()));
+    engine.store.put_issuers_config(&IssuersConfig { default, previous: issuers.default.clone() }).await?;
+    Ok(switched(&issuers, found, &request.mount_point))
+}
+
+/// What a change makes of the default, by id or name.
+struct Asked {
+    /// None where there is none, and none is asked for.
+    default: Option<String>,
+    force: bool,
+}
+
+fn asked(change: &Change, default: Option<&str>) -> Result<Asked, Fault> {
+    let values = change.onto(Some(&json!({ "default": default })))?;
+    Ok(Asked { default: values.string("default")?, force: values.bool("force")?.unwrap_or(false) })
+}
+
+/// Asks the trust anchors, before the lock: AWS may take its time.
+async fn check_held(engine: &Arc<Engine>, reference: &str, mount_point: &str) -> Result<(), Fault> {
+    let snapshot = engine.snapshot().await?;
+    match snapshot.issuers.find(reference).filter(|found| !snapshot.issuers.is_default(&found.record.id)) {
+        Some(next) => {
+            engine.until_closed(Box::pin(trust_anchors::require_held(engine, next, mount_point))).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses a default that could sign nothing.
+fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(), Fault> {
+    let label = found.record.label();
+    match issuers.standing(found, clock::now()) {
+        Standing::Disabled => Err(Fault::operator(format!(
+            "default: the issuer {label:?} is disabled: vault write {mount_point}issuer/{label} disabled=false"
+        ))),
+        Standing::Compromised => Err(Fault::caller(format!(
+            "default: the key of the issuer {label:?} is compromised: it signs nothing any more"
+        ))),
+        Standing::Expired => Err(Fault::caller(format!("default: the issuer {label:?} has expired"))),
+        Standing::Current | Standing::Next | Standing::Previous => Ok(()),
+    }
+}
+
+fn switched(before: &Issuers, to: &Loaded, mount_point: &str) -> Answer {
+    let answer = answer(Some(&to.record.id));
+    let previous = before.find(DEFAULT_ISSUER).filter(|loaded| loaded.record.state == IssuerState::Enabled);
+    let Some(previous) = previous else { return answer };
+    answer.warn(format!(
+        "every trust anchor must hold {mount_point}trust-bundle, or reads fail from now on; when reads succeed, retire the previous issuer: vault write {mount_point}issuer/{} disabled=true",
+        previous.record.label()
+    ))
+}
+
+fn answer(default: Option<&str>) -> Answer {
+    Answer::data(Map::from_iter([("default".to_owned(), Value::from(default))]))
+}
+
+/// The roles that follow the default.
+async fn followers(engine: &Engine) -> Result<HashSet<String>, Fault> {
+    let mut found = HashSet::new();
+    for name in engine.store.role_names().await? {
+        if engine.store.role(&name).await?.is_some_and(|role| role.issuer_ref == DEFAULT_ISSUER) {
+            found.insert(name);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,67 @@
+//! `container/:role`: the container-credentials document that every AWS SDK fetches again by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use sessions::Mode;
+use vault_backend::{Answer, Ask, Fault, Field, Raw, Request, Route, Values};
+
+use crate::Engine;
+use crate::credentials::documents;
+use crate::credentials::grant::{self, Granted, Wish};
+use crate::ground::faults;
+
+/// How long a read may take, by who waits for it.
+///
+/// | who | gives up after | and then |
+/// | --- | --- | --- |
+/// | JavaScript, Java | 1 s | asks again, 4 or 6 times in all |
+/// | botocore | 2 s | asks again, 3 times in all |
+/// | Rust, Go | 5 s, not at all | |
+/// | Vault Agent's listener | never: it does not stop when the SDK hangs up | asks again on 5xx, unless it is told not to |
+///
+/// So it is just under botocore's patience. The 15 s of `creds` would serve none but Go; under one second would fail botocore,
+/// Rust and Go too where AWS, or the first TLS connection to it, takes a little longer. Whoever leaves finds the session made when
+/// it asks again. An AWS that throttles is told at once. One that gives no answer is asked twice more while an
+/// attempt can begin in this time: of an AWS that fails three calls in ten, one cold read in forty notices.
+const PATIENCE: Duration = Duration::from_millis(1800);
+
+/// Exactly this: Go reads an error's `code` and `message` under no other type.
+const JSON: &str = "application/json";
+
+/// The role whose credentials are asked for.
+struct Named {
+    role: String,
+}
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[Field::string("role", "name of the role")];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { role: values.text("role")? })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("container/{role}")
+        .with_at_signs()
+        .synopsis("AWS credentials of a role as AWS SDKs fetch them themselves.")
+        .description(
+            "The container-credentials document, raw JSON with `AccessKeyId`, `SecretAccessKey`, `Token`, `Expiration` and `AccountId`: set AWS_CONTAINER_CREDENTIALS_FULL_URI to this path on a listener of Vault Agent or Vault Proxy on loopback, and every SDK fetches it again before it expires. A failure is `code` and `message` in JSON, which SDKs show.\n\nThere is no lease; a session lives until its expiration. Callers who are the same at AWS share one (session_sharing of the role), and it is renewed at its half-life without being asked, so that SDKs are answered at once, also while AWS is away. A read takes under two seconds, because SDKs wait no longer. By hand, read it with curl or -format=raw.",
+        )
+        .read(container)
+        .failing_as(failure)
+}
+
+async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
+    let wish = Wish { role: &ask.role, ttl: None, mode: Mode::AtOnce, patience: PATIENCE };
+    let Granted { role, grant, .. } = grant::grant(&engine, &request, wish).await?;
+    let document = documents::container_document(&grant.session.session, role.role_arn.account())?;
+    Ok(Answer::raw(Raw::ok(JSON, document).no_store()))
+}
+
+fn failure(fault: &Fault) -> Raw {
+    let body = json!({ "code": faults::code(fault), "message": fault.to_string() });
+    Raw::failure(fault, JSON, body.to_string()).no_store()
+}

@@ -1,0 +1,120 @@
+//! `creds/:role` and `sts/:role`: the main job, AWS credentials for the caller under a lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use sessions::{Freshness, Grant, Mode};
+use vault_backend::{Answer, Ask, Fault, Field, Lease, Request, Route, Values};
+
+use crate::Engine;
+use crate::credentials::documents;
+use crate::credentials::grant::{self, Granted, Wish};
+use crate::credentials::lifetime;
+use crate::credentials::recipe::Issued;
+use crate::ground::clock::rfc3339;
+use crate::records::role_options::LeaseStyle;
+
+/// The total time for one request, AWS's answers and retries included.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// A role's credentials.
+struct Creds {
+    role: String,
+    ttl: Option<Duration>,
+}
+
+impl Ask for Creds {
+    const FIELDS: &'static [Field] = &[
+        Field::string("role", "name of the role"),
+        Field::duration(
+            "ttl",
+            "length of the session, 900 seconds or more, where the role allows callers to choose",
+        ),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { role: values.text("role")?, ttl: values.duration("ttl")? })
+    }
+}
+
+pub(crate) fn route(path: &'static str) -> Route<Engine> {
+    Route::at(path)
+        .with_at_signs()
+        .synopsis("AWS credentials of a role, under a lease.")
+        .description(
+            "A session of Roles Anywhere for the caller, made with a certificate that is forgotten afterwards. Callers who are the same at AWS share one until its half-life (session_sharing of the role). The lease is shorter than the session, is not renewable, and its end or revocation changes nothing at AWS: a session lives until its expiration. With lease=static there is no lease; `ttl` is then the time until the engine will have a new session. `credential_process` and `credentials_file` are finished texts for an Agent template.",
+        )
+        .read(creds)
+        .update(creds)
+}
+
+async fn creds(engine: Arc<Engine>, request: Request, ask: Creds) -> Result<Answer, Fault> {
+    let wish = Wish { role: &ask.role, ttl: ask.ttl, mode: Mode::Patient, patience: DEADLINE };
+    Ok(answer(&ask.role, &grant::grant(&engine, &request, wish).await?))
+}
+
+fn answer(name: &str, granted: &Granted) -> Answer {
+    let Granted { role, grant, .. } = granted;
+    let answer = match role.lease {
+        LeaseStyle::Leased => Answer::data(data(granted)).lease(lease(name, grant)),
+        LeaseStyle::Static => {
+            let mut data = data(granted);
+            data.extend(rotation(grant));
+            Answer::data(data)
+        }
+    };
+    grant.session.warnings.iter().cloned().chain(stale(grant)).fold(answer, Answer::warn)
+}
+
+fn lease(name: &str, grant: &Grant<Arc<Issued>, Fault>) -> Lease {
+    let ttl = lifetime::lease(grant.whole, grant.remaining);
+    let internal = Map::from_iter([
+        ("role".to_owned(), Value::from(name)),
+        ("serial".to_owned(), Value::from(grant.session.serial.clone())),
+    ]);
+    Lease { ttl: Duration::from_secs(ttl.as_secs()), max_ttl: None, internal }
+}
+
+/// The words of Vault's static roles, by which Agent's templates know when to read again without a lease.
+fn rotation(grant: &Grant<Arc<Issued>, Fault>) -> Map<String, Value> {
+    Map::from_iter([
+        ("rotation_period".to_owned(), lifetime::rotation_period(grant.whole).into()),
+        ("ttl".to_owned(), lifetime::until_renewal(grant.renewal_in, grant.remaining).into()),
+        ("last_vault_rotation".to_owned(), rfc3339(grant.session.began).into()),
+    ])
+}
+
+fn stale(grant: &Grant<Arc<Issued>, Fault>) -> Option<String> {
+    let Freshness::Stale(why) = &grant.freshness else { return None };
+    let minutes = grant.remaining.as_secs() / 60;
+    Some(format!("this session has {minutes} of its minutes left, and a new one could not be had: {why}"))
+}
+
+fn data(granted: &Granted) -> Map<String, Value> {
+    let Granted { role, key, grant } = granted;
+    let issued = &grant.session;
+    let session = &issued.session;
+    let account = role.role_arn.account();
+    let fields = json!({
+        "access_key": session.access_key_id,
+        "secret_key": session.secret_access_key.expose(),
+        "session_token": session.session_token.expose(),
+        "security_token": session.session_token.expose(),
+        "arn": session.assumed_role_arn,
+        "ttl": grant.remaining.as_secs(),
+        "expiration": rfc3339(session.expiration),
+        "account_id": account,
+        "region": role.region(&key.parts().call.trust_anchor),
+        "role_arn": role.role_arn.to_string(),
+        "source_identity": session.source_identity,
+        "role_session_name": session.role_session_name,
+        "serial_number": issued.serial,
+        "credential_process": documents::process_document(session, account),
+        "credentials_file": documents::shared_file(session),
+    });
+    match fields {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

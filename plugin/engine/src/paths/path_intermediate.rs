@@ -1,0 +1,112 @@
+//! `intermediate/generate/internal` and `intermediate/set-signed`: a CA that somebody else signs.
+
+use std::sync::Arc;
+
+use ca::CsrProfile;
+use serde_json::{Map, Value};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::ground::clock;
+use crate::ground::faults;
+use crate::issuers::{self, Candidate, KeyPlace};
+use crate::paths::path_issuers;
+use crate::paths::path_root::{NewCa, off_thread};
+
+/// A new key and its signing request.
+struct Generate(NewCa);
+
+impl Ask for Generate {
+    const FIELDS: &'static [Field] = &[
+        NewCa::COMMON_NAME,
+        NewCa::ORGANIZATION,
+        NewCa::UNIT,
+        NewCa::COUNTRY,
+        NewCa::LOCALITY,
+        NewCa::PROVINCE,
+        NewCa::KEY_TYPE,
+        NewCa::KEY_BITS,
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        NewCa::take(values).map(Self)
+    }
+}
+
+/// The answer to a signing request.
+struct SetSigned {
+    certificate: String,
+    issuer_name: Option<String>,
+    force: bool,
+}
+
+impl Ask for SetSigned {
+    const FIELDS: &'static [Field] = &[
+        Field::pem("certificate", "the signed certificate and its parents, PEM, in any order").required(),
+        Field::string("issuer_name", "name of the issuer, unique in the mount"),
+        Field::bool("force", "take a CA without pathlen 0, which could sign further CAs")
+            .default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self {
+            certificate: values.pem("certificate")?.ok_or_else(|| Fault::caller("certificate: missing"))?,
+            issuer_name: values.string("issuer_name")?,
+            force: values.bool("force")?.unwrap_or(false),
+        })
+    }
+}
+
+pub(crate) fn generate_route() -> Route<Engine> {
+    Route::at("intermediate/generate/internal")
+        .synopsis("Make a key that never leaves the engine, and a signing request for it.")
+        .description(
+            "Have the request signed as a CA with pathlen 0 by Vault's PKI engine (use_csr_values=false, max_path_length=0), AWS Private CA (template SubordinateCACertificate_PathLen0/V1), cert-manager or an offline root, then write the answer to intermediate/set-signed.",
+        )
+        .update(generate)
+}
+
+pub(crate) fn set_signed_route() -> Route<Engine> {
+    Route::at("intermediate/set-signed")
+        .synopsis("Take the signed certificate of an earlier signing request.")
+        .description(
+            "Give the certificate with its parents up to, but not necessarily including, the root: at most five certificates, in any order. AWS Private CA's Certificate and CertificateChain may be joined as they are. The request stays, so that its key can be certified again; trust anchors then hold the new certificate too.",
+        )
+        .update(set_signed)
+}
+
+async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Result<Answer, Fault> {
+    let profile = CsrProfile { subject: ask.0.subject, key: ask.0.key };
+    let csr = off_thread(move || ca::generate_csr(&profile)).await?;
+    let _lock = engine.store.lock().await;
+    let key_id = issuers::put_key(&engine.store, &csr.key).await?;
+    Ok(Answer::data(Map::from_iter([
+        ("csr".to_owned(), Value::from(csr.pem)),
+        ("key_id".to_owned(), Value::from(key_id)),
+    ])))
+}
+
+async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let (ids, keys) = stored_keys(&engine).await?;
+    let issuer = ca::set_signed(&keys, &ask.certificate, clock::now(), ask.force).map_err(faults::ca)?;
+    let key_id = keys
+        .iter()
+        .zip(ids)
+        .find_map(|(key, id)| (key.expose() == issuer.key_pkcs8().expose()).then_some(id))
+        .ok_or_else(|| Fault::bug("an issuer was made from a key that is not stored"))?;
+    let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
+    let candidate = Candidate { issuer, name, key: KeyPlace::Stored(key_id), mount_point };
+    path_issuers::added(&engine, candidate).await
+}
+
+async fn stored_keys(engine: &Engine) -> Result<(Vec<String>, Vec<ca::Secret>), Fault> {
+    let mut found = (Vec::new(), Vec::new());
+    for id in engine.store.key_ids().await? {
+        if let Some(key) = engine.store.key(&id).await? {
+            found.0.push(id);
+            found.1.push(key);
+        }
+    }
+    Ok(found)
+}

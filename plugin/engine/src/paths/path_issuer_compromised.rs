@@ -1,0 +1,77 @@
+//! `issuer/:ref/compromised`: everything that is to be done when an issuer's key may be in other hands.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
+
+use crate::Engine;
+use crate::ground::clock::{self, rfc3339};
+use crate::incident::compromise::{Responded, Response, state};
+use crate::issuers::Standing;
+use crate::management::denial_policy::Owner;
+use crate::paths::path_revoke_sessions::OUT_OF_REACH;
+use crate::records::role::DEFAULT_ISSUER;
+
+/// Which issuer.
+struct Compromised {
+    reference: String,
+    force: bool,
+}
+
+impl Ask for Compromised {
+    const FIELDS: &'static [Field] = &[
+        Field::string("ref", "id or name of the issuer"),
+        Field::bool(
+            "force",
+            "also the issuer that is next; and switch although some trust anchor could not be brought to hold the one that takes over",
+        )
+        .default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { reference: values.text("ref")?, force: values.bool("force")?.unwrap_or(false) })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("issuer/{ref}/compromised")
+        .synopsis("Put an issuer whose key may be in other hands out of use, everywhere.")
+        .description(
+            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. What leaks is a key: all of this holds for every certificate of it, and no certificate of it becomes an issuer again. Another enabled issuer with a key of its own must be there before: make one first.\n\nThere is a `step_` for each, in order: done, by hand (with what to do), later (with when) or failed. `state` is `incomplete` while something failed: the same call again does what is left. It is `settling` for 15 minutes after the last trust anchor was seen without the issuer, for so long AWS may go on taking its certificates: at `again_at` the engine ends sessions once more by itself, and the same call does from then on; before, it ends also the sessions of those who went on. It is `by_hand` once only that is left which the engine may not do. An anchor that holds a CA above the issuer, or another certificate of its key, lets the key in as well, and counts as holding it. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
+        )
+        .update(respond)
+}
+
+async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Result<Answer, Fault> {
+    engine.active_only()?;
+    if ask.reference == DEFAULT_ISSUER {
+        return Err(Fault::caller(
+            "ref: give the issuer's own id or name: after the switch \"default\" is the one that took over",
+        ));
+    }
+    let snapshot = engine.snapshot().await?;
+    let found = snapshot.issuers.find(&ask.reference);
+    let found =
+        found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {}", quote(&ask.reference))))?;
+    let id = found.record.id.clone();
+    // what an earlier call began and a crash ended goes on: between its two Puts the issuer stands where a next one does
+    let is_next = snapshot.issuers.standing(found, clock::now()) == Standing::Next;
+    if is_next && !ask.force && engine.store.compromise(&id).await?.is_none() {
+        return Err(Fault::operator(format!(
+            "ref: {:?} is the next issuer, which signs for nobody yet, and would never sign again: if its key is the one that leaked add force=true",
+            found.record.label()
+        )));
+    }
+    let response = Response::new(&engine, Owner::of(&request), found, (ask.force, clock::now()));
+    let Responded { report, again_at } = engine.until_closed(Box::pin(response.run())).await?;
+    let mut shown =
+        Map::from_iter([("issuer_id".to_owned(), json!(id)), ("state".to_owned(), json!(state(&report)))]);
+    if let Some(at) = again_at {
+        shown.insert("again_at".to_owned(), json!(rfc3339(at)));
+    }
+    for (number, line) in (1..).zip(&report) {
+        shown.insert(format!("step_{number:02}"), json!(line.told()));
+    }
+    Ok(Answer::data(shown).warn(OUT_OF_REACH))
+}

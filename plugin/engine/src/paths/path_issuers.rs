@@ -1,0 +1,287 @@
+//! `issuers` and `issuer/:ref`: which CAs the mount has, and what becomes of one.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values, quote};
+
+use crate::Engine;
+use crate::ground::clock::{self, rfc3339};
+use crate::issuers::{self, Candidate, Issuers, Loaded};
+use crate::management::bundle_plan::fingerprint;
+use crate::store::{IssuerRecord, IssuerState, issuer_key};
+
+/// A reference to an issuer.
+struct Reference(String);
+
+const REF: Field = Field::string("ref", "id or name of an issuer, or \"default\"");
+
+impl Ask for Reference {
+    const FIELDS: &'static [Field] = &[REF];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        values.text("ref").map(Self)
+    }
+}
+
+/// What an issuer is to be.
+struct Wanted {
+    issuer_name: Option<String>,
+    disabled: bool,
+    force: bool,
+}
+
+const FIELDS: &[Field] = &[
+    REF,
+    Field::string(
+        "issuer_name",
+        "name of the issuer, unique in the mount; not while a role names it by the old one",
+    ),
+    Field::bool("disabled", "whether it signs nothing, and is left out of trust-bundle")
+        .default_text("false"),
+    Field::bool("force", "disable it although it is the default or a role names it").default_text("false"),
+    Field::string("issuer_id", "its id, which never changes").read_only(),
+    Field::bool("is_default", "whether it signs where a role names none").read_only(),
+    Field::string("state", "current, next, previous, disabled, compromised or expired").read_only(),
+    Field::string("key_id", "id of its key, which no path returns").read_only(),
+    Field::string("key_type", "kind of its key").read_only(),
+    Field::string("subject", "whom its certificate names").read_only(),
+    Field::string("serial_number", "its certificate's serial number").read_only(),
+    Field::string("sha256_fingerprint", "SHA-256 of its certificate, as trust-anchors/<name>/sync shows it")
+        .read_only(),
+    Field::string("not_before", "when it begins").read_only(),
+    Field::string("not_after", "when it ends").read_only(),
+    Field::pem("certificate", "its certificate").read_only(),
+    Field::list("ca_chain", "its parents, nearest first").read_only(),
+];
+
+impl Wanted {
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self {
+            issuer_name: values.string("issuer_name")?,
+            disabled: values.bool("disabled")?.unwrap_or(false),
+            force: values.bool("force")?.unwrap_or(false),
+        })
+    }
+}
+
+/// An issuer that is to go.
+struct Delete {
+    reference: String,
+    force: bool,
+}
+
+impl Ask for Delete {
+    const FIELDS: &'static [Field] = &[
+        REF,
+        Field::bool("force", "delete it although it is the default or a role names it").default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { reference: values.text("ref")?, force: values.bool("force")?.unwrap_or(false) })
+    }
+}
+
+pub(crate) fn list_route() -> Route<Engine> {
+    Route::at("issuers")
+        .synopsis("The ids of the issuers, with name, serial number, fingerprint, state and end.")
+        .description(
+            "`state` is current (the default), next, previous (the default before), disabled, compromised or expired. The first three sign for roles that name them and are in trust-bundle. `sha256_fingerprint` is that of the certificate, as trust-anchors/<name>/sync shows it.",
+        )
+        .list(list)
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("issuer/{ref}")
+        .synopsis("One issuer: certificate, chain, validity, state. Never its key.")
+        .description(
+            "A write renames it, or disables or enables it. A disabled issuer signs nothing and leaves trust-bundle; what was cached from it ends, and what was handed out stays valid at AWS until its expiration. The default is not disabled or deleted, nor is an issuer that a role names in issuer_ref, unless force=true: their callers then get no credentials. A delete takes the key along, for good.",
+        )
+        .read(read)
+        .change(FIELDS, change)
+        .delete(delete)
+}
+
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    let (snapshot, now) = (engine.snapshot().await?, clock::now());
+    let issuers = &snapshot.issuers;
+    let keys = issuers.all.iter().map(|loaded| loaded.record.id.clone()).collect();
+    let info = issuers.all.iter().map(|loaded| {
+        let info = json!({
+            "issuer_name": loaded.record.name,
+            "is_default": issuers.is_default(&loaded.record.id),
+            "serial_number": loaded.issuer.serial().to_string(),
+            "sha256_fingerprint": fingerprint(loaded.issuer.certificate_der()),
+            "state": issuers.standing(loaded, now).to_string(),
+            "not_after": rfc3339(loaded.issuer.not_after()),
+        });
+        (loaded.record.id.clone(), info)
+    });
+    Ok(Answer::list_with_info(keys, info.collect()))
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<Answer, Fault> {
+    let snapshot = engine.snapshot().await?;
+    Ok(match snapshot.issuers.find(&ask.0) {
+        Some(loaded) => shown(&snapshot.issuers, loaded),
+        None => Answer::absent(),
+    })
+}
+
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+    let reference = change.path.text("ref")?;
+    let _lock = engine.store.lock().await;
+    let issuers = Issuers::load(&engine.store).await?;
+    let found = require(&issuers, &reference)?;
+    let wanted = Wanted::take(&change.onto(Some(&described(&issuers, found)))?)?;
+    let record = changed(&engine, &issuers, found, &wanted, &request.mount_point).await?;
+    if record == found.record {
+        engine.store.changed(&issuer_key(&record.id));
+    } else {
+        let _ended = (record.state != found.record.state).then(|| engine.ends_issuer(&record.id));
+        engine.store.put_issuer(&record).await?;
+    }
+    let issuers = Issuers::load(&engine.store).await?;
+    Ok(shown(&issuers, require(&issuers, &record.id)?))
+}
+
+/// The record as it is to be, or why it may not.
+async fn changed(
+    engine: &Engine,
+    issuers: &Issuers,
+    found: &Loaded,
+    wanted: &Wanted,
+    mount_point: &str,
+) -> Result<IssuerRecord, Fault> {
+    let mut record = found.record.clone();
+    if wanted.issuer_name != record.name {
+        issuers::check_name(issuers, wanted.issuer_name.as_deref())?;
+        check_rename(engine, &record).await?;
+        record.name.clone_from(&wanted.issuer_name);
+    }
+    match (wanted.disabled, record.state) {
+        (true, IssuerState::Enabled) => {
+            check_dispensable(engine, issuers, found, wanted.force, mount_point).await?;
+            record.state = IssuerState::Disabled;
+        }
+        (false, IssuerState::Disabled) => {
+            let known = match engine.store.compromise(&record.id).await? {
+                Some(known) => Some(known),
+                None => engine.store.compromise_of(&found.issuer).await?,
+            };
+            if let Some(known) = known {
+                return Err(Fault::operator(format!(
+                    "disabled: the issuer {:?} is compromised since {}; it stays disabled, delete it and make another one",
+                    record.label(),
+                    known.since()
+                )));
+            }
+            issuers.check_room(clock::now(), mount_point)?;
+            record.state = IssuerState::Enabled;
+        }
+        _ => {}
+    }
+    Ok(record)
+}
+
+/// Refuses to take away a name that roles use: they keep what was written into them, so that it can be written back.
+async fn check_rename(engine: &Engine, record: &IssuerRecord) -> Result<(), Fault> {
+    let Some(old) = &record.name else { return Ok(()) };
+    for role_name in engine.store.role_names().await? {
+        if engine.store.role(&role_name).await?.is_some_and(|role| role.issuer_ref == *old) {
+            return Err(Fault::operator(format!(
+                "issuer_name: the role {role_name:?} names this issuer as {old:?} in issuer_ref: write the id {} there first",
+                record.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn check_dispensable(
+    engine: &Engine,
+    issuers: &Issuers,
+    found: &Loaded,
+    force: bool,
+    mount_point: &str,
+) -> Result<(), Fault> {
+    if force {
+        return Ok(());
+    }
+    if issuers.is_default(&found.record.id) {
+        return Err(Fault::operator(format!(
+            "the issuer {:?} is the default: make another one that first (vault read {mount_point}rotation), or use force=true, and roles that name no issuer get no credentials",
+            found.record.label()
+        )));
+    }
+    issuers::check_unpinned(&found.record, &issuers::roles_naming(&engine.store, &found.record).await?)
+}
+
+async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    issuers::repair(&engine.store).await?;
+    let issuers = Issuers::load(&engine.store).await?;
+    let Some(found) = issuers.find(&ask.reference) else {
+        return Ok(Answer::nothing());
+    };
+    check_dispensable(&engine, &issuers, found, ask.force, &request.mount_point).await?;
+    check_settled(&engine, &found.record, ask.force).await?;
+    let _ended = engine.ends_issuer(&found.record.id);
+    issuers::remove(&engine.store, &found.record).await?;
+    Ok(Answer::nothing())
+}
+
+/// Refuses to forget an issuer for whose compromise something is left to do.
+async fn check_settled(engine: &Engine, record: &IssuerRecord, force: bool) -> Result<(), Fault> {
+    let known = engine.store.compromise(&record.id).await?.filter(|_| !force);
+    let Some(at) = known.and_then(|known| known.again_at()) else { return Ok(()) };
+    Err(Fault::operator(format!(
+        "the issuer {:?} is compromised, and at {} the engine ends sessions once more: delete it then, or use force=true, and they are not ended",
+        record.label(),
+        rfc3339(at)
+    )))
+}
+
+fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Fault> {
+    issuers
+        .find(reference)
+        .ok_or_else(|| Fault::caller(format!("ref: there is no issuer {}", quote(reference))))
+}
+
+/// Stores a new issuer and answers it; the caller holds the store's lock.
+pub(crate) async fn added(engine: &Engine, candidate: Candidate<'_>) -> Result<Answer, Fault> {
+    let (loaded, warnings) = issuers::add(&engine.store, candidate).await?;
+    let issuers = Issuers::load(&engine.store).await?;
+    Ok(warnings.into_iter().fold(Answer::data(described(&issuers, &loaded)), Answer::warn))
+}
+
+fn shown(issuers: &Issuers, loaded: &Loaded) -> Answer {
+    let expiry = loaded.issuer.expiry_warning(clock::now());
+    let answer = Answer::data(described(issuers, loaded));
+    expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string()))
+}
+
+/// What every path answers about an issuer.
+fn described(issuers: &Issuers, loaded: &Loaded) -> Map<String, Value> {
+    let (record, issuer) = (&loaded.record, &loaded.issuer);
+    let fields = json!({
+        "issuer_id": record.id,
+        "issuer_name": record.name,
+        "is_default": issuers.is_default(&record.id),
+        "state": issuers.standing(loaded, clock::now()).to_string(),
+        "disabled": record.state == IssuerState::Disabled,
+        "key_id": record.key_id,
+        "key_type": issuer.key_spec().to_string(),
+        "subject": issuer.subject_text(),
+        "serial_number": issuer.serial().to_string(),
+        "sha256_fingerprint": fingerprint(issuer.certificate_der()),
+        "not_before": rfc3339(issuer.not_before()),
+        "not_after": rfc3339(issuer.not_after()),
+        "certificate": record.certificate_pem,
+        "ca_chain": record.chain_pem,
+    });
+    match fields {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

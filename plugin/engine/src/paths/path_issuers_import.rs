@@ -1,0 +1,53 @@
+//! `issuers/import/bundle`: a CA, key included, that was made elsewhere.
+
+use std::sync::Arc;
+
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::ground::clock;
+use crate::ground::faults;
+use crate::issuers::{Candidate, KeyPlace};
+use crate::paths::path_issuers;
+
+/// A CA as a PEM bundle.
+struct Import {
+    pem_bundle: String,
+    issuer_name: Option<String>,
+    force: bool,
+}
+
+impl Ask for Import {
+    const FIELDS: &'static [Field] = &[
+        Field::pem("pem_bundle", "the CA's certificate, its private key (PKCS#8, PKCS#1 or SEC1) and its parents, PEM, in any order")
+            .required()
+            .sensitive(),
+        Field::string("issuer_name", "name of the issuer, unique in the mount"),
+        Field::bool("force", "take a CA without pathlen 0, which could sign further CAs").default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self {
+            pem_bundle: values.pem("pem_bundle")?.ok_or_else(|| Fault::caller("pem_bundle: missing"))?,
+            issuer_name: values.string("issuer_name")?,
+            force: values.bool("force")?.unwrap_or(false),
+        })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("issuers/import/bundle")
+        .synopsis("Take a CA, key included, that was made elsewhere.")
+        .description(
+            "No path ever returns the key again. A key that was elsewhere is only as safe as that place was. What is an issuer already is answered as that one, so that a repeated import changes nothing.",
+        )
+        .update(import)
+}
+
+async fn import(engine: Arc<Engine>, request: Request, ask: Import) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let issuer = ca::import_bundle(&ask.pem_bundle, clock::now(), ask.force).map_err(faults::ca)?;
+    let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
+    let candidate = Candidate { issuer, name, key: KeyPlace::New, mount_point };
+    path_issuers::added(&engine, candidate).await
+}

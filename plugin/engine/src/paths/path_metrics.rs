@@ -1,0 +1,31 @@
+//! `metrics`: the mount's numbers for Prometheus.
+
+use std::sync::Arc;
+
+use vault_backend::{Answer, Fault, Raw, Request, Route};
+
+use crate::Engine;
+use crate::paths::exposition::{self, CONTENT_TYPE, Standing};
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("metrics")
+        .synopsis("What Prometheus scrapes: sessions, calls to AWS, queue, cache and issuers of this mount.")
+        .description(
+            "OpenMetrics text, raw. It takes a token that may read it, and holds no secret, ARN, role or identity. Counters begin at zero with each process of the plugin, so with each failover, upgrade and reload. By hand, read it with curl or -format=raw.",
+        )
+        .read(read)
+}
+
+/// A performance standby makes no sessions: its zeros would stand beside the active node's numbers.
+async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    engine.active_only()?;
+    let snapshot = engine.snapshot().await?;
+    let standing = Standing {
+        counts: engine.sessions.counts(),
+        limits: snapshot.config.limits(),
+        issuers: &snapshot.issuers,
+        anchors: engine.anchors.in_step(&snapshot.issuers),
+    };
+    let text = exposition::text(&engine.metrics, &standing).map_err(Fault::bug)?;
+    Ok(Answer::raw(Raw::ok(CONTENT_TYPE, text).no_store()))
+}

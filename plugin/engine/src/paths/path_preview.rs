@@ -1,0 +1,105 @@
+//! `preview/:role`: the identity the caller would have at AWS, and where each part of it comes from. No call of AWS.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::credentials::grant::Order;
+use crate::ground::faults;
+use crate::identity::caller::Caller;
+use crate::identity::session_tags;
+use crate::identity::subject_field::Place;
+use crate::identity::template::Use;
+use crate::paths::in_place::{InPlaceOf, ROLE};
+
+/// The role that is asked about.
+struct Named {
+    role: String,
+}
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[ROLE];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { role: values.text("role")? })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("preview/{role}")
+        .with_at_signs()
+        .synopsis("The identity that you would have at AWS with a role.")
+        .description(
+            "Certificate subject, alternative names, session tags, source identity and session name for whoever asks, without any call of AWS. There is a `value_` for each reference of the role's templates: the field, what it stands for there and where Vault has it from; `tenant_written` names the fields with a value that whoever may edit the service account writes. A read shows the caller's own. A write with entity_id shows those of that caller; it is for operators.\n\nThe session tags are those of a profile whose attribute mappings are AWS's defaults. Without `role_session_name` the session is named by the certificate's serial number. `session_sharing` is what is in force, written or by default.",
+        )
+        .read(read)
+        .update(update)
+}
+
+async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
+    preview(&engine, &request, ask.role).await
+}
+
+async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result<Answer, Fault> {
+    let request = ask.instead_of(request).await?;
+    preview(&engine, &request, ask.role).await
+}
+
+async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Result<Answer, Fault> {
+    let role = engine.store.role(&name).await?.ok_or_else(|| faults::no_role(&name))?;
+    let snapshot = engine.snapshot().await?;
+    let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
+    let caller = Caller::find(request, &name, &role, &snapshot.clusters).await?;
+    let order = Order::new(&snapshot, &name, &role, &caller, None, &request.mount_point)?;
+    let tags =
+        session_tags::session_tags(&order.leaf, &authority.issuer.subject_attributes().map_err(faults::ca)?);
+    let common_name = order.leaf.subject.common_name.as_deref().unwrap_or_default();
+    let mut shown = Map::from_iter([
+        ("subject".to_owned(), subject(&order.leaf.subject)),
+        ("uri_sans".to_owned(), json!(order.leaf.uri_sans)),
+        ("dns_sans".to_owned(), json!(order.leaf.dns_sans)),
+        ("session_tags".to_owned(), json!(tags)),
+        ("source_identity".to_owned(), json!(session_tags::source_identity(common_name))),
+        ("role_arn".to_owned(), json!(role.role_arn)),
+        ("session_duration".to_owned(), json!(order.duration.as_secs())),
+        ("session_sharing".to_owned(), json!(role.sharing())),
+    ]);
+    shown.extend(origins(&role.uses(&caller)?));
+    if let Some(session_name) = &order.role_session_name {
+        shown.insert("role_session_name".to_owned(), json!(session_name));
+    }
+    Ok(Answer::data(shown))
+}
+
+/// The attributes that are there, by the names of a role's fields.
+fn subject(subject: &ca::Subject) -> Value {
+    let mut shown = Map::new();
+    if let Some(common_name) = &subject.common_name {
+        shown.insert("common_name".to_owned(), json!(common_name));
+    }
+    for (place, values) in [
+        (Place::Organization, &subject.organization),
+        (Place::OrganizationalUnit, &subject.organizational_unit),
+        (Place::Country, &subject.country),
+        (Place::Locality, &subject.locality),
+    ] {
+        if !values.is_empty() {
+            shown.insert(place.field().to_owned(), json!(values));
+        }
+    }
+    Value::Object(shown)
+}
+
+/// One line for each value, since a table of Vault's CLI shows a list of maps as one.
+fn origins(uses: &[(Place, Use)]) -> Map<String, Value> {
+    let line = |(place, Use { reference, told }): &(Place, Use)| {
+        json!(format!("{}: {{{{{reference}}}}} is {:?}, from {}", place.field(), told.value, told.from))
+    };
+    let lines = (1..).zip(uses).map(|(number, found)| (format!("value_{number:02}"), line(found)));
+    let of_tenants = uses.iter().filter(|(_, found)| found.told.tenant_written);
+    let fields: BTreeSet<&str> = of_tenants.map(|(place, _)| place.field()).collect();
+    lines.chain([("tenant_written".to_owned(), json!(fields))]).collect()
+}

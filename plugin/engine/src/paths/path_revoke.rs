@@ -1,0 +1,449 @@
+//! `revoke`: single sessions are denied everything, by serial number, entity or cluster.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use ca::Serial;
+use rolesanywhere::RoleArn;
+use rolesanywhere::revocation::Unfit;
+use serde_json::{Map, json};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, is_name_with_at_signs, quote};
+
+use crate::Engine;
+use crate::credentials::ledger::{self, Entry, Hold, Meant, Which};
+use crate::ground::clock::{self, rfc3339};
+use crate::ground::faults;
+use crate::ground::serial_number;
+use crate::management::denial_policy::{self, Denied, Owner};
+use crate::paths::entity_id;
+use crate::paths::path_revoke_sessions::OUT_OF_REACH;
+use crate::records::role_options::SessionSharing;
+
+/// IAM's longest session, for one of which nothing is known.
+const LONGEST: time::Duration = time::Duration::hours(12);
+
+/// Which sessions are to end.
+struct Revoke {
+    which: Which,
+    role: Option<String>,
+    /// In which IAM role a session is denied that is not known here.
+    role_arn: Option<RoleArn>,
+    force: bool,
+}
+
+impl Ask for Revoke {
+    const FIELDS: &'static [Field] = &[
+        Field::string(
+            "serial_number",
+            "serial number of the session's certificate, as answers, logs and AWS have it: hexadecimal with or without colons, or decimal",
+        ),
+        Field::string("entity_id", "Vault's entity whose sessions are meant"),
+        Field::string(
+            "cluster",
+            "registered cluster whose callers' sessions are meant, of roles that name the cluster",
+        ),
+        Field::string(
+            "role",
+            "only sessions of this role; needed with a serial number that this process does not know",
+        ),
+        Field::string(
+            "role_arn",
+            "IAM role in which a session that this process does not know is denied; default the one that the role leads to now",
+        ),
+        Field::bool("force", "also sessions that others share: they lose them too").default_text("false"),
+    ];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        let serial =
+            values.string("serial_number")?.map(|text| serial_number::parse(&text).map(Which::Serial));
+        let entity = values.string("entity_id")?.map(|id| entity_id::parse(id).map(Which::Entity));
+        let cluster = values.string("cluster")?.map(|name| Ok(Which::Cluster(name)));
+        let mut given_ones = serial.into_iter().chain(entity).chain(cluster);
+        let (Some(which), None) = (given_ones.next(), given_ones.next()) else {
+            return Err(Fault::caller("give one of serial_number, entity_id and cluster"));
+        };
+        let which = which?;
+        let role_arn: Option<RoleArn> = values.parse("role_arn")?;
+        if role_arn.is_some() && !matches!(which, Which::Serial(_)) {
+            return Err(Fault::caller("role_arn: goes with a serial_number alone"));
+        }
+        let role = values.string("role")?.map(role_name).transpose()?;
+        Ok(Self { which, role, role_arn, force: values.bool("force")?.unwrap_or(false) })
+    }
+}
+
+/// A name that a role can have by the route `roles/:name`: it becomes part of a storage key.
+fn role_name(text: String) -> Result<String, Fault> {
+    if is_name_with_at_signs(&text) {
+        return Ok(text);
+    }
+    Err(Fault::caller(format!(
+        "role: {} is no name of a role, which has letters, digits and _, inside also -, @ and single dots",
+        quote(&text)
+    )))
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("revoke")
+        .synopsis("Deny single sessions everything at AWS.")
+        .description(
+            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's. A read of those who are meant that is under way when the revocation begins is refused with 503 and `SessionRevoked`, so that no session is missed; whoever may still log in reads again at once, so cut the caller off in Vault first.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.\n\nAfter a merge of entities the sessions of the one that went are found by its former id: `vault read -field=merged_entity_ids identity/entity/id/<id>` lists those. A session that is not known is denied in the IAM role that `role` leads to now, or in `role_arn`.\n\n`revoked` has the serial numbers, `until` when the last of them is over, `seen_at_iam` whether IAM showed each policy when it was asked again, and `failed` the IAM roles whose sessions could not be denied.",
+        )
+        .update(revoke)
+}
+
+async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<Answer, Fault> {
+    engine.active_only()?;
+    let (now, role) = (clock::now(), ask.role.as_deref());
+    let found = engine.ledger.find(now, &ask.which, role);
+    check(&engine, &found, &ask)?;
+    if found.is_empty() {
+        if let Which::Cluster(name) = &ask.which
+            && engine.snapshot().await?.clusters.accessor(name).is_none()
+        {
+            return Err(Fault::caller(format!(
+                "cluster: there is no cluster {}: vault list {}clusters",
+                quote(name),
+                request.mount_point
+            )));
+        }
+        check_role(&engine.ledger.find(now, &ask.which, None))?;
+    }
+    let found = engine.ledger.cut(now, &ask.which, role);
+    forget(&engine, &found);
+    // somebody may have been handed one of them in between
+    check(&engine, &found, &ask)?;
+    let work = async {
+        if found.is_empty() {
+            Box::pin(revoke_unknown(&engine, &request, &ask)).await
+        } else {
+            Box::pin(revoke_known(&engine, &request, &ask, found)).await
+        }
+    };
+    engine.until_closed(work).await
+}
+
+/// Ends what is kept of them for the next caller.
+fn forget(engine: &Engine, entries: &[Entry]) {
+    let keys: HashSet<_> = entries.iter().filter_map(|entry| entry.kept_as.clone()).collect();
+    if !keys.is_empty() {
+        engine.sessions.forget(move |key| keys.contains(key));
+    }
+}
+
+/// Refuses what would take sessions from others, unless it is forced.
+fn check(engine: &Engine, found: &[Entry], ask: &Revoke) -> Result<(), Fault> {
+    if ask.force {
+        return Ok(());
+    }
+    check_unshared(found, &ask.which)?;
+    check_unlike(engine, found)
+}
+
+/// Refuses a session that is known, of another role than was asked for.
+fn check_role(known: &[Entry]) -> Result<(), Fault> {
+    let Some(entry) = known.first() else { return Ok(()) };
+    Err(Fault::caller(format!("role: the session {} is of the role {:?}", entry.serial, entry.lineage.role)))
+}
+
+fn check_unshared(found: &[Entry], which: &Which) -> Result<(), Fault> {
+    let shared: Vec<&Entry> = found.iter().filter(|entry| entry.others(which) > 0).collect();
+    let Some(first) = shared.first() else { return Ok(()) };
+    Err(Fault::operator(format!(
+        "nothing was denied: {} of {} sessions are shared, {} of the role {:?} with at least {} others who would lose it too: to end them all the same add force=true; with session_sharing=none on the role each caller has sessions of its own",
+        shared.len(),
+        found.len(),
+        first.serial,
+        first.lineage.role,
+        first.others(which)
+    )))
+}
+
+/// Refuses sessions that can only be denied by a source identity which others have too.
+fn check_unlike(engine: &Engine, found: &[Entry]) -> Result<(), Fault> {
+    let others = ended_along(engine, found);
+    let Some((first, identity)) =
+        others.first().and_then(|entry| Some((entry, entry.source_identity.as_deref()?)))
+    else {
+        return Ok(());
+    };
+    Err(Fault::operator(format!(
+        "nothing was denied: the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}: to end them all the same add force=true; a common_name with the caller in it keeps callers apart",
+        others.len(),
+        first.serial,
+        first.lineage.role,
+    )))
+}
+
+/// The living sessions that a denial of those that were `found` reaches beside them.
+fn ended_along(engine: &Engine, found: &[Entry]) -> Vec<Entry> {
+    let meant: HashSet<&str> = found.iter().map(|entry| &*entry.serial).collect();
+    let mut along = Vec::new();
+    for (role, entries) in ledger::by_iam_role(found.to_vec()) {
+        let identities: HashSet<&str> = entries.iter().filter_map(Entry::denied_by).collect();
+        let is_reached =
+            |entry: &Entry| entry.source_identity.as_deref().is_some_and(|own| identities.contains(own));
+        let mut others = engine.ledger.of_iam_role(clock::now(), &role);
+        others.retain(|entry| is_reached(entry) && !meant.contains(&*entry.serial));
+        along.append(&mut others);
+    }
+    along
+}
+
+/// Ends what can be ended: an IAM role that cannot be written to keeps the sessions of no other one alive.
+async fn revoke_known(
+    engine: &Arc<Engine>,
+    request: &Request,
+    ask: &Revoke,
+    found: Vec<Entry>,
+) -> Result<Answer, Fault> {
+    let began = Instant::now();
+    let (mut done, mut failed) = (Report::default(), Vec::new());
+    for (role, entries) in ledger::by_iam_role(found) {
+        let work = async {
+            if began.elapsed() > denial_policy::LONGEST_CALL {
+                return Err(Fault::later("not begun, since the call would last too long: ask again"));
+            }
+            Box::pin(revoke_of(engine, request, ask, (&role, &entries), &mut done)).await
+        };
+        if let Err(fault) = work.await {
+            failed.push((role, fault));
+        }
+    }
+    done.warnings.extend(unknown_ones(engine, request, &ask.which));
+    done.warnings.extend(former_ids(request, &ask.which));
+    if done.revoked.is_empty()
+        && let Some((_, fault)) = failed.pop()
+    {
+        return Err(fault);
+    }
+    if !failed.is_empty() {
+        done.warnings.push(format!("the sessions of {} IAM roles still live: see `failed`", failed.len()));
+        done.failed = failed.iter().map(|(role, fault)| format!("{role}: {fault}")).collect();
+    }
+    Ok(done.shown())
+}
+
+/// Vault does not tell a plugin which entities were merged into one, so that who answers the incident has to look.
+fn former_ids(request: &Request, which: &Which) -> Option<String> {
+    let Which::Entity(id) = which else { return None };
+    Some(format!(
+        "what an entity was handed before it was merged into this one is found by its former id alone: vault read -field=merged_entity_ids identity/entity/id/{id}, and vault write {}revoke entity_id=<former id> for each",
+        request.mount_point
+    ))
+}
+
+/// What cannot be known of an entity's or a cluster's sessions.
+fn unknown_ones(engine: &Engine, request: &Request, which: &Which) -> Option<String> {
+    let (now, began) = (clock::now(), engine.ledger.began());
+    let why = if matches!(which, Which::Serial(_)) {
+        return None;
+    } else if now - began < LONGEST {
+        format!("sessions of before this process began at {}", rfc3339(began))
+    } else if engine.ledger.has_forgotten(now) {
+        "some of more sessions than can be remembered".to_owned()
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{why} are not known, and live on where they were not among these: to end every one of a role: vault write -force {}roles/<role>/revoke-sessions",
+        request.mount_point
+    ))
+}
+
+/// What was denied, in all IAM roles together.
+#[derive(Default)]
+struct Report {
+    /// Serial numbers.
+    revoked: Vec<String>,
+    roles: BTreeSet<String>,
+    role_arns: Vec<String>,
+    policy_name: String,
+    /// When the last of them is over.
+    until: Option<OffsetDateTime>,
+    /// Each IAM role whose policy IAM did not show yet.
+    unseen: Vec<String>,
+    failed: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Report {
+    fn add(&mut self, serial: &str, role: &str, until: OffsetDateTime) {
+        self.revoked.push(serial.to_owned());
+        self.roles.insert(role.to_owned());
+        self.until = self.until.max(Some(until));
+    }
+
+    fn wrote(&mut self, role: &RoleArn, policy_name: &str, denied: &Denied) {
+        self.role_arns.push(role.to_string());
+        policy_name.clone_into(&mut self.policy_name);
+        if !denied.is_seen {
+            self.unseen.push(role.to_string());
+        }
+        self.warnings.extend(denied.unnoted.clone());
+    }
+
+    fn shown(self) -> Answer {
+        let mut data = Map::from_iter([
+            ("revoked".to_owned(), json!(self.revoked)),
+            ("roles".to_owned(), json!(self.roles)),
+            ("role_arns".to_owned(), json!(self.role_arns)),
+            ("policy_name".to_owned(), json!(self.policy_name)),
+            ("until".to_owned(), json!(self.until.map(rfc3339))),
+            ("seen_at_iam".to_owned(), json!(self.unseen.is_empty())),
+        ]);
+        if !self.failed.is_empty() {
+            data.insert("failed".to_owned(), json!(self.failed));
+        }
+        self.warnings.into_iter().fold(Answer::data(data), Answer::warn).warn(OUT_OF_REACH)
+    }
+}
+
+/// Holds up reads of those who would get a session that is denied along, because it has the source identity of one of `entries`.
+fn hold_alike<'a>(engine: &'a Engine, role: &RoleArn, entries: &[Entry]) -> Option<Hold<'a>> {
+    let identities: HashSet<Box<str>> = entries.iter().filter_map(Entry::denied_by).map(Into::into).collect();
+    (!identities.is_empty()).then(|| engine.ledger.hold(Meant::Identities(role.clone(), identities)))
+}
+
+async fn revoke_of(
+    engine: &Arc<Engine>,
+    request: &Request,
+    ask: &Revoke,
+    (role, entries): (&RoleArn, &[Entry]),
+    done: &mut Report,
+) -> Result<(), Fault> {
+    let (mut iam, aws) = denial_policy::revoker(engine, Owner::of(request), role).await?;
+    let mut policy = iam.read().await?;
+    policy.prune(aws.earliest());
+    let held = hold_alike(engine, role, entries);
+    let now = aws.latest();
+    let denials: Vec<Denial> = entries.iter().map(|entry| Denial::of(entry, now)).collect();
+    for denial in &denials {
+        denial.add_to(&mut policy)?;
+    }
+    iam.check_room(&policy).await?;
+    if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
+        aws.wait_past(later.saturating_add(time::Duration::SECOND)).await;
+    }
+    if !ask.force {
+        check_unlike(engine, entries)?;
+    }
+    forget(engine, &ended_along(engine, entries));
+    forget(engine, entries);
+    drop(held);
+    let denied = iam.write(policy).await?;
+    engine.metrics.revoked();
+    engine.ledger.mark_denied(entries);
+    for entry in entries {
+        done.add(&entry.serial, &entry.lineage.role, entry.expiration);
+    }
+    done.wrote(role, &iam.policy_name, &denied);
+    done.warnings.extend(denials.iter().filter_map(Denial::warning));
+    Ok(())
+}
+
+/// A session that was made before this process began, or by another mount: its name is known, nothing else.
+async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -> Result<Answer, Fault> {
+    let since = rfc3339(engine.ledger.began());
+    let (Which::Serial(serial), Some(name)) = (&ask.which, &ask.role) else {
+        return Err(Fault::caller(format!(
+            "no living session of it is known to this process, which began at {since}: with a serial_number, give the role too; {}or end all sessions of a role with {}roles/<role>/revoke-sessions",
+            former_ids(request, &ask.which).map(|what| format!("{what}; ")).unwrap_or_default(),
+            request.mount_point
+        )));
+    };
+    let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
+    if role.role_session_name.is_some() {
+        return Err(Fault::operator(format!(
+            "role: {name:?} names its sessions itself (role_session_name), so that a serial number does not say which session is meant, and this process, which began at {since}, did not make it: end all sessions of the role with {}roles/{name}/revoke-sessions",
+            request.mount_point
+        )));
+    }
+    if role.sharing() != SessionSharing::None && !ask.force {
+        return Err(Fault::operator(format!(
+            "role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who has this one: to end it all the same add force=true"
+        )));
+    }
+    let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
+    let (mut iam, aws) = denial_policy::revoker(engine, Owner::of(request), role_arn).await?;
+    let mut policy = iam.read().await?;
+    let now = aws.earliest();
+    policy.prune(now);
+    for session_name in names_of(serial) {
+        policy.deny_session(&session_name, now + LONGEST).map_err(unfit)?;
+    }
+    iam.check_room(&policy).await?;
+    // it may be kept all the same: forgotten for want of room, or made by a flight that lands just now
+    let ended = name.clone();
+    engine.sessions.forget(move |key| key.role() == ended);
+    let denied = iam.write(policy).await?;
+    engine.metrics.revoked();
+    let mut done = Report::default();
+    done.add(&serial.to_string(), name, now + LONGEST);
+    done.wrote(role_arn, &iam.policy_name, &denied);
+    done.warnings.push(format!("this process, which began at {since}, did not make this session: whether there is one, and who has it, is not known"));
+    if ask.role_arn.is_none() {
+        done.warnings.push(format!(
+            "it is denied in {role_arn}, to which the role {name:?} leads now; where the role led elsewhere when the session was made it lives on: the same command with role_arn=<the IAM role of then> ends it"
+        ));
+    }
+    Ok(done.shown())
+}
+
+/// AWS's session name is the serial number in hexadecimal; whether it pads an odd number of digits is not documented.
+fn names_of(serial: &Serial) -> Vec<String> {
+    let padded = serial.hex();
+    let bare = padded.trim_start_matches('0').to_owned();
+    if bare == padded { vec![padded] } else { vec![padded, bare] }
+}
+
+/// By what a session is denied.
+enum Denial {
+    /// Its name, which no other session has.
+    Name { name: String, until: OffsetDateTime },
+    /// The role names its sessions itself, so that the next one has the name too: by whom it is, up to now.
+    Identity { identity: String, before: OffsetDateTime, until: OffsetDateTime },
+}
+
+impl Denial {
+    fn of(entry: &Entry, now: OffsetDateTime) -> Self {
+        let until = entry.expiration;
+        match entry.denied_by() {
+            Some(identity) => Self::Identity { identity: identity.to_owned(), before: now, until },
+            None => Self::Name { name: entry.session_name.to_string(), until },
+        }
+    }
+
+    fn add_to(&self, policy: &mut rolesanywhere::revocation::Policy) -> Result<(), Fault> {
+        match self {
+            Self::Name { name, until } => policy.deny_session(name, *until).map_err(unfit),
+            Self::Identity { identity, before, until } => {
+                policy.deny_source_identity(identity, *before, *until).map_err(unfit)
+            }
+        }
+    }
+
+    fn issued_before(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Name { .. } => None,
+            Self::Identity { before, .. } => Some(*before),
+        }
+    }
+
+    fn warning(&self) -> Option<String> {
+        match self {
+            Self::Name { .. } => None,
+            Self::Identity { identity, before, .. } => Some(format!(
+                "the role names its sessions itself: every session of {identity:?} in this IAM role that was issued before {} is denied",
+                rfc3339(*before)
+            )),
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+fn unfit(error: Unfit) -> Fault {
+    Fault::operator(error.to_string())
+}

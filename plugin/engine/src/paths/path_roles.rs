@@ -1,0 +1,201 @@
+//! `roles` and `roles/:name`: which AWS role a caller gets, with which certificate and for how long.
+
+use std::sync::Arc;
+
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::identity::clusters::Clusters;
+use crate::issuers::Issuers;
+use crate::records::allowed_roles;
+use crate::records::role::{DEFAULT_ISSUER, Role};
+use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
+use crate::store::role_key;
+
+/// The name of a role.
+struct Named {
+    name: String,
+}
+
+const NAME: Field =
+    Field::string("name", "name of the role: letters, digits and _, inside also - @ and single dots");
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[NAME];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { name: values.text("name")? })
+    }
+}
+
+const FIELDS: &[Field] = &[
+        NAME,
+        Field::string("role_arn", "ARN of the IAM role to assume").required(),
+        Field::string(
+            "trust_anchor_arn",
+            "ARN of the trust anchor; default: the config's. Its region is the call's",
+        ),
+        Field::string(
+            "profile_arn",
+            "ARN of the Roles Anywhere profile, of the anchor's region and account; default: the config's",
+        ),
+        Field::duration(
+            "session_duration",
+            "length of a session, 900 to 43200 seconds; the profile may shorten it",
+        )
+        .default_text("3600"),
+        Field::duration(
+            "max_session_duration",
+            "longest session a caller may ask for; default: session_duration",
+        ),
+        Field::duration(
+            "certificate_ttl",
+            "life of a leaf certificate, 60 to 86400 seconds; a session may outlive it",
+        )
+        .default_text("600"),
+        Field::string("key_type", "key of a leaf").default_text("ec-p256").one_of(LeafKey::WORDS),
+        Field::string("issuer_ref", "issuer that signs: its id, its name or \"default\"")
+            .default_text("default"),
+        Field::string(
+            "common_name",
+            "subject CN, at most 61 characters, a template; default: the role's name. AWS's source identity is CN=<this>",
+        ),
+        Field::list("organization", "subject O; templates").prose(),
+        Field::list("organizational_unit", "subject OU; templates").prose(),
+        Field::list("country", "subject C, two letters; templates"),
+        Field::list("locality", "subject L; templates").prose(),
+        Field::list(
+            "uri_sans",
+            "URI subject alternative names, templates; only the first becomes a session tag",
+        ),
+        Field::list(
+            "dns_sans",
+            "DNS subject alternative names, templates; only the first becomes a session tag",
+        ),
+        Field::string(
+            "role_session_name",
+            "session name, 2 to 64 characters, a template; only for profiles with acceptRoleSessionName. Default: the certificate's serial",
+        ),
+        Field::list("clusters", "registered clusters whose pods alone get credentials; none: no such bound").at_most(256),
+        Field::bool(
+            "allow_tenant_metadata",
+            "let certificates hold metadata that service accounts' annotations set, never in common_name",
+        )
+        .default_text("false"),
+        Field::pairs(
+            "instance_properties",
+            "up to 50 properties that Roles Anywhere records with the subject",
+        )
+        .at_most(50),
+        Field::bool(
+            "allow_caller_ttl",
+            "let callers ask for a ttl, up to max_session_duration, rounded up to 15 minutes",
+        )
+        .default_text("false"),
+        Field::string(
+            "session_sharing",
+            "who may have the same session: callers who are the same at AWS (identity), or nobody (none). Default: identity where subject, alternative names or session name hold what names one caller (an entity, an alias, a uid, or a service account and its namespace), else none; preview/<role> shows which is in force",
+        )
+        .one_of(SessionSharing::WORDS),
+        Field::string(
+            "lease",
+            "leased, or static: no lease in Vault, the data says when to read again (ttl, rotation_period), as Agent's templates understand it",
+        )
+        .default_text("leased")
+        .one_of(LeaseStyle::WORDS),
+        Field::string("region", "region that answers name; default: the trust anchor's"),
+];
+
+pub(crate) fn list_route() -> Route<Engine> {
+    Route::at("roles").synopsis("The names of the roles.").list(list)
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("roles/{name}")
+        .with_at_signs()
+        .synopsis("Which AWS role a caller gets, with which certificate and for how long.")
+        .description(
+            "An identical write changes nothing, any other one ends the sessions that callers shared.\n\nTemplates: {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}}, {{kubernetes.uid}} for pods of a registered cluster (see clusters/<name>); {{identity.entity.id}}, {{identity.entity.name}}, {{identity.entity.metadata.<key>}}, {{identity.entity.aliases.<accessor>.name}}, .metadata.<key> and .custom_metadata.<key>, as in Vault's policies; {{role.name}}. {{<reference> | short}} cuts what is too long, or holds signs AWS refuses, to a prefix and 24 hex digits of its SHA-256. What cannot be resolved is an error. preview/<role> shows the result.",
+        )
+        .read(read)
+        .change(FIELDS, change)
+        .delete(delete)
+        .exists(exists)
+}
+
+async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
+    Ok(engine.store.role(request.parameter("name")).await?.is_some())
+}
+
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    Ok(Answer::list(engine.store.role_names().await?))
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    match engine.store.role(&ask.name).await? {
+        Some(role) => Answer::json(&role),
+        None => Ok(Answer::absent()),
+    }
+}
+
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+    let name = change.path.text("name")?;
+    let _lock = engine.store.lock().await;
+    let stored = engine.store.role(&name).await?;
+    let role = Role::take(&change.onto(stored.as_ref())?)?;
+    store(&engine, &request, &name, stored.as_ref(), role).await
+}
+
+async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    let _ended = engine.ends_role(&ask.name);
+    engine.store.delete_role(&ask.name).await?;
+    Ok(Answer::nothing())
+}
+
+/// The caller holds the store's lock.
+async fn store(
+    engine: &Engine,
+    request: &Request,
+    name: &str,
+    stored: Option<&Role>,
+    role: Role,
+) -> Result<Answer, Fault> {
+    let config = engine.store.config().await?.unwrap_or_default();
+    allowed_roles::check(&config.allowed_role_arns, &role.role_arn)?;
+    role.check_certificate(name)?;
+    let clusters = Clusters::load(&engine.store).await?;
+    role.check_registered(&clusters, &request.mount_point)?;
+    if stored == Some(&role) {
+        engine.store.changed(&role_key(name));
+    } else {
+        let otherwise = stored.is_some_and(|stored| !stored.makes_the_same_as(&role));
+        let _ended = otherwise.then(|| engine.ends_role(name));
+        engine.store.put_role(name, &role).await?;
+    }
+    let mut warnings = role.warnings(name);
+    warnings.extend(stored.and_then(|stored| role.opened_since(stored)));
+    warnings.extend(role.check_place(Some(&config)).err().map(|fault| unusable(&fault)));
+    warnings.extend(unusable_issuer(engine, request, &role).await?);
+    if role.asks_pod() && clusters.is_empty() {
+        warnings.push(format!(
+            "no cluster is registered, so that nobody gets credentials of this role: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
+            request.mount_point
+        ));
+    }
+    Ok(warnings.into_iter().fold(Answer::nothing(), Answer::warn))
+}
+
+/// A role may be written before the issuer it names: then its callers wait for that.
+async fn unusable_issuer(engine: &Engine, request: &Request, role: &Role) -> Result<Option<String>, Fault> {
+    if role.issuer_ref == DEFAULT_ISSUER {
+        return Ok(None);
+    }
+    let issuers = Issuers::load(&engine.store).await?;
+    let found = issuers.require(&role.issuer_ref, &request.mount_point);
+    Ok(found.err().map(|fault| unusable(&fault)))
+}
+
+fn unusable(fault: &Fault) -> String {
+    format!("nobody gets credentials of this role: {fault}")
+}

@@ -1,0 +1,44 @@
+//! `rotation`: how far the mount is on the way from one CA to another, what trust anchors must hold, and what comes next.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use vault_backend::{Answer, Fault, Request, Route};
+
+use crate::Engine;
+use crate::ground::clock::{self, rfc3339};
+use crate::issuers::{self, Loaded, Rotation};
+use crate::management::trust_anchors;
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("rotation")
+        .synopsis("How far the mount is on the way from one CA to another, and what comes next.")
+        .description(
+            "A rotation takes two commands here, and after each the trust anchors get what trust-bundle then holds:\n\n  vault write iamra/root/generate/internal common_name=<name> issuer_name=new     (or an intermediate, or an import)\n  vault read -format=raw iamra/trust-bundle                                       current and next: into every trust anchor\n  vault write iamra/config/issuers default=new\n  vault write iamra/issuer/<old> disabled=true\n  vault read -format=raw iamra/trust-bundle                                       the new one alone: into every trust anchor\n\n`state` is steady, due (the current issuer nears its end), prepared (there is a next issuer), switched (the previous one is still enabled) or `no current issuer`. `next_step` is the command that follows; it says so where every trust anchor in use is looked after under trust-anchors and was last seen with what it must hold. Roles that name the previous issuer in issuer_ref are in `roles_of_previous`: change them before it is disabled. To go back after the switch, write the previous one to config/issuers again.",
+        )
+        .read(read)
+}
+
+async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, Fault> {
+    let (snapshot, now) = (engine.snapshot().await?, clock::now());
+    let rotation = Rotation::of(&snapshot.issuers, now);
+    let bundle = snapshot.issuers.trust_bundle(now, &request.mount_point)?;
+    let label = |loaded: Option<&Loaded>| loaded.map(|loaded| loaded.record.label().to_owned());
+    let of_previous = match rotation.previous() {
+        Some(previous) => issuers::roles_naming(&engine.store, &previous.record).await?,
+        None => Vec::new(),
+    };
+    let is_held = trust_anchors::are_held(&engine, &request.mount_point).await?;
+    let answer = Answer::json(&json!({
+        "state": rotation.state(),
+        "current": label(rotation.current()),
+        "current_not_after": rotation.current().map(|current| rfc3339(current.issuer.not_after())),
+        "next": label(rotation.next()),
+        "previous": label(rotation.previous()),
+        "roles_of_previous": &of_previous,
+        "trust_bundle": bundle,
+        "next_step": rotation.next_step(&request.mount_point, &of_previous, is_held),
+    }))?;
+    let expiry = rotation.current().and_then(|current| current.issuer.expiry_warning(now));
+    Ok(expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string())))
+}

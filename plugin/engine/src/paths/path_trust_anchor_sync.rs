@@ -1,0 +1,71 @@
+//! `trust-anchors/:name/sync`: what differs between an anchor and the issuers, and mending it.
+
+use std::sync::Arc;
+
+use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
+
+use crate::Engine;
+use crate::credentials::grant;
+use crate::management::own_session::Need;
+use crate::management::trust_anchors::{self, Named};
+
+/// The name of an anchor.
+struct Look {
+    name: String,
+}
+
+/// What is to be done.
+struct Write {
+    name: String,
+    dry_run: bool,
+}
+
+const NAME: Field = Field::string("name", "the operator's name for the trust anchor");
+
+impl Ask for Look {
+    const FIELDS: &'static [Field] = &[NAME];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { name: values.text("name")? })
+    }
+}
+
+impl Ask for Write {
+    const FIELDS: &'static [Field] =
+        &[NAME, Field::bool("dry_run", "only say what would change").default_text("false")];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { name: values.text("name")?, dry_run: values.bool("dry_run")?.unwrap_or(false) })
+    }
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("trust-anchors/{name}/sync")
+        .synopsis("What differs between a trust anchor and the mount's issuers, and mending it.")
+        .description(
+            "A read shows the difference and changes nothing. A write adds issuers that sign and are not held, and removes those of this mount that sign no longer; never an issuer that signs, and never a certificate that this mount did not put there. Certificates are shown by their SHA-256. The engine does the same by itself within a minute after its issuers changed, and looks once an hour for what others changed.",
+        )
+        .read(look)
+        .update(write)
+}
+
+async fn look(engine: Arc<Engine>, request: Request, ask: Look) -> Result<Answer, Fault> {
+    let who = grant::turn(&request);
+    let _look = engine.anchors.looks.begin(&who)?;
+    answer(&engine, &request, &ask.name, true).await
+}
+
+async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
+    answer(&engine, &request, &ask.name, ask.dry_run).await
+}
+
+async fn answer(engine: &Arc<Engine>, request: &Request, name: &str, dry_run: bool) -> Result<Answer, Fault> {
+    engine.active_only()?;
+    let Some(anchor) = engine.store.managed_anchor(name).await? else {
+        return Err(Fault::caller(format!("name: there is no trust anchor {}", quote(name))));
+    };
+    let at = Named { name, anchor: &anchor, mount_point: &request.mount_point, need: Need::Routine };
+    let report = engine.until_closed(trust_anchors::sync(engine, at, dry_run)).await?;
+    let warnings = report.warnings();
+    Ok(warnings.into_iter().fold(Answer::data(report.shown()), Answer::warn))
+}

@@ -1,0 +1,118 @@
+//! `trust-anchors` and `trust-anchors/:name`: which anchors the engine may look after, and as whom.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
+
+use crate::Engine;
+use crate::records::managed_anchor::ManagedAnchor;
+
+/// The name of an entry.
+struct Named {
+    name: String,
+}
+
+const NAME: Field = Field::string("name", "the operator's name for the trust anchor");
+
+impl Ask for Named {
+    const FIELDS: &'static [Field] = &[NAME];
+
+    fn take(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { name: values.text("name")? })
+    }
+}
+
+const FIELDS: &[Field] = &[
+    NAME,
+    Field::string(
+        "trust_anchor_arn",
+        "ARN of the trust anchor; it holds this mount's issuers and no other mount's",
+    )
+    .required(),
+    Field::string(
+        "profile_arn",
+        "ARN of the profile for the engine's own sessions, of the anchor's region and account",
+    )
+    .required(),
+    Field::string(
+        "management_role_arn",
+        "IAM role that may read the anchor and update its bundle; default: none, the bundle is kept by hand",
+    ),
+    Field::string(
+        "revocation_role_arn",
+        "IAM role that may write the inline policy that denies sessions, for the IAM roles of this account; default: none",
+    ),
+    Field::string(
+        "check_role_arn",
+        "IAM role that may read anchor, profile and trust policies for check/<role>; default: none",
+    ),
+];
+
+pub(crate) fn list_route() -> Route<Engine> {
+    Route::at("trust-anchors").synopsis("The trust anchors that the engine looks after.").list(list)
+}
+
+pub(crate) fn route() -> Route<Engine> {
+    Route::at("trust-anchors/{name}")
+        .synopsis("A trust anchor that the engine looks after, and the IAM roles with which it does so.")
+        .description(
+            "Without an entry, and without an IAM role in it, everything is done by hand: trust-bundle says what to paste. With management_role_arn the engine keeps the anchor's bundle in step with its issuers, with revocation_role_arn it can deny sessions, with check_role_arn check/<role> also reads what stands behind a refusal. Each is a role of its own, so that none may do what the others may.\n\nTo AWS the engine is then a certificate with the organization iamra-management, which no role of this mount can produce, and the common name trust-anchor, revocation or check.",
+        )
+        .read(read)
+        .change(FIELDS, change)
+        .delete(delete)
+        .exists(exists)
+}
+
+async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
+    Ok(engine.store.managed_anchor(request.parameter("name")).await?.is_some())
+}
+
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+    let mut arns = Map::new();
+    for (name, anchor) in engine.store.managed_anchors().await? {
+        arns.insert(name, json!({ "trust_anchor_arn": anchor.trust_anchor_arn }));
+    }
+    Ok(Answer::list_with_info(arns.keys().cloned().collect(), arns))
+}
+
+async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    match engine.store.managed_anchor(&ask.name).await? {
+        Some(anchor) => Answer::json(&anchor),
+        None => Ok(Answer::absent()),
+    }
+}
+
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
+    let name = change.path.text("name")?;
+    let _lock = engine.store.lock().await;
+    let stored = engine.store.managed_anchor(&name).await?;
+    let anchor = ManagedAnchor::take(&change.onto(stored.as_ref())?)?;
+    store(&engine, &name, anchor).await
+}
+
+/// The caller holds the store's lock.
+async fn store(engine: &Engine, name: &str, anchor: ManagedAnchor) -> Result<Answer, Fault> {
+    let known = engine.store.managed_anchors().await?;
+    let twin = known
+        .iter()
+        .find(|(other, there)| other != name && there.trust_anchor_arn == anchor.trust_anchor_arn);
+    if let Some((other, _)) = twin {
+        return Err(Fault::caller(format!(
+            "trust_anchor_arn: {} is looked after by trust-anchors/{other} already",
+            anchor.trust_anchor_arn
+        )));
+    }
+    if !known.iter().any(|(there, stored)| there == name && *stored == anchor) {
+        engine.store.put_managed_anchor(name, &anchor).await?;
+    }
+    Ok(Answer::nothing())
+}
+
+async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+    let _lock = engine.store.lock().await;
+    engine.store.delete_managed_anchor(&ask.name).await?;
+    engine.anchors.keep(|name| name != ask.name);
+    Ok(Answer::nothing())
+}

@@ -1,0 +1,118 @@
+//! `allowed_role_arns`: the guard rail for operators who delegate the writing of roles.
+
+use rolesanywhere::RoleArn;
+use vault_backend::Fault;
+
+/// Refuses `role` unless one of `globs` matches it; no globs allow every role.
+///
+/// `*` stands for any run of characters, as in an IAM policy's `Resource`; there is no other sign.
+pub(crate) fn check(globs: &[String], role: &RoleArn) -> Result<(), Fault> {
+    let text = role.to_string();
+    if globs.is_empty() || globs.iter().any(|glob| matches(glob, &text)) {
+        return Ok(());
+    }
+    Err(Fault::operator(format!(
+        "role_arn: {text:?} matches none of the config's allowed_role_arns ({})",
+        globs.join(", ")
+    )))
+}
+
+/// What to say where `after` lets roles name IAM roles that `before` did not.
+///
+/// A glob that is not inside one glob of before counts as wider, also where several of before cover it together.
+pub(crate) fn lifted(before: &[String], after: &[String]) -> Option<String> {
+    if before.is_empty() {
+        return None;
+    }
+    let until_now = before.join(", ");
+    if after.is_empty() {
+        return Some(format!(
+            "allowed_role_arns: lifted; roles may name every IAM role from now on, until now only {until_now}"
+        ));
+    }
+    let wider: Vec<_> = after
+        .iter()
+        .filter(|glob| !before.iter().any(|outer| matches(outer, glob)))
+        .map(String::as_str)
+        .collect();
+    (!wider.is_empty()).then(|| {
+        format!(
+            "allowed_role_arns: widened by {}; until now roles could name only {until_now}",
+            wider.join(", ")
+        )
+    })
+}
+
+fn matches(glob: &str, text: &str) -> bool {
+    let Some((first, rest)) = glob.split_once('*') else {
+        return glob == text;
+    };
+    let Some(mut left) = text.strip_prefix(first) else {
+        return false;
+    };
+    let (middles, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for middle in middles.split('*') {
+        match left.find(middle) {
+            Some(at) => left = &left[at + middle.len()..],
+            None => return false,
+        }
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:iam::111122223333:role/pods/payments-api";
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for glob in ["*", "arn:aws:iam::111122223333:role/*", "*:role/pods/*", "arn:*:role/*/payments-*", ARN]
+        {
+            assert!(matches(glob, ARN), "{glob}");
+        }
+    }
+
+    #[test]
+    fn a_glob_without_its_ends_or_middles_does_not_match() {
+        for glob in
+            ["", "arn:aws:iam::111122223333:role/", "*:role/admin/*", "arn:*api-x", "role/*", "*pods*pods*"]
+        {
+            assert!(!matches(glob, ARN), "{glob}");
+        }
+    }
+
+    #[test]
+    fn overlapping_ends_do_not_match_twice() {
+        assert!(!matches("arn:ab*ba", "arn:aba"));
+    }
+
+    fn lifts(before: &[&str], after: &[&str]) -> Option<String> {
+        let owned = |globs: &[&str]| globs.iter().map(ToString::to_string).collect::<Vec<_>>();
+        lifted(&owned(before), &owned(after))
+    }
+
+    #[test]
+    fn a_guard_that_lets_more_through_says_what() {
+        assert!(lifts(&["*:role/pods/*"], &[]).unwrap().contains("until now only *:role/pods/*"));
+        for wider in ["*", "*:role/*", "*:role/pods*", "*:role/admin/*", "*:role/pods"] {
+            let text = lifts(&["*:role/pods/*"], &["*:role/pods/*", wider]).unwrap();
+
+            assert!(text.contains(&format!("widened by {wider};")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_guard_that_is_new_the_same_or_narrower_says_nothing() {
+        for (before, after) in [
+            (&[][..], &["*:role/pods/*"][..]),
+            (&[], &[]),
+            (&["*:role/pods/*"], &["*:role/pods/*"]),
+            (&["*:role/pods/*"], &["*:role/pods/web-*", ARN]),
+            (&["a", "b"], &["b"]),
+        ] {
+            assert_eq!(lifts(before, after), None, "{before:?} {after:?}");
+        }
+    }
+}

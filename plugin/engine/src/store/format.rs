@@ -1,0 +1,118 @@
+//! Records as they are stored: JSON objects that say in which format they are written.
+//!
+//! A later version of the plugin may have written what this one reads, before a downgrade or on another node. Such a record is
+//! refused as a whole, because a part of it could open what the rest was meant to close. [`FORMAT`] rises by one with every
+//! release that an earlier one would misread, a new field included; `tests/stored` keeps a storage of each format, and all of them
+//! are read for good. Keys are PKCS#8, which has a version of its own.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use vault_backend::{Fault, Storage, StorageError, quote};
+
+/// The format in which records are written, and the newest that is read.
+const FORMAT: u64 = 1;
+/// Of records that were written before records said so.
+const FIRST: u64 = 1;
+/// The field of a record that says its format. No record has a field of its own with this name.
+const FIELD: &str = "format";
+/// Vault refuses every storage key that holds this.
+const NO_KEY_HOLDS: &str = "..";
+
+/// A mount's storage, in which every JSON record says its format.
+#[derive(Clone)]
+pub(crate) struct Records(Storage);
+
+/// A record's own fields, and its format beside them.
+#[derive(Serialize)]
+struct Stamped<'a, T> {
+    format: u64,
+    #[serde(flatten)]
+    fields: &'a T,
+}
+
+impl Records {
+    pub(crate) fn new(storage: Storage) -> Self {
+        Self(storage)
+    }
+
+    /// The record under `key`; none where Vault stores nothing under such a key.
+    ///
+    /// # Errors
+    /// An operator's, when a later version wrote it.
+    pub(crate) async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Fault> {
+        if key.contains(NO_KEY_HOLDS) {
+            return Ok(None);
+        }
+        self.0.get(key).await?.map(|bytes| read(key, &bytes)).transpose()
+    }
+
+    /// Stores a record, a struct or a map, in the newest format.
+    ///
+    /// # Errors
+    /// The caller's, where the name that ends the key holds what no key of Vault's may.
+    pub(crate) async fn put_json<T: Serialize>(&self, key: &str, fields: &T) -> Result<(), Fault> {
+        if key.contains(NO_KEY_HOLDS) {
+            return Err(no_name(key));
+        }
+        Ok(self.0.put_json(key, &Stamped { format: FORMAT, fields }).await?)
+    }
+
+    /// The bytes under `key`, which are no record.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.0.get(key).await
+    }
+
+    /// As [`Storage::put_sealed`], for bytes that are no record.
+    pub(crate) async fn put_sealed(&self, key: &str, bytes: Vec<u8>) -> Result<(), StorageError> {
+        self.0.put_sealed(key, bytes).await
+    }
+
+    /// As [`Storage::delete`].
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        if key.contains(NO_KEY_HOLDS) {
+            return Ok(());
+        }
+        self.0.delete(key).await
+    }
+
+    /// As [`Storage::list`].
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+        self.0.list(prefix).await
+    }
+}
+
+/// Serde's own text may quote the content, so it is not repeated.
+fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Fault> {
+    let refused = |error: serde_json::Error| unreadable(key, format!("{:?} error", error.classify()));
+    let record: Value = serde_json::from_slice(bytes).map_err(refused)?;
+    match format_of(&record) {
+        Some(format) if format <= FORMAT => serde_json::from_value(record).map_err(refused),
+        Some(format) => Err(too_new(key, format)),
+        None => Err(unreadable(key, format!("{FIELD} is no number"))),
+    }
+}
+
+/// Of the keys that are put, those hold it that end in a name from a path, whose field is `name`.
+fn no_name(key: &str) -> Fault {
+    let name = key.split_once('/').map_or(key, |(_, name)| name);
+    Fault::caller(format!(
+        "name: {} holds {NO_KEY_HOLDS:?}, under which Vault's storage keeps nothing: choose a name without two dots in a row",
+        quote(name)
+    ))
+}
+
+fn format_of(record: &Value) -> Option<u64> {
+    record.get(FIELD).map_or(Some(FIRST), Value::as_u64)
+}
+
+fn too_new(key: &str, format: u64) -> Fault {
+    let version = env!("CARGO_PKG_VERSION");
+    Fault::operator(format!(
+        "{key} is stored in format {format}, and this plugin, v{version}, reads formats up to {FORMAT}: a later version wrote it; upgrade the plugin: vault plugin register, vault secrets tune -plugin-version, vault plugin reload"
+    ))
+}
+
+fn unreadable(key: &str, reason: String) -> Fault {
+    StorageError::Unreadable { key: key.to_owned(), reason }.into()
+}

@@ -1,0 +1,75 @@
+//! One file of a crate: where it is in the tree of modules, and its syntax.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+/// A module that has a file of its own.
+pub struct Module {
+    /// From the crate's root, which has an empty one.
+    pub path: Vec<String>,
+    /// Below `src`.
+    pub file: PathBuf,
+    /// As it was read.
+    pub text: String,
+    pub(super) syntax: syn::File,
+}
+
+impl Module {
+    /// The module of `file`, a path below `src`, that says `text`.
+    ///
+    /// # Panics
+    /// Where `text` is not Rust.
+    pub fn parse(file: &str, text: &str) -> Self {
+        let syntax = syn::parse_file(text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        Self { path: path_of(file), file: PathBuf::from(file), text: text.to_owned(), syntax }
+    }
+}
+
+fn path_of(file: &str) -> Vec<String> {
+    let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    if ["lib", "main"].contains(&path) { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
+}
+
+/// Every module under `src` but those of tests, sorted by path.
+pub(super) fn read_all(src: &Path) -> Vec<Module> {
+    let files = WalkDir::new(src).into_iter().map(|entry| entry.expect("a readable folder").into_path());
+    let mut modules: Vec<Module> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| {
+            let text =
+                fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            let below = file.strip_prefix(src).expect("it was found there");
+            Module::parse(&below.to_string_lossy(), &text)
+        })
+        .collect();
+    let tests = test_modules(&modules);
+    modules.retain(|module| !tests.iter().any(|test| module.path.starts_with(test)));
+    modules.sort_by(|a, b| a.path.cmp(&b.path));
+    modules
+}
+
+/// The paths of modules that some file declares for tests alone.
+fn test_modules(modules: &[Module]) -> Vec<Vec<String>> {
+    let declared = modules.iter().flat_map(|module| {
+        module.syntax.items.iter().filter_map(move |item| match item {
+            syn::Item::Mod(child) if child.content.is_none() && is_for_tests(&child.attrs) => {
+                let mut path = module.path.clone();
+                path.push(child.ident.to_string());
+                Some(path)
+            }
+            _ => None,
+        })
+    });
+    declared.collect()
+}
+
+/// Whether an item is there for tests alone: `#[cfg(test)]` or `#[test]`.
+pub(super) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("test")
+            || attribute.path().is_ident("cfg")
+                && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
+    })
+}
