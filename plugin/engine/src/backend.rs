@@ -9,23 +9,25 @@ use tokio::sync::watch;
 use tracing::Instrument as _;
 use vault_backend::{Backend, Blame, Fault, LeaseEnd, Mount, Route, SpecialPaths};
 
-use crate::anchors::{self, Anchors};
-use crate::clock;
-use crate::compromise;
-use crate::denials;
-use crate::ledger::Ledger;
-use crate::looks::Looks;
-use crate::metrics::Metrics;
-use crate::revocation::{Lately, Owner};
-use crate::sharing::{self, Service, SessionKey};
-use crate::snapshot::{Snapshot, Snapshots};
-use crate::store::{self, Store};
-use crate::{
-    issuers, path_ca, path_check, path_clusters, path_config, path_config_issuers, path_container,
-    path_creds, path_intermediate, path_issuer_compromised, path_issuers, path_issuers_import, path_metrics,
+use crate::credentials::counters::Metrics;
+use crate::credentials::key::SessionKey;
+use crate::credentials::ledger::Ledger;
+use crate::credentials::service::{self, Service};
+use crate::ground::clock;
+use crate::ground::looks::Looks;
+use crate::incident::compromise;
+use crate::issuers;
+use crate::management::denial_policy::{Lately, Owner};
+use crate::management::prune;
+use crate::management::trust_anchors::{self, Anchors};
+use crate::paths::{
+    path_ca, path_check, path_clusters, path_config, path_config_issuers, path_container, path_creds,
+    path_intermediate, path_issuer_compromised, path_issuers, path_issuers_import, path_metrics,
     path_preview, path_revoke, path_revoke_sessions, path_roles, path_root, path_rotation,
     path_trust_anchor_sync, path_trust_anchors,
 };
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::store::{self, Store};
 
 /// One mount of the engine.
 pub struct Engine {
@@ -132,9 +134,9 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             return Ok(());
         }
         let owner = Owner { mount_id: &mount.uuid, mount_point: "<mount>/" };
-        self.until_closed(Box::pin(anchors::keep_in_step(&self, owner.mount_point))).await?;
+        self.until_closed(Box::pin(trust_anchors::keep_in_step(&self, owner.mount_point))).await?;
         self.until_closed(Box::pin(compromise::settle(&self, owner, clock::now()))).await?;
-        self.until_closed(Box::pin(denials::tidy(&self, owner))).await
+        self.until_closed(Box::pin(prune::tidy(&self, owner))).await
     }
 
     fn invalidate(&self, key: &str) {
@@ -177,7 +179,7 @@ impl Engine {
             store: Store::new(mount.storage),
             proxy_variables,
             snapshots: Snapshots::new(Box::new(move |config| connect(&config.settings(&variables)))),
-            sessions: sharing::service(),
+            sessions: service::service(),
             metrics: Arc::default(),
             anchors: Anchors::new(),
             ledger: Ledger::new(clock::now()),

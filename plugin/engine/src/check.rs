@@ -20,48 +20,29 @@ mod profile;
 mod reach;
 mod refusal;
 mod report;
+mod subject;
 mod verdict;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use rolesanywhere::{CallError, CallerIdentity, CreateSession, Credentials};
+use rolesanywhere::{CallError, CallerIdentity, Credentials};
 use vault_backend::{Blame, Fault, Request};
 
 use crate::Engine;
-use crate::anchorage::Anchorage;
-use crate::caller::Caller;
-use crate::clock;
-use crate::faults;
-use crate::issuers::Loaded;
-use crate::place::Place;
-use crate::role::Role;
-use crate::session::Order;
+use crate::credentials::order::Order;
+use crate::ground::clock;
+use crate::ground::faults;
+use crate::identity::caller::Caller;
+use crate::identity::subject_field::Place;
+use crate::records::anchorage::Anchorage;
 use crate::snapshot::Snapshot;
 use asking::{Asked, NotAsked, Wanted};
 use cures::Known;
 use link::Link;
+use subject::{PATIENCE, Plan, Subject};
 use verdict::{Cure, Verdict};
 
 pub(crate) use report::Report;
-
-/// For one call of AWS with its retries.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The role that is checked, and where its mount is for texts.
-#[derive(Clone, Copy)]
-struct Subject<'a> {
-    name: &'a str,
-    role: &'a Role,
-    mount_point: &'a str,
-}
-
-/// What is to be asked, as far as it can be without AWS.
-struct Plan<'a> {
-    authority: &'a Loaded,
-    order: Order,
-    call: CreateSession,
-}
 
 /// Checks each link of the role `name` for whoever sent `request`.
 ///

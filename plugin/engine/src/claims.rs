@@ -6,5 +6,5 @@
 mod aws;
 mod host;
 
-pub use crate::template::claims::role_template;
+pub use crate::identity::template::claims::role_template;
 pub use host::host_requests;

@@ -1,3 +1,5 @@
 //! Floor 7: what is done when a key or a credential leaked.
 
+pub(crate) mod break_glass;
 pub(crate) mod compromise;
+pub(crate) mod sessions;

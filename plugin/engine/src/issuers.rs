@@ -5,19 +5,22 @@
 mod adding;
 mod removing;
 mod rotation;
+mod signing;
 
 use std::collections::BTreeSet;
 
 use ca::Issuer;
 use vault_backend::{Fault, quote};
 
-use crate::faults;
-use crate::role::DEFAULT_ISSUER;
-use crate::store::{IssuerRecord, IssuerState, Store};
+use crate::ground::faults;
+use crate::records::issuer::DEFAULT_ISSUER;
+use crate::records::issuer::{IssuerRecord, IssuerState};
+use crate::store::Store;
 
 pub(crate) use adding::{Candidate, KeyPlace, add, check_name, put_key};
 pub(crate) use removing::{check_unpinned, remove, repair, roles_naming};
 pub(crate) use rotation::{Rotation, Standing};
+pub(crate) use signing::{issue, off_thread};
 
 /// An issuer with its key, ready to sign.
 #[derive(Debug)]
@@ -101,17 +104,6 @@ impl Loaded {
     /// Whether its certificate was made later than the other's.
     pub(crate) fn is_younger_than(&self, other: &Self) -> bool {
         self.issuer.not_before() > other.issuer.not_before()
-    }
-}
-
-impl IssuerRecord {
-    pub(crate) fn is_called(&self, wanted: &str) -> bool {
-        self.id == wanted || self.name.as_deref() == Some(wanted)
-    }
-
-    /// What operators call it: its name, or its id where it has none.
-    pub(crate) fn label(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.id)
     }
 }
 

@@ -7,10 +7,10 @@ use rolesanywhere::{Client, ClientError};
 use tokio::sync::Mutex;
 use vault_backend::Fault;
 
-use crate::clusters::Clusters;
-use crate::config::Config;
-use crate::faults;
+use crate::ground::faults;
+use crate::identity::clusters::Clusters;
 use crate::issuers::Issuers;
+use crate::records::config::Config;
 use crate::store::Store;
 
 /// What a request needs beside its role. Requests in flight keep the one they began with.

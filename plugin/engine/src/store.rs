@@ -7,6 +7,8 @@
 //! What the hot path needs is kept in memory: roles here, the rest in [`crate::snapshot`]. Every change goes through
 //! [`Store::changed`], which drops what was kept of a key and keeps a read that began before from being kept after.
 
+mod format;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,13 +21,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use vault_backend::{Fault, Storage};
 
-use crate::clusters::Cluster;
-use crate::compromise::Compromise;
-use crate::config::Config;
-use crate::denials::{self, Denials};
-use crate::managed_anchor::ManagedAnchor;
-use crate::records::Records;
-use crate::role::Role;
+use crate::identity::clusters::Cluster;
+use crate::records::compromise::Compromise;
+use crate::records::config::Config;
+use crate::records::denials::{self, Denials};
+use crate::records::issuer::{IssuerRecord, IssuersConfig};
+use crate::records::managed_anchor::ManagedAnchor;
+use crate::records::role::Role;
+use crate::store::format::Records;
 
 pub(crate) const CONFIG: &str = "config";
 pub(crate) const ISSUERS_CONFIG: &str = "config/issuers";
@@ -38,43 +41,6 @@ const COMPROMISE_PREFIX: &str = "compromise/";
 const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
 /// Seal-wrapped: private keys of issuers and of pending signing requests.
 pub(crate) const KEY_PREFIX: &str = "key/";
-
-/// An issuer without its key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct IssuerRecord {
-    /// A UUID, which never changes.
-    pub(crate) id: String,
-    /// The operator's name for it, unique in the mount.
-    pub(crate) name: Option<String>,
-    /// The record of its key, under [`KEY_PREFIX`].
-    pub(crate) key_id: String,
-    pub(crate) certificate_pem: String,
-    /// Its parents, nearest first.
-    pub(crate) chain_pem: Vec<String>,
-    #[serde(default)]
-    pub(crate) state: IssuerState,
-}
-
-/// Whether an issuer may sign.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum IssuerState {
-    #[default]
-    Enabled,
-    /// It signs nothing and no trust anchor has to hold it.
-    Disabled,
-    /// Its key is gone, or about to go; for everyone but a repair it is not there.
-    Deleted,
-}
-
-/// Which issuer signs when a role names none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct IssuersConfig {
-    pub(crate) default: Option<String>,
-    /// The one that was the default before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) previous: Option<String>,
-}
 
 /// Roles kept in memory, about 1 KB each; beyond so many, those that are read least are read from storage again.
 const KEPT_ROLES: usize = 4096;

@@ -3,11 +3,11 @@
 use ca::Issuer;
 use rolesanywhere::{AnchorSource, TrustAnchor, TrustAnchorArn};
 
-use super::Subject;
 use super::asking::Asked;
 use super::looking::Looked;
+use super::subject::Subject;
 use super::verdict::Verdict;
-use crate::anchor_plan::fingerprint;
+use crate::management::bundle_plan::fingerprint;
 
 /// Where it is, for texts.
 pub(super) struct At<'a> {

@@ -8,11 +8,13 @@ use rolesanywhere::Error;
 use sessions::{Ask, Group, Mode, Rank, Reply, Sharing};
 use vault_backend::{Fault, Request};
 
-use super::{PATIENCE, Plan, Subject};
+use super::subject::{PATIENCE, Plan, Subject};
 use crate::Engine;
-use crate::mint::{Issued, Origin, Recipe, Unmade};
-use crate::session::turn;
-use crate::sharing::{self, KeyParts, SessionKey};
+use crate::credentials::grant::turn;
+use crate::credentials::issued::Issued;
+use crate::credentials::key::{KeyParts, SessionKey};
+use crate::credentials::outcome;
+use crate::credentials::recipe::{Origin, Recipe, Unmade};
 use crate::snapshot::Snapshot;
 
 /// What is asked for.
@@ -95,7 +97,7 @@ pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<
         Reply::Granted(grant) => Asked::Issued(grant.session),
         Reply::Denied { why, retry_in } => {
             let error = refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-            error.map_or_else(|| Asked::Failed(sharing::fault(why, retry_in, PATIENCE)), Asked::Refused)
+            error.map_or_else(|| Asked::Failed(outcome::fault(why, retry_in, PATIENCE)), Asked::Refused)
         }
     }
 }

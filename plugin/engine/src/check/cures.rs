@@ -1,8 +1,8 @@
 //! The cures of all links together: one that would lead astray gives way to the one that helps. No I/O.
 
-use super::Subject;
 use super::link::Link;
 use super::report::Report;
+use super::subject::Subject;
 use super::verdict::{Clue, Cure, Verdict};
 
 /// What is known beside what the links found.
@@ -37,7 +37,7 @@ pub(super) fn settle(report: Report, known: Known<'_>) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::role::Role;
+    use crate::records::role::Role;
 
     const LIST_IT: &str = "aws rolesanywhere update-profile --role-arns arn";
 

@@ -4,14 +4,14 @@ use ca::{Issuer, LEAF_RULES, LeafProfile, Warning};
 use time::OffsetDateTime;
 use vault_backend::Fault;
 
-use super::Subject;
 use super::link::Link;
 use super::report::Report;
+use super::subject::Subject;
 use super::verdict::Verdict;
-use crate::anchorage::Anchorage;
-use crate::clock::rfc3339;
+use crate::ground::clock::rfc3339;
 use crate::issuers::{Issuers, Loaded, Rotation};
-use crate::role::DEFAULT_ISSUER;
+use crate::records::anchorage::Anchorage;
+use crate::records::issuer::DEFAULT_ISSUER;
 
 /// Judges the role's issuer and its chain. None where there is nothing to sign with.
 pub(super) fn authority<'a>(
@@ -136,7 +136,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::store::{IssuerRecord, IssuerState};
+    use crate::records::issuer::{IssuerRecord, IssuerState};
 
     const MADE: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 

@@ -7,12 +7,12 @@ use tokio::time::timeout;
 use vault_backend::Fault;
 
 use super::asking::{Asked, NotAsked};
-use super::{PATIENCE, Subject};
+use super::subject::{PATIENCE, Subject};
 use crate::Engine;
-use crate::anchorage::Anchorage;
-use crate::clock;
-use crate::managed_anchor::{Duty, ManagedAnchor};
-use crate::management::{self, Need};
+use crate::ground::clock;
+use crate::management::own_session::{self, Need};
+use crate::records::anchorage::Anchorage;
+use crate::records::managed_anchor::{Duty, ManagedAnchor};
 
 /// What is known of one thing at AWS.
 pub(super) enum Looked<T> {
@@ -80,7 +80,7 @@ pub(super) async fn look(
                 caller.get_role(&subject.role.role_arn)
             );
             let errors = [anchor.as_ref().err(), profile.as_ref().err(), role.as_ref().err()];
-            errors.into_iter().flatten().for_each(|error| management::refused(engine, Duty::Check, error));
+            errors.into_iter().flatten().for_each(|error| own_session::refused(engine, Duty::Check, error));
             Seen {
                 anchor: Looked::of(anchor),
                 profile: Looked::of(profile),
@@ -123,7 +123,7 @@ async fn caller(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: &Anchorag
     let Subject { role, mount_point, .. } = subject;
     let place = (&role.role_arn, Some(&anchorage.trust_anchor));
     let work = (Duty::Check, Need::Routine);
-    let own = management::session_for(engine, place, work, mount_point).await?;
+    let own = own_session::session_for(engine, place, work, mount_point).await?;
     let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
     Ok(client.caller(Credentials::from(&own.session), clock::now, PATIENCE))
 }

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use ca::LeafProfile;
 use rolesanywhere::{AttributeMapping, CallError, CallerIdentity, Profile, SessionDuration};
 
-use super::Subject;
 use super::anchor::id;
 use super::asking::Asked;
 use super::looking::{Looked, Seen};
 use super::policy::Shown;
+use super::subject::Subject;
 use super::verdict::Verdict;
-use crate::clock::rfc3339;
+use crate::credentials::lifetime;
+use crate::ground::clock::rfc3339;
+use crate::identity::session_tags;
 use crate::issuers::Loaded;
-use crate::lifetime;
-use crate::tags;
 
 /// Percent of the packed size above which little more may be added.
 const NEARLY_FULL: u32 = 80;
@@ -112,7 +112,7 @@ fn patch(subject: Subject<'_>, seconds: i64) -> String {
 
 /// As whom `CloudTrail` shows the session.
 pub(super) fn source_identity(leaf: &LeafProfile, asked: &Asked) -> Verdict {
-    let expected = tags::source_identity(leaf.subject.common_name.as_deref().unwrap_or_default());
+    let expected = session_tags::source_identity(leaf.subject.common_name.as_deref().unwrap_or_default());
     let Asked::Issued(issued) = asked else {
         return Verdict::not_checked(format!("{NO_SESSION}; expected: {expected}"));
     };
@@ -139,7 +139,7 @@ pub(super) fn tags(
     let Ok(issuer) = authority.issuer.subject_attributes() else {
         return Verdict::not_checked("the issuer's subject cannot be read");
     };
-    let all = tags::session_tags(leaf, &issuer);
+    let all = session_tags::session_tags(leaf, &issuer);
     let names: Vec<&str> = all.keys().map(String::as_str).collect();
     lost(leaf, &issuer).and(packed(asked)).and(mapped(&names, looked))
 }
@@ -150,14 +150,15 @@ pub(super) fn shown(authority: &Loaded, leaf: &LeafProfile, looked: &Looked<Prof
     let mappings = looked.seen().and_then(|profile| profile.attribute_mappings.as_ref());
     let is_shown = |name: &str| mappings.is_none_or(|mappings| is_mapped(name, mappings));
     let (tags, unmapped): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        tags::session_tags(leaf, &issuer).into_iter().partition(|(name, _)| is_shown(name));
-    let source_identity = tags::source_identity(leaf.subject.common_name.as_deref().unwrap_or_default());
+        session_tags::session_tags(leaf, &issuer).into_iter().partition(|(name, _)| is_shown(name));
+    let source_identity =
+        session_tags::source_identity(leaf.subject.common_name.as_deref().unwrap_or_default());
     Some(Shown { tags, unmapped: unmapped.into_keys().collect(), source_identity })
 }
 
 /// Attributes of the certificate of which AWS makes no tag, whatever the profile says.
 fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Verdict {
-    match tags::lost(leaf, issuer).join(", ") {
+    match session_tags::lost(leaf, issuer).join(", ") {
         none if none.is_empty() => Verdict::not_checked(""),
         lost => Verdict::warning(
             format!(

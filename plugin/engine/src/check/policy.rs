@@ -6,10 +6,10 @@ use std::fmt::Display;
 use rolesanywhere::trust_policy::{Finding, lint, mismatches};
 use rolesanywhere::{IamRole, RoleArn, TrustAnchorArn};
 
-use super::Subject;
 use super::asking::Asked;
 use super::link::Link;
 use super::looking::Looked;
+use super::subject::Subject;
 use super::verdict::{Clue, Cure, Verdict};
 
 /// What the policy's conditions are held against.

@@ -2,12 +2,12 @@
 
 use rolesanywhere::{Profile, ProfileArn};
 
-use super::Subject;
 use super::anchor::id;
 use super::asking::Asked;
 use super::looking::Looked;
+use super::subject::Subject;
 use super::verdict::{Clue, Verdict};
-use crate::role::Role;
+use crate::records::role::Role;
 
 /// Whether the profile lets the role be asked for.
 pub(super) fn lists(

@@ -5,12 +5,12 @@
 
 use rolesanywhere::Error;
 
-use super::Subject;
 use super::anchor;
 use super::link::Link;
+use super::subject::Subject;
 use super::verdict::{Clue, State, Verdict};
 use super::{outcome, policy, profile};
-use crate::anchorage::Anchorage;
+use crate::records::anchorage::Anchorage;
 
 /// What else is known where AWS refused.
 pub(super) struct At<'a> {
@@ -232,7 +232,7 @@ mod tests {
 
     /// Who is blamed for a signature that AWS refuses, where the clock was judged like this.
     fn blamed(clock: State) -> (Link, String) {
-        let role = crate::role::Role::plain();
+        let role = crate::records::role::Role::plain();
         let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };
         let anchorage = Anchorage {
             trust_anchor: "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/a".parse().unwrap(),

@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 use rolesanywhere::{Client, ClientError, Settings, Transport, TransportError};
 use serde_json::{Value, json};
 
-use crate::clock::{self, rfc3339};
+use crate::ground::clock::{self, rfc3339};
 
 /// What comes into no answer but that of a read of credentials.
 pub(super) const SECRET_KEY: &str = "cAnAry-secret-access-key";

@@ -12,7 +12,7 @@ use rolesanywhere::Error;
 use tokio::time::Instant;
 
 /// Labels that are known when the program is built.
-type Labels = [(&'static str, &'static str); 1];
+pub(crate) type Labels = [(&'static str, &'static str); 1];
 
 /// AWS's types of refusal that have a series of their own, from the start. Others, which an AWS of tomorrow or a proxy may make
 /// up, are [`OTHER`].
@@ -40,12 +40,12 @@ const ANSWER_BUCKETS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 
 /// What is counted of one mount since its process began.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    refusals: Family<Labels, Counter>,
+    pub(crate) refusals: Family<Labels, Counter>,
     /// By the issuer's id.
-    signed: Family<[(&'static str, String); 1], Counter>,
-    durations: Histogram,
-    answers: Histogram,
-    revocations: Counter,
+    pub(crate) signed: Family<[(&'static str, String); 1], Counter>,
+    pub(crate) durations: Histogram,
+    pub(crate) answers: Histogram,
+    pub(crate) revocations: Counter,
 }
 
 impl Default for Metrics {

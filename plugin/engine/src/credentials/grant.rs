@@ -5,21 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::LeafProfile;
-use rolesanywhere::{CreateSession, SessionDuration};
 use sessions::{Ask, Epoch, Freshness, Grant, Group, Mode, Rank, Reply, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
 use crate::Engine;
+use crate::credentials::issued::Issued;
 use crate::credentials::key::{Cluster, KeyParts, SessionKey};
 use crate::credentials::ledger::{Reader, Revoked};
+use crate::credentials::order::Order;
 use crate::credentials::outcome;
-use crate::credentials::recipe::{Issued, Origin, Recipe};
+use crate::credentials::recipe::{Origin, Recipe};
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::faults;
 use crate::identity::caller::Caller;
-use crate::identity::subject_field::Place;
-use crate::records::anchorage::Anchorage;
 use crate::records::role::Role;
 use crate::records::role_options::SessionSharing;
 use crate::snapshot::Snapshot;
@@ -181,7 +180,7 @@ fn holder(request: &Request) -> &str {
     entity.unwrap_or(&request.client_token_accessor)
 }
 
-/// Joins a read that made no session to AWS's record of the session it got; `mint.rs` does so for the one that made it.
+/// Joins a read that made no session to AWS's record of the session it got; `issued.rs` does so for the one that made it.
 ///
 /// Vault's audit shows `serial_number` of a leased answer once the mount is tuned to, so that the line is for whoever debugs. A
 /// container document has no serial, and audit has but one hash of it: there the line is the only join, at a level that is on by
@@ -200,50 +199,6 @@ fn log(request: &Request, wish: Wish<'_>, grant: &Grant<Arc<Issued>, Fault>) {
         }
         (_, Mode::Patient) => {
             tracing::debug!(path, role, serial, source_identity, expiration, "served a shared session");
-        }
-    }
-}
-
-/// What is to be asked of AWS for one caller.
-pub(crate) struct Order {
-    pub(crate) anchorage: Anchorage,
-    pub(crate) duration: SessionDuration,
-    pub(crate) leaf: LeafProfile,
-    pub(crate) role_session_name: Option<String>,
-}
-
-impl Order {
-    /// Decides everything that needs no I/O. A leaf that the CA would refuse is refused here, before it costs a turn at AWS.
-    pub(crate) fn new(
-        snapshot: &Snapshot,
-        role_name: &str,
-        role: &Role,
-        caller: &Caller<'_>,
-        ttl: Option<Duration>,
-        mount_point: &str,
-    ) -> Result<Self, Fault> {
-        let leaf = role.subject.profile(role_name, caller, role.key(), role.certificate_ttl())?;
-        leaf.check().map_err(faults::ca)?;
-        Ok(Self {
-            anchorage: role.place(&snapshot.config, mount_point)?,
-            duration: role.duration(ttl)?,
-            leaf,
-            role_session_name: role
-                .role_session_name
-                .as_ref()
-                .map(|name| name.resolve(Place::SessionName, caller))
-                .transpose()?,
-        })
-    }
-
-    pub(crate) fn call(&self, role: &Role) -> CreateSession {
-        CreateSession {
-            trust_anchor: self.anchorage.trust_anchor.clone(),
-            profile: self.anchorage.profile.clone(),
-            role: role.role_arn.clone(),
-            duration: self.duration,
-            role_session_name: self.role_session_name.clone(),
-            instance_properties: role.instance_properties.clone(),
         }
     }
 }

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use cuts::Cuts;
 pub(crate) use cuts::{Hold, Meant, Reader, Revoked};
 
+use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
-use crate::credentials::recipe::Issued;
 
 /// Living sessions that are remembered, some hundred bytes each; beyond so many, those that end first are forgotten.
 const MOST_SESSIONS: usize = 100_000;

@@ -4,31 +4,20 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ca::{Leaf, LeafProfile};
-use rolesanywhere::{Error, Identity, Patience, Session};
+use rolesanywhere::{Error, Identity, Patience};
 use sessions::{Cause, Made, Outcome, Work};
-use time::OffsetDateTime;
 use tracing::{Instrument as _, Span, info_span};
 use vault_backend::{Blame, Fault, Request};
 
 use crate::credentials::counters::Metrics;
+use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 use crate::credentials::lifetime;
 use crate::credentials::outcome;
-use crate::ground::clock::{self, rfc3339};
+use crate::ground::clock::{self};
 use crate::ground::faults;
-use crate::issuers::{Loaded, Rotation};
+use crate::issuers::{self, Rotation};
 use crate::snapshot::Snapshot;
-
-/// A session, and what is known about how it came about. One value for all who share it; its secrets are overwritten when the
-/// last of them and the cache are done with it.
-pub(crate) struct Issued {
-    pub(crate) session: Session,
-    /// When it came.
-    pub(crate) began: OffsetDateTime,
-    pub(crate) serial: String,
-    pub(crate) warnings: Vec<String>,
-}
 
 /// How the sessions of one key are made. Beside the key it holds the snapshot of the config and issuer that the key pins; of its
 /// bounds, which the key does not pin, those of the newest request hold.
@@ -132,7 +121,9 @@ impl Recipe {
     async fn make(&self) -> Result<Issued, Unmade> {
         let parts = self.key.parts();
         let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Unmade::Here(Outcome::Lost))?;
-        let leaf = issue(authority, &parts.leaf).await.map_err(|fault| Unmade::refused(self.cured(fault)))?;
+        let leaf = issuers::issue(authority, &parts.leaf)
+            .await
+            .map_err(|fault| Unmade::refused(self.cured(fault)))?;
         self.metrics.signed(&parts.issuer);
         let identity =
             Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
@@ -169,50 +160,4 @@ impl Recipe {
     fn one_attempt(&self) -> Patience {
         Patience { total: self.snapshot.config.flight_timeout(), retries: Duration::ZERO }
     }
-}
-
-impl Issued {
-    /// A fresh session that is over, or nearly, comes of two clocks that differ, or of AWS.
-    fn check(&self) -> Result<(), Fault> {
-        let whole = span(self.session.expiration - self.began);
-        if lifetime::is_useful(whole, whole) {
-            return Ok(());
-        }
-        Err(faults::short_session(whole, self.session.dated, self.began))
-    }
-
-    /// One of the two places where reads and AWS's own record meet, the other is `session.rs`: the request's id stands in Vault's
-    /// audit, the serial number and the source identity in `CloudTrail`.
-    fn log(&self, role: &str, cause: Cause) {
-        let message = match cause {
-            Cause::Asked => "issued a session",
-            Cause::Ahead => "renewed a session ahead of need",
-        };
-        tracing::info!(
-            role,
-            serial = self.serial,
-            source_identity = self.session.source_identity,
-            expiration = rfc3339(self.session.expiration),
-            warnings = (!self.warnings.is_empty()).then(|| self.warnings.join("; ")),
-            "{message}"
-        );
-    }
-}
-
-/// A span of whole seconds, zero when `left` is negative.
-fn span(left: time::Duration) -> Duration {
-    Duration::from_secs(u64::try_from(left.whole_seconds()).unwrap_or(0))
-}
-
-/// An RSA key takes so long to make, and an RSA issuer so long to sign, that neither may hold up the other requests: one thread
-/// serves them all.
-pub(crate) async fn issue(issuer: &Loaded, profile: &LeafProfile) -> Result<Leaf, Fault> {
-    if !profile.key.is_slow() && !issuer.issuer.key_spec().is_slow() {
-        return issuer.issuer.issue(profile, clock::now()).map_err(faults::ca);
-    }
-    let (issuer, profile) = (issuer.issuer.clone(), profile.clone());
-    tokio::task::spawn_blocking(move || issuer.issue(&profile, clock::now()))
-        .await
-        .map_err(Fault::bug)?
-        .map_err(faults::ca)
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use sessions::{Limits, Sessions};
 use vault_backend::Fault;
 
-use crate::credentials::recipe::Issued;
+use crate::credentials::issued::Issued;
+use crate::credentials::key::SessionKey;
 use crate::ground::clock;
 
 /// The sessions of one mount.

@@ -25,14 +25,15 @@ use standing::{Synced, Target, WayIn};
 
 use crate::Engine;
 use crate::ground::clock::{self, rfc3339};
+use crate::incident::break_glass::{self, Revoked};
 use crate::issuers::{self, Issuers, Loaded};
 use crate::management::bundle_plan::fingerprint;
 use crate::management::denial_policy::{self, Owner};
 use crate::management::own_session::Need;
 use crate::management::trust_anchors::{self, Named};
-use crate::paths::path_revoke_sessions::{self, Revoked};
+use crate::records::compromise::Compromise;
+use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
 use crate::records::managed_anchor::Duty;
-use crate::store::{IssuerRecord, IssuerState, IssuersConfig};
 
 const EARLIER: &str = "by an earlier call";
 const EARLIER_AND_SETTLED: &str =
@@ -343,7 +344,7 @@ impl Response<'_> {
                 "not begun, since the call would last too long: ask again".to_owned(),
             ));
         }
-        match Box::pin(path_revoke_sessions::revoke_all(self.engine, self.owner, arn)).await {
+        match Box::pin(break_glass::revoke_all(self.engine, self.owner, arn)).await {
             Ok(Revoked { denied, .. }) => {
                 match target.is_clear {
                     // Not done: the answer asks the operator to repeat the command.

@@ -4,11 +4,12 @@ use ca::{Issuer, Secret};
 use uuid::Uuid;
 use vault_backend::{Fault, quote};
 
-use crate::clock;
-use crate::command_word::word;
+use crate::ground::clock;
+use crate::identity::command_word::word;
 use crate::issuers::{Issuers, Loaded};
-use crate::role::DEFAULT_ISSUER;
-use crate::store::{IssuerRecord, IssuerState, IssuersConfig, Store};
+use crate::records::issuer::DEFAULT_ISSUER;
+use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
+use crate::store::Store;
 
 /// What is to become an issuer.
 pub(crate) struct Candidate<'a> {

@@ -2,7 +2,8 @@
 
 use vault_backend::Fault;
 
-use crate::store::{IssuerRecord, IssuerState, IssuersConfig, Store};
+use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
+use crate::store::Store;
 
 /// As many roles are named in an error.
 const NAMED: usize = 5;

@@ -12,9 +12,9 @@ use std::fmt;
 use time::OffsetDateTime;
 use vault_backend::Fault;
 
-use crate::clock::rfc3339;
+use crate::ground::clock::rfc3339;
 use crate::issuers::{Issuers, Loaded};
-use crate::store::IssuerState;
+use crate::records::issuer::IssuerState;
 
 /// Certificates of one trust anchor: a quota of AWS that cannot be raised
 /// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/quotas.html>).
@@ -240,7 +240,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::store::IssuerRecord;
+    use crate::records::issuer::IssuerRecord;
 
     const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use vault_backend::{Blame, Fault, Request};
 
 use crate::Engine;
-use crate::credentials::recipe::Issued;
+use crate::credentials::issued::Issued;
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::faults;
 use crate::management::own_session::{self, Need};

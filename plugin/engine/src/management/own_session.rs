@@ -17,15 +17,16 @@ use tokio::time::Instant;
 use vault_backend::Fault;
 
 use crate::Engine;
+use crate::credentials::issued::Issued;
 use crate::credentials::key::{KeyParts, SessionKey};
 use crate::credentials::outcome;
-use crate::credentials::recipe::{Issued, Origin, Recipe};
+use crate::credentials::recipe::{Origin, Recipe};
 use crate::ground::clock;
 use crate::identity::subject_field::MANAGEMENT;
 use crate::issuers::Loaded;
 use crate::management::trust_anchors::Named;
+use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::managed_anchor::{Duty, ManagedAnchor};
-use crate::records::role::DEFAULT_ISSUER;
 use crate::snapshot::Snapshot;
 
 /// The engine's certificates serve one CreateSession.

@@ -7,8 +7,8 @@ use vault_backend::{Answer, Fault, Raw, Request, Route};
 use crate::Engine;
 use crate::ground::clock;
 use crate::issuers::{Loaded, Rotation};
-use crate::records::role::DEFAULT_ISSUER;
-use crate::store::IssuerState;
+use crate::records::issuer::DEFAULT_ISSUER;
+use crate::records::issuer::IssuerState;
 
 const PEM: &str = "application/pem-certificate-chain";
 

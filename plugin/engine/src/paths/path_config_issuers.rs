@@ -10,8 +10,9 @@ use crate::Engine;
 use crate::ground::clock;
 use crate::issuers::{Issuers, Loaded, Standing};
 use crate::management::trust_anchors;
-use crate::records::role::DEFAULT_ISSUER;
-use crate::store::{ISSUERS_CONFIG, IssuerState, IssuersConfig};
+use crate::records::issuer::DEFAULT_ISSUER;
+use crate::records::issuer::{IssuerState, IssuersConfig};
+use crate::store::ISSUERS_CONFIG;
 
 const FIELDS: &[Field] = &[
     Field::string("default", "id or name of the issuer").required(),

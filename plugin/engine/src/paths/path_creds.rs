@@ -10,8 +10,8 @@ use vault_backend::{Answer, Ask, Fault, Field, Lease, Request, Route, Values};
 use crate::Engine;
 use crate::credentials::documents;
 use crate::credentials::grant::{self, Granted, Wish};
+use crate::credentials::issued::Issued;
 use crate::credentials::lifetime;
-use crate::credentials::recipe::Issued;
 use crate::ground::clock::rfc3339;
 use crate::records::role_options::LeaseStyle;
 

@@ -10,8 +10,8 @@ use crate::Engine;
 use crate::ground::clock;
 use crate::ground::faults;
 use crate::issuers::{self, Candidate, KeyPlace};
-use crate::paths::path_issuers;
-use crate::paths::path_root::{NewCa, off_thread};
+use crate::paths::issuer_answer;
+use crate::paths::new_ca::NewCa;
 
 /// A new key and its signing request.
 struct Generate(NewCa);
@@ -77,7 +77,7 @@ pub(crate) fn set_signed_route() -> Route<Engine> {
 
 async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Result<Answer, Fault> {
     let profile = CsrProfile { subject: ask.0.subject, key: ask.0.key };
-    let csr = off_thread(move || ca::generate_csr(&profile)).await?;
+    let csr = issuers::off_thread(move || ca::generate_csr(&profile)).await?;
     let _lock = engine.store.lock().await;
     let key_id = issuers::put_key(&engine.store, &csr.key).await?;
     Ok(Answer::data(Map::from_iter([
@@ -97,7 +97,7 @@ async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Re
         .ok_or_else(|| Fault::bug("an issuer was made from a key that is not stored"))?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
     let candidate = Candidate { issuer, name, key: KeyPlace::Stored(key_id), mount_point };
-    path_issuers::added(&engine, candidate).await
+    issuer_answer::added(&engine, candidate).await
 }
 
 async fn stored_keys(engine: &Engine) -> Result<(Vec<String>, Vec<ca::Secret>), Fault> {

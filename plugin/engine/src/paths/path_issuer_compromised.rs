@@ -7,11 +7,11 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
 
 use crate::Engine;
 use crate::ground::clock::{self, rfc3339};
+use crate::incident::break_glass::OUT_OF_REACH;
 use crate::incident::compromise::{Responded, Response, state};
 use crate::issuers::Standing;
 use crate::management::denial_policy::Owner;
-use crate::paths::path_revoke_sessions::OUT_OF_REACH;
-use crate::records::role::DEFAULT_ISSUER;
+use crate::records::issuer::DEFAULT_ISSUER;
 
 /// Which issuer.
 struct Compromised {

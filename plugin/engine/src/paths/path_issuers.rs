@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values, quote};
 
 use crate::Engine;
 use crate::ground::clock::{self, rfc3339};
-use crate::issuers::{self, Candidate, Issuers, Loaded};
+use crate::issuers::{self, Issuers, Loaded};
 use crate::management::bundle_plan::fingerprint;
-use crate::store::{IssuerRecord, IssuerState, issuer_key};
+use crate::paths::issuer_answer::{described, shown};
+use crate::records::issuer::{IssuerRecord, IssuerState};
+use crate::store::issuer_key;
 
 /// A reference to an issuer.
 struct Reference(String);
@@ -246,42 +248,4 @@ fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Faul
     issuers
         .find(reference)
         .ok_or_else(|| Fault::caller(format!("ref: there is no issuer {}", quote(reference))))
-}
-
-/// Stores a new issuer and answers it; the caller holds the store's lock.
-pub(crate) async fn added(engine: &Engine, candidate: Candidate<'_>) -> Result<Answer, Fault> {
-    let (loaded, warnings) = issuers::add(&engine.store, candidate).await?;
-    let issuers = Issuers::load(&engine.store).await?;
-    Ok(warnings.into_iter().fold(Answer::data(described(&issuers, &loaded)), Answer::warn))
-}
-
-fn shown(issuers: &Issuers, loaded: &Loaded) -> Answer {
-    let expiry = loaded.issuer.expiry_warning(clock::now());
-    let answer = Answer::data(described(issuers, loaded));
-    expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string()))
-}
-
-/// What every path answers about an issuer.
-fn described(issuers: &Issuers, loaded: &Loaded) -> Map<String, Value> {
-    let (record, issuer) = (&loaded.record, &loaded.issuer);
-    let fields = json!({
-        "issuer_id": record.id,
-        "issuer_name": record.name,
-        "is_default": issuers.is_default(&record.id),
-        "state": issuers.standing(loaded, clock::now()).to_string(),
-        "disabled": record.state == IssuerState::Disabled,
-        "key_id": record.key_id,
-        "key_type": issuer.key_spec().to_string(),
-        "subject": issuer.subject_text(),
-        "serial_number": issuer.serial().to_string(),
-        "sha256_fingerprint": fingerprint(issuer.certificate_der()),
-        "not_before": rfc3339(issuer.not_before()),
-        "not_after": rfc3339(issuer.not_after()),
-        "certificate": record.certificate_pem,
-        "ca_chain": record.chain_pem,
-    });
-    match fields {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }

@@ -8,7 +8,7 @@ use crate::Engine;
 use crate::ground::clock;
 use crate::ground::faults;
 use crate::issuers::{Candidate, KeyPlace};
-use crate::paths::path_issuers;
+use crate::paths::issuer_answer;
 
 /// A CA as a PEM bundle.
 struct Import {
@@ -49,5 +49,5 @@ async fn import(engine: Arc<Engine>, request: Request, ask: Import) -> Result<An
     let issuer = ca::import_bundle(&ask.pem_bundle, clock::now(), ask.force).map_err(faults::ca)?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
     let candidate = Candidate { issuer, name, key: KeyPlace::New, mount_point };
-    path_issuers::added(&engine, candidate).await
+    issuer_answer::added(&engine, candidate).await
 }

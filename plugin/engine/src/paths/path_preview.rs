@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
 use crate::Engine;
-use crate::credentials::grant::Order;
+use crate::credentials::order::Order;
 use crate::ground::faults;
 use crate::identity::caller::Caller;
 use crate::identity::session_tags;

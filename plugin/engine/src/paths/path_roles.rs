@@ -8,7 +8,8 @@ use crate::Engine;
 use crate::identity::clusters::Clusters;
 use crate::issuers::Issuers;
 use crate::records::allowed_roles;
-use crate::records::role::{DEFAULT_ISSUER, Role};
+use crate::records::issuer::DEFAULT_ISSUER;
+use crate::records::role::Role;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
 use crate::store::role_key;
 

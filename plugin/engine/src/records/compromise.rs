@@ -22,7 +22,7 @@ pub(crate) struct Compromise {
     since: String,
     /// The key, as [`ca::Issuer::key_sha256`] has it: it outlives the issuer's record.
     #[serde(default)]
-    pub(super) key_sha256: String,
+    pub(crate) key_sha256: String,
     /// Empty, and stored because the first builds read no record without it.
     #[serde(default)]
     revoked: BTreeSet<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Compromise {
 
 impl Compromise {
     /// One that was told at `now`.
-    pub(super) fn told_at(now: OffsetDateTime) -> Self {
+    pub(crate) fn told_at(now: OffsetDateTime) -> Self {
         Self { since: rfc3339(now), ..Self::default() }
     }
 
@@ -67,7 +67,7 @@ impl Compromise {
     }
 
     /// Notes that the trust anchor `arn` was looked at: whether it is clear of the issuer, and whether it was made so just now.
-    pub(super) fn saw(&mut self, arn: &str, is_clear: bool, was_changed: bool, now: OffsetDateTime) {
+    pub(crate) fn saw(&mut self, arn: &str, is_clear: bool, was_changed: bool, now: OffsetDateTime) {
         let now = now.unix_timestamp();
         if !is_clear {
             self.clear_since.remove(arn);
@@ -79,35 +79,35 @@ impl Compromise {
     }
 
     /// From when on AWS takes the issuer by none of these trust anchors; nothing while one is not clear.
-    pub(super) fn settles_at(&self, anchors: &BTreeSet<String>) -> Option<OffsetDateTime> {
+    pub(crate) fn settles_at(&self, anchors: &BTreeSet<String>) -> Option<OffsetDateTime> {
         let since: Option<Vec<i64>> = anchors.iter().map(|arn| self.clear_since.get(arn).copied()).collect();
         let last = since?.into_iter().max()?;
         OffsetDateTime::from_unix_timestamp(last).ok().map(|last| last + LAG)
     }
 
     /// Whether the sessions of `role`, which come from `anchors`, were ended after AWS took the issuer no more.
-    pub(super) fn is_settled(&self, role: &str, anchors: &BTreeSet<String>) -> bool {
+    pub(crate) fn is_settled(&self, role: &str, anchors: &BTreeSet<String>) -> bool {
         let settles = self.settles_at(anchors).map(OffsetDateTime::unix_timestamp);
         self.ended.get(role).zip(settles).is_some_and(|(ended, settles)| *ended >= settles)
     }
 
     /// Whether they were ended while an anchor may still have held it.
-    pub(super) fn was_ended_early(&self, role: &str) -> bool {
+    pub(crate) fn was_ended_early(&self, role: &str) -> bool {
         self.early.contains(role)
     }
 
-    pub(super) fn note_ended_early(&mut self, role: &str) {
+    pub(crate) fn note_ended_early(&mut self, role: &str) {
         self.early.insert(role.to_owned());
     }
 
-    pub(super) fn note_ended(&mut self, role: &str, now: OffsetDateTime) {
+    pub(crate) fn note_ended(&mut self, role: &str, now: OffsetDateTime) {
         self.ended.insert(role.to_owned(), now.unix_timestamp());
     }
 
     /// Decides when Vault's tick ends sessions once more, of `roles` with the trust anchors by which theirs come: when the last of those
     /// settles whose sessions did not end since, and soon where that was due already. One of an anchor that could not be looked at today
     /// counts by when it was seen clear. One of an anchor that was never seen clear is left to a person.
-    pub(super) fn plan<'a>(
+    pub(crate) fn plan<'a>(
         &mut self,
         roles: impl IntoIterator<Item = (&'a str, &'a BTreeSet<String>)>,
         now: OffsetDateTime,
@@ -119,7 +119,7 @@ impl Compromise {
     }
 
     /// What is due is tried again later, however this try ends.
-    pub(super) fn put_off(&mut self, now: OffsetDateTime) {
+    pub(crate) fn put_off(&mut self, now: OffsetDateTime) {
         self.plan_for(Some(now + TRY_AGAIN));
     }
 
@@ -128,7 +128,7 @@ impl Compromise {
     }
 
     /// Whether it is time for that.
-    pub(super) fn is_due(&self, now: OffsetDateTime) -> bool {
+    pub(crate) fn is_due(&self, now: OffsetDateTime) -> bool {
         self.again_at().is_some_and(|at| at <= now)
     }
 }

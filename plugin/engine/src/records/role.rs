@@ -20,6 +20,7 @@ use crate::identity::template::{Template, Use};
 use crate::records::allowed_roles;
 use crate::records::anchorage::{Anchorage, same_account, same_place};
 use crate::records::config::Config;
+use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
 
 const CERTIFICATE_TTL: Bounds = Bounds { least: 60, most: 86_400 };
@@ -29,9 +30,6 @@ const MOST_PROPERTIES: usize = 50;
 const LONGEST_PROPERTY: usize = 200;
 /// A caller's ttl is rounded up to this, so that a caller cannot make a session of its own for every second.
 const CALLER_TTL_STEP: u64 = 900;
-/// The name by which a role follows the mount's default issuer.
-pub(crate) const DEFAULT_ISSUER: &str = "default";
-
 /// Stored as `role/<name>`; the same JSON is what a read answers.
 #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,8 +13,8 @@ use rolesanywhere::RoleArn;
 use tokio::time::Instant;
 
 use super::{Entry, Ledger, Which};
+use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
-use crate::credentials::recipe::Issued;
 
 /// No read lasts so long: what was cut earlier, and is not open, is forgotten at the next cut.
 const LONGEST_READ: Duration = Duration::from_mins(1);

@@ -6,9 +6,9 @@ use std::fmt;
 use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 
-use super::record::Compromise;
 use super::report::{Line, Outcome};
 use crate::management::trust_anchors::{self, Named};
+use crate::records::compromise::Compromise;
 
 /// What the trust anchors hold now.
 #[derive(Default)]

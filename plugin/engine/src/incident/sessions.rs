@@ -1,4 +1,4 @@
-//! `revoke`: single sessions are denied everything, by serial number, entity or cluster.
+//! Ending single sessions, by serial number, entity or cluster.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -9,96 +9,33 @@ use rolesanywhere::revocation::Unfit;
 use serde_json::{Map, json};
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, is_name_with_at_signs, quote};
+use vault_backend::{Answer, Fault, Request, quote};
 
 use crate::Engine;
-use crate::choices::SessionSharing;
-use crate::clock::{self, rfc3339};
-use crate::entity_id;
-use crate::faults;
-use crate::ledger::{self, Entry, Hold, Meant, Which};
-use crate::path_revoke_sessions::OUT_OF_REACH;
-use crate::revocation::{self, Denied, Owner};
-use crate::serial_number;
+use crate::credentials::ledger::{self, Entry, Hold, Meant, Which};
+use crate::ground::clock::{self, rfc3339};
+use crate::ground::faults;
+use crate::incident::break_glass::OUT_OF_REACH;
+use crate::management::denial_policy::{self, Denied, Owner};
+use crate::records::role_options::SessionSharing;
 
 /// IAM's longest session, for one of which nothing is known.
 const LONGEST: time::Duration = time::Duration::hours(12);
 
 /// Which sessions are to end.
-struct Revoke {
-    which: Which,
-    role: Option<String>,
+pub(crate) struct Revoke {
+    pub(crate) which: Which,
+    pub(crate) role: Option<String>,
     /// In which IAM role a session is denied that is not known here.
-    role_arn: Option<RoleArn>,
-    force: bool,
+    pub(crate) role_arn: Option<RoleArn>,
+    pub(crate) force: bool,
 }
 
-impl Ask for Revoke {
-    const FIELDS: &'static [Field] = &[
-        Field::string(
-            "serial_number",
-            "serial number of the session's certificate, as answers, logs and AWS have it: hexadecimal with or without colons, or decimal",
-        ),
-        Field::string("entity_id", "Vault's entity whose sessions are meant"),
-        Field::string(
-            "cluster",
-            "registered cluster whose callers' sessions are meant, of roles that name the cluster",
-        ),
-        Field::string(
-            "role",
-            "only sessions of this role; needed with a serial number that this process does not know",
-        ),
-        Field::string(
-            "role_arn",
-            "IAM role in which a session that this process does not know is denied; default the one that the role leads to now",
-        ),
-        Field::bool("force", "also sessions that others share: they lose them too").default_text("false"),
-    ];
-
-    fn take(values: &Values) -> Result<Self, Fault> {
-        let serial =
-            values.string("serial_number")?.map(|text| serial_number::parse(&text).map(Which::Serial));
-        let entity = values.string("entity_id")?.map(|id| entity_id::parse(id).map(Which::Entity));
-        let cluster = values.string("cluster")?.map(|name| Ok(Which::Cluster(name)));
-        let mut given_ones = serial.into_iter().chain(entity).chain(cluster);
-        let (Some(which), None) = (given_ones.next(), given_ones.next()) else {
-            return Err(Fault::caller("give one of serial_number, entity_id and cluster"));
-        };
-        let which = which?;
-        let role_arn: Option<RoleArn> = values.parse("role_arn")?;
-        if role_arn.is_some() && !matches!(which, Which::Serial(_)) {
-            return Err(Fault::caller("role_arn: goes with a serial_number alone"));
-        }
-        let role = values.string("role")?.map(role_name).transpose()?;
-        Ok(Self { which, role, role_arn, force: values.bool("force")?.unwrap_or(false) })
-    }
-}
-
-/// A name that a role can have by the route `roles/:name`: it becomes part of a storage key.
-fn role_name(text: String) -> Result<String, Fault> {
-    if is_name_with_at_signs(&text) {
-        return Ok(text);
-    }
-    Err(Fault::caller(format!(
-        "role: {} is no name of a role, which has letters, digits and _, inside also -, @ and single dots",
-        quote(&text)
-    )))
-}
-
-pub(crate) fn route() -> Route<Engine> {
-    Route::at("revoke")
-        .synopsis("Deny single sessions everything at AWS.")
-        .description(
-            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's. A read of those who are meant that is under way when the revocation begins is refused with 503 and `SessionRevoked`, so that no session is missed; whoever may still log in reads again at once, so cut the caller off in Vault first.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.\n\nAfter a merge of entities the sessions of the one that went are found by its former id: `vault read -field=merged_entity_ids identity/entity/id/<id>` lists those. A session that is not known is denied in the IAM role that `role` leads to now, or in `role_arn`.\n\n`revoked` has the serial numbers, `until` when the last of them is over, `seen_at_iam` whether IAM showed each policy when it was asked again, and `failed` the IAM roles whose sessions could not be denied.",
-        )
-        .update(revoke)
-}
-
-async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<Answer, Fault> {
-    engine.active_only()?;
+/// Ends the sessions that are meant.
+pub(crate) async fn end(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -> Result<Answer, Fault> {
     let (now, role) = (clock::now(), ask.role.as_deref());
     let found = engine.ledger.find(now, &ask.which, role);
-    check(&engine, &found, &ask)?;
+    check(engine, &found, ask)?;
     if found.is_empty() {
         if let Which::Cluster(name) = &ask.which
             && engine.snapshot().await?.clusters.accessor(name).is_none()
@@ -112,14 +49,14 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<An
         check_role(&engine.ledger.find(now, &ask.which, None))?;
     }
     let found = engine.ledger.cut(now, &ask.which, role);
-    forget(&engine, &found);
+    forget(engine, &found);
     // somebody may have been handed one of them in between
-    check(&engine, &found, &ask)?;
+    check(engine, &found, ask)?;
     let work = async {
         if found.is_empty() {
-            Box::pin(revoke_unknown(&engine, &request, &ask)).await
+            Box::pin(revoke_unknown(engine, request, ask)).await
         } else {
-            Box::pin(revoke_known(&engine, &request, &ask, found)).await
+            Box::pin(revoke_known(engine, request, ask, found)).await
         }
     };
     engine.until_closed(work).await
@@ -203,7 +140,7 @@ async fn revoke_known(
     let (mut done, mut failed) = (Report::default(), Vec::new());
     for (role, entries) in ledger::by_iam_role(found) {
         let work = async {
-            if began.elapsed() > revocation::LONGEST_CALL {
+            if began.elapsed() > denial_policy::LONGEST_CALL {
                 return Err(Fault::later("not begun, since the call would last too long: ask again"));
             }
             Box::pin(revoke_of(engine, request, ask, (&role, &entries), &mut done)).await
@@ -314,7 +251,7 @@ async fn revoke_of(
     (role, entries): (&RoleArn, &[Entry]),
     done: &mut Report,
 ) -> Result<(), Fault> {
-    let (mut iam, aws) = revocation::revoker(engine, Owner::of(request), role).await?;
+    let (mut iam, aws) = denial_policy::revoker(engine, Owner::of(request), role).await?;
     let mut policy = iam.read().await?;
     policy.prune(aws.earliest());
     let held = hold_alike(engine, role, entries);
@@ -367,7 +304,7 @@ async fn revoke_unknown(engine: &Arc<Engine>, request: &Request, ask: &Revoke) -
         )));
     }
     let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
-    let (mut iam, aws) = revocation::revoker(engine, Owner::of(request), role_arn).await?;
+    let (mut iam, aws) = denial_policy::revoker(engine, Owner::of(request), role_arn).await?;
     let mut policy = iam.read().await?;
     let now = aws.earliest();
     policy.prune(now);

@@ -1,0 +1,43 @@
+//! The fields that a root and a signing request share.
+
+use ca::{KeySpec, Subject};
+use vault_backend::{Fault, Field, Values};
+
+use crate::ground::faults;
+
+/// Subject and key of a new CA.
+pub(crate) struct NewCa {
+    pub(crate) subject: Subject,
+    pub(crate) key: KeySpec,
+}
+
+impl NewCa {
+    pub(crate) const COMMON_NAME: Field = Field::string("common_name", "subject CN of the CA").required();
+    pub(crate) const ORGANIZATION: Field = Field::list("organization", "subject O").prose();
+    pub(crate) const UNIT: Field = Field::list("organizational_unit", "subject OU").prose();
+    pub(crate) const COUNTRY: Field = Field::list("country", "subject C, two letters");
+    pub(crate) const LOCALITY: Field = Field::list("locality", "subject L").prose();
+    pub(crate) const PROVINCE: Field = Field::list("province", "subject ST").prose();
+    pub(crate) const KEY_TYPE: Field =
+        Field::string("key_type", "kind of key").default_text("ec").one_of(&["ec", "rsa", "ml-dsa"]);
+    pub(crate) const KEY_BITS: Field = Field::int(
+        "key_bits",
+        "size of the key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa; 44, 65 or 87, the parameter set, for ml-dsa",
+    );
+
+    pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
+        let list = |field: &str| values.list(field).map(Option::unwrap_or_default);
+        let subject = Subject {
+            common_name: Some(values.text("common_name")?),
+            organization: list("organization")?,
+            organizational_unit: list("organizational_unit")?,
+            country: list("country")?,
+            locality: list("locality")?,
+            province: list("province")?,
+        };
+        let kind = values.string("key_type")?.unwrap_or_else(|| "ec".to_owned());
+        let bits = values.int("key_bits")?.map(|bits| u32::try_from(bits).unwrap_or(0));
+        let key = KeySpec::from_type_and_bits(&kind, bits).map_err(faults::ca)?;
+        Ok(Self { subject, key })
+    }
+}
