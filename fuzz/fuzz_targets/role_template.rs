@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| engine::claims::role_template(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| identity::claims::role_template(input));

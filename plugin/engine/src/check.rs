@@ -25,56 +25,73 @@ mod verdict;
 
 use std::sync::Arc;
 
-use rolesanywhere::{CallError, CallerIdentity, Credentials};
+use rolesanywhere::{CallError, CallerIdentity};
 use vault_backend::{Blame, Fault, Request};
 
-use crate::Engine;
 use crate::credentials::order::Order;
+use crate::credentials::service::Credentials;
 use crate::ground::clock;
 use crate::ground::faults;
-use crate::identity::caller::Caller;
-use crate::identity::subject_field::Place;
+use crate::ground::looks::Looks;
+use crate::management::own_session::OwnSessions;
 use crate::records::anchorage::Anchorage;
 use crate::snapshot::Snapshot;
 use asking::{Asked, NotAsked, Wanted};
 use cures::Known;
+use identity::Caller;
+use identity::Place;
 use link::Link;
 use subject::{PATIENCE, Plan, Subject};
 use verdict::{Cure, Verdict};
 
 pub(crate) use report::Report;
 
-/// Checks each link of the role `name` for whoever sent `request`.
-///
-/// # Errors
-/// Where there is no such role, storage fails or the mount closes. What is broken at AWS is no error but an answer.
-pub(crate) async fn run(engine: &Arc<Engine>, request: &Request, name: &str) -> Result<Report, Fault> {
-    let role = engine.store.role(name).await?.ok_or_else(|| faults::no_role(name))?;
-    let snapshot = engine.snapshot().await?;
-    let subject = Subject { name, role: &role, mount_point: &request.mount_point };
-    let mut report = Report::default();
-    let plan = plan(&snapshot, request, subject, &mut report).await;
-    let Ok(anchorage) = role.place(&snapshot.config, subject.mount_point) else {
-        return Ok(report.rest(NotAsked::Broken));
-    };
-    let asked = match plan {
-        Err(Blame::Caller) => Asked::Not(NotAsked::Stranger),
-        ref plan => match (reach(&snapshot, &anchorage, &mut report).await, plan) {
-            (false, Ok(_)) => Asked::Not(NotAsked::Unreached),
-            (_, Err(_)) => Asked::Not(NotAsked::Broken),
-            (true, Ok(plan)) => {
-                asking::ask(engine, request, Wanted { snapshot: &snapshot, subject, plan }).await
-            }
-        },
-    };
-    let seen = looking::look(engine, subject, &anchorage, &asked).await;
-    let identity = who(&snapshot, &anchorage, &asked).await;
-    let plan = plan.ok();
-    let evidence = Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen };
-    judge(&mut report, &evidence);
-    report.note(Link::Identity, outcome::identity(identity.as_ref()));
-    let known = Known { subject, own_profile: evidence.seen.own_profile.as_deref() };
-    Ok(cures::settle(report, known).rest(NotAsked::Broken))
+/// Checks of one mount.
+pub(crate) struct Checks {
+    credentials: Arc<Credentials>,
+    own: Arc<OwnSessions>,
+    /// Those that are under way.
+    pub(crate) looks: Looks,
+}
+
+impl Checks {
+    pub(crate) fn new(credentials: Arc<Credentials>, own: Arc<OwnSessions>) -> Self {
+        Self { credentials, own, looks: Looks::new("checks") }
+    }
+
+    /// Checks each link of the role `name` for whoever sent `request`.
+    ///
+    /// # Errors
+    /// Where there is no such role, storage fails or the mount closes. What is broken at AWS is no error but an answer.
+    pub(crate) async fn run(&self, request: &Request, name: &str) -> Result<Report, Fault> {
+        let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
+        let snapshot = self.credentials.snapshots.get().await?;
+        let subject = Subject { name, role: &role, mount_point: &request.mount_point };
+        let mut report = Report::default();
+        let plan = plan(&snapshot, request, subject, &mut report).await;
+        let Ok(anchorage) = role.place(&snapshot.config, subject.mount_point) else {
+            return Ok(report.rest(NotAsked::Broken));
+        };
+        let asked = match plan {
+            Err(Blame::Caller) => Asked::Not(NotAsked::Stranger),
+            ref plan => match (reach(&snapshot, &anchorage, &mut report).await, plan) {
+                (false, Ok(_)) => Asked::Not(NotAsked::Unreached),
+                (_, Err(_)) => Asked::Not(NotAsked::Broken),
+                (true, Ok(plan)) => {
+                    asking::ask(&self.credentials, request, Wanted { snapshot: &snapshot, subject, plan })
+                        .await
+                }
+            },
+        };
+        let seen = looking::look(&self.own, self.credentials.store(), subject, &anchorage, &asked).await;
+        let identity = who(&snapshot, &anchorage, &asked).await;
+        let plan = plan.ok();
+        let evidence = Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen };
+        judge(&mut report, &evidence);
+        report.note(Link::Identity, outcome::identity(identity.as_ref()));
+        let known = Known { subject, own_profile: evidence.seen.own_profile.as_deref() };
+        Ok(cures::settle(report, known).rest(NotAsked::Broken))
+    }
 }
 
 /// All that was seen.
@@ -97,7 +114,7 @@ async fn plan<'a>(
     let Subject { name, role, mount_point } = subject;
     let authority = local::authority(&snapshot.issuers, subject, clock::now(), report);
     local::place(role.place(&snapshot.config, mount_point), report);
-    let caller = match Caller::find(request, name, role, &snapshot.clusters).await {
+    let caller = match Caller::find(request, role.audience(name), &snapshot.clusters).await {
         Ok(caller) => caller,
         Err(fault) => {
             report.note(Link::Certificate, local::stranger(&fault, subject));
@@ -133,7 +150,8 @@ async fn who(
     asked: &Asked,
 ) -> Option<(String, Result<CallerIdentity, CallError>)> {
     let Asked::Issued(issued) = asked else { return None };
-    let caller = snapshot.client.caller(Credentials::from(&issued.session), clock::now, PATIENCE);
+    let caller =
+        snapshot.client.caller(rolesanywhere::Credentials::from(&issued.session), clock::now, PATIENCE);
     let answer = caller.get_caller_identity(anchorage.trust_anchor.region()).await;
     Some((issued.session.assumed_role_arn.clone(), answer))
 }

@@ -6,5 +6,4 @@
 mod aws;
 mod host;
 
-pub use crate::identity::template::claims::role_template;
 pub use host::host_requests;

@@ -3,5 +3,6 @@
 pub(crate) mod bounds;
 pub(crate) mod clock;
 pub(crate) mod faults;
+pub(crate) mod lifecycle;
 pub(crate) mod looks;
 pub(crate) mod serial_number;

@@ -2,4 +2,5 @@
 
 pub(crate) mod break_glass;
 pub(crate) mod compromise;
+pub(crate) mod incidents;
 pub(crate) mod sessions;

@@ -5,6 +5,7 @@ pub(crate) mod exposition;
 pub(crate) mod in_place;
 pub(crate) mod issuer_answer;
 pub(crate) mod new_ca;
+pub(crate) mod owner;
 pub(crate) mod path_ca;
 pub(crate) mod path_check;
 pub(crate) mod path_clusters;

@@ -1,13 +1,15 @@
 //! What the engine keeps in Vault's storage: the keys, the records, and nothing else.
 //!
-//! Logical storage has no transactions and requests run concurrently, so every write holds [`Store::lock`] and puts in one
-//! order: key, issuer, pointer last. A crash between two puts leaves something unused, never something broken; see
-//! `issuers::repair`.
+//! Logical storage has no transactions and requests run concurrently, so every write goes through a [`Writer`], which holds the
+//! store's lock, and puts in one order: key, issuer, pointer last. A crash between two puts leaves something unused, never
+//! something broken; see `issuers::repair`.
 //!
-//! What the hot path needs is kept in memory: roles here, the rest in [`crate::snapshot`]. Every change goes through
-//! [`Store::changed`], which drops what was kept of a key and keeps a read that began before from being kept after.
+//! The hot path's records are cached: roles here, the rest in [`crate::snapshot`]. Every change goes through [`Store::changed`],
+//! which drops the cached value of a key and keeps a read that began before from being cached after.
 
+mod ends;
 mod format;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,26 +17,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ca::Issuer;
 use quick_cache::sync::Cache;
-use rolesanywhere::RoleArn;
-use scopeguard::guard;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 use vault_backend::{Fault, Storage};
 
-use crate::identity::clusters::Cluster;
 use crate::records::compromise::Compromise;
 use crate::records::config::Config;
-use crate::records::denials::{self, Denials};
+use crate::records::denials::Denials;
 use crate::records::issuer::{IssuerRecord, IssuersConfig};
 use crate::records::managed_anchor::ManagedAnchor;
 use crate::records::role::Role;
 use crate::store::format::Records;
+use identity::{Cluster, Clusters};
+
+pub(crate) use ends::Ends;
+pub(crate) use writer::Writer;
 
 pub(crate) const CONFIG: &str = "config";
 pub(crate) const ISSUERS_CONFIG: &str = "config/issuers";
-pub(crate) const ISSUER_PREFIX: &str = "issuer/";
-pub(crate) const ROLE_PREFIX: &str = "role/";
-pub(crate) const CLUSTER_PREFIX: &str = "cluster/";
+const ISSUER_PREFIX: &str = "issuer/";
+const ROLE_PREFIX: &str = "role/";
+const CLUSTER_PREFIX: &str = "cluster/";
 const ANCHOR_CERTIFICATES_PREFIX: &str = "trust-anchor-certificates/";
 const DENIALS_PREFIX: &str = "denials/";
 const COMPROMISE_PREFIX: &str = "compromise/";
@@ -58,7 +61,11 @@ pub(crate) struct Store {
     storage: Records,
     lock: Arc<Mutex<()>>,
     kept: Arc<Kept>,
+    ended: Arc<Ended>,
 }
+
+/// Called for the sessions that a change ends.
+type Ended = dyn Fn(Ends<'_>) + Send + Sync;
 
 /// What is kept of storage, and what says that it is out of date.
 struct Kept {
@@ -69,9 +76,21 @@ struct Kept {
 }
 
 impl Store {
-    pub(crate) fn new(storage: Storage) -> Self {
+    /// A store that calls `ended` when a change ends cached sessions.
+    pub(crate) fn new(storage: Storage, ended: impl Fn(Ends<'_>) + Send + Sync + 'static) -> Self {
         let kept = Kept { roles: Cache::new(KEPT_ROLES), others: AtomicU64::new(0) };
-        Self { storage: Records::new(storage), lock: Arc::default(), kept: Arc::new(kept) }
+        Self {
+            storage: Records::new(storage),
+            lock: Arc::default(),
+            kept: Arc::new(kept),
+            ended: Arc::new(ended),
+        }
+    }
+
+    /// Another node changed what is stored under `key`: what was cached of it, and sessions made from it, end.
+    pub(crate) fn invalidate(&self, key: &str) {
+        self.changed(key);
+        (self.ended)(ends_by_key(key));
     }
 
     /// Says that what is stored under `key` has changed, or may have: nothing that was read of it before is used again.
@@ -87,21 +106,8 @@ impl Store {
         self.kept.others.load(Ordering::SeqCst)
     }
 
-    /// Held through every read-check-write, so that two operators at once cannot mix.
-    pub(crate) async fn lock(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.lock).lock_owned().await
-    }
-
     pub(crate) async fn config(&self) -> Result<Option<Config>, Fault> {
         self.storage.get_json(CONFIG).await
-    }
-
-    pub(crate) async fn put_config(&self, config: &Config) -> Result<(), Fault> {
-        self.put(CONFIG, config).await
-    }
-
-    pub(crate) async fn delete_config(&self) -> Result<(), Fault> {
-        self.delete(CONFIG).await
     }
 
     /// A role as it is kept in memory, or else stored; for reads of credentials.
@@ -125,14 +131,6 @@ impl Store {
         self.storage.get_json(&role_key(name)).await
     }
 
-    pub(crate) async fn put_role(&self, name: &str, role: &Role) -> Result<(), Fault> {
-        self.put(&role_key(name), role).await
-    }
-
-    pub(crate) async fn delete_role(&self, name: &str) -> Result<(), Fault> {
-        self.delete(&role_key(name)).await
-    }
-
     pub(crate) async fn role_names(&self) -> Result<Vec<String>, Fault> {
         Ok(self.storage.list(ROLE_PREFIX).await?)
     }
@@ -141,16 +139,30 @@ impl Store {
         self.storage.get_json(&cluster_key(name)).await
     }
 
-    pub(crate) async fn put_cluster(&self, name: &str, cluster: &Cluster) -> Result<(), Fault> {
-        self.put(&cluster_key(name), cluster).await
-    }
-
-    pub(crate) async fn delete_cluster(&self, name: &str) -> Result<(), Fault> {
-        self.delete(&cluster_key(name)).await
-    }
-
     pub(crate) async fn cluster_names(&self) -> Result<Vec<String>, Fault> {
         Ok(self.storage.list(CLUSTER_PREFIX).await?)
+    }
+
+    /// All clusters of the mount, by the accessors of their auth mounts.
+    pub(crate) async fn clusters(&self) -> Result<Clusters, Fault> {
+        let mut clusters = Vec::new();
+        for name in self.cluster_names().await? {
+            if let Some(cluster) = self.cluster(&name).await? {
+                clusters.push((cluster.accessor, name));
+            }
+        }
+        Ok(clusters.into_iter().collect())
+    }
+
+    /// Every role with its name.
+    pub(crate) async fn roles(&self) -> Result<Vec<(String, Role)>, Fault> {
+        let mut roles = Vec::new();
+        for name in self.role_names().await? {
+            if let Some(role) = self.role(&name).await? {
+                roles.push((name, role));
+            }
+        }
+        Ok(roles)
     }
 
     pub(crate) async fn managed_anchor(&self, name: &str) -> Result<Option<ManagedAnchor>, Fault> {
@@ -168,27 +180,10 @@ impl Store {
         Ok(anchors)
     }
 
-    pub(crate) async fn put_managed_anchor(&self, name: &str, anchor: &ManagedAnchor) -> Result<(), Fault> {
-        self.storage.put_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}"), anchor).await
-    }
-
-    pub(crate) async fn delete_managed_anchor(&self, name: &str) -> Result<(), Fault> {
-        Ok(self.storage.delete(&format!("{MANAGED_ANCHOR_PREFIX}{name}")).await?)
-    }
-
     pub(crate) async fn anchor_certificates(&self, name: &str) -> Result<BTreeSet<String>, Fault> {
         let key = format!("{ANCHOR_CERTIFICATES_PREFIX}{name}");
         let known: Option<AnchorCertificates> = self.storage.get_json(&key).await?;
         Ok(known.map(|known| known.sha256).unwrap_or_default())
-    }
-
-    pub(crate) async fn put_anchor_certificates(
-        &self,
-        name: &str,
-        sums: BTreeSet<String>,
-    ) -> Result<(), Fault> {
-        let key = format!("{ANCHOR_CERTIFICATES_PREFIX}{name}");
-        self.storage.put_json(&key, &AnchorCertificates { sha256: sums }).await
     }
 
     pub(crate) async fn compromise(&self, issuer_id: &str) -> Result<Option<Compromise>, Fault> {
@@ -212,10 +207,6 @@ impl Store {
         Ok(all)
     }
 
-    pub(crate) async fn put_compromise(&self, issuer_id: &str, known: &Compromise) -> Result<(), Fault> {
-        self.put(&format!("{COMPROMISE_PREFIX}{issuer_id}"), known).await
-    }
-
     /// Every IAM role that holds a denial of this mount.
     pub(crate) async fn denials(&self) -> Result<Vec<Denials>, Fault> {
         let mut all = Vec::new();
@@ -225,28 +216,12 @@ impl Store {
         Ok(all)
     }
 
-    pub(crate) async fn put_denials(&self, denials: &Denials) -> Result<(), Fault> {
-        self.storage.put_json(&format!("{DENIALS_PREFIX}{}", denials.name()), denials).await
-    }
-
-    pub(crate) async fn delete_denials(&self, role: &RoleArn) -> Result<(), Fault> {
-        Ok(self.storage.delete(&format!("{DENIALS_PREFIX}{}", denials::name_of(role))).await?)
-    }
-
     pub(crate) async fn issuer_ids(&self) -> Result<Vec<String>, Fault> {
         Ok(self.storage.list(ISSUER_PREFIX).await?)
     }
 
     pub(crate) async fn issuer(&self, id: &str) -> Result<Option<IssuerRecord>, Fault> {
         self.storage.get_json(&issuer_key(id)).await
-    }
-
-    pub(crate) async fn put_issuer(&self, record: &IssuerRecord) -> Result<(), Fault> {
-        self.put(&issuer_key(&record.id), record).await
-    }
-
-    pub(crate) async fn delete_issuer(&self, id: &str) -> Result<(), Fault> {
-        self.delete(&issuer_key(id)).await
     }
 
     pub(crate) async fn issuers_config(&self) -> Result<IssuersConfig, Fault> {
@@ -258,10 +233,6 @@ impl Store {
         self.storage.get_json(ISSUERS_CONFIG).await
     }
 
-    pub(crate) async fn put_issuers_config(&self, config: &IssuersConfig) -> Result<(), Fault> {
-        self.put(ISSUERS_CONFIG, config).await
-    }
-
     pub(crate) async fn key_ids(&self) -> Result<Vec<String>, Fault> {
         Ok(self.storage.list(KEY_PREFIX).await?)
     }
@@ -271,34 +242,17 @@ impl Store {
         let bytes = self.storage.get(&format!("{KEY_PREFIX}{id}")).await?;
         Ok(bytes.map(ca::Secret::new))
     }
+}
 
-    pub(crate) async fn put_key(&self, id: &str, key: &ca::Secret) -> Result<(), Fault> {
-        let place = format!("{KEY_PREFIX}{id}");
-        let _after = self.changing(&place);
-        Ok(self.storage.put_sealed(&place, key.expose().to_vec()).await?)
+/// Which sessions end when the record under `key` changes.
+fn ends_by_key(key: &str) -> Ends<'_> {
+    if key == CONFIG || key == ISSUERS_CONFIG {
+        return Ends::All;
     }
-
-    pub(crate) async fn delete_key(&self, id: &str) -> Result<(), Fault> {
-        self.delete(&format!("{KEY_PREFIX}{id}")).await
-    }
-
-    async fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Fault> {
-        let _after = self.changing(key);
-        self.storage.put_json(key, value).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), Fault> {
-        let _after = self.changing(key);
-        Ok(self.storage.delete(key).await?)
-    }
-
-    /// Says of a change that it begins, and on drop that it has ended: well, badly (it may have landed), or given up half-way.
-    ///
-    /// What errs now and lands later is seen after the next write of the same key, also one that changes nothing.
-    fn changing<'a>(&'a self, key: &'a str) -> impl Drop {
-        self.changed(key);
-        guard((), move |()| self.changed(key))
-    }
+    let issuer = || key.strip_prefix(ISSUER_PREFIX).map(Ends::Issuer);
+    let cluster = || key.strip_prefix(CLUSTER_PREFIX).map(Ends::Cluster);
+    let role = || key.strip_prefix(ROLE_PREFIX).map(Ends::Role);
+    issuer().or_else(cluster).or_else(role).unwrap_or(Ends::Nothing)
 }
 
 pub(crate) fn role_key(name: &str) -> String {

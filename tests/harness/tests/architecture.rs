@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use harness::binaries::workspace;
+use harness::structure::{Crate, name, percentile};
 use serde_json::Value;
 
 const PLUGIN: &str = "vault-plugin-secrets-iamra";
@@ -15,10 +16,11 @@ const PLUGIN: &str = "vault-plugin-secrets-iamra";
 const REPLAYS: &str = "seeds";
 
 /// Every crate of ours.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "proto",
     PLUGIN,
     "engine",
+    "identity",
     "vault-backend",
     "goplugin",
     "rolesanywhere",
@@ -28,6 +30,100 @@ const OURS: [&str; 11] = [
     "harness",
     "e2e",
 ];
+
+/// The floors of the engine, the lowest first: a folder or file of one uses those below it, and none beside or above it.
+const FLOORS: [&[&str]; 12] = [
+    &["ground"],
+    &["records"],
+    &["store"],
+    &["issuers"],
+    &["snapshot"],
+    &["credentials"],
+    &["management"],
+    &["incident", "check"],
+    &["engine"],
+    &["paths"],
+    &["backend"],
+    &["claims"],
+];
+
+/// Words of Vault's requests and of the mount as a whole, and the only folders and files of the engine that know them.
+const PATHS_ALONE: [(&str, &[&str]); 5] = [
+    ("Answer", &["paths", "backend"]),
+    ("Ask", &["paths", "backend"]),
+    ("Field", &["paths", "backend"]),
+    ("Route", &["paths", "backend"]),
+    ("Engine", &["paths", "backend", "engine", "claims"]),
+];
+
+#[test]
+fn a_floor_of_the_engine_uses_those_below_it_alone() {
+    let floor = |module: &[String]| {
+        let first = module.first()?;
+        Some(
+            FLOORS
+                .iter()
+                .position(|floor| floor.contains(&first.as_str()))
+                .unwrap_or_else(|| panic!("{first} is on no floor: add it to FLOORS")),
+        )
+    };
+    for (from, others) in sources("engine").uses() {
+        for to in others {
+            let (Some(here), Some(there)) = (floor(&from), floor(&to)) else { continue };
+            let is_below = there < here || from.first() == to.first();
+
+            assert!(is_below, "{} uses {}, which is not below it", name(&from), name(&to));
+        }
+    }
+}
+
+#[test]
+fn only_paths_knows_requests_answers_and_the_whole_engine() {
+    for module in sources("engine").modules() {
+        let words = module.words();
+        for (word, knowing) in PATHS_ALONE {
+            let knows = module.path.first().is_none_or(|first| knowing.contains(&first.as_str()));
+
+            assert!(knows || !words.contains(word), "{} says {word}", name(&module.path));
+        }
+    }
+}
+
+#[test]
+fn no_file_and_no_folder_of_the_plugin_goes_in_a_circle() {
+    for package in crates_of_the_plugin() {
+        let circles = sources(&package).circles();
+
+        assert!(circles.is_empty(), "{package}: {circles:?}");
+    }
+}
+
+#[test]
+fn files_and_functions_of_the_plugin_stay_short() {
+    for package in crates_of_the_plugin() {
+        let measures = sources(&package).measures();
+        let (files, functions) = (&measures.files, &measures.functions);
+
+        assert!(percentile(files, 100) <= 450, "{package}: {:?}", files[0]);
+        assert!(percentile(functions, 100) <= 60, "{package}: {:?}", functions[0]);
+        assert!(percentile(functions, 90) <= 25, "{package}: the 90th percentile");
+        assert!(percentile(functions, 50) <= 8, "{package}: the median");
+    }
+}
+
+fn crates_of_the_plugin() -> Vec<String> {
+    let entries = fs::read_dir(workspace().join("plugin")).unwrap();
+    let names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert!(names.len() >= 7, "this test looks at the wrong folder: {names:?}");
+    names
+}
+
+fn sources(package: &str) -> Crate {
+    let read = Crate::read(&workspace().join("plugin").join(package).join("src"));
+    assert!(!read.modules().is_empty(), "{package} has no sources");
+    read
+}
 
 #[test]
 fn the_emulator_depends_on_nothing_under_plugin() {
@@ -66,7 +162,7 @@ fn the_plugin_and_the_emulator_share_no_crypto_crate_directly() {
         names.into_iter().filter(|name| known.contains(&name.as_str())).collect()
     };
 
-    for package in ["ca", "rolesanywhere", "engine", "goplugin"] {
+    for package in ["ca", "rolesanywhere", "engine", "identity", "goplugin"] {
         assert_eq!(crypto(of(package)), BTreeSet::new(), "{package} uses a crate of the emulator's stack");
     }
 }
@@ -79,6 +175,11 @@ fn goplugin_knows_no_vault_and_no_aws() {
 #[test]
 fn vault_backend_knows_no_aws_and_no_ca() {
     assert_knows_none_of("vault-backend", &["engine", "rolesanywhere", "ca", PLUGIN]);
+}
+
+#[test]
+fn identity_knows_no_storage_of_the_engine_and_no_call_of_aws() {
+    assert_knows_none_of("identity", &["engine", "rolesanywhere", "sessions", PLUGIN]);
 }
 
 #[test]
@@ -114,8 +215,17 @@ fn what_replays_seeds_knows_nothing() {
 
 #[test]
 fn nothing_that_ships_depends_on_a_test_crate() {
-    for package in [PLUGIN, "engine", "vault-backend", "goplugin", "rolesanywhere", "ca", "sessions", "proto"]
-    {
+    for package in [
+        PLUGIN,
+        "engine",
+        "identity",
+        "vault-backend",
+        "goplugin",
+        "rolesanywhere",
+        "ca",
+        "sessions",
+        "proto",
+    ] {
         for dependency in dependencies(package).iter().filter(|dependency| dependency["kind"] != "dev") {
             let name = name_of(dependency);
 

@@ -9,12 +9,12 @@ use sessions::{Ask, Group, Mode, Rank, Reply, Sharing};
 use vault_backend::{Fault, Request};
 
 use super::subject::{PATIENCE, Plan, Subject};
-use crate::Engine;
 use crate::credentials::grant::turn;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::{KeyParts, SessionKey};
 use crate::credentials::outcome;
 use crate::credentials::recipe::{Origin, Recipe, Unmade};
+use crate::credentials::service::Credentials;
 use crate::snapshot::Snapshot;
 
 /// What is asked for.
@@ -62,7 +62,7 @@ impl fmt::Display for NotAsked {
 static CHECKS: AtomicU64 = AtomicU64::new(0);
 
 /// Asks once more than AWS was asked before: what it refused a moment ago may have been mended since.
-pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<'_>) -> Asked {
+pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wanted<'_>) -> Asked {
     let Wanted { snapshot, subject, plan } = wanted;
     let parts = KeyParts {
         role: subject.name.to_owned(),
@@ -79,7 +79,7 @@ pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<
         snapshot: Arc::clone(snapshot),
         key: SessionKey::new(parts),
         origin: Origin::of(request),
-        metrics: Arc::clone(&engine.metrics),
+        metrics: Arc::clone(&credentials.metrics),
     };
     let refusal = Arc::new(Mutex::new(None));
     let order = sessions::Order {
@@ -90,9 +90,10 @@ pub(super) async fn ask(engine: &Arc<Engine>, request: &Request, wanted: Wanted<
         rank: Rank::Spare,
         duration: plan.order.duration.as_duration(),
         work: work(recipe, Arc::clone(&refusal)),
-        epoch: engine.sessions.epoch(),
+        epoch: credentials.sessions.epoch(),
     };
-    let reply = engine.sessions.get(Ask { key, sharing: Sharing::Nobody, order, patience: PATIENCE }).await;
+    let reply =
+        credentials.sessions.get(Ask { key, sharing: Sharing::Nobody, order, patience: PATIENCE }).await;
     match reply {
         Reply::Granted(grant) => Asked::Issued(grant.session),
         Reply::Denied { why, retry_in } => {

@@ -1,18 +1,16 @@
 //! What AWS shows the engine of anchor, profile and role, in a session of its own for this duty.
 
-use std::sync::Arc;
-
-use rolesanywhere::{CallError, Caller, Credentials, Error, IamRole, Profile, TrustAnchor};
+use rolesanywhere::{CallError, Caller, Error, IamRole, Profile, TrustAnchor};
 use tokio::time::timeout;
 use vault_backend::Fault;
 
 use super::asking::{Asked, NotAsked};
 use super::subject::{PATIENCE, Subject};
-use crate::Engine;
-use crate::ground::clock;
-use crate::management::own_session::{self, Need};
+use crate::management::anchor_context::Need;
+use crate::management::own_session::OwnSessions;
 use crate::records::anchorage::Anchorage;
 use crate::records::managed_anchor::{Duty, ManagedAnchor};
+use crate::store::Store;
 
 /// What is known of one thing at AWS.
 pub(super) enum Looked<T> {
@@ -53,12 +51,13 @@ impl<T> Looked<T> {
 
 /// Reads all three. Without a `check_role_arn` nothing is read, and the reason says what would let it.
 pub(super) async fn look(
-    engine: &Arc<Engine>,
+    own: &OwnSessions,
+    store: &Store,
     subject: Subject<'_>,
     anchorage: &Anchorage,
     asked: &Asked,
 ) -> Seen {
-    let entries = engine.store.managed_anchors().await.unwrap_or_default();
+    let entries = store.managed_anchors().await.unwrap_or_default();
     let name_of = |is_it: &dyn Fn(&ManagedAnchor) -> bool| {
         entries.iter().find(|(_, entry)| is_it(entry)).map(|(name, _)| name.clone())
     };
@@ -68,7 +67,7 @@ pub(super) async fn look(
     let own_profile = name_of(&|entry| entry.profile_arn == anchorage.profile);
     let caller = match asked {
         Asked::Not(why @ (NotAsked::Unreached | NotAsked::Stranger)) => Err(Fault::later(why.to_string())),
-        _ => timeout(PATIENCE * 2, caller(engine, subject, anchorage))
+        _ => timeout(PATIENCE * 2, caller(own, subject, anchorage))
             .await
             .unwrap_or_else(|_| Err(Fault::later("AWS did not let the engine in by check_role_arn in time"))),
     };
@@ -80,7 +79,7 @@ pub(super) async fn look(
                 caller.get_role(&subject.role.role_arn)
             );
             let errors = [anchor.as_ref().err(), profile.as_ref().err(), role.as_ref().err()];
-            errors.into_iter().flatten().for_each(|error| own_session::refused(engine, Duty::Check, error));
+            errors.into_iter().flatten().for_each(|error| own.refused(Duty::Check, error));
             Seen {
                 anchor: Looked::of(anchor),
                 profile: Looked::of(profile),
@@ -119,11 +118,10 @@ fn why(fault: &Fault, asked: &Asked) -> String {
     }
 }
 
-async fn caller(engine: &Arc<Engine>, subject: Subject<'_>, anchorage: &Anchorage) -> Result<Caller, Fault> {
+async fn caller(own: &OwnSessions, subject: Subject<'_>, anchorage: &Anchorage) -> Result<Caller, Fault> {
     let Subject { role, mount_point, .. } = subject;
     let place = (&role.role_arn, Some(&anchorage.trust_anchor));
     let work = (Duty::Check, Need::Routine);
-    let own = own_session::session_for(engine, place, work, mount_point).await?;
-    let client = engine.snapshot().await?.client.clone().paced_by(engine.anchors.pace());
-    Ok(client.caller(Credentials::from(&own.session), clock::now, PATIENCE))
+    let issued = own.session_for(place, work, mount_point).await?;
+    own.caller(&issued.session, PATIENCE).await
 }

@@ -13,8 +13,8 @@ use super::subject::Subject;
 use super::verdict::Verdict;
 use crate::credentials::lifetime;
 use crate::ground::clock::rfc3339;
-use crate::identity::session_tags;
 use crate::issuers::Loaded;
+use identity::session_tags;
 
 /// Percent of the packed size above which little more may be added.
 const NEARLY_FULL: u32 = 80;

@@ -11,7 +11,7 @@ use vault_backend::testing::{Probe, Reply};
 use vault_backend::{Alias, Entity, Fixed, Mount, Storage, SystemView};
 
 use super::aws::{Aws, SECRET_KEY, SESSION_TOKEN};
-use crate::Engine;
+use crate::engine::Engine;
 
 const ANCHOR: &str =
     "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/0f0f0f0f-1111-4222-8333-444444444444";

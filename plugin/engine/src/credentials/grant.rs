@@ -9,19 +9,19 @@ use sessions::{Ask, Epoch, Freshness, Grant, Group, Mode, Rank, Reply, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
-use crate::Engine;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::{Cluster, KeyParts, SessionKey};
 use crate::credentials::ledger::{Reader, Revoked};
-use crate::credentials::order::Order;
+use crate::credentials::order::Prepared;
 use crate::credentials::outcome;
 use crate::credentials::recipe::{Origin, Recipe};
+use crate::credentials::service::Credentials;
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::faults;
-use crate::identity::caller::Caller;
 use crate::records::role::Role;
 use crate::records::role_options::SessionSharing;
 use crate::snapshot::Snapshot;
+use identity::Caller;
 
 /// The wait for a session ends this much before the read itself, so that the answer can say what AWS did and not only that it is late.
 const TELLING: Duration = Duration::from_millis(50);
@@ -49,54 +49,82 @@ pub(crate) struct Granted {
     pub(crate) grant: Grant<Arc<Issued>, Fault>,
 }
 
-/// Finds or makes a session for whoever sent `request`, until patience ends or the mount closes.
-pub(crate) async fn grant(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
-    engine.active_only()?;
-    let started = Instant::now();
-    let reader = engine.ledger.reader(holder(request));
-    let mut replans = 0;
-    let (role, key, reply) = loop {
-        let attempt = attempt(engine, request, wish, (started, &reader)).await?;
-        let is_outdated = matches!(attempt.2, Reply::Denied { why: Why::Changed, .. });
-        if !is_outdated || replans == MOST_REPLANS {
-            break attempt;
-        }
-        replans += 1;
-    };
-    engine.metrics.answered(started.elapsed());
-    match reply {
-        Reply::Granted(grant) => {
-            let is_shared = role.sharing() != SessionSharing::None;
-            if engine.ledger.note(clock::now(), &grant.session, (&key, is_shared), &reader).is_err() {
-                engine.sessions.forget(move |kept| *kept == key);
-                return Err(faults::revoked());
+impl Credentials {
+    /// Finds or makes a session for the sender of `request`, until the deadline or the mount's end.
+    ///
+    /// # Errors
+    /// The caller's or operator's fault where the role gives this caller nothing, AWS's refusal, or for later with the time to wait.
+    pub(crate) async fn grant(&self, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
+        self.lifecycle.active_only()?;
+        let started = Instant::now();
+        let reader = self.ledger.reader(holder(request));
+        let mut replans = 0;
+        let (role, key, reply) = loop {
+            let attempt = self.attempt(request, wish, (started, &reader)).await?;
+            let is_outdated = matches!(attempt.2, Reply::Denied { why: Why::Changed, .. });
+            if !is_outdated || replans == MOST_REPLANS {
+                break attempt;
             }
-            log(request, wish, &grant);
-            Ok(Granted { role, key, grant })
+            replans += 1;
+        };
+        self.metrics.answered(started.elapsed());
+        match reply {
+            Reply::Granted(grant) => {
+                let is_shared = role.sharing() != SessionSharing::None;
+                if self.ledger.note(clock::now(), &grant.session, (&key, is_shared), &reader).is_err() {
+                    self.sessions.forget(move |kept| *kept == key);
+                    return Err(faults::revoked());
+                }
+                log(request, wish, &grant);
+                Ok(Granted { role, key, grant })
+            }
+            Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, started.elapsed())),
         }
-        Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, started.elapsed())),
     }
-}
 
-/// Resolves who is asking for what now, and asks for a session of that.
-async fn attempt(
-    engine: &Arc<Engine>,
-    request: &Request,
-    wish: Wish<'_>,
-    (started, reader): (Instant, &Reader<'_>),
-) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
-    let left = wish.patience.saturating_sub(started.elapsed());
-    let planned = timeout(left, engine.until_closed(Box::pin(plan(engine, request, wish))));
-    let Plan { role, key, group, snapshot, epoch } =
-        planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
-    let left = wish.patience.saturating_sub(started.elapsed() + TELLING);
-    let admitted = async { engine.ledger.admit(reader, &key).await.map_err(|Revoked| faults::revoked()) };
-    timeout(left, engine.until_closed(admitted)).await.unwrap_or_else(|_| Err(faults::revoking()))?;
-    let (origin, metrics) = (Origin::of(request), Arc::clone(&engine.metrics));
-    let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
-    let ask = ask(request, wish, (&role, group, epoch), recipe, started.elapsed());
-    let reply = engine.sessions.get(ask).await;
-    Ok((role, key, reply))
+    /// Resolves who is asking for what now, and asks for a session of that.
+    async fn attempt(
+        &self,
+        request: &Request,
+        wish: Wish<'_>,
+        (started, reader): (Instant, &Reader<'_>),
+    ) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
+        let left = wish.patience.saturating_sub(started.elapsed());
+        let planned = timeout(left, self.lifecycle.until_closed(Box::pin(self.plan(request, wish))));
+        let Plan { role, key, group, snapshot, epoch } =
+            planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
+        let left = wish.patience.saturating_sub(started.elapsed() + TELLING);
+        let admitted = async { self.ledger.admit(reader, &key).await.map_err(|Revoked| faults::revoked()) };
+        timeout(left, self.lifecycle.until_closed(admitted))
+            .await
+            .unwrap_or_else(|_| Err(faults::revoking()))?;
+        let (origin, metrics) = (Origin::of(request), Arc::clone(&self.metrics));
+        let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
+        let ask = ask(request, wish, (&role, group, epoch), recipe, started.elapsed());
+        let reply = self.sessions.get(ask).await;
+        Ok((role, key, reply))
+    }
+
+    async fn plan(&self, request: &Request, wish: Wish<'_>) -> Result<Plan, Fault> {
+        let name = wish.role;
+        // before anything else is read: a change after it makes the service ask again
+        let epoch = self.sessions.epoch();
+        let role = self.store().kept_role(name).await?.ok_or_else(|| faults::no_role(name))?;
+        let snapshot = self.snapshots.get().await?;
+        let Prepared { authority, caller, order } =
+            Prepared::of(&snapshot, request, (name, &role), wish.ttl).await?;
+        let group = group(name, &caller, &order.leaf);
+        let cluster = caller.cluster().map(|(name, accessor)| Cluster::new(name, accessor));
+        let key = SessionKey::new(KeyParts {
+            role: name.to_owned(),
+            cluster,
+            config: snapshot.config_version,
+            issuer: authority.record.id.clone(),
+            call: order.call(&role),
+            leaf: order.leaf,
+        });
+        Ok(Plan { role, key, group, snapshot, epoch })
+    }
 }
 
 /// What is wanted, resolved for one caller.
@@ -107,27 +135,6 @@ struct Plan {
     snapshot: Arc<Snapshot>,
     /// From before anything else was read.
     epoch: Epoch,
-}
-
-async fn plan(engine: &Arc<Engine>, request: &Request, wish: Wish<'_>) -> Result<Plan, Fault> {
-    let name = wish.role;
-    let epoch = engine.sessions.epoch();
-    let role = engine.store.kept_role(name).await?.ok_or_else(|| faults::no_role(name))?;
-    let snapshot = engine.snapshot().await?;
-    let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
-    let caller = Caller::find(request, name, &role, &snapshot.clusters).await?;
-    let order = Order::new(&snapshot, name, &role, &caller, wish.ttl, &request.mount_point)?;
-    let group = group(name, &caller, &order.leaf);
-    let cluster = caller.cluster().map(|(name, accessor)| Cluster::new(name, accessor));
-    let key = SessionKey::new(KeyParts {
-        role: name.to_owned(),
-        cluster,
-        config: snapshot.config_version,
-        issuer: authority.record.id.clone(),
-        call: order.call(&role),
-        leaf: order.leaf,
-    });
-    Ok(Plan { role, key, group, snapshot, epoch })
 }
 
 /// What AWS refuses together, for the most part: the role's callers of one namespace, or, where none is known, of one organizational
@@ -211,8 +218,8 @@ mod tests {
     use vault_backend::{Alias, Entity, Mount, Operation, Storage, SystemView};
 
     use super::*;
-    use crate::identity::caller::Known;
-    use crate::identity::clusters::Clusters;
+    use identity::Clusters;
+    use identity::{Audience, Known};
 
     fn asked_by(entity: Option<&str>, accessor: &str, token_mark: u64) -> Request {
         let mount =
@@ -247,7 +254,7 @@ mod tests {
 
     fn group_of(known: Known, units: &[&str]) -> Group {
         let clusters = Clusters::from_iter([("auth_kubernetes_1".to_owned(), "prod".to_owned())]);
-        let caller = Caller::of(known, "app", "iamra/", &Role::plain(), &clusters).unwrap();
+        let caller = Caller::of(known, Audience::everybody("app"), "iamra/", &clusters).unwrap();
         let organizational_unit = units.iter().map(|unit| (*unit).to_owned()).collect();
         let subject = Subject { organizational_unit, ..Subject::default() };
         let (key, ttl) = (KeySpec::EcP256, Duration::from_mins(10));

@@ -1,21 +1,22 @@
-//! Which sessions live, and who has them: what a revocation of one session has to know.
+//! Selector sessions live, and who has them: what a revocation of one session has to know.
 //!
 //! Kept in memory only. After a restart or a failover the earlier sessions are not known, and whoever revokes is told so.
 
 mod cuts;
+mod selector;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ca::Serial;
 use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use cuts::Cuts;
-pub(crate) use cuts::{Hold, Meant, Reader, Revoked};
+pub(crate) use cuts::{Meant, Reader, Revoked};
+pub(crate) use selector::Selector;
 
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
@@ -86,15 +87,18 @@ enum Holders {
     AndMore(BTreeSet<Box<str>>),
 }
 
-/// Which sessions are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
-    /// The one whose certificate had this serial number.
-    Serial(Serial),
-    /// Those that this entity was handed.
-    Entity(String),
-    /// Those of callers from this cluster, of roles that name the cluster.
-    Cluster(String),
+/// An open cut; closed on drop.
+#[must_use]
+pub(crate) struct Hold<'a> {
+    ledger: &'a Ledger,
+    number: u64,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.ledger.pages().cuts.close(self.number);
+        self.ledger.closed.send_replace(self.number);
+    }
 }
 
 impl Ledger {
@@ -147,7 +151,7 @@ impl Ledger {
     }
 
     /// The living sessions that are meant, those of the engine's role `role` if it is given.
-    pub(crate) fn find(&self, now: OffsetDateTime, which: &Which, role: Option<&str>) -> Vec<Entry> {
+    pub(crate) fn find(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
         self.pages().find(now, which, role)
     }
 
@@ -178,6 +182,40 @@ impl Ledger {
         self.pages().forgotten.is_some_and(|end| end > now)
     }
 
+    /// A read by `holder` begins.
+    pub(crate) fn reader<'a>(&self, holder: &'a str) -> Reader<'a> {
+        Reader { holder, began: self.pages().cuts.made }
+    }
+
+    /// Waits until no open cut holds a read up, and refuses one that was cut off.
+    pub(crate) async fn admit(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<(), Revoked> {
+        let mut closed = self.closed.subscribe();
+        while !self.pages().cuts.verdict(reader, key)? {
+            // the sender is the ledger's own
+            let _ = closed.changed().await;
+        }
+        Ok(())
+    }
+
+    /// The living sessions that are meant. From here on they are handed to nobody else, and reads that are meant and under way get
+    /// nothing.
+    pub(crate) fn cut(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
+        let mut pages = self.pages();
+        pages.cuts.make(Meant::Asked(which.clone(), role.map(str::to_owned)), false);
+        let found = pages.find(now, which, role);
+        for entry in &found {
+            if let Some(known) = pages.by_serial.get_mut(&entry.serial) {
+                known.is_ending = true;
+            }
+        }
+        found
+    }
+
+    /// Reads that are meant and under way get nothing, and those that begin wait until the answer is dropped.
+    pub(crate) fn hold(&self, meant: Meant) -> Hold<'_> {
+        Hold { ledger: self, number: self.pages().cuts.make(meant, true) }
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,12 +228,12 @@ impl Entry {
     }
 
     /// How many others have it beside those that are meant, at least; none where it is theirs alone.
-    pub(crate) fn others(&self, which: &Which) -> usize {
+    pub(crate) fn others(&self, which: &Selector) -> usize {
         match which {
-            Which::Serial(_) => self.holders.count() - 1,
-            Which::Entity(entity) => self.holders.count() - usize::from(self.holders.has(entity)),
+            Selector::Serial(_) => self.holders.count() - 1,
+            Selector::Entity(entity) => self.holders.count() - usize::from(self.holders.has(entity)),
             // pods of one cluster are what is meant
-            Which::Cluster(_) => 0,
+            Selector::Cluster(_) => 0,
         }
     }
 }
@@ -243,18 +281,18 @@ impl Holders {
 }
 
 impl Pages {
-    fn find(&self, now: OffsetDateTime, which: &Which, role: Option<&str>) -> Vec<Entry> {
+    fn find(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
         let is_meant = |entry: &&Entry| {
             entry.expiration > now
                 && role.is_none_or(|role| entry.lineage.role == role)
                 && match which {
-                    Which::Serial(_) => true,
-                    Which::Entity(entity) => entry.holders.may_be(entity),
-                    Which::Cluster(cluster) => entry.lineage.cluster.as_ref() == Some(cluster),
+                    Selector::Serial(_) => true,
+                    Selector::Entity(entity) => entry.holders.may_be(entity),
+                    Selector::Cluster(cluster) => entry.lineage.cluster.as_ref() == Some(cluster),
                 }
         };
         match which {
-            Which::Serial(serial) => self
+            Selector::Serial(serial) => self
                 .by_serial
                 .get(serial.to_string().as_str())
                 .filter(is_meant)

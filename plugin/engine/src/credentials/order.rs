@@ -1,17 +1,43 @@
-//! What is to be asked of AWS for one caller, decided without any I/O.
+//! What is to be asked of AWS for one caller, decided without any call of AWS.
 
 use std::time::Duration;
 
 use ca::LeafProfile;
 use rolesanywhere::{CreateSession, SessionDuration};
-use vault_backend::Fault;
+use vault_backend::{Fault, Request};
 
 use crate::ground::faults;
-use crate::identity::caller::Caller;
-use crate::identity::subject_field::Place;
+use crate::issuers::Loaded;
 use crate::records::anchorage::Anchorage;
 use crate::records::role::Role;
 use crate::snapshot::Snapshot;
+use identity::Caller;
+use identity::Place;
+
+/// One read, resolved as far as it can be without AWS.
+pub(crate) struct Prepared<'a> {
+    pub(crate) authority: &'a Loaded,
+    pub(crate) caller: Caller<'a>,
+    pub(crate) order: Order,
+}
+
+impl<'a> Prepared<'a> {
+    /// Resolves `role`, called `name`, for the sender of `request`, who asks for `ttl`.
+    ///
+    /// # Errors
+    /// An operator's fault where no issuer signs or no anchor is named, the caller's where the role does not take it.
+    pub(crate) async fn of(
+        snapshot: &'a Snapshot,
+        request: &'a Request,
+        (name, role): (&'a str, &'a Role),
+        ttl: Option<Duration>,
+    ) -> Result<Self, Fault> {
+        let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
+        let caller = Caller::find(request, role.audience(name), &snapshot.clusters).await?;
+        let order = Order::new(snapshot, name, role, &caller, ttl, &request.mount_point)?;
+        Ok(Self { authority, caller, order })
+    }
+}
 
 /// What is to be asked of AWS for one caller.
 pub(crate) struct Order {

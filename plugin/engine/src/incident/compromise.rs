@@ -8,32 +8,35 @@
 //! the key and without a CA above it: until then whoever has its key may make new sessions, and each call ends them once more, as Vault's tick does when
 //! that time has come. What counts is noted, so that a later call does not end the sessions of those who went on.
 
+mod inventory;
 mod report;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use vault_backend::Fault;
 
+use inventory::Inventory;
 pub(crate) use report::state;
 use report::{Line, Outcome};
 use standing::{Synced, Target, WayIn};
 
-use crate::Engine;
 use crate::ground::clock::{self, rfc3339};
-use crate::incident::break_glass::{self, Revoked};
+use crate::incident::break_glass::Revoked;
+use crate::incident::incidents::Incidents;
 use crate::issuers::{self, Issuers, Loaded};
+use crate::management::anchor_context::Named;
+use crate::management::anchor_context::Need;
 use crate::management::bundle_plan::fingerprint;
 use crate::management::denial_policy::{self, Owner};
-use crate::management::own_session::Need;
-use crate::management::trust_anchors::{self, Named};
+use crate::management::sync_report::Report;
 use crate::records::compromise::Compromise;
 use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
 use crate::records::managed_anchor::Duty;
+use crate::store::{Ends, Store};
 
 const EARLIER: &str = "by an earlier call";
 const EARLIER_AND_SETTLED: &str =
@@ -41,7 +44,7 @@ const EARLIER_AND_SETTLED: &str =
 
 /// One mount's work on one compromised issuer.
 pub(crate) struct Response<'a> {
-    engine: &'a Arc<Engine>,
+    incidents: &'a Incidents,
     owner: Owner<'a>,
     issuer: &'a Loaded,
     /// Goes on although an anchor could not be brought to hold the next issuer.
@@ -84,12 +87,12 @@ impl Aim {
 
 impl<'a> Response<'a> {
     pub(crate) fn new(
-        engine: &'a Arc<Engine>,
+        incidents: &'a Incidents,
         owner: Owner<'a>,
         issuer: &'a Loaded,
         (force, now): (bool, OffsetDateTime),
     ) -> Self {
-        Self { engine, owner, issuer, force, now, began: Instant::now() }
+        Self { incidents, owner, issuer, force, now, began: Instant::now() }
     }
 }
 
@@ -99,18 +102,17 @@ impl Response<'_> {
     /// # Errors
     /// An operator's fault where no other issuer could take over. Whatever else fails stands in the report.
     pub(crate) async fn run(&self) -> Result<Responded, Fault> {
-        let _turn = self.engine.responding.lock().await;
-        let mut known = self.begin().await?;
-        let Synced { lines: mut report, seen, .. } = self.sync(Aim::Next).await?;
-        let still_signs = self.still_signs().await?;
-        if still_signs && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
+        let _turn = self.incidents.responding.lock().await;
+        let (mut known, mount) = self.begin().await?;
+        let Synced { lines: mut report, seen, .. } = self.sync(&mount, Aim::Next).await?;
+        if self.still_signs(&mount) && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
             report.push(Line::new("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
             return Ok(Responded { report, again_at: None });
         }
-        let early = self.revoke_early(&mut known, &seen.into_keys().collect()).await?;
+        let early = self.revoke_early(&mut known, &mount, &seen.into_keys().collect()).await?;
         report.push(Line::new("switch", Outcome::Done(self.switch().await?)));
-        report.extend(self.clear(&mut known, early).await?);
-        report.extend(self.beyond().await?);
+        report.extend(self.clear(&mut known, &mount, early).await?);
+        report.extend(self.beyond(&mount));
         Ok(Responded { report, again_at: known.again_at() })
     }
 
@@ -119,16 +121,15 @@ impl Response<'_> {
     /// # Errors
     /// Storage's.
     async fn settle(&self) -> Result<(), Fault> {
-        let _turn = self.engine.responding.lock().await;
+        let _turn = self.incidents.responding.lock().await;
         let id = &self.issuer.record.id;
-        let Some(mut known) = self.engine.store.compromise(id).await?.filter(|known| known.is_due(self.now))
-        else {
-            return Ok(());
-        };
+        let known = self.store().compromise(id).await?.filter(|known| known.is_due(self.now));
+        let Some(mut known) = known else { return Ok(()) };
         // Before any session ends: each tick would end them again while storage takes no writes.
         known.put_off(self.now);
-        self.engine.store.put_compromise(id, &known).await?;
-        for line in self.clear(&mut known, BTreeMap::new()).await? {
+        self.store().write().await.put_compromise(id, &known).await?;
+        let mount = Inventory::read(self.store()).await?;
+        for line in self.clear(&mut known, &mount, BTreeMap::new()).await? {
             tracing::info!(issuer = self.issuer.record.label(), "after a compromise: {}", line.told());
         }
         Ok(())
@@ -138,62 +139,59 @@ impl Response<'_> {
     async fn clear(
         &self,
         known: &mut Compromise,
+        mount: &Inventory,
         early: BTreeMap<String, Outcome>,
     ) -> Result<Vec<Line>, Fault> {
-        let Synced { lines: mut report, seen, foreign } = self.sync(Aim::Clear).await?;
+        let Synced { lines: mut report, seen, foreign } = self.sync(mount, Aim::Clear).await?;
         for (arn, seen) in &seen {
             known.saw(arn, seen.is_clear, seen.was_changed, seen.at);
         }
         let clear = seen.into_iter().filter(|(_, seen)| seen.is_clear).map(|(arn, _)| arn).collect();
-        let targets = self.targets(&clear).await?;
+        let targets = self.targets(mount, &clear);
         report.extend(foreign);
-        report.extend(self.pinned().await?);
+        report.extend(self.pinned(mount));
         let roles = || targets.values().map(|target| (target.arn.as_str(), &target.anchors));
         // Before as well: `end` stores the record for each role, and a crash must not lose the time.
         known.plan(roles(), self.now);
         report.extend(self.revoke(known, &targets, early).await?);
         known.plan(roles(), self.now);
-        self.engine.store.put_compromise(&self.issuer.record.id, known).await?;
+        self.store().write().await.put_compromise(&self.issuer.record.id, known).await?;
         Ok(report)
     }
 
     /// Whether a certificate of the key is enabled still: else the switch was made by an earlier call.
-    async fn still_signs(&self) -> Result<bool, Fault> {
-        let issuers = Issuers::load(&self.engine.store).await?;
-        let signs = |one: &Loaded| self.has_the_key(one) && one.record.state == IssuerState::Enabled;
-        Ok(issuers.all.iter().any(signs))
+    fn still_signs(&self, mount: &Inventory) -> bool {
+        mount.of_the_key(self.issuer).iter().any(|one| one.record.state == IssuerState::Enabled)
     }
 
     /// Notes the compromise, and refuses where nobody could take over.
-    async fn begin(&self) -> Result<Compromise, Fault> {
-        let _lock = self.engine.store.lock().await;
-        let issuers = Issuers::load(&self.engine.store).await?;
-        if self.successor(&issuers).is_none() {
+    async fn begin(&self) -> Result<(Compromise, Inventory), Fault> {
+        let writer = self.store().write().await;
+        let mount = Inventory::read(&writer).await?;
+        if self.successor(&mount.issuers).is_none() {
             return Err(Fault::operator(format!(
                 "no other issuer with a key of its own is enabled that could take over: vault write {mount}root/generate/internal common_name=<name> issuer_name=<name>, then ask again",
                 mount = self.owner.mount_point
             )));
         }
         let id = &self.issuer.record.id;
-        let known = self.engine.store.compromise(id).await?;
+        let known = writer.compromise(id).await?;
         let mut known = known.unwrap_or_else(|| Compromise::told_at(self.now));
         known.key_sha256 = self.issuer.issuer.key_sha256();
-        self.engine.store.put_compromise(id, &known).await?;
-        Ok(known)
+        writer.put_compromise(id, &known).await?;
+        Ok((known, mount))
     }
 
     /// Brings each anchor that is looked after in step, and says of the others what to do.
-    async fn sync(&self, aim: Aim) -> Result<Synced, Fault> {
+    async fn sync(&self, mount: &Inventory, aim: Aim) -> Result<Synced, Fault> {
         let mount_point = self.owner.mount_point;
-        let anchors = self.engine.store.managed_anchors().await?;
         let mut synced = Synced::default();
-        for (name, anchor) in &anchors {
+        for (name, anchor) in &mount.anchors {
             let outcome = if anchor.role(Duty::TrustAnchor).is_some() {
                 let at = Named { name, anchor, mount_point, need: Need::Incident };
-                match Box::pin(trust_anchors::sync(self.engine, at, false)).await {
+                match Box::pin(self.incidents.anchors.sync(at, false)).await {
                     Ok(report) => {
-                        let seen = clock::now();
-                        synced.note(at, &report, (&self.ways_in(&report, aim).await?, seen))
+                        synced.note(at, &report, (&self.ways_in(mount, &report, aim), clock::now()))
                     }
                     Err(fault) => Outcome::Failed(fault.to_string()),
                 }
@@ -202,22 +200,19 @@ impl Response<'_> {
             };
             synced.lines.push(Line::new(format!("{}: trust-anchors/{name}", aim.step()), outcome));
         }
-        for arn in trust_anchors::in_use(self.engine, mount_point).await? {
-            if !anchors.iter().any(|(_, anchor)| anchor.trust_anchor_arn == arn) {
-                let outcome = by_hand(&arn, mount_point, aim);
-                synced.lines.push(Line::new(format!("{}: {arn}", aim.step()), outcome));
-            }
+        for arn in mount.unmanaged(mount_point) {
+            let outcome = by_hand(&arn, mount_point, aim);
+            synced.lines.push(Line::new(format!("{}: {arn}", aim.step()), outcome));
         }
         Ok(synced)
     }
 
     /// What an anchor holds, beside the issuer's own certificate, by which the key gets sessions.
-    async fn ways_in(&self, report: &trust_anchors::Report, aim: Aim) -> Result<Vec<WayIn>, Fault> {
+    fn ways_in(&self, mount: &Inventory, report: &Report, aim: Aim) -> Vec<WayIn> {
         if aim == Aim::Next {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let issuers = Issuers::load(&self.engine.store).await?;
-        let of_the_key: Vec<&Loaded> = issuers.all.iter().filter(|one| self.has_the_key(one)).collect();
+        let of_the_key = mount.of_the_key(self.issuer);
         let way_in = |der: &Vec<u8>| {
             if self.issuer.issuer.shares_key_with(der) {
                 return Some(WayIn::OfTheKey(fingerprint(der)));
@@ -225,27 +220,26 @@ impl Response<'_> {
             let is_above = of_the_key.iter().any(|one| one.issuer.may_be_below(der));
             is_above.then(|| WayIn::Above(fingerprint(der)))
         };
-        Ok(report.foreign().iter().filter_map(way_in).collect())
+        report.foreign().iter().filter_map(way_in).collect()
     }
 
     /// Makes the next issuer the default, where the compromised one was, and has that sign nothing more.
     async fn switch(&self) -> Result<String, Fault> {
-        let store = &self.engine.store;
-        let _lock = store.lock().await;
-        let issuers = Issuers::load(store).await?;
+        let writer = self.store().write().await;
+        let issuers = Issuers::load(&writer).await?;
         let next = self.successor(&issuers).ok_or_else(|| Fault::bug("the next issuer is gone"))?;
         let label = next.record.label().to_owned();
         let of_the_key: Vec<&Loaded> = issuers.all.iter().filter(|one| self.has_the_key(one)).collect();
         let ids: Vec<String> = of_the_key.iter().map(|one| one.record.id.clone()).collect();
         let is_default = ids.iter().any(|id| issuers.is_default(id));
-        let _ended = self.engine.ends_sessions(move |key| ids.iter().any(|id| id == key.issuer()));
         if is_default || issuers.default.is_none() {
             let default = Some(next.record.id.clone());
-            store.put_issuers_config(&IssuersConfig { default, previous: None }).await?;
+            let config = IssuersConfig { default, previous: None };
+            writer.put_issuers_config(&config, Ends::Issuers(&ids)).await?;
         }
         for one in of_the_key.iter().filter(|one| one.record.state == IssuerState::Enabled) {
             let disabled = IssuerRecord { state: IssuerState::Disabled, ..one.record.clone() };
-            store.put_issuer(&disabled).await?;
+            writer.put_issuer(&disabled, Ends::Issuers(&ids)).await?;
         }
         Ok(format!("{label:?} signs, {} of the compromised key disabled", count(of_the_key.len(), "issuer")))
     }
@@ -260,18 +254,13 @@ impl Response<'_> {
     }
 
     /// The roles that name the compromised issuer, and get nothing until they name another one.
-    async fn pinned(&self) -> Result<Vec<Line>, Fault> {
-        let issuers = Issuers::load(&self.engine.store).await?;
-        let told = |name: &String| {
+    fn pinned(&self, mount: &Inventory) -> Vec<Line> {
+        let told = |name: String| {
             let what = format!("vault patch {}roles/{name} issuer_ref=default", self.owner.mount_point);
             Line::new(format!("role {name} names it"), Outcome::ByHand(what))
         };
-        let mut lines = Vec::new();
-        for one in issuers.all.iter().filter(|one| self.has_the_key(one)) {
-            let roles = issuers::roles_naming(&self.engine.store, &one.record).await?;
-            lines.extend(roles.iter().map(told));
-        }
-        Ok(lines)
+        let of_the_key = mount.of_the_key(self.issuer).into_iter();
+        of_the_key.flat_map(|one| issuers::roles_naming(&mount.roles, &one.record)).map(told).collect()
     }
 
     /// Ends sessions before the switch where a trust anchor is not known to hold the next issuer: by that one the engine itself could
@@ -279,10 +268,11 @@ impl Response<'_> {
     async fn revoke_early(
         &self,
         known: &mut Compromise,
+        mount: &Inventory,
         in_step: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Outcome>, Fault> {
         let mut outcomes = BTreeMap::new();
-        for (arn, target) in self.targets(in_step).await? {
+        for (arn, target) in self.targets(mount, in_step) {
             if !target.is_clear {
                 outcomes.insert(arn, self.end(known, &target).await?);
             }
@@ -344,7 +334,7 @@ impl Response<'_> {
                 "not begun, since the call would last too long: ask again".to_owned(),
             ));
         }
-        match Box::pin(break_glass::revoke_all(self.engine, self.owner, arn)).await {
+        match Box::pin(self.incidents.end_all(self.owner, arn)).await {
             Ok(Revoked { denied, .. }) => {
                 match target.is_clear {
                     // Not done: the answer asks the operator to repeat the command.
@@ -353,7 +343,8 @@ impl Response<'_> {
                     false => known.note_ended_early(arn.as_str()),
                 }
                 // The record is stored again at the end. The sessions of the other roles must end even if this write fails.
-                if let Err(fault) = self.engine.store.put_compromise(&self.issuer.record.id, known).await {
+                let written = self.store().write().await.put_compromise(&self.issuer.record.id, known).await;
+                if let Err(fault) = written {
                     tracing::error!(role_arn = %arn, "ended sessions, and could not note it yet: {fault}");
                 }
                 let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
@@ -368,29 +359,28 @@ impl Response<'_> {
 
     /// The IAM roles that the mount's roles lead to, and those of living sessions of roles that are gone or lead elsewhere now; `clear` are
     /// the trust anchors that were seen so.
-    async fn targets(&self, clear: &BTreeSet<String>) -> Result<BTreeMap<String, Target>, Fault> {
-        let config = self.engine.snapshot().await?.config.clone();
+    fn targets(&self, mount: &Inventory, clear: &BTreeSet<String>) -> BTreeMap<String, Target> {
         let mut found: BTreeMap<String, Target> = BTreeMap::new();
         let mut note = |arn: RoleArn, name: Option<String>, anchor: Option<&str>| {
             let target = found.entry(arn.to_string()).or_insert_with(|| Target::new(arn, name));
             target.is_clear &= anchor.is_some_and(|anchor| clear.contains(anchor));
             target.anchors.extend(anchor.map(str::to_owned));
         };
-        for name in self.engine.store.role_names().await? {
-            let Some(role) = self.engine.store.role(&name).await? else { continue };
-            let place = role.place(&config, self.owner.mount_point).ok();
-            note(role.role_arn.clone(), Some(name), place.as_ref().map(|place| place.trust_anchor.as_str()));
+        for (name, role) in &mount.roles {
+            let place = role.place(&mount.config, self.owner.mount_point).ok();
+            let anchor = place.as_ref().map(|place| place.trust_anchor.as_str());
+            note(role.role_arn.clone(), Some(name.clone()), anchor);
         }
-        for lineage in self.engine.ledger.lineages() {
+        for lineage in self.incidents.credentials.ledger.lineages() {
             note(lineage.role_arn.clone(), None, Some(lineage.trust_anchor.as_str()));
         }
-        Ok(found)
+        found
     }
 
     /// What the key opened beside the mount's roles: the engine's own IAM roles, to which it may not write, and roles that nobody named here.
-    async fn beyond(&self) -> Result<Vec<Line>, Fault> {
+    fn beyond(&self, mount: &Inventory) -> Vec<Line> {
         let mut lines = Vec::new();
-        for (name, anchor) in self.engine.store.managed_anchors().await? {
+        for (name, anchor) in &mount.anchors {
             let duties = [Duty::TrustAnchor, Duty::Revocation, Duty::Check];
             let roles: Vec<&str> =
                 duties.iter().filter_map(|duty| anchor.role(*duty)).map(RoleArn::as_str).collect();
@@ -410,22 +400,35 @@ impl Response<'_> {
         lines.push(Line::new("end the sessions of other IAM roles", Outcome::ByHand(
             "whoever had the key could ask for any IAM role whose trust policy lets in one of these anchors and that a profile lists, also where no role here names it: \"Revoke active sessions\" of those".to_owned(),
         )));
-        Ok(lines)
+        lines
+    }
+
+    fn store(&self) -> &Store {
+        self.incidents.credentials.store()
     }
 }
 
-/// Ends sessions once more where that is due, for Vault's tick. Faults are logged, and it is tried again.
-pub(crate) async fn settle(engine: &Arc<Engine>, owner: Owner<'_>, now: OffsetDateTime) -> Result<(), Fault> {
-    for (id, known) in engine.store.compromises().await? {
-        let snapshot = engine.snapshot().await?;
-        // without the issuer's record nobody can say which CA is above it: the report has said when to ask, and how
-        let Some(issuer) = snapshot.issuers.find(&id).filter(|_| known.is_due(now)) else { continue };
-        let response = Response::new(engine, owner, issuer, (false, now));
-        if let Err(fault) = Box::pin(response.settle()).await {
-            tracing::warn!(issuer = issuer.record.label(), "sessions could not be ended once more: {fault}");
+impl Incidents {
+    /// Ends sessions once more where that is due, for Vault's tick. Faults are logged, and it is tried again.
+    pub(crate) async fn settle(
+        &self,
+        owner: Owner<'_>,
+        issuers: &Issuers,
+        now: OffsetDateTime,
+    ) -> Result<(), Fault> {
+        for (id, known) in self.credentials.store().compromises().await? {
+            // without the issuer's record nobody can say which CA is above it: the report has said when to ask, and how
+            let Some(issuer) = issuers.find(&id).filter(|_| known.is_due(now)) else { continue };
+            let response = Response::new(self, owner, issuer, (false, now));
+            if let Err(fault) = Box::pin(response.settle()).await {
+                tracing::warn!(
+                    issuer = issuer.record.label(),
+                    "sessions could not be ended once more: {fault}"
+                );
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> Outcome {

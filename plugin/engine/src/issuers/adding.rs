@@ -5,11 +5,11 @@ use uuid::Uuid;
 use vault_backend::{Fault, quote};
 
 use crate::ground::clock;
-use crate::identity::command_word::word;
 use crate::issuers::{Issuers, Loaded};
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
-use crate::store::Store;
+use crate::store::{Ends, Writer};
+use identity::word;
 
 /// What is to become an issuer.
 pub(crate) struct Candidate<'a> {
@@ -27,11 +27,11 @@ pub(crate) enum KeyPlace {
     Stored(String),
 }
 
-/// Stores the candidate and makes it the default where there was none; the caller holds the store's lock.
+/// Stores the candidate and makes it the default where there was none.
 ///
 /// Key, issuer and pointer are put in this order. A certificate that is an issuer already is answered as that one, so that a
 /// repeated import changes nothing but a chain that it completes.
-pub(crate) async fn add(store: &Store, candidate: Candidate<'_>) -> Result<(Loaded, Vec<String>), Fault> {
+pub(crate) async fn add(store: &Writer, candidate: Candidate<'_>) -> Result<(Loaded, Vec<String>), Fault> {
     let issuers = Issuers::load(store).await?;
     let same = |known: &&Loaded| known.issuer.certificate_der() == candidate.issuer.certificate_der();
     if let Some(known) = issuers.all.iter().find(same) {
@@ -59,11 +59,11 @@ pub(crate) async fn add(store: &Store, candidate: Candidate<'_>) -> Result<(Load
         chain_pem: issuer.chain_pem(),
         state: IssuerState::Enabled,
     };
-    store.put_issuer(&record).await?;
+    store.put_issuer(&record, Ends::Nothing).await?;
     let mut warnings: Vec<String> = issuer.warnings(clock::now()).iter().map(ToString::to_string).collect();
     if issuers.default.is_none() {
         let config = IssuersConfig { default: Some(record.id.clone()), previous: issuers.previous };
-        store.put_issuers_config(&config).await?;
+        store.put_issuers_config(&config, Ends::Nothing).await?;
     } else {
         warnings.push(format!(
             "this is the next issuer, and another one is the default: let every trust anchor hold {mount_point}trust-bundle, then: vault write {mount_point}config/issuers default={}",
@@ -75,7 +75,7 @@ pub(crate) async fn add(store: &Store, candidate: Candidate<'_>) -> Result<(Load
 
 /// What is there already stays as it is; a chain that was left out at first may follow.
 async fn again(
-    store: &Store,
+    store: &Writer,
     known: &Loaded,
     candidate: Candidate<'_>,
 ) -> Result<(Loaded, Vec<String>), Fault> {
@@ -93,14 +93,14 @@ async fn again(
     let mut warnings = vec![format!("this certificate was the issuer {:?} already", record.label())];
     if !chain_pem.is_empty() && chain_pem != record.chain_pem {
         record.chain_pem = chain_pem;
-        store.put_issuer(&record).await?;
+        store.put_issuer(&record, Ends::Nothing).await?;
         warnings.push("its chain is from now on the one given".to_owned());
     }
     Ok((Loaded { record, issuer: candidate.issuer }, warnings))
 }
 
 /// Stores a key, where it is not stored yet, and answers its id.
-pub(crate) async fn put_key(store: &Store, key: &Secret) -> Result<String, Fault> {
+pub(crate) async fn put_key(store: &Writer, key: &Secret) -> Result<String, Fault> {
     for id in store.key_ids().await? {
         if store.key(&id).await?.is_some_and(|known| known.expose() == key.expose()) {
             return Ok(id);

@@ -3,28 +3,29 @@
 use vault_backend::Fault;
 
 use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
-use crate::store::Store;
+use crate::records::role::Role;
+use crate::store::{Ends, Store, Writer};
 
 /// As many roles are named in an error.
 const NAMED: usize = 5;
 
-/// Deletes an issuer and its key; the caller holds the store's lock.
+/// Deletes an issuer and its key.
 ///
 /// First nothing points to it, then it is marked, then its key goes and last its record: whatever crash comes between, it signs
 /// nothing any more, and [`repair`] or a repeated call ends the work. A key that another issuer has too stays.
-pub(crate) async fn remove(store: &Store, record: &IssuerRecord) -> Result<(), Fault> {
+pub(crate) async fn remove(store: &Writer, record: &IssuerRecord) -> Result<(), Fault> {
     let config = store.issuers_config().await?;
     let keep = |pointer: &Option<String>| pointer.clone().filter(|id| *id != record.id);
     let without = IssuersConfig { default: keep(&config.default), previous: keep(&config.previous) };
     if without != config {
-        store.put_issuers_config(&without).await?;
+        store.put_issuers_config(&without, Ends::Issuer(&record.id)).await?;
     }
     let marked = IssuerRecord { state: IssuerState::Deleted, ..record.clone() };
-    store.put_issuer(&marked).await?;
+    store.put_issuer(&marked, Ends::Issuer(&record.id)).await?;
     finish(store, &marked).await
 }
 
-async fn finish(store: &Store, marked: &IssuerRecord) -> Result<(), Fault> {
+async fn finish(store: &Writer, marked: &IssuerRecord) -> Result<(), Fault> {
     let mut shared = false;
     for record in records(store).await? {
         shared |= record.id != marked.id && record.key_id == marked.key_id;
@@ -36,14 +37,9 @@ async fn finish(store: &Store, marked: &IssuerRecord) -> Result<(), Fault> {
 }
 
 /// The roles that name this issuer, by its id or its name.
-pub(crate) async fn roles_naming(store: &Store, record: &IssuerRecord) -> Result<Vec<String>, Fault> {
-    let mut found = Vec::new();
-    for name in store.role_names().await? {
-        if store.role(&name).await?.is_some_and(|role| record.is_called(&role.issuer_ref)) {
-            found.push(name);
-        }
-    }
-    Ok(found)
+pub(crate) fn roles_naming(roles: &[(String, Role)], record: &IssuerRecord) -> Vec<String> {
+    let naming = roles.iter().filter(|(_, role)| record.is_called(&role.issuer_ref));
+    naming.map(|(name, _)| name.clone()).collect()
 }
 
 /// Refuses what would take an issuer from roles that name it.
@@ -61,11 +57,11 @@ pub(crate) fn check_unpinned(record: &IssuerRecord, roles: &[String]) -> Result<
     )))
 }
 
-/// Mends what a crash between two puts left behind; the caller holds the store's lock.
+/// Mends what a crash between two puts left behind.
 ///
 /// A key without an issuer is a pending signing request and stays. An issuer that nothing ever pointed to becomes the default
 /// when it is the only one. A pointer to an issuer that is not there is cleared. A deletion that was begun is ended.
-pub(crate) async fn repair(store: &Store) -> Result<(), Fault> {
+pub(crate) async fn repair(store: &Writer) -> Result<(), Fault> {
     let (gone, there): (Vec<_>, Vec<_>) =
         records(store).await?.into_iter().partition(|record| record.state == IssuerState::Deleted);
     for marked in gone {
@@ -86,7 +82,7 @@ pub(crate) async fn repair(store: &Store) -> Result<(), Fault> {
         return Ok(());
     }
     tracing::warn!(from = ?config, to = ?mended, "mended the default issuer after an interrupted write");
-    store.put_issuers_config(&mended).await
+    store.put_issuers_config(&mended, Ends::Nothing).await
 }
 
 async fn records(store: &Store) -> Result<Vec<IssuerRecord>, Fault> {

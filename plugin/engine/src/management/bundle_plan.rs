@@ -78,6 +78,11 @@ pub(crate) fn fingerprint(der: &[u8]) -> String {
     hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der))
 }
 
+/// The SHA-256 sums of certificates.
+pub(crate) fn fingerprints(list: &[Vec<u8>]) -> BTreeSet<String> {
+    list.iter().map(|der| fingerprint(der)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

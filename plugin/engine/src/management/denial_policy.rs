@@ -8,19 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolesanywhere::revocation::{Policy, ROLE_LIMIT, size_in_iam};
-use rolesanywhere::{Caller, Credentials, RoleArn, Session, SessionDuration};
+use rolesanywhere::{Caller, RoleArn, Session, SessionDuration};
 use time::OffsetDateTime;
-use tokio::sync::MutexGuard;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
-use vault_backend::{Blame, Fault, Request};
+use vault_backend::{Blame, Fault};
 
-use crate::Engine;
 use crate::credentials::issued::Issued;
-use crate::ground::clock::{self, rfc3339};
+use crate::ground::clock::rfc3339;
 use crate::ground::faults;
-use crate::management::own_session::{self, Need};
+use crate::management::anchor_context::Need;
+use crate::management::own_session::OwnSessions;
 use crate::records::denials::Denials;
 use crate::records::managed_anchor::Duty;
+use crate::store::Store;
 
 /// No further IAM role is begun after this: the CLI waits for a minute, and what was done is to be told.
 pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(40);
@@ -40,7 +41,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// One IAM role as the engine may change it, while no other change of this mount is under way.
 pub(crate) struct Revoker<'a> {
-    engine: &'a Engine,
+    policies: &'a DenialPolicies,
     turn: MutexGuard<'a, Lately>,
     caller: Caller,
     role: &'a RoleArn,
@@ -111,42 +112,51 @@ pub(crate) struct Owner<'a> {
     pub(crate) mount_point: &'a str,
 }
 
-impl<'a> Owner<'a> {
-    pub(crate) fn of(request: &'a Request) -> Self {
-        Self { mount_id: &request.mount.uuid, mount_point: &request.mount_point }
+/// The inline policies by which this mount denies sessions: one change at a time, because each is read, changed and written back.
+pub(crate) struct DenialPolicies {
+    pub(super) store: Store,
+    own: Arc<OwnSessions>,
+    recent: Mutex<Lately>,
+    /// When what is over was last taken out of IAM roles.
+    pub(super) pruned: Mutex<Option<Instant>>,
+}
+
+impl DenialPolicies {
+    pub(crate) fn new(store: Store, own: Arc<OwnSessions>) -> Self {
+        Self { store, own, recent: Mutex::default(), pruned: Mutex::default() }
     }
-}
 
-/// Opens the IAM role `role` to one change, in turn: no other change of this mount is under way while the answer lives.
-pub(crate) async fn revoker<'a>(
-    engine: &'a Arc<Engine>,
-    owner: Owner<'_>,
-    role: &'a RoleArn,
-) -> Result<(Revoker<'a>, Moment), Fault> {
-    let (turn, asked) = (engine.revoking.lock().await, Instant::now());
-    let own = own_session(engine, owner, (role, Need::Incident)).await?;
-    let aws = Moment { at: dated(&own.session), asked, answered: Instant::now() };
-    Ok((Revoker::new(engine, owner, (role, turn), &own.session).await?, aws))
-}
+    /// Opens the IAM role `role` to one change, in turn: no other change of this mount is under way while the answer lives.
+    pub(crate) async fn revoker<'a>(
+        &'a self,
+        owner: Owner<'_>,
+        role: &'a RoleArn,
+    ) -> Result<(Revoker<'a>, Moment), Fault> {
+        let (turn, asked) = (self.recent.lock().await, Instant::now());
+        let own = self.own_session(owner, (role, Need::Incident)).await?;
+        let aws = Moment { at: dated(&own.session), asked, answered: Instant::now() };
+        Ok((Revoker::new(self, owner, (role, turn), &own.session).await?, aws))
+    }
 
-/// The same for what can wait, and a time that AWS's clock is not behind; nothing where another change is under way. The session comes
-/// before the turn, so that no revocation waits while AWS lets the engine in.
-pub(crate) async fn tidier<'a>(
-    engine: &'a Arc<Engine>,
-    owner: Owner<'_>,
-    role: &'a RoleArn,
-) -> Result<Option<(Revoker<'a>, OffsetDateTime)>, Fault> {
-    let own = own_session(engine, owner, (role, Need::Routine)).await?;
-    let Ok(turn) = engine.revoking.try_lock() else { return Ok(None) };
-    Ok(Some((Revoker::new(engine, owner, (role, turn), &own.session).await?, dated(&own.session))))
-}
+    /// The same for what can wait, and a time that AWS's clock is not behind; nothing where another change is under way. The session comes
+    /// before the turn, so that no revocation waits while AWS lets the engine in.
+    pub(crate) async fn tidier<'a>(
+        &'a self,
+        owner: Owner<'_>,
+        role: &'a RoleArn,
+    ) -> Result<Option<(Revoker<'a>, OffsetDateTime)>, Fault> {
+        let own = self.own_session(owner, (role, Need::Routine)).await?;
+        let Ok(turn) = self.recent.try_lock() else { return Ok(None) };
+        Ok(Some((Revoker::new(self, owner, (role, turn), &own.session).await?, dated(&own.session))))
+    }
 
-async fn own_session(
-    engine: &Arc<Engine>,
-    owner: Owner<'_>,
-    (role, need): (&RoleArn, Need),
-) -> Result<Arc<Issued>, Fault> {
-    own_session::session_for(engine, (role, None), (Duty::Revocation, need), owner.mount_point).await
+    async fn own_session(
+        &self,
+        owner: Owner<'_>,
+        (role, need): (&RoleArn, Need),
+    ) -> Result<Arc<Issued>, Fault> {
+        self.own.session_for((role, None), (Duty::Revocation, need), owner.mount_point).await
+    }
 }
 
 /// When AWS made one of the engine's own sessions, by its clock.
@@ -156,14 +166,13 @@ fn dated(own: &Session) -> OffsetDateTime {
 
 impl<'a> Revoker<'a> {
     async fn new(
-        engine: &'a Arc<Engine>,
+        policies: &'a DenialPolicies,
         owner: Owner<'_>,
         (role, turn): (&'a RoleArn, MutexGuard<'a, Lately>),
         own: &Session,
     ) -> Result<Self, Fault> {
-        let client = engine.snapshot().await?.client.clone();
-        let caller = client.caller(Credentials::from(own), clock::now, PATIENCE);
-        Ok(Self { engine, turn, caller, role, policy_name: format!("iamra-{}", owner.mount_id) })
+        let caller = policies.own.caller(own, PATIENCE).await?;
+        Ok(Self { policies, turn, caller, role, policy_name: format!("iamra-{}", owner.mount_id) })
     }
 }
 
@@ -228,7 +237,7 @@ impl Revoker<'_> {
             Err(error) => return Err(self.failed(&error)),
         }
         if policy.is_empty() {
-            self.engine.store.delete_denials(self.role).await?;
+            self.policies.store.write().await.delete_denials(self.role).await?;
             tracing::info!(role_arn = %self.role, "nothing is denied to sessions of an IAM role any more");
         }
         Ok(unnoted)
@@ -241,7 +250,9 @@ impl Revoker<'_> {
     /// Where this node may not write at all: Vault has another one do all of it.
     async fn note(&self, policy: &Policy) -> Result<Option<String>, Fault> {
         let Some(until) = policy.needed_until() else { return Ok(None) };
-        let Err(fault) = self.engine.store.put_denials(&Denials::new(self.role.clone(), until)).await else {
+        let Err(fault) =
+            self.policies.store.write().await.put_denials(&Denials::new(self.role.clone(), until)).await
+        else {
             return Ok(None);
         };
         if fault.blame() == Blame::ReadOnly {
@@ -296,7 +307,7 @@ impl Revoker<'_> {
     }
 
     fn failed(&self, error: &rolesanywhere::CallError) -> Fault {
-        own_session::refused(self.engine, Duty::Revocation, error);
+        self.policies.own.refused(Duty::Revocation, error);
         faults::call(error).within(self.role)
     }
 }

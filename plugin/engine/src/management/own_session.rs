@@ -11,23 +11,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ca::{KeySpec, LeafProfile, Subject};
-use rolesanywhere::{CallError, CreateSession, RoleArn, SessionDuration, TrustAnchorArn};
-use sessions::{Ask, Epoch, Group, Mode, Rank, Reply, Sharing};
+use rolesanywhere::{
+    CallError, Caller, CreateSession, Pace, RoleArn, Session, SessionDuration, TrustAnchorArn,
+};
+use sessions::{Ask, Epoch, Group, Mode, Reply};
 use tokio::time::Instant;
 use vault_backend::Fault;
 
-use crate::Engine;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::{KeyParts, SessionKey};
 use crate::credentials::outcome;
 use crate::credentials::recipe::{Origin, Recipe};
+use crate::credentials::service::Credentials;
 use crate::ground::clock;
-use crate::identity::subject_field::MANAGEMENT;
 use crate::issuers::Loaded;
-use crate::management::trust_anchors::Named;
+use crate::management::anchor_context::{Named, Need};
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::snapshot::Snapshot;
+use identity::MANAGEMENT;
 
 /// The engine's certificates serve one CreateSession.
 const CERTIFICATE_TTL: Duration = Duration::from_mins(5);
@@ -36,100 +38,185 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How the keys of these sessions begin. No role's name has a slash.
 const OWN: &str = "trust-anchors/";
 
-/// What the engine needs a session for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// To look, or to keep something in step.
-    Routine,
-    /// Sessions are to end, or a key has leaked. What AWS dates by its own clock is dated by this session.
-    Incident,
+/// Makes the engine's own sessions, and calls AWS with them.
+pub(crate) struct OwnSessions {
+    credentials: Arc<Credentials>,
+    /// Of all calls of Roles Anywhere's own API.
+    pace: Pace,
 }
 
-impl Need {
-    fn rank(self) -> Rank {
-        match self {
-            Self::Routine => Rank::Spare,
-            Self::Incident => Rank::First,
-        }
+impl OwnSessions {
+    pub(crate) fn new(credentials: Arc<Credentials>) -> Self {
+        Self { credentials, pace: Pace::default() }
     }
 
-    fn sharing(self) -> Sharing {
-        match self {
-            Self::Routine => Sharing::SameKey,
-            Self::Incident => Sharing::Nobody,
-        }
+    /// A caller of AWS in the session `own`, `patience` for each call with its retries.
+    pub(crate) async fn caller(&self, own: &Session, patience: Duration) -> Result<Caller, Fault> {
+        let client = self.credentials.snapshots.get().await?.client.clone().paced_by(self.pace.clone());
+        Ok(client.caller(rolesanywhere::Credentials::from(own), clock::now, patience))
     }
-}
 
-/// Finds or makes the engine a session for `duty` at one trust anchor.
-///
-/// During a rotation the anchor may hold the former issuer alone, or the next one: whichever of those that sign it takes will do, also
-/// where the default is disabled or gone.
-///
-/// # Errors
-/// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise, which for [`Need::Routine`] may be that of a
-/// moment ago.
-pub(crate) async fn session(engine: &Arc<Engine>, at: Named<'_>, duty: Duty) -> Result<Arc<Issued>, Fault> {
-    let Named { name, anchor, mount_point, .. } = at;
-    let role = anchor.role(duty).ok_or_else(|| no_role(name, duty, mount_point))?;
-    let epoch = engine.sessions.epoch();
-    let snapshot = engine.snapshot().await?;
-    let signing = snapshot.issuers.bundle(clock::now());
-    if signing.is_empty() {
-        snapshot.issuers.require(DEFAULT_ISSUER, mount_point)?;
-    }
-    let mut refusal = None;
-    for issuer in signing {
-        match ask(engine, (&snapshot, epoch), issuer, at, (role, duty)).await {
-            Ok(session) => return Ok(session),
-            Err(fault) => {
-                refusal.get_or_insert(fault);
+    /// Finds or makes the engine a session for `duty` at one trust anchor.
+    ///
+    /// During a rotation the anchor may hold the former issuer alone, or the next one: whichever of those that sign it takes will do, also
+    /// where the default is disabled or gone.
+    ///
+    /// # Errors
+    /// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise, which for [`Need::Routine`] may be that of a
+    /// moment ago.
+    pub(crate) async fn session(&self, at: Named<'_>, duty: Duty) -> Result<Arc<Issued>, Fault> {
+        let Named { name, anchor, mount_point, .. } = at;
+        let role = anchor.role(duty).ok_or_else(|| no_role(name, duty, mount_point))?;
+        let epoch = self.credentials.sessions.epoch();
+        let snapshot = self.credentials.snapshots.get().await?;
+        let signing = snapshot.issuers.bundle(clock::now());
+        if signing.is_empty() {
+            snapshot.issuers.require(DEFAULT_ISSUER, mount_point)?;
+        }
+        let mut refusal = None;
+        for issuer in signing {
+            match self.ask((&snapshot, epoch), issuer, at, (role, duty)).await {
+                Ok(session) => return Ok(session),
+                Err(fault) => {
+                    refusal.get_or_insert(fault);
+                }
             }
         }
-    }
-    let fault = refusal
-        .unwrap_or_else(|| Fault::operator(format!("no issuer signs: vault read {mount_point}rotation")));
-    Err(fault.within(format!(
+        let fault = refusal
+            .unwrap_or_else(|| Fault::operator(format!("no issuer signs: vault read {mount_point}rotation")));
+        Err(fault.within(format!(
         "{} of trust-anchors/{name}, by an anchor that must hold what {mount_point}trust-bundle shows (the first time by hand)",
         duty.field()
     )))
-}
+    }
 
-/// Makes the engine a session for `duty` in the account of `role`, by whichever trust anchor of that account lets it in: IAM is the same
-/// from each region, and in an incident one of them may be out of reach or hold the wrong issuer. The anchor `near`, and those of its
-/// region, come first: what is regional may be closed to the roles of another region.
-///
-/// # Errors
-/// An operator's fault where no entry of that account names an IAM role for the duty; what the first of them said otherwise.
-pub(crate) async fn session_for(
-    engine: &Arc<Engine>,
-    (role, near): (&RoleArn, Option<&TrustAnchorArn>),
-    (duty, need): (Duty, Need),
-    mount_point: &str,
-) -> Result<Arc<Issued>, Fault> {
-    let mut refusal = None;
-    let mut anchors = for_account(engine, role, duty, mount_point).await?;
-    anchors.sort_by_key(|(_, anchor)| near.map(|near| distance(&anchor.trust_anchor_arn, near)));
-    for (name, anchor) in &anchors {
-        match session(engine, Named { name, anchor, mount_point, need }, duty).await {
-            Ok(session) => return Ok(session),
-            Err(fault) => {
-                refusal.get_or_insert(fault);
+    /// Makes the engine a session for `duty` in the account of `role`, by whichever trust anchor of that account lets it in: IAM is the same
+    /// from each region, and in an incident one of them may be out of reach or hold the wrong issuer. The anchor `near`, and those of its
+    /// region, come first: what is regional may be closed to the roles of another region.
+    ///
+    /// # Errors
+    /// An operator's fault where no entry of that account names an IAM role for the duty; what the first of them said otherwise.
+    pub(crate) async fn session_for(
+        &self,
+        (role, near): (&RoleArn, Option<&TrustAnchorArn>),
+        (duty, need): (Duty, Need),
+        mount_point: &str,
+    ) -> Result<Arc<Issued>, Fault> {
+        let mut refusal = None;
+        let mut anchors = self.for_account(role, duty, mount_point).await?;
+        anchors.sort_by_key(|(_, anchor)| near.map(|near| distance(&anchor.trust_anchor_arn, near)));
+        for (name, anchor) in &anchors {
+            match self.session(Named { name, anchor, mount_point, need }, duty).await {
+                Ok(session) => return Ok(session),
+                Err(fault) => {
+                    refusal.get_or_insert(fault);
+                }
             }
         }
+        Err(refusal.unwrap_or_else(|| Fault::bug("no trust anchor was tried")))
     }
-    Err(refusal.unwrap_or_else(|| Fault::bug("no trust anchor was tried")))
+
+    /// AWS refused the engine a call. Its session may be one of those that somebody has denied: the next piece of work makes another.
+    pub(crate) fn refused(&self, duty: Duty, error: &CallError) {
+        if error.kind().is_some() && !error.is_not_found() {
+            let of_duty = Some(duty.common_name());
+            self.credentials.sessions.forget(move |key| {
+                key.role().starts_with(OWN) && key.parts().leaf.subject.common_name.as_deref() == of_duty
+            });
+        }
+    }
+
+    /// The trust anchors by which the engine acts in the account of `role`, at least one.
+    async fn for_account(
+        &self,
+        role: &RoleArn,
+        duty: Duty,
+        mount_point: &str,
+    ) -> Result<Vec<(String, ManagedAnchor)>, Fault> {
+        let is_there = |anchor: &ManagedAnchor| {
+            let arn = &anchor.trust_anchor_arn;
+            arn.account() == role.account() && arn.partition() == role.partition()
+        };
+        let mut anchors = self.credentials.store().managed_anchors().await?;
+        anchors.retain(|(_, anchor)| is_there(anchor));
+        let (able, unable): (Vec<_>, Vec<_>) =
+            anchors.into_iter().partition(|(_, anchor)| anchor.role(duty).is_some());
+        if !able.is_empty() {
+            return Ok(able);
+        }
+        let field = duty.field();
+        match unable.first() {
+            Some((name, _)) => Err(no_role(name, duty, mount_point)),
+            None => Err(Fault::operator(format!(
+                "{field}: no trust anchor of the account {account} is known here: vault write {mount_point}trust-anchors/<name> trust_anchor_arn=<arn> profile_arn=<arn> {field}=<arn>",
+                account = role.account()
+            ))),
+        }
+    }
+
+    async fn ask(
+        &self,
+        (snapshot, epoch): (&Arc<Snapshot>, Epoch),
+        issuer: &Loaded,
+        at: Named<'_>,
+        (role, duty): (&RoleArn, Duty),
+    ) -> Result<Arc<Issued>, Fault> {
+        let own = format!("{OWN}{}", at.name);
+        let key = SessionKey::new(KeyParts {
+            role: match at.need {
+                Need::Routine => own.clone(),
+                // nor does what AWS refused a moment ago answer it
+                Need::Incident => format!("{own}/{}", WORKS.fetch_add(1, Ordering::Relaxed)),
+            },
+            cluster: None,
+            config: snapshot.config_version,
+            issuer: issuer.record.id.clone(),
+            call: call(at.anchor, role),
+            leaf: profile(duty),
+        });
+        let order = sessions::Order {
+            place: key.place(),
+            group: Group::new(&own),
+            caller: sessions::Caller::new(own),
+            mode: Mode::Patient,
+            rank: at.need.rank(),
+            duration: SessionDuration::MIN.as_duration(),
+            work: self.work(snapshot, &key, at, duty),
+            epoch,
+        };
+        let began = Instant::now();
+        let sharing = at.need.sharing();
+        match self.credentials.sessions.get(Ask { key, sharing, order, patience: PATIENCE }).await {
+            Reply::Granted(grant) => Ok(grant.session),
+            Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, began.elapsed())),
+        }
+    }
+
+    fn work(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        key: &SessionKey,
+        at: Named<'_>,
+        duty: Duty,
+    ) -> sessions::Work<Arc<Issued>, Fault> {
+        let recipe = Recipe {
+            snapshot: Arc::clone(snapshot),
+            key: key.clone(),
+            origin: Origin::engine(at.mount_point),
+            metrics: Arc::clone(&self.credentials.metrics),
+        };
+        let (anchor, duty) = (at.name.to_owned(), duty.common_name());
+        recipe.work_told(move |ended, _| {
+            if let Ok(Issued { session, .. }) = ended {
+                let session = &session.role_session_name;
+                tracing::info!(anchor, duty, session, "the engine made itself a session");
+            }
+        })
+    }
 }
 
-/// AWS refused the engine a call. Its session may be one of those that somebody has denied: the next piece of work makes another.
-pub(crate) fn refused(engine: &Engine, duty: Duty, error: &CallError) {
-    if error.kind().is_some() && !error.is_not_found() {
-        let of_duty = Some(duty.common_name());
-        engine.sessions.forget(move |key| {
-            key.role().starts_with(OWN) && key.parts().leaf.subject.common_name.as_deref() == of_duty
-        });
-    }
-}
+/// Keeps two pieces of work apart, where each is to have a session of its own.
+static WORKS: AtomicU64 = AtomicU64::new(0);
 
 /// Whether a session is the engine's own by this trust anchor: what the anchor holds decides whether there may be another one.
 pub(crate) fn is_by(anchor: &TrustAnchorArn) -> impl Fn(&SessionKey) -> bool + Send + use<> {
@@ -139,97 +226,6 @@ pub(crate) fn is_by(anchor: &TrustAnchorArn) -> impl Fn(&SessionKey) -> bool + S
 
 fn distance(anchor: &TrustAnchorArn, near: &TrustAnchorArn) -> (bool, bool) {
     (anchor.region() != near.region(), anchor != near)
-}
-
-/// The trust anchors by which the engine acts in the account of `role`, at least one.
-async fn for_account(
-    engine: &Engine,
-    role: &RoleArn,
-    duty: Duty,
-    mount_point: &str,
-) -> Result<Vec<(String, ManagedAnchor)>, Fault> {
-    let is_there = |anchor: &ManagedAnchor| {
-        let arn = &anchor.trust_anchor_arn;
-        arn.account() == role.account() && arn.partition() == role.partition()
-    };
-    let mut anchors = engine.store.managed_anchors().await?;
-    anchors.retain(|(_, anchor)| is_there(anchor));
-    let (able, unable): (Vec<_>, Vec<_>) =
-        anchors.into_iter().partition(|(_, anchor)| anchor.role(duty).is_some());
-    if !able.is_empty() {
-        return Ok(able);
-    }
-    let field = duty.field();
-    match unable.first() {
-        Some((name, _)) => Err(no_role(name, duty, mount_point)),
-        None => Err(Fault::operator(format!(
-            "{field}: no trust anchor of the account {account} is known here: vault write {mount_point}trust-anchors/<name> trust_anchor_arn=<arn> profile_arn=<arn> {field}=<arn>",
-            account = role.account()
-        ))),
-    }
-}
-
-/// Keeps two pieces of work apart, where each is to have a session of its own.
-static WORKS: AtomicU64 = AtomicU64::new(0);
-
-async fn ask(
-    engine: &Arc<Engine>,
-    (snapshot, epoch): (&Arc<Snapshot>, Epoch),
-    issuer: &Loaded,
-    at: Named<'_>,
-    (role, duty): (&RoleArn, Duty),
-) -> Result<Arc<Issued>, Fault> {
-    let own = format!("{OWN}{}", at.name);
-    let key = SessionKey::new(KeyParts {
-        role: match at.need {
-            Need::Routine => own.clone(),
-            // nor does what AWS refused a moment ago answer it
-            Need::Incident => format!("{own}/{}", WORKS.fetch_add(1, Ordering::Relaxed)),
-        },
-        cluster: None,
-        config: snapshot.config_version,
-        issuer: issuer.record.id.clone(),
-        call: call(at.anchor, role),
-        leaf: profile(duty),
-    });
-    let order = sessions::Order {
-        place: key.place(),
-        group: Group::new(&own),
-        caller: sessions::Caller::new(own),
-        mode: Mode::Patient,
-        rank: at.need.rank(),
-        duration: SessionDuration::MIN.as_duration(),
-        work: work(engine, snapshot, &key, at, duty),
-        epoch,
-    };
-    let began = Instant::now();
-    let sharing = at.need.sharing();
-    match engine.sessions.get(Ask { key, sharing, order, patience: PATIENCE }).await {
-        Reply::Granted(grant) => Ok(grant.session),
-        Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, began.elapsed())),
-    }
-}
-
-fn work(
-    engine: &Engine,
-    snapshot: &Arc<Snapshot>,
-    key: &SessionKey,
-    at: Named<'_>,
-    duty: Duty,
-) -> sessions::Work<Arc<Issued>, Fault> {
-    let recipe = Recipe {
-        snapshot: Arc::clone(snapshot),
-        key: key.clone(),
-        origin: Origin::engine(at.mount_point),
-        metrics: Arc::clone(&engine.metrics),
-    };
-    let (anchor, duty) = (at.name.to_owned(), duty.common_name());
-    recipe.work_told(move |ended, _| {
-        if let Ok(Issued { session, .. }) = ended {
-            let session = &session.role_session_name;
-            tracing::info!(anchor, duty, session, "the engine made itself a session");
-        }
-    })
 }
 
 fn call(anchor: &ManagedAnchor, role: &RoleArn) -> CreateSession {

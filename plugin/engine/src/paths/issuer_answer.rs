@@ -3,16 +3,16 @@
 use serde_json::{Map, Value, json};
 use vault_backend::{Answer, Fault};
 
-use crate::Engine;
 use crate::ground::clock::{self, rfc3339};
 use crate::issuers::{self, Candidate, Issuers, Loaded};
 use crate::management::bundle_plan::fingerprint;
 use crate::records::issuer::IssuerState;
+use crate::store::Writer;
 
-/// Stores a new issuer and answers it; the caller holds the store's lock.
-pub(crate) async fn added(engine: &Engine, candidate: Candidate<'_>) -> Result<Answer, Fault> {
-    let (loaded, warnings) = issuers::add(&engine.store, candidate).await?;
-    let issuers = Issuers::load(&engine.store).await?;
+/// Stores a new issuer and answers it.
+pub(crate) async fn added(writer: &Writer, candidate: Candidate<'_>) -> Result<Answer, Fault> {
+    let (loaded, warnings) = issuers::add(writer, candidate).await?;
+    let issuers = Issuers::load(writer).await?;
     Ok(warnings.into_iter().fold(Answer::data(described(&issuers, &loaded)), Answer::warn))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vault_backend::{Answer, Fault, Raw, Request, Route};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::clock;
 use crate::issuers::{Loaded, Rotation};
 use crate::records::issuer::DEFAULT_ISSUER;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
-use crate::check;
 use crate::credentials::grant;
+use crate::engine::Engine;
 use crate::paths::in_place::{InPlaceOf, ROLE};
 
 /// The role that is checked as whoever asks.
@@ -73,9 +72,9 @@ async fn answer(
     (role, who): (&str, &str),
     strict: bool,
 ) -> Result<Answer, Fault> {
-    engine.active_only()?;
-    let _look = engine.checks.begin(who)?;
-    let report = engine.until_closed(Box::pin(check::run(engine, request, role))).await?;
+    engine.lifecycle.active_only()?;
+    let _look = engine.checks.looks.begin(who)?;
+    let report = engine.lifecycle.until_closed(Box::pin(engine.checks.run(request, role))).await?;
     match report.failure().filter(|_| strict) {
         Some(failure) => Err(Fault::operator(failure)),
         None => Ok(Answer::data(report.shown())),

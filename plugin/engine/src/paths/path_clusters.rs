@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
-use crate::identity::clusters::{Cluster, Clusters, is_as_vault_makes_it};
+use crate::engine::Engine;
 use crate::store::cluster_key;
+use identity::{Cluster, is_as_vault_makes_it};
 
 /// The name of a cluster.
 struct Named {
@@ -51,14 +51,14 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
-    Ok(engine.store.cluster(request.parameter("name")).await?.is_some())
+    Ok(engine.store().cluster(request.parameter("name")).await?.is_some())
 }
 
 async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
-    let names = engine.store.cluster_names().await?;
+    let names = engine.store().cluster_names().await?;
     let mut accessors = Map::new();
     for name in &names {
-        if let Some(Cluster { accessor }) = engine.store.cluster(name).await? {
+        if let Some(Cluster { accessor }) = engine.store().cluster(name).await? {
             accessors.insert(name.clone(), json!({ "accessor": accessor }));
         }
     }
@@ -66,7 +66,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
 }
 
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
-    match engine.store.cluster(&ask.name).await? {
+    match engine.store().cluster(&ask.name).await? {
         Some(cluster) => Answer::json(&cluster),
         None => Ok(Answer::absent()),
     }
@@ -74,10 +74,10 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
 
 async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
     let name = change.path.text("name")?;
-    let _lock = engine.store.lock().await;
-    let stored = engine.store.cluster(&name).await?;
+    let writer = engine.store().write().await;
+    let stored = writer.cluster(&name).await?;
     let cluster = Cluster::new(&name, &change.onto(stored.as_ref())?.text("accessor")?)?;
-    let known = Clusters::load(&engine.store).await?;
+    let known = writer.clusters().await?;
     if let Some(other) = known.name(&cluster.accessor).filter(|other| *other != name) {
         return Err(Fault::caller(format!(
             "accessor: {} is the auth mount of the cluster {other} already; a mount belongs to one cluster",
@@ -86,10 +86,9 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     }
     let before = stored.map(|stored| stored.accessor);
     if before.as_ref() == Some(&cluster.accessor) {
-        engine.store.changed(&cluster_key(&name));
+        writer.changed(&cluster_key(&name));
     } else {
-        let _ended = engine.ends_cluster(&name);
-        engine.store.put_cluster(&name, &cluster).await?;
+        writer.put_cluster(&name, &cluster).await?;
     }
     Ok(warnings(&name, before, &cluster.accessor).into_iter().fold(Answer::nothing(), Answer::warn))
 }
@@ -115,18 +114,15 @@ fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
 }
 
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
-    for role_name in engine.store.role_names().await? {
-        let named =
-            engine.store.role(&role_name).await?.is_some_and(|role| role.clusters.contains(&ask.name));
-        if named {
+    let writer = engine.store().write().await;
+    for (role_name, role) in writer.roles().await? {
+        if role.clusters.contains(&ask.name) {
             return Err(Fault::operator(format!(
                 "name: the role {role_name:?} names the cluster {}: change its `clusters` first",
                 ask.name
             )));
         }
     }
-    let _ended = engine.ends_cluster(&ask.name);
-    engine.store.delete_cluster(&ask.name).await?;
+    writer.delete_cluster(&ask.name).await?;
     Ok(Answer::nothing())
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rolesanywhere::Client;
 use vault_backend::{Answer, Change, Fault, Field, Request, Route};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::faults;
 use crate::records::allowed_roles;
 use crate::records::config::Config;
-use crate::store::CONFIG;
+use crate::store::{CONFIG, Ends};
 
 const FIELDS: &[Field] = &[
         Field::string("endpoint", "URL of the Roles Anywhere endpoint, in place of the region's own; http only to loopback")
@@ -48,30 +48,32 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn exists(engine: Arc<Engine>, _request: Request) -> Result<bool, Fault> {
-    Ok(engine.store.config().await?.is_some())
+    Ok(engine.store().config().await?.is_some())
 }
 
 async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
-    match engine.store.config().await? {
+    match engine.store().config().await? {
         Some(config) => Answer::json(&config.shown()),
         None => Ok(Answer::absent()),
     }
 }
 
 async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
-    let stored = engine.store.config().await?;
+    let writer = engine.store().write().await;
+    let stored = writer.config().await?;
     let config = Config::take(&change.onto(stored.as_ref())?, stored.as_ref())?;
     Client::new(&config.settings(&engine.proxy_variables)).map_err(faults::client)?;
     if stored.as_ref() == Some(&config) {
-        engine.store.changed(CONFIG);
+        writer.changed(CONFIG);
         return Ok(Answer::nothing());
     }
     let stored = stored.unwrap_or_default();
-    let same = stored.makes_the_same_as(&config);
-    let _ended = engine.ends_sessions(move |_| !same);
-    engine.store.put_config(&config).await?;
+    writer.put_config(&config, ends(&stored, &config)).await?;
     Ok(told(&stored, &config))
+}
+
+fn ends(before: &Config, after: &Config) -> Ends<'static> {
+    if before.makes_the_same_as(after) { Ends::Nothing } else { Ends::All }
 }
 
 /// An answer that says whether roles may name IAM roles that they might not name before.
@@ -81,13 +83,11 @@ fn told(before: &Config, after: &Config) -> Answer {
 }
 
 async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
-    let Some(stored) = engine.store.config().await? else {
-        engine.store.changed(CONFIG);
+    let writer = engine.store().write().await;
+    let Some(stored) = writer.config().await? else {
+        writer.changed(CONFIG);
         return Ok(Answer::nothing());
     };
-    let same = stored.makes_the_same_as(&Config::default());
-    let _ended = engine.ends_sessions(move |_| !same);
-    engine.store.delete_config().await?;
+    writer.delete_config(ends(&stored, &Config::default())).await?;
     Ok(told(&stored, &Config::default()))
 }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use vault_backend::{Answer, Change, Fault, Field, Request, Route, quote};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::clock;
 use crate::issuers::{Issuers, Loaded, Standing};
-use crate::management::trust_anchors;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::issuer::{IssuerState, IssuersConfig};
-use crate::store::ISSUERS_CONFIG;
+use crate::store::{Ends, ISSUERS_CONFIG, Store};
 
 const FIELDS: &[Field] = &[
     Field::string("default", "id or name of the issuer").required(),
@@ -39,12 +38,12 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
 }
 
 async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
-    let before = engine.store.issuers_config().await?.default;
+    let before = engine.store().issuers_config().await?.default;
     if let Asked { default: Some(next), force: false } = asked(&change, before.as_deref())? {
         Box::pin(check_held(&engine, &next, &request.mount_point)).await?;
     }
-    let _lock = engine.store.lock().await;
-    let issuers = Issuers::load(&engine.store).await?;
+    let writer = engine.store().write().await;
+    let issuers = Issuers::load(&writer).await?;
     let Some(wanted) = asked(&change, issuers.default.as_deref())?.default else {
         return Ok(answer(None));
     };
@@ -53,15 +52,14 @@ async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result
         .ok_or_else(|| Fault::caller(format!("default: there is no issuer {}", quote(&wanted))))?;
     let id = found.record.id.as_str();
     if issuers.is_default(id) {
-        engine.store.changed(ISSUERS_CONFIG);
+        writer.changed(ISSUERS_CONFIG);
         return Ok(answer(Some(id)));
     }
     check_signs(&issuers, found, &request.mount_point)?;
-    let (default, followers) = (Some(id.to_owned()), followers(&engine).await?);
+    let config = IssuersConfig { default: Some(id.to_owned()), previous: issuers.default.clone() };
     let before = issuers.default.clone().unwrap_or_default();
-    let _ended =
-        engine.ends_sessions(move |session| session.issuer() == before && followers.contains(session.role()));
-    engine.store.put_issuers_config(&IssuersConfig { default, previous: issuers.default.clone() }).await?;
+    let ends = Ends::Followers { issuer: &before, roles: &followers(&writer).await? };
+    writer.put_issuers_config(&config, ends).await?;
     Ok(switched(&issuers, found, &request.mount_point))
 }
 
@@ -82,7 +80,7 @@ async fn check_held(engine: &Arc<Engine>, reference: &str, mount_point: &str) ->
     let snapshot = engine.snapshot().await?;
     match snapshot.issuers.find(reference).filter(|found| !snapshot.issuers.is_default(&found.record.id)) {
         Some(next) => {
-            engine.until_closed(Box::pin(trust_anchors::require_held(engine, next, mount_point))).await
+            engine.lifecycle.until_closed(Box::pin(engine.anchors.require_held(next, mount_point))).await
         }
         None => Ok(()),
     }
@@ -118,12 +116,7 @@ fn answer(default: Option<&str>) -> Answer {
 }
 
 /// The roles that follow the default.
-async fn followers(engine: &Engine) -> Result<HashSet<String>, Fault> {
-    let mut found = HashSet::new();
-    for name in engine.store.role_names().await? {
-        if engine.store.role(&name).await?.is_some_and(|role| role.issuer_ref == DEFAULT_ISSUER) {
-            found.insert(name);
-        }
-    }
-    Ok(found)
+async fn followers(store: &Store) -> Result<HashSet<String>, Fault> {
+    let following = store.roles().await?.into_iter().filter(|(_, role)| role.issuer_ref == DEFAULT_ISSUER);
+    Ok(following.map(|(name, _)| name).collect())
 }

@@ -7,9 +7,9 @@ use serde_json::json;
 use sessions::Mode;
 use vault_backend::{Answer, Ask, Fault, Field, Raw, Request, Route, Values};
 
-use crate::Engine;
 use crate::credentials::documents;
-use crate::credentials::grant::{self, Granted, Wish};
+use crate::credentials::grant::{Granted, Wish};
+use crate::engine::Engine;
 use crate::ground::faults;
 
 /// How long a read may take, by who waits for it.
@@ -56,7 +56,7 @@ pub(crate) fn route() -> Route<Engine> {
 
 async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
     let wish = Wish { role: &ask.role, ttl: None, mode: Mode::AtOnce, patience: PATIENCE };
-    let Granted { role, grant, .. } = grant::grant(&engine, &request, wish).await?;
+    let Granted { role, grant, .. } = engine.credentials.grant(&request, wish).await?;
     let document = documents::container_document(&grant.session.session, role.role_arn.account())?;
     Ok(Answer::raw(Raw::ok(JSON, document).no_store()))
 }

@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use sessions::{Freshness, Grant, Mode};
 use vault_backend::{Answer, Ask, Fault, Field, Lease, Request, Route, Values};
 
-use crate::Engine;
 use crate::credentials::documents;
-use crate::credentials::grant::{self, Granted, Wish};
+use crate::credentials::grant::{Granted, Wish};
 use crate::credentials::issued::Issued;
 use crate::credentials::lifetime;
+use crate::engine::Engine;
 use crate::ground::clock::rfc3339;
 use crate::records::role_options::LeaseStyle;
 
@@ -51,7 +51,7 @@ pub(crate) fn route(path: &'static str) -> Route<Engine> {
 
 async fn creds(engine: Arc<Engine>, request: Request, ask: Creds) -> Result<Answer, Fault> {
     let wish = Wish { role: &ask.role, ttl: ask.ttl, mode: Mode::Patient, patience: DEADLINE };
-    Ok(answer(&ask.role, &grant::grant(&engine, &request, wish).await?))
+    Ok(answer(&ask.role, &engine.credentials.grant(&request, wish).await?))
 }
 
 fn answer(name: &str, granted: &Granted) -> Answer {

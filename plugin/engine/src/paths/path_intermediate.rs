@@ -6,12 +6,13 @@ use ca::CsrProfile;
 use serde_json::{Map, Value};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::clock;
 use crate::ground::faults;
 use crate::issuers::{self, Candidate, KeyPlace};
 use crate::paths::issuer_answer;
 use crate::paths::new_ca::NewCa;
+use crate::store::Store;
 
 /// A new key and its signing request.
 struct Generate(NewCa);
@@ -78,8 +79,7 @@ pub(crate) fn set_signed_route() -> Route<Engine> {
 async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Result<Answer, Fault> {
     let profile = CsrProfile { subject: ask.0.subject, key: ask.0.key };
     let csr = issuers::off_thread(move || ca::generate_csr(&profile)).await?;
-    let _lock = engine.store.lock().await;
-    let key_id = issuers::put_key(&engine.store, &csr.key).await?;
+    let key_id = issuers::put_key(&engine.store().write().await, &csr.key).await?;
     Ok(Answer::data(Map::from_iter([
         ("csr".to_owned(), Value::from(csr.pem)),
         ("key_id".to_owned(), Value::from(key_id)),
@@ -87,8 +87,8 @@ async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Resu
 }
 
 async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
-    let (ids, keys) = stored_keys(&engine).await?;
+    let writer = engine.store().write().await;
+    let (ids, keys) = stored_keys(&writer).await?;
     let issuer = ca::set_signed(&keys, &ask.certificate, clock::now(), ask.force).map_err(faults::ca)?;
     let key_id = keys
         .iter()
@@ -97,13 +97,13 @@ async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Re
         .ok_or_else(|| Fault::bug("an issuer was made from a key that is not stored"))?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
     let candidate = Candidate { issuer, name, key: KeyPlace::Stored(key_id), mount_point };
-    issuer_answer::added(&engine, candidate).await
+    issuer_answer::added(&writer, candidate).await
 }
 
-async fn stored_keys(engine: &Engine) -> Result<(Vec<String>, Vec<ca::Secret>), Fault> {
+async fn stored_keys(store: &Store) -> Result<(Vec<String>, Vec<ca::Secret>), Fault> {
     let mut found = (Vec::new(), Vec::new());
-    for id in engine.store.key_ids().await? {
-        if let Some(key) = engine.store.key(&id).await? {
+    for id in store.key_ids().await? {
+        if let Some(key) = store.key(&id).await? {
             found.0.push(id);
             found.1.push(key);
         }

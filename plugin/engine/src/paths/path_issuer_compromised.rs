@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
 use crate::incident::break_glass::OUT_OF_REACH;
 use crate::incident::compromise::{Responded, Response, state};
 use crate::issuers::Standing;
-use crate::management::denial_policy::Owner;
+use crate::paths::owner::owner;
 use crate::records::issuer::DEFAULT_ISSUER;
 
 /// Which issuer.
@@ -44,7 +44,7 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Result<Answer, Fault> {
-    engine.active_only()?;
+    engine.lifecycle.active_only()?;
     if ask.reference == DEFAULT_ISSUER {
         return Err(Fault::caller(
             "ref: give the issuer's own id or name: after the switch \"default\" is the one that took over",
@@ -57,14 +57,14 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let id = found.record.id.clone();
     // what an earlier call began and a crash ended goes on: between its two Puts the issuer stands where a next one does
     let is_next = snapshot.issuers.standing(found, clock::now()) == Standing::Next;
-    if is_next && !ask.force && engine.store.compromise(&id).await?.is_none() {
+    if is_next && !ask.force && engine.store().compromise(&id).await?.is_none() {
         return Err(Fault::operator(format!(
             "ref: {:?} is the next issuer, which signs for nobody yet, and would never sign again: if its key is the one that leaked add force=true",
             found.record.label()
         )));
     }
-    let response = Response::new(&engine, Owner::of(&request), found, (ask.force, clock::now()));
-    let Responded { report, again_at } = engine.until_closed(Box::pin(response.run())).await?;
+    let response = Response::new(&engine.incidents, owner(&request), found, (ask.force, clock::now()));
+    let Responded { report, again_at } = engine.lifecycle.until_closed(Box::pin(response.run())).await?;
     let mut shown =
         Map::from_iter([("issuer_id".to_owned(), json!(id)), ("state".to_owned(), json!(state(&report)))]);
     if let Some(at) = again_at {

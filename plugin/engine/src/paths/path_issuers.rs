@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::json;
 use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values, quote};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
 use crate::issuers::{self, Issuers, Loaded};
 use crate::management::bundle_plan::fingerprint;
 use crate::paths::issuer_answer::{described, shown};
 use crate::records::issuer::{IssuerRecord, IssuerState};
-use crate::store::issuer_key;
+use crate::store::{Ends, Store, issuer_key};
 
 /// A reference to an issuer.
 struct Reference(String);
@@ -132,24 +132,25 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<
 
 async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
     let reference = change.path.text("ref")?;
-    let _lock = engine.store.lock().await;
-    let issuers = Issuers::load(&engine.store).await?;
+    let writer = engine.store().write().await;
+    let issuers = Issuers::load(&writer).await?;
     let found = require(&issuers, &reference)?;
     let wanted = Wanted::take(&change.onto(Some(&described(&issuers, found)))?)?;
-    let record = changed(&engine, &issuers, found, &wanted, &request.mount_point).await?;
+    let record = changed(&writer, &issuers, found, &wanted, &request.mount_point).await?;
     if record == found.record {
-        engine.store.changed(&issuer_key(&record.id));
+        writer.changed(&issuer_key(&record.id));
     } else {
-        let _ended = (record.state != found.record.state).then(|| engine.ends_issuer(&record.id));
-        engine.store.put_issuer(&record).await?;
+        let is_renamed = record.state == found.record.state;
+        let ends = if is_renamed { Ends::Nothing } else { Ends::Issuer(&record.id) };
+        writer.put_issuer(&record, ends).await?;
     }
-    let issuers = Issuers::load(&engine.store).await?;
+    let issuers = Issuers::load(&writer).await?;
     Ok(shown(&issuers, require(&issuers, &record.id)?))
 }
 
 /// The record as it is to be, or why it may not.
 async fn changed(
-    engine: &Engine,
+    store: &Store,
     issuers: &Issuers,
     found: &Loaded,
     wanted: &Wanted,
@@ -158,18 +159,18 @@ async fn changed(
     let mut record = found.record.clone();
     if wanted.issuer_name != record.name {
         issuers::check_name(issuers, wanted.issuer_name.as_deref())?;
-        check_rename(engine, &record).await?;
+        check_rename(store, &record).await?;
         record.name.clone_from(&wanted.issuer_name);
     }
     match (wanted.disabled, record.state) {
         (true, IssuerState::Enabled) => {
-            check_dispensable(engine, issuers, found, wanted.force, mount_point).await?;
+            check_dispensable(store, issuers, found, wanted.force, mount_point).await?;
             record.state = IssuerState::Disabled;
         }
         (false, IssuerState::Disabled) => {
-            let known = match engine.store.compromise(&record.id).await? {
+            let known = match store.compromise(&record.id).await? {
                 Some(known) => Some(known),
-                None => engine.store.compromise_of(&found.issuer).await?,
+                None => store.compromise_of(&found.issuer).await?,
             };
             if let Some(known) = known {
                 return Err(Fault::operator(format!(
@@ -187,10 +188,10 @@ async fn changed(
 }
 
 /// Refuses to take away a name that roles use: they keep what was written into them, so that it can be written back.
-async fn check_rename(engine: &Engine, record: &IssuerRecord) -> Result<(), Fault> {
+async fn check_rename(store: &Store, record: &IssuerRecord) -> Result<(), Fault> {
     let Some(old) = &record.name else { return Ok(()) };
-    for role_name in engine.store.role_names().await? {
-        if engine.store.role(&role_name).await?.is_some_and(|role| role.issuer_ref == *old) {
+    for (role_name, role) in store.roles().await? {
+        if role.issuer_ref == *old {
             return Err(Fault::operator(format!(
                 "issuer_name: the role {role_name:?} names this issuer as {old:?} in issuer_ref: write the id {} there first",
                 record.id
@@ -201,7 +202,7 @@ async fn check_rename(engine: &Engine, record: &IssuerRecord) -> Result<(), Faul
 }
 
 async fn check_dispensable(
-    engine: &Engine,
+    store: &Store,
     issuers: &Issuers,
     found: &Loaded,
     force: bool,
@@ -216,26 +217,25 @@ async fn check_dispensable(
             found.record.label()
         )));
     }
-    issuers::check_unpinned(&found.record, &issuers::roles_naming(&engine.store, &found.record).await?)
+    issuers::check_unpinned(&found.record, &issuers::roles_naming(&store.roles().await?, &found.record))
 }
 
 async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
-    issuers::repair(&engine.store).await?;
-    let issuers = Issuers::load(&engine.store).await?;
+    let writer = engine.store().write().await;
+    issuers::repair(&writer).await?;
+    let issuers = Issuers::load(&writer).await?;
     let Some(found) = issuers.find(&ask.reference) else {
         return Ok(Answer::nothing());
     };
-    check_dispensable(&engine, &issuers, found, ask.force, &request.mount_point).await?;
-    check_settled(&engine, &found.record, ask.force).await?;
-    let _ended = engine.ends_issuer(&found.record.id);
-    issuers::remove(&engine.store, &found.record).await?;
+    check_dispensable(&writer, &issuers, found, ask.force, &request.mount_point).await?;
+    check_settled(&writer, &found.record, ask.force).await?;
+    issuers::remove(&writer, &found.record).await?;
     Ok(Answer::nothing())
 }
 
 /// Refuses to forget an issuer for whose compromise something is left to do.
-async fn check_settled(engine: &Engine, record: &IssuerRecord, force: bool) -> Result<(), Fault> {
-    let known = engine.store.compromise(&record.id).await?.filter(|_| !force);
+async fn check_settled(store: &Store, record: &IssuerRecord, force: bool) -> Result<(), Fault> {
+    let known = store.compromise(&record.id).await?.filter(|_| !force);
     let Some(at) = known.and_then(|known| known.again_at()) else { return Ok(()) };
     Err(Fault::operator(format!(
         "the issuer {:?} is compromised, and at {} the engine ends sessions once more: delete it then, or use force=true, and they are not ended",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::clock;
 use crate::ground::faults;
 use crate::issuers::{Candidate, KeyPlace};
@@ -45,9 +45,9 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn import(engine: Arc<Engine>, request: Request, ask: Import) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
+    let writer = engine.store().write().await;
     let issuer = ca::import_bundle(&ask.pem_bundle, clock::now(), ask.force).map_err(faults::ca)?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
     let candidate = Candidate { issuer, name, key: KeyPlace::New, mount_point };
-    issuer_answer::added(&engine, candidate).await
+    issuer_answer::added(&writer, candidate).await
 }

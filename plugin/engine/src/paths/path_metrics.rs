@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vault_backend::{Answer, Fault, Raw, Request, Route};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::paths::exposition::{self, CONTENT_TYPE, Standing};
 
 pub(crate) fn route() -> Route<Engine> {
@@ -18,14 +18,14 @@ pub(crate) fn route() -> Route<Engine> {
 
 /// A performance standby makes no sessions: its zeros would stand beside the active node's numbers.
 async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
-    engine.active_only()?;
+    engine.lifecycle.active_only()?;
     let snapshot = engine.snapshot().await?;
     let standing = Standing {
-        counts: engine.sessions.counts(),
+        counts: engine.credentials.sessions.counts(),
         limits: snapshot.config.limits(),
         issuers: &snapshot.issuers,
         anchors: engine.anchors.in_step(&snapshot.issuers),
     };
-    let text = exposition::text(&engine.metrics, &standing).map_err(Fault::bug)?;
+    let text = exposition::text(&engine.credentials.metrics, &standing).map_err(Fault::bug)?;
     Ok(Answer::raw(Raw::ok(CONTENT_TYPE, text).no_store()))
 }

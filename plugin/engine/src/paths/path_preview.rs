@@ -6,14 +6,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
-use crate::credentials::order::Order;
+use crate::credentials::order::Prepared;
+use crate::engine::Engine;
 use crate::ground::faults;
-use crate::identity::caller::Caller;
-use crate::identity::session_tags;
-use crate::identity::subject_field::Place;
-use crate::identity::template::Use;
 use crate::paths::in_place::{InPlaceOf, ROLE};
+use identity::Place;
+use identity::Use;
+use identity::session_tags;
 
 /// The role that is asked about.
 struct Named {
@@ -49,11 +48,10 @@ async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result
 }
 
 async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Result<Answer, Fault> {
-    let role = engine.store.role(&name).await?.ok_or_else(|| faults::no_role(&name))?;
+    let role = engine.store().role(&name).await?.ok_or_else(|| faults::no_role(&name))?;
     let snapshot = engine.snapshot().await?;
-    let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
-    let caller = Caller::find(request, &name, &role, &snapshot.clusters).await?;
-    let order = Order::new(&snapshot, &name, &role, &caller, None, &request.mount_point)?;
+    let Prepared { authority, caller, order } =
+        Prepared::of(&snapshot, request, (&name, &role), None).await?;
     let tags =
         session_tags::session_tags(&order.leaf, &authority.issuer.subject_attributes().map_err(faults::ca)?);
     let common_name = order.leaf.subject.common_name.as_deref().unwrap_or_default();

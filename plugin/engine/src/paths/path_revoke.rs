@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use rolesanywhere::RoleArn;
+use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, is_name_with_at_signs, quote};
 
-use crate::Engine;
-use crate::credentials::ledger::Which;
+use crate::credentials::ledger::Selector;
+use crate::engine::Engine;
+use crate::ground::clock::rfc3339;
 use crate::ground::serial_number;
-use crate::incident::sessions::{self, Revoke};
+use crate::incident::break_glass::OUT_OF_REACH;
+use crate::incident::sessions::{Report, Revoke};
 use crate::paths::entity_id;
+use crate::paths::owner::owner;
 
 impl Ask for Revoke {
     const FIELDS: &'static [Field] = &[
@@ -35,16 +39,16 @@ impl Ask for Revoke {
 
     fn take(values: &Values) -> Result<Self, Fault> {
         let serial =
-            values.string("serial_number")?.map(|text| serial_number::parse(&text).map(Which::Serial));
-        let entity = values.string("entity_id")?.map(|id| entity_id::parse(id).map(Which::Entity));
-        let cluster = values.string("cluster")?.map(|name| Ok(Which::Cluster(name)));
+            values.string("serial_number")?.map(|text| serial_number::parse(&text).map(Selector::Serial));
+        let entity = values.string("entity_id")?.map(|id| entity_id::parse(id).map(Selector::Entity));
+        let cluster = values.string("cluster")?.map(|name| Ok(Selector::Cluster(name)));
         let mut given_ones = serial.into_iter().chain(entity).chain(cluster);
         let (Some(which), None) = (given_ones.next(), given_ones.next()) else {
             return Err(Fault::caller("give one of serial_number, entity_id and cluster"));
         };
         let which = which?;
         let role_arn: Option<RoleArn> = values.parse("role_arn")?;
-        if role_arn.is_some() && !matches!(which, Which::Serial(_)) {
+        if role_arn.is_some() && !matches!(which, Selector::Serial(_)) {
             return Err(Fault::caller("role_arn: goes with a serial_number alone"));
         }
         let role = values.string("role")?.map(role_name).transpose()?;
@@ -73,6 +77,22 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<Answer, Fault> {
-    engine.active_only()?;
-    sessions::end(&engine, &request, &ask).await
+    engine.lifecycle.active_only()?;
+    Ok(shown(engine.incidents.end(owner(&request), &ask).await?))
+}
+
+/// What was denied, as the path answers it.
+fn shown(report: Report) -> Answer {
+    let mut data = Map::from_iter([
+        ("revoked".to_owned(), json!(report.revoked)),
+        ("roles".to_owned(), json!(report.roles)),
+        ("role_arns".to_owned(), json!(report.role_arns)),
+        ("policy_name".to_owned(), json!(report.policy_name)),
+        ("until".to_owned(), json!(report.until.map(rfc3339))),
+        ("seen_at_iam".to_owned(), json!(report.unseen.is_empty())),
+    ]);
+    if !report.failed.is_empty() {
+        data.insert("failed".to_owned(), json!(report.failed));
+    }
+    report.warnings.into_iter().fold(Answer::data(data), Answer::warn).warn(OUT_OF_REACH)
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::clock::rfc3339;
 use crate::ground::faults;
-use crate::incident::break_glass::{OUT_OF_REACH, Revoked, revoke_all};
-use crate::management::denial_policy::Owner;
+use crate::incident::break_glass::{OUT_OF_REACH, Revoked};
+use crate::paths::owner::owner;
 
 /// The name of a role.
 struct Named {
@@ -35,10 +35,10 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
-    engine.active_only()?;
-    let role = engine.store.role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;
-    let work = Box::pin(revoke_all(&engine, Owner::of(&request), &role.role_arn));
-    let Revoked { policy_name, sessions, denied } = engine.until_closed(work).await?;
+    engine.lifecycle.active_only()?;
+    let role = engine.store().role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;
+    let work = Box::pin(engine.incidents.end_all(owner(&request), &role.role_arn));
+    let Revoked { policy_name, sessions, denied } = engine.lifecycle.until_closed(work).await?;
     let shown = Map::from_iter([
         ("role_arn".to_owned(), json!(role.role_arn)),
         ("policy_name".to_owned(), json!(policy_name)),

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
-use crate::identity::clusters::Clusters;
+use crate::engine::Engine;
 use crate::issuers::Issuers;
 use crate::records::allowed_roles;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role::Role;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
-use crate::store::role_key;
+use crate::store::{Ends, Store, Writer, role_key};
 
 /// The name of a role.
 struct Named {
@@ -125,15 +124,15 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
-    Ok(engine.store.role(request.parameter("name")).await?.is_some())
+    Ok(engine.store().role(request.parameter("name")).await?.is_some())
 }
 
 async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
-    Ok(Answer::list(engine.store.role_names().await?))
+    Ok(Answer::list(engine.store().role_names().await?))
 }
 
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
-    match engine.store.role(&ask.name).await? {
+    match engine.store().role(&ask.name).await? {
         Some(role) => Answer::json(&role),
         None => Ok(Answer::absent()),
     }
@@ -141,43 +140,40 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
 
 async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
     let name = change.path.text("name")?;
-    let _lock = engine.store.lock().await;
-    let stored = engine.store.role(&name).await?;
+    let writer = engine.store().write().await;
+    let stored = writer.role(&name).await?;
     let role = Role::take(&change.onto(stored.as_ref())?)?;
-    store(&engine, &request, &name, stored.as_ref(), role).await
+    store(&writer, &request, &name, stored.as_ref(), role).await
 }
 
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
-    let _ended = engine.ends_role(&ask.name);
-    engine.store.delete_role(&ask.name).await?;
+    engine.store().write().await.delete_role(&ask.name).await?;
     Ok(Answer::nothing())
 }
 
-/// The caller holds the store's lock.
 async fn store(
-    engine: &Engine,
+    writer: &Writer,
     request: &Request,
     name: &str,
     stored: Option<&Role>,
     role: Role,
 ) -> Result<Answer, Fault> {
-    let config = engine.store.config().await?.unwrap_or_default();
+    let config = writer.config().await?.unwrap_or_default();
     allowed_roles::check(&config.allowed_role_arns, &role.role_arn)?;
     role.check_certificate(name)?;
-    let clusters = Clusters::load(&engine.store).await?;
+    let clusters = writer.clusters().await?;
     role.check_registered(&clusters, &request.mount_point)?;
     if stored == Some(&role) {
-        engine.store.changed(&role_key(name));
+        writer.changed(&role_key(name));
     } else {
         let otherwise = stored.is_some_and(|stored| !stored.makes_the_same_as(&role));
-        let _ended = otherwise.then(|| engine.ends_role(name));
-        engine.store.put_role(name, &role).await?;
+        let ends = if otherwise { Ends::Role(name) } else { Ends::Nothing };
+        writer.put_role(name, &role, ends).await?;
     }
     let mut warnings = role.warnings(name);
     warnings.extend(stored.and_then(|stored| role.opened_since(stored)));
     warnings.extend(role.check_place(Some(&config)).err().map(|fault| unusable(&fault)));
-    warnings.extend(unusable_issuer(engine, request, &role).await?);
+    warnings.extend(unusable_issuer(writer, request, &role).await?);
     if role.asks_pod() && clusters.is_empty() {
         warnings.push(format!(
             "no cluster is registered, so that nobody gets credentials of this role: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
@@ -188,11 +184,11 @@ async fn store(
 }
 
 /// A role may be written before the issuer it names: then its callers wait for that.
-async fn unusable_issuer(engine: &Engine, request: &Request, role: &Role) -> Result<Option<String>, Fault> {
+async fn unusable_issuer(store: &Store, request: &Request, role: &Role) -> Result<Option<String>, Fault> {
     if role.issuer_ref == DEFAULT_ISSUER {
         return Ok(None);
     }
-    let issuers = Issuers::load(&engine.store).await?;
+    let issuers = Issuers::load(store).await?;
     let found = issuers.require(&role.issuer_ref, &request.mount_point);
     Ok(found.err().map(|fault| unusable(&fault)))
 }

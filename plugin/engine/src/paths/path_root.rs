@@ -6,7 +6,7 @@ use std::time::Duration;
 use ca::{CaProfile, Issuer};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::bounds::Bounds;
 use crate::ground::clock;
 use crate::issuers::{self, Candidate, Issuers, KeyPlace};
@@ -57,13 +57,13 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn generate(engine: Arc<Engine>, request: Request, ask: Generate) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
-    let issuers = Issuers::load(&engine.store).await?;
+    let writer = engine.store().write().await;
+    let issuers = Issuers::load(&writer).await?;
     issuers::check_name(&issuers, ask.issuer_name.as_deref())?;
     issuers.check_room(clock::now(), &request.mount_point)?;
     let profile = CaProfile { subject: ask.ca.subject, key: ask.ca.key, ttl: ask.ttl };
     let issuer = issuers::off_thread(move || Issuer::generate_root(&profile, clock::now())).await?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
     let candidate = Candidate { issuer, name, key: KeyPlace::New, mount_point };
-    issuer_answer::added(&engine, candidate).await
+    issuer_answer::added(&writer, candidate).await
 }

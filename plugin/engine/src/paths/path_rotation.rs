@@ -5,10 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 use vault_backend::{Answer, Fault, Request, Route};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
 use crate::issuers::{self, Loaded, Rotation};
-use crate::management::trust_anchors;
 
 pub(crate) fn route() -> Route<Engine> {
     Route::at("rotation")
@@ -24,11 +23,11 @@ async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, F
     let rotation = Rotation::of(&snapshot.issuers, now);
     let bundle = snapshot.issuers.trust_bundle(now, &request.mount_point)?;
     let label = |loaded: Option<&Loaded>| loaded.map(|loaded| loaded.record.label().to_owned());
-    let of_previous = match rotation.previous() {
-        Some(previous) => issuers::roles_naming(&engine.store, &previous.record).await?,
-        None => Vec::new(),
-    };
-    let is_held = trust_anchors::are_held(&engine, &request.mount_point).await?;
+    let roles = engine.store().roles().await?;
+    let previous = rotation.previous();
+    let of_previous =
+        previous.map_or_else(Vec::new, |previous| issuers::roles_naming(&roles, &previous.record));
+    let is_held = engine.anchors.are_held(&snapshot, &roles, &request.mount_point);
     let answer = Answer::json(&json!({
         "state": rotation.state(),
         "current": label(rotation.current()),

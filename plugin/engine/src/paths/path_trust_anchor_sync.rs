@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
 
-use crate::Engine;
 use crate::credentials::grant;
-use crate::management::own_session::Need;
-use crate::management::trust_anchors::{self, Named};
+use crate::engine::Engine;
+use crate::management::anchor_context::{Named, Need};
 
 /// The name of an anchor.
 struct Look {
@@ -60,12 +59,12 @@ async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answ
 }
 
 async fn answer(engine: &Arc<Engine>, request: &Request, name: &str, dry_run: bool) -> Result<Answer, Fault> {
-    engine.active_only()?;
-    let Some(anchor) = engine.store.managed_anchor(name).await? else {
+    engine.lifecycle.active_only()?;
+    let Some(anchor) = engine.store().managed_anchor(name).await? else {
         return Err(Fault::caller(format!("name: there is no trust anchor {}", quote(name))));
     };
     let at = Named { name, anchor: &anchor, mount_point: &request.mount_point, need: Need::Routine };
-    let report = engine.until_closed(trust_anchors::sync(engine, at, dry_run)).await?;
+    let report = engine.lifecycle.until_closed(engine.anchors.sync(at, dry_run)).await?;
     let warnings = report.warnings();
     Ok(warnings.into_iter().fold(Answer::data(report.shown()), Answer::warn))
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::records::managed_anchor::ManagedAnchor;
+use crate::store::Writer;
 
 /// The name of an entry.
 struct Named {
@@ -66,19 +67,19 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
-    Ok(engine.store.managed_anchor(request.parameter("name")).await?.is_some())
+    Ok(engine.store().managed_anchor(request.parameter("name")).await?.is_some())
 }
 
 async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
     let mut arns = Map::new();
-    for (name, anchor) in engine.store.managed_anchors().await? {
+    for (name, anchor) in engine.store().managed_anchors().await? {
         arns.insert(name, json!({ "trust_anchor_arn": anchor.trust_anchor_arn }));
     }
     Ok(Answer::list_with_info(arns.keys().cloned().collect(), arns))
 }
 
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
-    match engine.store.managed_anchor(&ask.name).await? {
+    match engine.store().managed_anchor(&ask.name).await? {
         Some(anchor) => Answer::json(&anchor),
         None => Ok(Answer::absent()),
     }
@@ -86,15 +87,14 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answ
 
 async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
     let name = change.path.text("name")?;
-    let _lock = engine.store.lock().await;
-    let stored = engine.store.managed_anchor(&name).await?;
+    let writer = engine.store().write().await;
+    let stored = writer.managed_anchor(&name).await?;
     let anchor = ManagedAnchor::take(&change.onto(stored.as_ref())?)?;
-    store(&engine, &name, anchor).await
+    store(&writer, &name, anchor).await
 }
 
-/// The caller holds the store's lock.
-async fn store(engine: &Engine, name: &str, anchor: ManagedAnchor) -> Result<Answer, Fault> {
-    let known = engine.store.managed_anchors().await?;
+async fn store(writer: &Writer, name: &str, anchor: ManagedAnchor) -> Result<Answer, Fault> {
+    let known = writer.managed_anchors().await?;
     let twin = known
         .iter()
         .find(|(other, there)| other != name && there.trust_anchor_arn == anchor.trust_anchor_arn);
@@ -105,14 +105,14 @@ async fn store(engine: &Engine, name: &str, anchor: ManagedAnchor) -> Result<Ans
         )));
     }
     if !known.iter().any(|(there, stored)| there == name && *stored == anchor) {
-        engine.store.put_managed_anchor(name, &anchor).await?;
+        writer.put_managed_anchor(name, &anchor).await?;
     }
     Ok(Answer::nothing())
 }
 
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
-    let _lock = engine.store.lock().await;
-    engine.store.delete_managed_anchor(&ask.name).await?;
+    let writer = engine.store().write().await;
+    writer.delete_managed_anchor(&ask.name).await?;
     engine.anchors.keep(|name| name != ask.name);
     Ok(Answer::nothing())
 }

@@ -10,18 +10,18 @@ use vault_backend::{Fault, Values, quote};
 
 use crate::ground::bounds::Bounds;
 use crate::ground::faults;
-use crate::identity::caller::Caller;
-use crate::identity::clusters::Clusters;
-use crate::identity::command_word::word;
-use crate::identity::reference::name_one_caller;
-use crate::identity::subject::SubjectTexts;
-use crate::identity::subject_field::Place;
-use crate::identity::template::{Template, Use};
 use crate::records::allowed_roles;
 use crate::records::anchorage::{Anchorage, same_account, same_place};
 use crate::records::config::Config;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
+use identity::Clusters;
+use identity::Place;
+use identity::SubjectTexts;
+use identity::name_one_caller;
+use identity::word;
+use identity::{Audience, Caller};
+use identity::{Template, Use};
 
 const CERTIFICATE_TTL: Bounds = Bounds { least: 60, most: 86_400 };
 const USUAL_CERTIFICATE_TTL: u64 = 600;
@@ -221,8 +221,18 @@ impl Role {
         }
     }
 
+    /// What the role, called `name`, says of its callers.
+    pub(crate) fn audience<'a>(&'a self, name: &'a str) -> Audience<'a> {
+        Audience {
+            role_name: name,
+            asks_who: self.asks_who(),
+            clusters: &self.clusters,
+            takes_tenant_metadata: self.allow_tenant_metadata,
+        }
+    }
+
     /// Whether anything of a session depends on who asks.
-    pub(crate) fn asks_who(&self) -> bool {
+    fn asks_who(&self) -> bool {
         !self.clusters.is_empty() || self.texts().any(|(_, text)| text.asks_who())
     }
 

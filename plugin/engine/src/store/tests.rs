@@ -16,7 +16,7 @@ fn role(issuer: &str) -> Role {
 async fn stored(role: &Role) -> (Store, Storage) {
     let storage = Storage::in_memory();
     storage.put_json("role/app", role).await.unwrap();
-    (Store::new(storage.clone()), storage)
+    (Store::new(storage.clone(), |_| {}), storage)
 }
 
 async fn kept(store: &Store) -> Option<Role> {
@@ -49,7 +49,7 @@ async fn what_was_read_before_a_change_is_not_kept_after_it() {
     let reading = begin(store.kept_role("app"));
     storage.hold(false);
 
-    store.put_role("app", &role("b")).await.unwrap();
+    store.write().await.put_role("app", &role("b"), Ends::Nothing).await.unwrap();
     let read = reading.await.unwrap();
 
     assert_eq!(read.as_deref(), Some(&role("a")), "it began before the change");
@@ -63,10 +63,11 @@ async fn a_write_whose_answer_is_lost_is_seen() {
     let generation = store.generation();
     storage.lose_answers(true);
 
-    store.put_role("app", &role("b")).await.unwrap_err();
+    let writer = store.write().await;
+    writer.put_role("app", &role("b"), Ends::Nothing).await.unwrap_err();
     let seen = kept(&store).await;
-    store.delete_role("app").await.unwrap_err();
-    store.put_config(&Config::default()).await.unwrap_err();
+    writer.delete_role("app").await.unwrap_err();
+    writer.put_config(&Config::default(), Ends::Nothing).await.unwrap_err();
 
     assert_eq!((seen, kept(&store).await), (Some(role("b")), None));
     assert_ne!(store.generation(), generation);
@@ -77,7 +78,8 @@ async fn a_write_that_is_given_up_half_way_is_seen() {
     let (store, storage) = stored(&role("a")).await;
     storage.hold(true);
     let new = role("b");
-    let writing = begin(store.put_role("app", &new));
+    let writer = store.write().await;
+    let writing = begin(writer.put_role("app", &new, Ends::Nothing));
     storage.hold(false);
     // read while the write is under way, and kept by it
     let generation = store.generation();
@@ -93,12 +95,13 @@ async fn a_write_that_is_given_up_half_way_is_seen() {
 #[tokio::test]
 async fn a_snapshot_is_out_of_date_once_a_write_begins_and_once_it_ends() {
     let storage = Storage::in_memory();
-    let store = Store::new(storage.clone());
+    let store = Store::new(storage.clone(), |_| {});
     storage.hold(true);
     let first = store.generation();
 
     let config = Config::default();
-    let writing = begin(store.put_config(&config));
+    let writer = store.write().await;
+    let writing = begin(writer.put_config(&config, Ends::Nothing));
     let second = store.generation();
     drop(writing);
 
@@ -108,7 +111,7 @@ async fn a_snapshot_is_out_of_date_once_a_write_begins_and_once_it_ends() {
 #[tokio::test]
 async fn a_role_that_is_missing_or_out_of_reach_is_asked_for_again() {
     let storage = Storage::in_memory();
-    let store = Store::new(storage.clone());
+    let store = Store::new(storage.clone(), |_| {});
     storage.put("role/app", b"{".to_vec()).await.unwrap();
     store.kept_role("app").await.unwrap_err();
     storage.delete("role/app").await.unwrap();
@@ -121,7 +124,7 @@ async fn a_role_that_is_missing_or_out_of_reach_is_asked_for_again() {
 
 #[tokio::test]
 async fn no_more_roles_are_kept_than_the_bound_says() {
-    let store = Store::new(Storage::in_memory());
+    let store = Store::new(Storage::in_memory(), |_| {});
     for number in 0..KEPT_ROLES + 500 {
         let name = number.to_string();
         store.storage.put_json(&role_key(&name), &role("a")).await.unwrap();
@@ -130,4 +133,50 @@ async fn no_more_roles_are_kept_than_the_bound_says() {
     }
 
     assert!(store.kept.roles.len() <= KEPT_ROLES && store.kept.roles.len() > KEPT_ROLES / 2);
+}
+
+/// Which sessions a store with this record says are ended by what `change` does to it.
+async fn ended_by(change: impl AsyncFnOnce(&Store)) -> Vec<String> {
+    let ended = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = Arc::clone(&ended);
+    let note = move |ends: Ends<'_>| noted.lock().unwrap().push(format!("{ends:?}"));
+    let storage = Storage::in_memory();
+    storage.lose_answers(true);
+    change(&Store::new(storage, note)).await;
+    let ended = ended.lock().unwrap();
+    ended.clone()
+}
+
+#[tokio::test]
+async fn a_write_that_errs_ends_the_sessions_all_the_same() {
+    let ended = ended_by(async |store| {
+        let writer = store.write().await;
+        writer.put_role("app", &role("b"), Ends::Role("app")).await.unwrap_err();
+        writer.delete_cluster("prod").await.unwrap_err();
+    });
+
+    assert_eq!(ended.await, [r#"Role("app")"#, r#"Cluster("prod")"#]);
+}
+
+#[tokio::test]
+async fn what_another_node_changed_ends_the_sessions_made_from_it() {
+    let ended = ended_by(async |store| {
+        for key in ["role/app", "cluster/prod", "issuer/1", "config", "config/issuers", "key/1"] {
+            store.invalidate(key);
+        }
+    });
+
+    let all = [r#"Role("app")"#, r#"Cluster("prod")"#, r#"Issuer("1")"#, "All", "All", "Nothing"];
+    assert_eq!(ended.await, all);
+}
+
+#[tokio::test]
+async fn a_second_writer_waits_for_the_first() {
+    let store = Store::new(Storage::in_memory(), |_| {});
+    let first = store.write().await;
+
+    let second = begin(store.write());
+    drop(first);
+
+    drop(second.await);
 }

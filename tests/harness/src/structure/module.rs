@@ -1,8 +1,10 @@
 //! One file of a crate: where it is in the tree of modules, and its syntax.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use syn::visit::{self, Visit};
 use walkdir::WalkDir;
 
 /// A module that has a file of its own.
@@ -24,6 +26,13 @@ impl Module {
     pub fn parse(file: &str, text: &str) -> Self {
         let syntax = syn::parse_file(text).unwrap_or_else(|error| panic!("{file}: {error}"));
         Self { path: path_of(file), file: PathBuf::from(file), text: text.to_owned(), syntax }
+    }
+
+    /// Every identifier of the code, that of tests left out.
+    pub fn words(&self) -> HashSet<String> {
+        let mut words = Words(HashSet::new());
+        words.visit_file(&self.syntax);
+        words.0
     }
 }
 
@@ -72,4 +81,18 @@ pub(super) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
             || attribute.path().is_ident("cfg")
                 && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
     })
+}
+
+struct Words(HashSet<String>);
+
+impl<'ast> Visit<'ast> for Words {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        if !is_for_tests(&item.attrs) {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_ident(&mut self, ident: &'ast proc_macro2::Ident) {
+        self.0.insert(ident.to_string());
+    }
 }

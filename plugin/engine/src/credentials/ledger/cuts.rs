@@ -12,7 +12,7 @@ use std::time::Duration;
 use rolesanywhere::RoleArn;
 use tokio::time::Instant;
 
-use super::{Entry, Ledger, Which};
+use super::selector::Selector;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 
@@ -22,7 +22,7 @@ const LONGEST_READ: Duration = Duration::from_mins(1);
 /// A read by `holder`, and what was cut when it began.
 pub(crate) struct Reader<'a> {
     pub(super) holder: &'a str,
-    began: u64,
+    pub(super) began: u64,
 }
 
 /// A revocation that means the read began while it was under way: it is handed nothing.
@@ -33,7 +33,7 @@ pub(crate) struct Revoked;
 #[derive(Clone, Debug)]
 pub(crate) enum Meant {
     /// Those that `revoke` was asked for, of one of the engine's roles if it was named.
-    Asked(Which, Option<String>),
+    Asked(Selector, Option<String>),
     /// All of an IAM role.
     IamRole(RoleArn),
     /// Of an IAM role, those of these source identities.
@@ -47,9 +47,9 @@ impl Meant {
             Self::Asked(which, role) => {
                 role.as_ref().is_none_or(|role| role == key.role())
                     && match which {
-                        Which::Serial(_) => false,
-                        Which::Entity(entity) => entity == holder,
-                        Which::Cluster(cluster) => key.is_of_cluster(cluster),
+                        Selector::Serial(_) => false,
+                        Selector::Entity(entity) => entity == holder,
+                        Selector::Cluster(cluster) => key.is_of_cluster(cluster),
                     }
             }
             Self::IamRole(role) => key.parts().call.role == *role,
@@ -61,7 +61,7 @@ impl Meant {
     fn means_made(&self, key: &SessionKey, holder: &str, issued: &Issued) -> bool {
         self.means(key, holder)
             || match self {
-                Self::Asked(Which::Serial(serial), _) => issued.serial == serial.to_string(),
+                Self::Asked(Selector::Serial(serial), _) => issued.serial == serial.to_string(),
                 Self::Identities(role, identities) => {
                     let identity = issued.session.source_identity.as_deref();
                     key.parts().call.role == *role && identity.is_some_and(|own| identities.contains(own))
@@ -82,7 +82,7 @@ impl Meant {
 /// The last cuts, oldest first.
 #[derive(Default)]
 pub(super) struct Cuts {
-    made: u64,
+    pub(super) made: u64,
     recent: VecDeque<Cut>,
 }
 
@@ -94,7 +94,7 @@ struct Cut {
 }
 
 impl Cuts {
-    fn make(&mut self, meant: Meant, is_open: bool) -> u64 {
+    pub(super) fn make(&mut self, meant: Meant, is_open: bool) -> u64 {
         let now = Instant::now();
         self.recent.retain(|cut| cut.is_open || cut.at + LONGEST_READ > now);
         self.made += 1;
@@ -102,7 +102,7 @@ impl Cuts {
         self.made
     }
 
-    fn close(&mut self, number: u64) {
+    pub(super) fn close(&mut self, number: u64) {
         self.recent.iter_mut().filter(|cut| cut.number == number).for_each(|cut| cut.is_open = false);
     }
 
@@ -112,7 +112,7 @@ impl Cuts {
     }
 
     /// Whether a read may go on, has to wait, or is cut off.
-    fn verdict(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<bool, Revoked> {
+    pub(super) fn verdict(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<bool, Revoked> {
         if self.since(reader).any(|meant| meant.means(key, reader.holder)) {
             return Err(Revoked);
         }
@@ -128,55 +128,5 @@ impl Cuts {
     ) -> Result<(), Revoked> {
         let is_cut = self.since(reader).any(|meant| meant.means_made(key, reader.holder, issued));
         if is_cut { Err(Revoked) } else { Ok(()) }
-    }
-}
-
-/// An open cut; closed on drop.
-#[must_use]
-pub(crate) struct Hold<'a> {
-    ledger: &'a Ledger,
-    number: u64,
-}
-
-impl Drop for Hold<'_> {
-    fn drop(&mut self) {
-        self.ledger.pages().cuts.close(self.number);
-        self.ledger.closed.send_replace(self.number);
-    }
-}
-
-impl Ledger {
-    /// A read by `holder` begins.
-    pub(crate) fn reader<'a>(&self, holder: &'a str) -> Reader<'a> {
-        Reader { holder, began: self.pages().cuts.made }
-    }
-
-    /// Waits until no open cut holds a read up, and refuses one that was cut off.
-    pub(crate) async fn admit(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<(), Revoked> {
-        let mut closed = self.closed.subscribe();
-        while !self.pages().cuts.verdict(reader, key)? {
-            // the sender is the ledger's own
-            let _ = closed.changed().await;
-        }
-        Ok(())
-    }
-
-    /// The living sessions that are meant. From here on they are handed to nobody else, and reads that are meant and under way get
-    /// nothing.
-    pub(crate) fn cut(&self, now: time::OffsetDateTime, which: &Which, role: Option<&str>) -> Vec<Entry> {
-        let mut pages = self.pages();
-        pages.cuts.make(Meant::Asked(which.clone(), role.map(str::to_owned)), false);
-        let found = pages.find(now, which, role);
-        for entry in &found {
-            if let Some(known) = pages.by_serial.get_mut(&entry.serial) {
-                known.is_ending = true;
-            }
-        }
-        found
-    }
-
-    /// Reads that are meant and under way get nothing, and those that begin wait until the answer is dropped.
-    pub(crate) fn hold(&self, meant: Meant) -> Hold<'_> {
-        Hold { ledger: self, number: self.pages().cuts.make(meant, true) }
     }
 }

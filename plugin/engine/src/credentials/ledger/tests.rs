@@ -1,3 +1,4 @@
+use ca::Serial;
 use std::mem::size_of;
 
 use rolesanywhere::{Secret, Session};
@@ -43,8 +44,8 @@ fn note(ledger: &Ledger, now: OffsetDateTime, issued: &Issued, kept: (&SessionKe
     ledger.note(now, issued, kept, &ledger.reader(holder)).unwrap();
 }
 
-fn of_entity(entity: &str) -> Which {
-    Which::Entity(entity.to_owned())
+fn of_entity(entity: &str) -> Selector {
+    Selector::Entity(entity.to_owned())
 }
 
 #[test]
@@ -55,12 +56,12 @@ fn a_session_is_found_by_serial_number_by_each_holder_and_by_its_cluster() {
         note(&ledger, NOW, &session, (&key("web"), true), holder);
     }
 
-    let cluster = |name: &str| Which::Cluster(name.to_owned());
-    let found = |which: &Which| ledger.find(NOW, which, None).len();
-    for which in [Which::Serial(serial(7)), of_entity("one"), of_entity("two"), cluster("prod")] {
+    let cluster = |name: &str| Selector::Cluster(name.to_owned());
+    let found = |which: &Selector| ledger.find(NOW, which, None).len();
+    for which in [Selector::Serial(serial(7)), of_entity("one"), of_entity("two"), cluster("prod")] {
         assert_eq!(found(&which), 1, "{which:?}");
     }
-    for which in [Which::Serial(serial(8)), of_entity("three"), cluster("dev")] {
+    for which in [Selector::Serial(serial(8)), of_entity("three"), cluster("dev")] {
         assert_eq!(found(&which), 0, "{which:?}");
     }
     assert_eq!(ledger.find(NOW, &of_entity("one"), Some("api")).len(), 0);
@@ -75,7 +76,7 @@ fn others_are_those_who_lose_it_beside_whoever_is_meant() {
     note(&ledger, NOW, &issued(8, NOW + HOUR), (&key("web"), false), "one");
 
     let others = |number| {
-        let which = Which::Serial(serial(number));
+        let which = Selector::Serial(serial(number));
         let entry = ledger.find(NOW, &which, None).remove(0);
         (entry.others(&which), entry.others(&of_entity("one")))
     };
@@ -105,7 +106,7 @@ fn callers_of_whom_nothing_is_known_count_as_more_than_one() {
     note(&ledger, NOW, &issued(9, NOW + HOUR), (&key("web"), false), "");
 
     let others = |number| {
-        let which = Which::Serial(serial(number));
+        let which = Selector::Serial(serial(number));
         ledger.find(NOW, &which, None).remove(0).others(&which)
     };
     assert_eq!((others(7), others(8), others(9)), (1, 1, 0));
@@ -124,7 +125,7 @@ fn what_was_denied_comes_after_what_was_not() {
     };
 
     let before = roles();
-    ledger.mark_denied(&ledger.find(NOW, &Which::Serial(serial(7)), None));
+    ledger.mark_denied(&ledger.find(NOW, &Selector::Serial(serial(7)), None));
 
     assert_eq!(
         (before, roles()),
@@ -155,7 +156,7 @@ fn a_full_ledger_forgets_those_that_end_first() {
         note(&ledger, NOW, &issued(number, end), (&key("web"), false), "one");
     }
 
-    let knows = |number| !ledger.find(NOW, &Which::Serial(serial(number)), None).is_empty();
+    let knows = |number| !ledger.find(NOW, &Selector::Serial(serial(number)), None).is_empty();
     assert!(!knows(0) && knows(1) && knows(most));
     assert!(ledger.has_forgotten(NOW) && !ledger.has_forgotten(NOW + HOUR));
     assert_eq!(ledger.pages().lineages.len(), 1);
@@ -167,19 +168,19 @@ fn only_a_session_that_is_shared_holds_on_to_what_is_kept_of_it() {
     note(&ledger, NOW, &issued(7, NOW + HOUR), (&key("web"), false), "one");
     note(&ledger, NOW, &issued(8, NOW + HOUR), (&key("web"), true), "one");
 
-    let kept = |number| ledger.find(NOW, &Which::Serial(serial(number)), None).remove(0).kept_as;
+    let kept = |number| ledger.find(NOW, &Selector::Serial(serial(number)), None).remove(0).kept_as;
 
     assert_eq!((kept(7), kept(8)), (None, Some(key("web"))));
     assert!(size_of::<Entry>() <= 128, "{} bytes", size_of::<Entry>());
 }
 
-fn of_cluster() -> Which {
-    Which::Cluster("prod".to_owned())
+fn of_cluster() -> Selector {
+    Selector::Cluster("prod".to_owned())
 }
 
 #[test]
 fn in_no_order_is_a_read_of_before_a_cut_handed_what_the_cut_did_not_find() {
-    for which in [Which::Serial(serial(7)), of_entity("one"), of_cluster()] {
+    for which in [Selector::Serial(serial(7)), of_entity("one"), of_cluster()] {
         let (ledger, session, key) = (Ledger::new(NOW), issued(7, NOW + HOUR), key("web"));
 
         let before = ledger.reader("one");

@@ -7,7 +7,8 @@ use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 
 use super::report::{Line, Outcome};
-use crate::management::trust_anchors::{self, Named};
+use crate::management::anchor_context::Named;
+use crate::management::sync_report::Report;
 use crate::records::compromise::Compromise;
 
 /// What the trust anchors hold now.
@@ -52,7 +53,7 @@ impl Synced {
     pub(super) fn note(
         &mut self,
         named: Named<'_>,
-        report: &trust_anchors::Report,
+        report: &Report,
         (ways_in, at): (&[WayIn], OffsetDateTime),
     ) -> Outcome {
         let arn = named.anchor.trust_anchor_arn.to_string();

@@ -1,15 +1,15 @@
 //! Makes a text fit its place: what `short` marks gives way, value by value, then all of it together.
 
-use crate::identity::digest;
-use crate::identity::subject_field::Place;
-use crate::identity::template::Slot;
+use crate::digest;
+use crate::reference::Slot;
+use crate::subject_field::Place;
 
 /// A piece of a text for one caller.
 pub(crate) struct Part<'a> {
     /// What the text gets; shorter than `value` where that gave way.
-    pub(crate) text: String,
-    pub(crate) value: String,
-    pub(crate) slot: Option<&'a Slot>,
+    pub text: String,
+    pub value: String,
+    pub slot: Option<&'a Slot>,
 }
 
 /// Shortens what `short` marks as far as it has to be; what then does not fit is for [`Place::check`] to refuse.
@@ -79,7 +79,7 @@ impl Part<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::identity::template::tests::{TWO, resolved};
+    use crate::template::tests::{TWO, resolved};
 
     #[test]
     fn what_short_marks_gives_way_from_the_right_and_what_it_does_not_stays() {

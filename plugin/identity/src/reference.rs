@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use vault_backend::quote;
+
 /// Metadata that Vault's Kubernetes auth method sets from the API server's answer to a `TokenReview`, and that annotations cannot
 /// override (vault-plugin-auth-kubernetes, `reservedAliasMetadataKeys`). Every other key comes from the service account's
 /// annotations `vault.hashicorp.com/alias-metadata-<key>`, which whoever may edit it writes.
@@ -23,24 +25,29 @@ const KNOWN: &str = "the references are kubernetes.cluster, kubernetes.namespace
 
 /// One thing that a template asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reference {
+pub enum Reference {
     /// The engine role's name.
     RoleName,
     /// The pod's cluster or service account.
     Kubernetes(Pod),
+    /// The id of the caller's entity, a UUID.
     EntityId,
+    /// The name of the caller's entity.
     EntityName,
+    /// The entity's metadata under this key, which operators of Vault write.
     EntityMetadata(String),
     /// Something of the caller's alias under one auth mount.
     Alias {
+        /// Of the auth mount, as `vault auth list` shows it.
         accessor: String,
+        /// What of the alias.
         part: AliasPart,
     },
 }
 
 /// What is known of a pod, by its alias under the auth mount of a registered cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pod {
+pub enum Pod {
     Cluster,
     Namespace,
     ServiceAccount,
@@ -48,10 +55,17 @@ pub(crate) enum Pod {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AliasPart {
+pub enum AliasPart {
     Name,
     Metadata(String),
     CustomMetadata(String),
+}
+
+/// Something in braces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub reference: Reference,
+    pub short: bool,
 }
 
 /// What a reference says of a caller: whether two callers may give the same value.
@@ -69,7 +83,7 @@ enum Says<'a> {
 
 /// Whether these references together name one caller: no two callers give the same values. A service account counts as one caller,
 /// however many pods run as it; Vault does not tell those apart either.
-pub(crate) fn name_one_caller<'a>(references: impl Iterator<Item = &'a Reference>) -> bool {
+pub fn name_one_caller<'a>(references: impl Iterator<Item = &'a Reference>) -> bool {
     let said: Vec<Says<'_>> = references.map(Reference::says).collect();
     said.iter().any(|says| match says {
         Says::Who => true,
@@ -78,9 +92,28 @@ pub(crate) fn name_one_caller<'a>(references: impl Iterator<Item = &'a Reference
     })
 }
 
+impl Slot {
+    pub(crate) fn read(inside: &str) -> Result<Self, String> {
+        let (reference, function) = inside
+            .split_once('|')
+            .map_or((inside, None), |(reference, function)| (reference, Some(function.trim())));
+        let short = match function {
+            None => false,
+            Some("short") => true,
+            Some(other) => {
+                return Err(format!("there is no function {}; the one there is, is short", quote(other)));
+            }
+        };
+        let reference = reference.trim();
+        let reference =
+            Reference::parse(reference).map_err(|reason| format!("{}: {reason}", quote(reference)))?;
+        Ok(Self { reference, short })
+    }
+}
+
 impl Reference {
     /// Reads what stands between the braces, or says why it is no reference.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "role.name" => return Ok(Self::RoleName),
             "kubernetes.cluster" => return Ok(Self::Kubernetes(Pod::Cluster)),
@@ -101,7 +134,7 @@ impl Reference {
     }
 
     /// Whether the answer depends on who asks.
-    pub(crate) fn asks_who(&self) -> bool {
+    pub fn asks_who(&self) -> bool {
         *self != Self::RoleName
     }
 
@@ -127,7 +160,7 @@ impl Reference {
     }
 
     /// Whether a tenant is known to write the answer, from the reference alone: Vault names mounts `auth_<type>_<id>`.
-    pub(crate) fn is_known_tenant_metadata(&self) -> bool {
+    pub fn is_known_tenant_metadata(&self) -> bool {
         match self {
             Self::Alias { accessor, part: AliasPart::Metadata(key) } => {
                 accessor.starts_with("auth_kubernetes_") && !is_verified_key(key)
@@ -144,7 +177,7 @@ pub(crate) fn is_verified_key(key: &str) -> bool {
 
 impl Pod {
     /// The key of the alias's metadata, and none for what the mount's registration says.
-    pub(crate) fn key(self) -> Option<&'static str> {
+    pub fn key(self) -> Option<&'static str> {
         match self {
             Self::Cluster => None,
             Self::Namespace => Some("service_account_namespace"),

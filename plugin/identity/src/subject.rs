@@ -6,16 +6,16 @@ use ca::{KeySpec, LeafProfile, Subject};
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values};
 
-use crate::identity::caller::Caller;
-use crate::identity::subject_field::{LONGEST_TAG, Place};
-use crate::identity::template::{Template, Use};
+use crate::caller::Caller;
+use crate::subject_field::{LONGEST_TAG, Place};
+use crate::template::{Template, Use};
 
 /// The parts of a role that say what its certificates hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SubjectTexts {
+pub struct SubjectTexts {
     /// Default: the role's name, the same for every caller.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) common_name: Option<Template>,
+    pub common_name: Option<Template>,
     organization: Vec<Template>,
     organizational_unit: Vec<Template>,
     country: Vec<Template>,
@@ -26,7 +26,7 @@ pub(crate) struct SubjectTexts {
 
 impl SubjectTexts {
     /// Reads the subject fields of a role write.
-    pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
+    pub fn take(values: &Values) -> Result<Self, Fault> {
         let common_name = values.string(Place::CommonName.field())?;
         Ok(Self {
             common_name: common_name.map(|text| Template::parse(Place::CommonName, &text)).transpose()?,
@@ -40,7 +40,7 @@ impl SubjectTexts {
     }
 
     /// All texts with their places, in the order of a role's fields.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (Place, &Template)> {
+    pub fn all(&self) -> impl Iterator<Item = (Place, &Template)> {
         let lists = self.lists();
         let common_name = self.common_name.iter().map(|text| (Place::CommonName, text));
         common_name
@@ -48,7 +48,7 @@ impl SubjectTexts {
     }
 
     /// The leaf that `caller` gets from the role `role_name`.
-    pub(crate) fn profile(
+    pub fn profile(
         &self,
         role_name: &str,
         caller: &Caller<'_>,
@@ -73,7 +73,7 @@ impl SubjectTexts {
     }
 
     /// What each reference of the subject stands for.
-    pub(crate) fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(Place, Use)>, Fault> {
+    pub fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(Place, Use)>, Fault> {
         let mut uses = Vec::new();
         for (place, text) in self.all() {
             uses.extend(text.uses(place, caller)?.into_iter().map(|found| (place, found)));
@@ -82,7 +82,7 @@ impl SubjectTexts {
     }
 
     /// A leaf of the texts as far as their form does not depend on the caller.
-    pub(crate) fn sample(&self, role_name: &str, key: KeySpec, ttl: Duration) -> LeafProfile {
+    pub fn sample(&self, role_name: &str, key: KeySpec, ttl: Duration) -> LeafProfile {
         let plain = |texts: &[Template]| -> Vec<String> {
             texts.iter().filter(|text| !text.asks_who()).filter_map(Template::sample).collect()
         };

@@ -7,20 +7,20 @@
 //! Read once, when the role is written. What a reference stands for is never read as a template again.
 
 #[cfg(any(test, fuzzing))]
-pub(crate) mod claims;
+pub mod claims;
 
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, quote};
 
-use crate::identity::caller::{Caller, Told};
-use crate::identity::reference::{Pod, Reference};
-use crate::identity::shorten::{self, Part};
-use crate::identity::subject_field::Place;
+use crate::caller::{Caller, Told};
+use crate::reference::{Pod, Reference, Slot};
+use crate::shorten::{self, Part};
+use crate::subject_field::{Place, TENANT_IN_CN};
 
 /// A template or a plain text. Stored, and shown, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct Template {
+pub struct Template {
     source: String,
     pieces: Vec<Piece>,
 }
@@ -31,31 +31,26 @@ enum Piece {
     Value(Slot),
 }
 
-/// Something in braces.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
-    reference: Reference,
-    pub(crate) short: bool,
-}
-
 /// Why a text is no template.
 #[derive(Debug, thiserror::Error)]
 #[error("at character {at}: {reason}")]
-pub(crate) struct Malformed {
+pub struct Malformed {
     /// Counted from one.
     at: usize,
     reason: String,
 }
 
 /// A reference and what it stands for.
-pub(crate) struct Use {
-    pub(crate) reference: String,
-    pub(crate) told: Told,
+pub struct Use {
+    /// As it is written between the braces.
+    pub reference: String,
+    /// What it stands for.
+    pub told: Told,
 }
 
 impl Template {
     /// Reads the `text` that a role write gives for `place`.
-    pub(crate) fn parse(place: Place, text: &str) -> Result<Self, Fault> {
+    pub fn parse(place: Place, text: &str) -> Result<Self, Fault> {
         let template = Self::read(text).map_err(|error| place.refuse(text, &error.to_string()))?;
         if template.slots().next().is_none() {
             place.check(text)?;
@@ -66,33 +61,33 @@ impl Template {
     }
 
     /// Whether the text depends on who asks.
-    pub(crate) fn asks_who(&self) -> bool {
+    pub fn asks_who(&self) -> bool {
         self.slots().any(|slot| slot.reference.asks_who())
     }
 
     /// What the text asks, in order.
-    pub(crate) fn references(&self) -> impl Iterator<Item = &Reference> {
+    pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.slots().map(|slot| &slot.reference)
     }
 
     /// Whether the text asks about the caller's pod.
-    pub(crate) fn asks_pod(&self) -> bool {
+    pub fn asks_pod(&self) -> bool {
         self.slots().any(|slot| matches!(slot.reference, Reference::Kubernetes(_)))
     }
 
     /// Whether two namespaces or service accounts of one name in two clusters would get the same text. A uid is never given twice.
-    pub(crate) fn confuses_clusters(&self) -> bool {
+    pub fn confuses_clusters(&self) -> bool {
         let asks = |pod: Pod| self.slots().any(|slot| slot.reference == Reference::Kubernetes(pod));
         (asks(Pod::Namespace) || asks(Pod::ServiceAccount)) && !asks(Pod::Cluster)
     }
 
     /// Whether the text holds metadata that, as far as can be told without a caller, a tenant writes.
-    pub(crate) fn asks_tenant(&self) -> bool {
+    pub fn asks_tenant(&self) -> bool {
         self.slots().any(|slot| slot.reference.is_known_tenant_metadata())
     }
 
     /// The text for `caller`.
-    pub(crate) fn resolve(&self, place: Place, caller: &Caller<'_>) -> Result<String, Fault> {
+    pub fn resolve(&self, place: Place, caller: &Caller<'_>) -> Result<String, Fault> {
         let mut parts: Vec<Part<'_>> =
             self.pieces.iter().map(|piece| part(piece, place, caller)).collect::<Result<_, _>>()?;
         shorten::fit(place, &mut parts);
@@ -108,7 +103,7 @@ impl Template {
     }
 
     /// What each reference of the text stands for.
-    pub(crate) fn uses(&self, place: Place, caller: &Caller<'_>) -> Result<Vec<Use>, Fault> {
+    pub fn uses(&self, place: Place, caller: &Caller<'_>) -> Result<Vec<Use>, Fault> {
         let tell = |slot: &Slot| {
             let told = told(slot, place, caller)?;
             Ok(Use { reference: slot.reference.to_string(), told })
@@ -117,7 +112,7 @@ impl Template {
     }
 
     /// The text with `a` in place of every reference, for checks of its form without a caller; none where the form is the caller's.
-    pub(crate) fn sample(&self) -> Option<String> {
+    pub fn sample(&self) -> Option<String> {
         if matches!(self.pieces.first(), Some(Piece::Value(_))) {
             return None;
         }
@@ -215,29 +210,6 @@ impl Template {
     }
 }
 
-/// Said when metadata that tenants write would become a common name.
-pub(crate) const TENANT_IN_CN: &str =
-    "holds metadata that whoever edits the service account writes; it never becomes a common name";
-
-impl Slot {
-    fn read(inside: &str) -> Result<Self, String> {
-        let (reference, function) = inside
-            .split_once('|')
-            .map_or((inside, None), |(reference, function)| (reference, Some(function.trim())));
-        let short = match function {
-            None => false,
-            Some("short") => true,
-            Some(other) => {
-                return Err(format!("there is no function {}; the one there is, is short", quote(other)));
-            }
-        };
-        let reference = reference.trim();
-        let reference =
-            Reference::parse(reference).map_err(|reason| format!("{}: {reason}", quote(reference)))?;
-        Ok(Self { reference, short })
-    }
-}
-
 fn part<'a>(piece: &'a Piece, place: Place, caller: &Caller<'_>) -> Result<Part<'a>, Fault> {
     match piece {
         Piece::Plain(text) => Ok(Part { text: text.clone(), value: text.clone(), slot: None }),
@@ -272,9 +244,8 @@ pub(crate) mod tests {
     use vault_backend::Entity;
 
     use super::*;
-    use crate::identity::caller::Known;
-    use crate::identity::clusters::Clusters;
-    use crate::records::role::Role;
+    use crate::caller::{Audience, Known};
+    use crate::clusters::Clusters;
 
     fn refusal(place: Place, text: &str) -> String {
         Template::parse(place, text).unwrap_err().to_string()
@@ -341,13 +312,12 @@ pub(crate) mod tests {
     pub(crate) fn resolved(template: &str, metadata: &[(&str, &str)]) -> Result<String, Fault> {
         let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let known = Known::Entity(Entity { name: "e".to_owned(), metadata, ..Entity::default() });
-        let (role, clusters) = (Role::plain(), Clusters::default());
-        let caller = Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
+        let clusters = Clusters::default();
+        let caller = Caller::of(known, Audience::everybody("app"), "iamra/", &clusters).unwrap();
         Template::parse(Place::CommonName, template).unwrap().resolve(Place::CommonName, &caller)
     }
 
-    pub(crate) const TWO: &str =
-        "x.{{identity.entity.metadata.a | short}}.{{identity.entity.metadata.b | short}}";
+    pub(crate) const TWO: &str = "x.{{identity.entity.metadata.a | short}}.{{identity.entity.metadata.b | short}}";
 
     #[test]
     fn a_value_is_never_read_as_a_template() {

@@ -14,11 +14,15 @@ const LONGEST_LOCALITY: usize = 128;
 pub(crate) const LONGEST_TAG: usize = 256;
 const LONGEST_SESSION_NAME: usize = 64;
 /// The subject O of the identity with which the engine itself calls AWS: no role may make certificates for it.
-pub(crate) const MANAGEMENT: &str = "iamra-management";
+pub const MANAGEMENT: &str = "iamra-management";
+
+/// Said when metadata that tenants write would become a common name.
+pub(crate) const TENANT_IN_CN: &str =
+    "holds metadata that whoever edits the service account writes; it never becomes a common name";
 
 /// A field of a role that ends up at AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// Subject CN: a session tag, and the source identity.
     CommonName,
     /// Subject O.
@@ -39,7 +43,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// The role's field.
-    pub(crate) fn field(self) -> &'static str {
+    pub fn field(self) -> &'static str {
         match self {
             Self::CommonName => "common_name",
             Self::Organization => "organization",
@@ -53,7 +57,7 @@ impl Place {
     }
 
     /// The most characters a text may have here.
-    pub(crate) fn longest(self) -> usize {
+    pub fn longest(self) -> usize {
         match self {
             Self::CommonName => LONGEST_COMMON_NAME,
             Self::Organization | Self::OrganizationalUnit => LONGEST_ORGANIZATION,
@@ -69,7 +73,7 @@ impl Place {
     ///
     /// Sources: STS API reference, `Tag` (`[\p{L}\p{Z}\p{N}_.:/=+\-@]`) and `AssumeRole` (`[\w+=,.@-]` for the source identity
     /// and the session name). A common name is both tag and source identity, so it has no comma.
-    pub(crate) fn takes(self, sign: char) -> bool {
+    pub fn takes(self, sign: char) -> bool {
         let word = |sign: char| sign.is_ascii_alphanumeric() || "_+=.@-".contains(sign);
         match self {
             Self::CommonName => word(sign),
@@ -87,7 +91,7 @@ impl Place {
     }
 
     /// Refuses a whole text that AWS or a certificate would not take.
-    pub(crate) fn check(self, text: &str) -> Result<(), Fault> {
+    pub fn check(self, text: &str) -> Result<(), Fault> {
         self.check_signs(text)?;
         self.check_length(text)?;
         if self == Self::Country && !is_country(text) {
@@ -110,7 +114,7 @@ impl Place {
     }
 
     /// Refuses a part of a text that holds a sign the place does not take.
-    pub(crate) fn check_signs(self, text: &str) -> Result<(), Fault> {
+    pub fn check_signs(self, text: &str) -> Result<(), Fault> {
         match text.chars().position(|sign| !self.takes(sign)) {
             None => Ok(()),
             Some(at) => {
@@ -122,7 +126,7 @@ impl Place {
     }
 
     /// `<field>: "<text>" <why>`.
-    pub(crate) fn refuse(self, text: &str, why: &str) -> Fault {
+    pub fn refuse(self, text: &str, why: &str) -> Fault {
         Fault::caller(format!("{}: {} {why}", self.field(), quote(text)))
     }
 }

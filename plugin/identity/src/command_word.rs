@@ -4,7 +4,7 @@
 const LONGEST: usize = 80;
 
 /// `text` as a part of a command: as it is where every shell takes it so, else `placeholder`.
-pub(crate) fn word<'a>(text: &'a str, placeholder: &'a str) -> &'a str {
+pub fn word<'a>(text: &'a str, placeholder: &'a str) -> &'a str {
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "_-./:@".contains(sign);
     if (1..=LONGEST).contains(&text.len()) && text.chars().all(is_plain) { text } else { placeholder }
 }

@@ -2,15 +2,13 @@
 
 use vault_backend::{Alias, Entity, Fault, Request, quote};
 
-use crate::identity::clusters::{Clusters, NO_CLUSTERS};
-use crate::identity::command_word::word;
-use crate::identity::reference::{AliasPart, Pod, Reference, is_verified_key};
-use crate::identity::subject_field::Place;
-use crate::identity::template::TENANT_IN_CN;
-use crate::records::role::Role;
+use crate::clusters::{Clusters, NO_CLUSTERS};
+use crate::command_word::word;
+use crate::reference::{AliasPart, Pod, Reference, is_verified_key};
+use crate::subject_field::{Place, TENANT_IN_CN};
 
 /// A caller of one role.
-pub(crate) struct Caller<'a> {
+pub struct Caller<'a> {
     role_name: &'a str,
     mount_point: &'a str,
     clusters: &'a Clusters,
@@ -19,80 +17,100 @@ pub(crate) struct Caller<'a> {
     known: Known,
 }
 
+/// What a role says of its callers.
+#[derive(Clone, Copy)]
+pub struct Audience<'a> {
+    /// The engine role's name: the value of `role.name`.
+    pub role_name: &'a str,
+    /// Whether anything of a session depends on who asks.
+    pub asks_who: bool,
+    /// The clusters whose pods get credentials; none: callers of every kind.
+    pub clusters: &'a [String],
+    /// Whether the role lets values that tenants write into its certificates.
+    pub takes_tenant_metadata: bool,
+}
+
 /// What Vault tells about the caller.
-pub(crate) enum Known {
+pub enum Known {
     /// The role does not depend on who asks, so Vault was not asked.
     NotAsked,
     /// The token belongs to no entity.
     NoEntity,
     /// The entity of the token is not there: merged into another one, or deleted.
     Gone(String),
+    /// The token's entity, with the aliases that Vault shows of it.
     Entity(Entity),
 }
 
 /// What a reference stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
-    pub(crate) value: String,
+pub struct Told {
+    /// The value, as Vault has it.
+    pub value: String,
     /// Where Vault has it from, and who writes it there.
-    pub(crate) from: String,
+    pub from: String,
     /// Whether whoever may edit a service account writes it.
-    pub(crate) tenant_written: bool,
+    pub tenant_written: bool,
 }
 
 /// Why a reference stands for nothing.
-pub(crate) struct Unknown {
+pub struct Unknown {
     operators_move: bool,
     text: String,
 }
 
+impl<'a> Audience<'a> {
+    /// Of a role that takes callers of every kind and asks about none.
+    pub fn everybody(role_name: &'a str) -> Self {
+        Self { role_name, asks_who: false, clusters: &[], takes_tenant_metadata: false }
+    }
+}
+
 impl<'a> Caller<'a> {
-    /// Asks Vault who sent `request`, where `role` depends on it, and refuses callers whom the role does not take.
-    pub(crate) async fn find(
+    /// Asks Vault who sent `request`, where the role depends on it, and refuses callers whom the role does not take.
+    pub async fn find(
         request: &'a Request,
-        role_name: &'a str,
-        role: &Role,
+        audience: Audience<'a>,
         clusters: &'a Clusters,
     ) -> Result<Self, Fault> {
-        let known = if role.asks_who() { look(request).await? } else { Known::NotAsked };
-        Self::of(known, role_name, &request.mount_point, role, clusters)
+        let known = if audience.asks_who { look(request).await? } else { Known::NotAsked };
+        Self::of(known, audience, &request.mount_point, clusters)
     }
 
     /// The caller whom Vault told as `known`.
-    pub(crate) fn of(
+    pub fn of(
         known: Known,
-        role_name: &'a str,
+        audience: Audience<'a>,
         mount_point: &'a str,
-        role: &Role,
         clusters: &'a Clusters,
     ) -> Result<Self, Fault> {
-        let takes_tenant_metadata = role.allow_tenant_metadata;
+        let Audience { role_name, takes_tenant_metadata, .. } = audience;
         let caller = Self { role_name, mount_point, clusters, takes_tenant_metadata, known };
         caller.check_entity()?;
-        caller.check_cluster(&role.clusters)?;
+        caller.check_cluster(audience.clusters)?;
         Ok(caller)
     }
 
     /// Nobody in particular, for texts that do not depend on who asks.
-    pub(crate) fn nobody(role_name: &'a str) -> Self {
+    pub fn nobody(role_name: &'a str) -> Self {
         let (mount_point, clusters) = ("", &NO_CLUSTERS);
         Self { role_name, mount_point, clusters, takes_tenant_metadata: false, known: Known::NotAsked }
     }
 
     /// The caller's cluster and the accessor of its auth mount, where Vault was asked and they are registered.
-    pub(crate) fn cluster(&self) -> Option<(&str, &str)> {
+    pub fn cluster(&self) -> Option<(&str, &str)> {
         self.pod().ok().map(|(alias, cluster)| (cluster, alias.mount_accessor.as_str()))
     }
 
     /// The caller's cluster and its namespace there, where Vault was asked and they are known.
-    pub(crate) fn namespace(&self) -> Option<(&str, &str)> {
+    pub fn namespace(&self) -> Option<(&str, &str)> {
         let (alias, cluster) = self.pod().ok()?;
         let namespace = alias.metadata.get(Pod::Namespace.key()?)?;
         Some((cluster, namespace))
     }
 
     /// What `reference` stands for, in a text for `place`.
-    pub(crate) fn tell(&self, reference: &Reference, place: Place) -> Result<Told, Unknown> {
+    pub fn tell(&self, reference: &Reference, place: Place) -> Result<Told, Unknown> {
         let told = match reference {
             Reference::RoleName => Told::of(self.role_name, "the engine role's name"),
             Reference::Kubernetes(pod) => self.tell_pod(*pod)?,
@@ -337,7 +355,8 @@ impl Unknown {
         Self { operators_move: true, text: text.into() }
     }
 
-    pub(crate) fn fault(self, place: Place, reference: &Reference) -> Fault {
+    /// The error of a role whose field `place` asks for `reference`.
+    pub fn fault(self, place: Place, reference: &Reference) -> Fault {
         self.labelled(&format!("{}: {{{{{reference}}}}}", place.field()))
     }
 
@@ -366,8 +385,8 @@ mod tests {
 
     #[test]
     fn a_callers_cluster_is_that_of_its_alias() {
-        let (role, clusters) = (Role::plain(), clusters());
-        let caller = |known| Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
+        let clusters = clusters();
+        let caller = |known| Caller::of(known, Audience::everybody("app"), "iamra/", &clusters).unwrap();
 
         let pod = caller(entity(vec![
             alias("auth_userpass_1", "userpass"),
@@ -381,7 +400,7 @@ mod tests {
 
     #[test]
     fn two_aliases_under_one_mount_and_those_of_the_token_method_stand_for_nobody() {
-        let (role, clusters) = (Role::plain(), clusters());
+        let clusters = clusters();
         let reference = Reference::parse("identity.entity.aliases.auth_x_1.name").unwrap();
         for (aliases, words) in [
             (
@@ -390,7 +409,8 @@ mod tests {
             ),
             (vec![alias("auth_x_1", "token")], "token auth method"),
         ] {
-            let caller = Caller::of(entity(aliases), "app", "iamra/", &role, &clusters).unwrap();
+            let caller =
+                Caller::of(entity(aliases), Audience::everybody("app"), "iamra/", &clusters).unwrap();
 
             let fault = caller
                 .tell(&reference, Place::Organization)
@@ -403,9 +423,9 @@ mod tests {
 
     #[test]
     fn a_registered_mount_that_names_no_service_account_is_told_apart() {
-        let (role, clusters) = (Role::plain(), clusters());
+        let clusters = clusters();
         let known = entity(vec![alias("auth_kubernetes_1", "kubernetes")]);
-        let caller = Caller::of(known, "app", "iamra/", &role, &clusters).unwrap();
+        let caller = Caller::of(known, Audience::everybody("app"), "iamra/", &clusters).unwrap();
         let reference = Reference::Kubernetes(Pod::Namespace);
 
         let fault =

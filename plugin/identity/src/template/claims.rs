@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use vault_backend::{Alias, Entity, Fault};
 
 use super::Template;
-use crate::identity::caller::{Caller, Known};
-use crate::identity::clusters::Clusters;
-use crate::identity::subject_field::Place;
-use crate::records::role::Role;
+use crate::caller::{Audience, Caller, Known};
+use crate::clusters::Clusters;
+use crate::subject_field::Place;
 
 const PLACES: [Place; 8] = [
     Place::CommonName,
@@ -65,9 +64,8 @@ fn resolved(
 ) -> Option<(String, Vec<String>)> {
     let clusters: Clusters =
         [(PROD.to_owned(), "prod".to_owned()), (DEV.to_owned(), "dev".to_owned())].into_iter().collect();
-    let mut role = Role::plain();
-    role.allow_tenant_metadata = true;
-    let caller = Caller::of(Known::Entity(entity(known)), "app", "iamra/", &role, &clusters).ok()?;
+    let audience = Audience { takes_tenant_metadata: true, ..Audience::everybody("app") };
+    let caller = Caller::of(Known::Entity(entity(known)), audience, "iamra/", &clusters).ok()?;
     let text = match template.resolve(place, &caller) {
         Ok(text) => text,
         Err(fault) => {

@@ -5,54 +5,43 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, quote};
 
-use crate::store::Store;
-
 /// Longest name of a cluster: a DNS label, because it begins common names and SPIFFE ids.
 const LONGEST_NAME: usize = 63;
 
 /// Stored as `cluster/<name>`; its JSON is also what a read answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Cluster {
+pub struct Cluster {
     /// Of the auth mount through which the cluster's pods log in.
-    pub(crate) accessor: String,
+    pub accessor: String,
 }
 
 /// All clusters of one mount, by the accessors of their auth mounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Clusters(BTreeMap<String, String>);
+pub struct Clusters(BTreeMap<String, String>);
 
 /// None at all.
 pub(crate) static NO_CLUSTERS: Clusters = Clusters(BTreeMap::new());
 
 impl Clusters {
-    pub(crate) async fn load(store: &Store) -> Result<Self, Fault> {
-        let mut clusters = BTreeMap::new();
-        for name in store.cluster_names().await? {
-            if let Some(cluster) = store.cluster(&name).await? {
-                clusters.insert(cluster.accessor, name);
-            }
-        }
-        Ok(Self(clusters))
-    }
-
     /// The cluster whose auth mount has this accessor.
-    pub(crate) fn name(&self, accessor: &str) -> Option<&str> {
+    pub fn name(&self, accessor: &str) -> Option<&str> {
         self.0.get(accessor).map(String::as_str)
     }
 
     /// The accessor of this cluster's auth mount.
-    pub(crate) fn accessor(&self, name: &str) -> Option<&str> {
+    pub fn accessor(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(_, known)| *known == name).map(|(accessor, _)| accessor.as_str())
     }
 
     /// The cluster whose accessor is that of no mount and looks like this one: at most two signs differ.
-    pub(crate) fn near(&self, accessor: &str) -> Option<(&str, &str)> {
+    pub fn near(&self, accessor: &str) -> Option<(&str, &str)> {
         let differ = |known: &str| known.bytes().zip(accessor.bytes()).filter(|(a, b)| a != b).count();
         let near = |known: &str| known.len() == accessor.len() && differ(known) <= 2;
         self.0.iter().find(|(known, _)| near(known)).map(|(known, name)| (name.as_str(), known.as_str()))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether no cluster is registered.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -66,7 +55,7 @@ impl FromIterator<(String, String)> for Clusters {
 
 impl Cluster {
     /// A cluster `name` whose pods log in at the mount of `accessor`.
-    pub(crate) fn new(name: &str, accessor: &str) -> Result<Self, Fault> {
+    pub fn new(name: &str, accessor: &str) -> Result<Self, Fault> {
         check_name(name)?;
         let legal = |sign: char| sign.is_ascii_alphanumeric() || "_-.".contains(sign);
         if !accessor.chars().all(legal) {
@@ -92,7 +81,7 @@ impl Cluster {
 }
 
 /// Whether an accessor is as Vault makes them: `auth_<type>_` and eight hex digits (`Core.generateMountAccessor`).
-pub(crate) fn is_as_vault_makes_it(accessor: &str) -> bool {
+pub fn is_as_vault_makes_it(accessor: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     accessor
         .strip_prefix("auth_")

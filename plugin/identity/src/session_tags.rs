@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use ca::LeafProfile;
 
-use crate::identity::subject_field::{LONGEST_TAG, is_tag_sign};
+use crate::subject_field::{LONGEST_TAG, is_tag_sign};
 
 /// The names AWS uses for attribute types.
 const NAMES: [(&str, &str); 17] = [
@@ -33,7 +33,7 @@ const NAMES: [(&str, &str); 17] = [
 ///
 /// Several values of one attribute are joined by `/`; of each kind of alternative name only the first counts. Our own values fit a
 /// tag; an issuer's may not, and AWS leaves such a tag out.
-pub(crate) fn session_tags(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, String> {
+pub fn session_tags(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, String> {
     let mut tags = all(leaf, issuer);
     tags.retain(|_, value| fits(value));
     tags
@@ -68,7 +68,7 @@ fn all(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, Stri
 }
 
 /// The names of the session tags that AWS leaves out, because a value has signs that tags cannot hold or is too long.
-pub(crate) fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Vec<String> {
+pub fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Vec<String> {
     let whole = all(leaf, issuer);
     whole.into_iter().filter(|(_, value)| !fits(value)).map(|(name, _)| name).collect()
 }
@@ -78,7 +78,7 @@ fn fits(value: &str) -> bool {
 }
 
 /// The source identity of a leaf with this common name of at most 61 characters.
-pub(crate) fn source_identity(common_name: &str) -> String {
+pub fn source_identity(common_name: &str) -> String {
     format!("CN={common_name}")
 }
 
