@@ -29,7 +29,7 @@ sdk-table: release tools sdks ## measure the SDKs and write their table into REA
 
 .PHONY: check-tables
 check-tables: release tools ## run `check` on healthy and broken set-ups and write what it prints into the documents
-	UPDATE_README=1 cargo test --locked -p e2e --test check -- --test-threads=1
+	UPDATE_README=1 cargo test --locked --workspace --test e2e check:: -- --test-threads=1
 
 .PHONY: test
 test: release tools promtool sdks ## every test that needs no root
@@ -39,11 +39,11 @@ test: release tools promtool sdks ## every test that needs no root
 
 .PHONY: stress
 stress: release tools ## the crowd of readers, kills and an unwell AWS of `make test`, for five minutes
-	STRESS_SECONDS=300 cargo test --locked -p e2e --test crowd
+	STRESS_SECONDS=300 cargo test --locked --workspace --test e2e crowd::
 
 .PHONY: soak
 soak: release tools ## half an hour (SOAK_SECONDS) of readers, rotations, revocations, kills and leader changes at once: figures each minute
-	cargo test --locked -p e2e --test soak -- --include-ignored --nocapture
+	cargo test --locked --workspace --test e2e soak:: -- --include-ignored --nocapture
 
 .PHONY: fuzz
 fuzz: ## looks for an input that breaks a claim, a minute for each target (FUZZ_SECONDS; FUZZ_TARGETS: only these)
@@ -53,7 +53,7 @@ fuzz: ## looks for an input that breaks a claim, a minute for each target (FUZZ_
 .PHONY: test-k8s
 test-k8s: cluster-tools ## every test that needs a real cluster (root): starts one, runs the stories, ends it
 	@tests/tools/prerequisites root cluster
-	cargo test --locked --workspace --no-run --test pods --test disturbances
+	cargo test --locked --workspace --no-run --test cluster
 	target/debug/cluster run tests/cluster/stories
 
 .PHONY: cluster-tools

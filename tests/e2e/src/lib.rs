@@ -3,7 +3,7 @@
 //! README, clusters for pods to log in from, signed tokens of theirs, users for whom a name is enough, readers that do not stop, and clients with patience and
 //! several addresses; and whose an answer is: the reader's, or the failure Vault's own.
 //!
-//! Each file under `tests/` is one story on a real Vault; its tests are named as claims.
+//! Each module under `tests/e2e/` is one story on a real Vault; its tests are named as claims.
 
 pub mod answers;
 pub mod clients;

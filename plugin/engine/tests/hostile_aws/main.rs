@@ -6,7 +6,7 @@
 #![expect(clippy::large_futures, reason = "a test polls one future, and its size is of no matter")]
 
 #[expect(dead_code, reason = "other tests use more of it")]
-#[path = "../mounts/mod.rs"]
+#[path = "../engine/mounts.rs"]
 mod mounts;
 mod oddities;
 mod server;

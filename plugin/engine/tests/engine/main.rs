@@ -1,0 +1,13 @@
+//! The engine in process, one subject a module: no Vault, no AWS.
+
+#![expect(clippy::large_futures, reason = "a test polls one future, and its size is of no matter")]
+
+mod aws;
+mod container;
+mod identity;
+mod metrics;
+mod mounts;
+mod paths;
+mod rotation;
+mod standby;
+mod storage_versions;

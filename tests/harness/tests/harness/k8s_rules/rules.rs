@@ -1,0 +1,208 @@
+//! The rules, one function each: what is wrong with a mapping, or nothing.
+
+use serde_json::{Map, Value};
+
+use super::manifest::Manifest;
+
+type Mapping = Map<String, Value>;
+
+/// The AWS variables that a way in needs. Everything else an SDK finds by itself, or must not find at all.
+const AWS_VARIABLES: [&str; 4] =
+    ["AWS_REGION", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
+
+/// What our own cluster needs besides: it has an emulator for AWS, and a CLI built on botocore.
+const LOCAL_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_DEFAULT_REGION"];
+
+/// The plugin's folder: no secret, and it must be executable.
+const ON_DISK: &str = "plugins";
+
+const PREFIX: &str = "vault.hashicorp.com/";
+
+/// Everything that breaks a rule in a file, each with the file's name.
+pub(crate) fn broken(manifest: &Manifest) -> Vec<String> {
+    let local = ["k8s/components/local-cluster/", "k8s/overlays/local/"]
+        .iter()
+        .any(|folder| manifest.path.starts_with(folder));
+    let mut broken = Vec::new();
+    manifest.each(&mut |mapping| {
+        broken.extend(host(mapping));
+        broken.extend(pod(mapping));
+        broken.extend(helm_security(mapping));
+        broken.extend(volume(mapping));
+        broken.extend(variable(mapping, local));
+        broken.extend(annotations(mapping));
+        broken.extend(token(mapping, manifest.path.starts_with("k8s/")));
+        broken.extend(agent_config(mapping));
+    });
+    broken.iter().map(|said| format!("{}: {said}", manifest.path)).collect()
+}
+
+/// With the host's network the Agent's loopback is the node's: any process there could ask it.
+fn host(mapping: &Mapping) -> Vec<String> {
+    ["hostNetwork", "hostPID", "hostIPC", "hostPath", "privileged"]
+        .iter()
+        .filter(|key| mapping.get(**key).is_some_and(|value| value != &Value::Bool(false)))
+        .map(|key| format!("{key} is set"))
+        .collect()
+}
+
+/// A mapping with containers is a pod's spec; Helm's values bring init containers without one.
+fn pod(mapping: &Mapping) -> Vec<String> {
+    let none = Value::Null;
+    let of_pod = mapping.get("securityContext").unwrap_or(&none);
+    ["initContainers", "containers", "extraInitContainers"]
+        .iter()
+        .flat_map(|key| mapping.get(*key).and_then(Value::as_array).into_iter().flatten())
+        .filter(|container| container["image"].is_string())
+        .flat_map(|container| {
+            let helm = mapping.contains_key("extraInitContainers");
+            [locked(&container["securityContext"], of_pod, helm), resources(container)]
+                .concat()
+                .into_iter()
+                .map(|said| format!("container {}: {said}", container["name"]))
+        })
+        .collect()
+}
+
+/// Helm's values keep the two security contexts beside each other.
+fn helm_security(mapping: &Mapping) -> Vec<String> {
+    match (mapping.get("pod"), mapping.get("container")) {
+        (Some(pod @ Value::Object(_)), Some(container @ Value::Object(_))) => locked(container, pod, false),
+        _ => Vec::new(),
+    }
+}
+
+fn locked(container: &Value, pod: &Value, elsewhere: bool) -> Vec<String> {
+    let either = |key: &str| if container[key].is_null() { &pod[key] } else { &container[key] };
+    let checks = [
+        ("runAsNonRoot is not true", either("runAsNonRoot") == &Value::Bool(true)),
+        ("runAsUser is no number above 0", either("runAsUser").as_u64().is_some_and(|user| user > 0)),
+        ("readOnlyRootFilesystem is not true", container["readOnlyRootFilesystem"] == true),
+        ("allowPrivilegeEscalation is not false", container["allowPrivilegeEscalation"] == false),
+        (
+            "capabilities are not just drop: [ALL]",
+            container["capabilities"] == serde_json::json!({"drop": ["ALL"]}),
+        ),
+        (
+            "seccompProfile is not RuntimeDefault",
+            elsewhere || either("seccompProfile")["type"] == "RuntimeDefault",
+        ),
+    ];
+    checks.iter().filter(|(_, held)| !held).map(|(said, _)| (*said).to_owned()).collect()
+}
+
+fn resources(container: &Value) -> Vec<String> {
+    let resources = &container["resources"];
+    let checks = [
+        ("resources.requests is empty", resources["requests"].is_object()),
+        ("resources.limits has no memory", resources["limits"]["memory"].is_string()),
+    ];
+    checks.iter().filter(|(_, held)| !held).map(|(said, _)| (*said).to_owned()).collect()
+}
+
+/// A volume that may ever hold a credential is never on the node's disk.
+fn volume(mapping: &Mapping) -> Option<String> {
+    let medium = &mapping.get("emptyDir")?["medium"];
+    let name = mapping.get("name").and_then(Value::as_str).unwrap_or_default();
+    (name != ON_DISK && medium != "Memory").then(|| format!("the volume {name} is not in Memory"))
+}
+
+fn variable(mapping: &Mapping, local: bool) -> Option<String> {
+    let name = mapping.get("name")?.as_str()?;
+    let known = AWS_VARIABLES.contains(&name) || (local && LOCAL_VARIABLES.contains(&name));
+    (name.starts_with("AWS_") && !known).then(|| format!("the variable {name} is not needed by any way in"))
+}
+
+/// The injector's defaults are world-readable files, retries that hide our errors, and a sidecar that ends when AWS is away.
+fn annotations(mapping: &Mapping) -> Vec<String> {
+    let get = |name: &str| mapping.get(&format!("{PREFIX}{name}")).and_then(Value::as_str);
+    if get("agent-inject") != Some("true") {
+        return Vec::new();
+    }
+    let once = get("agent-pre-populate-only") == Some("true");
+    let cached = get("agent-cache-enable") == Some("true");
+    let checks = [
+        ("role is missing", get("role").is_some()),
+        ("client-max-retries is not 0", get("client-max-retries") == Some("0")),
+        (
+            "template-config-exit-on-retry-failure is not false",
+            once || get("template-config-exit-on-retry-failure") == Some("false"),
+        ),
+        ("agent-run-as-same-user is not true", get("agent-run-as-same-user") == Some("true")),
+        (
+            "agent-service-account-token-volume-name is missing",
+            get("agent-service-account-token-volume-name").is_some(),
+        ),
+        (
+            "agent-cache-use-auto-auth-token is not force",
+            !cached || get("agent-cache-use-auto-auth-token") == Some("force"),
+        ),
+    ];
+    let general = checks.iter().filter(|(_, held)| !held).map(|(said, _)| (*said).to_owned());
+    general.chain(injected_files(mapping)).collect()
+}
+
+fn injected_files(mapping: &Mapping) -> Vec<String> {
+    let get = |name: String| mapping.get(&format!("{PREFIX}{name}")).and_then(Value::as_str);
+    let names = mapping.keys().filter_map(|key| {
+        let rest = key.strip_prefix(PREFIX)?;
+        rest.strip_prefix("agent-inject-secret-").or_else(|| rest.strip_prefix("agent-inject-template-"))
+    });
+    names
+        .flat_map(|file| {
+            let template = get(format!("agent-inject-template-{file}"));
+            let checks = [
+                ("the template is not one line", template.is_some_and(|text| !text.contains('\n'))),
+                (
+                    "perms are not the owner's alone",
+                    get(format!("agent-inject-perms-{file}")) == Some("0400"),
+                ),
+                (
+                    "error-on-missing-key is not true",
+                    get(format!("error-on-missing-key-{file}")) == Some("true"),
+                ),
+            ];
+            let broken = checks.into_iter().filter(|(_, held)| !held);
+            broken.map(|(said, _)| format!("injected file {file}: {said}")).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// A token made for Vault opens nothing at the API server, and an application has none.
+fn token(mapping: &Mapping, application: bool) -> Vec<String> {
+    let source = mapping.get("serviceAccountToken");
+    let checks = [
+        (
+            "a projected token's audience is not vault",
+            source.is_none_or(|source| source["audience"] == "vault"),
+        ),
+        (
+            "automountServiceAccountToken is true",
+            !application || mapping.get("automountServiceAccountToken") != Some(&Value::Bool(true)),
+        ),
+    ];
+    checks.iter().filter(|(_, held)| !held).map(|(said, _)| (*said).to_owned()).collect()
+}
+
+/// An Agent's configuration in a `ConfigMap`: what the annotations say for injected ones.
+fn agent_config(mapping: &Mapping) -> Vec<String> {
+    let configs = mapping.values().filter_map(Value::as_str).filter(|text| text.contains("auto_auth {"));
+    configs
+        .flat_map(|text| {
+            let templates = text.matches("template {").count();
+            let checks = [
+                (
+                    "a template of Agent's has no perms of 0400",
+                    text.matches(r#"= "0400""#).count() == templates,
+                ),
+                ("Agent's vault.retry.num_retries is not -1", text.contains("num_retries = -1")),
+                (
+                    "Agent's exit_on_retry_failure is not false",
+                    text.contains("exit_on_retry_failure = false"),
+                ),
+            ];
+            let broken = checks.into_iter().filter(|(_, held)| !held);
+            broken.map(|(said, _)| said.to_owned()).collect::<Vec<_>>()
+        })
+        .collect()
+}

@@ -1,0 +1,155 @@
+//! What is shipped as text: scripts begin alike, documents say what the files beside them do, and what is fetched is named by its digest.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use harness::binaries::workspace;
+
+use super::manifest::files;
+
+const SCRIPTS: [&str; 6] = [
+    "aws/parameters.sh",
+    "backup/export.sh",
+    "backup/import.sh",
+    "dev/setup.sh",
+    "kubernetes/setup.sh",
+    "plugin/register.sh",
+];
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = workspace().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Files that a person keeps under version control, by their path.
+fn texts(folders: &[&str]) -> Vec<(String, String)> {
+    let all = folders.iter().flat_map(|folder| files(folder));
+    all.filter_map(|path| {
+        let text = fs::read_to_string(&path).ok()?;
+        Some((path.strip_prefix(workspace()).unwrap().display().to_string(), text))
+    })
+    .collect()
+}
+
+#[test]
+fn every_script_begins_alike() {
+    let beginnings: BTreeSet<String> = SCRIPTS
+        .iter()
+        .map(|script| {
+            let text = read(Path::new("vault-config").join(script));
+            let (_, rest) = text.split_once("# The same lines are in every script here").expect(script);
+            rest.split_once("# To here.").expect(script).0.to_owned()
+        })
+        .collect();
+
+    let scripts = files("vault-config");
+    let scripts = scripts.iter().filter(|path| path.extension().is_some_and(|extension| extension == "sh"));
+    assert_eq!(beginnings.len(), 1, "{beginnings:#?}");
+    assert!(beginnings.first().unwrap().contains("VAULT_FORMAT=table"), "{beginnings:?}");
+    assert_eq!(scripts.count(), SCRIPTS.len(), "a script is not in this list");
+}
+
+#[test]
+fn every_pin_of_python_has_its_hash() {
+    let pins: Vec<_> =
+        texts(&["tests"]).into_iter().filter(|(path, _)| path.ends_with("requirements.txt")).collect();
+
+    for (path, text) in &pins {
+        let text = text.replace("\\\n", " ");
+        for pin in text.lines().filter(|line| !line.starts_with('#')) {
+            assert!(pin.contains("==") && pin.contains("--hash=sha256:"), "{path}: {pin}");
+        }
+    }
+    assert!(pins.len() >= 6, "this test looks at the wrong folder: {pins:?}");
+}
+
+#[test]
+fn nothing_that_is_downloaded_is_piped_into_a_shell() {
+    let mut texts = texts(&["k8s", "vault-config", "tests/tools", "tests/cluster", "tests/sdks"]);
+    texts.extend(["README.md", "Makefile"].map(|file| (file.to_owned(), read(file))));
+
+    for (path, text) in &texts {
+        for line in text.lines().filter(|line| line.contains("curl ") || line.contains("wget ")) {
+            let piped = line.split('|').skip(1).map(str::trim_start);
+            let shell = piped.filter(|command| command.starts_with("sh") || command.starts_with("bash"));
+            assert_eq!(shell.count(), 0, "{path}: {line}");
+        }
+    }
+}
+
+/// Our own cluster has no TLS, and an emulator for AWS.
+fn is_local(path: &str) -> bool {
+    path.starts_with("k8s/overlays/local/") || path.starts_with("k8s/components/local-cluster/")
+}
+
+#[test]
+fn vault_is_asked_over_https_but_on_loopback() {
+    for (path, text) in texts(&["k8s", "vault-config"]).iter().filter(|(path, _)| !is_local(path)) {
+        for line in text.lines() {
+            let plain = line.replace("http://127.0.0.1", "");
+            assert!(!plain.contains("http://vault") && !plain.contains("http://$"), "{path}: {line}");
+        }
+    }
+    assert!(read("k8s/vault/values.yaml").contains("tlsDisable: false"));
+}
+
+#[test]
+fn each_way_of_a_host_has_the_policy_that_opens_its_path() {
+    let text = read("vault-config/README.md");
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains(".hcl` | `application-"))
+        .map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+        .collect();
+
+    for row in &rows {
+        let way = read(Path::new("vault-config/agent").join(row[1]));
+        let path = ["iamra/creds/payments-api", "iamra/container/payments-api"];
+        let path = path.into_iter().find(|path| way.contains(path)).expect(row[1]);
+        let policy = read(Path::new("vault-config/policies").join(row[2]));
+        assert!(policy.contains(&format!("path \"{path}\"")), "{row:?}");
+    }
+    assert_eq!(rows.len(), 3);
+}
+
+#[test]
+fn the_readmes_patch_is_what_the_overlay_adds() {
+    let text = read("k8s/README.md");
+    let diff = text.split("```diff\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a diff");
+    let shown: Vec<&str> = diff.lines().filter_map(|line| line.strip_prefix('+')).map(str::trim).collect();
+
+    let overlay = read("k8s/overlays/container-credentials/deployment.yaml");
+    let structure = ["spec:", "containers:", "- name: app", "env:", "volumes:"];
+    let (_, added) = overlay.split_once("    metadata:\n").expect("a pod's template");
+    let added: Vec<&str> = added
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#') && !structure.contains(line))
+        .collect();
+
+    assert_eq!(shown, added);
+}
+
+/// A heading as the anchor that hosts of repositories give it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    kept.chars()
+        .filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign))
+        .collect::<String>()
+        .replace(' ', "-")
+}
+
+#[test]
+fn long_documents_link_to_each_of_their_parts() {
+    for document in ["README.md", "vault-config/README.md", "k8s/README.md"] {
+        let text = read(document);
+
+        for heading in text.lines().filter_map(|line| line.strip_prefix("## ")) {
+            assert!(
+                text.contains(&format!("](#{})", anchor(heading))),
+                "{document} does not link to {heading}"
+            );
+        }
+    }
+}
