@@ -1,4 +1,4 @@
-//! Pages for tests under `/_admin/`: `state`, `knobs`, `log` and `sessions`. AWS has none of them.
+//! Pages for tests under `/_admin/`: `state`, `knobs`, `log`, `sessions` and `in-flight`. AWS has none of them.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,8 @@ pub(crate) fn answer(world: &World, call: &Call, page: &str) -> Reply {
             Reply::new(204, "application/json", "")
         }
         ("GET", "sessions") => shown(&world.lock().sessions()),
-        _ => Reply::json(404, &json!({"error": "admin pages are state, knobs, log and sessions"})),
+        ("GET", "in-flight") => shown(&json!({"most": world.lock().flights.most()})),
+        _ => Reply::json(404, &json!({"error": "admin pages are state, knobs, log, sessions and in-flight"})),
     }
 }
 

@@ -166,6 +166,11 @@ impl Emulator {
         self.world.lock().log.clear();
     }
 
+    /// The most calls of `CreateSession` that were under way at one moment.
+    pub fn most_in_flight(&self) -> usize {
+        self.world.lock().flights.most()
+    }
+
     /// Every session issued so far, oldest first.
     pub fn sessions(&self) -> Vec<IssuedSession> {
         self.world.lock().sessions()

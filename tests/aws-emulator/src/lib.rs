@@ -9,7 +9,7 @@
 //!              │                     ├─ sts.rs           who is it? and with a long-lived key AssumeRole
 //!              │                     ├─ iam.rs           a role and its inline policies
 //!              │                     ├─ management/      trust anchors, profiles, CRLs, tags
-//!              └─ knobs.rs           └─ admin.rs         state, knobs, log and sessions, for tests
+//!              └─ knobs.rs           └─ admin.rs         state, knobs, log, sessions and calls in flight, for tests
 //! ```
 //!
 //! Start reading at [`Emulator`] (how a test uses it) and [`Rule`] (the table of every refusal: its status, its text,
@@ -26,6 +26,7 @@ mod caller;
 mod clock;
 mod create_session;
 mod emulator;
+mod flights;
 mod http;
 mod iam;
 mod knobs;

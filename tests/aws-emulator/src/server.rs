@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     clock,
+    flights::Flight,
     http::{Call, Reply},
     route::{self, Fate},
     world::World,
@@ -68,6 +69,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, world: World) {
 /// An error closes the connection without a reply.
 async fn respond(world: &World, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
     let call = read(request).await?;
+    let _under_way = Flight::of(world, &call);
     match route::answer(world, &call).await {
         Fate::Reply(reply) => Ok(write(reply, &clock::http_date(world.lock().now()))),
         Fate::Drop => Err(io::Error::from(io::ErrorKind::ConnectionReset)),

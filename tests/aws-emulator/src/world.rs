@@ -14,6 +14,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     clock,
     create_session::{Credentials, Grant, assumed_role_arn, user_id, uuid},
+    flights::Flights,
     http::Call,
     knobs::{Fault, Knobs, Unwell, Window},
     log::LogEntry,
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     /// Inline policies that were changed and are in force until an instant all the same, by role.
     superseded: HashMap<String, (Instant, BTreeMap<String, Value>)>,
     unwell: Unwell,
+    pub(crate) flights: Flights,
     pub(crate) log: VecDeque<LogEntry>,
     sessions: Vec<LiveSession>,
     by_key: HashMap<String, usize>,
@@ -97,6 +99,7 @@ impl World {
             windows: HashMap::new(),
             superseded: HashMap::new(),
             unwell: Unwell::default(),
+            flights: Flights::default(),
             log: VecDeque::new(),
             sessions: Vec::new(),
             by_key: HashMap::new(),

@@ -51,6 +51,19 @@ async fn latency_delays_each_answer() {
 }
 
 #[tokio::test]
+async fn the_most_calls_in_flight_are_shown() {
+    let world = with_knobs(json!({ "latency_ms": 1000 })).await;
+    let one = good(&world).send().await;
+    let alone = world.admin("in-flight").await;
+
+    let (second, third) = tokio::join!(good(&world).send(), good(&world).send());
+
+    assert_eq!([one.status, second.status, third.status], [201; 3]);
+    assert_eq!(alone, json!({ "most": 1 }));
+    assert_eq!(world.admin("in-flight").await, json!({ "most": 2 }));
+}
+
+#[tokio::test]
 async fn throttling_hits_the_next_calls_and_stops() {
     let world = with_knobs(json!({ "throttle_next": 2 })).await;
 
