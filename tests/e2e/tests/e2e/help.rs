@@ -1,6 +1,10 @@
 //! `vault path-help` reads well.
 
+use std::collections::BTreeSet;
+
 use harness::{Stage, Vault};
+
+use crate::openapi::{templates, with_values};
 
 async fn help(stage: &Stage, path: &str) -> String {
     stage.vault.cli(&["path-help", path]).await.ok()
@@ -11,15 +15,22 @@ async fn stage() -> Stage {
 }
 
 #[tokio::test]
-async fn the_mount_lists_its_paths() {
+async fn the_mount_lists_its_paths_as_the_openapi_document_does() {
     let stage = stage().await;
 
     let text = help(&stage, "iamra/").await;
 
-    for path in
-        ["config", "roles", "creds", "sts", "container", "issuers", "root/generate/internal", "ca/pem"]
-    {
-        assert!(text.contains(path), "no {path} in: {text}");
+    // a path stands in a column of its own, and what it is for further to the right
+    let listed: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| !line.is_empty() && !line.starts_with(' '))
+        .collect();
+    let documented = templates(&stage).await;
+    let documented: BTreeSet<&str> = documented.iter().map(|path| path.trim_end_matches('/')).collect();
+    assert_eq!(listed, documented);
+    for path in ["config", "roles", "creds/{role}", "sts/{role}", "container/{role}", "issuers", "ca/pem"] {
+        assert!(listed.contains(path), "no {path} in: {text}");
     }
 }
 
@@ -64,23 +75,12 @@ async fn the_path_for_sdks_names_their_variable_and_says_that_there_is_no_lease(
 async fn every_path_says_what_it_is_and_what_can_be_done_with_it() {
     let stage = stage().await;
 
-    for path in [
-        "creds/x",
-        "sts/x",
-        "container/x",
-        "roles/x",
-        "roles/",
-        "config",
-        "issuers/",
-        "issuer/x",
-        "config/issuers",
-        "ca/pem",
-        "ca_chain",
-        "metrics",
-    ] {
+    for template in templates(&stage).await {
+        let path = with_values(&template);
         let text = help(&stage, &format!("iamra/{path}")).await;
 
-        assert!(text.contains("Operations: "), "{path}: {text}");
+        let matching = format!("Matching Route: {}\n", template.trim_end_matches('/'));
+        assert!(text.contains(&matching) && text.contains("Operations: "), "{path}: {text}");
         let synopsis =
             text.lines().skip_while(|line| !line.trim().is_empty()).find(|line| !line.trim().is_empty());
         assert!(synopsis.is_some_and(|line| !line.starts_with("##")), "{path}: {text}");

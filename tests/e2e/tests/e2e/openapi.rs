@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use harness::{Stage, Vault, binaries::PLUGIN};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
 async fn document(stage: &Stage) -> Value {
     stage.root().read("sys/internal/specs/openapi").await.ok().body
@@ -13,8 +15,45 @@ async fn stage() -> Stage {
     Stage::without_ca(Vault::dev().await).await
 }
 
+/// The mount's paths in the document, without the mount: `creds/{role}`, and `roles/` for a list.
+pub(crate) async fn templates(stage: &Stage) -> Vec<String> {
+    let document = document(stage).await;
+    let paths = document["paths"].as_object().expect("paths by their templates").keys();
+    let templates: Vec<String> =
+        paths.filter_map(|path| path.strip_prefix("/iamra/")).map(str::to_owned).collect();
+    assert!(templates.len() > 20, "{templates:?}");
+    templates
+}
+
+/// A path of this form: each parameter is `x`.
+pub(crate) fn with_values(template: &str) -> String {
+    let segments = template.split('/').map(|segment| if segment.starts_with('{') { "x" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 #[tokio::test]
-async fn every_path_is_in_the_document_with_its_methods() {
+async fn every_path_takes_the_methods_of_the_document_and_no_other() {
+    let stage = stage().await;
+    let document = document(&stage).await;
+
+    for template in templates(&stage).await {
+        let item = &document["paths"][format!("/iamra/{template}")];
+        let path = with_values(&template);
+        // Vault itself refuses to write to a path that ends in a slash
+        let methods = if template.ends_with('/') { &METHODS[..1] } else { &METHODS };
+        for &method in methods {
+            let sent = if template.ends_with('/') { "LIST".to_owned() } else { method.to_uppercase() };
+            let body = ["post", "patch"].contains(&method).then(|| json!({}));
+            let reply = stage.vault.api(&sent, &format!("iamra/{path}"), body).await;
+
+            let offered = item[method].is_object();
+            assert_eq!(reply.status != 405, offered, "{sent} {path}: {} {}", reply.status, reply.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_paths_of_the_first_steps_are_in_the_document_with_their_methods() {
     let stage = stage().await;
 
     let document = document(&stage).await;
