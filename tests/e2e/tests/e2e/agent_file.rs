@@ -124,11 +124,11 @@ async fn the_agent_logs_in_again_when_its_token_ends() {
     let host = Host::start(&stage, "agent", FILE.0, ["3s", "6s"]).await;
     let _ = first(&host, FILE.1).await;
 
-    let keys = follow(&stage, &host, FILE.1, Duration::from_secs(40)).await;
+    let keys = follow(&stage, &host, FILE.1, Duration::from_secs(14)).await;
 
-    assert!(keys.len() >= 3, "{keys:?}");
+    assert!(keys.len() >= 2, "{keys:?}");
     let logins = host.log().matches("authentication successful").count();
-    assert!(logins >= 2, "{logins} logins in three lives of a token");
+    assert!(logins >= 3, "{logins} logins in over two lives of a token");
 }
 
 #[tokio::test]
