@@ -49,4 +49,4 @@ pub use stage::{
     look_after_anchor, set_up,
 };
 pub use vault::{Keys, Plugin, Vault, sha256_of};
-pub use wait::until;
+pub use wait::{until, until_at_once};

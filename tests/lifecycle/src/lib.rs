@@ -8,12 +8,17 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
 
+use std::time::Duration;
+
 use aws_emulator::{Emulator, Options};
 use engine::Engine;
 use harness::sts::{self, CallerIdentity, Credentials, StsError};
-use harness::{REGION, ROLE_ARN, TRUST_ANCHOR_ARN};
+use harness::{REGION, ROLE_ARN, TRUST_ANCHOR_ARN, until_at_once};
 use serde_json::{Map, Value, json};
 use vault_backend::testing::{Probe, Reply};
+
+/// How long a call of the engine may take to arrive at AWS: far more than it does, because the machine may be busy.
+const ASKED: Duration = Duration::from_secs(60);
 
 /// One mount of the engine and its AWS, with a root CA that the anchor holds and the role `demo`.
 pub struct World {
@@ -132,6 +137,15 @@ impl World {
         let log = harness::admin(self.aws.url(), "GET", "log", None).await;
         let entries = log.as_array().cloned().unwrap_or_default();
         entries.iter().filter(|entry| entry["operation"] == operation).count()
+    }
+
+    /// Waits until AWS has been asked for `operation` more than `before` times. It looks without a pause, because a test acts before
+    /// the engine's next call.
+    pub async fn asked_beyond(&self, operation: &str, before: usize) {
+        until_at_once(&format!("{operation} number {}", before + 1), ASKED, async || {
+            (self.asked(operation).await > before).then_some(())
+        })
+        .await;
     }
 
     /// A read of `creds/<role>`.

@@ -195,9 +195,10 @@ fn what_must_not_wait_spends_a_token_that_the_next_in_turn_waits_for() {
 fn what_must_not_wait_rests_between_attempts_where_the_issuer_throttles_it_too() {
     let mut world = World::usual();
     let waiter = world.wait(ranked(Rank::First, unshared(ask(10, "incident"))));
-    let mut attempts = 0;
+    let (mut attempts, mut rests) = (0, 0..20);
 
     while world.answers.is_empty() {
+        rests.next().expect("an answer within 20 rests");
         attempts += world.land(throttled);
         assert!(world.started.is_empty(), "another attempt at once");
         world.pass(seconds(4));

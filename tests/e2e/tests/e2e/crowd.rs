@@ -108,7 +108,7 @@ async fn kill_now_and_then(users: &Users, crowd: &Crowd) -> Vec<(Instant, Instan
         let seen = crowd.seen();
         sleep_until(began + time_to_run() / (KILLS + 1) * nth).await;
         crowd.all_read_since(&seen).await;
-        let pids = users.stage.vault.plugin_pids();
+        let pids = users.stage.vault.live_plugins();
         let killed = Instant::now();
         pids.iter().copied().for_each(kill);
         until("a new plugin process", Duration::from_secs(60), async || {

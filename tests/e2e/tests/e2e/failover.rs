@@ -6,7 +6,8 @@ use std::time::Duration;
 use e2e::clients::Clients;
 use e2e::say;
 use harness::{
-    Api, Emulator, PROFILE_ARN, ROLE_ARN, RaftCluster, admin, binaries, caller, emulated_aws, set_up, until,
+    Api, Emulator, PROFILE_ARN, ROLE_ARN, RaftCluster, admin, binaries, caller, emulated_aws, has_ended,
+    set_up, until,
 };
 use serde_json::{Value, json};
 
@@ -36,6 +37,7 @@ async fn readers_go_on_through_the_next_leader_when_the_leader_is_killed() {
     let load = Clients::start(&cluster.apis(), READ, READERS);
     load.some_reads().await;
     let sessions = made(aws.url()).await;
+    let orphans = cluster.member(first).live_plugins();
 
     cluster.kill(first);
     let second = cluster.leader().await;
@@ -51,7 +53,7 @@ async fn readers_go_on_through_the_next_leader_when_the_leader_is_killed() {
         "failover: {sessions} session made before, {again} after: the next leader begins without one"
     ));
     assert_eq!((sessions, again), (1, 1));
-    the_orphan_ends(&cluster, first).await;
+    end(&orphans).await;
 
     cluster.start_again(first).await;
 
@@ -87,13 +89,15 @@ async fn a_leader_that_steps_down_ends_its_plugin_and_the_next_one_knows_the_ca(
     let (cluster, aws) = stage().await;
     let first = cluster.leader().await;
     let before = everything(cluster.member(first).root()).await;
+    let plugins = cluster.member(first).live_plugins();
 
     let second = cluster.step_down().await;
 
     assert_eq!(everything(cluster.member(second).root()).await, before);
     let answer = cluster.member(second).root().read(READ).await.ok();
     caller(aws.url(), &answer).await.unwrap();
-    the_orphan_ends(&cluster, first).await;
+    end(&plugins).await;
+    assert!(cluster.member(first).plugin_pids().is_empty(), "a standby runs a plugin");
 }
 
 /// Reads through a standby and answers the key; no plugin runs on it before or after.
@@ -108,12 +112,11 @@ async fn forwards(cluster: &RaftCluster, standby: usize) -> String {
     answer.string("access_key").to_owned()
 }
 
-/// A plugin whose Vault is gone notices it.
-async fn the_orphan_ends(cluster: &RaftCluster, number: usize) {
-    until("the end of the plugin on the former leader", Duration::from_secs(90), async || {
-        cluster.member(number).plugin_pids().is_empty().then_some(())
-    })
-    .await;
+/// The plugin processes of a former leader end.
+async fn end(plugins: &[u32]) {
+    for pid in plugins {
+        has_ended(*pid, Duration::from_secs(90)).await;
+    }
 }
 
 /// What operators wrote, and the CA with its serial.

@@ -35,7 +35,7 @@ async fn readers_of_a_killed_process_see_vaults_own_error_and_the_next_read_succ
 
     for _ in 0..KILLS {
         some_reads(&load).await;
-        let pids = stage.vault.plugin_pids();
+        let pids = stage.vault.live_plugins();
         pids.iter().copied().for_each(kill);
         until("a new plugin process", Duration::from_secs(60), async || {
             stage.vault.plugin_pids().iter().any(|pid| !pids.contains(pid)).then_some(())
@@ -64,7 +64,7 @@ async fn a_process_that_is_told_to_end_does_so_although_a_call_is_waiting_for_aw
         (!stage.aws_log().await.is_empty()).then_some(())
     })
     .await;
-    let pids = stage.vault.plugin_pids();
+    let pids = stage.vault.live_plugins();
     let sockets: Vec<_> = pids.iter().flat_map(|&pid| sockets_of(pid)).collect();
 
     pids.iter().copied().for_each(terminate);

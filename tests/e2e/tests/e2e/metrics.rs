@@ -166,7 +166,7 @@ async fn totals_begin_again_with_the_process() {
     let stage = Stage::dev().await;
     let _ = stage.creds("demo").await.ok();
     let before = samples(&scraped(&stage).await);
-    let pids = stage.vault.plugin_pids();
+    let pids = stage.vault.live_plugins();
 
     pids.iter().copied().for_each(kill);
 

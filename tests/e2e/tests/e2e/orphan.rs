@@ -8,9 +8,9 @@ use harness::{Stage, has_ended, sockets_of};
 async fn a_plugin_whose_vault_was_killed_ends_and_removes_its_socket() {
     let mut stage = Stage::dev().await;
     let _ = stage.creds("demo").await.ok();
-    let pids = stage.vault.plugin_pids();
+    let pids = stage.vault.live_plugins();
     let sockets: Vec<_> = pids.iter().flat_map(|&pid| sockets_of(pid)).collect();
-    assert!(!pids.is_empty() && sockets.iter().any(|socket| socket.exists()), "{pids:?} {sockets:?}");
+    assert!(sockets.iter().any(|socket| socket.exists()), "{pids:?} {sockets:?}");
 
     stage.vault.kill9();
 
@@ -24,7 +24,7 @@ async fn a_plugin_whose_vault_was_killed_ends_and_removes_its_socket() {
 #[tokio::test]
 async fn a_vault_that_ends_in_order_leaves_no_plugin() {
     let mut stage = Stage::on(harness::Vault::server_file().await).await;
-    let before = stage.vault.plugin_pids();
+    let before = stage.vault.live_plugins();
 
     stage.vault.restart().await;
 

@@ -139,7 +139,7 @@ async fn a_rotation_goes_on_after_the_process_was_killed_in_each_of_its_commands
         let command = (path, body.clone());
         let under_way = tokio::spawn(async move { api.call(method, command.0, command.1).await });
         tokio::time::sleep(INTO_IT).await;
-        stage.vault.plugin_pids().into_iter().for_each(kill);
+        stage.vault.live_plugins().into_iter().for_each(kill);
         let _ = under_way.await.unwrap();
 
         let between = settled(&stage).await;

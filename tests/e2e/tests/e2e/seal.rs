@@ -8,7 +8,7 @@ use harness::{Stage, has_ended};
 async fn a_sealed_vault_runs_no_plugin_and_an_unsealed_one_serves_again() {
     let stage = Stage::dev().await;
     let _ = stage.creds("demo").await.ok();
-    let before = stage.vault.plugin_pids();
+    let before = stage.vault.live_plugins();
 
     stage.vault.seal().await;
 

@@ -329,7 +329,7 @@ async fn a_read_that_a_break_glass_holds_up_goes_on_with_a_session_that_lives() 
     let asked = world.asked("GetRolePolicy").await;
 
     let during = async {
-        while world.asked("GetRolePolicy").await == asked {}
+        world.asked_beyond("GetRolePolicy", asked).await;
         sleep(Duration::from_millis(100)).await;
         world.creds("demo").await
     };

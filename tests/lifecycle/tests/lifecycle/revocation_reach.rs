@@ -59,7 +59,7 @@ async fn after_a_break_glass_that_aws_was_slow_to_let_in_the_next_session_lives(
     world.aws.set_knobs(Knobs { latency_ms: 1500, ..Knobs::default() });
 
     let soon_well = async {
-        while world.asked("CreateSession").await == asked {}
+        world.asked_beyond("CreateSession", asked).await;
         world.aws.set_knobs(Knobs::default());
     };
     let (reply, ()) = tokio::join!(world.mount.write("roles/demo/revoke-sessions", json!({})), soon_well);
@@ -272,7 +272,7 @@ async fn nobody_is_handed_a_denied_session_while_iam_is_slow_to_show_the_denial(
         world.aws.set_knobs(Knobs { policy_delay_ms: 3000, policy_reads_delayed: true, ..Knobs::default() });
 
         let meanwhile = async {
-            while world.asked("PutRolePolicy").await == puts {}
+            world.asked_beyond("PutRolePolicy", puts).await;
             world.ok(world.creds("demo").await)
         };
         let (reply, session) = tokio::join!(world.mount.write(command, fields), meanwhile);
@@ -293,7 +293,7 @@ async fn a_denial_whose_answer_was_lost_leaves_nobody_with_a_dead_session() {
 
     let reads = world.asked("GetRolePolicy").await;
     let soon_lost = async {
-        while world.asked("GetRolePolicy").await == reads {}
+        world.asked_beyond("GetRolePolicy", reads).await;
         world.aws.set_knobs(Knobs { lose_reply_next: 2, ..Knobs::default() });
     };
     let command = world.mount.write("roles/demo/revoke-sessions", json!({}));

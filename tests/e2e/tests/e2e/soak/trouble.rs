@@ -56,7 +56,10 @@ async fn kill_the_leader(cluster: &mut RaftCluster, figures: &Arc<Figures>) {
 
 async fn kill_the_plugin(cluster: &RaftCluster) {
     let leader = cluster.member(cluster.leader().await);
-    let pids = leader.plugin_pids();
+    let pids = until("a plugin process of the leader", RECOVERY, async || {
+        Some(leader.plugin_pids()).filter(|pids| !pids.is_empty())
+    })
+    .await;
     pids.iter().copied().for_each(kill);
     until("a new plugin process", RECOVERY, async || {
         leader.plugin_pids().iter().any(|pid| !pids.contains(pid)).then_some(())

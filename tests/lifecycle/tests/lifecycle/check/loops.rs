@@ -116,7 +116,7 @@ async fn a_loop_of_checks_has_no_reader_wait_and_aws_throttle_nobody() {
         }
     };
     let readers = async {
-        while world.asked("CreateSession").await < 12 {}
+        world.asked_beyond("CreateSession", 11).await;
         join_all(names.map(|name| world.creds(name))).await
     };
 
