@@ -1,7 +1,11 @@
 //! What holds of every PEM text and every DER element, whoever wrote it. `fuzz/` looks for an input that breaks a claim; the tests
 //! below hold the inputs it kept.
 
-#![allow(clippy::missing_panics_doc, reason = "a claim that does not hold panics: that is what it is for")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    reason = "a claim that does not hold panics: that is what it is for"
+)]
 
 use std::time::Duration;
 

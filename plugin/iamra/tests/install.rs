@@ -1,5 +1,7 @@
 //! `install` by the binary itself, as an init container runs it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

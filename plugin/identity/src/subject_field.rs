@@ -142,6 +142,7 @@ pub(crate) fn is_tag_sign(sign: char) -> bool {
         || (!sign.is_ascii() && is_letter_number_or_separator(sign))
 }
 
+#[expect(clippy::expect_used, reason = "the pattern is a constant")]
 fn is_letter_number_or_separator(sign: char) -> bool {
     static CLASS: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^[\p{L}\p{Z}\p{N}]$").expect("the pattern is a constant"));

@@ -1,7 +1,11 @@
 //! What holds whatever AWS, or whoever answers in its place, says. `fuzz/` looks for an input that breaks a claim; the tests below
 //! hold the inputs it kept.
 
-#![allow(clippy::missing_panics_doc, reason = "a claim that does not hold panics: that is what it is for")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    reason = "a claim that does not hold panics: that is what it is for"
+)]
 
 mod aws;
 mod documents;

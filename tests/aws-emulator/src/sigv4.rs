@@ -161,6 +161,7 @@ pub(crate) fn hmac_signature(secret: &str, authorization: &Authorization, call: 
     hex::encode(hmac(&key, &string_to_sign(authorization, call)))
 }
 
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn hmac(key: &[u8], message: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(message.as_bytes());

@@ -7,6 +7,7 @@
 //! A claim that needs Vault, its CLI or its processes is proved in `tests/e2e`.
 
 #![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness reports by panicking, everywhere")]
 
 use std::time::Duration;
 

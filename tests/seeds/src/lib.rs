@@ -1,5 +1,7 @@
 //! What the fuzzer keeps, as ordinary tests: each input of `fuzz/seeds/<target>/` goes through the claim of its target.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness reports by panicking, everywhere")]
+
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What the CA signs and takes, one subject a module.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
 mod import;
 mod leaf;
 mod openssl;

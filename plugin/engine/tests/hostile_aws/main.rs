@@ -4,6 +4,7 @@
 //! readers notice nothing. In a process of its own, whose memory and panics are nobody else's.
 
 #![expect(clippy::large_futures, reason = "a test polls one future, and its size is of no matter")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 #[expect(dead_code, reason = "other tests use more of it")]
 #[path = "../engine/mounts.rs"]

@@ -1,6 +1,10 @@
 //! What holds of every conversation with a host's broker.
 
-#![allow(clippy::missing_panics_doc, reason = "a claim that does not hold panics: that is what it is for")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    reason = "a claim that does not hold panics: that is what it is for"
+)]
 
 use std::collections::HashMap;
 use std::pin::Pin;

@@ -1,6 +1,10 @@
 //! What holds of every text of a role and every caller.
 
-#![allow(clippy::missing_panics_doc, reason = "a claim that does not hold panics: that is what it is for")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    reason = "a claim that does not hold panics: that is what it is for"
+)]
 
 use std::collections::BTreeMap;
 

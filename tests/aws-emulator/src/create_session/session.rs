@@ -106,6 +106,7 @@ impl Credentials {
 ///
 /// # Panics
 /// If the operating system has none.
+#[expect(clippy::expect_used, reason = "without random bytes nothing can be issued")]
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

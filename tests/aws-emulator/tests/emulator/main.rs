@@ -11,6 +11,8 @@
 //!
 //! Start reading at `expectations.rs`, then `world.rs`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
 mod anchors;
 mod assume_role;
 mod binary;

@@ -1,5 +1,7 @@
 //! One story a module, each against a real Vault and an emulated AWS of its own. A name selects a story: `cargo test --test e2e read::`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
 mod agent_file;
 mod agent_proxy;
 mod audit_keys;
