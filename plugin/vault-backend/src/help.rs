@@ -39,21 +39,31 @@ pub(crate) fn of_mount<B: Send + Sync + 'static>(about: &str, routes: &[Route<B>
 /// The help of one route, as asked for at `path`.
 pub(crate) fn of_route<B: Send + Sync + 'static>(route: &Route<B>, path: &str) -> String {
     let mut text = format!("Request:        {path}\nMatching Route: {}\n", route.pattern.template());
-    let _ = writeln!(text, "Operations:     {}", operations(route));
+    let _ = writeln!(text, "Operations:     {}", verbs(route).join(", "));
     let _ = write!(text, "\n{}\n\n", filled(or(route.synopsis, "No synopsis."), 0));
     let parameters = parameters(route);
     if !parameters.is_empty() {
         text.push_str("## PARAMETERS\n\n");
     }
     for (name, parameter) in parameters {
-        let _ = write!(text, "    {name} ({})\n\n{}\n\n", parameter.kind, filled(&parameter.help, 8));
+        push_parameter(&mut text, name, parameter.kind, &parameter.help);
+    }
+    if !route.answer.is_empty() {
+        text.push_str("## ANSWER\n\n");
+    }
+    for key in route.answer {
+        push_parameter(&mut text, key.name, key.kind.label(), &field_help(key, ""));
     }
     let _ = write!(text, "## DESCRIPTION\n\n{}\n", filled(&description(route), 0));
     text
 }
 
+fn push_parameter(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = write!(text, "    {name} ({kind})\n\n{}\n\n", filled(help, 8));
+}
+
 /// What the route says of itself, and of a document the rule for its changes.
-fn description<B: Send + Sync + 'static>(route: &Route<B>) -> String {
+pub(crate) fn description<B: Send + Sync + 'static>(route: &Route<B>) -> String {
     let own = or(route.description, route.synopsis);
     if !route.keeps_a_document() {
         return own.to_owned();
@@ -69,12 +79,13 @@ fn description<B: Send + Sync + 'static>(route: &Route<B>) -> String {
     format!("{own}\n\n{}", rule.join(" "))
 }
 
-struct Parameter {
-    kind: &'static str,
-    help: String,
+/// A parameter as path-help shows it.
+pub(crate) struct Parameter {
+    pub(crate) kind: &'static str,
+    pub(crate) help: String,
 }
 
-fn parameters<B: Send + Sync + 'static>(route: &Route<B>) -> BTreeMap<&'static str, Parameter> {
+pub(crate) fn parameters<B: Send + Sync + 'static>(route: &Route<B>) -> BTreeMap<&'static str, Parameter> {
     let in_path =
         route.pattern.names().map(|name| (name, Parameter { kind: "string", help: in_path_help(name) }));
     let mut all: BTreeMap<_, _> = in_path.collect();
@@ -109,7 +120,7 @@ fn when_required<B: Send + Sync + 'static>(route: &Route<B>, field: &Field) -> &
     }
 }
 
-fn field_help(field: &Field, when_required: &str) -> String {
+pub(crate) fn field_help(field: &Field, when_required: &str) -> String {
     let mut help = String::new();
     if field.deprecated {
         help.push_str("(DEPRECATED) ");
@@ -132,7 +143,12 @@ fn field_help(field: &Field, when_required: &str) -> String {
 }
 
 /// What can be done here, in the CLI's words.
-fn operations<B: Send + Sync + 'static>(route: &Route<B>) -> String {
+pub(crate) fn verbs<B: Send + Sync + 'static>(route: &Route<B>) -> Vec<&'static str> {
+    words(route.operations())
+}
+
+/// The CLI's words for operations, in the order of its help.
+pub(crate) fn words(operations: impl Iterator<Item = Operation>) -> Vec<&'static str> {
     const VERBS: [(&str, &[Operation]); 5] = [
         ("read", &[Operation::Read]),
         ("write", &[Operation::Create, Operation::Update]),
@@ -140,10 +156,9 @@ fn operations<B: Send + Sync + 'static>(route: &Route<B>) -> String {
         ("delete", &[Operation::Delete]),
         ("list", &[Operation::List]),
     ];
-    let offered = |operations: &[Operation]| route.operations().any(|offered| operations.contains(&offered));
-    let verbs: Vec<_> =
-        VERBS.iter().filter(|(_, operations)| offered(operations)).map(|(verb, _)| *verb).collect();
-    verbs.join(", ")
+    let offered: Vec<_> = operations.collect();
+    let is_offered = |one: &[Operation]| offered.iter().any(|operation| one.contains(operation));
+    VERBS.iter().filter(|(_, operations)| is_offered(operations)).map(|(verb, _)| *verb).collect()
 }
 
 fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {

@@ -24,6 +24,7 @@ mod openapi;
 mod parse;
 mod pattern;
 mod peer;
+pub mod reference;
 mod request;
 mod route;
 mod run;

@@ -244,7 +244,7 @@ fn title_case(text: &str) -> String {
 }
 
 /// Vault's matching of special paths: `+` is one segment, `*` at the end any rest.
-fn matches_special(special: &str, path: &str) -> bool {
+pub(crate) fn matches_special(special: &str, path: &str) -> bool {
     let (special, open) = special.strip_suffix('*').map_or((special, false), |special| (special, true));
     let wanted: Vec<_> = special.split('/').collect();
     let given: Vec<_> = path.split('/').collect();

@@ -51,6 +51,7 @@ pub struct Route<B> {
     pub(crate) synopsis: &'static str,
     pub(crate) description: &'static str,
     pub(crate) entries: BTreeMap<Operation, Entry<B>>,
+    pub(crate) answer: &'static [Field],
     existence: Option<Existence<B>>,
     failure: Option<fn(&Fault) -> Raw>,
 }
@@ -70,6 +71,7 @@ impl<B: Send + Sync + 'static> Route<B> {
             synopsis: "",
             description: "",
             entries: BTreeMap::new(),
+            answer: &[],
             existence: None,
             failure: None,
         }
@@ -93,6 +95,13 @@ impl<B: Send + Sync + 'static> Route<B> {
     #[must_use]
     pub fn description(mut self, text: &'static str) -> Route<B> {
         self.description = text;
+        self
+    }
+
+    /// Documents the keys of an answer's data in path-help and in [`crate::reference`]; it changes no answer.
+    #[must_use]
+    pub fn answers(mut self, keys: &'static [Field]) -> Route<B> {
+        self.answer = keys;
         self
     }
 

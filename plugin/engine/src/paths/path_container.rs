@@ -43,6 +43,17 @@ impl Ask for Named {
     }
 }
 
+const ANSWER: &[Field] = &[
+    Field::string("AccessKeyId", "id of the access key"),
+    Field::string("SecretAccessKey", "secret access key").sensitive(),
+    Field::string("Token", "session token").sensitive(),
+    Field::string(
+        "Expiration",
+        "when the session ends, RFC 3339 in UTC; SDKs fetch the document again before it",
+    ),
+    Field::string("AccountId", "account of the IAM role"),
+];
+
 pub(crate) fn route() -> Route<Engine> {
     Route::at("container/{role}")
         .with_at_signs()
@@ -50,6 +61,7 @@ pub(crate) fn route() -> Route<Engine> {
         .description(
             "The container-credentials document, raw JSON with `AccessKeyId`, `SecretAccessKey`, `Token`, `Expiration` and `AccountId`: set AWS_CONTAINER_CREDENTIALS_FULL_URI to this path on a listener of Vault Agent or Vault Proxy on loopback, and every SDK fetches it again before it expires. A failure is `code` and `message` in JSON, which SDKs show.\n\nThere is no lease; a session lives until its expiration. Callers who are the same at AWS share one (session_sharing of the role), and it is renewed at its half-life without being asked, so that SDKs are answered at once, also while AWS is away. A read takes under two seconds, because SDKs wait no longer. By hand, read it with curl or -format=raw.",
         )
+        .answers(ANSWER)
         .read(container)
         .failing_as(failure)
 }

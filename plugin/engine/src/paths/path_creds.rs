@@ -38,6 +38,47 @@ impl Ask for Creds {
     }
 }
 
+const ANSWER: &[Field] = &[
+    Field::string("access_key", "id of the access key"),
+    Field::string("secret_key", "secret access key").sensitive(),
+    Field::string("session_token", "session token; AWS refuses the two keys without it").sensitive(),
+    Field::string(
+        "security_token",
+        "the session token again, by the name that Vault's aws engine also gives it",
+    )
+    .sensitive(),
+    Field::string("arn", "ARN of the session, as sts:GetCallerIdentity shows it"),
+    Field::int(
+        "ttl",
+        "seconds until the session ends; with lease=static, seconds until the engine will have a new session, never 0",
+    ),
+    Field::string("expiration", "when the session ends, RFC 3339 in UTC"),
+    Field::string("account_id", "account of the IAM role"),
+    Field::string("region", "region of the role, or else of its trust anchor"),
+    Field::string("role_arn", "ARN of the IAM role"),
+    Field::string(
+        "source_identity",
+        "source identity of the session at AWS, CN=<the certificate's common name>",
+    ),
+    Field::string("role_session_name", "name of the session at AWS"),
+    Field::string(
+        "serial_number",
+        "serial number of the session's certificate, hexadecimal with colons; revoke takes it",
+    ),
+    Field::string(
+        "credential_process",
+        "finished JSON document, as the credential_process of an AWS profile prints it",
+    )
+    .sensitive(),
+    Field::string("credentials_file", "finished text of a shared credentials file, as its [default] profile")
+        .sensitive(),
+    Field::int("rotation_period", "half of the session's length in seconds; with lease=static alone"),
+    Field::string(
+        "last_vault_rotation",
+        "when the session was made, RFC 3339 in UTC; with lease=static alone",
+    ),
+];
+
 pub(crate) fn route(path: &'static str) -> Route<Engine> {
     Route::at(path)
         .with_at_signs()
@@ -45,6 +86,7 @@ pub(crate) fn route(path: &'static str) -> Route<Engine> {
         .description(
             "A session of Roles Anywhere for the caller, made with a certificate that is forgotten afterwards. Callers who are the same at AWS share one until its half-life (session_sharing of the role). The lease is shorter than the session, is not renewable, and its end or revocation changes nothing at AWS: a session lives until its expiration. With lease=static there is no lease; `ttl` is then the time until the engine will have a new session. `credential_process` and `credentials_file` are finished texts for an Agent template.",
         )
+        .answers(ANSWER)
         .read(creds)
         .update(creds)
 }
