@@ -9,6 +9,7 @@ mod identity;
 mod metrics;
 mod mounts;
 mod paths;
+mod reference;
 mod rotation;
 mod standby;
 mod storage_versions;
