@@ -8,7 +8,7 @@ use harness::{Settings, Storage, Vault, binaries};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// The commands of README's "Releases", with a public key that came another way.
+/// The commands of RELEASING.md, with a public key that came another way.
 const CHECK: &str = "openssl pkeyutl -verify -rawin -pubin -inkey ../release.pub -in SHA256SUMS -sigfile SHA256SUMS.sig \
                      && sha256sum --check SHA256SUMS";
 
