@@ -31,6 +31,22 @@ sdk-table: release tools sdks ## measure the SDKs and write their table into REA
 check-tables: release tools ## run `check` on healthy and broken set-ups and write what it prints into the documents
 	UPDATE_README=1 cargo test --locked --workspace --test e2e check:: -- --test-threads=1
 
+.PHONY: reference
+reference: ## write docs/reference from the routes, the policies and the metrics
+	UPDATE_README=1 cargo test --quiet --locked --workspace --test engine reference::
+
+.PHONY: pictures
+pictures: ## draw the pictures of docs/pictures from their text
+	UPDATE_README=1 cargo test --quiet --locked --workspace --test documents pictures::
+
+.PHONY: docs
+docs: ## the book in target/book, with each link and anchor checked
+	@tests/tools/build-mdbook target/tools
+	cargo test --quiet --locked --workspace --test documents
+	target/debug/book lay-out target/book-source
+	target/tools/bin/mdbook build --dest-dir $(CURDIR)/target/book target/book-source
+	target/debug/book check target/book
+
 .PHONY: test
 test: release tools promtool sdks ## every test that needs no root
 	@tests/tools/prerequisites python openssl

@@ -1,0 +1,5 @@
+//! The documents as they are committed.
+
+mod book;
+mod links;
+mod pictures;
