@@ -24,20 +24,20 @@ sdks: ## the pinned AWS SDKs that the tests measure, under target/sdks
 	@tests/sdks/prepare target/sdks
 
 .PHONY: sdk-table
-sdk-table: release tools sdks ## measure the SDKs and write their table into README.md
-	UPDATE_README=1 cargo test --locked -p sdks
+sdk-table: release tools sdks ## measure the SDKs and write their table into docs/sdks.md
+	UPDATE_DOCUMENTS=1 cargo test --locked -p sdks
 
 .PHONY: check-tables
-check-tables: release tools ## run `check` on healthy and broken set-ups and write what it prints into the documents
-	UPDATE_README=1 cargo test --locked --workspace --test e2e check:: -- --test-threads=1
+check-tables: release tools ## run `check` on healthy and broken set-ups and write its output into docs/operate/why-403.md
+	UPDATE_DOCUMENTS=1 cargo test --locked --workspace --test e2e check:: -- --test-threads=1
 
 .PHONY: reference
 reference: ## write docs/reference from the routes, the policies and the metrics
-	UPDATE_README=1 cargo test --quiet --locked --workspace --test engine reference::
+	UPDATE_DOCUMENTS=1 cargo test --quiet --locked --workspace --test engine reference::
 
 .PHONY: pictures
 pictures: ## draw the pictures of docs/pictures from their text
-	UPDATE_README=1 cargo test --quiet --locked --workspace --test documents pictures::
+	UPDATE_DOCUMENTS=1 cargo test --quiet --locked --workspace --test documents pictures::
 
 .PHONY: docs
 docs: ## the book in target/book, with each link and anchor checked
@@ -162,8 +162,8 @@ bench: release tools ## what a credential costs here and elsewhere, side by side
 		--emulator target/$(HOST)/release/aws-emulator $(BENCH_FLAGS) target/bench.md
 
 .PHONY: bench-table
-bench-table: ## the same, and its digest written into README.md
-	$(MAKE) bench BENCH_FLAGS="--readme README.md"
+bench-table: ## the same, and its digest written into docs/operate/fleets-and-quotas.md
+	$(MAKE) bench BENCH_FLAGS="--digest docs/operate/fleets-and-quotas.md"
 
 .PHONY: clean
 clean: ## remove what was built

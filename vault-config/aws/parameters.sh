@@ -195,7 +195,7 @@ check_size() {
     local size=${values[CaPem]-}
     size=${#size}
     [ "$size" -le 4096 ] || die "CaPem has $size bytes, and CloudFormation takes 4096 of a parameter: make the trust anchor beforehand" \
-        "with aws rolesanywhere create-trust-anchor (vault-config/README.md, section 3), and give TrustAnchorArn=<its ARN>"
+        "with aws rolesanywhere create-trust-anchor (docs/getting-started.md, section 3), and give TrustAnchorArn=<its ARN>"
 }
 
 print() {

@@ -33,8 +33,8 @@ The engine role. A new one has the values said here; one that is there keeps wha
                           roles: 14400, because a session has to outlive an outage of Vault
   --role-session-name TEXT
                           the session's name in place of the certificate's serial, so that the principal stays the same from session
-                          to session; only for profiles with acceptRoleSessionName (README.md, "Connections that pin the principal")
-  --lease leased|static   static keeps the answers of many readers out of Vault's storage (k8s/README.md, "Many pods")
+                          to session; only for profiles with acceptRoleSessionName (docs/identity.md, "Connections that pin the principal")
+  --lease leased|static   static keeps the answers of many readers out of Vault's storage (docs/kubernetes.md, "Many pods")
   --key-type TYPE         of the certificates' keys: ec-p256, ec-p384, rsa-2048
   --certificate-ttl TTL   how long a certificate is valid, such as 10m
 

@@ -1,4 +1,4 @@
-//! What README.md quotes of a run: written between its two markers, never by hand.
+//! What docs/operate/fleets-and-quotas.md quotes of a run: written between its two markers, never by hand.
 
 use std::fmt::Write as _;
 use std::fs;

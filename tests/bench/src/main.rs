@@ -9,7 +9,7 @@
 //! growth.rs ──▶ memory after 10,000 sessions, and a read beside so many
 //! starts.rs ──▶ from exec to go-plugin's handshake line
 //! crypto.rs ──▶ what criterion measured of the engine's own work
-//! report.rs ──▶ medians, ratios, Markdown; digest.rs, what README.md quotes of it
+//! report.rs ──▶ medians, ratios, Markdown; digest.rs, what docs/operate/fleets-and-quotas.md quotes of it
 //! ```
 //! Nothing here asserts a time. Every answer is checked: a run in which anything but a session came back is no run.
 
@@ -78,8 +78,8 @@ async fn run(settings: &Settings) {
     let markdown = report.to_string();
     say(&markdown);
     fs::write(&settings.out, markdown).expect("the report can be written");
-    if let Some(readme) = &settings.readme {
-        digest::write_into(readme, &report);
+    if let Some(page) = &settings.digest {
+        digest::write_into(page, &report);
     }
 }
 

@@ -7,14 +7,14 @@ use harness::binaries;
 use crate::world::Plugin;
 
 const USAGE: &str = "\
-usage: bench --emulator FILE --peers FOLDER --criterion FOLDER [--seconds NUMBER] [--rounds NUMBER] [--readme FILE] OUT.md
+usage: bench --emulator FILE --peers FOLDER --criterion FOLDER [--seconds NUMBER] [--rounds NUMBER] [--digest FILE] OUT.md
 
   --emulator FILE    a release build of aws-emulator: a debug build would be what is measured
   --peers FOLDER     what tests/tools/build-peers made
   --criterion FOLDER what the benchmark uncached_session left
   --seconds NUMBER   how long each row is measured in each round; default 6
   --rounds NUMBER    how often all rows are measured, one after the other; default 3, of which the median counts
-  --readme FILE      also write the digest of the run between the two markers of this file
+  --digest FILE      also write the digest of the run between the two markers of this page
 ";
 
 /// Where the programs are, and how long it takes.
@@ -29,22 +29,22 @@ pub(crate) struct Settings {
     /// Starts of each plugin, of which the median counts.
     pub(crate) starts: usize,
     pub(crate) out: PathBuf,
-    /// The file that quotes the run.
-    pub(crate) readme: Option<PathBuf>,
+    /// The page that quotes the run.
+    pub(crate) digest: Option<PathBuf>,
 }
 
 impl Settings {
     /// Reads the arguments; the error is what to print.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Settings, String> {
         let (mut emulator, mut peers, mut criterion, mut out) = (None, None, None, None);
-        let (mut seconds, mut rounds, mut readme) = (6, 3, None);
+        let (mut seconds, mut rounds, mut digest) = (6, 3, None);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
             match word.as_str() {
                 "--emulator" => emulator = Some(PathBuf::from(value()?)),
                 "--peers" => peers = Some(PathBuf::from(value()?)),
                 "--criterion" => criterion = Some(PathBuf::from(value()?)),
-                "--readme" => readme = Some(PathBuf::from(value()?)),
+                "--digest" => digest = Some(PathBuf::from(value()?)),
                 "--seconds" => seconds = number(&value()?)?,
                 "--rounds" => rounds = usize::try_from(number(&value()?)?).unwrap_or(1),
                 _ if word.starts_with('-') => return Err(format!("unknown argument {word}\n{USAGE}")),
@@ -53,7 +53,7 @@ impl Settings {
         }
         match (emulator, peers, criterion, out) {
             (Some(emulator), Some(peers), Some(criterion), Some(out)) => {
-                Ok(Settings { emulator, peers, criterion, seconds, rounds, starts: 21, out, readme })
+                Ok(Settings { emulator, peers, criterion, seconds, rounds, starts: 21, out, digest })
             }
             _ => Err(USAGE.to_owned()),
         }

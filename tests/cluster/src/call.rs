@@ -33,7 +33,7 @@ impl Call {
 }
 
 /// The calls from the first success on, for an application that asks its pod's listener: it starts together with the sidecar, and
-/// what it asks in the moment before the sidecar has logged in is refused (k8s/README.md).
+/// what it asks in the moment before the sidecar has logged in is refused (docs/kubernetes.md).
 ///
 /// # Panics
 /// When it was refused for more than a minute.

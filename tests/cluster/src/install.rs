@@ -170,7 +170,7 @@ async fn unseal(api: &Api, keys: &Keys) -> Result<(), String> {
     healthy(api, "sys/health").await
 }
 
-/// As README says: version and SHA-256 are what the init container printed, and never taken from Vault's own folder.
+/// As docs/kubernetes.md says: version and SHA-256 are what the init container printed, and never taken from Vault's own folder.
 async fn register(cluster: &Cluster, root: &[(String, String)]) -> Result<(), String> {
     let printed = kubectl(cluster, &["logs", "--namespace=vault", "--container=iamra", "vault-0"]).await?;
     let value = |name: &str| printed.lines().find_map(|line| line.strip_prefix(name));
@@ -199,7 +199,7 @@ async fn introduce(cluster: &Cluster, root: &Api) -> Result<(), String> {
     call(root, "POST", "iamra/config", config).await.map(drop)
 }
 
-/// The service account of the examples in k8s/, as README says.
+/// The service account of the examples in k8s/, as its README says.
 async fn admit_the_example(root: &[(String, String)]) -> Result<(), String> {
     let options = ["--cluster", CLUSTER, "--role-arn", PAYMENTS_API, "payments/api"];
     run_script("kubernetes/setup.sh", &options, root).await.map(drop)

@@ -1,35 +1,60 @@
-//! The commands of `README.md`, which are run as they stand there, and the runs that documents show.
+//! The commands of the book's pages, which are run as they stand there, and the runs that pages show.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use harness::binaries::workspace;
 
-/// The `vault` commands of the section with this title, without what is said behind them: what follows `vault`, in order.
+/// The blocks of a page in `docs` that are marked `sh` or, with a `mark`, `sh <mark>`: each block's mark and commands, in order.
 ///
 /// # Panics
-/// When there is no such section.
-pub fn commands(title: &str) -> Vec<String> {
-    let text = fs::read_to_string(workspace().join("README.md")).expect("README.md can be read");
-    let (_, section) = text.split_once(&format!("\n## {title}\n")).expect("the section is there");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let lines = section.lines().filter_map(|line| line.strip_prefix("    vault "));
-    lines.map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned()).collect()
+/// When the page is not there, or a block does not end.
+pub fn blocks(page: &str) -> Vec<(String, String)> {
+    let text = text_of(page);
+    let blocks = text.split("\n```sh").skip(1).map(|rest| {
+        let (mark, rest) = rest.split_once('\n').expect("a block has lines");
+        let (commands, _) = rest.split_once("```").expect("a block ends");
+        (mark.trim().to_owned(), commands.to_owned())
+    });
+    blocks.collect()
 }
 
-/// Holds what a run printed against what `document` shows of it, between `<!-- part -->` and `<!-- /part -->`. Words with digits in them
-/// are each run's own. With `UPDATE_README` set the document is written instead.
+/// The `vault` commands of the page's blocks with this mark, without the remarks behind them: what follows `vault`, in order.
 ///
 /// # Panics
-/// When the document shows something else, or has no such part.
-pub fn hold(document: &Path, part: &str, printed: &str) {
-    let text = fs::read_to_string(document).expect("the document can be read");
+/// When the page has no such block.
+pub fn commands(page: &str, mark: &str) -> Vec<String> {
+    let blocks: Vec<_> = blocks(page).into_iter().filter(|(own, _)| own == mark).collect();
+    assert!(!blocks.is_empty(), "docs/{page} has no block marked {mark}");
+    let lines = blocks.iter().flat_map(|(_, commands)| commands.lines());
+    let commands = lines.filter_map(|line| line.strip_prefix("vault "));
+    commands.map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned()).collect()
+}
+
+/// The text of a page in `docs`.
+///
+/// # Panics
+/// When it is not there.
+pub fn text_of(page: &str) -> String {
+    fs::read_to_string(file(page)).unwrap_or_else(|error| panic!("docs/{page}: {error}"))
+}
+
+fn file(page: &str) -> PathBuf {
+    workspace().join("docs").join(page)
+}
+
+/// Holds what a run printed against what a page in `docs` shows of it, between `<!-- part -->` and `<!-- /part -->`. Words with digits in
+/// them are each run's own. With `UPDATE_DOCUMENTS` set the page is written instead.
+///
+/// # Panics
+/// When the page shows something else, or has no such part.
+pub fn hold(page: &str, part: &str, printed: &str) {
+    let text = text_of(page);
     let (begin, end) = (format!("<!-- {part} -->\n"), format!("<!-- /{part} -->"));
     let (before, rest) = text.split_once(&begin).expect("the part's first mark");
     let (shown, after) = rest.split_once(&end).expect("the part's second mark");
     if is_to_be_written() {
-        fs::write(document, format!("{before}{begin}{printed}{end}{after}"))
-            .expect("the document is written");
+        fs::write(file(page), format!("{before}{begin}{printed}{end}{after}")).expect("the page is written");
         return;
     }
     let (shown, printed) = (words(shown), words(printed));
@@ -39,8 +64,7 @@ pub fn hold(document: &Path, part: &str, printed: &str) {
         |words: &[&str]| words[at.min(words.len())..].iter().take(12).copied().collect::<Vec<_>>().join(" ");
     assert!(
         shown == printed,
-        "{} shows {:?} where {:?} is printed: `make check-tables` writes it",
-        document.display(),
+        "docs/{page} shows {:?} where {:?} is printed: `make check-tables` writes it",
         around(&shown),
         around(&printed)
     );
@@ -57,5 +81,5 @@ fn has_digit(word: &str) -> bool {
 
 #[expect(clippy::disallowed_methods, reason = "how `make check-tables` asks for it")]
 fn is_to_be_written() -> bool {
-    std::env::var_os("UPDATE_README").is_some()
+    std::env::var_os("UPDATE_DOCUMENTS").is_some()
 }

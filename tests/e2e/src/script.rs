@@ -12,7 +12,7 @@ pub fn config_file(name: &str) -> PathBuf {
 }
 
 /// What users have in their surroundings that changes the output of `vault`, or of the tools of a shell. Every script is run with it; the
-/// commands of `vault-config/README.md` are run without.
+/// commands of the documents are run without.
 const ODD: [(&str, &str); 8] = [
     ("VAULT_FORMAT", "json"),
     ("VAULT_DETAILED", "true"),

@@ -60,6 +60,14 @@ impl Stage {
         set_up(self.root(), self.aws.url(), mount).await;
     }
 
+    /// What `make dev` leaves running: the anchor looked after, the issuer named 2026, and the role `app` for sessions of four hours.
+    pub async fn to_play_with(&self) {
+        self.look_after_anchor().await;
+        let _ = self.root().write("iamra/issuer/default", json!({ "issuer_name": "2026" })).await.ok();
+        let app = json!({ "role_arn": ROLE_ARN, "common_name": "app", "session_duration": 14_400 });
+        let _ = self.root().write("iamra/roles/app", app).await.ok();
+    }
+
     /// Lets the mount `iamra/` look after the anchor, deny sessions and check roles, as `trust-anchors/main`.
     pub async fn look_after_anchor(&self) {
         look_after_anchor(self.root(), self.aws.url()).await;

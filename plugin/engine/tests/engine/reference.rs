@@ -196,5 +196,5 @@ fn hold(file: &Path, text: &str) {
 
 #[expect(clippy::disallowed_methods, reason = "how `make reference` asks for it")]
 fn is_to_be_written() -> bool {
-    std::env::var_os("UPDATE_README").is_some()
+    std::env::var_os("UPDATE_DOCUMENTS").is_some()
 }

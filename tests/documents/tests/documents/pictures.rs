@@ -69,5 +69,5 @@ fn every_colour_of_a_picture_has_one_for_dark_pages() {
 
 #[expect(clippy::disallowed_methods, reason = "how `make pictures` asks for it")]
 fn is_to_be_written() -> bool {
-    std::env::var_os("UPDATE_README").is_some()
+    std::env::var_os("UPDATE_DOCUMENTS").is_some()
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use e2e::kubernetes::Cluster;
-use e2e::{script, tokens};
-use harness::binaries::{self, PLUGIN};
+use e2e::{readme, script, tokens};
+use harness::binaries::PLUGIN;
 use harness::{ACCOUNT, Api, Reply, Stage, TRUST_ANCHOR_ARN, until};
 use serde_json::{Value, json};
 
@@ -455,7 +455,7 @@ async fn the_set_up_script_lets_each_pod_of_a_cluster_in_as_itself() {
     assert_eq!(login("billing", "api").await.status, 403, "another namespace does not log in");
 }
 
-/// The commands of `k8s/README.md` for a pod that logs in by JWT, in the cluster `ci`.
+/// The commands of docs/hosts-and-ci.md for a pod that logs in by JWT, in the cluster `ci`.
 #[tokio::test]
 async fn a_pod_that_logs_in_by_jwt_is_a_pod_once_its_mount_is_registered() {
     let stage = Stage::dev().await;
@@ -463,10 +463,11 @@ async fn a_pod_that_logs_in_by_jwt_is_a_pod_once_its_mount_is_registered() {
     let key = tokens::sign(&folder, "payments", "api");
     let write = async |path: &str, body: Value| drop(stage.root().write(path, body).await.ok());
     write("sys/policies/acl/payments-api", json!({ "policy": PODS_POLICY })).await;
-    let documented = std::fs::read_to_string(binaries::workspace().join("k8s/README.md")).unwrap();
-    let (_, commands) = documented.split_once("    vault auth enable jwt\n").unwrap();
-    let (_, fields) = commands.split_once("    vault write auth/jwt/role/payments-api ").unwrap();
-    let fields = fields.split("    vault write").next().unwrap().replace('\\', "");
+    let blocks = readme::blocks("hosts-and-ci.md");
+    let (_, commands) =
+        blocks.iter().find(|(mark, _)| mark == "jwt").expect("the commands of a login by JWT");
+    let (_, fields) = commands.split_once("\nvault write auth/jwt/role/payments-api ").unwrap();
+    let fields = fields.split("\nvault write").next().unwrap().replace('\\', "");
 
     let _ = stage.vault.cli(&["auth", "enable", "jwt"]).await.ok();
     write("auth/jwt/config", json!({ "jwt_validation_pubkeys": [key] })).await;

@@ -6,13 +6,15 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use e2e::config_file;
 use e2e::users::Users;
+use e2e::{config_file, readme};
 use harness::{Api, Stage, binaries, kill, until};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
 const ALERTS: &str = "observability/alerts.yaml";
+/// The page of the book with the scrape job, and a part for each alert.
+const RUNBOOK: &str = "operate/monitoring.md";
 const DASHBOARD: &str = "observability/dashboard.json";
 
 /// Runs the pinned parsers. The first run in a test process installs them.
@@ -81,9 +83,9 @@ async fn watcher(stage: &Stage) -> Api {
     stage.root().with_token(&token(stage).await)
 }
 
-/// The example of the README: where Prometheus asks, and with what word before its token.
+/// The example of the book's page: where Prometheus asks, and with what word before its token.
 fn scrape_config() -> (String, String) {
-    let text = fs::read_to_string(config_file("README.md")).unwrap();
+    let text = readme::text_of(RUNBOOK);
     let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let value = |key: &str| {
         let line =
@@ -214,7 +216,7 @@ async fn what_is_revoked_is_counted() {
 
 /// The parts of the runbook, each under the name of its alert.
 fn runbook() -> Vec<String> {
-    let text = fs::read_to_string(config_file("observability/runbook.md")).unwrap();
+    let text = readme::text_of(RUNBOOK);
     text.lines().filter_map(|line| line.strip_prefix("## Iamra")).map(|name| format!("Iamra{name}")).collect()
 }
 
@@ -230,7 +232,7 @@ fn each_alert_links_to_its_part_of_the_runbook() {
     assert_eq!(alerts, runbook());
     let parts: Vec<&str> = links.iter().filter_map(|link| link.rsplit('#').next()).collect();
     assert_eq!(parts, alerts.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>());
-    assert!(links.iter().all(|link| link.contains("/vault-config/observability/runbook.md#")), "{links:?}");
+    assert!(links.iter().all(|link| link.contains(&format!("/docs/{RUNBOOK}#"))), "{links:?}");
 }
 
 #[tokio::test]

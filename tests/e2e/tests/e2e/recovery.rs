@@ -1,4 +1,4 @@
-//! Vault is lost: the ways back that the README names, tried.
+//! Vault is lost: the ways back that docs/operate/backup-and-recovery.md names, tried.
 
 use std::fs;
 use std::path::{Path, PathBuf};

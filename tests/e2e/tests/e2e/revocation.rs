@@ -119,7 +119,7 @@ async fn session_of_a_pod(stage: &Stage, cluster: &Cluster) -> Reply {
 }
 
 #[tokio::test]
-async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
+async fn each_command_of_the_page_ends_what_it_says_and_no_more() {
     let incident = Incident::begin().await;
     let (one, two, three) = (
         incident.users.login("one").await,
@@ -139,9 +139,9 @@ async fn each_command_of_the_readme_ends_what_it_says_and_no_more() {
         ("<issuer>", current),
     ];
 
-    let mut commands = readme::commands("A credential leaked").into_iter();
+    let mut commands = readme::commands("operate/leaked-credential.md", "revoke").into_iter();
     let mut run = async || {
-        let command = commands.next().expect("the README has six commands");
+        let command = commands.next().expect("the page has six commands");
         let filled = placed.iter().fold(command, |text, (place, value)| text.replace(place, value));
         incident.vault(&filled.split(' ').collect::<Vec<_>>()).await
     };

@@ -169,12 +169,12 @@ async fn settled(stage: &Stage) -> String {
 }
 
 #[tokio::test]
-async fn the_commands_of_the_readme_rotate_the_ca_under_load() {
+async fn the_commands_of_the_page_rotate_the_ca_under_load() {
     let stage = stage().await;
     write(&stage, "iamra/roles/pinned", json!({ "issuer_ref": "" })).await;
     write(&stage, "iamra/issuer/old", json!({ "issuer_name": "2026" })).await;
     let load = Load::of(stage.root(), &READERS);
-    let commands = readme::commands("Rotate the CA");
+    let commands = readme::commands("operate/rotate-the-ca.md", "rotate");
 
     for command in &commands {
         let (command, pasted) =

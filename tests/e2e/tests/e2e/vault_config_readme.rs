@@ -1,26 +1,37 @@
-//! The commands of `vault-config/README.md`, run as they stand there.
+//! The commands of the book's set-up pages, run as they stand there: from a bare Vault to credentials, and the tutorial.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
-use e2e::config_file;
-use harness::{Plugin, Settings, Stage, Storage, Vault, binaries};
-use serde_json::json;
+use e2e::{config_file, readme};
+use harness::{Plugin, ROLE_ARN, Settings, Stage, Storage, Vault, binaries};
+use serde_json::{Value, json};
 
 const ROLE: &str = "payments-api";
 
+/// The pages in the order in which an operator follows them.
+const PAGES: [&str; 5] = [
+    "getting-started.md",
+    "kubernetes.md",
+    "hosts-and-ci.md",
+    "operate/monitoring.md",
+    "operate/backup-and-recovery.md",
+];
+
 /// The commands of the blocks that are marked `sh` or `sh <kind>`, in their order.
 fn blocks(kind: &str) -> Vec<String> {
-    let text = fs::read_to_string(config_file("README.md")).unwrap();
-    let mut found = Vec::new();
-    for part in text.split("```sh").skip(1) {
-        let (mark, rest) = part.split_once('\n').unwrap();
-        let (commands, _) = rest.split_once("```").expect("a block ends");
-        if mark.is_empty() || mark.trim() == kind {
-            found.push(commands.to_owned());
-        }
-    }
-    found
+    let blocks = PAGES.into_iter().flat_map(readme::blocks);
+    let meant: Vec<String> =
+        blocks.filter(|(mark, _)| mark.is_empty() || mark == kind).map(|(_, commands)| commands).collect();
+    assert!(meant.len() > 5, "{meant:?}");
+    meant
+}
+
+/// The trust policy that the page writes with the AWS CLI.
+fn trust_policy() -> Value {
+    let text = readme::text_of("getting-started.md");
+    let (_, rest) = text.split_once("```json\n").expect("a trust policy");
+    serde_json::from_str(rest.split("```").next().unwrap()).expect("it is JSON")
 }
 
 /// A server with the plugin's file in its folder, and an AWS that has the stack's role; the reader's shell.
@@ -34,13 +45,11 @@ impl Reader {
         let Plugin { name, version, .. } = vault.register(binaries::plugin()).await;
         let _ =
             vault.root().delete(&format!("sys/plugins/catalog/secret/{name}?version={version}")).await.ok();
-        let bin = vault.folder().join("bin");
-        fs::create_dir(&bin).unwrap();
-        std::os::unix::fs::symlink(fs::canonicalize(binaries::vault()).unwrap(), bin.join("vault")).unwrap();
         let stage = Stage::beside(vault).await;
         let mut world = stage.admin("GET", "state", None).await;
         world["roles"][0]["name"] = json!(ROLE);
         world["roles"][0]["path"] = json!("/iamra/");
+        world["roles"][0]["trust_policy"] = trust_policy();
         world["profiles"][0]["role_arns"] = json!([format!("arn:aws:iam::111122223333:role/iamra/{ROLE}")]);
         stage.admin("PUT", "state", Some(world)).await;
         Reader { stage }
@@ -48,7 +57,6 @@ impl Reader {
 
     /// Runs a block with what differs here: where this project is, an emulator for AWS, and a cluster that is not there.
     async fn run(&self, block: &str) -> String {
-        let vault = &self.stage.vault;
         let plugin = binaries::plugin().display().to_string();
         let commands = block
             .replace("target/plugin/vault-plugin-secrets-iamra", &plugin)
@@ -58,19 +66,7 @@ impl Reader {
                 "vault write iamra/config ",
                 &format!("vault write iamra/config endpoint={} ", self.stage.aws.url()),
             );
-        let mut shell = Command::new("bash");
-        shell
-            .args(["-euo", "pipefail", "-c", &commands])
-            .current_dir(vault.folder())
-            .env_clear()
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", vault.folder().join("bin").display()))
-            .env("HOME", vault.folder())
-            .env("VAULT_ADDR", vault.addr())
-            .env("VAULT_TOKEN", vault.root_token())
-            .stdin(Stdio::null());
-        let run = tokio::task::spawn_blocking(move || shell.output()).await.unwrap().unwrap();
-        assert!(run.status.success(), "{commands}\n{}", String::from_utf8_lossy(&run.stderr));
-        String::from_utf8_lossy(&run.stdout).into_owned()
+        shell(&self.stage.vault, commands).await
     }
 
     /// Runs the blocks one after the other; AWS is set up once there is a CA, as the reader does with the stack.
@@ -85,6 +81,28 @@ impl Reader {
         }
         said
     }
+}
+
+/// Runs commands as the reader of a page does: root, in a folder of their own, with `vault` on PATH. What they print.
+async fn shell(vault: &Vault, commands: String) -> String {
+    let bin = vault.folder().join("bin");
+    if !bin.exists() {
+        fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(fs::canonicalize(binaries::vault()).unwrap(), bin.join("vault")).unwrap();
+    }
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-euo", "pipefail", "-c", &commands])
+        .current_dir(vault.folder())
+        .env_clear()
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()))
+        .env("HOME", vault.folder())
+        .env("VAULT_ADDR", vault.addr())
+        .env("VAULT_TOKEN", vault.root_token())
+        .stdin(Stdio::null());
+    let run = tokio::task::spawn_blocking(move || shell.output()).await.unwrap().unwrap();
+    assert!(run.status.success(), "{commands}\n{}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8_lossy(&run.stdout).into_owned()
 }
 
 #[tokio::test]
@@ -111,4 +129,49 @@ async fn from_a_bare_vault_to_the_login_of_a_host() {
     let host = root.with_token(token.body["auth"]["client_token"].as_str().unwrap());
     let answer = host.read("iamra/creds/payments-api").await.ok();
     assert_eq!(reader.stage.caller(&answer).await.unwrap().arn, answer.string("arn"));
+}
+
+#[tokio::test]
+async fn the_trust_policy_of_the_page_lets_in_one_service_account_alone() {
+    let stage = Stage::dev().await;
+    let mut world = stage.admin("GET", "state", None).await;
+    world["roles"][0]["trust_policy"] = trust_policy();
+    stage.admin("PUT", "state", Some(world)).await;
+    for (role, cluster, namespace, account) in [
+        ("api", "prod", "payments", "api"),
+        ("web", "prod", "payments", "web"),
+        ("billing", "prod", "billing", "api"),
+        ("test", "test", "payments", "api"),
+    ] {
+        let subject = json!({ "role_arn": ROLE_ARN, "organization": cluster, "organizational_unit": namespace,
+            "common_name": format!("{cluster}.{namespace}.{account}") });
+        let _ = stage.root().write(&format!("iamra/roles/{role}"), subject).await.ok();
+    }
+
+    let answer = stage.creds("api").await.ok();
+
+    assert_eq!(answer.string("source_identity"), "CN=prod.payments.api");
+    for other in ["web", "billing", "test"] {
+        assert!(stage.creds(other).await.refused(400).contains("Unable to assume role"), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn the_tutorial_plays_with_what_make_dev_leaves_running() {
+    let stage = Stage::dev().await;
+    stage.to_play_with().await;
+    let blocks = readme::blocks("tutorial.md").into_iter().filter(|(mark, _)| mark == "tutorial");
+
+    let mut said = Vec::new();
+    for (_, commands) in blocks {
+        said.push(shell(&stage.vault, commands).await);
+    }
+
+    let [read, healthy, broken, ann, rotated, ended] = said.try_into().expect("six blocks");
+    assert!(read.contains("source_identity") && read.contains("CN=app"), "{read}");
+    assert!(healthy.contains("16 ok, 0 with a warning, 0 broken"), "{healthy}");
+    assert!(broken.contains("08_profile") && broken.contains("broken: "), "{broken}");
+    assert!(ann.ends_with("CN=ann\n"), "{ann}");
+    assert!(rotated.contains("steady") && rotated.contains("2027"), "{rotated}");
+    assert!(ended.ends_with("iamra_revocations_total 1\n"), "{ended}");
 }

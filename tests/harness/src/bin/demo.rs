@@ -6,8 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use harness::{ROLE_ARN, Stage, binaries};
-use serde_json::json;
+use harness::{Stage, binaries};
 use tokio::signal::ctrl_c;
 
 const READ: [&str; 2] = ["read", "iamra/creds/demo"];
@@ -48,13 +47,9 @@ async fn demo(stay: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes ready what README's commands name, says how to reach it, and stays.
+/// Makes ready what the tutorial's commands name, says how to reach it, and stays.
 async fn play(stage: &Stage) {
-    stage.look_after_anchor().await;
-    let root = stage.root();
-    let _ = root.write("iamra/issuer/default", json!({ "issuer_name": "2026" })).await.ok();
-    let app = json!({ "role_arn": ROLE_ARN, "common_name": "app", "session_duration": 14_400 });
-    let _ = root.write("iamra/roles/app", app).await.ok();
+    stage.to_play_with().await;
     let aws = stage.aws.url().trim_end_matches('/');
     say(&format!(
         "\nStill running until Ctrl-C; in another terminal:\n  export VAULT_ADDR={} VAULT_TOKEN={} PATH={}:$PATH\n  vault read iamra/creds/app\n  vault read iamra/check/app\n  AWS_ENDPOINT_URL={aws} aws sts get-caller-identity   # with a read's three values in the environment\n  curl {aws}/_admin/sessions                           # also state, knobs and log of the emulated account\nThe issuer is 2026, the engine looks after trust-anchors/main, and roles are app and demo.",

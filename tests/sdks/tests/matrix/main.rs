@@ -1,11 +1,11 @@
 //! What each AWS SDK does with our credentials, on each way they can come: ordinary programs of one process and one
-//! client, with no variable but AWS's own. The table in README.md says what these tests hold.
+//! client, with no variable but AWS's own. The table in docs/sdks.md says what these tests hold.
 //!
 //! ```text
 //! caller (boto3, Go, …) ──▶ files of Vault Agent │ its listener │ Vault over https ──▶ engine ──▶ AWS (the emulator)
 //!        └── sts:GetCallerIdentity, twice a second, while sessions of 20 seconds come and go ───────────▲
 //! ```
-//! Start reading at [`table::expected`]. `make sdk-table` writes the table into README.md.
+//! Start reading at [`table::expected`]. `make sdk-table` writes the table into docs/sdks.md.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 

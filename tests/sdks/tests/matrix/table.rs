@@ -1,4 +1,4 @@
-//! The table: what each SDK is known to do on each way, and how README.md says it.
+//! The table: what each SDK is known to do on each way, and how docs/sdks.md says it.
 
 use crate::outcome::Outcome;
 use crate::sdk::Sdk;
@@ -63,28 +63,28 @@ mod tests {
     const END: &str = "<!-- /sdk-table -->";
 
     #[test]
-    fn the_readme_holds_the_table() {
-        let file = workspace().join("README.md");
-        let readme = fs::read_to_string(&file).unwrap();
+    fn the_page_holds_the_table() {
+        let file = workspace().join("docs/sdks.md");
+        let page = fs::read_to_string(&file).unwrap();
 
-        let wanted = with_table(&readme, &markdown(&expected()));
+        let wanted = with_table(&page, &markdown(&expected()));
 
         if is_to_be_written() {
             fs::write(&file, wanted).unwrap();
         } else {
-            assert!(readme == wanted, "the table in README.md is another one: run `make sdk-table`");
+            assert!(page == wanted, "the table in docs/sdks.md is another one: run `make sdk-table`");
         }
     }
 
     /// The text with this table between its two markers.
-    fn with_table(readme: &str, table: &str) -> String {
-        let (before, rest) = readme.split_once(BEGIN).expect("the first marker");
+    fn with_table(page: &str, table: &str) -> String {
+        let (before, rest) = page.split_once(BEGIN).expect("the first marker");
         let (_, after) = rest.split_once(END).expect("the second marker");
         format!("{before}{BEGIN}{table}{END}{after}")
     }
 
     #[expect(clippy::disallowed_methods, reason = "how `make sdk-table` asks for it")]
     fn is_to_be_written() -> bool {
-        std::env::var_os("UPDATE_README").is_some()
+        std::env::var_os("UPDATE_DOCUMENTS").is_some()
     }
 }

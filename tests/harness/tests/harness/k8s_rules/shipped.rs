@@ -67,6 +67,7 @@ fn every_pin_of_python_has_its_hash() {
 #[test]
 fn nothing_that_is_downloaded_is_piped_into_a_shell() {
     let mut texts = texts(&["k8s", "vault-config", "tests/tools", "tests/cluster", "tests/sdks"]);
+    texts.extend(pages());
     texts.extend(["README.md", "Makefile"].map(|file| (file.to_owned(), read(file))));
 
     for (path, text) in &texts {
@@ -85,7 +86,9 @@ fn is_local(path: &str) -> bool {
 
 #[test]
 fn vault_is_asked_over_https_but_on_loopback() {
-    for (path, text) in texts(&["k8s", "vault-config"]).iter().filter(|(path, _)| !is_local(path)) {
+    let mut texts = texts(&["k8s", "vault-config"]);
+    texts.extend(pages());
+    for (path, text) in texts.iter().filter(|(path, _)| !is_local(path)) {
         for line in text.lines() {
             let plain = line.replace("http://127.0.0.1", "");
             assert!(!plain.contains("http://vault") && !plain.contains("http://$"), "{path}: {line}");
@@ -96,7 +99,7 @@ fn vault_is_asked_over_https_but_on_loopback() {
 
 #[test]
 fn each_way_of_a_host_has_the_policy_that_opens_its_path() {
-    let text = read("vault-config/README.md");
+    let text = read("docs/hosts-and-ci.md");
     let rows: Vec<Vec<&str>> = text
         .lines()
         .filter(|line| line.starts_with("| `") && line.contains(".hcl` | `application-"))
@@ -114,8 +117,8 @@ fn each_way_of_a_host_has_the_policy_that_opens_its_path() {
 }
 
 #[test]
-fn the_readmes_patch_is_what_the_overlay_adds() {
-    let text = read("k8s/README.md");
+fn the_patch_of_the_page_is_what_the_overlay_adds() {
+    let text = read("docs/kubernetes.md");
     let diff = text.split("```diff\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a diff");
     let shown: Vec<&str> = diff.lines().filter_map(|line| line.strip_prefix('+')).map(str::trim).collect();
 
@@ -140,16 +143,28 @@ fn anchor(heading: &str) -> String {
         .replace(' ', "-")
 }
 
-#[test]
-fn long_documents_link_to_each_of_their_parts() {
-    for document in ["README.md", "vault-config/README.md", "k8s/README.md"] {
-        let text = read(document);
+/// Pages that a person writes; those of the reference are generated.
+fn pages() -> Vec<(String, String)> {
+    let is_page = |path: &str| {
+        let is_others = ["docs/reference/", "docs/decisions/"].iter().any(|folder| path.starts_with(folder));
+        Path::new(path).extension().is_some_and(|extension| extension == "md") && !is_others
+    };
+    texts(&["docs"]).into_iter().filter(|(path, _)| is_page(path)).collect()
+}
 
+#[test]
+fn long_pages_link_to_each_of_their_parts() {
+    let long: Vec<_> = pages().into_iter().filter(|(_, text)| text.lines().count() > 100).collect();
+
+    for (page, text) in &long {
         for heading in text.lines().filter_map(|line| line.strip_prefix("## ")) {
-            assert!(
-                text.contains(&format!("](#{})", anchor(heading))),
-                "{document} does not link to {heading}"
-            );
+            assert!(text.contains(&format!("](#{})", anchor(heading))), "{page} does not link to {heading}");
         }
     }
+    assert!(long.len() >= 5, "this test looks at the wrong folder: {long:?}");
+}
+
+#[test]
+fn the_readme_is_a_page_that_one_reads_at_once() {
+    assert!(read("README.md").lines().count() <= 150);
 }
