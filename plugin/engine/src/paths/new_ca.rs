@@ -12,17 +12,22 @@ pub(crate) struct NewCa {
 }
 
 impl NewCa {
-    pub(crate) const COMMON_NAME: Field = Field::string("common_name", "subject CN of the CA").required();
-    pub(crate) const ORGANIZATION: Field = Field::list("organization", "subject O").prose();
-    pub(crate) const UNIT: Field = Field::list("organizational_unit", "subject OU").prose();
-    pub(crate) const COUNTRY: Field = Field::list("country", "subject C, two letters");
-    pub(crate) const LOCALITY: Field = Field::list("locality", "subject L").prose();
-    pub(crate) const PROVINCE: Field = Field::list("province", "subject ST").prose();
+    pub(crate) const COMMON_NAME: Field =
+        Field::string("common_name", "common name of the CA's subject (CN)").required();
+    pub(crate) const ORGANIZATION: Field =
+        Field::list("organization", "organizations of the CA's subject (O)").prose();
+    pub(crate) const UNIT: Field =
+        Field::list("organizational_unit", "organizational units of the CA's subject (OU)").prose();
+    pub(crate) const COUNTRY: Field =
+        Field::list("country", "countries of the CA's subject (C), two letters each");
+    pub(crate) const LOCALITY: Field = Field::list("locality", "localities of the CA's subject (L)").prose();
+    pub(crate) const PROVINCE: Field =
+        Field::list("province", "provinces or states of the CA's subject (ST)").prose();
     pub(crate) const KEY_TYPE: Field =
-        Field::string("key_type", "kind of key").default_text("ec").one_of(&["ec", "rsa", "ml-dsa"]);
+        Field::string("key_type", "kind of the CA's key").default_text("ec").one_of(&["ec", "rsa", "ml-dsa"]);
     pub(crate) const KEY_BITS: Field = Field::int(
         "key_bits",
-        "size of the key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa; 44, 65 or 87, the parameter set, for ml-dsa",
+        "size of the CA's key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa; 44, 65 or 87, the parameter set, for ml-dsa",
     );
 
     pub(crate) fn take(values: &Values) -> Result<Self, Fault> {

@@ -18,7 +18,7 @@ struct Named {
 }
 
 const NAME: Field =
-    Field::string("name", "name of the role: letters, digits and _, inside also - @ and single dots");
+    Field::string("name", "name of the role: letters, digits and _, and inside it also -, @ and single dots");
 
 impl Ask for Named {
     const FIELDS: &'static [Field] = &[NAME];
@@ -53,17 +53,17 @@ const FIELDS: &[Field] = &[
             "life of a leaf certificate, 60 to 86400 seconds; a session may outlive it",
         )
         .default_text("600"),
-        Field::string("key_type", "key of a leaf").default_text("ec-p256").one_of(LeafKey::WORDS),
+        Field::string("key_type", "kind of a leaf certificate's key").default_text("ec-p256").one_of(LeafKey::WORDS),
         Field::string("issuer_ref", "issuer that signs: its id, its name or \"default\"")
             .default_text("default"),
         Field::string(
             "common_name",
             "subject CN, at most 61 characters, a template; default: the role's name. AWS's source identity is CN=<this>",
         ),
-        Field::list("organization", "subject O; templates").prose(),
-        Field::list("organizational_unit", "subject OU; templates").prose(),
-        Field::list("country", "subject C, two letters; templates"),
-        Field::list("locality", "subject L; templates").prose(),
+        Field::list("organization", "organizations of the subject (O), templates").prose(),
+        Field::list("organizational_unit", "organizational units of the subject (OU), templates").prose(),
+        Field::list("country", "countries of the subject (C), two letters each, templates"),
+        Field::list("locality", "localities of the subject (L), templates").prose(),
         Field::list(
             "uri_sans",
             "URI subject alternative names, templates; only the first becomes a session tag",
