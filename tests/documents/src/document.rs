@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
-use regex::Regex;
+
+use crate::attributes::attributes;
 
 /// A link or a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +27,8 @@ pub struct Document {
 
 impl Document {
     /// Reads Markdown as GitHub does.
-    ///
-    /// # Panics
-    /// Never: the expression for HTML is fixed.
     #[must_use]
     pub fn read(text: &str) -> Document {
-        let attributes =
-            Regex::new(r#"\b(href|src|id|name)\s*=\s*["']([^"']*)["']"#).expect("the expression is right");
         let mut document = Document::default();
         let mut slugs = Slugs::default();
         let mut heading: Option<String> = None;
@@ -47,7 +43,7 @@ impl Document {
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     document.links.push(Link { destination: dest_url.into_string(), range });
                 }
-                Event::Html(html) | Event::InlineHtml(html) => document.read_html(&attributes, &html, &range),
+                Event::Html(html) | Event::InlineHtml(html) => document.read_html(&html, &range),
                 Event::Text(words) | Event::Code(words) => {
                     if let Some(heading) = &mut heading {
                         heading.push_str(&words);
@@ -59,10 +55,10 @@ impl Document {
         document
     }
 
-    fn read_html(&mut self, attributes: &Regex, html: &str, range: &Range<usize>) {
-        for found in attributes.captures_iter(html) {
-            let value = found[2].to_owned();
-            if ["href", "src"].contains(&&found[1]) {
+    fn read_html(&mut self, html: &str, range: &Range<usize>) {
+        for (name, value) in attributes(html, &["href", "src", "id", "name"]) {
+            let value = value.to_owned();
+            if ["href", "src"].contains(&name) {
                 self.links.push(Link { destination: value, range: range.clone() });
             } else {
                 self.anchors.insert(value);

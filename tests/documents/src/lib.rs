@@ -6,6 +6,7 @@
 //! docs/ ──▶ book: pages with links out of the book turned into copies ──▶ mdBook ──▶ page: HTML, whose links are checked again
 //! ```
 
+mod attributes;
 pub mod book;
 pub mod document;
 pub mod links;

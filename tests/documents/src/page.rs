@@ -5,8 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use regex::Regex;
-
+use crate::attributes::attributes;
 use crate::links::{is_elsewhere, resolve};
 
 /// What mdBook serves at an address of which it knows nothing: its links begin at the book's root.
@@ -21,17 +20,12 @@ struct Page {
 ///
 /// # Errors
 /// When a file cannot be read.
-///
-/// # Panics
-/// Never: the expression for attributes is fixed.
 pub fn broken(root: &Path) -> io::Result<(usize, Vec<String>)> {
-    let attributes = Regex::new(r#"\s(href|src|id)="([^"]*)""#).expect("the expression is right");
     let mut pages = BTreeMap::new();
     for path in html(root, Path::new(""))? {
         let text = fs::read_to_string(root.join(&path))?;
-        let of = |kinds: &[&str]| {
-            let found = attributes.captures_iter(&text).filter(|found| kinds.contains(&&found[1]));
-            found.map(|found| found[2].replace("&amp;", "&")).collect::<Vec<_>>()
+        let of = |names: &[&str]| -> Vec<String> {
+            attributes(&text, names).map(|(_, value)| value.replace("&amp;", "&")).collect()
         };
         let page = Page { links: of(&["href", "src"]), ids: of(&["id"]).into_iter().collect() };
         pages.insert(path, page);
