@@ -80,7 +80,9 @@ fn destination(text: &str, range: &Range<usize>, destination: &str) -> Option<Ra
 
 /// Copies `path` of the repository into the book as plain text, and tells where the copy is.
 fn copy(root: &Path, target: &Path, path: &Path) -> io::Result<String> {
-    let name = format!("{COPIES}/{}.txt", path.display());
+    let shown = path.display().to_string();
+    // without `.md`, because mdBook makes `.html` of it wherever it stands in a link
+    let name = format!("{COPIES}/{}.txt", shown.strip_suffix(".md").unwrap_or(&shown));
     let copy = target.join(&name);
     fs::create_dir_all(copy.parent().unwrap_or(target))?;
     let from = root.join(path);

@@ -9,15 +9,26 @@ fn a_link_out_of_the_book_leads_to_a_copy_in_it() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("docs/operate")).unwrap();
     fs::write(root.path().join("LICENSE"), "free").unwrap();
-    fs::write(root.path().join("docs/operate/a.md"), "[l](../../LICENSE) [b](b.md) [d](../..)").unwrap();
+    fs::write(root.path().join("NEWS.md"), "none").unwrap();
+    fs::write(
+        root.path().join("docs/operate/a.md"),
+        "[l](../../LICENSE) [b](b.md) [d](../..) [n](../../NEWS.md#a)",
+    )
+    .unwrap();
     let target = root.path().join("target/book-source");
 
     book::lay_out(root.path(), &target).unwrap();
 
     let text = fs::read_to_string(target.join("operate/a.md")).unwrap();
-    assert_eq!(text, "[l](../repository/LICENSE.txt) [b](b.md) [d](../repository/.txt)");
+    assert_eq!(
+        text,
+        "[l](../repository/LICENSE.txt) [b](b.md) [d](../repository/.txt) [n](../repository/NEWS.txt)"
+    );
     assert_eq!(fs::read_to_string(target.join("repository/LICENSE.txt")).unwrap(), "free");
-    assert_eq!(fs::read_to_string(target.join("repository/.txt")).unwrap(), "LICENSE\ndocs\ntarget\n");
+    assert_eq!(
+        fs::read_to_string(target.join("repository/.txt")).unwrap(),
+        "LICENSE\nNEWS.md\ndocs\ntarget\n"
+    );
 }
 
 #[test]
