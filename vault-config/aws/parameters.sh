@@ -53,7 +53,7 @@ field() { # path, field
     local said
     if said=$(vault read -field="$2" "$mount/$1" 2>&1); then
         found=$said
-    elif [[ $said == *"not present in secret"* ]]; then
+    elif [[ $said == *"not present in secret"* ]] || [[ $1 == config && $said == *"No value found"* ]]; then
         found=
     else
         die "cannot read $mount/$1: $said"

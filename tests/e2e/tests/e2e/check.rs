@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use e2e::{config_file, pki, readme, say};
+use e2e::{config_file, pages, pki, say};
 use harness::{Api, ROLE_ARN, Stage, add_management, managed_anchor};
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ async fn the_table_of_the_command_line_reads_in_order() {
         assert!(value.starts_with("ok: "), "{row}");
     }
     assert!(table.contains("summary"), "{table}");
-    readme::hold(PAGE, "healthy", &shown(&table));
+    pages::hold(PAGE, "healthy", &shown(&table));
 }
 
 type Write = (&'static str, fn(&Stage) -> Value);
@@ -263,7 +263,7 @@ async fn what_is_broken_is_named_in_its_row_with_a_cure_and_shown_by_its_page() 
         assert!(row.contains(" — cure: "), "{}: {row}\n{table}", case.what);
         document.push_str(&rows_of(case.what, &table));
     }
-    readme::hold(PAGE, "cases", &format!("{document}\n"));
+    pages::hold(PAGE, "cases", &format!("{document}\n"));
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn an_anchor_that_holds_a_companys_root_is_broken_although_it_works() {
 
     let _ = stage.root().read("iamra/creds/web").await.ok();
     assert!(table.contains("broken                   [09_ca_above]"), "{table}");
-    readme::hold(PAGE, "above", &format!("{}\n", rows_of(what, &table)));
+    pages::hold(PAGE, "above", &format!("{}\n", rows_of(what, &table)));
 }
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn without_a_check_role_the_text_of_aws_leads_to_the_link() {
 
     let row = table.lines().find(|line| line.starts_with("07_trust_anchor")).unwrap_or_default();
     assert!(row.contains("broken: AWS says \"Untrusted signing certificate\""), "{table}");
-    readme::hold(PAGE, "other-ca", &shown(&table));
+    pages::hold(PAGE, "other-ca", &shown(&table));
 }
 
 #[tokio::test]

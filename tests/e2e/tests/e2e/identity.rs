@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use e2e::kubernetes::Cluster;
-use e2e::{readme, script, tokens};
+use e2e::{pages, script, tokens};
 use harness::binaries::PLUGIN;
 use harness::{ACCOUNT, Api, Reply, Stage, TRUST_ANCHOR_ARN, until};
 use serde_json::{Value, json};
@@ -463,7 +463,7 @@ async fn a_pod_that_logs_in_by_jwt_is_a_pod_once_its_mount_is_registered() {
     let key = tokens::sign(&folder, "payments", "api");
     let write = async |path: &str, body: Value| drop(stage.root().write(path, body).await.ok());
     write("sys/policies/acl/payments-api", json!({ "policy": PODS_POLICY })).await;
-    let blocks = readme::blocks("hosts-and-ci.md");
+    let blocks = pages::blocks("hosts-and-ci.md");
     let (_, commands) =
         blocks.iter().find(|(mark, _)| mark == "jwt").expect("the commands of a login by JWT");
     let (_, fields) = commands.split_once("\nvault write auth/jwt/role/payments-api ").unwrap();

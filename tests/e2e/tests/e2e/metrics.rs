@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use e2e::users::Users;
-use e2e::{config_file, readme};
+use e2e::{config_file, pages};
 use harness::{Api, Stage, binaries, kill, until};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
@@ -85,7 +85,7 @@ async fn watcher(stage: &Stage) -> Api {
 
 /// The example of the book's page: where Prometheus asks, and with what word before its token.
 fn scrape_config() -> (String, String) {
-    let text = readme::text_of(RUNBOOK);
+    let text = pages::text_of(RUNBOOK);
     let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let value = |key: &str| {
         let line =
@@ -216,7 +216,7 @@ async fn what_is_revoked_is_counted() {
 
 /// The parts of the runbook, each under the name of its alert.
 fn runbook() -> Vec<String> {
-    let text = readme::text_of(RUNBOOK);
+    let text = pages::text_of(RUNBOOK);
     text.lines().filter_map(|line| line.strip_prefix("## Iamra")).map(|name| format!("Iamra{name}")).collect()
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use e2e::kubernetes::Cluster;
 use e2e::users::Users;
-use e2e::{config_file, readme, say};
+use e2e::{config_file, pages, say};
 use harness::{Api, ROLE_ARN, Reply, Stage};
 use serde_json::json;
 
@@ -139,7 +139,7 @@ async fn each_command_of_the_page_ends_what_it_says_and_no_more() {
         ("<issuer>", current),
     ];
 
-    let mut commands = readme::commands("operate/leaked-credential.md", "revoke").into_iter();
+    let mut commands = pages::commands("operate/leaked-credential.md", "revoke").into_iter();
     let mut run = async || {
         let command = commands.next().expect("the page has six commands");
         let filled = placed.iter().fold(command, |text, (place, value)| text.replace(place, value));

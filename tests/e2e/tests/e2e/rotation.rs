@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::load::Load;
 use e2e::paper::{Flaw, Paper};
-use e2e::{pki, readme, say};
+use e2e::{pages, pki, say};
 use harness::sts::StsError;
 use harness::{ROLE_ARN, Reply, Stage, Vault, kill, until};
 use serde_json::{Value, json};
@@ -174,7 +174,7 @@ async fn the_commands_of_the_page_rotate_the_ca_under_load() {
     write(&stage, "iamra/roles/pinned", json!({ "issuer_ref": "" })).await;
     write(&stage, "iamra/issuer/old", json!({ "issuer_name": "2026" })).await;
     let load = Load::of(stage.root(), &READERS);
-    let commands = readme::commands("operate/rotate-the-ca.md", "rotate");
+    let commands = pages::commands("operate/rotate-the-ca.md", "rotate");
 
     for command in &commands {
         let (command, pasted) =
