@@ -28,46 +28,46 @@ use std::sync::Arc;
 use rolesanywhere::{CallError, CallerIdentity};
 use vault_backend::{Blame, Fault, Request};
 
-use crate::credentials::order::Order;
 use crate::credentials::service::Credentials;
+use crate::credentials::session_spec::SessionSpec;
 use crate::ground::clock;
+use crate::ground::concurrency::ConcurrencyLimit;
 use crate::ground::faults;
-use crate::ground::looks::Looks;
 use crate::management::own_session::OwnSessions;
 use crate::records::anchorage::Anchorage;
 use crate::snapshot::Snapshot;
 use asking::{Asked, NotAsked, Wanted};
 use cures::Known;
 use identity::Caller;
-use identity::Place;
+use identity::SubjectField;
 use link::Link;
-use subject::{PATIENCE, Plan, Subject};
+use subject::{PATIENCE, PlannedCall, Subject};
 use verdict::{Cure, Verdict};
 
-pub(crate) use report::Report;
+pub(crate) use report::CheckReport;
 
 /// Checks of one mount.
 pub(crate) struct Checks {
     credentials: Arc<Credentials>,
     own: Arc<OwnSessions>,
     /// Those that are under way.
-    pub(crate) looks: Looks,
+    pub(crate) looks: ConcurrencyLimit,
 }
 
 impl Checks {
     pub(crate) fn new(credentials: Arc<Credentials>, own: Arc<OwnSessions>) -> Self {
-        Self { credentials, own, looks: Looks::new("checks") }
+        Self { credentials, own, looks: ConcurrencyLimit::new("checks") }
     }
 
     /// Checks each link of the role `name` for whoever sent `request`.
     ///
     /// # Errors
     /// Where there is no such role, storage fails or the mount closes. What is broken at AWS is no error but an answer.
-    pub(crate) async fn run(&self, request: &Request, name: &str) -> Result<Report, Fault> {
+    pub(crate) async fn run(&self, request: &Request, name: &str) -> Result<CheckReport, Fault> {
         let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
         let snapshot = self.credentials.snapshots.get().await?;
         let subject = Subject { name, role: &role, mount_point: &request.mount_point };
-        let mut report = Report::default();
+        let mut report = CheckReport::default();
         let plan = plan(&snapshot, request, subject, &mut report).await;
         let Ok(anchorage) = role.place(&snapshot.config, subject.mount_point) else {
             return Ok(report.rest(NotAsked::Broken));
@@ -99,9 +99,9 @@ struct Evidence<'a> {
     subject: Subject<'a>,
     snapshot: &'a Snapshot,
     anchorage: &'a Anchorage,
-    plan: Option<Plan<'a>>,
+    plan: Option<PlannedCall<'a>>,
     asked: Asked,
-    seen: looking::Seen,
+    seen: looking::AwsState,
 }
 
 /// Judges the links that need nothing but the mount, and makes what is to be asked; or says whose move it is.
@@ -109,8 +109,8 @@ async fn plan<'a>(
     snapshot: &'a Snapshot,
     request: &Request,
     subject: Subject<'_>,
-    report: &mut Report,
-) -> Result<Plan<'a>, Blame> {
+    report: &mut CheckReport,
+) -> Result<PlannedCall<'a>, Blame> {
     let Subject { name, role, mount_point } = subject;
     let authority = local::authority(&snapshot.issuers, subject, clock::now(), report);
     local::place(role.place(&snapshot.config, mount_point), report);
@@ -122,7 +122,7 @@ async fn plan<'a>(
         }
     };
     if let Some(Err(fault)) =
-        role.role_session_name.as_ref().map(|text| text.resolve(Place::SessionName, &caller))
+        role.role_session_name.as_ref().map(|text| text.resolve(SubjectField::SessionName, &caller))
     {
         report.note(Link::SessionName, local::stranger(&fault, subject));
         return Err(fault.blame());
@@ -130,13 +130,13 @@ async fn plan<'a>(
     let leaf = role.subject.profile(name, &caller, role.key(), role.certificate_ttl());
     local::leaf(leaf.and_then(|leaf| leaf.check().map(|()| leaf).map_err(faults::ca)), subject, report);
     let order =
-        Order::new(snapshot, name, role, &caller, None, mount_point).map_err(|fault| fault.blame())?;
+        SessionSpec::new(snapshot, name, role, &caller, None, mount_point).map_err(|fault| fault.blame())?;
     let call = order.call(role);
-    Ok(Plan { authority: authority.ok_or(Blame::Operator)?, order, call })
+    Ok(PlannedCall { authority: authority.ok_or(Blame::Operator)?, order, call })
 }
 
 /// Whether the endpoint was reached.
-async fn reach(snapshot: &Snapshot, anchorage: &Anchorage, report: &mut Report) -> bool {
+async fn reach(snapshot: &Snapshot, anchorage: &Anchorage, report: &mut CheckReport) -> bool {
     let probed = snapshot.client.probe(anchorage.trust_anchor.region(), clock::now, PATIENCE).await;
     report.note(Link::Endpoint, reach::endpoint(&probed));
     report.note(Link::Clock, reach::clock(&probed));
@@ -156,12 +156,16 @@ async fn who(
     Some((issued.session.assumed_role_arn.clone(), answer))
 }
 
-fn judge(report: &mut Report, evidence: &Evidence<'_>) {
+fn judge(report: &mut CheckReport, evidence: &Evidence<'_>) {
     let Evidence { subject, snapshot, anchorage, plan, asked, seen } = evidence;
-    let at = anchor::At { subject: *subject, arn: &anchorage.trust_anchor, managed: seen.managed.as_deref() };
+    let at = anchor::AnchorContext {
+        subject: *subject,
+        arn: &anchorage.trust_anchor,
+        managed: seen.managed.as_deref(),
+    };
     if let Some(authority) = snapshot.issuers.find(&subject.role.issuer_ref) {
         let mine: Vec<&[u8]> = snapshot.issuers.all.iter().map(|one| one.issuer.certificate_der()).collect();
-        let ours = anchor::Ours { authority: &authority.issuer, mine: &mine };
+        let ours = anchor::MountCerts { authority: &authority.issuer, mine: &mine };
         report.note(Link::TrustAnchor, anchor::holds(&at, &seen.anchor, &ours, asked));
         report.note(Link::CaAbove, anchor::above(&at, &seen.anchor, &ours, asked));
     }
@@ -181,7 +185,7 @@ fn judge(report: &mut Report, evidence: &Evidence<'_>) {
         report.note(Link::SessionTags, outcome::tags(plan.authority, &plan.order.leaf, &seen.profile, asked));
     }
     if let Asked::Refused(error) = asked {
-        let place = refusal::At {
+        let place = refusal::RefusalContext {
             subject: *subject,
             anchorage,
             managed: seen.managed.as_deref(),

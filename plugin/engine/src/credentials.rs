@@ -7,7 +7,7 @@ pub(crate) mod issued;
 pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod lifetime;
-pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod recipe;
 pub(crate) mod service;
+pub(crate) mod session_spec;

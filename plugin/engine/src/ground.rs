@@ -2,7 +2,7 @@
 
 pub(crate) mod bounds;
 pub(crate) mod clock;
+pub(crate) mod concurrency;
 pub(crate) mod faults;
 pub(crate) mod lifecycle;
-pub(crate) mod looks;
 pub(crate) mod serial_number;

@@ -45,8 +45,8 @@ const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
 /// Seal-wrapped: private keys of issuers and of pending signing requests.
 pub(crate) const KEY_PREFIX: &str = "key/";
 
-/// Roles kept in memory, about 1 KB each; beyond so many, those that are read least are read from storage again.
-const KEPT_ROLES: usize = 4096;
+/// Roles cache in memory, about 1 KB each; beyond so many, those that are read least are read from storage again.
+const MAX_CACHED_ROLES: usize = 4096;
 
 /// The certificates that this mount has put into a trust anchor.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -60,16 +60,16 @@ struct AnchorCertificates {
 pub(crate) struct Store {
     storage: Records,
     lock: Arc<Mutex<()>>,
-    kept: Arc<Kept>,
+    cache: Arc<RecordCache>,
     ended: Arc<Ended>,
 }
 
 /// Called for the sessions that a change ends.
 type Ended = dyn Fn(Ends<'_>) + Send + Sync;
 
-/// What is kept of storage, and what says that it is out of date.
-struct Kept {
-    /// A load is a placeholder in it. A change removes that too, so that what was read before a change is not kept after it.
+/// What is cache of storage, and what says that it is out of date.
+struct RecordCache {
+    /// A load is a placeholder in it. A change removes that too, so that what was read before a change is not cache after it.
     roles: Cache<String, Arc<Role>>,
     /// Counts the changes of everything but roles.
     others: AtomicU64,
@@ -78,11 +78,11 @@ struct Kept {
 impl Store {
     /// A store that calls `ended` when a change ends cached sessions.
     pub(crate) fn new(storage: Storage, ended: impl Fn(Ends<'_>) + Send + Sync + 'static) -> Self {
-        let kept = Kept { roles: Cache::new(KEPT_ROLES), others: AtomicU64::new(0) };
+        let cache = RecordCache { roles: Cache::new(MAX_CACHED_ROLES), others: AtomicU64::new(0) };
         Self {
             storage: Records::new(storage),
             lock: Arc::default(),
-            kept: Arc::new(kept),
+            cache: Arc::new(cache),
             ended: Arc::new(ended),
         }
     }
@@ -96,26 +96,26 @@ impl Store {
     /// Says that what is stored under `key` has changed, or may have: nothing that was read of it before is used again.
     pub(crate) fn changed(&self, key: &str) {
         match key.strip_prefix(ROLE_PREFIX) {
-            Some(name) => drop(self.kept.roles.remove(name)),
-            None => drop(self.kept.others.fetch_add(1, Ordering::SeqCst)),
+            Some(name) => drop(self.cache.roles.remove(name)),
+            None => drop(self.cache.others.fetch_add(1, Ordering::SeqCst)),
         }
     }
 
     /// Another number after each change of anything but a role.
     pub(crate) fn generation(&self) -> u64 {
-        self.kept.others.load(Ordering::SeqCst)
+        self.cache.others.load(Ordering::SeqCst)
     }
 
     pub(crate) async fn config(&self) -> Result<Option<Config>, Fault> {
         self.storage.get_json(CONFIG).await
     }
 
-    /// A role as it is kept in memory, or else stored; for reads of credentials.
+    /// A role as it is cache in memory, or else stored; for reads of credentials.
     ///
-    /// Callers who miss the same role wait for one load. That there is no such role is not kept: whoever may ask could otherwise
+    /// Callers who miss the same role wait for one load. That there is no such role is not cache: whoever may ask could otherwise
     /// fill the memory with names.
-    pub(crate) async fn kept_role(&self, name: &str) -> Result<Option<Arc<Role>>, Fault> {
-        let place = match self.kept.roles.get_value_or_guard_async(name).await {
+    pub(crate) async fn cached_role(&self, name: &str) -> Result<Option<Arc<Role>>, Fault> {
+        let place = match self.cache.roles.get_value_or_guard_async(name).await {
             Ok(role) => return Ok(Some(role)),
             Err(place) => place,
         };

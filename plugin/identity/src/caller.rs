@@ -5,7 +5,7 @@ use vault_backend::{Alias, Entity, Fault, Request, quote};
 use crate::clusters::{Clusters, NO_CLUSTERS};
 use crate::command_word::word;
 use crate::reference::{AliasPart, Pod, Reference, is_verified_key};
-use crate::subject_field::{Place, TENANT_IN_CN};
+use crate::subject_field::{SubjectField, TENANT_IN_CN};
 
 /// A caller of one role.
 pub struct Caller<'a> {
@@ -44,7 +44,7 @@ pub enum Known {
 
 /// What a reference stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Resolved {
     /// The value, as Vault has it.
     pub value: String,
     /// Where Vault has it from, and who writes it there.
@@ -54,7 +54,7 @@ pub struct Told {
 }
 
 /// Why a reference stands for nothing.
-pub struct Unknown {
+pub struct Unresolvable {
     operators_move: bool,
     text: String,
 }
@@ -110,14 +110,14 @@ impl<'a> Caller<'a> {
     }
 
     /// What `reference` stands for, in a text for `place`.
-    pub fn tell(&self, reference: &Reference, place: Place) -> Result<Told, Unknown> {
+    pub fn resolve(&self, reference: &Reference, place: SubjectField) -> Result<Resolved, Unresolvable> {
         let told = match reference {
-            Reference::RoleName => Told::of(self.role_name, "the engine role's name"),
-            Reference::Kubernetes(pod) => self.tell_pod(*pod)?,
-            Reference::EntityId => Told::of(&self.entity()?.id, "the id of the caller's entity in Vault"),
+            Reference::RoleName => Resolved::of(self.role_name, "the engine role's name"),
+            Reference::Kubernetes(pod) => self.resolve_pod(*pod)?,
+            Reference::EntityId => Resolved::of(&self.entity()?.id, "the id of the caller's entity in Vault"),
             Reference::EntityName => {
                 let name = &self.entity()?.name;
-                Told::of(
+                Resolved::of(
                     name,
                     if is_made_up(name) {
                         MADE_UP
@@ -126,21 +126,21 @@ impl<'a> Caller<'a> {
                     },
                 )
             }
-            Reference::EntityMetadata(key) => self.tell_entity_metadata(key)?,
-            Reference::Alias { accessor, part } => self.tell_alias(accessor, part)?,
+            Reference::EntityMetadata(key) => self.resolve_entity_metadata(key)?,
+            Reference::Alias { accessor, part } => self.resolve_alias(accessor, part)?,
         };
         if told.value.is_empty() {
-            return Err(Unknown::caller("is empty for this caller"));
+            return Err(Unresolvable::caller("is empty for this caller"));
         }
         self.check_tenant(told, place)
     }
 
-    fn check_tenant(&self, told: Told, place: Place) -> Result<Told, Unknown> {
-        if told.tenant_written && place == Place::CommonName {
-            return Err(Unknown::operator(TENANT_IN_CN));
+    fn check_tenant(&self, told: Resolved, place: SubjectField) -> Result<Resolved, Unresolvable> {
+        if told.tenant_written && place == SubjectField::CommonName {
+            return Err(Unresolvable::operator(TENANT_IN_CN));
         }
         if told.tenant_written && !self.takes_tenant_metadata {
-            return Err(Unknown::operator(format!(
+            return Err(Unresolvable::operator(format!(
                 "comes from an annotation that whoever edits the service account writes; if that is meant: vault patch {}roles/{} allow_tenant_metadata=true",
                 self.mount_point, self.role_name
             )));
@@ -148,24 +148,24 @@ impl<'a> Caller<'a> {
         Ok(told)
     }
 
-    fn tell_pod(&self, pod: Pod) -> Result<Told, Unknown> {
+    fn resolve_pod(&self, pod: Pod) -> Result<Resolved, Unresolvable> {
         let (alias, cluster) = self.pod()?;
         let accessor = &alias.mount_accessor;
         let Some(key) = pod.key() else {
-            return Ok(Told::of(cluster, format!("clusters/{cluster}, the registration of {accessor}")));
+            return Ok(Resolved::of(cluster, format!("clusters/{cluster}, the registration of {accessor}")));
         };
         let value = alias.metadata.get(key).ok_or_else(|| {
-            Unknown::operator(format!(
+            Unresolvable::operator(format!(
                 "the caller's alias under {accessor} has no metadata {key:?}, which the Kubernetes auth method sets: is this the mount of clusters/{cluster}? See `vault auth list`"
             ))
         })?;
-        Ok(Told::of(value, format!("cluster {cluster}: the login at {accessor}")))
+        Ok(Resolved::of(value, format!("cluster {cluster}: the login at {accessor}")))
     }
 
-    fn tell_entity_metadata(&self, key: &str) -> Result<Told, Unknown> {
+    fn resolve_entity_metadata(&self, key: &str) -> Result<Resolved, Unresolvable> {
         let entity = self.entity()?;
         let value = entity.metadata.get(key).ok_or_else(|| {
-            Unknown::operator(format!(
+            Unresolvable::operator(format!(
                 "the caller's entity {} has no metadata {}: vault write identity/entity/id/{} metadata={}=<value>",
                 entity.name,
                 quote(key),
@@ -173,43 +173,43 @@ impl<'a> Caller<'a> {
                 word(key, "<key>")
             ))
         })?;
-        Ok(Told::of(value, "identity/entity, which operators of Vault write"))
+        Ok(Resolved::of(value, "identity/entity, which operators of Vault write"))
     }
 
-    fn tell_alias(&self, accessor: &str, part: &AliasPart) -> Result<Told, Unknown> {
+    fn resolve_alias(&self, accessor: &str, part: &AliasPart) -> Result<Resolved, Unresolvable> {
         let alias = self.alias(accessor)?;
         match part {
-            AliasPart::Name => Ok(Told::of(&alias.name, format!("the login at {accessor}"))),
+            AliasPart::Name => Ok(Resolved::of(&alias.name, format!("the login at {accessor}"))),
             AliasPart::Metadata(key) => {
                 let value = alias.metadata.get(key).ok_or_else(|| {
-                    Unknown::caller(format!(
+                    Unresolvable::caller(format!(
                         "the caller's alias under {} has no metadata {}; the auth method sets it at login: have it set there, then log in again",
                         alias.mount_accessor,
                         quote(key)
                     ))
                 })?;
                 Ok(if self.is_annotation(alias, key) {
-                    Told {
+                    Resolved {
                         tenant_written: true,
-                        ..Told::of(
+                        ..Resolved::of(
                             value,
                             format!("an annotation of the service account, by the login at {accessor}"),
                         )
                     }
                 } else {
-                    Told::of(value, format!("the login at {accessor}"))
+                    Resolved::of(value, format!("the login at {accessor}"))
                 })
             }
             AliasPart::CustomMetadata(key) => {
                 let value = alias.custom_metadata.get(key).ok_or_else(|| {
-                    Unknown::operator(format!(
+                    Unresolvable::operator(format!(
                         "the caller's alias under {accessor} has no custom metadata {}: vault write identity/entity-alias/id/{} custom_metadata={}=<value>",
                         quote(key),
                         alias.id,
                         word(key, "<key>")
                     ))
                 })?;
-                Ok(Told::of(value, "identity/entity-alias, which operators of Vault write"))
+                Ok(Resolved::of(value, "identity/entity-alias, which operators of Vault write"))
             }
         }
     }
@@ -222,32 +222,32 @@ impl<'a> Caller<'a> {
         is_kubernetes && !is_verified_key(key)
     }
 
-    fn entity(&self) -> Result<&Entity, Unknown> {
+    fn entity(&self) -> Result<&Entity, Unresolvable> {
         match &self.known {
             Known::Entity(entity) => Ok(entity),
-            Known::Gone(id) => Err(Unknown::caller(format!(
+            Known::Gone(id) => Err(Unresolvable::caller(format!(
                 "Vault knows no entity {id} any more, as after a merge or a deletion: log in again"
             ))),
-            Known::NoEntity => Err(Unknown::caller(
+            Known::NoEntity => Err(Unresolvable::caller(
                 "this token belongs to no entity, as root tokens and tokens made at auth/token do: log in through an auth method",
             )),
-            Known::NotAsked => Err(Unknown::caller("Vault was not asked who the caller is")),
+            Known::NotAsked => Err(Unresolvable::caller("Vault was not asked who the caller is")),
         }
     }
 
-    fn alias(&self, accessor: &str) -> Result<&Alias, Unknown> {
+    fn alias(&self, accessor: &str) -> Result<&Alias, Unresolvable> {
         let entity = self.entity()?;
         let mut found = entity.aliases.iter().filter(|alias| alias.mount_accessor == accessor);
         match (found.next(), found.next()) {
-            (Some(alias), None) if alias.mount_type == "token" => Err(Unknown::operator(
+            (Some(alias), None) if alias.mount_type == "token" => Err(Unresolvable::operator(
                 "an alias of the token auth method is the choice of whoever makes tokens",
             )),
             (Some(alias), None) => Ok(alias),
-            (Some(_), Some(_)) => Err(Unknown::operator(format!(
+            (Some(_), Some(_)) => Err(Unresolvable::operator(format!(
                 "the caller's entity {} has two aliases under {accessor}, and Vault does not tell which one logged in",
                 entity.name
             ))),
-            (None, _) => Err(Unknown::caller(format!(
+            (None, _) => Err(Unresolvable::caller(format!(
                 "the caller's entity {} has no alias under the auth mount {accessor}{OTHER_NAMESPACE}: log in through that mount",
                 entity.name
             ))),
@@ -255,9 +255,9 @@ impl<'a> Caller<'a> {
     }
 
     /// The caller's one alias under the auth mount of a registered cluster, and the cluster.
-    fn pod(&self) -> Result<(&Alias, &str), Unknown> {
+    fn pod(&self) -> Result<(&Alias, &str), Unresolvable> {
         if self.clusters.is_empty() {
-            return Err(Unknown::operator(format!(
+            return Err(Unresolvable::operator(format!(
                 "no cluster is registered: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
                 self.mount_point
             )));
@@ -267,20 +267,20 @@ impl<'a> Caller<'a> {
     }
 
     /// Why the caller is no pod of a registered cluster: mistyped accessors are known by the one at which it logged in.
-    fn no_pod(&self, entity: &Entity) -> Unknown {
+    fn no_pod(&self, entity: &Entity) -> Unresolvable {
         let (name, mount_point) = (&entity.name, self.mount_point);
         let at =
             |alias: &Alias| Some((alias.mount_accessor.clone(), self.clusters.near(&alias.mount_accessor)?));
         let near = entity.aliases.iter().find_map(at);
         if let Some((accessor, (cluster, registered))) = near {
-            return Unknown::operator(format!(
+            return Unresolvable::operator(format!(
                 "the caller's entity {name} has no alias under the auth mount of a registered cluster, but one under {accessor}, which looks like {registered} of clusters/{cluster}: if that was mistyped: vault write {mount_point}clusters/{cluster} accessor={accessor}"
             ));
         }
         let seen: Vec<&str> = entity.aliases.iter().map(|alias| alias.mount_accessor.as_str()).collect();
         let seen =
             if seen.is_empty() { "none at all".to_owned() } else { format!("only {}", seen.join(", ")) };
-        Unknown::caller(format!(
+        Unresolvable::caller(format!(
             "the caller's entity {name} has no alias under the auth mount of a registered cluster, {seen}{OTHER_NAMESPACE}: log in as a pod of one, or register its mount: vault write {mount_point}clusters/<name> accessor=<accessor>"
         ))
     }
@@ -340,13 +340,13 @@ async fn look(request: &Request) -> Result<Known, Fault> {
     Ok(entity.map_or_else(|| Known::Gone(id.clone()), Known::Entity))
 }
 
-impl Told {
+impl Resolved {
     fn of(value: &str, from: impl Into<String>) -> Self {
         Self { value: value.to_owned(), from: from.into(), tenant_written: false }
     }
 }
 
-impl Unknown {
+impl Unresolvable {
     fn caller(text: impl Into<String>) -> Self {
         Self { operators_move: false, text: text.into() }
     }
@@ -356,7 +356,7 @@ impl Unknown {
     }
 
     /// The error of a role whose field `place` asks for `reference`.
-    pub fn fault(self, place: Place, reference: &Reference) -> Fault {
+    pub fn fault(self, place: SubjectField, reference: &Reference) -> Fault {
         self.labelled(&format!("{}: {{{{{reference}}}}}", place.field()))
     }
 
@@ -413,9 +413,9 @@ mod tests {
                 Caller::of(entity(aliases), Audience::everybody("app"), "iamra/", &clusters).unwrap();
 
             let fault = caller
-                .tell(&reference, Place::Organization)
+                .resolve(&reference, SubjectField::Organization)
                 .unwrap_err()
-                .fault(Place::Organization, &reference);
+                .fault(SubjectField::Organization, &reference);
 
             assert!(fault.to_string().contains(words), "{fault}");
         }
@@ -428,8 +428,10 @@ mod tests {
         let caller = Caller::of(known, Audience::everybody("app"), "iamra/", &clusters).unwrap();
         let reference = Reference::Kubernetes(Pod::Namespace);
 
-        let fault =
-            caller.tell(&reference, Place::CommonName).unwrap_err().fault(Place::CommonName, &reference);
+        let fault = caller
+            .resolve(&reference, SubjectField::CommonName)
+            .unwrap_err()
+            .fault(SubjectField::CommonName, &reference);
 
         assert!(fault.to_string().contains("no metadata \"service_account_namespace\""), "{fault}");
     }

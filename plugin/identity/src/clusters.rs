@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, quote};
 
 /// Longest name of a cluster: a DNS label, because it begins common names and SPIFFE ids.
-const LONGEST_NAME: usize = 63;
+const MAX_NAME: usize = 63;
 
 /// Stored as `cluster/<name>`; its JSON is also what a read answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Clusters {
         self.0.iter().find(|(_, known)| *known == name).map(|(accessor, _)| accessor.as_str())
     }
 
-    /// The cluster whose accessor is that of no mount and looks like this one: at most two signs differ.
+    /// The cluster whose accessor is that of no mount and looks like this one: at most two characters differ.
     pub fn near(&self, accessor: &str) -> Option<(&str, &str)> {
         let differ = |known: &str| known.bytes().zip(accessor.bytes()).filter(|(a, b)| a != b).count();
         let near = |known: &str| known.len() == accessor.len() && differ(known) <= 2;
@@ -57,7 +57,7 @@ impl Cluster {
     /// A cluster `name` whose pods log in at the mount of `accessor`.
     pub fn new(name: &str, accessor: &str) -> Result<Self, Fault> {
         check_name(name)?;
-        let legal = |sign: char| sign.is_ascii_alphanumeric() || "_-.".contains(sign);
+        let legal = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
         if !accessor.chars().all(legal) {
             return Err(Fault::caller(format!(
                 "accessor: {} is no accessor of an auth mount: take it from `vault auth list`",
@@ -91,7 +91,7 @@ pub fn is_as_vault_makes_it(accessor: &str) -> bool {
 
 fn check_name(name: &str) -> Result<(), Fault> {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_label = (1..=LONGEST_NAME).contains(&name.len())
+    let is_label = (1..=MAX_NAME).contains(&name.len())
         && name.bytes().all(inner)
         && !name.starts_with('-')
         && !name.ends_with('-');
@@ -99,7 +99,7 @@ fn check_name(name: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::caller(format!(
-        "name: {} is no DNS label: lower-case letters, digits and dashes inside, at most {LONGEST_NAME}",
+        "name: {} is no DNS label: lower-case letters, digits and dashes inside, at most {MAX_NAME}",
         quote(name)
     )))
 }

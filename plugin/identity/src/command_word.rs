@@ -1,12 +1,12 @@
 //! Texts of whoever asks, as a command in an error may hold them.
 
 /// Longest text that is taken as it is, in bytes.
-const LONGEST: usize = 80;
+const MAX_LENGTH: usize = 80;
 
 /// `text` as a part of a command: as it is where every shell takes it so, else `placeholder`.
 pub fn word<'a>(text: &'a str, placeholder: &'a str) -> &'a str {
-    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "_-./:@".contains(sign);
-    if (1..=LONGEST).contains(&text.len()) && text.chars().all(is_plain) { text } else { placeholder }
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "_-./:@".contains(character);
+    if (1..=MAX_LENGTH).contains(&text.len()) && text.chars().all(is_plain) { text } else { placeholder }
 }
 
 #[cfg(test)]

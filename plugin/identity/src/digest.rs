@@ -1,4 +1,4 @@
-//! `short`: a value that is too long for its place, or holds signs the place does not take, as a legal prefix and a digest of the whole.
+//! `short`: a value that is too long for its place, or holds characters the place does not take, as a legal prefix and a digest of the whole.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -19,7 +19,7 @@ pub(crate) fn may_stay(value: &str, takes: impl Fn(char) -> bool) -> bool {
 
 /// `<legal prefix>-<24 hex digits of the value's SHA-256>` (see [`SINGLE`]) in at most `room` characters; the digits alone where nothing else fits.
 ///
-/// The prefix ends with the first sign the place does not take, and loses signs at its end that are neither letter nor digit.
+/// The prefix ends with the first sign the place does not take, and loses characters at its end that are neither letter nor digit.
 pub(crate) fn shorten(value: &str, room: usize, takes: impl Fn(char) -> bool) -> String {
     let mark: &[u8] = if value.as_bytes().first() == Some(&LENGTH) { &[SINGLE] } else { &[] };
     joined(value, digits_of(&[mark, value.as_bytes()]), room, takes)
@@ -37,9 +37,12 @@ pub(crate) fn shorten_all(values: &[&str], room: usize, takes: impl Fn(char) -> 
 }
 
 fn joined(value: &str, digits: String, room: usize, takes: impl Fn(char) -> bool) -> String {
-    let prefix: String =
-        value.chars().take_while(|sign| takes(*sign)).take(room.saturating_sub(DIGITS + 1)).collect();
-    let prefix = prefix.trim_end_matches(|sign: char| !sign.is_alphanumeric());
+    let prefix: String = value
+        .chars()
+        .take_while(|character| takes(*character))
+        .take(room.saturating_sub(DIGITS + 1))
+        .collect();
+    let prefix = prefix.trim_end_matches(|character: char| !character.is_alphanumeric());
     if prefix.is_empty() { digits } else { format!("{prefix}-{digits}") }
 }
 
@@ -53,15 +56,15 @@ fn looks_short(value: &str) -> bool {
     let Some(start) = value.len().checked_sub(DIGITS) else { return false };
     let (before, digits) = value.as_bytes().split_at(start);
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    digits.iter().all(is_hex) && before.last().is_none_or(|sign| *sign == b'-')
+    digits.iter().all(is_hex) && before.last().is_none_or(|character| *character == b'-')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn word(sign: char) -> bool {
-        sign.is_ascii_alphanumeric() || "_+=.@-".contains(sign)
+    fn word(character: char) -> bool {
+        character.is_ascii_alphanumeric() || "_+=.@-".contains(character)
     }
 
     #[test]

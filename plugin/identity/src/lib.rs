@@ -24,10 +24,10 @@ mod template;
 #[cfg(any(test, fuzzing))]
 pub use template::claims;
 
-pub use caller::{Audience, Caller, Known, Told, Unknown};
+pub use caller::{Audience, Caller, Known, Resolved, Unresolvable};
 pub use clusters::{Cluster, Clusters, is_as_vault_makes_it};
 pub use command_word::word;
 pub use reference::{Reference, name_one_caller};
 pub use subject::SubjectTexts;
-pub use subject_field::{MANAGEMENT, Place};
-pub use template::{Malformed, Template, Use};
+pub use subject_field::{MANAGEMENT, SubjectField};
+pub use template::{Malformed, ResolvedReference, Template};

@@ -190,7 +190,7 @@ impl Pod {
 /// `<accessor>.name`, `<accessor>.metadata.<key>` or `<accessor>.custom_metadata.<key>`.
 fn alias(text: &str) -> Result<Reference, String> {
     let (accessor, rest) = text.split_once('.').unwrap_or((text, ""));
-    let is_unlike_any = |sign: char| sign.is_whitespace() || sign.is_control();
+    let is_unlike_any = |character: char| character.is_whitespace() || character.is_control();
     if accessor.is_empty() || accessor.len() > MAX_KEY || accessor.contains(is_unlike_any) {
         return Err(
             "an alias is named by the accessor of its auth mount, as `vault auth list` shows it".to_owned()

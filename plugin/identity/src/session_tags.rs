@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use ca::LeafProfile;
 
-use crate::subject_field::{LONGEST_TAG, is_tag_sign};
+use crate::subject_field::{MAX_TAG, is_tag_character};
 
 /// The names AWS uses for attribute types.
 const NAMES: [(&str, &str); 17] = [
@@ -39,7 +39,7 @@ pub fn session_tags(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap
     tags
 }
 
-/// As AWS joins them, before it looks at their signs.
+/// As AWS joins them, before it looks at their characters.
 fn all(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, String> {
     let subject = &leaf.subject;
     let mut tags = BTreeMap::new();
@@ -67,14 +67,14 @@ fn all(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, Stri
     tags
 }
 
-/// The names of the session tags that AWS leaves out, because a value has signs that tags cannot hold or is too long.
+/// The names of the session tags that AWS leaves out, because a value has characters that tags cannot hold or is too long.
 pub fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Vec<String> {
     let whole = all(leaf, issuer);
     whole.into_iter().filter(|(_, value)| !fits(value)).map(|(name, _)| name).collect()
 }
 
 fn fits(value: &str) -> bool {
-    value.chars().all(is_tag_sign) && value.chars().count() <= LONGEST_TAG
+    value.chars().all(is_tag_character) && value.chars().count() <= MAX_TAG
 }
 
 /// The source identity of a leaf with this common name of at most 61 characters.

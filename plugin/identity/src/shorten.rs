@@ -2,7 +2,7 @@
 
 use crate::digest;
 use crate::reference::Slot;
-use crate::subject_field::Place;
+use crate::subject_field::SubjectField;
 
 /// A piece of a text for one caller.
 pub(crate) struct Part<'a> {
@@ -12,15 +12,15 @@ pub(crate) struct Part<'a> {
     pub slot: Option<&'a Slot>,
 }
 
-/// Shortens what `short` marks as far as it has to be; what then does not fit is for [`Place::check`] to refuse.
-pub(crate) fn fit(place: Place, parts: &mut Vec<Part<'_>>) {
+/// Shortens what `short` marks as far as it has to be; what then does not fit is for [`SubjectField::check`] to refuse.
+pub(crate) fn fit(place: SubjectField, parts: &mut Vec<Part<'_>>) {
     shorten_each(place, parts);
     join_all(place, parts);
 }
 
 /// Shortens what `short` marks: values the place does not take, then, from the right, until the whole fits.
-fn shorten_each(place: Place, parts: &mut [Part<'_>]) {
-    let takes = |sign: char| place.takes(sign);
+fn shorten_each(place: SubjectField, parts: &mut [Part<'_>]) {
+    let takes = |character: char| place.takes(character);
     for part in parts.iter_mut().filter(|part| part.is_short()) {
         if !digest::may_stay(&part.value, takes) {
             part.text = digest::shorten(&part.value, place.longest(), takes);
@@ -39,7 +39,7 @@ fn shorten_each(place: Place, parts: &mut [Part<'_>]) {
 ///
 /// Not where the plain text between them occurs in the result: without it, no other caller's values can give the same text. Nor
 /// where a reference that `short` does not mark would go with them. What then does not fit is refused.
-fn join_all(place: Place, parts: &mut Vec<Part<'_>>) {
+fn join_all(place: SubjectField, parts: &mut Vec<Part<'_>>) {
     let over = length(parts).saturating_sub(place.longest());
     let marked = |part: &Part<'_>| part.is_short();
     let (Some(first), Some(last)) = (parts.iter().position(marked), parts.iter().rposition(marked)) else {
@@ -57,8 +57,8 @@ fn join_all(place: Place, parts: &mut Vec<Part<'_>>) {
     let room = length(swallowed).saturating_sub(over);
     let borders: Vec<&str> =
         swallowed.iter().filter(|part| !marked(part)).map(|part| part.text.as_str()).collect();
-    let ends = |sign: char| borders.iter().any(|border| border.starts_with(sign));
-    let text = digest::shorten_all(&values, room, |sign| place.takes(sign) && !ends(sign));
+    let ends = |character: char| borders.iter().any(|border| border.starts_with(character));
+    let text = digest::shorten_all(&values, room, |character| place.takes(character) && !ends(character));
     if text.chars().count() <= room && !text.contains(ends) {
         parts[first].text = text;
         parts.drain(first + 1..=last);

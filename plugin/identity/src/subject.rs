@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values};
 
 use crate::caller::Caller;
-use crate::subject_field::{LONGEST_TAG, Place};
-use crate::template::{Template, Use};
+use crate::subject_field::{MAX_TAG, SubjectField};
+use crate::template::{ResolvedReference, Template};
 
 /// The parts of a role that say what its certificates hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,22 +27,24 @@ pub struct SubjectTexts {
 impl SubjectTexts {
     /// Reads the subject fields of a role write.
     pub fn take(values: &Values) -> Result<Self, Fault> {
-        let common_name = values.string(Place::CommonName.field())?;
+        let common_name = values.string(SubjectField::CommonName.field())?;
         Ok(Self {
-            common_name: common_name.map(|text| Template::parse(Place::CommonName, &text)).transpose()?,
-            organization: texts(values, Place::Organization)?,
-            organizational_unit: texts(values, Place::OrganizationalUnit)?,
-            country: texts(values, Place::Country)?,
-            locality: texts(values, Place::Locality)?,
-            uri_sans: texts(values, Place::UriSan)?,
-            dns_sans: texts(values, Place::DnsSan)?,
+            common_name: common_name
+                .map(|text| Template::parse(SubjectField::CommonName, &text))
+                .transpose()?,
+            organization: texts(values, SubjectField::Organization)?,
+            organizational_unit: texts(values, SubjectField::OrganizationalUnit)?,
+            country: texts(values, SubjectField::Country)?,
+            locality: texts(values, SubjectField::Locality)?,
+            uri_sans: texts(values, SubjectField::UriSan)?,
+            dns_sans: texts(values, SubjectField::DnsSan)?,
         })
     }
 
     /// All texts with their places, in the order of a role's fields.
-    pub fn all(&self) -> impl Iterator<Item = (Place, &Template)> {
+    pub fn all(&self) -> impl Iterator<Item = (SubjectField, &Template)> {
         let lists = self.lists();
-        let common_name = self.common_name.iter().map(|text| (Place::CommonName, text));
+        let common_name = self.common_name.iter().map(|text| (SubjectField::CommonName, text));
         common_name
             .chain(lists.into_iter().flat_map(|(place, texts)| texts.iter().map(move |text| (place, text))))
     }
@@ -56,24 +58,28 @@ impl SubjectTexts {
         ttl: Duration,
     ) -> Result<LeafProfile, Fault> {
         let common_name = match &self.common_name {
-            Some(text) => text.resolve(Place::CommonName, caller)?,
+            Some(text) => text.resolve(SubjectField::CommonName, caller)?,
             None => role_name.to_owned(),
         };
         let subject = Subject {
             common_name: Some(common_name),
-            organization: joinable(Place::Organization, &self.organization, caller)?,
-            organizational_unit: joinable(Place::OrganizationalUnit, &self.organizational_unit, caller)?,
-            country: joinable(Place::Country, &self.country, caller)?,
-            locality: joinable(Place::Locality, &self.locality, caller)?,
+            organization: joinable(SubjectField::Organization, &self.organization, caller)?,
+            organizational_unit: joinable(
+                SubjectField::OrganizationalUnit,
+                &self.organizational_unit,
+                caller,
+            )?,
+            country: joinable(SubjectField::Country, &self.country, caller)?,
+            locality: joinable(SubjectField::Locality, &self.locality, caller)?,
             ..Subject::default()
         };
-        let uri_sans = resolve_all(Place::UriSan, &self.uri_sans, caller)?;
-        let dns_sans = resolve_all(Place::DnsSan, &self.dns_sans, caller)?;
+        let uri_sans = resolve_all(SubjectField::UriSan, &self.uri_sans, caller)?;
+        let dns_sans = resolve_all(SubjectField::DnsSan, &self.dns_sans, caller)?;
         Ok(LeafProfile { subject, uri_sans, dns_sans, key, ttl })
     }
 
     /// What each reference of the subject stands for.
-    pub fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(Place, Use)>, Fault> {
+    pub fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(SubjectField, ResolvedReference)>, Fault> {
         let mut uses = Vec::new();
         for (place, text) in self.all() {
             uses.extend(text.uses(place, caller)?.into_iter().map(|found| (place, found)));
@@ -102,30 +108,30 @@ impl SubjectTexts {
         LeafProfile { subject, uri_sans: formed(&self.uri_sans), dns_sans: formed(&self.dns_sans), key, ttl }
     }
 
-    fn lists(&self) -> [(Place, &[Template]); 6] {
+    fn lists(&self) -> [(SubjectField, &[Template]); 6] {
         [
-            (Place::Organization, self.organization.as_slice()),
-            (Place::OrganizationalUnit, &self.organizational_unit),
-            (Place::Country, &self.country),
-            (Place::Locality, &self.locality),
-            (Place::UriSan, &self.uri_sans),
-            (Place::DnsSan, &self.dns_sans),
+            (SubjectField::Organization, self.organization.as_slice()),
+            (SubjectField::OrganizationalUnit, &self.organizational_unit),
+            (SubjectField::Country, &self.country),
+            (SubjectField::Locality, &self.locality),
+            (SubjectField::UriSan, &self.uri_sans),
+            (SubjectField::DnsSan, &self.dns_sans),
         ]
     }
 }
 
-fn texts(values: &Values, place: Place) -> Result<Vec<Template>, Fault> {
+fn texts(values: &Values, place: SubjectField) -> Result<Vec<Template>, Fault> {
     let given = values.list(place.field())?.unwrap_or_default();
     given.iter().map(|text| Template::parse(place, text)).collect()
 }
 
-fn resolve_all(place: Place, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
+fn resolve_all(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
     texts.iter().map(|text| text.resolve(place, caller)).collect()
 }
 
 /// The values of one attribute of the subject. AWS joins several with `/` into one session tag, so that none of them may look like
 /// two, and all together have to fit a tag.
-fn joinable(place: Place, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
+fn joinable(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
     let values = resolve_all(place, texts, caller)?;
     if values.len() < 2 {
         return Ok(values);
@@ -139,10 +145,9 @@ fn joinable(place: Place, texts: &[Template], caller: &Caller<'_>) -> Result<Vec
     }
     let joined = values.join("/");
     let length = joined.chars().count();
-    if length > LONGEST_TAG {
-        let why = format!(
-            "has {length} characters as AWS joins it into one session tag, {LONGEST_TAG} are allowed"
-        );
+    if length > MAX_TAG {
+        let why =
+            format!("has {length} characters as AWS joins it into one session tag, {MAX_TAG} are allowed");
         return Err(place.refuse(&joined, &why));
     }
     Ok(values)

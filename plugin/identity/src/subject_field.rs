@@ -1,4 +1,4 @@
-//! Where a text of a role goes at AWS, and so which signs it may hold and how long it may be.
+//! Where a text of a role goes at AWS, and so which characters it may hold and how long it may be.
 
 use std::sync::LazyLock;
 
@@ -7,12 +7,12 @@ use vault_backend::{Fault, quote};
 
 /// Bounds in characters. CN: the source identity `CN=<common name>` has to fit the 64 of STS. O, OU and L: RFC 5280, appendix
 /// A.1. Alternative names: session tags of STS, which hold 256.
-const LONGEST_COMMON_NAME: usize = 61;
-const LONGEST_ORGANIZATION: usize = 64;
-const LONGEST_LOCALITY: usize = 128;
+const MAX_COMMON_NAME: usize = 61;
+const MAX_ORGANIZATION: usize = 64;
+const MAX_LOCALITY: usize = 128;
 /// The longest value of a session tag. Source: STS API reference, `Tag`.
-pub(crate) const LONGEST_TAG: usize = 256;
-const LONGEST_SESSION_NAME: usize = 64;
+pub(crate) const MAX_TAG: usize = 256;
+const MAX_SESSION_NAME: usize = 64;
 /// The subject O of the identity with which the engine itself calls AWS: no role may make certificates for it.
 pub const MANAGEMENT: &str = "iamra-management";
 
@@ -22,7 +22,7 @@ pub(crate) const TENANT_IN_CN: &str =
 
 /// A field of a role that ends up at AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SubjectField {
     /// Subject CN: a session tag, and the source identity.
     CommonName,
     /// Subject O.
@@ -41,7 +41,7 @@ pub enum Place {
     SessionName,
 }
 
-impl Place {
+impl SubjectField {
     /// The role's field.
     pub fn field(self) -> &'static str {
         match self {
@@ -59,12 +59,12 @@ impl Place {
     /// The most characters a text may have here.
     pub fn longest(self) -> usize {
         match self {
-            Self::CommonName => LONGEST_COMMON_NAME,
-            Self::Organization | Self::OrganizationalUnit => LONGEST_ORGANIZATION,
+            Self::CommonName => MAX_COMMON_NAME,
+            Self::Organization | Self::OrganizationalUnit => MAX_ORGANIZATION,
             Self::Country => 2,
-            Self::Locality => LONGEST_LOCALITY,
-            Self::UriSan | Self::DnsSan => LONGEST_TAG,
-            Self::SessionName => LONGEST_SESSION_NAME,
+            Self::Locality => MAX_LOCALITY,
+            Self::UriSan | Self::DnsSan => MAX_TAG,
+            Self::SessionName => MAX_SESSION_NAME,
         }
     }
 
@@ -73,16 +73,16 @@ impl Place {
     ///
     /// Sources: STS API reference, `Tag` (`[\p{L}\p{Z}\p{N}_.:/=+\-@]`) and `AssumeRole` (`[\w+=,.@-]` for the source identity
     /// and the session name). A common name is both tag and source identity, so it has no comma.
-    pub fn takes(self, sign: char) -> bool {
-        let word = |sign: char| sign.is_ascii_alphanumeric() || "_+=.@-".contains(sign);
+    pub fn takes(self, character: char) -> bool {
+        let word = |character: char| character.is_ascii_alphanumeric() || "_+=.@-".contains(character);
         match self {
-            Self::CommonName => word(sign),
-            Self::SessionName => word(sign) || sign == ',',
-            _ => is_tag_sign(sign),
+            Self::CommonName => word(character),
+            Self::SessionName => word(character) || character == ',',
+            _ => is_tag_character(character),
         }
     }
 
-    fn signs(self) -> &'static str {
+    fn characters(self) -> &'static str {
         match self {
             Self::CommonName => "letters from a to z, digits and _+=.@-",
             Self::SessionName => "letters from a to z, digits and _+=,.@-",
@@ -92,7 +92,7 @@ impl Place {
 
     /// Refuses a whole text that AWS or a certificate would not take.
     pub fn check(self, text: &str) -> Result<(), Fault> {
-        self.check_signs(text)?;
+        self.check_characters(text)?;
         self.check_length(text)?;
         if self == Self::Country && !is_country(text) {
             return Err(self.refuse(text, "is no code of two letters, such as DE"));
@@ -114,12 +114,13 @@ impl Place {
     }
 
     /// Refuses a part of a text that holds a sign the place does not take.
-    pub fn check_signs(self, text: &str) -> Result<(), Fault> {
-        match text.chars().position(|sign| !self.takes(sign)) {
+    pub fn check_characters(self, text: &str) -> Result<(), Fault> {
+        match text.chars().position(|character| !self.takes(character)) {
             None => Ok(()),
             Some(at) => {
-                let sign = text.chars().nth(at).unwrap_or_default();
-                let rule = format!("may hold only {}, not {sign:?} (character {})", self.signs(), at + 1);
+                let character = text.chars().nth(at).unwrap_or_default();
+                let rule =
+                    format!("may hold only {}, not {character:?} (character {})", self.characters(), at + 1);
                 Err(self.refuse(text, &rule))
             }
         }
@@ -136,84 +137,84 @@ fn is_country(text: &str) -> bool {
 }
 
 /// Whether a session tag may hold `sign`.
-pub(crate) fn is_tag_sign(sign: char) -> bool {
-    sign.is_ascii_alphanumeric()
-        || "_.:/=+-@ ".contains(sign)
-        || (!sign.is_ascii() && is_letter_number_or_separator(sign))
+pub(crate) fn is_tag_character(character: char) -> bool {
+    character.is_ascii_alphanumeric()
+        || "_.:/=+-@ ".contains(character)
+        || (!character.is_ascii() && is_letter_number_or_separator(character))
 }
 
 #[expect(clippy::expect_used, reason = "the pattern is a constant")]
-fn is_letter_number_or_separator(sign: char) -> bool {
+fn is_letter_number_or_separator(character: char) -> bool {
     static CLASS: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^[\p{L}\p{Z}\p{N}]$").expect("the pattern is a constant"));
-    CLASS.is_match(sign.encode_utf8(&mut [0; 4]))
+    CLASS.is_match(character.encode_utf8(&mut [0; 4]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refusal(place: Place, text: &str) -> String {
+    fn refusal(place: SubjectField, text: &str) -> String {
         place.check(text).unwrap_err().to_string()
     }
 
     #[test]
     fn a_tag_takes_letters_of_any_script_and_the_signs_of_sts() {
-        Place::Organization.check("Zürich 東京 spiffe://a.b/c=d+e-f@g_9").unwrap();
+        SubjectField::Organization.check("Zürich 東京 spiffe://a.b/c=d+e-f@g_9").unwrap();
     }
 
     #[test]
     fn a_tag_with_a_sign_that_sts_refuses_is_refused() {
         for text in ["a,b", "*.example.com", "a\nb", "a\0b", "R&D", "a'b", "a\tb", "{{x}}", "a\u{200b}b"] {
-            assert!(refusal(Place::OrganizationalUnit, text).contains("may hold only"), "{text:?}");
+            assert!(refusal(SubjectField::OrganizationalUnit, text).contains("may hold only"), "{text:?}");
         }
     }
 
     #[test]
     fn a_combining_mark_is_no_letter_for_sts() {
-        assert!(refusal(Place::Locality, "e\u{301}").contains("may hold only"));
+        assert!(refusal(SubjectField::Locality, "e\u{301}").contains("may hold only"));
     }
 
     #[test]
     fn a_common_name_of_61_characters_is_taken_and_of_62_refused() {
-        Place::CommonName.check(&"a".repeat(61)).unwrap();
+        SubjectField::CommonName.check(&"a".repeat(61)).unwrap();
 
-        let text = refusal(Place::CommonName, &"a".repeat(62));
+        let text = refusal(SubjectField::CommonName, &"a".repeat(62));
         assert!(text.contains("62 characters, 1 to 61 are allowed"), "{text}");
     }
 
     #[test]
     fn a_common_name_has_the_signs_of_source_identity_and_tag_alike() {
         for text in ["a b", "a:b", "a/b", "ä", "a,b", "pаyments", "ｐ"] {
-            assert!(refusal(Place::CommonName, text).contains("may hold only"), "{text:?}");
+            assert!(refusal(SubjectField::CommonName, text).contains("may hold only"), "{text:?}");
         }
     }
 
     #[test]
     fn a_refused_text_of_ten_kilobytes_is_quoted_short_and_escaped() {
-        let text = refusal(Place::CommonName, &"\n".repeat(10_000));
+        let text = refusal(SubjectField::CommonName, &"\n".repeat(10_000));
 
         assert!(text.len() < 400 && text.starts_with(r#"common_name: "\n\n"#), "{text}");
     }
 
     #[test]
     fn a_session_name_of_one_character_is_refused() {
-        assert!(refusal(Place::SessionName, "a").contains("2 to 64"));
+        assert!(refusal(SubjectField::SessionName, "a").contains("2 to 64"));
     }
 
     #[test]
     fn a_country_is_two_letters() {
-        Place::Country.check("DE").unwrap();
+        SubjectField::Country.check("DE").unwrap();
 
         for text in ["D", "DEU", "D1", "ÄÖ"] {
-            assert!(Place::Country.check(text).is_err(), "{text}");
+            assert!(SubjectField::Country.check(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn nobody_becomes_the_management_identity() {
         for text in ["iamra-management", "IAMRA-Management"] {
-            assert!(refusal(Place::Organization, text).contains("reserved"));
+            assert!(refusal(SubjectField::Organization, text).contains("reserved"));
         }
     }
 }

@@ -12,10 +12,10 @@ pub mod claims;
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, quote};
 
-use crate::caller::{Caller, Told};
+use crate::caller::{Caller, Resolved};
 use crate::reference::{Pod, Reference, Slot};
 use crate::shorten::{self, Part};
-use crate::subject_field::{Place, TENANT_IN_CN};
+use crate::subject_field::{SubjectField, TENANT_IN_CN};
 
 /// A template or a plain text. Stored, and shown, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,16 +41,16 @@ pub struct Malformed {
 }
 
 /// A reference and what it stands for.
-pub struct Use {
+pub struct ResolvedReference {
     /// As it is written between the braces.
     pub reference: String,
     /// What it stands for.
-    pub told: Told,
+    pub told: Resolved,
 }
 
 impl Template {
     /// Reads the `text` that a role write gives for `place`.
-    pub fn parse(place: Place, text: &str) -> Result<Self, Fault> {
+    pub fn parse(place: SubjectField, text: &str) -> Result<Self, Fault> {
         let template = Self::read(text).map_err(|error| place.refuse(text, &error.to_string()))?;
         if template.slots().next().is_none() {
             place.check(text)?;
@@ -87,7 +87,7 @@ impl Template {
     }
 
     /// The text for `caller`.
-    pub fn resolve(&self, place: Place, caller: &Caller<'_>) -> Result<String, Fault> {
+    pub fn resolve(&self, place: SubjectField, caller: &Caller<'_>) -> Result<String, Fault> {
         let mut parts: Vec<Part<'_>> =
             self.pieces.iter().map(|piece| part(piece, place, caller)).collect::<Result<_, _>>()?;
         shorten::fit(place, &mut parts);
@@ -103,10 +103,10 @@ impl Template {
     }
 
     /// What each reference of the text stands for.
-    pub fn uses(&self, place: Place, caller: &Caller<'_>) -> Result<Vec<Use>, Fault> {
+    pub fn uses(&self, place: SubjectField, caller: &Caller<'_>) -> Result<Vec<ResolvedReference>, Fault> {
         let tell = |slot: &Slot| {
             let told = told(slot, place, caller)?;
-            Ok(Use { reference: slot.reference.to_string(), told })
+            Ok(ResolvedReference { reference: slot.reference.to_string(), told })
         };
         self.slots().map(tell).collect()
     }
@@ -156,12 +156,12 @@ impl Template {
     }
 
     /// The plain parts must fit the place, whatever the values will be.
-    fn check_plain(&self, place: Place) -> Result<(), Fault> {
+    fn check_plain(&self, place: SubjectField) -> Result<(), Fault> {
         let mut length = 0;
         for piece in &self.pieces {
             match piece {
                 Piece::Plain(text) => {
-                    place.check_signs(text)?;
+                    place.check_characters(text)?;
                     length += text.chars().count();
                 }
                 Piece::Value(_) => length += 1,
@@ -177,29 +177,29 @@ impl Template {
         Ok(())
     }
 
-    fn check_slots(&self, place: Place) -> Result<(), Fault> {
+    fn check_slots(&self, place: SubjectField) -> Result<(), Fault> {
         let together = self.pieces.windows(2).any(|pair| matches!(pair, [Piece::Value(_), Piece::Value(_)]));
         if together {
             let why = "has two references with nothing between them: two callers could give the same text; put a sign between them";
             return Err(place.refuse(&self.source, why));
         }
-        if place == Place::CommonName && self.asks_tenant() {
+        if place == SubjectField::CommonName && self.asks_tenant() {
             return Err(place.refuse(&self.source, TENANT_IN_CN));
         }
         Ok(())
     }
 
     /// No caller's value may hold the sign that ends it, or `a.b` and `c` would give the text of `a` and `b.c`.
-    fn check_borders(&self, place: Place, parts: &[Part<'_>]) -> Result<(), Fault> {
+    fn check_borders(&self, place: SubjectField, parts: &[Part<'_>]) -> Result<(), Fault> {
         let is_caller = |part: &Part<'_>| part.slot.is_some_and(|slot| slot.reference.asks_who());
         let Some(last) = parts.iter().rposition(is_caller) else { return Ok(()) };
         for pair in parts[..=last].windows(2) {
             let [value, border] = pair else { continue };
-            let Some(sign) = border.text.chars().next().filter(|_| is_caller(value)) else { continue };
-            if value.text.contains(sign) {
+            let Some(character) = border.text.chars().next().filter(|_| is_caller(value)) else { continue };
+            if value.text.contains(character) {
                 let reference = value.slot.map(|slot| slot.reference.to_string()).unwrap_or_default();
                 return Err(Fault::caller(format!(
-                    "{}: {{{{{reference}}}}} is {}, and its {sign:?} could be taken for the one after it in {}: put this reference last, or part it by another sign",
+                    "{}: {{{{{reference}}}}} is {}, and its {character:?} could be taken for the one after it in {}: put this reference last, or part it by another sign",
                     place.field(),
                     quote(&value.text),
                     quote(&self.source),
@@ -210,7 +210,7 @@ impl Template {
     }
 }
 
-fn part<'a>(piece: &'a Piece, place: Place, caller: &Caller<'_>) -> Result<Part<'a>, Fault> {
+fn part<'a>(piece: &'a Piece, place: SubjectField, caller: &Caller<'_>) -> Result<Part<'a>, Fault> {
     match piece {
         Piece::Plain(text) => Ok(Part { text: text.clone(), value: text.clone(), slot: None }),
         Piece::Value(slot) => {
@@ -220,8 +220,8 @@ fn part<'a>(piece: &'a Piece, place: Place, caller: &Caller<'_>) -> Result<Part<
     }
 }
 
-fn told(slot: &Slot, place: Place, caller: &Caller<'_>) -> Result<Told, Fault> {
-    caller.tell(&slot.reference, place).map_err(|unknown| unknown.fault(place, &slot.reference))
+fn told(slot: &Slot, place: SubjectField, caller: &Caller<'_>) -> Result<Resolved, Fault> {
+    caller.resolve(&slot.reference, place).map_err(|unknown| unknown.fault(place, &slot.reference))
 }
 
 impl TryFrom<String> for Template {
@@ -247,7 +247,7 @@ pub(crate) mod tests {
     use crate::caller::{Audience, Known};
     use crate::clusters::Clusters;
 
-    fn refusal(place: Place, text: &str) -> String {
+    fn refusal(place: SubjectField, text: &str) -> String {
         Template::parse(place, text).unwrap_err().to_string()
     }
 
@@ -264,7 +264,7 @@ pub(crate) mod tests {
             ("{{role.name | long}}", 3, "no function \"long\""),
             ("{{role.name | short | short}}", 3, "no function"),
         ] {
-            let error = refusal(Place::Organization, text);
+            let error = refusal(SubjectField::Organization, text);
 
             assert!(error.starts_with("organization: "), "{error}");
             assert!(
@@ -278,7 +278,7 @@ pub(crate) mod tests {
     fn a_template_is_stored_as_it_was_written() {
         let text = "{{ kubernetes.cluster }}.{{kubernetes.namespace|short}}";
 
-        let template = Template::parse(Place::CommonName, text).unwrap();
+        let template = Template::parse(SubjectField::CommonName, text).unwrap();
 
         let stored = serde_json::to_string(&template).unwrap();
         assert_eq!(stored, format!("{text:?}"));
@@ -287,15 +287,16 @@ pub(crate) mod tests {
 
     #[test]
     fn the_plain_part_of_a_template_must_fit_its_place() {
-        assert!(refusal(Place::CommonName, "a,{{role.name}}").contains("may hold only"));
-        assert!(refusal(Place::CommonName, "{a}{{role.name}}").contains("may hold only"));
+        assert!(refusal(SubjectField::CommonName, "a,{{role.name}}").contains("may hold only"));
+        assert!(refusal(SubjectField::CommonName, "{a}{{role.name}}").contains("may hold only"));
         let long = format!("{}{{{{role.name}}}}", "a".repeat(61));
-        assert!(refusal(Place::CommonName, &long).contains("never shorter than 62 characters, 61"));
+        assert!(refusal(SubjectField::CommonName, &long).contains("never shorter than 62 characters, 61"));
     }
 
     #[test]
     fn two_references_in_a_row_are_refused() {
-        let error = refusal(Place::CommonName, "{{kubernetes.namespace}}{{kubernetes.service_account}}");
+        let error =
+            refusal(SubjectField::CommonName, "{{kubernetes.namespace}}{{kubernetes.service_account}}");
 
         assert!(error.contains("nothing between them"), "{error}");
     }
@@ -304,8 +305,8 @@ pub(crate) mod tests {
     fn annotations_never_become_a_common_name() {
         let text = "{{identity.entity.aliases.auth_kubernetes_1a.metadata.team}}";
 
-        assert!(refusal(Place::CommonName, text).contains("never becomes a common name"));
-        Template::parse(Place::OrganizationalUnit, text).unwrap();
+        assert!(refusal(SubjectField::CommonName, text).contains("never becomes a common name"));
+        Template::parse(SubjectField::OrganizationalUnit, text).unwrap();
     }
 
     /// What `template` gives a caller whose entity has these metadata.
@@ -314,10 +315,13 @@ pub(crate) mod tests {
         let known = Known::Entity(Entity { name: "e".to_owned(), metadata, ..Entity::default() });
         let clusters = Clusters::default();
         let caller = Caller::of(known, Audience::everybody("app"), "iamra/", &clusters).unwrap();
-        Template::parse(Place::CommonName, template).unwrap().resolve(Place::CommonName, &caller)
+        Template::parse(SubjectField::CommonName, template)
+            .unwrap()
+            .resolve(SubjectField::CommonName, &caller)
     }
 
-    pub(crate) const TWO: &str = "x.{{identity.entity.metadata.a | short}}.{{identity.entity.metadata.b | short}}";
+    pub(crate) const TWO: &str =
+        "x.{{identity.entity.metadata.a | short}}.{{identity.entity.metadata.b | short}}";
 
     #[test]
     fn a_value_is_never_read_as_a_template() {

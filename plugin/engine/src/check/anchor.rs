@@ -4,13 +4,13 @@ use ca::Issuer;
 use rolesanywhere::{AnchorSource, TrustAnchor, TrustAnchorArn};
 
 use super::asking::Asked;
-use super::looking::Looked;
+use super::looking::Observed;
 use super::subject::Subject;
 use super::verdict::Verdict;
 use crate::management::bundle_plan::fingerprint;
 
 /// Where it is, for texts.
-pub(super) struct At<'a> {
+pub(super) struct AnchorContext<'a> {
     pub(super) subject: Subject<'a>,
     pub(super) arn: &'a TrustAnchorArn,
     /// Its name in `trust-anchors`, where the engine keeps its bundle.
@@ -18,14 +18,14 @@ pub(super) struct At<'a> {
 }
 
 /// The certificates of this mount.
-pub(super) struct Ours<'a> {
+pub(super) struct MountCerts<'a> {
     /// The issuer that signs for the role.
     pub(super) authority: &'a Issuer,
     /// All issuers, in DER.
     pub(super) mine: &'a [&'a [u8]],
 }
 
-impl Ours<'_> {
+impl MountCerts<'_> {
     fn is_held(&self, bundle: &[Vec<u8>]) -> bool {
         bundle.iter().any(|held| held == self.authority.certificate_der())
     }
@@ -35,7 +35,7 @@ impl Ours<'_> {
     }
 }
 
-impl At<'_> {
+impl AnchorContext<'_> {
     /// The command that lets the anchor hold what it should.
     pub(super) fn fill(&self) -> String {
         let mount = self.subject.mount_point;
@@ -74,11 +74,16 @@ impl At<'_> {
 }
 
 /// Whether the anchor is there, enabled, and holds the CA or one above it.
-pub(super) fn holds(at: &At<'_>, looked: &Looked<TrustAnchor>, ours: &Ours<'_>, asked: &Asked) -> Verdict {
+pub(super) fn holds(
+    at: &AnchorContext<'_>,
+    looked: &Observed<TrustAnchor>,
+    ours: &MountCerts<'_>,
+    asked: &Asked,
+) -> Verdict {
     let anchor = match looked {
-        Looked::Seen(anchor) => anchor,
-        Looked::NotThere => return Verdict::broken(format!("there is no {}", at.arn), at.name_another()),
-        Looked::Unread(why) => return inferred(why, asked),
+        Observed::Seen(anchor) => anchor,
+        Observed::NotThere => return Verdict::broken(format!("there is no {}", at.arn), at.name_another()),
+        Observed::Unread(why) => return inferred(why, asked),
     };
     if !anchor.enabled {
         return Verdict::broken(format!("the anchor {:?} is disabled", anchor.name), at.enable());
@@ -120,14 +125,19 @@ fn inferred(why: &str, asked: &Asked) -> Verdict {
 }
 
 /// Whether the anchor holds a CA above ours. AWS takes it, and that is what is wrong with it.
-pub(super) fn above(at: &At<'_>, looked: &Looked<TrustAnchor>, ours: &Ours<'_>, asked: &Asked) -> Verdict {
+pub(super) fn above(
+    at: &AnchorContext<'_>,
+    looked: &Observed<TrustAnchor>,
+    ours: &MountCerts<'_>,
+    asked: &Asked,
+) -> Verdict {
     if ours.authority.is_self_signed() {
         return Verdict::ok("the CA is a root, there is none above it");
     }
     let anchor = match looked {
-        Looked::Seen(anchor) => anchor,
-        Looked::NotThere => return Verdict::not_checked("there is no such anchor"),
-        Looked::Unread(why) => return Verdict::not_checked(why),
+        Observed::Seen(anchor) => anchor,
+        Observed::NotThere => return Verdict::not_checked("there is no such anchor"),
+        Observed::Unread(why) => return Verdict::not_checked(why),
     };
     let went_through = matches!(asked, Asked::Issued(_));
     let seen = match &anchor.source {

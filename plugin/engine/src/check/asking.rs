@@ -8,12 +8,12 @@ use rolesanywhere::Error;
 use sessions::{Ask, Group, Mode, Rank, Reply, Sharing};
 use vault_backend::{Fault, Request};
 
-use super::subject::{PATIENCE, Plan, Subject};
+use super::subject::{PATIENCE, PlannedCall, Subject};
 use crate::credentials::grant::turn;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::{KeyParts, SessionKey};
 use crate::credentials::outcome;
-use crate::credentials::recipe::{Origin, Recipe, Unmade};
+use crate::credentials::recipe::{AttemptError, Origin, Recipe};
 use crate::credentials::service::Credentials;
 use crate::snapshot::Snapshot;
 
@@ -22,7 +22,7 @@ use crate::snapshot::Snapshot;
 pub(super) struct Wanted<'a> {
     pub(super) snapshot: &'a Arc<Snapshot>,
     pub(super) subject: Subject<'a>,
-    pub(super) plan: &'a Plan<'a>,
+    pub(super) plan: &'a PlannedCall<'a>,
 }
 
 /// How it ended.
@@ -109,9 +109,9 @@ fn work(recipe: Recipe, refusal: Arc<Mutex<Option<Error>>>) -> sessions::Work<Ar
         Ok(issued) => {
             tracing::info!(serial = issued.serial, "issued a session for a check, which nobody is given");
         }
-        Err(Unmade::ByAws(error)) => {
+        Err(AttemptError::Aws(error)) => {
             *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
         }
-        Err(Unmade::Here(_)) => {}
+        Err(AttemptError::Here(_)) => {}
     })
 }

@@ -1,7 +1,7 @@
 //! The cures of all links together: one that would lead astray gives way to the one that helps. No I/O.
 
 use super::link::Link;
-use super::report::Report;
+use super::report::CheckReport;
 use super::subject::Subject;
 use super::verdict::{Clue, Cure, Verdict};
 
@@ -15,7 +15,7 @@ pub(super) struct Known<'a> {
 
 /// Decides what cures a profile that does not list the role. To list it there is right for a role that exists, in a profile of roles
 /// for callers.
-pub(super) fn settle(report: Report, known: Known<'_>) -> Report {
+pub(super) fn settle(report: CheckReport, known: Known<'_>) -> CheckReport {
     if !report.has_clue(Link::Profile, Clue::NotListed) {
         return report;
     }
@@ -45,7 +45,7 @@ mod tests {
     fn told(trust_policy: Verdict, own_profile: Option<&str>) -> [String; 2] {
         let role = Role::plain();
         let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };
-        let mut report = Report::default();
+        let mut report = CheckReport::default();
         report.note(Link::Profile, Verdict::broken("not listed", LIST_IT).with_clue(Clue::NotListed));
         report.note(Link::TrustPolicy, trust_policy);
         report.note(Link::CreateSession, Verdict::broken("refused", Cure::Of(Link::Profile)));

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use vault_backend::Fault;
 
 use super::link::Link;
-use super::report::Report;
+use super::report::CheckReport;
 use super::subject::Subject;
 use super::verdict::Verdict;
 use crate::ground::clock::rfc3339;
@@ -18,7 +18,7 @@ pub(super) fn authority<'a>(
     issuers: &'a Issuers,
     subject: Subject<'_>,
     now: OffsetDateTime,
-    report: &mut Report,
+    report: &mut CheckReport,
 ) -> Option<&'a Loaded> {
     let found = match issuers.require(&subject.role.issuer_ref, subject.mount_point) {
         Ok(found) => found,
@@ -87,7 +87,7 @@ fn chain(issuer: &Issuer, now: OffsetDateTime) -> Verdict {
 }
 
 /// Judges the ARNs of a call.
-pub(super) fn place(place: Result<Anchorage, Fault>, report: &mut Report) {
+pub(super) fn place(place: Result<Anchorage, Fault>, report: &mut CheckReport) {
     let verdict = match place {
         Ok(place) => {
             let anchor = place.trust_anchor;
@@ -103,7 +103,7 @@ pub(super) fn place(place: Result<Anchorage, Fault>, report: &mut Report) {
 }
 
 /// Judges the certificate that the caller would get.
-pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: Subject<'_>, report: &mut Report) {
+pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: Subject<'_>, report: &mut CheckReport) {
     let verdict = match leaf {
         Ok(leaf) => Verdict::ok(format!(
             "CN={}, {}, {} s; each one is held against {} rules before it is used",

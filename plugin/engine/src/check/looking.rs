@@ -6,14 +6,14 @@ use vault_backend::Fault;
 
 use super::asking::{Asked, NotAsked};
 use super::subject::{PATIENCE, Subject};
-use crate::management::anchor_context::Need;
+use crate::management::anchor_task::Need;
 use crate::management::own_session::OwnSessions;
 use crate::records::anchorage::Anchorage;
 use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::store::Store;
 
 /// What is known of one thing at AWS.
-pub(super) enum Looked<T> {
+pub(super) enum Observed<T> {
     Seen(T),
     NotThere,
     /// It was not read, for this reason.
@@ -21,17 +21,17 @@ pub(super) enum Looked<T> {
 }
 
 /// Anchor, profile and IAM role of one engine role.
-pub(super) struct Seen {
-    pub(super) anchor: Looked<TrustAnchor>,
-    pub(super) profile: Looked<Profile>,
-    pub(super) role: Looked<IamRole>,
+pub(super) struct AwsState {
+    pub(super) anchor: Observed<TrustAnchor>,
+    pub(super) profile: Observed<Profile>,
+    pub(super) role: Observed<IamRole>,
     /// The entry in `trust-anchors` of this very anchor, where the engine keeps its bundle.
     pub(super) managed: Option<String>,
     /// The entry in `trust-anchors` whose sessions the role's profile is for.
     pub(super) own_profile: Option<String>,
 }
 
-impl<T> Looked<T> {
+impl<T> Observed<T> {
     fn of(answer: Result<T, CallError>) -> Self {
         match answer {
             Ok(found) => Self::Seen(found),
@@ -56,7 +56,7 @@ pub(super) async fn look(
     subject: Subject<'_>,
     anchorage: &Anchorage,
     asked: &Asked,
-) -> Seen {
+) -> AwsState {
     let entries = store.managed_anchors().await.unwrap_or_default();
     let name_of = |is_it: &dyn Fn(&ManagedAnchor) -> bool| {
         entries.iter().find(|(_, entry)| is_it(entry)).map(|(name, _)| name.clone())
@@ -80,20 +80,20 @@ pub(super) async fn look(
             );
             let errors = [anchor.as_ref().err(), profile.as_ref().err(), role.as_ref().err()];
             errors.into_iter().flatten().for_each(|error| own.refused(Duty::Check, error));
-            Seen {
-                anchor: Looked::of(anchor),
-                profile: Looked::of(profile),
-                role: Looked::of(role),
+            AwsState {
+                anchor: Observed::of(anchor),
+                profile: Observed::of(profile),
+                role: Observed::of(role),
                 managed,
                 own_profile,
             }
         }
         Err(fault) => {
             let why = why(&fault, asked);
-            Seen {
-                anchor: Looked::Unread(why.clone()),
-                profile: Looked::Unread(why.clone()),
-                role: Looked::Unread(why),
+            AwsState {
+                anchor: Observed::Unread(why.clone()),
+                profile: Observed::Unread(why.clone()),
+                role: Observed::Unread(why),
                 managed,
                 own_profile,
             }

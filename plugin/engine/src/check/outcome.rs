@@ -7,7 +7,7 @@ use rolesanywhere::{AttributeMapping, CallError, CallerIdentity, Profile, Sessio
 
 use super::anchor::id;
 use super::asking::Asked;
-use super::looking::{Looked, Seen};
+use super::looking::{AwsState, Observed};
 use super::policy::Shown;
 use super::subject::Subject;
 use super::verdict::Verdict;
@@ -58,7 +58,7 @@ pub(super) fn identity(answer: Option<&(String, Result<CallerIdentity, CallError
 pub(super) fn duration(
     subject: Subject<'_>,
     asked_for: SessionDuration,
-    seen: &Seen,
+    seen: &AwsState,
     asked: &Asked,
 ) -> Verdict {
     let wanted = asked_for.as_secs();
@@ -133,7 +133,7 @@ pub(super) fn source_identity(leaf: &LeafProfile, asked: &Asked) -> Verdict {
 pub(super) fn tags(
     authority: &Loaded,
     leaf: &LeafProfile,
-    looked: &Looked<Profile>,
+    looked: &Observed<Profile>,
     asked: &Asked,
 ) -> Verdict {
     let Ok(issuer) = authority.issuer.subject_attributes() else {
@@ -145,7 +145,7 @@ pub(super) fn tags(
 }
 
 /// What a session of this certificate shows to policies, as far as the profile maps it.
-pub(super) fn shown(authority: &Loaded, leaf: &LeafProfile, looked: &Looked<Profile>) -> Option<Shown> {
+pub(super) fn shown(authority: &Loaded, leaf: &LeafProfile, looked: &Observed<Profile>) -> Option<Shown> {
     let issuer = authority.issuer.subject_attributes().ok()?;
     let mappings = looked.seen().and_then(|profile| profile.attribute_mappings.as_ref());
     let is_shown = |name: &str| mappings.is_none_or(|mappings| is_mapped(name, mappings));
@@ -183,12 +183,12 @@ fn packed(asked: &Asked) -> Verdict {
 }
 
 /// AWS makes tags of what the profile maps. The issuer's are the same for every caller, so that nobody needs them.
-fn mapped(names: &[&str], looked: &Looked<Profile>) -> Verdict {
+fn mapped(names: &[&str], looked: &Observed<Profile>) -> Verdict {
     let expected = names.join(", ");
     let profile = match looked {
-        Looked::Seen(profile) => profile,
-        Looked::NotThere => return Verdict::not_checked("there is no such profile"),
-        Looked::Unread(_) => {
+        Observed::Seen(profile) => profile,
+        Observed::NotThere => return Verdict::not_checked("there is no such profile"),
+        Observed::Unread(_) => {
             return Verdict::not_checked(format!(
                 "the profile's mappings were not read; by AWS's default: {expected}"
             ));
@@ -251,8 +251,8 @@ fn is_mapped(tag: &str, mappings: &[AttributeMapping]) -> bool {
 mod tests {
     use super::*;
 
-    fn profile(attribute_mappings: Option<Vec<AttributeMapping>>) -> Looked<Profile> {
-        Looked::Seen(Profile {
+    fn profile(attribute_mappings: Option<Vec<AttributeMapping>>) -> Observed<Profile> {
+        Observed::Seen(Profile {
             arn: "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/p".parse().unwrap(),
             id: "p".to_owned(),
             name: "demo".to_owned(),

@@ -8,7 +8,7 @@ use rolesanywhere::{IamRole, RoleArn, TrustAnchorArn};
 
 use super::asking::Asked;
 use super::link::Link;
-use super::looking::Looked;
+use super::looking::Observed;
 use super::subject::Subject;
 use super::verdict::{Clue, Cure, Verdict};
 
@@ -24,22 +24,22 @@ pub(super) struct Shown {
 /// What AWS did is what counts; what the policy says is told beside it.
 pub(super) fn lets_in(
     anchor: &TrustAnchorArn,
-    looked: &Looked<IamRole>,
+    looked: &Observed<IamRole>,
     (subject, shown): (Subject<'_>, Option<&Shown>),
     asked: &Asked,
 ) -> Verdict {
     let went_through = matches!(asked, Asked::Issued(_));
     let role = subject.role;
     let seen = match looked {
-        Looked::Seen(seen) => seen,
-        Looked::NotThere => {
+        Observed::Seen(seen) => seen,
+        Observed::NotThere => {
             let seen = format!("there is no role {} in IAM", role.role_arn);
             return Verdict::broken(seen, find(subject)).with_clue(Clue::NoSuchRole);
         }
-        Looked::Unread(why) if went_through => {
+        Observed::Unread(why) if went_through => {
             return Verdict::ok(format!("it lets this certificate in; whom else was not looked at ({why})"));
         }
-        Looked::Unread(why) => return Verdict::not_checked(why),
+        Observed::Unread(why) => return Verdict::not_checked(why),
     };
     if seen.arn != role.role_arn {
         return Verdict::broken(

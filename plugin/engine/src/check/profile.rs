@@ -4,7 +4,7 @@ use rolesanywhere::{Profile, ProfileArn};
 
 use super::anchor::id;
 use super::asking::Asked;
-use super::looking::Looked;
+use super::looking::Observed;
 use super::subject::Subject;
 use super::verdict::{Clue, Verdict};
 use crate::records::role::Role;
@@ -12,15 +12,15 @@ use crate::records::role::Role;
 /// Whether the profile lets the role be asked for.
 pub(super) fn lists(
     arn: &ProfileArn,
-    looked: &Looked<Profile>,
+    looked: &Observed<Profile>,
     subject: Subject<'_>,
     asked: &Asked,
 ) -> Verdict {
     let role = subject.role;
     let profile = match looked {
-        Looked::Seen(profile) => profile,
-        Looked::NotThere => return Verdict::broken(format!("there is no {arn}"), find(arn)),
-        Looked::Unread(why) => {
+        Observed::Seen(profile) => profile,
+        Observed::NotThere => return Verdict::broken(format!("there is no {arn}"), find(arn)),
+        Observed::Unread(why) => {
             return inferred("CreateSession went through it: it is enabled and lists the role", why, asked);
         }
     };
@@ -44,7 +44,7 @@ pub(super) fn lists(
 /// Whether the profile takes the name that is sent.
 pub(super) fn session_name(
     arn: &ProfileArn,
-    looked: &Looked<Profile>,
+    looked: &Observed<Profile>,
     role: &Role,
     asked: &Asked,
 ) -> Verdict {
@@ -52,12 +52,14 @@ pub(super) fn session_name(
         return Verdict::ok("none is sent, so sessions are named by their serial numbers");
     }
     match looked {
-        Looked::Seen(profile) if profile.accept_role_session_name => Verdict::ok("the profile accepts names"),
-        Looked::Seen(profile) => {
+        Observed::Seen(profile) if profile.accept_role_session_name => {
+            Verdict::ok("the profile accepts names")
+        }
+        Observed::Seen(profile) => {
             Verdict::broken(format!("the profile {:?} accepts no session name", profile.name), accept(arn))
         }
-        Looked::NotThere => Verdict::not_checked("there is no such profile"),
-        Looked::Unread(why) => inferred("CreateSession took the name", why, asked),
+        Observed::NotThere => Verdict::not_checked("there is no such profile"),
+        Observed::Unread(why) => inferred("CreateSession took the name", why, asked),
     }
 }
 

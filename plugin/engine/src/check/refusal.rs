@@ -13,7 +13,7 @@ use super::{outcome, policy, profile};
 use crate::records::anchorage::Anchorage;
 
 /// What else is known where AWS refused.
-pub(super) struct At<'a> {
+pub(super) struct RefusalContext<'a> {
     pub(super) subject: Subject<'a>,
     pub(super) anchorage: &'a Anchorage,
     /// The anchor's name in `trust-anchors`, where the engine keeps its bundle.
@@ -25,7 +25,7 @@ pub(super) struct At<'a> {
 }
 
 /// The link to blame, and what is to be said of it.
-pub(super) fn blame(error: &Error, at: &At<'_>) -> (Link, Verdict) {
+pub(super) fn blame(error: &Error, at: &RefusalContext<'_>) -> (Link, Verdict) {
     match error {
         Error::Refused { message, explanation, .. } => refused(message, *explanation, at),
         Error::Throttled { .. } => (
@@ -74,7 +74,7 @@ struct Row {
     text: &'static str,
     /// What it tells of another link's cure.
     clue: Option<Clue>,
-    judge: fn(&At<'_>) -> (Link, Option<String>),
+    judge: fn(&RefusalContext<'_>) -> (Link, Option<String>),
 }
 
 /// More specific texts come first.
@@ -181,7 +181,7 @@ const TABLE: &[Row] = &[
 const OF_THE_CLOCK: [&str; 3] =
     ["Invalid signature", "Insufficient certificate", "Untrusted signing certificate"];
 
-fn refused(message: &str, explanation: Option<&'static str>, at: &At<'_>) -> (Link, Verdict) {
+fn refused(message: &str, explanation: Option<&'static str>, at: &RefusalContext<'_>) -> (Link, Verdict) {
     if matches!(at.clock, State::Broken | State::Warning)
         && OF_THE_CLOCK.iter().any(|text| message.contains(text))
     {
@@ -205,7 +205,7 @@ fn quoted(message: &str) -> String {
 }
 
 /// The anchor does not hold the CA, or it does and the path between is not what AWS takes.
-fn untrusted(at: &At<'_>) -> (Link, Option<String>) {
+fn untrusted(at: &RefusalContext<'_>) -> (Link, Option<String>) {
     if !at.anchor_is_right {
         // the engine itself is kept out by the same anchor, where that was not even read
         return (Link::TrustAnchor, Some(at.anchor().replace()));
@@ -220,9 +220,13 @@ fn untrusted(at: &At<'_>) -> (Link, Option<String>) {
     )
 }
 
-impl At<'_> {
-    fn anchor(&self) -> anchor::At<'_> {
-        anchor::At { subject: self.subject, arn: &self.anchorage.trust_anchor, managed: self.managed }
+impl RefusalContext<'_> {
+    fn anchor(&self) -> anchor::AnchorContext<'_> {
+        anchor::AnchorContext {
+            subject: self.subject,
+            arn: &self.anchorage.trust_anchor,
+            managed: self.managed,
+        }
     }
 }
 
@@ -238,7 +242,8 @@ mod tests {
             trust_anchor: "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/a".parse().unwrap(),
             profile: "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/p".parse().unwrap(),
         };
-        let at = At { subject, anchorage: &anchorage, managed: None, clock, anchor_is_right: true };
+        let at =
+            RefusalContext { subject, anchorage: &anchorage, managed: None, clock, anchor_is_right: true };
         let (link, verdict) = refused("Invalid signature", None, &at);
         (link, verdict.to_string())
     }

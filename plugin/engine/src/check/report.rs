@@ -10,9 +10,9 @@ use super::verdict::{Clue, State, Verdict};
 
 /// What is said of each link so far.
 #[derive(Debug, Default)]
-pub(crate) struct Report(BTreeMap<Link, Verdict>);
+pub(crate) struct CheckReport(BTreeMap<Link, Verdict>);
 
-impl Report {
+impl CheckReport {
     /// Adds a verdict; the worse one counts, and two of one state are both told.
     pub(super) fn note(&mut self, link: Link, verdict: Verdict) {
         let joined = match self.0.remove(&link) {

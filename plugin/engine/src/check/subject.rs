@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolesanywhere::CreateSession;
 
-use crate::credentials::order::Order;
+use crate::credentials::session_spec::SessionSpec;
 use crate::issuers::Loaded;
 use crate::records::role::Role;
 
@@ -20,8 +20,8 @@ pub(super) struct Subject<'a> {
 }
 
 /// What is to be asked, as far as it can be without AWS.
-pub(super) struct Plan<'a> {
+pub(super) struct PlannedCall<'a> {
     pub(super) authority: &'a Loaded,
-    pub(super) order: Order,
+    pub(super) order: SessionSpec,
     pub(super) call: CreateSession,
 }

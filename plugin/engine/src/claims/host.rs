@@ -20,9 +20,9 @@ const PROFILE: &str =
 const ROLE: &str = "arn:aws:iam::111122223333:role/app";
 const PODS: &str = "{{kubernetes.cluster}}.{{kubernetes.namespace}}.{{kubernetes.service_account}}";
 /// Requests of one input that are made; the rest is left out.
-const MOST_REQUESTS: usize = 24;
+const MAX_REQUESTS: usize = 24;
 /// What a list of everything that is known, or a quotation, may add to an error.
-const LONGEST_ERROR: usize = 8_192;
+const MAX_ERROR: usize = 8_192;
 
 /// Lines, each a request `<operation> <path> <body>` as Vault's protobuf has them, or `aws <status> <body>`, the answer to a call
 /// that the next requests have the engine make.
@@ -38,7 +38,7 @@ pub fn host_requests(input: &[u8]) {
     secrets.retain(|secret| !input.contains(secret));
     in_still_time(async {
         let mount = mounted(&aws, storage.clone()).await;
-        for line in input.lines().take(MOST_REQUESTS) {
+        for line in input.lines().take(MAX_REQUESTS) {
             let mut words = line.splitn(3, ' ');
             let mut next = || words.next().unwrap_or_default();
             match (next(), next(), next()) {
@@ -60,7 +60,7 @@ pub fn host_requests(input: &[u8]) {
 fn held(operation: &str, path: &str, reply: &Reply, sent: usize) {
     let about = format!("{operation} {path}: {reply:?}");
     assert_ne!(reply.status, 500, "{about}");
-    assert!(reply.error.len() <= LONGEST_ERROR + 4 * sent, "{} bytes: {about}", reply.error.len());
+    assert!(reply.error.len() <= MAX_ERROR + 4 * sent, "{} bytes: {about}", reply.error.len());
     for line in reply.warnings.iter().chain([&reply.error]) {
         assert!(!line.contains(char::is_control), "{about}");
     }

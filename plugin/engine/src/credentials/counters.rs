@@ -39,7 +39,7 @@ const ANSWER_BUCKETS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 
 
 /// What is counted of one mount since its process began.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub(crate) struct Counters {
     pub(crate) refusals: Family<Labels, Counter>,
     /// By the issuer's id.
     pub(crate) signed: Family<[(&'static str, String); 1], Counter>,
@@ -48,7 +48,7 @@ pub(crate) struct Metrics {
     pub(crate) revocations: Counter,
 }
 
-impl Default for Metrics {
+impl Default for Counters {
     fn default() -> Self {
         let refusals = Family::<Labels, Counter>::default();
         for kind in TYPES.into_iter().chain([BAD_ANSWER, OTHER]) {
@@ -64,7 +64,7 @@ impl Default for Metrics {
     }
 }
 
-impl Metrics {
+impl Counters {
     /// Counts a leaf of the issuer with this id.
     pub(crate) fn signed(&self, issuer: &str) {
         self.signed.get_or_create(&[("issuer_id", issuer.to_owned())]).inc();
@@ -130,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn types_that_are_not_on_the_list_make_no_series() {
-        let metrics = Metrics::default();
+        let metrics = Counters::default();
 
         for kind in ["SomethingNewException", "", "\"} 1\n"] {
             let _ = metrics.watch(async { Err::<(), _>(refused(kind)) }).await;
@@ -141,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_is_given_up_is_timed_too() {
-        let metrics = Metrics::default();
+        let metrics = Counters::default();
 
         let call = metrics.watch(std::future::pending::<Result<(), Error>>());
         assert!(tokio::time::timeout(Duration::ZERO, call).await.is_err());

@@ -11,11 +11,11 @@ use vault_backend::{Fault, Request};
 
 use crate::credentials::issued::Issued;
 use crate::credentials::key::{Cluster, KeyParts, SessionKey};
-use crate::credentials::ledger::{Reader, Revoked};
-use crate::credentials::order::Prepared;
+use crate::credentials::ledger::{CutOff, Reader};
 use crate::credentials::outcome;
 use crate::credentials::recipe::{Origin, Recipe};
 use crate::credentials::service::Credentials;
+use crate::credentials::session_spec::Prepared;
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::faults;
 use crate::records::role::Role;
@@ -24,15 +24,15 @@ use crate::snapshot::Snapshot;
 use identity::Caller;
 
 /// The wait for a session ends this much before the read itself, so that the answer can say what AWS did and not only that it is late.
-const TELLING: Duration = Duration::from_millis(50);
+const ANSWER_MARGIN: Duration = Duration::from_millis(50);
 
 /// A write of the role or config meanwhile is no reason to fail whoever asked before it: what is there now is read and asked for,
 /// this often, should writes of the same role follow each other so fast.
-const MOST_REPLANS: u32 = 3;
+const MAX_REPLANS: u32 = 3;
 
 /// What a read asks for.
 #[derive(Clone, Copy)]
-pub(crate) struct Wish<'a> {
+pub(crate) struct CredentialRequest<'a> {
     pub(crate) role: &'a str,
     /// The length the caller chose, if it chose one.
     pub(crate) ttl: Option<Duration>,
@@ -54,15 +54,19 @@ impl Credentials {
     ///
     /// # Errors
     /// The caller's or operator's fault where the role gives this caller nothing, AWS's refusal, or for later with the time to wait.
-    pub(crate) async fn grant(&self, request: &Request, wish: Wish<'_>) -> Result<Granted, Fault> {
+    pub(crate) async fn grant(
+        &self,
+        request: &Request,
+        wanted: CredentialRequest<'_>,
+    ) -> Result<Granted, Fault> {
         self.lifecycle.active_only()?;
         let started = Instant::now();
         let reader = self.ledger.reader(holder(request));
         let mut replans = 0;
         let (role, key, reply) = loop {
-            let attempt = self.attempt(request, wish, (started, &reader)).await?;
+            let attempt = self.attempt(request, wanted, (started, &reader)).await?;
             let is_outdated = matches!(attempt.2, Reply::Denied { why: Why::Changed, .. });
-            if !is_outdated || replans == MOST_REPLANS {
+            if !is_outdated || replans == MAX_REPLANS {
                 break attempt;
             }
             replans += 1;
@@ -75,7 +79,7 @@ impl Credentials {
                     self.sessions.forget(move |kept| *kept == key);
                     return Err(faults::revoked());
                 }
-                log(request, wish, &grant);
+                log(request, wanted, &grant);
                 Ok(Granted { role, key, grant })
             }
             Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, started.elapsed())),
@@ -86,33 +90,33 @@ impl Credentials {
     async fn attempt(
         &self,
         request: &Request,
-        wish: Wish<'_>,
+        wanted: CredentialRequest<'_>,
         (started, reader): (Instant, &Reader<'_>),
     ) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
-        let left = wish.patience.saturating_sub(started.elapsed());
-        let planned = timeout(left, self.lifecycle.until_closed(Box::pin(self.plan(request, wish))));
-        let Plan { role, key, group, snapshot, epoch } =
-            planned.await.unwrap_or_else(|_| Err(faults::late(wish.patience)))?;
-        let left = wish.patience.saturating_sub(started.elapsed() + TELLING);
-        let admitted = async { self.ledger.admit(reader, &key).await.map_err(|Revoked| faults::revoked()) };
+        let left = wanted.patience.saturating_sub(started.elapsed());
+        let planned = timeout(left, self.lifecycle.until_closed(Box::pin(self.plan(request, wanted))));
+        let ReadPlan { role, key, group, snapshot, epoch } =
+            planned.await.unwrap_or_else(|_| Err(faults::late(wanted.patience)))?;
+        let left = wanted.patience.saturating_sub(started.elapsed() + ANSWER_MARGIN);
+        let admitted = async { self.ledger.admit(reader, &key).await.map_err(|CutOff| faults::revoked()) };
         timeout(left, self.lifecycle.until_closed(admitted))
             .await
             .unwrap_or_else(|_| Err(faults::revoking()))?;
         let (origin, metrics) = (Origin::of(request), Arc::clone(&self.metrics));
         let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
-        let ask = ask(request, wish, (&role, group, epoch), recipe, started.elapsed());
+        let ask = ask(request, wanted, (&role, group, epoch), recipe, started.elapsed());
         let reply = self.sessions.get(ask).await;
         Ok((role, key, reply))
     }
 
-    async fn plan(&self, request: &Request, wish: Wish<'_>) -> Result<Plan, Fault> {
-        let name = wish.role;
+    async fn plan(&self, request: &Request, wanted: CredentialRequest<'_>) -> Result<ReadPlan, Fault> {
+        let name = wanted.role;
         // before anything else is read: a change after it makes the service ask again
         let epoch = self.sessions.epoch();
-        let role = self.store().kept_role(name).await?.ok_or_else(|| faults::no_role(name))?;
+        let role = self.store().cached_role(name).await?.ok_or_else(|| faults::no_role(name))?;
         let snapshot = self.snapshots.get().await?;
         let Prepared { authority, caller, order } =
-            Prepared::of(&snapshot, request, (name, &role), wish.ttl).await?;
+            Prepared::of(&snapshot, request, (name, &role), wanted.ttl).await?;
         let group = group(name, &caller, &order.leaf);
         let cluster = caller.cluster().map(|(name, accessor)| Cluster::new(name, accessor));
         let key = SessionKey::new(KeyParts {
@@ -123,12 +127,12 @@ impl Credentials {
             call: order.call(&role),
             leaf: order.leaf,
         });
-        Ok(Plan { role, key, group, snapshot, epoch })
+        Ok(ReadPlan { role, key, group, snapshot, epoch })
     }
 }
 
 /// What is wanted, resolved for one caller.
-struct Plan {
+struct ReadPlan {
     role: Arc<Role>,
     key: SessionKey,
     group: Group,
@@ -150,7 +154,7 @@ fn group(role: &str, caller: &Caller<'_>, leaf: &LeafProfile) -> Group {
 
 fn ask(
     request: &Request,
-    wish: Wish<'_>,
+    wanted: CredentialRequest<'_>,
     (role, group, epoch): (&Role, Group, Epoch),
     recipe: Recipe,
     spent: Duration,
@@ -163,13 +167,13 @@ fn ask(
             place: key.place(),
             group,
             caller: sessions::Caller::new(turn(request)),
-            mode: wish.mode,
+            mode: wanted.mode,
             rank: Rank::InTurn,
             duration: Duration::from_secs(u64::from(key.parts().call.duration.as_secs())),
             work: recipe.work(),
             epoch,
         },
-        patience: wish.patience.saturating_sub(spent + TELLING),
+        patience: wanted.patience.saturating_sub(spent + ANSWER_MARGIN),
     }
 }
 
@@ -192,11 +196,11 @@ fn holder(request: &Request) -> &str {
 /// Vault's audit shows `serial_number` of a leased answer once the mount is tuned to, so that the line is for whoever debugs. A
 /// container document has no serial, and audit has but one hash of it: there the line is the only join, at a level that is on by
 /// default. SDKs fetch it a few times an hour.
-fn log(request: &Request, wish: Wish<'_>, grant: &Grant<Arc<Issued>, Fault>) {
+fn log(request: &Request, wanted: CredentialRequest<'_>, grant: &Grant<Arc<Issued>, Fault>) {
     let Issued { session, serial, .. } = &*grant.session;
-    let (path, role, source_identity) = (&request.path, wish.role, &session.source_identity);
+    let (path, role, source_identity) = (&request.path, wanted.role, &session.source_identity);
     let expiration = rfc3339(session.expiration);
-    match (&grant.freshness, wish.mode) {
+    match (&grant.freshness, wanted.mode) {
         (Freshness::New, _) => {}
         (Freshness::Stale(why), _) => {
             tracing::warn!(path, role, serial, source_identity, expiration, %why, "served an old session: no new one could be had");

@@ -1,6 +1,6 @@
 //! Selector sessions live, and who has them: what a revocation of one session has to know.
 //!
-//! Kept in memory only. After a restart or a failover the earlier sessions are not known, and whoever revokes is told so.
+//! RecordCache in memory only. After a restart or a failover the earlier sessions are not known, and whoever revokes is told so.
 
 mod cuts;
 mod selector;
@@ -15,32 +15,32 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use cuts::Cuts;
-pub(crate) use cuts::{Meant, Reader, Revoked};
+pub(crate) use cuts::{CutOff, Reader, RevocationScope};
 pub(crate) use selector::Selector;
 
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 
 /// Living sessions that are remembered, some hundred bytes each; beyond so many, those that end first are forgotten.
-const MOST_SESSIONS: usize = 100_000;
+const MAX_SESSIONS: usize = 100_000;
 /// Holders of one session that are told apart. One with more counts as everybody's: a revocation of any entity then means it too, and has
 /// to be forced.
-const MOST_HOLDERS: usize = 1024;
+const MAX_HOLDERS: usize = 1024;
 
 /// The sessions that were handed out and have not ended.
 pub(crate) struct Ledger {
     began: OffsetDateTime,
-    pages: Mutex<Pages>,
+    index: Mutex<Index>,
     /// The number of the cut that was closed last.
     closed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
-struct Pages {
+struct Index {
     by_serial: HashMap<Arc<str>, Entry>,
     by_end: BTreeSet<(OffsetDateTime, Arc<str>)>,
     /// Each is many sessions'.
-    lineages: HashSet<Arc<Lineage>>,
+    origins: HashSet<Arc<SessionOrigin>>,
     /// The end of the last session that was forgotten while it lived, for want of room.
     forgotten: Option<OffsetDateTime>,
     cuts: Cuts,
@@ -51,9 +51,9 @@ struct Pages {
 pub(crate) struct Entry {
     /// Of its certificate, lowercase hexadecimal with colons.
     pub(crate) serial: Arc<str>,
-    pub(crate) lineage: Arc<Lineage>,
+    pub(crate) origin: Arc<SessionOrigin>,
     /// What is kept of it for the next caller; nothing of one that is not shared.
-    pub(crate) kept_as: Option<SessionKey>,
+    pub(crate) cached_as: Option<SessionKey>,
     /// Its name at AWS.
     pub(crate) session_name: Box<str>,
     pub(crate) source_identity: Option<Box<str>>,
@@ -67,7 +67,7 @@ pub(crate) struct Entry {
 
 /// Where a session comes from.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Lineage {
+pub(crate) struct SessionOrigin {
     /// The engine's role.
     pub(crate) role: String,
     pub(crate) role_arn: RoleArn,
@@ -96,14 +96,14 @@ pub(crate) struct Hold<'a> {
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        self.ledger.pages().cuts.close(self.number);
+        self.ledger.index().cuts.close(self.number);
         self.ledger.closed.send_replace(self.number);
     }
 }
 
 impl Ledger {
     pub(crate) fn new(began: OffsetDateTime) -> Self {
-        Self { began, pages: Mutex::default(), closed: watch::Sender::new(0) }
+        Self { began, index: Mutex::default(), closed: watch::Sender::new(0) }
     }
 
     /// Since when sessions are known.
@@ -121,23 +121,23 @@ impl Ledger {
         issued: &Issued,
         (key, is_shared): (&SessionKey, bool),
         reader: &Reader<'_>,
-    ) -> Result<(), Revoked> {
-        let (mut pages, holder) = (self.pages(), reader.holder);
-        pages.cuts.check(reader, key, issued)?;
-        match pages.by_serial.get_mut(issued.serial.as_str()) {
-            Some(entry) if entry.is_ending => return Err(Revoked),
+    ) -> Result<(), CutOff> {
+        let (mut index, holder) = (self.index(), reader.holder);
+        index.cuts.check(reader, key, issued)?;
+        match index.by_serial.get_mut(issued.serial.as_str()) {
+            Some(entry) if entry.is_ending => return Err(CutOff),
             Some(entry) => {
                 entry.holders.add(holder);
                 return Ok(());
             }
             None => {}
         }
-        pages.make_room(now);
+        index.make_room(now);
         let session = &issued.session;
         let entry = Entry {
             serial: issued.serial.as_str().into(),
-            lineage: pages.lineage(key),
-            kept_as: is_shared.then(|| key.clone()),
+            origin: index.origin(key),
+            cached_as: is_shared.then(|| key.clone()),
             session_name: session.role_session_name.as_str().into(),
             source_identity: session.source_identity.as_deref().map(Into::into),
             expiration: session.expiration,
@@ -145,52 +145,52 @@ impl Ledger {
             is_ending: false,
             holders: Holders::first(holder, is_shared),
         };
-        pages.by_end.insert((entry.expiration, Arc::clone(&entry.serial)));
-        pages.by_serial.insert(Arc::clone(&entry.serial), entry);
+        index.by_end.insert((entry.expiration, Arc::clone(&entry.serial)));
+        index.by_serial.insert(Arc::clone(&entry.serial), entry);
         Ok(())
     }
 
     /// The living sessions that are meant, those of the engine's role `role` if it is given.
     pub(crate) fn find(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
-        self.pages().find(now, which, role)
+        self.index().find(now, which, role)
     }
 
     /// The living sessions of an IAM role, whichever of the engine's roles led to it.
     pub(crate) fn of_iam_role(&self, now: OffsetDateTime, role: &RoleArn) -> Vec<Entry> {
-        let pages = self.pages();
-        let is_of = |entry: &&Entry| entry.expiration > now && entry.lineage.role_arn == *role;
-        pages.by_serial.values().filter(is_of).cloned().collect()
+        let index = self.index();
+        let is_of = |entry: &&Entry| entry.expiration > now && entry.origin.role_arn == *role;
+        index.by_serial.values().filter(is_of).cloned().collect()
     }
 
     /// Notes that AWS was told to deny these.
     pub(crate) fn mark_denied(&self, entries: &[Entry]) {
-        let mut pages = self.pages();
+        let mut index = self.index();
         for entry in entries {
-            if let Some(known) = pages.by_serial.get_mut(&entry.serial) {
+            if let Some(known) = index.by_serial.get_mut(&entry.serial) {
                 known.is_denied = true;
             }
         }
     }
 
     /// Where the sessions that are remembered come from.
-    pub(crate) fn lineages(&self) -> Vec<Arc<Lineage>> {
-        self.pages().lineages.iter().map(Arc::clone).collect()
+    pub(crate) fn origins(&self) -> Vec<Arc<SessionOrigin>> {
+        self.index().origins.iter().map(Arc::clone).collect()
     }
 
     /// Whether a session may live that was handed out here and then forgotten for want of room.
     pub(crate) fn has_forgotten(&self, now: OffsetDateTime) -> bool {
-        self.pages().forgotten.is_some_and(|end| end > now)
+        self.index().forgotten.is_some_and(|end| end > now)
     }
 
     /// A read by `holder` begins.
     pub(crate) fn reader<'a>(&self, holder: &'a str) -> Reader<'a> {
-        Reader { holder, began: self.pages().cuts.made }
+        Reader { holder, began: self.index().cuts.made }
     }
 
     /// Waits until no open cut holds a read up, and refuses one that was cut off.
-    pub(crate) async fn admit(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<(), Revoked> {
+    pub(crate) async fn admit(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<(), CutOff> {
         let mut closed = self.closed.subscribe();
-        while !self.pages().cuts.verdict(reader, key)? {
+        while !self.index().cuts.verdict(reader, key)? {
             // the sender is the ledger's own
             let _ = closed.changed().await;
         }
@@ -200,11 +200,11 @@ impl Ledger {
     /// The living sessions that are meant. From here on they are handed to nobody else, and reads that are meant and under way get
     /// nothing.
     pub(crate) fn cut(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
-        let mut pages = self.pages();
-        pages.cuts.make(Meant::Asked(which.clone(), role.map(str::to_owned)), false);
-        let found = pages.find(now, which, role);
+        let mut index = self.index();
+        index.cuts.make(RevocationScope::Asked(which.clone(), role.map(str::to_owned)), false);
+        let found = index.find(now, which, role);
         for entry in &found {
-            if let Some(known) = pages.by_serial.get_mut(&entry.serial) {
+            if let Some(known) = index.by_serial.get_mut(&entry.serial) {
                 known.is_ending = true;
             }
         }
@@ -212,19 +212,19 @@ impl Ledger {
     }
 
     /// Reads that are meant and under way get nothing, and those that begin wait until the answer is dropped.
-    pub(crate) fn hold(&self, meant: Meant) -> Hold<'_> {
-        Hold { ledger: self, number: self.pages().cuts.make(meant, true) }
+    pub(crate) fn hold(&self, meant: RevocationScope) -> Hold<'_> {
+        Hold { ledger: self, number: self.index().cuts.make(meant, true) }
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entry {
     /// The source identity by which it has to be denied: its role names its sessions itself, so that the next one has the name too.
     pub(crate) fn denied_by(&self) -> Option<&str> {
-        self.source_identity.as_deref().filter(|_| self.lineage.is_named)
+        self.source_identity.as_deref().filter(|_| self.origin.is_named)
     }
 
     /// How many others have it beside those that are meant, at least; none where it is theirs alone.
@@ -251,7 +251,7 @@ impl Holders {
             Self::One(one) if **one == *holder => {}
             Self::One(one) => *self = Self::Listed([std::mem::take(one), holder.into()].into()),
             Self::Listed(listed) if listed.contains(holder) => {}
-            Self::Listed(listed) if listed.len() < MOST_HOLDERS => {
+            Self::Listed(listed) if listed.len() < MAX_HOLDERS => {
                 listed.insert(holder.into());
             }
             Self::Listed(listed) => *self = Self::AndMore(std::mem::take(listed)),
@@ -280,15 +280,15 @@ impl Holders {
     }
 }
 
-impl Pages {
+impl Index {
     fn find(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
         let is_meant = |entry: &&Entry| {
             entry.expiration > now
-                && role.is_none_or(|role| entry.lineage.role == role)
+                && role.is_none_or(|role| entry.origin.role == role)
                 && match which {
                     Selector::Serial(_) => true,
                     Selector::Entity(entity) => entry.holders.may_be(entity),
-                    Selector::Cluster(cluster) => entry.lineage.cluster.as_ref() == Some(cluster),
+                    Selector::Cluster(cluster) => entry.origin.cluster.as_ref() == Some(cluster),
                 }
         };
         match which {
@@ -306,37 +306,37 @@ impl Pages {
     /// Forgets what has ended, and what ends first where that is not enough.
     fn make_room(&mut self, now: OffsetDateTime) {
         while let Some((end, _)) = self.by_end.first() {
-            if *end > now && self.by_serial.len() < MOST_SESSIONS {
+            if *end > now && self.by_serial.len() < MAX_SESSIONS {
                 break;
             }
             if let Some((end, serial)) = self.by_end.pop_first() {
                 self.forgotten = self.forgotten.max(Some(end).filter(|end| *end > now));
-                self.by_serial.remove(&serial).inspect(|entry| self.let_go(&entry.lineage));
+                self.by_serial.remove(&serial).inspect(|entry| self.let_go(&entry.origin));
             }
         }
     }
 
-    /// Forgets a lineage whose last session goes.
-    fn let_go(&mut self, lineage: &Arc<Lineage>) {
+    /// Forgets a origin whose last session goes.
+    fn let_go(&mut self, origin: &Arc<SessionOrigin>) {
         // the set's own, and the leaving entry's
-        if Arc::strong_count(lineage) <= 2 {
-            self.lineages.remove(lineage);
+        if Arc::strong_count(origin) <= 2 {
+            self.origins.remove(origin);
         }
     }
 
-    fn lineage(&mut self, key: &SessionKey) -> Arc<Lineage> {
+    fn origin(&mut self, key: &SessionKey) -> Arc<SessionOrigin> {
         let parts = key.parts();
-        let lineage = Arc::new(Lineage {
+        let origin = Arc::new(SessionOrigin {
             role: parts.role.clone(),
             role_arn: parts.call.role.clone(),
             trust_anchor: parts.call.trust_anchor.clone(),
             cluster: parts.cluster.as_ref().map(|cluster| cluster.name.clone()),
             is_named: parts.call.role_session_name.is_some(),
         });
-        let kept = self.lineages.get(&lineage).map(Arc::clone);
+        let kept = self.origins.get(&origin).map(Arc::clone);
         kept.unwrap_or_else(|| {
-            self.lineages.insert(Arc::clone(&lineage));
-            lineage
+            self.origins.insert(Arc::clone(&origin));
+            origin
         })
     }
 }
@@ -345,7 +345,7 @@ impl Pages {
 pub(crate) fn by_iam_role(entries: Vec<Entry>) -> Vec<(RoleArn, Vec<Entry>)> {
     let mut found: BTreeMap<String, (RoleArn, Vec<Entry>)> = BTreeMap::new();
     for entry in entries {
-        let role = &entry.lineage.role_arn;
+        let role = &entry.origin.role_arn;
         found.entry(role.to_string()).or_insert_with(|| (role.clone(), Vec::new())).1.push(entry);
     }
     let mut roles: Vec<_> = found.into_values().collect();

@@ -9,16 +9,16 @@ use std::time::Duration;
 use rolesanywhere::{Session, SessionDuration};
 use time::OffsetDateTime;
 
-const USUAL_MARGIN: Duration = Duration::from_mins(5);
-const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+const DEFAULT_MARGIN: Duration = Duration::from_mins(5);
+const MIN_LEASE: Duration = Duration::from_secs(1);
 
 /// The lease for a session of `whole` that has `remaining` left.
 ///
 /// `max(remaining − margin, remaining / 2)` where `margin = max(min(300 s, whole / 2), whole / 4)`, and never under one
 /// second: Vault turns a lease of zero or less into its own default of 32 days.
 pub(crate) fn lease(whole: Duration, remaining: Duration) -> Duration {
-    let margin = USUAL_MARGIN.min(whole / 2).max(whole / 4);
-    remaining.saturating_sub(margin).max(remaining / 2).max(SHORTEST_LEASE)
+    let margin = DEFAULT_MARGIN.min(whole / 2).max(whole / 4);
+    remaining.saturating_sub(margin).max(remaining / 2).max(MIN_LEASE)
 }
 
 /// Half of a session of `whole`, in seconds: when the engine makes the next one, ten percent sooner or later.
@@ -36,7 +36,7 @@ pub(crate) fn until_renewal(renewal_in: Duration, remaining: Duration) -> u64 {
 const OVERDUE: Duration = Duration::from_secs(30);
 
 /// What must be left of a session in any case: under it, whoever gets it is busy with the next read already.
-const LEAST_USEFUL: Duration = Duration::from_secs(5);
+const MIN_USEFUL: Duration = Duration::from_secs(5);
 /// SDKs take a session as good as over when less than this is left.
 const REFRESH_WINDOW: Duration = Duration::from_mins(5);
 
@@ -45,7 +45,7 @@ const REFRESH_WINDOW: Duration = Duration::from_mins(5);
 ///
 /// A fresh session is shorter than its profile says only when the clocks differ.
 pub(crate) fn is_useful(whole: Duration, remaining: Duration) -> bool {
-    remaining >= LEAST_USEFUL && remaining > REFRESH_WINDOW.min(whole / 3)
+    remaining >= MIN_USEFUL && remaining > REFRESH_WINDOW.min(whole / 3)
 }
 
 /// AWS dates a session before it answers; a few seconds are no clamp.
@@ -159,7 +159,7 @@ mod tests {
 
             let lease = lease(seconds(whole), seconds(left));
 
-            prop_assert!(lease >= SHORTEST_LEASE);
+            prop_assert!(lease >= MIN_LEASE);
             prop_assert!(lease <= seconds(left));
         }
 

@@ -9,7 +9,7 @@ use sessions::{Cause, Made, Outcome, Work};
 use tracing::{Instrument as _, Span, info_span};
 use vault_backend::{Blame, Fault, Request};
 
-use crate::credentials::counters::Metrics;
+use crate::credentials::counters::Counters;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 use crate::credentials::lifetime;
@@ -25,7 +25,7 @@ pub(crate) struct Recipe {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) key: SessionKey,
     pub(crate) origin: Origin,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Counters>,
 }
 
 /// For whom a session is made, for the log.
@@ -39,18 +39,18 @@ pub(crate) enum Origin {
 type Attempt = Outcome<Arc<Issued>, Fault>;
 
 /// Why one attempt made no session.
-pub(crate) enum Unmade {
+pub(crate) enum AttemptError {
     /// AWS or the network said no.
-    ByAws(Error),
+    Aws(Error),
     /// It did not come so far, or what came is of no use.
     Here(Attempt),
 }
 
-impl Unmade {
+impl AttemptError {
     /// What it means for the flight.
     pub(crate) fn outcome(self) -> Attempt {
         match self {
-            Self::ByAws(error) => outcome::failed(&error),
+            Self::Aws(error) => outcome::failed(&error),
             Self::Here(outcome) => outcome,
         }
     }
@@ -99,7 +99,7 @@ impl Recipe {
     /// The same, where `told` is told how each attempt ended.
     pub(crate) fn work_told(
         self,
-        told: impl Fn(&Result<Issued, Unmade>, Cause) + Send + Sync + 'static,
+        told: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
     ) -> Work<Arc<Issued>, Fault> {
         let shared = Arc::new((self, told));
         sessions::work(move |cause| {
@@ -109,7 +109,7 @@ impl Recipe {
                 let span = recipe.origin.span();
                 let made = recipe.make().instrument(span.clone()).await;
                 span.in_scope(|| told(&made, cause));
-                made.map_or_else(Unmade::outcome, |issued| {
+                made.map_or_else(AttemptError::outcome, |issued| {
                     let expiration = issued.session.expiration;
                     Outcome::Made(Made { session: Arc::new(issued), expiration })
                 })
@@ -118,26 +118,26 @@ impl Recipe {
     }
 
     /// One fresh leaf, and one CreateSession with it.
-    async fn make(&self) -> Result<Issued, Unmade> {
+    async fn make(&self) -> Result<Issued, AttemptError> {
         let parts = self.key.parts();
-        let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(Unmade::Here(Outcome::Lost))?;
+        let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(AttemptError::Here(Outcome::Lost))?;
         let leaf = issuers::issue(authority, &parts.leaf)
             .await
-            .map_err(|fault| Unmade::refused(self.cured(fault)))?;
+            .map_err(|fault| AttemptError::refused(self.cured(fault)))?;
         self.metrics.signed(&parts.issuer);
         let identity =
             Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
-                .map_err(|error| Unmade::refused(faults::identity(error)))?;
+                .map_err(|error| AttemptError::refused(faults::identity(error)))?;
         let call =
             self.snapshot.client.create_session(&identity, &parts.call, clock::now, self.one_attempt());
-        let session = self.metrics.watch(call).await.map_err(Unmade::ByAws)?;
+        let session = self.metrics.watch(call).await.map_err(AttemptError::Aws)?;
         let began = clock::now();
         let mut warnings: Vec<String> = leaf.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(lifetime::cut_short(&session, began, parts.call.duration));
         warnings.extend(lifetime::clock(&session, began));
         warnings.extend(authority.issuer.expiry_warning(began).map(|warning| self.with_cure(&warning)));
         let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };
-        issued.check().map_err(Unmade::refused)?;
+        issued.check().map_err(AttemptError::refused)?;
         Ok(issued)
     }
 

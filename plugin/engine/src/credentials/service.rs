@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sessions::{Limits, Sessions};
 use vault_backend::Fault;
 
-use crate::credentials::counters::Metrics;
+use crate::credentials::counters::Counters;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 use crate::credentials::ledger::{Entry, Ledger};
@@ -30,7 +30,7 @@ pub(crate) struct Credentials {
     pub(crate) snapshots: Snapshots,
     pub(crate) sessions: Service,
     pub(crate) ledger: Ledger,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Counters>,
     pub(crate) lifecycle: Arc<Lifecycle>,
 }
 
@@ -46,7 +46,7 @@ impl Credentials {
 
     /// Drops what is cached of these sessions for the next caller.
     pub(crate) fn forget(&self, entries: &[Entry]) {
-        let keys: HashSet<_> = entries.iter().filter_map(|entry| entry.kept_as.clone()).collect();
+        let keys: HashSet<_> = entries.iter().filter_map(|entry| entry.cached_as.clone()).collect();
         if !keys.is_empty() {
             self.sessions.forget(move |key| keys.contains(key));
         }

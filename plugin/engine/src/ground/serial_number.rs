@@ -4,7 +4,7 @@ use ca::Serial;
 use vault_backend::{Fault, quote};
 
 /// The longest serial number. Source: RFC 5280, 4.1.2.2.
-const MOST_BYTES: usize = 20;
+const MAX_BYTES: usize = 20;
 
 /// Reads `text` as the number in any of its encodings:
 ///
@@ -19,7 +19,7 @@ const MOST_BYTES: usize = 20;
 pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
     let refused = || {
         Fault::caller(format!(
-            "serial_number: {} is no serial number of 1 to {MOST_BYTES} bytes, in hexadecimal with or without colons, or in decimal",
+            "serial_number: {} is no serial number of 1 to {MAX_BYTES} bytes, in hexadecimal with or without colons, or in decimal",
             quote(text)
         ))
     };
@@ -29,7 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
         !bare.contains(':') && digits.len() > 32 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let bytes = if is_decimal { decimal(&digits) } else { hexadecimal(&digits).ok_or_else(refused)? };
     let serial = Serial::from_bytes(&bytes);
-    if (1..=MOST_BYTES).contains(&serial.as_bytes().len()) { Ok(serial) } else { Err(refused()) }
+    if (1..=MAX_BYTES).contains(&serial.as_bytes().len()) { Ok(serial) } else { Err(refused()) }
 }
 
 fn hexadecimal(digits: &str) -> Option<Vec<u8>> {

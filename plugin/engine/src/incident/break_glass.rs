@@ -4,20 +4,20 @@ use rolesanywhere::RoleArn;
 use rolesanywhere::revocation::Policy;
 use vault_backend::Fault;
 
-use crate::credentials::ledger::Meant;
+use crate::credentials::ledger::RevocationScope;
 use crate::ground::clock;
 use crate::incident::incidents::Incidents;
-use crate::management::denial_policy::{Denied, Owner};
+use crate::management::denial_policy::{Owner, WrittenDenial};
 
 /// What a denial does not reach, in every answer.
 pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these (role chaining) are not reached: look for their AssumeRole in CloudTrail; IAM takes seconds, at times minutes, until a denial holds everywhere; another mount whose roles lead to the same IAM role goes on handing out what it keeps: ask it for the same";
 
 /// What was done to an IAM role.
-pub(crate) struct Revoked {
+pub(crate) struct EndedSessions {
     pub(crate) policy_name: String,
     /// Living ones that this process handed out; there may be more.
     pub(crate) sessions: usize,
-    pub(crate) denied: Denied,
+    pub(crate) denied: WrittenDenial,
 }
 
 impl Incidents {
@@ -26,11 +26,11 @@ impl Incidents {
     /// Reads that are under way get nothing, and those that begin wait until AWS's clock is past the moment and what is kept has ended: nobody
     /// is handed a session that is denied, or one that was made before this and is not. Denials of single sessions are older sessions all the
     /// same, and leave the document to this one.
-    pub(crate) async fn end_all(&self, owner: Owner<'_>, role: &RoleArn) -> Result<Revoked, Fault> {
-        let (mut iam, aws) = self.denials.revoker(owner, role).await?;
+    pub(crate) async fn end_all(&self, owner: Owner<'_>, role: &RoleArn) -> Result<EndedSessions, Fault> {
+        let (mut iam, aws) = self.denials.open(owner, role).await?;
         // what is not ours is left alone
         iam.read().await?;
-        let held = self.credentials.ledger.hold(Meant::IamRole(role.clone()));
+        let held = self.credentials.ledger.hold(RevocationScope::IamRole(role.clone()));
         let sessions = self.credentials.ledger.of_iam_role(clock::now(), role).len();
         let mut policy = Policy::default();
         policy.deny_issued_before(aws.latest());
@@ -42,6 +42,6 @@ impl Incidents {
         drop(held);
         let denied = iam.write(policy).await?;
         self.credentials.metrics.revoked();
-        Ok(Revoked { policy_name: iam.policy_name.clone(), sessions, denied })
+        Ok(EndedSessions { policy_name: iam.policy_name.clone(), sessions, denied })
     }
 }

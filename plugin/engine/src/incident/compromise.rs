@@ -25,14 +25,14 @@ use report::{Line, Outcome};
 use standing::{Synced, Target, WayIn};
 
 use crate::ground::clock::{self, rfc3339};
-use crate::incident::break_glass::Revoked;
+use crate::incident::break_glass::EndedSessions;
 use crate::incident::incidents::Incidents;
 use crate::issuers::{self, Issuers, Loaded};
-use crate::management::anchor_context::Named;
-use crate::management::anchor_context::Need;
+use crate::management::anchor_task::AnchorTask;
+use crate::management::anchor_task::Need;
 use crate::management::bundle_plan::fingerprint;
 use crate::management::denial_policy::{self, Owner};
-use crate::management::sync_report::Report;
+use crate::management::sync_report::SyncReport;
 use crate::records::compromise::Compromise;
 use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
 use crate::records::managed_anchor::Duty;
@@ -43,7 +43,7 @@ const EARLIER_AND_SETTLED: &str =
     "by an earlier call, when AWS took no certificate of the compromised issuer any more";
 
 /// One mount's work on one compromised issuer.
-pub(crate) struct Response<'a> {
+pub(crate) struct CompromiseResponse<'a> {
     incidents: &'a Incidents,
     owner: Owner<'a>,
     issuer: &'a Loaded,
@@ -55,7 +55,7 @@ pub(crate) struct Response<'a> {
 }
 
 /// What a response did, and when the engine does the rest by itself.
-pub(crate) struct Responded {
+pub(crate) struct CompromiseReport {
     pub(crate) report: Vec<Line>,
     pub(crate) again_at: Option<OffsetDateTime>,
 }
@@ -85,7 +85,7 @@ impl Aim {
     }
 }
 
-impl<'a> Response<'a> {
+impl<'a> CompromiseResponse<'a> {
     pub(crate) fn new(
         incidents: &'a Incidents,
         owner: Owner<'a>,
@@ -96,24 +96,24 @@ impl<'a> Response<'a> {
     }
 }
 
-impl Response<'_> {
+impl CompromiseResponse<'_> {
     /// Does what is left to do.
     ///
     /// # Errors
     /// An operator's fault where no other issuer could take over. Whatever else fails stands in the report.
-    pub(crate) async fn run(&self) -> Result<Responded, Fault> {
+    pub(crate) async fn run(&self) -> Result<CompromiseReport, Fault> {
         let _turn = self.incidents.responding.lock().await;
         let (mut known, mount) = self.begin().await?;
         let Synced { lines: mut report, seen, .. } = self.sync(&mount, Aim::Next).await?;
         if self.still_signs(&mount) && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
             report.push(Line::new("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
-            return Ok(Responded { report, again_at: None });
+            return Ok(CompromiseReport { report, again_at: None });
         }
         let early = self.revoke_early(&mut known, &mount, &seen.into_keys().collect()).await?;
         report.push(Line::new("switch", Outcome::Done(self.switch().await?)));
         report.extend(self.clear(&mut known, &mount, early).await?);
         report.extend(self.beyond(&mount));
-        Ok(Responded { report, again_at: known.again_at() })
+        Ok(CompromiseReport { report, again_at: known.again_at() })
     }
 
     /// What Vault's tick does once it is time: anchors are looked at, and sessions ended once more.
@@ -188,7 +188,7 @@ impl Response<'_> {
         let mut synced = Synced::default();
         for (name, anchor) in &mount.anchors {
             let outcome = if anchor.role(Duty::TrustAnchor).is_some() {
-                let at = Named { name, anchor, mount_point, need: Need::Incident };
+                let at = AnchorTask { name, anchor, mount_point, need: Need::Incident };
                 match Box::pin(self.incidents.anchors.sync(at, false)).await {
                     Ok(report) => {
                         synced.note(at, &report, (&self.ways_in(mount, &report, aim), clock::now()))
@@ -208,7 +208,7 @@ impl Response<'_> {
     }
 
     /// What an anchor holds, beside the issuer's own certificate, by which the key gets sessions.
-    fn ways_in(&self, mount: &Inventory, report: &Report, aim: Aim) -> Vec<WayIn> {
+    fn ways_in(&self, mount: &Inventory, report: &SyncReport, aim: Aim) -> Vec<WayIn> {
         if aim == Aim::Next {
             return Vec::new();
         }
@@ -329,13 +329,13 @@ impl Response<'_> {
         if target.is_settled(known) {
             return Ok(Outcome::Done(EARLIER_AND_SETTLED.to_owned()));
         }
-        if self.began.elapsed() > denial_policy::LONGEST_CALL {
+        if self.began.elapsed() > denial_policy::MAX_CALL {
             return Ok(Outcome::Failed(
                 "not begun, since the call would last too long: ask again".to_owned(),
             ));
         }
         match Box::pin(self.incidents.end_all(self.owner, arn)).await {
-            Ok(Revoked { denied, .. }) => {
+            Ok(EndedSessions { denied, .. }) => {
                 match target.is_clear {
                     // Not done: the answer asks the operator to repeat the command.
                     _ if denied.unnoted.is_some() => {}
@@ -371,8 +371,8 @@ impl Response<'_> {
             let anchor = place.as_ref().map(|place| place.trust_anchor.as_str());
             note(role.role_arn.clone(), Some(name.clone()), anchor);
         }
-        for lineage in self.incidents.credentials.ledger.lineages() {
-            note(lineage.role_arn.clone(), None, Some(lineage.trust_anchor.as_str()));
+        for origin in self.incidents.credentials.ledger.origins() {
+            note(origin.role_arn.clone(), None, Some(origin.trust_anchor.as_str()));
         }
         found
     }
@@ -419,7 +419,7 @@ impl Incidents {
         for (id, known) in self.credentials.store().compromises().await? {
             // without the issuer's record nobody can say which CA is above it: the report has said when to ask, and how
             let Some(issuer) = issuers.find(&id).filter(|_| known.is_due(now)) else { continue };
-            let response = Response::new(self, owner, issuer, (false, now));
+            let response = CompromiseResponse::new(self, owner, issuer, (false, now));
             if let Err(fault) = Box::pin(response.settle()).await {
                 tracing::warn!(
                     issuer = issuer.record.label(),

@@ -9,18 +9,18 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use vault_backend::{Fault, quote};
 
-use crate::credentials::ledger::{self, Entry, Hold, Meant, Selector};
+use crate::credentials::ledger::{self, Entry, Hold, RevocationScope, Selector};
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::faults;
 use crate::incident::incidents::Incidents;
-use crate::management::denial_policy::{self, Denied, Owner};
+use crate::management::denial_policy::{self, Owner, WrittenDenial};
 use crate::records::role_options::SessionSharing;
 
 /// IAM's longest session, for one of which nothing is known.
-const LONGEST: time::Duration = time::Duration::hours(12);
+const MAX_SESSION: time::Duration = time::Duration::hours(12);
 
 /// Selector sessions are to end.
-pub(crate) struct Revoke {
+pub(crate) struct RevocationRequest {
     pub(crate) which: Selector,
     pub(crate) role: Option<String>,
     /// In which IAM role a session is denied that is not known here.
@@ -30,7 +30,11 @@ pub(crate) struct Revoke {
 
 impl Incidents {
     /// Ends the sessions that are meant.
-    pub(crate) async fn end(&self, owner: Owner<'_>, ask: &Revoke) -> Result<Report, Fault> {
+    pub(crate) async fn end(
+        &self,
+        owner: Owner<'_>,
+        ask: &RevocationRequest,
+    ) -> Result<RevocationReport, Fault> {
         let (now, role) = (clock::now(), ask.role.as_deref());
         let found = self.credentials.ledger.find(now, &ask.which, role);
         self.check(&found, ask)?;
@@ -61,7 +65,7 @@ impl Incidents {
     }
 
     /// Refuses what would take sessions from others, unless it is forced.
-    fn check(&self, found: &[Entry], ask: &Revoke) -> Result<(), Fault> {
+    fn check(&self, found: &[Entry], ask: &RevocationRequest) -> Result<(), Fault> {
         if ask.force {
             return Ok(());
         }
@@ -81,7 +85,7 @@ impl Incidents {
             "nothing was denied: the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}: to end them all the same add force=true; a common_name with the caller in it keeps callers apart",
             others.len(),
             first.serial,
-            first.lineage.role,
+            first.origin.role,
         )))
     }
 
@@ -101,12 +105,17 @@ impl Incidents {
     }
 
     /// Ends what can be ended: an IAM role that cannot be written to keeps the sessions of no other one alive.
-    async fn revoke_known(&self, owner: Owner<'_>, ask: &Revoke, found: Vec<Entry>) -> Result<Report, Fault> {
+    async fn revoke_known(
+        &self,
+        owner: Owner<'_>,
+        ask: &RevocationRequest,
+        found: Vec<Entry>,
+    ) -> Result<RevocationReport, Fault> {
         let began = Instant::now();
-        let (mut done, mut failed) = (Report::default(), Vec::new());
+        let (mut done, mut failed) = (RevocationReport::default(), Vec::new());
         for (role, entries) in ledger::by_iam_role(found) {
             let work = async {
-                if began.elapsed() > denial_policy::LONGEST_CALL {
+                if began.elapsed() > denial_policy::MAX_CALL {
                     return Err(Fault::later("not begun, since the call would last too long: ask again"));
                 }
                 Box::pin(self.revoke_of(owner, ask, (&role, &entries), &mut done)).await
@@ -135,7 +144,7 @@ impl Incidents {
         let (now, began) = (clock::now(), self.credentials.ledger.began());
         let why = if matches!(which, Selector::Serial(_)) {
             return None;
-        } else if now - began < LONGEST {
+        } else if now - began < MAX_SESSION {
             format!("sessions of before this process began at {}", rfc3339(began))
         } else if self.credentials.ledger.has_forgotten(now) {
             "some of more sessions than can be remembered".to_owned()
@@ -153,17 +162,17 @@ impl Incidents {
         let identities: HashSet<Box<str>> =
             entries.iter().filter_map(Entry::denied_by).map(Into::into).collect();
         (!identities.is_empty())
-            .then(|| self.credentials.ledger.hold(Meant::Identities(role.clone(), identities)))
+            .then(|| self.credentials.ledger.hold(RevocationScope::Identities(role.clone(), identities)))
     }
 
     async fn revoke_of(
         &self,
         owner: Owner<'_>,
-        ask: &Revoke,
+        ask: &RevocationRequest,
         (role, entries): (&RoleArn, &[Entry]),
-        done: &mut Report,
+        done: &mut RevocationReport,
     ) -> Result<(), Fault> {
-        let (mut iam, aws) = self.denials.revoker(owner, role).await?;
+        let (mut iam, aws) = self.denials.open(owner, role).await?;
         let mut policy = iam.read().await?;
         policy.prune(aws.earliest());
         let held = self.hold_alike(role, entries);
@@ -186,7 +195,7 @@ impl Incidents {
         self.credentials.metrics.revoked();
         self.credentials.ledger.mark_denied(entries);
         for entry in entries {
-            done.add(&entry.serial, &entry.lineage.role, entry.expiration);
+            done.add(&entry.serial, &entry.origin.role, entry.expiration);
         }
         done.wrote(role, &iam.policy_name, &denied);
         done.warnings.extend(denials.iter().filter_map(Denial::warning));
@@ -194,7 +203,11 @@ impl Incidents {
     }
 
     /// A session that was made before this process began, or by another mount: its name is known, nothing else.
-    async fn revoke_unknown(&self, owner: Owner<'_>, ask: &Revoke) -> Result<Report, Fault> {
+    async fn revoke_unknown(
+        &self,
+        owner: Owner<'_>,
+        ask: &RevocationRequest,
+    ) -> Result<RevocationReport, Fault> {
         let since = rfc3339(self.credentials.ledger.began());
         let (Selector::Serial(serial), Some(name)) = (&ask.which, &ask.role) else {
             return Err(Fault::caller(format!(
@@ -216,12 +229,12 @@ impl Incidents {
             )));
         }
         let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
-        let (mut iam, aws) = self.denials.revoker(owner, role_arn).await?;
+        let (mut iam, aws) = self.denials.open(owner, role_arn).await?;
         let mut policy = iam.read().await?;
         let now = aws.earliest();
         policy.prune(now);
         for session_name in names_of(serial) {
-            policy.deny_session(&session_name, now + LONGEST).map_err(unfit)?;
+            policy.deny_session(&session_name, now + MAX_SESSION).map_err(unfit)?;
         }
         iam.check_room(&policy).await?;
         // it may be kept all the same: forgotten for want of room, or made by a flight that lands just now
@@ -229,8 +242,8 @@ impl Incidents {
         self.credentials.sessions.forget(move |key| key.role() == ended);
         let denied = iam.write(policy).await?;
         self.credentials.metrics.revoked();
-        let mut done = Report::default();
-        done.add(&serial.to_string(), name, now + LONGEST);
+        let mut done = RevocationReport::default();
+        done.add(&serial.to_string(), name, now + MAX_SESSION);
         done.wrote(role_arn, &iam.policy_name, &denied);
         done.warnings.push(format!("this process, which began at {since}, did not make this session: whether there is one, and who has it, is not known"));
         if ask.role_arn.is_none() {
@@ -245,7 +258,7 @@ impl Incidents {
 /// Refuses a session that is known, of another role than was asked for.
 fn check_role(known: &[Entry]) -> Result<(), Fault> {
     let Some(entry) = known.first() else { return Ok(()) };
-    Err(Fault::caller(format!("role: the session {} is of the role {:?}", entry.serial, entry.lineage.role)))
+    Err(Fault::caller(format!("role: the session {} is of the role {:?}", entry.serial, entry.origin.role)))
 }
 
 fn check_unshared(found: &[Entry], which: &Selector) -> Result<(), Fault> {
@@ -256,7 +269,7 @@ fn check_unshared(found: &[Entry], which: &Selector) -> Result<(), Fault> {
         shared.len(),
         found.len(),
         first.serial,
-        first.lineage.role,
+        first.origin.role,
         first.others(which)
     )))
 }
@@ -272,7 +285,7 @@ fn former_ids(owner: Owner<'_>, which: &Selector) -> Option<String> {
 
 /// What was denied, in all IAM roles together.
 #[derive(Default)]
-pub(crate) struct Report {
+pub(crate) struct RevocationReport {
     /// Serial numbers.
     pub(crate) revoked: Vec<String>,
     pub(crate) roles: BTreeSet<String>,
@@ -286,14 +299,14 @@ pub(crate) struct Report {
     pub(crate) warnings: Vec<String>,
 }
 
-impl Report {
+impl RevocationReport {
     fn add(&mut self, serial: &str, role: &str, until: OffsetDateTime) {
         self.revoked.push(serial.to_owned());
         self.roles.insert(role.to_owned());
         self.until = self.until.max(Some(until));
     }
 
-    fn wrote(&mut self, role: &RoleArn, policy_name: &str, denied: &Denied) {
+    fn wrote(&mut self, role: &RoleArn, policy_name: &str, denied: &WrittenDenial) {
         self.role_arns.push(role.to_string());
         policy_name.clone_into(&mut self.policy_name);
         if !denied.is_seen {

@@ -18,11 +18,11 @@ use crate::records::issuer::IssuerState;
 
 /// Certificates of one trust anchor: a quota of AWS that cannot be raised
 /// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/quotas.html>).
-const MOST_IN_BUNDLE: usize = 2;
+const MAX_IN_BUNDLE: usize = 2;
 
 /// Where an issuer stands. The first three sign, and are what trust anchors hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Standing {
+pub(crate) enum Phase {
     /// The default: it signs for every role that names no issuer.
     Current,
     /// Not the default, and never was before the current one.
@@ -35,13 +35,13 @@ pub(crate) enum Standing {
     Expired,
 }
 
-impl Standing {
+impl Phase {
     fn signs(self) -> bool {
         matches!(self, Self::Current | Self::Next | Self::Previous)
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Current => "current",
@@ -56,25 +56,25 @@ impl fmt::Display for Standing {
 
 impl Issuers {
     /// Where `loaded` stands at `now`.
-    pub(crate) fn standing(&self, loaded: &Loaded, now: OffsetDateTime) -> Standing {
+    pub(crate) fn phase(&self, loaded: &Loaded, now: OffsetDateTime) -> Phase {
         let id = loaded.record.id.as_str();
         if loaded.record.state != IssuerState::Enabled {
-            if self.is_compromised(loaded) { Standing::Compromised } else { Standing::Disabled }
+            if self.is_compromised(loaded) { Phase::Compromised } else { Phase::Disabled }
         } else if loaded.issuer.not_after() <= now {
-            Standing::Expired
+            Phase::Expired
         } else if self.is_default(id) {
-            Standing::Current
+            Phase::Current
         } else if self.previous.as_deref() == Some(id) {
-            Standing::Previous
+            Phase::Previous
         } else {
-            Standing::Next
+            Phase::Next
         }
     }
 
     /// The issuers that a trust anchor must hold at `now`, the current one first.
     pub(crate) fn bundle(&self, now: OffsetDateTime) -> Vec<&Loaded> {
-        let standing = |loaded: &&Loaded| (self.standing(loaded, now), loaded.issuer.not_before());
-        let mut found: Vec<&Loaded> = self.all.iter().filter(|loaded| standing(loaded).0.signs()).collect();
+        let standing = |loaded: &&Loaded| (self.phase(loaded, now), loaded.issuer.not_before());
+        let mut found: Vec<&Loaded> = self.all.iter().filter(|loaded| phase(loaded).0.signs()).collect();
         found.sort_by_key(standing);
         found
     }
@@ -82,13 +82,13 @@ impl Issuers {
     /// Refuses another enabled issuer where trust anchors have no room for it.
     pub(crate) fn check_room(&self, now: OffsetDateTime, mount_point: &str) -> Result<(), Fault> {
         let bundle = self.bundle(now);
-        if bundle.len() < MOST_IN_BUNDLE { Ok(()) } else { Err(self.crowded(&bundle, now, mount_point)) }
+        if bundle.len() < MAX_IN_BUNDLE { Ok(()) } else { Err(self.crowded(&bundle, now, mount_point)) }
     }
 
     /// The certificates that a trust anchor must hold, in PEM; more than it can hold are a fault.
     pub(crate) fn trust_bundle(&self, now: OffsetDateTime, mount_point: &str) -> Result<String, Fault> {
         let bundle = self.bundle(now);
-        if bundle.len() > MOST_IN_BUNDLE {
+        if bundle.len() > MAX_IN_BUNDLE {
             return Err(self.crowded(&bundle, now, mount_point));
         }
         Ok(bundle.iter().map(|loaded| loaded.record.certificate_pem.as_str()).collect())
@@ -97,12 +97,12 @@ impl Issuers {
     fn crowded(&self, bundle: &[&Loaded], now: OffsetDateTime, mount_point: &str) -> Fault {
         let named: Vec<String> = bundle
             .iter()
-            .map(|loaded| format!("{:?} ({})", loaded.record.label(), self.standing(loaded, now)))
+            .map(|loaded| format!("{:?} ({})", loaded.record.label(), self.phase(loaded, now)))
             .collect();
         let dispensable = bundle.iter().rev().find(|loaded| !self.is_default(&loaded.record.id));
         let label = dispensable.map_or("<issuer>", |loaded| loaded.record.label());
         Fault::operator(format!(
-            "the issuers {} are enabled, and a trust anchor holds at most {MOST_IN_BUNDLE} certificates; retire one first: vault write {mount_point}issuer/{label} disabled=true",
+            "the issuers {} are enabled, and a trust anchor holds at most {MAX_IN_BUNDLE} certificates; retire one first: vault write {mount_point}issuer/{label} disabled=true",
             named.join(" and ")
         ))
     }
@@ -128,14 +128,14 @@ impl<'a> Rotation<'a> {
     pub(crate) fn of(issuers: &'a Issuers, now: OffsetDateTime) -> Self {
         let bundle = issuers.bundle(now);
         match bundle.as_slice() {
-            [first, ..] if issuers.standing(first, now) != Standing::Current => Self::NoCurrent(bundle),
+            [first, ..] if issuers.phase(first, now) != Phase::Current => Self::NoCurrent(bundle),
             [] => Self::NoCurrent(bundle),
             [current] if current.issuer.expiry_warning(now).is_some() => Self::Due(current),
             [current] => {
                 let is_retired = |one: &&Loaded| one.record.state == IssuerState::Disabled;
                 Self::Steady(current, issuers.all.iter().find(is_retired))
             }
-            [current, other, ..] if issuers.standing(other, now) == Standing::Next => {
+            [current, other, ..] if issuers.phase(other, now) == Phase::Next => {
                 Self::Prepared { current, next: other }
             }
             [current, other, ..] => Self::Switched { current, previous: other },

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 /// AWS takes at most two certificates in an anchor's bundle.
 /// Source: IAM Roles Anywhere User Guide, "Quotas".
-pub(crate) const MOST_CERTIFICATES: usize = 2;
+pub(crate) const MAX_CERTIFICATES: usize = 2;
 
 /// So many certificates are remembered of one anchor before those are forgotten that are nowhere any more; a record of 70 KB, where Vault's
 /// storage takes 512 KB or more.
-const MOST_REMEMBERED: usize = 1_000;
+const MAX_REMEMBERED: usize = 1_000;
 
 /// A certificate as DER.
 type Der = Vec<u8>;
 
 /// The difference between an anchor's bundle and the issuers that sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct BundlePlan {
     /// The whole bundle as it should be: issuers that sign, then what is not ours.
     pub(crate) bundle: Vec<Der>,
     /// Issuers that sign and are not held yet.
@@ -28,27 +28,27 @@ pub(crate) struct Plan {
 
 /// The bundle has no room for an issuer that signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Full {
+pub(crate) struct BundleFull {
     /// The certificates that are not ours and stand in the way.
     pub(crate) foreign: Vec<Der>,
     /// The issuers that find no room.
     pub(crate) missing: Vec<Der>,
 }
 
-impl Plan {
+impl BundlePlan {
     /// Compares what the anchor `holds` with the issuers that `sign`; `ours` are the SHA-256 sums of all certificates that this mount
     /// has put into the anchor or has as an issuer.
     ///
     /// # Errors
-    /// [`Full`] where more than [`MOST_CERTIFICATES`] would be needed: what is not ours is never removed.
-    pub(crate) fn new(holds: &[Der], sign: &[Der], ours: &BTreeSet<String>) -> Result<Self, Full> {
+    /// [`BundleFull`] where more than [`MAX_CERTIFICATES`] would be needed: what is not ours is never removed.
+    pub(crate) fn new(holds: &[Der], sign: &[Der], ours: &BTreeSet<String>) -> Result<Self, BundleFull> {
         let missing: Vec<Der> = sign.iter().filter(|issuer| !holds.contains(issuer)).cloned().collect();
         let others = holds.iter().filter(|held| !sign.contains(held)).cloned();
         let (retired, foreign): (Vec<Der>, Vec<Der>) =
             others.partition(|held| ours.contains(&fingerprint(held)));
         let bundle: Vec<Der> = sign.iter().chain(&foreign).cloned().collect();
-        if bundle.len() > MOST_CERTIFICATES {
-            return Err(Full { foreign, missing });
+        if bundle.len() > MAX_CERTIFICATES {
+            return Err(BundleFull { foreign, missing });
         }
         Ok(Self { bundle, missing, retired, foreign })
     }
@@ -66,7 +66,7 @@ pub(crate) fn remembered(
     holds: &[Der],
     issuers: &BTreeSet<String>,
 ) -> BTreeSet<String> {
-    if ours.len() <= MOST_REMEMBERED {
+    if ours.len() <= MAX_REMEMBERED {
         return ours.clone();
     }
     let held: BTreeSet<String> = holds.iter().map(|der| fingerprint(der)).collect();
@@ -92,10 +92,10 @@ mod tests {
     const FORMER: &[u8] = b"an issuer of ours that is retired";
     const FOREIGN: &[u8] = b"somebody else's";
 
-    fn plan(holds: &[&[u8]], sign: &[&[u8]]) -> Result<Plan, Full> {
+    fn plan(holds: &[&[u8]], sign: &[&[u8]]) -> Result<BundlePlan, BundleFull> {
         let list = |list: &[&[u8]]| list.iter().map(|der| der.to_vec()).collect::<Vec<_>>();
         let ours = [NOW, NEXT, FORMER].into_iter().map(fingerprint).collect();
-        Plan::new(&list(holds), &list(sign), &ours)
+        BundlePlan::new(&list(holds), &list(sign), &ours)
     }
 
     #[test]
@@ -149,10 +149,10 @@ mod tests {
         let gone = |count: usize| (0..count).map(|number| number.to_string()).collect::<BTreeSet<_>>();
         let (issuers, holds) = (sums(&[NOW, NEXT]), [FORMER.to_vec(), FOREIGN.to_vec()]);
         let ours = sums(&[NOW, NEXT, FORMER]);
-        let few = &ours | &gone(MOST_REMEMBERED - 3);
+        let few = &ours | &gone(MAX_REMEMBERED - 3);
 
         assert_eq!(remembered(&few, &holds, &issuers), few);
-        assert_eq!(remembered(&(&ours | &gone(MOST_REMEMBERED)), &holds, &issuers), ours);
+        assert_eq!(remembered(&(&ours | &gone(MAX_REMEMBERED)), &holds, &issuers), ours);
     }
 
     #[test]

@@ -17,14 +17,14 @@ use vault_backend::{Blame, Fault};
 use crate::credentials::issued::Issued;
 use crate::ground::clock::rfc3339;
 use crate::ground::faults;
-use crate::management::anchor_context::Need;
+use crate::management::anchor_task::Need;
 use crate::management::own_session::OwnSessions;
 use crate::records::denials::Denials;
 use crate::records::managed_anchor::Duty;
 use crate::store::Store;
 
 /// No further IAM role is begun after this: the CLI waits for a minute, and what was done is to be told.
-pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(40);
+pub(crate) const MAX_CALL: Duration = Duration::from_secs(40);
 /// For one call of IAM with its retries.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// IAM shows a change within seconds as a rule; the denial itself takes as long.
@@ -33,16 +33,16 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 /// For so long a read of IAM may show less than was written before it.
 const UNTIL_SHOWN: Duration = Duration::from_secs(300);
 /// Makes a moment differ from the second that it began in.
-const LEAST: Duration = Duration::from_millis(1);
+const MIN_STEP: Duration = Duration::from_millis(1);
 /// AWS dates sessions to the second, and does not say whether up or down.
 const ROUNDING: Duration = Duration::from_secs(1);
 /// A moment lies this far ahead at most, beside the time that AWS took to tell its clock: it was rounded up to a second three times.
-const LONGEST_WAIT: Duration = Duration::from_secs(4);
+const MAX_WAIT: Duration = Duration::from_secs(4);
 
 /// One IAM role as the engine may change it, while no other change of this mount is under way.
-pub(crate) struct Revoker<'a> {
+pub(crate) struct RolePolicy<'a> {
     policies: &'a DenialPolicies,
-    turn: MutexGuard<'a, Lately>,
+    turn: MutexGuard<'a, RecentWrites>,
     caller: Caller,
     role: &'a RoleArn,
     /// What the inline policy is called: by the mount, so that two mounts never write the same one.
@@ -53,16 +53,16 @@ pub(crate) struct Revoker<'a> {
 ///
 /// That session was dated somewhere between question and answer, which may be seconds apart: from either on it counts a bound.
 #[derive(Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct AwsTime {
     at: OffsetDateTime,
     asked: Instant,
     answered: Instant,
 }
 
-impl Moment {
+impl AwsTime {
     /// AWS's clock is not behind this.
     pub(crate) fn earliest(&self) -> OffsetDateTime {
-        self.at + self.answered.elapsed().max(LEAST)
+        self.at + self.answered.elapsed().max(MIN_STEP)
     }
 
     /// Nor ahead of this, since the date may have been rounded down: whatever was issued until now is dated before it.
@@ -73,17 +73,17 @@ impl Moment {
     /// Waits until sessions that begin are dated after `moment`, which is a few seconds ahead at most. Whichever way AWS rounds, it rounds
     /// them as it rounded the engine's own session.
     pub(crate) async fn wait_past(&self, moment: OffsetDateTime) {
-        let left = Duration::try_from(moment - self.earliest()).unwrap_or_default() + LEAST;
-        sleep(left.min(LONGEST_WAIT + (self.answered - self.asked))).await;
+        let left = Duration::try_from(moment - self.earliest()).unwrap_or_default() + MIN_STEP;
+        sleep(left.min(MAX_WAIT + (self.answered - self.asked))).await;
     }
 }
 
 /// What this process wrote a short while ago, by the IAM role's ARN. IAM answers reads with an older state for a while: written back, that
 /// would take denials away that were just made.
 #[derive(Default)]
-pub(crate) struct Lately(HashMap<String, (Instant, Policy)>);
+pub(crate) struct RecentWrites(HashMap<String, (Instant, Policy)>);
 
-impl Lately {
+impl RecentWrites {
     fn note(&mut self, role: &RoleArn, policy: &Policy) {
         self.0.retain(|_, (written, _)| written.elapsed() < UNTIL_SHOWN);
         self.0.insert(role.to_string(), (Instant::now(), policy.clone()));
@@ -96,7 +96,7 @@ impl Lately {
 }
 
 /// A document that was written.
-pub(crate) struct Denied {
+pub(crate) struct WrittenDenial {
     pub(crate) policy: Policy,
     /// IAM showed it when it was asked again.
     pub(crate) is_seen: bool,
@@ -116,7 +116,7 @@ pub(crate) struct Owner<'a> {
 pub(crate) struct DenialPolicies {
     pub(super) store: Store,
     own: Arc<OwnSessions>,
-    recent: Mutex<Lately>,
+    recent: Mutex<RecentWrites>,
     /// When what is over was last taken out of IAM roles.
     pub(super) pruned: Mutex<Option<Instant>>,
 }
@@ -127,27 +127,27 @@ impl DenialPolicies {
     }
 
     /// Opens the IAM role `role` to one change, in turn: no other change of this mount is under way while the answer lives.
-    pub(crate) async fn revoker<'a>(
+    pub(crate) async fn open<'a>(
         &'a self,
         owner: Owner<'_>,
         role: &'a RoleArn,
-    ) -> Result<(Revoker<'a>, Moment), Fault> {
+    ) -> Result<(RolePolicy<'a>, AwsTime), Fault> {
         let (turn, asked) = (self.recent.lock().await, Instant::now());
         let own = self.own_session(owner, (role, Need::Incident)).await?;
-        let aws = Moment { at: dated(&own.session), asked, answered: Instant::now() };
-        Ok((Revoker::new(self, owner, (role, turn), &own.session).await?, aws))
+        let aws = AwsTime { at: dated(&own.session), asked, answered: Instant::now() };
+        Ok((RolePolicy::new(self, owner, (role, turn), &own.session).await?, aws))
     }
 
     /// The same for what can wait, and a time that AWS's clock is not behind; nothing where another change is under way. The session comes
     /// before the turn, so that no revocation waits while AWS lets the engine in.
-    pub(crate) async fn tidier<'a>(
+    pub(crate) async fn open_if_idle<'a>(
         &'a self,
         owner: Owner<'_>,
         role: &'a RoleArn,
-    ) -> Result<Option<(Revoker<'a>, OffsetDateTime)>, Fault> {
+    ) -> Result<Option<(RolePolicy<'a>, OffsetDateTime)>, Fault> {
         let own = self.own_session(owner, (role, Need::Routine)).await?;
         let Ok(turn) = self.recent.try_lock() else { return Ok(None) };
-        Ok(Some((Revoker::new(self, owner, (role, turn), &own.session).await?, dated(&own.session))))
+        Ok(Some((RolePolicy::new(self, owner, (role, turn), &own.session).await?, dated(&own.session))))
     }
 
     async fn own_session(
@@ -164,11 +164,11 @@ fn dated(own: &Session) -> OffsetDateTime {
     own.expiration - time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()))
 }
 
-impl<'a> Revoker<'a> {
+impl<'a> RolePolicy<'a> {
     async fn new(
         policies: &'a DenialPolicies,
         owner: Owner<'_>,
-        (role, turn): (&'a RoleArn, MutexGuard<'a, Lately>),
+        (role, turn): (&'a RoleArn, MutexGuard<'a, RecentWrites>),
         own: &Session,
     ) -> Result<Self, Fault> {
         let caller = policies.own.caller(own, PATIENCE).await?;
@@ -176,7 +176,7 @@ impl<'a> Revoker<'a> {
     }
 }
 
-impl Revoker<'_> {
+impl RolePolicy<'_> {
     /// What is denied now: what IAM shows, and what was written so lately that it may not show it yet.
     ///
     /// # Errors
@@ -207,11 +207,11 @@ impl Revoker<'_> {
     ///
     /// # Errors
     /// As those of [`Self::put`].
-    pub(crate) async fn write(&mut self, policy: Policy) -> Result<Denied, Fault> {
+    pub(crate) async fn write(&mut self, policy: Policy) -> Result<WrittenDenial, Fault> {
         let unnoted = self.put(&policy).await?;
         let is_seen = self.shows(&policy).await;
         tracing::warn!(role_arn = %self.role, entries = policy.len(), is_seen, "denied sessions of an IAM role");
-        Ok(Denied { policy, is_seen, unnoted })
+        Ok(WrittenDenial { policy, is_seen, unnoted })
     }
 
     /// Writes `policy`, or deletes it where it is empty, and says what could not be noted of it.

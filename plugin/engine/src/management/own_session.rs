@@ -25,7 +25,7 @@ use crate::credentials::recipe::{Origin, Recipe};
 use crate::credentials::service::Credentials;
 use crate::ground::clock;
 use crate::issuers::Loaded;
-use crate::management::anchor_context::{Named, Need};
+use crate::management::anchor_task::{AnchorTask, Need};
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::snapshot::Snapshot;
@@ -64,8 +64,8 @@ impl OwnSessions {
     /// # Errors
     /// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise, which for [`Need::Routine`] may be that of a
     /// moment ago.
-    pub(crate) async fn session(&self, at: Named<'_>, duty: Duty) -> Result<Arc<Issued>, Fault> {
-        let Named { name, anchor, mount_point, .. } = at;
+    pub(crate) async fn session(&self, at: AnchorTask<'_>, duty: Duty) -> Result<Arc<Issued>, Fault> {
+        let AnchorTask { name, anchor, mount_point, .. } = at;
         let role = anchor.role(duty).ok_or_else(|| no_role(name, duty, mount_point))?;
         let epoch = self.credentials.sessions.epoch();
         let snapshot = self.credentials.snapshots.get().await?;
@@ -106,7 +106,7 @@ impl OwnSessions {
         let mut anchors = self.for_account(role, duty, mount_point).await?;
         anchors.sort_by_key(|(_, anchor)| near.map(|near| distance(&anchor.trust_anchor_arn, near)));
         for (name, anchor) in &anchors {
-            match self.session(Named { name, anchor, mount_point, need }, duty).await {
+            match self.session(AnchorTask { name, anchor, mount_point, need }, duty).await {
                 Ok(session) => return Ok(session),
                 Err(fault) => {
                     refusal.get_or_insert(fault);
@@ -158,7 +158,7 @@ impl OwnSessions {
         &self,
         (snapshot, epoch): (&Arc<Snapshot>, Epoch),
         issuer: &Loaded,
-        at: Named<'_>,
+        at: AnchorTask<'_>,
         (role, duty): (&RoleArn, Duty),
     ) -> Result<Arc<Issued>, Fault> {
         let own = format!("{OWN}{}", at.name);
@@ -188,7 +188,7 @@ impl OwnSessions {
         let sharing = at.need.sharing();
         match self.credentials.sessions.get(Ask { key, sharing, order, patience: PATIENCE }).await {
             Reply::Granted(grant) => Ok(grant.session),
-            Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, began.elapsed())),
+            Reply::WrittenDenial { why, retry_in } => Err(outcome::fault(why, retry_in, began.elapsed())),
         }
     }
 
@@ -196,7 +196,7 @@ impl OwnSessions {
         &self,
         snapshot: &Arc<Snapshot>,
         key: &SessionKey,
-        at: Named<'_>,
+        at: AnchorTask<'_>,
         duty: Duty,
     ) -> sessions::Work<Arc<Issued>, Fault> {
         let recipe = Recipe {

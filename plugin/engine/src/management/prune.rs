@@ -12,7 +12,7 @@ use crate::management::denial_policy::{DenialPolicies, Owner};
 /// Between two looks at what is over: an hour, less the age of a session that they share, by which they know the time.
 const EACH: Duration = Duration::from_mins(50);
 /// A tick has other work too.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_DURATION: Duration = Duration::from_secs(30);
 
 impl DenialPolicies {
     /// Takes out of IAM roles what denies nothing any more, each hour. Faults are logged, and it is tried again.
@@ -27,7 +27,7 @@ impl DenialPolicies {
             if denials.until > clock::now().unix_timestamp() {
                 continue;
             }
-            if began.elapsed() > LONGEST {
+            if began.elapsed() > MAX_DURATION {
                 break;
             }
             match Box::pin(self.prune_role(owner, &denials.role_arn)).await {
@@ -45,7 +45,7 @@ impl DenialPolicies {
     }
 
     async fn prune_role(&self, owner: Owner<'_>, role: &RoleArn) -> Result<Pruned, Fault> {
-        let Some((mut iam, now)) = self.tidier(owner, role).await? else {
+        let Some((mut iam, now)) = self.open_if_idle(owner, role).await? else {
             return Ok(Pruned::NotNow);
         };
         let mut policy = iam.read().await?;

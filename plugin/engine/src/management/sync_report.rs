@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use rolesanywhere::TrustAnchor;
 use serde_json::{Map, Value, json};
 
-use crate::management::bundle_plan::{Plan, fingerprint, fingerprints};
+use crate::management::bundle_plan::{BundlePlan, fingerprint, fingerprints};
 
 /// What was seen at one anchor, and whether it was changed.
-pub(crate) struct Report {
+pub(crate) struct SyncReport {
     pub(super) seen: TrustAnchor,
-    pub(super) plan: Plan,
+    pub(super) plan: BundlePlan,
     pub(super) changed: bool,
 }
 
-impl Report {
+impl SyncReport {
     /// As `trust-anchors/<name>/sync` answers it.
     pub(crate) fn shown(&self) -> Map<String, Value> {
         let sums = |list: &[Vec<u8>]| list.iter().map(|der| fingerprint(der)).collect::<Vec<_>>();

@@ -12,14 +12,16 @@ use tokio::time::timeout;
 use vault_backend::Fault;
 
 use crate::credentials::service::Credentials;
+use crate::ground::concurrency::ConcurrencyLimit;
 use crate::ground::faults;
-use crate::ground::looks::Looks;
 use crate::issuers::{Issuers, Loaded};
-use crate::management::anchor_context::{Named, Need};
-use crate::management::bundle_plan::{Full, MOST_CERTIFICATES, Plan, fingerprint, fingerprints, remembered};
+use crate::management::anchor_task::{AnchorTask, Need};
+use crate::management::bundle_plan::{
+    BundleFull, BundlePlan, MAX_CERTIFICATES, fingerprint, fingerprints, remembered,
+};
+use crate::management::last_looks::{LastLooks, signing};
 use crate::management::own_session::{OwnSessions, is_by};
-use crate::management::standings::{Standings, signing};
-use crate::management::sync_report::Report;
+use crate::management::sync_report::SyncReport;
 use crate::records::config::Config;
 use crate::records::managed_anchor::Duty;
 use crate::records::role::Role;
@@ -28,7 +30,7 @@ use crate::snapshot::Snapshot;
 /// For one call of Roles Anywhere's own API with its retries. AWS takes one a second, so that calls wait for each other.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Vault gives up a tick after 90 seconds and begins the next one.
-const LONGEST_TICK: Duration = Duration::from_secs(75);
+const MAX_TICK: Duration = Duration::from_secs(75);
 /// Anchors that are looked at together: one that does not answer holds up few others.
 const AT_ONCE: usize = 8;
 
@@ -40,8 +42,8 @@ pub(crate) struct TrustAnchors {
     turns: std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
     ticking: Mutex<()>,
     /// Those that somebody asked for, who waits for the answer.
-    pub(crate) looks: Looks,
-    standings: Standings,
+    pub(crate) looks: ConcurrencyLimit,
+    last_looks: LastLooks,
 }
 
 impl TrustAnchors {
@@ -51,14 +53,14 @@ impl TrustAnchors {
             own,
             turns: std::sync::Mutex::default(),
             ticking: Mutex::default(),
-            looks: Looks::new("looks at trust anchors"),
-            standings: Standings::default(),
+            looks: ConcurrencyLimit::new("looks at trust anchors"),
+            last_looks: LastLooks::default(),
         }
     }
 
     /// Whether each anchor was in step with `issuers` when it was last looked at, by name.
     pub(crate) fn in_step(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
-        self.standings.in_step(issuers)
+        self.last_looks.in_step(issuers)
     }
 
     async fn turn(&self, name: &str) -> OwnedMutexGuard<()> {
@@ -71,7 +73,7 @@ impl TrustAnchors {
 
     /// Nothing is said any more of an anchor that is looked after no longer.
     pub(crate) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
-        self.standings.retain(&is_kept);
+        self.last_looks.retain(&is_kept);
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.retain(|name, turn| is_kept(name) || Arc::strong_count(turn) > 1);
     }
@@ -84,7 +86,7 @@ impl TrustAnchors {
     /// # Errors
     /// An operator's fault where the anchor takes its CA from AWS Private CA, or has no room beside certificates that are not ours;
     /// AWS's refusal otherwise.
-    pub(crate) async fn sync(&self, at: Named<'_>, dry_run: bool) -> Result<Report, Fault> {
+    pub(crate) async fn sync(&self, at: AnchorTask<'_>, dry_run: bool) -> Result<SyncReport, Fault> {
         let wanted = fingerprints(&signing(&self.credentials.snapshots.get().await?.issuers));
         // a routine waits for AWS before its turn at the anchor, so that no incident waits behind it
         let caller = Box::pin(self.caller(at)).await;
@@ -93,12 +95,17 @@ impl TrustAnchors {
             Ok(caller) => Box::pin(self.sync_in_turn(at, &caller, dry_run)).await,
             Err(fault) => Err(fault),
         };
-        let held = done.as_ref().ok().map(Report::held);
-        self.standings.note(at.name, at.anchor, (held, wanted));
+        let held = done.as_ref().ok().map(SyncReport::held);
+        self.last_looks.note(at.name, at.anchor, (held, wanted));
         done
     }
 
-    async fn sync_in_turn(&self, at: Named<'_>, caller: &Caller, dry_run: bool) -> Result<Report, Fault> {
+    async fn sync_in_turn(
+        &self,
+        at: AnchorTask<'_>,
+        caller: &Caller,
+        dry_run: bool,
+    ) -> Result<SyncReport, Fault> {
         let snapshot = self.credentials.snapshots.get().await?;
         let sign = signing(&snapshot.issuers);
         let seen = self.look(caller, at).await?;
@@ -106,9 +113,9 @@ impl TrustAnchors {
         let issuers: BTreeSet<String> =
             snapshot.issuers.all.iter().map(|loaded| fingerprint(loaded.issuer.certificate_der())).collect();
         let (ours, holds) = (&known | &issuers, bundle_of(&seen, at)?);
-        let plan = Plan::new(holds, &sign, &ours).map_err(|full| no_room(&full, at))?;
+        let plan = BundlePlan::new(holds, &sign, &ours).map_err(|full| no_room(&full, at))?;
         if dry_run {
-            return Ok(Report { seen, plan, changed: false });
+            return Ok(SyncReport { seen, plan, changed: false });
         }
         // also what a person put there for this mount: an issuer that is deleted later is known all the same
         let remembered = remembered(&ours, holds, &issuers);
@@ -116,7 +123,7 @@ impl TrustAnchors {
             self.credentials.store().write().await.put_anchor_certificates(at.name, remembered).await?;
         }
         if plan.is_in_step() {
-            return Ok(Report { seen, plan, changed: false });
+            return Ok(SyncReport { seen, plan, changed: false });
         }
         caller
             .update_trust_anchor(&at.anchor.trust_anchor_arn, &plan.bundle)
@@ -131,25 +138,27 @@ impl TrustAnchors {
             removed = plan.retired.len(),
             "brought a trust anchor in step with the issuers"
         );
-        Ok(Report { seen, plan, changed: true })
+        Ok(SyncReport { seen, plan, changed: true })
     }
 
-    /// Looks after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
+    /// ConcurrencyLimit after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
     pub(crate) async fn keep_in_step(&self, issuers: &Issuers, mount_point: &str) -> Result<(), Fault> {
         let anchors = self.credentials.store().managed_anchors().await?;
         let mut looked_after: Vec<_> =
             anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some()).collect();
         self.keep(|name| looked_after.iter().any(|(kept, _)| kept == name));
         let Ok(_ticking) = self.ticking.try_lock() else { return Ok(()) };
-        looked_after.sort_by_key(|(name, _)| Reverse(self.standings.unseen_for(name)));
+        looked_after.sort_by_key(|(name, _)| Reverse(self.last_looks.unseen_for(name)));
         let looks: Vec<_> = looked_after
             .into_iter()
             .map(|(name, anchor)| {
-                Box::pin(self.look_after(Named { name, anchor, mount_point, need: Need::Routine }, issuers))
+                Box::pin(
+                    self.look_after(AnchorTask { name, anchor, mount_point, need: Need::Routine }, issuers),
+                )
             })
             .collect();
         let looks = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect::<()>();
-        timeout(LONGEST_TICK, looks).await.unwrap_or_else(|_| {
+        timeout(MAX_TICK, looks).await.unwrap_or_else(|_| {
             tracing::warn!("not every trust anchor could be looked at within a tick; the next one goes on");
             Ok(())
         })
@@ -158,13 +167,13 @@ impl TrustAnchors {
     /// Whether every anchor in use by `roles` was last seen with what it must hold. One that nobody looks after was not.
     pub(crate) fn are_held(&self, snapshot: &Snapshot, roles: &[(String, Role)], mount_point: &str) -> bool {
         let arns = in_use(&snapshot.config, roles, mount_point);
-        !arns.is_empty() && self.standings.are_seen_with(&arns, &snapshot.issuers)
+        !arns.is_empty() && self.last_looks.are_seen_with(&arns, &snapshot.issuers)
     }
 
     /// Brings an anchor in step if it is due.
-    async fn look_after(&self, at: Named<'_>, issuers: &Issuers) -> Result<(), Fault> {
+    async fn look_after(&self, at: AnchorTask<'_>, issuers: &Issuers) -> Result<(), Fault> {
         let wanted = fingerprints(&signing(issuers));
-        if wanted.is_empty() || !self.standings.is_due(at.name, at.anchor, &wanted) {
+        if wanted.is_empty() || !self.last_looks.is_due(at.name, at.anchor, &wanted) {
             return Ok(());
         }
         if let Err(fault) = Box::pin(self.sync(at, false)).await {
@@ -179,13 +188,15 @@ impl TrustAnchors {
         let looked_after = anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
         let looks: Vec<_> = looked_after
             .map(|(name, anchor)| {
-                Box::pin(self.check_held_by(Named { name, anchor, mount_point, need: Need::Routine }, issuer))
+                Box::pin(
+                    self.check_held_by(AnchorTask { name, anchor, mount_point, need: Need::Routine }, issuer),
+                )
             })
             .collect();
         stream::iter(looks).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn check_held_by(&self, at: Named<'_>, issuer: &Loaded) -> Result<(), Fault> {
+    async fn check_held_by(&self, at: AnchorTask<'_>, issuer: &Loaded) -> Result<(), Fault> {
         let report = self.sync(at, true).await?;
         if report.holds(issuer.issuer.certificate_der()) {
             return Ok(());
@@ -198,22 +209,22 @@ impl TrustAnchors {
         )))
     }
 
-    async fn caller(&self, at: Named<'_>) -> Result<Caller, Fault> {
+    async fn caller(&self, at: AnchorTask<'_>) -> Result<Caller, Fault> {
         let own = self.own.session(at, Duty::TrustAnchor).await?;
         self.own.caller(&own.session, PATIENCE).await
     }
 
-    async fn look(&self, caller: &Caller, at: Named<'_>) -> Result<TrustAnchor, Fault> {
+    async fn look(&self, caller: &Caller, at: AnchorTask<'_>) -> Result<TrustAnchor, Fault> {
         caller.get_trust_anchor(&at.anchor.trust_anchor_arn).await.map_err(|error| self.refused(&error, at))
     }
 
-    fn refused(&self, error: &CallError, at: Named<'_>) -> Fault {
+    fn refused(&self, error: &CallError, at: AnchorTask<'_>) -> Fault {
         self.own.refused(Duty::TrustAnchor, error);
         faults::call(error).within(format!("trust-anchors/{}", at.name))
     }
 }
 
-fn bundle_of<'a>(seen: &'a TrustAnchor, at: Named<'_>) -> Result<&'a [Vec<u8>], Fault> {
+fn bundle_of<'a>(seen: &'a TrustAnchor, at: AnchorTask<'_>) -> Result<&'a [Vec<u8>], Fault> {
     let of = |what: &str| {
         Fault::operator(format!(
             "trust-anchors/{}: {} takes its CA from {what}, so that its bundle cannot be written: make a trust anchor with a certificate bundle from {}trust-bundle",
@@ -227,7 +238,7 @@ fn bundle_of<'a>(seen: &'a TrustAnchor, at: Named<'_>) -> Result<&'a [Vec<u8>], 
     }
 }
 
-fn check_held(holds: &[Vec<u8>], plan: &Plan, at: Named<'_>) -> Result<(), Fault> {
+fn check_held(holds: &[Vec<u8>], plan: &BundlePlan, at: AnchorTask<'_>) -> Result<(), Fault> {
     if fingerprints(holds) == fingerprints(&plan.bundle) {
         return Ok(());
     }
@@ -237,10 +248,10 @@ fn check_held(holds: &[Vec<u8>], plan: &Plan, at: Named<'_>) -> Result<(), Fault
     )))
 }
 
-fn no_room(full: &Full, at: Named<'_>) -> Fault {
+fn no_room(full: &BundleFull, at: AnchorTask<'_>) -> Fault {
     let foreign: Vec<String> = full.foreign.iter().map(|der| fingerprint(der)).collect();
     Fault::operator(format!(
-        "trust-anchors/{}: the anchor has room for {MOST_CERTIFICATES} certificates, and {} of them, which this mount did not put there, are in the way: {}; remove them at AWS, or give this mount an anchor of its own",
+        "trust-anchors/{}: the anchor has room for {MAX_CERTIFICATES} certificates, and {} of them, which this mount did not put there, are in the way: {}; remove them at AWS, or give this mount an anchor of its own",
         at.name,
         foreign.len(),
         foreign.join(", ")

@@ -3,19 +3,19 @@
 use vault_backend::{Fault, quote};
 
 /// Vault's ids are UUIDs of 36 characters.
-const LONGEST: usize = 64;
+const MAX_LENGTH: usize = 64;
 
 /// Takes `text` as an id, which goes into errors and commands as it is.
 ///
 /// # Errors
-/// The caller's fault where it is not 1 to [`LONGEST`] letters, digits and dashes.
+/// The caller's fault where it is not 1 to [`MAX_LENGTH`] letters, digits and dashes.
 pub(crate) fn parse(text: String) -> Result<String, Fault> {
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_sign) {
+    if (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_sign) {
         return Ok(text);
     }
     Err(Fault::caller(format!(
-        "entity_id: {} is no id of an entity, which has 1 to {LONGEST} letters, digits and dashes; vault token lookup shows a token's",
+        "entity_id: {} is no id of an entity, which has 1 to {MAX_LENGTH} letters, digits and dashes; vault token lookup shows a token's",
         quote(&text)
     )))
 }
@@ -26,11 +26,11 @@ mod tests {
 
     #[test]
     fn an_entitys_id_is_letters_digits_and_dashes() {
-        let longest = "a".repeat(LONGEST);
+        let longest = "a".repeat(MAX_LENGTH);
         for good in ["0f9f4a3c-52c1-4c2e-9a51-6d1e0b7a1c01", "entity-1", &longest] {
             assert_eq!(parse(good.to_owned()).unwrap(), good);
         }
-        let too_long = "a".repeat(LONGEST + 1);
+        let too_long = "a".repeat(MAX_LENGTH + 1);
         for bad in ["", "a b", "a/../b", "`id`", "a\n", "ä", &too_long] {
             let error = parse(bad.to_owned()).unwrap_err().to_string();
             assert!(error.starts_with(&format!("entity_id: {bad:.80?} is no id")), "{error}");

@@ -13,13 +13,13 @@ use sessions::{Counts, Limits};
 
 use crate::issuers::Issuers;
 
-use crate::credentials::counters::{Labels, Metrics};
+use crate::credentials::counters::{Counters, Labels};
 
 /// `OpenMetrics` 1.0: Prometheus reads it since 2.5.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What is not counted but stands somewhere.
-pub(crate) struct Standing<'a> {
+pub(crate) struct Gauges<'a> {
     pub(crate) counts: Counts,
     pub(crate) limits: Limits,
     pub(crate) issuers: &'a Issuers,
@@ -28,9 +28,9 @@ pub(crate) struct Standing<'a> {
 }
 
 /// All metrics of a mount.
-pub(crate) fn text(metrics: &Metrics, standing: &Standing<'_>) -> Result<String, fmt::Error> {
+pub(crate) fn text(metrics: &Counters, gauges: &Gauges<'_>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("iamra");
-    let Standing { counts, limits, issuers, anchors } = standing;
+    let Gauges { counts, limits, issuers, anchors } = gauges;
     register_answers(&mut registry, metrics, counts);
     register_calls(&mut registry, metrics, counts);
     register_queue(&mut registry, counts, *limits);
@@ -51,7 +51,7 @@ pub(crate) fn text(metrics: &Metrics, standing: &Standing<'_>) -> Result<String,
     Ok(text)
 }
 
-fn register_answers(registry: &mut Registry, metrics: &Metrics, counts: &Counts) {
+fn register_answers(registry: &mut Registry, metrics: &Counters, counts: &Counts) {
     registry.register_with_unit(
         "answer_duration",
         "How long reads of creds and container waited for a session since the process began, also for none",
@@ -75,7 +75,7 @@ fn register_answers(registry: &mut Registry, metrics: &Metrics, counts: &Counts)
     );
 }
 
-fn register_calls(registry: &mut Registry, metrics: &Metrics, counts: &Counts) {
+fn register_calls(registry: &mut Registry, metrics: &Counters, counts: &Counts) {
     let totals = [
         ("sessions_issued", "Sessions that AWS gave since the process began", counts.issued),
         (
@@ -168,7 +168,7 @@ fn register_anchors(registry: &mut Registry, anchors: &BTreeMap<String, bool>) {
 }
 
 /// Roles may name an issuer that is not the default: which ones are in use shows by what they sign.
-fn register_issuers(registry: &mut Registry, metrics: &Metrics, issuers: &Issuers) {
+fn register_issuers(registry: &mut Registry, metrics: &Counters, issuers: &Issuers) {
     let expiries = Family::<[(&'static str, String); 3], Gauge>::default();
     let signed = Family::<[(&'static str, String); 2], Counter>::default();
     for loaded in &issuers.all {

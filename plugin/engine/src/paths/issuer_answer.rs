@@ -30,7 +30,7 @@ pub(crate) fn described(issuers: &Issuers, loaded: &Loaded) -> Map<String, Value
         "issuer_id": record.id,
         "issuer_name": record.name,
         "is_default": issuers.is_default(&record.id),
-        "state": issuers.standing(loaded, clock::now()).to_string(),
+        "state": issuers.phase(loaded, clock::now()).to_string(),
         "disabled": record.state == IssuerState::Disabled,
         "key_id": record.key_id,
         "key_type": issuer.key_spec().to_string(),

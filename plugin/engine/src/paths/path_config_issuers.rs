@@ -8,7 +8,7 @@ use vault_backend::{Answer, Change, Fault, Field, Request, Route, quote};
 
 use crate::engine::Engine;
 use crate::ground::clock;
-use crate::issuers::{Issuers, Loaded, Standing};
+use crate::issuers::{Issuers, Loaded, Phase};
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::issuer::{IssuerState, IssuersConfig};
 use crate::store::{Ends, ISSUERS_CONFIG, Store};
@@ -89,15 +89,15 @@ async fn check_held(engine: &Arc<Engine>, reference: &str, mount_point: &str) ->
 /// Refuses a default that could sign nothing.
 fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(), Fault> {
     let label = found.record.label();
-    match issuers.standing(found, clock::now()) {
-        Standing::Disabled => Err(Fault::operator(format!(
+    match issuers.phase(found, clock::now()) {
+        Phase::Disabled => Err(Fault::operator(format!(
             "default: the issuer {label:?} is disabled: vault write {mount_point}issuer/{label} disabled=false"
         ))),
-        Standing::Compromised => Err(Fault::caller(format!(
+        Phase::Compromised => Err(Fault::caller(format!(
             "default: the key of the issuer {label:?} is compromised: it signs nothing any more"
         ))),
-        Standing::Expired => Err(Fault::caller(format!("default: the issuer {label:?} has expired"))),
-        Standing::Current | Standing::Next | Standing::Previous => Ok(()),
+        Phase::Expired => Err(Fault::caller(format!("default: the issuer {label:?} has expired"))),
+        Phase::Current | Phase::Next | Phase::Previous => Ok(()),
     }
 }
 

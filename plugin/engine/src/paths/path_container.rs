@@ -8,7 +8,7 @@ use sessions::Mode;
 use vault_backend::{Answer, Ask, Fault, Field, Raw, Request, Route, Values};
 
 use crate::credentials::documents;
-use crate::credentials::grant::{Granted, Wish};
+use crate::credentials::grant::{CredentialRequest, Granted};
 use crate::engine::Engine;
 use crate::ground::faults;
 
@@ -67,8 +67,8 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
-    let wish = Wish { role: &ask.role, ttl: None, mode: Mode::AtOnce, patience: PATIENCE };
-    let Granted { role, grant, .. } = engine.credentials.grant(&request, wish).await?;
+    let wanted = CredentialRequest { role: &ask.role, ttl: None, mode: Mode::AtOnce, patience: PATIENCE };
+    let Granted { role, grant, .. } = engine.credentials.grant(&request, wanted).await?;
     let document = documents::container_document(&grant.session.session, role.role_arn.account())?;
     Ok(Answer::raw(Raw::ok(JSON, document).no_store()))
 }

@@ -8,7 +8,7 @@ use sessions::{Freshness, Grant, Mode};
 use vault_backend::{Answer, Ask, Fault, Field, Lease, Request, Route, Values};
 
 use crate::credentials::documents;
-use crate::credentials::grant::{Granted, Wish};
+use crate::credentials::grant::{CredentialRequest, Granted};
 use crate::credentials::issued::Issued;
 use crate::credentials::lifetime;
 use crate::engine::Engine;
@@ -92,8 +92,8 @@ pub(crate) fn route(path: &'static str) -> Route<Engine> {
 }
 
 async fn creds(engine: Arc<Engine>, request: Request, ask: Creds) -> Result<Answer, Fault> {
-    let wish = Wish { role: &ask.role, ttl: ask.ttl, mode: Mode::Patient, patience: DEADLINE };
-    Ok(answer(&ask.role, &engine.credentials.grant(&request, wish).await?))
+    let wanted = CredentialRequest { role: &ask.role, ttl: ask.ttl, mode: Mode::Patient, patience: DEADLINE };
+    Ok(answer(&ask.role, &engine.credentials.grant(&request, wanted).await?))
 }
 
 fn answer(name: &str, granted: &Granted) -> Answer {

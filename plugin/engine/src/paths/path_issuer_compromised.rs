@@ -8,8 +8,8 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
 use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
 use crate::incident::break_glass::OUT_OF_REACH;
-use crate::incident::compromise::{Responded, Response, state};
-use crate::issuers::Standing;
+use crate::incident::compromise::{CompromiseReport, CompromiseResponse, state};
+use crate::issuers::Phase;
 use crate::paths::owner::owner;
 use crate::records::issuer::DEFAULT_ISSUER;
 
@@ -56,15 +56,17 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
         found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {}", quote(&ask.reference))))?;
     let id = found.record.id.clone();
     // what an earlier call began and a crash ended goes on: between its two Puts the issuer stands where a next one does
-    let is_next = snapshot.issuers.standing(found, clock::now()) == Standing::Next;
+    let is_next = snapshot.issuers.phase(found, clock::now()) == Phase::Next;
     if is_next && !ask.force && engine.store().compromise(&id).await?.is_none() {
         return Err(Fault::operator(format!(
             "ref: {:?} is the next issuer, which signs for nobody yet, and would never sign again: if its key is the one that leaked add force=true",
             found.record.label()
         )));
     }
-    let response = Response::new(&engine.incidents, owner(&request), found, (ask.force, clock::now()));
-    let Responded { report, again_at } = engine.lifecycle.until_closed(Box::pin(response.run())).await?;
+    let response =
+        CompromiseResponse::new(&engine.incidents, owner(&request), found, (ask.force, clock::now()));
+    let CompromiseReport { report, again_at } =
+        engine.lifecycle.until_closed(Box::pin(response.run())).await?;
     let mut shown =
         Map::from_iter([("issuer_id".to_owned(), json!(id)), ("state".to_owned(), json!(state(&report)))]);
     if let Some(at) = again_at {

@@ -114,7 +114,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
             "is_default": issuers.is_default(&loaded.record.id),
             "serial_number": loaded.issuer.serial().to_string(),
             "sha256_fingerprint": fingerprint(loaded.issuer.certificate_der()),
-            "state": issuers.standing(loaded, now).to_string(),
+            "state": issuers.phase(loaded, now).to_string(),
             "not_after": rfc3339(loaded.issuer.not_after()),
         });
         (loaded.record.id.clone(), info)

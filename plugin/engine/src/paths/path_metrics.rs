@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vault_backend::{Answer, Fault, Raw, Request, Route};
 
 use crate::engine::Engine;
-use crate::paths::exposition::{self, CONTENT_TYPE, Standing};
+use crate::paths::exposition::{self, CONTENT_TYPE, Gauges};
 
 pub(crate) fn route() -> Route<Engine> {
     Route::at("metrics")
@@ -20,12 +20,12 @@ pub(crate) fn route() -> Route<Engine> {
 async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
     engine.lifecycle.active_only()?;
     let snapshot = engine.snapshot().await?;
-    let standing = Standing {
+    let gauges = Gauges {
         counts: engine.credentials.sessions.counts(),
         limits: snapshot.config.limits(),
         issuers: &snapshot.issuers,
         anchors: engine.anchors.in_step(&snapshot.issuers),
     };
-    let text = exposition::text(&engine.credentials.metrics, &standing).map_err(Fault::bug)?;
+    let text = exposition::text(&engine.credentials.metrics, &gauges).map_err(Fault::bug)?;
     Ok(Answer::raw(Raw::ok(CONTENT_TYPE, text).no_store()))
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 
-use crate::credentials::order::Prepared;
+use crate::credentials::session_spec::Prepared;
 use crate::engine::Engine;
 use crate::ground::faults;
 use crate::paths::in_place::{InPlaceOf, ROLE};
-use identity::Place;
-use identity::Use;
+use identity::ResolvedReference;
+use identity::SubjectField;
 use identity::session_tags;
 
 /// The role that is asked about.
@@ -79,10 +79,10 @@ fn subject(subject: &ca::Subject) -> Value {
         shown.insert("common_name".to_owned(), json!(common_name));
     }
     for (place, values) in [
-        (Place::Organization, &subject.organization),
-        (Place::OrganizationalUnit, &subject.organizational_unit),
-        (Place::Country, &subject.country),
-        (Place::Locality, &subject.locality),
+        (SubjectField::Organization, &subject.organization),
+        (SubjectField::OrganizationalUnit, &subject.organizational_unit),
+        (SubjectField::Country, &subject.country),
+        (SubjectField::Locality, &subject.locality),
     ] {
         if !values.is_empty() {
             shown.insert(place.field().to_owned(), json!(values));
@@ -92,8 +92,8 @@ fn subject(subject: &ca::Subject) -> Value {
 }
 
 /// One line for each value, since a table of Vault's CLI shows a list of maps as one.
-fn origins(uses: &[(Place, Use)]) -> Map<String, Value> {
-    let line = |(place, Use { reference, told }): &(Place, Use)| {
+fn origins(uses: &[(SubjectField, ResolvedReference)]) -> Map<String, Value> {
+    let line = |(place, ResolvedReference { reference, told }): &(SubjectField, ResolvedReference)| {
         json!(format!("{}: {{{{{reference}}}}} is {:?}, from {}", place.field(), told.value, told.from))
     };
     let lines = (1..).zip(uses).map(|(number, found)| (format!("value_{number:02}"), line(found)));

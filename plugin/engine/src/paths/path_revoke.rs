@@ -11,11 +11,11 @@ use crate::engine::Engine;
 use crate::ground::clock::rfc3339;
 use crate::ground::serial_number;
 use crate::incident::break_glass::OUT_OF_REACH;
-use crate::incident::sessions::{Report, Revoke};
+use crate::incident::sessions::{RevocationReport, RevocationRequest};
 use crate::paths::entity_id;
 use crate::paths::owner::owner;
 
-impl Ask for Revoke {
+impl Ask for RevocationRequest {
     const FIELDS: &'static [Field] = &[
         Field::string(
             "serial_number",
@@ -76,13 +76,13 @@ pub(crate) fn route() -> Route<Engine> {
         .update(revoke)
 }
 
-async fn revoke(engine: Arc<Engine>, request: Request, ask: Revoke) -> Result<Answer, Fault> {
+async fn revoke(engine: Arc<Engine>, request: Request, ask: RevocationRequest) -> Result<Answer, Fault> {
     engine.lifecycle.active_only()?;
     Ok(shown(engine.incidents.end(owner(&request), &ask).await?))
 }
 
 /// What was denied, as the path answers it.
-fn shown(report: Report) -> Answer {
+fn shown(report: RevocationReport) -> Answer {
     let mut data = Map::from_iter([
         ("revoked".to_owned(), json!(report.revoked)),
         ("roles".to_owned(), json!(report.roles)),

@@ -8,7 +8,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
 use crate::engine::Engine;
 use crate::ground::clock::rfc3339;
 use crate::ground::faults;
-use crate::incident::break_glass::{OUT_OF_REACH, Revoked};
+use crate::incident::break_glass::{EndedSessions, OUT_OF_REACH};
 use crate::paths::owner::owner;
 
 /// The name of a role.
@@ -38,7 +38,7 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Ans
     engine.lifecycle.active_only()?;
     let role = engine.store().role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;
     let work = Box::pin(engine.incidents.end_all(owner(&request), &role.role_arn));
-    let Revoked { policy_name, sessions, denied } = engine.lifecycle.until_closed(work).await?;
+    let EndedSessions { policy_name, sessions, denied } = engine.lifecycle.until_closed(work).await?;
     let shown = Map::from_iter([
         ("role_arn".to_owned(), json!(role.role_arn)),
         ("policy_name".to_owned(), json!(policy_name)),

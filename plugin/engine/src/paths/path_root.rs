@@ -14,7 +14,7 @@ use crate::paths::issuer_answer;
 use crate::paths::new_ca::NewCa;
 
 const TTL: Bounds = Bounds { least: 86_400, most: 100 * 365 * 86_400 };
-const USUAL_TTL: Duration = Duration::from_hours(10 * 365 * 24);
+const DEFAULT_TTL: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// A new self-signed CA.
 struct Generate {
@@ -41,7 +41,7 @@ impl Ask for Generate {
         let ttl = values.duration("ttl")?.map(|given| TTL.check("ttl", given)).transpose()?;
         Ok(Self {
             ca: NewCa::take(values)?,
-            ttl: ttl.unwrap_or(USUAL_TTL),
+            ttl: ttl.unwrap_or(DEFAULT_TTL),
             issuer_name: values.string("issuer_name")?,
         })
     }

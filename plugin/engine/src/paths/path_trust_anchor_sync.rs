@@ -6,7 +6,7 @@ use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
 
 use crate::credentials::grant;
 use crate::engine::Engine;
-use crate::management::anchor_context::{Named, Need};
+use crate::management::anchor_task::{AnchorTask, Need};
 
 /// The name of an anchor.
 struct Look {
@@ -63,7 +63,7 @@ async fn answer(engine: &Arc<Engine>, request: &Request, name: &str, dry_run: bo
     let Some(anchor) = engine.store().managed_anchor(name).await? else {
         return Err(Fault::caller(format!("name: there is no trust anchor {}", quote(name))));
     };
-    let at = Named { name, anchor: &anchor, mount_point: &request.mount_point, need: Need::Routine };
+    let at = AnchorTask { name, anchor: &anchor, mount_point: &request.mount_point, need: Need::Routine };
     let report = engine.lifecycle.until_closed(engine.anchors.sync(at, dry_run)).await?;
     let warnings = report.warnings();
     Ok(warnings.into_iter().fold(Answer::data(report.shown()), Answer::warn))

@@ -14,8 +14,8 @@ use crate::records::anchorage::same_place;
 
 const TIMEOUT: Bounds = Bounds { least: 1, most: 60 };
 /// AWS's quota for CreateSession is 10 per second, account and region, and can be raised.
-const MOST_CALLS: u32 = 10_000;
-const MOST_SESSIONS: u32 = 1_000_000;
+const MAX_CALLS: u32 = 10_000;
+const MAX_SESSIONS: u32 = 1_000_000;
 /// An RSA key on a busy machine.
 const FOR_THE_LEAF: Duration = Duration::from_secs(5);
 /// What a read shows in place of a proxy's user and of its password, and a write takes as "unchanged".
@@ -98,9 +98,9 @@ impl Config {
             connect_timeout: timeout(values, "connect_timeout", usual.connect_timeout)?,
             request_timeout: timeout(values, "request_timeout", usual.request_timeout)?,
             max_retries: retries(values, usual.max_retries)?,
-            rate_limit: above_zero(values, "rate_limit", MOST_CALLS)?.unwrap_or(usual.rate_limit),
-            rate_burst: above_zero(values, "rate_burst", MOST_CALLS)?.unwrap_or(usual.rate_burst),
-            max_cached_sessions: above_zero(values, "max_cached_sessions", MOST_SESSIONS)?
+            rate_limit: above_zero(values, "rate_limit", MAX_CALLS)?.unwrap_or(usual.rate_limit),
+            rate_burst: above_zero(values, "rate_burst", MAX_CALLS)?.unwrap_or(usual.rate_burst),
+            max_cached_sessions: above_zero(values, "max_cached_sessions", MAX_SESSIONS)?
                 .map_or(usual.max_cached_sessions, sessions_of),
             default_trust_anchor_arn: values.parse("default_trust_anchor_arn")?,
             default_profile_arn: values.parse("default_profile_arn")?,

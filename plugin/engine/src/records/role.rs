@@ -16,18 +16,18 @@ use crate::records::config::Config;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
 use identity::Clusters;
-use identity::Place;
+use identity::SubjectField;
 use identity::SubjectTexts;
 use identity::name_one_caller;
 use identity::word;
 use identity::{Audience, Caller};
-use identity::{Template, Use};
+use identity::{ResolvedReference, Template};
 
 const CERTIFICATE_TTL: Bounds = Bounds { least: 60, most: 86_400 };
-const USUAL_CERTIFICATE_TTL: u64 = 600;
+const DEFAULT_CERTIFICATE_TTL: u64 = 600;
 /// CreateSession takes at most 50 instance properties of 1 to 200 characters (API model, `InstancePropertyMap`).
-const MOST_PROPERTIES: usize = 50;
-const LONGEST_PROPERTY: usize = 200;
+const MAX_PROPERTIES: usize = 50;
+const MAX_PROPERTY: usize = 200;
 /// A caller's ttl is rounded up to this, so that a caller cannot make a session of its own for every second.
 const CALLER_TTL_STEP: u64 = 900;
 /// Stored as `role/<name>`; the same JSON is what a read answers.
@@ -198,7 +198,7 @@ impl Role {
     /// Refuses a role whose certificates could not be issued: the default common name is `name`.
     pub(crate) fn check_certificate(&self, name: &str) -> Result<(), Fault> {
         if self.subject.common_name.is_none() {
-            Place::CommonName
+            SubjectField::CommonName
                 .check(name)
                 .map_err(|fault| Fault::caller(format!("{fault}; the role's name is the default")))?;
         }
@@ -242,17 +242,17 @@ impl Role {
     }
 
     /// What each reference of the role stands for.
-    pub(crate) fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(Place, Use)>, Fault> {
+    pub(crate) fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(SubjectField, ResolvedReference)>, Fault> {
         let mut uses = self.subject.uses(caller)?;
         if let Some(name) = &self.role_session_name {
-            let place = Place::SessionName;
+            let place = SubjectField::SessionName;
             uses.extend(name.uses(place, caller)?.into_iter().map(|found| (place, found)));
         }
         Ok(uses)
     }
 
-    fn texts(&self) -> impl Iterator<Item = (Place, &Template)> {
-        self.subject.all().chain(self.role_session_name.iter().map(|name| (Place::SessionName, name)))
+    fn texts(&self) -> impl Iterator<Item = (SubjectField, &Template)> {
+        self.subject.all().chain(self.role_session_name.iter().map(|name| (SubjectField::SessionName, name)))
     }
 
     /// What an operator should know about this role, though it is legal.
@@ -314,8 +314,15 @@ impl Role {
 
     /// Refuses texts by which pods of one name in two clusters would look the same, unless one cluster alone is served.
     fn check_clusters(&self) -> Result<(), Fault> {
-        let names_pods =
-            |place| matches!(place, Place::CommonName | Place::UriSan | Place::DnsSan | Place::SessionName);
+        let names_pods = |place| {
+            matches!(
+                place,
+                SubjectField::CommonName
+                    | SubjectField::UriSan
+                    | SubjectField::DnsSan
+                    | SubjectField::SessionName
+            )
+        };
         let confusing = self.texts().find(|(place, text)| names_pods(*place) && text.confuses_clusters());
         match confusing {
             Some((place, _)) if self.clusters.len() != 1 => Err(Fault::caller(format!(
@@ -359,28 +366,28 @@ fn session_duration_bound(values: &Values, usual: SessionDuration) -> Result<Opt
 fn certificate_ttl(values: &Values) -> Result<u64, Fault> {
     match values.duration("certificate_ttl")? {
         Some(given) => Ok(CERTIFICATE_TTL.check("certificate_ttl", given)?.as_secs()),
-        None => Ok(USUAL_CERTIFICATE_TTL),
+        None => Ok(DEFAULT_CERTIFICATE_TTL),
     }
 }
 
 fn session_name(values: &Values) -> Result<Option<Template>, Fault> {
-    let given = values.string(Place::SessionName.field())?;
-    given.map(|text| Template::parse(Place::SessionName, &text)).transpose()
+    let given = values.string(SubjectField::SessionName.field())?;
+    given.map(|text| Template::parse(SubjectField::SessionName, &text)).transpose()
 }
 
 fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Fault> {
     let given = values.pairs("instance_properties")?.unwrap_or_default();
-    if given.len() > MOST_PROPERTIES {
+    if given.len() > MAX_PROPERTIES {
         return Err(Fault::caller(format!(
-            "instance_properties: {} entries, at most {MOST_PROPERTIES} are allowed",
+            "instance_properties: {} entries, at most {MAX_PROPERTIES} are allowed",
             given.len()
         )));
     }
-    let lengths = 1..=LONGEST_PROPERTY;
+    let lengths = 1..=MAX_PROPERTY;
     for (key, value) in &given {
         if !lengths.contains(&key.chars().count()) || !lengths.contains(&value.chars().count()) {
             return Err(Fault::caller(format!(
-                "instance_properties: {} and its value must have 1 to {LONGEST_PROPERTY} characters",
+                "instance_properties: {} and its value must have 1 to {MAX_PROPERTY} characters",
                 quote(key)
             )));
         }

@@ -20,7 +20,7 @@ async fn stored(role: &Role) -> (Store, Storage) {
 }
 
 async fn kept(store: &Store) -> Option<Role> {
-    store.kept_role("app").await.unwrap().map(|role| Role::clone(&role))
+    store.cached_role("app").await.unwrap().map(|role| Role::clone(&role))
 }
 
 fn begin<F: Future>(work: F) -> Pin<Box<F>> {
@@ -46,7 +46,7 @@ async fn a_kept_role_is_not_read_again_until_it_changes() {
 async fn what_was_read_before_a_change_is_not_kept_after_it() {
     let (store, storage) = stored(&role("a")).await;
     storage.hold(true);
-    let reading = begin(store.kept_role("app"));
+    let reading = begin(store.cached_role("app"));
     storage.hold(false);
 
     store.write().await.put_role("app", &role("b"), Ends::Nothing).await.unwrap();
@@ -113,7 +113,7 @@ async fn a_role_that_is_missing_or_out_of_reach_is_asked_for_again() {
     let storage = Storage::in_memory();
     let store = Store::new(storage.clone(), |_| {});
     storage.put("role/app", b"{".to_vec()).await.unwrap();
-    store.kept_role("app").await.unwrap_err();
+    store.cached_role("app").await.unwrap_err();
     storage.delete("role/app").await.unwrap();
     assert_eq!(kept(&store).await, None);
 
@@ -125,14 +125,14 @@ async fn a_role_that_is_missing_or_out_of_reach_is_asked_for_again() {
 #[tokio::test]
 async fn no_more_roles_are_kept_than_the_bound_says() {
     let store = Store::new(Storage::in_memory(), |_| {});
-    for number in 0..KEPT_ROLES + 500 {
+    for number in 0..MAX_CACHED_ROLES + 500 {
         let name = number.to_string();
         store.storage.put_json(&role_key(&name), &role("a")).await.unwrap();
 
-        store.kept_role(&name).await.unwrap();
+        store.cached_role(&name).await.unwrap();
     }
 
-    assert!(store.kept.roles.len() <= KEPT_ROLES && store.kept.roles.len() > KEPT_ROLES / 2);
+    assert!(store.cache.roles.len() <= MAX_CACHED_ROLES && store.cache.roles.len() > MAX_CACHED_ROLES / 2);
 }
 
 /// Which sessions a store with this record says are ended by what `change` does to it.

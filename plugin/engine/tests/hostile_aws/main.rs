@@ -31,12 +31,12 @@ const HEALTHY: &str = "111122223333";
 /// Reads of odd accounts at once: more would keep each other from being told within a container read's two seconds.
 const AT_ONCE: usize = 16;
 /// The longest pause of an account: 32 s, and half as much again at random.
-const LONGEST_PAUSE: f64 = 48.0;
+const MAX_PAUSE: f64 = 48.0;
 /// How long a read of the healthy account may take. One that had another account's pause would wait for half a minute or more. The bound is
 /// far from the part of a second that a read takes, because the machine may be busy.
 const HELD_UP: Duration = Duration::from_secs(10);
 /// What the process may grow by: an answer takes 64 KiB at most, a connection's buffers a few times that.
-const MOST_MEMORY: u64 = 64 << 20;
+const MAX_MEMORY: u64 = 64 << 20;
 /// How long an answer without end may go on after its read was told. How much it sends until then is a matter of the machine's speed: one of
 /// nothing but `100 Continue` is read, and kept nowhere, until the attempt's second is over.
 const GOES_ON: Duration = Duration::from_secs(10);
@@ -153,8 +153,8 @@ async fn no_oddity_of_aws_panics_pauses_for_long_takes_memory_or_reaches_a_healt
     .unwrap();
     assert_eq!(PANICS.load(Ordering::SeqCst), 0);
     assert_eq!(elsewhere.connections(), 0, "a redirect was followed");
-    assert!(pause <= LONGEST_PAUSE && paused >= 9.0, "{paused} accounts pause, for {pause} s");
-    assert!(grown < MOST_MEMORY, "memory grew by {grown} bytes");
+    assert!(pause <= MAX_PAUSE && paused >= 9.0, "{paused} accounts pause, for {pause} s");
+    assert!(grown < MAX_MEMORY, "memory grew by {grown} bytes");
     assert!(is_over && sent > 0, "an answer without end goes on after {sent} bytes");
     assert!(healthy_reads >= 3 && slowest < HELD_UP, "{healthy_reads} reads, the slowest took {slowest:?}");
 }

@@ -13,22 +13,22 @@ use vault_backend::{Alias, Entity, Fault};
 use super::Template;
 use crate::caller::{Audience, Caller, Known};
 use crate::clusters::Clusters;
-use crate::subject_field::Place;
+use crate::subject_field::SubjectField;
 
-const PLACES: [Place; 8] = [
-    Place::CommonName,
-    Place::Organization,
-    Place::OrganizationalUnit,
-    Place::Country,
-    Place::Locality,
-    Place::UriSan,
-    Place::DnsSan,
-    Place::SessionName,
+const PLACES: [SubjectField; 8] = [
+    SubjectField::CommonName,
+    SubjectField::Organization,
+    SubjectField::OrganizationalUnit,
+    SubjectField::Country,
+    SubjectField::Locality,
+    SubjectField::UriSan,
+    SubjectField::DnsSan,
+    SubjectField::SessionName,
 ];
 const PROD: &str = "auth_kubernetes_1";
 const DEV: &str = "auth_kubernetes_2";
 /// Beside what an error quotes, which is the text that was sent and what Vault knows of the caller.
-const LONGEST_ERROR: usize = 2_048;
+const MAX_ERROR: usize = 2_048;
 
 /// Lines: a field of a role, its text, and what Vault knows of a caller, `<reference>=<value>`; after a line `--` what it knows
 /// otherwise of a second one.
@@ -62,7 +62,7 @@ pub fn role_template(input: &[u8]) {
 /// What one caller gets, and the values that it is made of.
 fn resolved(
     template: &Template,
-    place: Place,
+    place: SubjectField,
     known: &BTreeMap<&str, &str>,
     length: usize,
 ) -> Option<(String, Vec<String>)> {
@@ -77,7 +77,7 @@ fn resolved(
             return None;
         }
     };
-    assert!(text.chars().all(|sign| place.takes(sign)), "{text:?}");
+    assert!(text.chars().all(|character| place.takes(character)), "{text:?}");
     assert!(text.chars().count() <= place.longest(), "{text:?}");
     assert!(place.check(&text).is_ok(), "{text:?}");
     let uses = template.uses(place, &caller).ok()?;
@@ -86,7 +86,7 @@ fn resolved(
 
 fn told(fault: &Fault, quoted: usize) {
     let said = fault.to_string();
-    assert!(said.len() <= LONGEST_ERROR + 3 * quoted, "{} bytes: {said}", said.len());
+    assert!(said.len() <= MAX_ERROR + 3 * quoted, "{} bytes: {said}", said.len());
     assert!(fault.detail().is_none(), "{fault:?}");
 }
 

@@ -17,7 +17,7 @@ use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 
 /// No read lasts so long: what was cut earlier, and is not open, is forgotten at the next cut.
-const LONGEST_READ: Duration = Duration::from_mins(1);
+const MAX_READ: Duration = Duration::from_mins(1);
 
 /// A read by `holder`, and what was cut when it began.
 pub(crate) struct Reader<'a> {
@@ -27,11 +27,11 @@ pub(crate) struct Reader<'a> {
 
 /// A revocation that means the read began while it was under way: it is handed nothing.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Revoked;
+pub(crate) struct CutOff;
 
 /// Whose sessions a revocation ends.
 #[derive(Clone, Debug)]
-pub(crate) enum Meant {
+pub(crate) enum RevocationScope {
     /// Those that `revoke` was asked for, of one of the engine's roles if it was named.
     Asked(Selector, Option<String>),
     /// All of an IAM role.
@@ -40,7 +40,7 @@ pub(crate) enum Meant {
     Identities(RoleArn, HashSet<Box<str>>),
 }
 
-impl Meant {
+impl RevocationScope {
     /// Whether it means a read, as far as that is known before AWS has answered.
     fn means(&self, key: &SessionKey, holder: &str) -> bool {
         match self {
@@ -89,14 +89,14 @@ pub(super) struct Cuts {
 struct Cut {
     number: u64,
     at: Instant,
-    meant: Meant,
+    meant: RevocationScope,
     is_open: bool,
 }
 
 impl Cuts {
-    pub(super) fn make(&mut self, meant: Meant, is_open: bool) -> u64 {
+    pub(super) fn make(&mut self, meant: RevocationScope, is_open: bool) -> u64 {
         let now = Instant::now();
-        self.recent.retain(|cut| cut.is_open || cut.at + LONGEST_READ > now);
+        self.recent.retain(|cut| cut.is_open || cut.at + MAX_READ > now);
         self.made += 1;
         self.recent.push_back(Cut { number: self.made, at: now, meant, is_open });
         self.made
@@ -106,27 +106,22 @@ impl Cuts {
         self.recent.iter_mut().filter(|cut| cut.number == number).for_each(|cut| cut.is_open = false);
     }
 
-    fn since<'a>(&'a self, reader: &Reader<'_>) -> impl Iterator<Item = &'a Meant> {
+    fn since<'a>(&'a self, reader: &Reader<'_>) -> impl Iterator<Item = &'a RevocationScope> {
         let began = reader.began;
         self.recent.iter().filter(move |cut| cut.number > began).map(|cut| &cut.meant)
     }
 
     /// Whether a read may go on, has to wait, or is cut off.
-    pub(super) fn verdict(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<bool, Revoked> {
+    pub(super) fn verdict(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<bool, CutOff> {
         if self.since(reader).any(|meant| meant.means(key, reader.holder)) {
-            return Err(Revoked);
+            return Err(CutOff);
         }
         Ok(!self.recent.iter().any(|cut| cut.is_open && cut.meant.holds(key, reader.holder)))
     }
 
     /// Whether what was made for a read may be handed out.
-    pub(super) fn check(
-        &self,
-        reader: &Reader<'_>,
-        key: &SessionKey,
-        issued: &Issued,
-    ) -> Result<(), Revoked> {
+    pub(super) fn check(&self, reader: &Reader<'_>, key: &SessionKey, issued: &Issued) -> Result<(), CutOff> {
         let is_cut = self.since(reader).any(|meant| meant.means_made(key, reader.holder, issued));
-        if is_cut { Err(Revoked) } else { Ok(()) }
+        if is_cut { Err(CutOff) } else { Ok(()) }
     }
 }

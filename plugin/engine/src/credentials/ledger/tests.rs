@@ -87,14 +87,14 @@ fn others_are_those_who_lose_it_beside_whoever_is_meant() {
 fn a_session_with_more_holders_than_are_listed_counts_as_everybodys() {
     let ledger = Ledger::new(NOW);
     let session = issued(7, NOW + HOUR);
-    for holder in 0..=MOST_HOLDERS {
+    for holder in 0..=MAX_HOLDERS {
         note(&ledger, NOW, &session, (&key("web"), true), &holder.to_string());
     }
 
     let found = ledger.find(NOW, &of_entity("nobody"), None);
 
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].others(&of_entity("0")), MOST_HOLDERS);
+    assert_eq!(found[0].others(&of_entity("0")), MAX_HOLDERS);
 }
 
 #[test]
@@ -142,15 +142,15 @@ fn a_session_that_has_ended_is_not_found_and_leaves_with_all_that_was_kept_of_it
     assert!(ledger.find(later, &of_entity("one"), None).is_empty());
     note(&ledger, later, &issued(8, later + HOUR), (&key("api"), true), "one");
 
-    let pages = ledger.pages();
-    let roles: Vec<&str> = pages.lineages.iter().map(|lineage| lineage.role.as_str()).collect();
-    assert_eq!((pages.by_serial.len(), pages.by_end.len(), roles), (1, 1, vec!["api"]));
+    let index = ledger.index();
+    let roles: Vec<&str> = index.origins.iter().map(|origin| origin.role.as_str()).collect();
+    assert_eq!((index.by_serial.len(), index.by_end.len(), roles), (1, 1, vec!["api"]));
 }
 
 #[test]
 fn a_full_ledger_forgets_those_that_end_first() {
     let ledger = Ledger::new(NOW);
-    let most = u32::try_from(MOST_SESSIONS).unwrap();
+    let most = u32::try_from(MAX_SESSIONS).unwrap();
     for number in 0..=most {
         let end = NOW + HOUR + Duration::seconds(number.into());
         note(&ledger, NOW, &issued(number, end), (&key("web"), false), "one");
@@ -159,7 +159,7 @@ fn a_full_ledger_forgets_those_that_end_first() {
     let knows = |number| !ledger.find(NOW, &Selector::Serial(serial(number)), None).is_empty();
     assert!(!knows(0) && knows(1) && knows(most));
     assert!(ledger.has_forgotten(NOW) && !ledger.has_forgotten(NOW + HOUR));
-    assert_eq!(ledger.pages().lineages.len(), 1);
+    assert_eq!(ledger.index().origins.len(), 1);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn only_a_session_that_is_shared_holds_on_to_what_is_kept_of_it() {
     note(&ledger, NOW, &issued(7, NOW + HOUR), (&key("web"), false), "one");
     note(&ledger, NOW, &issued(8, NOW + HOUR), (&key("web"), true), "one");
 
-    let kept = |number| ledger.find(NOW, &Selector::Serial(serial(number)), None).remove(0).kept_as;
+    let kept = |number| ledger.find(NOW, &Selector::Serial(serial(number)), None).remove(0).cached_as;
 
     assert_eq!((kept(7), kept(8)), (None, Some(key("web"))));
     assert!(size_of::<Entry>() <= 128, "{} bytes", size_of::<Entry>());
@@ -189,7 +189,7 @@ fn in_no_order_is_a_read_of_before_a_cut_handed_what_the_cut_did_not_find() {
         note(&ledger, NOW, &session, (&key, true), "one");
         let found = ledger.cut(NOW, &which, Some("web")).len();
 
-        assert_eq!((under_way, found), (Err(Revoked), 1), "{which:?}");
+        assert_eq!((under_way, found), (Err(CutOff), 1), "{which:?}");
     }
 }
 
@@ -201,7 +201,7 @@ fn what_a_cut_found_is_handed_to_nobody_who_comes_later() {
 
     let later = ledger.note(NOW, &session, (&key("web"), true), &ledger.reader("two"));
 
-    assert_eq!(later, Err(Revoked));
+    assert_eq!(later, Err(CutOff));
 }
 
 #[tokio::test]
@@ -214,14 +214,14 @@ async fn a_cut_lets_reads_through_that_it_does_not_mean() {
 
     assert_eq!(ledger.admit(&other.0, &other.1).await, Ok(()));
     assert_eq!(ledger.admit(&of_role.0, &of_role.1).await, Ok(()));
-    assert_eq!(ledger.admit(&meant.0, &meant.1).await, Err(Revoked));
+    assert_eq!(ledger.admit(&meant.0, &meant.1).await, Err(CutOff));
 }
 
 #[tokio::test]
 async fn a_read_that_begins_while_a_cut_is_open_waits_and_one_of_before_is_refused() {
     let (ledger, key) = (Ledger::new(NOW), key("web"));
     let before = ledger.reader("one");
-    let held = ledger.hold(Meant::IamRole(key.parts().call.role.clone()));
+    let held = ledger.hold(RevocationScope::IamRole(key.parts().call.role.clone()));
     let during = ledger.reader("one");
 
     let refused = ledger.admit(&before, &key).await;
@@ -230,18 +230,18 @@ async fn a_read_that_begins_while_a_cut_is_open_waits_and_one_of_before_is_refus
     let is_waiting = futures_util::poll!(waits.as_mut()).is_pending();
     drop(held);
 
-    assert_eq!((refused, is_waiting, waits.await), (Err(Revoked), true, Ok(())));
-    assert_eq!(ledger.admit(&before, &key).await, Err(Revoked), "also afterwards");
+    assert_eq!((refused, is_waiting, waits.await), (Err(CutOff), true, Ok(())));
+    assert_eq!(ledger.admit(&before, &key).await, Err(CutOff), "also afterwards");
 }
 
 #[tokio::test]
 async fn reads_under_way_lose_a_source_identity_that_is_cut_and_no_other() {
     let (ledger, key, session) = (Ledger::new(NOW), key("web"), issued(7, NOW + HOUR));
-    for (identity, expected) in [("CN=web", Err(Revoked)), ("CN=api", Ok(()))] {
+    for (identity, expected) in [("CN=web", Err(CutOff)), ("CN=api", Ok(()))] {
         let before = ledger.reader("one");
         let role = key.parts().call.role.clone();
 
-        drop(ledger.hold(Meant::Identities(role, [identity.into()].into())));
+        drop(ledger.hold(RevocationScope::Identities(role, [identity.into()].into())));
 
         assert_eq!(ledger.note(NOW, &session, (&key, false), &before), expected, "{identity}");
     }

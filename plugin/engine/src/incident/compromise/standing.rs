@@ -7,8 +7,8 @@ use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 
 use super::report::{Line, Outcome};
-use crate::management::anchor_context::Named;
-use crate::management::sync_report::Report;
+use crate::management::anchor_task::AnchorTask;
+use crate::management::sync_report::SyncReport;
 use crate::records::compromise::Compromise;
 
 /// What the trust anchors hold now.
@@ -52,8 +52,8 @@ impl Synced {
     /// Notes an anchor that is in step and was seen `at` this time, with these ways in for the key.
     pub(super) fn note(
         &mut self,
-        named: Named<'_>,
-        report: &Report,
+        named: AnchorTask<'_>,
+        report: &SyncReport,
         (ways_in, at): (&[WayIn], OffsetDateTime),
     ) -> Outcome {
         let arn = named.anchor.trust_anchor_arn.to_string();

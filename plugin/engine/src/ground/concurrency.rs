@@ -5,24 +5,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use vault_backend::Fault;
 
 /// Of one mount.
-const MOST: usize = 4;
+const MAX_AT_ONCE: usize = 4;
 /// Of one caller, so that another one can look too.
-const MOST_OF_ONE: usize = 2;
+const MAX_OF_ONE_CALLER: usize = 2;
 
 /// The looks of one kind that are under way.
-pub(crate) struct Looks {
+pub(crate) struct ConcurrencyLimit {
     /// In the plural, for texts.
     what: &'static str,
     by: Mutex<Vec<String>>,
 }
 
 /// One look, until it is dropped.
-pub(crate) struct Look<'a> {
-    looks: &'a Looks,
+pub(crate) struct Permit<'a> {
+    looks: &'a ConcurrencyLimit,
     by: &'a str,
 }
 
-impl Looks {
+impl ConcurrencyLimit {
     pub(crate) fn new(what: &'static str) -> Self {
         Self { what, by: Mutex::default() }
     }
@@ -31,18 +31,18 @@ impl Looks {
     ///
     /// # Errors
     /// For later, where so many are under way already.
-    pub(crate) fn begin<'a>(&'a self, by: &'a str) -> Result<Look<'a>, Fault> {
+    pub(crate) fn begin<'a>(&'a self, by: &'a str) -> Result<Permit<'a>, Fault> {
         let mut under_way = self.under_way();
         let of_one = under_way.iter().filter(|other| *other == by).count();
-        if under_way.len() >= MOST || of_one >= MOST_OF_ONE {
+        if under_way.len() >= MAX_AT_ONCE || of_one >= MAX_OF_ONE_CALLER {
             let (all, what) = (under_way.len(), self.what);
             return Err(Fault::later(format!(
-                "{all} {what} are under way, {of_one} of them this caller's: the mount does {MOST} at once, and {MOST_OF_ONE} for one caller; ask again in a few seconds"
+                "{all} {what} are under way, {of_one} of them this caller's: the mount does {MAX_AT_ONCE} at once, and {MAX_OF_ONE_CALLER} for one caller; ask again in a few seconds"
             ))
             .named("RateLimited"));
         }
         under_way.push(by.to_owned());
-        Ok(Look { looks: self, by })
+        Ok(Permit { looks: self, by })
     }
 
     fn under_way(&self) -> MutexGuard<'_, Vec<String>> {
@@ -50,7 +50,7 @@ impl Looks {
     }
 }
 
-impl Drop for Look<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut under_way = self.looks.under_way();
         if let Some(nth) = under_way.iter().position(|by| by == self.by) {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn one_caller_has_two_looks_at_once_and_all_together_four() {
-        let looks = Looks::new("checks");
+        let looks = ConcurrencyLimit::new("checks");
 
         let of_one =
             [looks.begin("a"), looks.begin("a"), looks.begin("a")].map(|look| look.map(drop).is_ok());
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_look_that_has_ended_makes_room() {
-        let looks = Looks::new("checks");
+        let looks = ConcurrencyLimit::new("checks");
         for _ in 0..10 {
             assert!(looks.begin("a").is_ok());
         }

@@ -12,13 +12,13 @@ use crate::records::anchorage::Anchorage;
 use crate::records::role::Role;
 use crate::snapshot::Snapshot;
 use identity::Caller;
-use identity::Place;
+use identity::SubjectField;
 
 /// One read, resolved as far as it can be without AWS.
 pub(crate) struct Prepared<'a> {
     pub(crate) authority: &'a Loaded,
     pub(crate) caller: Caller<'a>,
-    pub(crate) order: Order,
+    pub(crate) order: SessionSpec,
 }
 
 impl<'a> Prepared<'a> {
@@ -34,20 +34,20 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self, Fault> {
         let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
         let caller = Caller::find(request, role.audience(name), &snapshot.clusters).await?;
-        let order = Order::new(snapshot, name, role, &caller, ttl, &request.mount_point)?;
+        let order = SessionSpec::new(snapshot, name, role, &caller, ttl, &request.mount_point)?;
         Ok(Self { authority, caller, order })
     }
 }
 
 /// What is to be asked of AWS for one caller.
-pub(crate) struct Order {
+pub(crate) struct SessionSpec {
     pub(crate) anchorage: Anchorage,
     pub(crate) duration: SessionDuration,
     pub(crate) leaf: LeafProfile,
     pub(crate) role_session_name: Option<String>,
 }
 
-impl Order {
+impl SessionSpec {
     /// Decides everything that needs no I/O. A leaf that the CA would refuse is refused here, before it costs a turn at AWS.
     pub(crate) fn new(
         snapshot: &Snapshot,
@@ -66,7 +66,7 @@ impl Order {
             role_session_name: role
                 .role_session_name
                 .as_ref()
-                .map(|name| name.resolve(Place::SessionName, caller))
+                .map(|name| name.resolve(SubjectField::SessionName, caller))
                 .transpose()?,
         })
     }

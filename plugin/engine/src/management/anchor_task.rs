@@ -6,7 +6,7 @@ use crate::records::managed_anchor::ManagedAnchor;
 
 /// One anchor with its name, and where its mount is for texts.
 #[derive(Clone, Copy)]
-pub(crate) struct Named<'a> {
+pub(crate) struct AnchorTask<'a> {
     pub(crate) name: &'a str,
     pub(crate) anchor: &'a ManagedAnchor,
     pub(crate) mount_point: &'a str,

@@ -19,11 +19,11 @@ const TRY_AGAIN: Duration = Duration::from_mins(5);
 
 /// By the operator's name of the anchor.
 #[derive(Default)]
-pub(super) struct Standings(Mutex<BTreeMap<String, Standing>>);
+pub(super) struct LastLooks(Mutex<BTreeMap<String, LastLook>>);
 
 /// What the last look at an anchor found.
 #[derive(Clone, Debug)]
-struct Standing {
+struct LastLook {
     anchor: ManagedAnchor,
     /// SHA-256 sums of the certificates of this mount that it held then, whichever else it may hold; none where the look failed.
     held: Option<BTreeSet<String>>,
@@ -32,33 +32,33 @@ struct Standing {
     looked: Instant,
 }
 
-impl Standings {
+impl LastLooks {
     /// Whether each anchor was in step with `issuers` when it was last looked at, by name.
     pub(super) fn in_step(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
         let wanted = fingerprints(&signing(issuers));
-        let standings = self.all();
+        let last_looks = self.all();
         let is_in_step =
-            |standing: &Standing| standing.held.as_ref().is_some_and(|held| held.is_superset(&wanted));
-        standings.iter().map(|(name, standing)| (name.clone(), is_in_step(standing))).collect()
+            |last_look: &LastLook| last_look.held.as_ref().is_some_and(|held| held.is_superset(&wanted));
+        last_looks.iter().map(|(name, last_look)| (name.clone(), is_in_step(last_look))).collect()
     }
 
     /// Whether each of these anchors was last seen with exactly what signs of `issuers`, whatever else is there that is not this mount's.
     pub(super) fn are_seen_with(&self, arns: &[TrustAnchorArn], issuers: &Issuers) -> bool {
         let wanted = fingerprints(&signing(issuers));
-        let standings = self.all();
+        let last_looks = self.all();
         arns.iter().all(|arn| {
-            let of_it = |standing: &&Standing| standing.anchor.trust_anchor_arn == *arn;
-            standings.values().find(of_it).is_some_and(|standing| standing.held.as_ref() == Some(&wanted))
+            let of_it = |last_look: &&LastLook| last_look.anchor.trust_anchor_arn == *arn;
+            last_looks.values().find(of_it).is_some_and(|last_look| last_look.held.as_ref() == Some(&wanted))
         })
     }
 
     /// Whether an anchor is to be looked at: it holds other certificates of this mount than those that sign, or was not looked at for long.
     pub(super) fn is_due(&self, name: &str, anchor: &ManagedAnchor, wanted: &BTreeSet<String>) -> bool {
-        match self.all().get(name).filter(|standing| standing.anchor == *anchor) {
-            Some(Standing { held: Some(held), looked, .. }) if held == wanted => {
+        match self.all().get(name).filter(|last_look| last_look.anchor == *anchor) {
+            Some(LastLook { held: Some(held), looked, .. }) if held == wanted => {
                 looked.elapsed() >= LOOK_AGAIN
             }
-            Some(Standing { held: None, wanted: then, looked, .. }) if then == wanted => {
+            Some(LastLook { held: None, wanted: then, looked, .. }) if then == wanted => {
                 looked.elapsed() >= TRY_AGAIN
             }
             _ => true,
@@ -67,7 +67,7 @@ impl Standings {
 
     /// For how long it was not looked at.
     pub(super) fn unseen_for(&self, name: &str) -> Duration {
-        self.all().get(name).map_or(Duration::MAX, |standing| standing.looked.elapsed())
+        self.all().get(name).map_or(Duration::MAX, |last_look| last_look.looked.elapsed())
     }
 
     /// Notes what a look found now.
@@ -77,8 +77,8 @@ impl Standings {
         anchor: &ManagedAnchor,
         (held, wanted): (Option<BTreeSet<String>>, BTreeSet<String>),
     ) {
-        let standing = Standing { anchor: anchor.clone(), held, wanted, looked: Instant::now() };
-        self.all().insert(name.to_owned(), standing);
+        let last_look = LastLook { anchor: anchor.clone(), held, wanted, looked: Instant::now() };
+        self.all().insert(name.to_owned(), last_look);
     }
 
     /// Nothing is said any more of an anchor that is not kept.
@@ -86,7 +86,7 @@ impl Standings {
         self.all().retain(|name, _| is_kept(name));
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Standing>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, LastLook>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
