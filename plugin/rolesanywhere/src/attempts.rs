@@ -8,13 +8,29 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 use crate::answer::{Failure, Retry};
-use crate::client::Patience;
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::transport::{Transport, TransportError, TransportErrorKind};
 
 /// No deadline is longer, so that adding it to the clock cannot overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_hours(1);
+
+/// How long a caller waits for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Bounds the whole call, attempts and pauses.
+    pub total: Duration,
+    /// No attempt begins after this much of it, but the first: an AWS that fails at once is then told early, while one that is
+    /// slow still has `total`.
+    pub retries: Duration,
+}
+
+/// Retries for as long as the whole call may take.
+impl From<Duration> for Patience {
+    fn from(total: Duration) -> Self {
+        Self { total, retries: total }
+    }
+}
 
 /// A call that can be made again. Each time it is signed for its own time.
 pub(crate) trait Attempt: Sync {

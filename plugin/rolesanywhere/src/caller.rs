@@ -1,11 +1,12 @@
 //! Calls in the name of a session: signed with its credentials (Signature Version 4), tried again, read.
 
 mod anchors;
+mod credentials;
 mod denied;
 mod error;
 mod explain;
 mod iam;
-mod pace;
+mod operation;
 mod profiles;
 mod request;
 mod sts;
@@ -20,50 +21,29 @@ use http::Response;
 use time::OffsetDateTime;
 
 use crate::answer::{Answer, Failure, Retry};
-use crate::attempts::{Attempt, Attempts, Place};
-use crate::client::{Client, Patience};
+use crate::attempts::{Attempt, Attempts, Patience, Place};
+use crate::channel::Channel;
+use crate::endpoint::EndpointError;
 use crate::error::{Error, LocalError};
-use crate::secret::Secret;
 use crate::service::Service;
-use crate::session::Session;
 use request::Ask;
 
 pub use anchors::{AnchorSource, TrustAnchor};
+pub use credentials::Credentials;
 pub use denied::Denied;
-pub use error::{CallError, Operation};
+pub use error::CallError;
 pub use iam::IamRole;
-pub use pace::Pace;
+pub use operation::Operation;
 pub use profiles::{AttributeMapping, Profile};
 pub use sts::CallerIdentity;
 
-/// What a request is signed with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// `ASIA…` of a session, `AKIA…` of a long-lived key. Not secret.
-    pub access_key_id: String,
-    /// The key that signs; never sent.
-    pub secret_access_key: Secret,
-    /// Sent with each request; long-lived keys have none.
-    pub session_token: Option<Secret>,
-}
-
-impl From<&Session> for Credentials {
-    fn from(session: &Session) -> Self {
-        Self {
-            access_key_id: session.access_key_id.clone(),
-            secret_access_key: session.secret_access_key.clone(),
-            session_token: Some(session.session_token.clone()),
-        }
-    }
-}
-
-/// Calls AWS in the name of one session. Made by [`Client::caller`]; cheap to clone.
+/// Calls AWS in the name of one session. Made by [`crate::Client::caller`]; cheap to clone.
 ///
 /// Every call is bounded by the patience the caller was made with. Status 429, 5xx, throttling and network errors are tried
 /// again, signed anew, at most `max_retries` times: all calls here may be repeated safely.
 #[derive(Clone)]
 pub struct Caller {
-    client: Client,
+    channel: Channel,
     credentials: Credentials,
     now: Clock,
     patience: Patience,
@@ -75,8 +55,8 @@ type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 type Read<T> = fn(&Answer<'_>) -> Result<T, String>;
 
 impl Caller {
-    pub(crate) fn new(client: Client, credentials: Credentials, now: Clock, patience: Patience) -> Self {
-        Self { client, credentials, now, patience }
+    pub(crate) fn new(channel: Channel, credentials: Credentials, now: Clock, patience: Patience) -> Self {
+        Self { channel, credentials, now, patience }
     }
 
     /// The same caller when some of its time is spent.
@@ -91,13 +71,13 @@ impl Caller {
     async fn call<T: Send>(
         &self,
         operation: Operation,
-        service: Result<Service, crate::endpoint::EndpointError>,
+        service: Result<Service, EndpointError>,
         ask: Ask,
         read: Read<T>,
     ) -> Result<T, CallError> {
         let service = service.map_err(|err| CallError::new(operation, err.into()))?;
         let place = Place { url: service.endpoint.to_string(), doubtful: None };
-        let time = Attempts::new(&self.client.settings, self.patience);
+        let time = Attempts::new(&self.channel.settings, self.patience);
         let call = Call { caller: self, service, ask, place, read };
         let outcome = time.of(operation.action(), &call).await;
         outcome.map_err(|cause| CallError::new(operation, cause))
@@ -125,15 +105,15 @@ impl<T: Send> Attempt for Call<'_, T> {
     type Output = T;
 
     async fn make(&self, time: &Attempts) -> Result<T, Failure> {
-        let Caller { client, credentials, now, .. } = self.caller;
+        let Caller { channel, credentials, now, .. } = self.caller;
         if let Some(account) = &self.ask.paced {
-            client.pace.turn(account, time.ends()).await.map_err(|late| Failure::new(late, Retry::Never))?;
+            channel.pace.turn(account, time.ends()).await.map_err(|late| Failure::new(late, Retry::Never))?;
         }
         let request = self
             .ask
             .signed(&self.service, credentials, now())
             .map_err(|err| Failure::new(Error::Local(LocalError::Signing(err)), Retry::Never))?;
-        let response = time.exchange(client.transport.as_ref(), request, &self.place).await?;
+        let response = time.exchange(channel.transport.as_ref(), request, &self.place).await?;
         self.outcome(&response, now())
     }
 }

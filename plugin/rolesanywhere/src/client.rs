@@ -6,42 +6,25 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::answer::{self, Failure, Retry};
-use crate::attempts::{Attempt, Attempts, Place};
-use crate::caller::{Caller, Credentials, Pace};
+use crate::attempts::{Attempt, Attempts, Patience, Place};
+use crate::caller::{Caller, Credentials};
+use crate::channel::Channel;
 use crate::create_session::CreateSession;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::pace::Pace;
 use crate::partition::Region;
 use crate::probe::{self, ProbeError, Reached};
 use crate::session::Session;
 use crate::settings::{Settings, SettingsError};
 use crate::sign::signed_request;
-use crate::transport::{HttpsTransport, Transport};
+use crate::transport::{HttpsTransport, SetupError, Transport};
 
 /// Asks for sessions. Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(crate) settings: Settings,
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) pace: Pace,
-}
-
-/// How long a caller waits for a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// Bounds the whole call, attempts and pauses.
-    pub total: Duration,
-    /// No attempt begins after this much of it, but the first: an AWS that fails at once is then told early, while one that is
-    /// slow still has `total`.
-    pub retries: Duration,
-}
-
-/// Retries for as long as the whole call may take.
-impl From<Duration> for Patience {
-    fn from(total: Duration) -> Self {
-        Self { total, retries: total }
-    }
+    channel: Channel,
 }
 
 /// Why there is no client.
@@ -51,8 +34,8 @@ pub enum ClientError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// TLS or the connection pool could not be set up.
-    #[error("the HTTPS client could not be set up: {0}")]
-    Transport(String),
+    #[error(transparent)]
+    Transport(#[from] SetupError),
 }
 
 impl Client {
@@ -66,13 +49,13 @@ impl Client {
     /// A client over another way to send, for tests.
     pub fn with_transport(settings: &Settings, transport: Arc<dyn Transport>) -> Result<Self, ClientError> {
         settings.check()?;
-        Ok(Self { settings: settings.clone(), transport, pace: Pace::new() })
+        Ok(Self { channel: Channel { settings: settings.clone(), transport, pace: Pace::new() } })
     }
 
     /// Keeps to a pace that other clients keep to as well. A client of its own has a pace of its own.
     #[must_use]
     pub fn paced_by(self, pace: Pace) -> Self {
-        Self { pace, ..self }
+        Self { channel: Channel { pace, ..self.channel } }
     }
 
     /// Asks AWS for a session, in the trust anchor's region.
@@ -89,10 +72,10 @@ impl Client {
     ) -> Result<Session, Error> {
         request.check()?;
         let anchor = &request.trust_anchor;
-        let endpoint = Endpoint::resolve(&self.settings, anchor.region(), anchor.partition())?;
-        let time = Attempts::new(&self.settings, patience.into());
+        let endpoint = Endpoint::resolve(&self.channel.settings, anchor.region(), anchor.partition())?;
+        let time = Attempts::new(&self.channel.settings, patience.into());
         let place = self.place(&endpoint, anchor.region());
-        let call = Call { client: self, identity, request, endpoint, place, now };
+        let call = Call { channel: &self.channel, identity, request, endpoint, place, now };
         time.of("CreateSession", &call).await
     }
 
@@ -103,7 +86,7 @@ impl Client {
         now: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
         patience: impl Into<Patience>,
     ) -> Caller {
-        Caller::new(self.clone(), credentials.into(), Arc::new(now), patience.into())
+        Caller::new(self.channel.clone(), credentials.into(), Arc::new(now), patience.into())
     }
 
     /// Whether Roles Anywhere's endpoint of a region can be reached, and what time it is there: one unsigned request, within
@@ -114,19 +97,19 @@ impl Client {
         now: impl Fn() -> OffsetDateTime + Send + Sync,
         total: Duration,
     ) -> Result<Reached, ProbeError> {
-        probe::probe(self, region, &now, total).await
+        probe::probe(&self.channel, region, &now, total).await
     }
 
     /// Where a request to `endpoint` goes, with a doubt about the region when its name made the host's.
-    pub(crate) fn place(&self, endpoint: &Endpoint, region: &Region) -> Place {
-        let doubtful = self.settings.endpoint.is_none() && !region.is_known();
+    fn place(&self, endpoint: &Endpoint, region: &Region) -> Place {
+        let doubtful = self.channel.settings.endpoint.is_none() && !region.is_known();
         Place { url: endpoint.to_string(), doubtful: doubtful.then(|| region.to_string()) }
     }
 }
 
 /// One `create_session`, with all its attempts.
 struct Call<'a, N> {
-    client: &'a Client,
+    channel: &'a Channel,
     identity: &'a Identity,
     request: &'a CreateSession,
     endpoint: Endpoint,
@@ -140,7 +123,7 @@ impl<N: Fn() -> OffsetDateTime + Send + Sync> Attempt for Call<'_, N> {
     async fn make(&self, time: &Attempts) -> Result<Session, Failure> {
         let request = signed_request(&self.endpoint, self.identity, self.request, (self.now)())
             .map_err(|err| Failure::new(err.into(), Retry::Never))?;
-        let response = time.exchange(self.client.transport.as_ref(), request, &self.place).await?;
+        let response = time.exchange(self.channel.transport.as_ref(), request, &self.place).await?;
         answer::read(&response, &self.request.role, (self.now)())
     }
 }

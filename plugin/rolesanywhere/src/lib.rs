@@ -19,6 +19,7 @@ mod arn;
 mod attempts;
 mod caller;
 mod canonical;
+mod channel;
 #[cfg(any(test, fuzzing))]
 pub mod claims;
 mod client;
@@ -29,9 +30,12 @@ mod endpoint;
 mod error;
 mod explain;
 mod identity;
+mod override_url;
+mod pace;
 mod partition;
 mod probe;
 mod proxy;
+mod proxy_variables;
 pub mod revocation;
 mod secret;
 mod service;
@@ -43,12 +47,13 @@ mod transport;
 pub mod trust_policy;
 
 pub use arn::{ArnError, ProfileArn, RoleArn, TrustAnchorArn};
+pub use attempts::Patience;
 pub use caller::{
     AnchorSource, AttributeMapping, CallError, Caller, CallerIdentity, Credentials, Denied, IamRole,
-    Operation, Pace, Profile, TrustAnchor,
+    Operation, Profile, TrustAnchor,
 };
 pub use canonical::{Authorization, CanonicalRequest, CredentialScope, StringToSign};
-pub use client::{Client, ClientError, Patience};
+pub use client::{Client, ClientError};
 pub use clock_skew::ClockSkew;
 pub use create_session::{CreateSession, RequestError};
 pub use duration::{DurationError, SessionDuration};
@@ -56,12 +61,13 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Error, LocalError, Move};
 pub use explain::explain;
 pub use identity::{Identity, IdentityError, SigningError};
+pub use pace::Pace;
 pub use partition::{Partition, Region, RegionError, UnknownPartition};
 pub use probe::{ProbeError, Reached};
-pub use proxy::ProxyVariables;
+pub use proxy_variables::ProxyVariables;
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{Settings, SettingsError};
 pub use sign::signed_request;
-pub use transport::{HttpsTransport, Transport, TransportError, TransportErrorKind};
+pub use transport::{HttpsTransport, SetupError, Transport, TransportError, TransportErrorKind};
 pub use url::Url;

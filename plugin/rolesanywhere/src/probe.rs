@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::client::Client;
+use crate::channel::Channel;
 use crate::clock_skew::ClockSkew;
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::partition::Region;
@@ -49,18 +49,18 @@ pub enum ProbeError {
 }
 
 pub(crate) async fn probe(
-    client: &Client,
+    channel: &Channel,
     region: &Region,
     now: &(impl Fn() -> OffsetDateTime + Send + Sync),
     total: Duration,
 ) -> Result<Reached, ProbeError> {
-    let endpoint = Endpoint::resolve(&client.settings, region, region.partition())?;
+    let endpoint = Endpoint::resolve(&channel.settings, region, region.partition())?;
     let unreached = |cause| ProbeError::Unreached { endpoint: endpoint.to_string(), cause };
     let request = Request::get(endpoint.at("/")).header(header::USER_AGENT, USER_AGENT);
     let request = request.body(Bytes::new()).map_err(|_| EndpointError::Override("is no URL".to_owned()))?;
-    let bound = client.settings.request_timeout.min(total);
+    let bound = channel.settings.request_timeout.min(total);
     let began = Instant::now();
-    match tokio::time::timeout(bound, client.transport.send(request)).await {
+    match tokio::time::timeout(bound, channel.transport.send(request)).await {
         Ok(Ok(response)) => Ok(reached(&endpoint, &response, now(), began.elapsed())),
         Ok(Err(cause)) => Err(unreached(cause)),
         Err(_) => {

@@ -1,6 +1,7 @@
 //! Which proxy stands between this process and an endpoint: the operator's own, or the environment's as Go reads it. No I/O.
 
 mod exceptions;
+mod target;
 
 use std::fmt;
 
@@ -9,42 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::proxy_variables::ProxyVariables;
 use crate::settings::Settings;
 use exceptions::Exceptions;
+use target::bare;
 
-/// The proxy variables of a process, as they are written there.
-///
-/// Vault is a Go program, and reads them by the rules of `golang.org/x/net/http/httpproxy`; so do we, so that one environment means
-/// one thing in one Vault. <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct ProxyVariables {
-    https_proxy: Option<String>,
-    no_proxy: Option<String>,
-}
-
-impl ProxyVariables {
-    /// Reads each by its name in capitals, and where that is unset or empty, in small letters.
-    ///
-    /// `HTTP_PROXY` has no part, and with it Go's rule for CGI (`REQUEST_METHOD`): http goes to this machine alone, which no
-    /// variable sends to a proxy. Nor has `ALL_PROXY`, which Go does not read.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let either = |capitals: &str, small: &str| {
-            let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
-            filled(capitals).or_else(|| filled(small))
-        };
-        Self { https_proxy: either("HTTPS_PROXY", "https_proxy"), no_proxy: either("NO_PROXY", "no_proxy") }
-    }
-}
-
-/// A proxy's URL may hold a password.
-impl fmt::Debug for ProxyVariables {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyVariables")
-            .field("https_proxy", &self.https_proxy.is_some())
-            .field("no_proxy", &self.no_proxy)
-            .finish()
-    }
-}
+pub(crate) use target::Target;
 
 /// A proxy that is asked for tunnels. `Display` is its URL without user and password, and who named it.
 #[derive(Clone, PartialEq, Eq)]
@@ -91,22 +62,6 @@ impl Proxy {
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.address(), self.named_by)
-    }
-}
-
-/// Where requests are sent to.
-#[derive(Clone, Copy)]
-pub(crate) struct Target<'a> {
-    pub(crate) is_https: bool,
-    /// A name or an address, an IPv6 address without its brackets.
-    pub(crate) host: &'a str,
-    pub(crate) port: u16,
-}
-
-impl<'a> Target<'a> {
-    pub(crate) fn of(url: &'a Url) -> Self {
-        let host = bare(url.host_str().unwrap_or_default());
-        Self { is_https: url.scheme() == "https", host, port: url.port_or_known_default().unwrap_or(443) }
     }
 }
 
@@ -163,11 +118,6 @@ fn parsed(text: &str) -> Option<Url> {
     let with_host =
         |text: &str| Url::parse(text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()));
     with_host(text).or_else(|| with_host(&format!("http://{text}")))
-}
-
-/// A host without the brackets of an IPv6 address.
-pub(crate) fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use crate::endpoint;
-use crate::proxy::ProxyVariables;
+use crate::override_url;
+use crate::proxy_variables::ProxyVariables;
 
 /// How AWS is reached. [`Settings::check`] holds the bounds; [`crate::Client::new`] calls it.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Settings {
     }
 
     fn check_override(&self, field: &'static str, url: &Url, path: &str) -> Result<(), SettingsError> {
-        endpoint::check_override(url, path).map_err(|problem| refuse(field, problem))?;
+        override_url::check(url, path).map_err(|problem| refuse(field, problem))?;
         let conflicts = [("use_fips", self.use_fips), ("use_dualstack", self.use_dualstack)];
         match conflicts.iter().find(|(_, set)| *set) {
             Some((conflict, _)) => {

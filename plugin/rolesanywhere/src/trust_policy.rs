@@ -4,7 +4,9 @@
 //! A reading aid, not IAM's evaluation: it looks at statements that allow, one by one, and says where it does not look.
 //! <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>
 
+mod mismatch;
 mod pattern;
+mod quote;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -16,14 +18,14 @@ use serde_json::Value;
 
 use crate::arn::TrustAnchorArn;
 use crate::shown::bounded;
+use quote::{listed, shown};
 use statement::{Condition, Statement};
+
+pub use mismatch::Mismatch;
 
 const SERVICE: &str = "rolesanywhere.amazonaws.com";
 const ASSUME: &str = "sts:AssumeRole";
-/// Characters of a key or value, and how many values, a line shows: IAM's bounds are far above those of a line.
-const MAX_SHOWN: usize = 256;
-const MOST_LISTED: usize = 5;
-/// The same of all principals of a statement together.
+/// Characters of all principals of a statement together that a line shows.
 const MAX_WHO: usize = 600;
 /// `CreateSession` needs all three.
 const ACTIONS: [&str; 3] = [ASSUME, "sts:TagSession", "sts:SetSourceIdentity"];
@@ -140,47 +142,6 @@ pub fn lint(document: &str, anchor: &TrustAnchorArn) -> Vec<Finding> {
     found.extend(entrances.iter().flat_map(|one| of_certificate(one)));
     found.extend(of_anchor(&entrances, anchor));
     unique(found)
-}
-
-/// A condition on the certificate that a session does not meet. `Display` says what is wanted and what there is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Such as `aws:PrincipalTag/x509Subject/CN`.
-    pub key: String,
-    /// Any of these would do, as patterns where the operator takes them. None where the policy has an empty list, or no texts.
-    pub wanted: Vec<String>,
-    /// What the session has, if it has anything.
-    pub given: Option<String>,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.wanted.is_empty() {
-            return write!(f, "{} is compared with no value, which no session meets", shown(&self.key));
-        }
-        write!(f, "{} must be {}", shown(&self.key), listed(&self.wanted, " or ", quoted))?;
-        match &self.given {
-            Some(given) => write!(f, ", and is {}", quoted(given)),
-            None => f.write_str(", and is absent"),
-        }
-    }
-}
-
-/// A text of the document in a line of ours.
-fn shown(text: &str) -> String {
-    bounded(text, MAX_SHOWN)
-}
-
-fn quoted(text: &str) -> String {
-    format!("{:?}", shown(text))
-}
-
-/// The first of the values, and how many there are beside them.
-fn listed(values: &[String], separator: &str, shown: fn(&str) -> String) -> String {
-    let first: Vec<String> = values.iter().take(MOST_LISTED).map(|value| shown(value)).collect();
-    let others = values.len() - first.len();
-    let and_others = if others > 0 { format!(" and {others} more") } else { String::new() };
-    first.join(separator) + &and_others
 }
 
 /// Which conditions on the certificate keep a session with these session tags and this source identity out: of the statement that comes

@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Caller;
-use super::error::{CallError, Operation};
+use super::error::CallError;
+use super::operation::Operation;
 use super::request::Ask;
 use crate::answer::Answer;
 use crate::arn::TrustAnchorArn;
@@ -74,7 +75,7 @@ impl Caller {
     }
 
     fn home(&self, arn: &TrustAnchorArn) -> Result<Service, crate::endpoint::EndpointError> {
-        Service::roles_anywhere(&self.client.settings, arn.region(), arn.partition())
+        Service::roles_anywhere(&self.channel.settings, arn.region(), arn.partition())
     }
 }
 

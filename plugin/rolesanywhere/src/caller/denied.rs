@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::error::Operation;
+use super::operation::Operation;
 
 /// A permission that whoever signed does not have.
 ///

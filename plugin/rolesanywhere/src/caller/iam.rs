@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::error::{CallError, Operation};
+use super::error::CallError;
+use super::operation::Operation;
 use super::request::Ask;
 use super::{Caller, Read, xml};
 use crate::answer::Answer;
@@ -95,7 +96,7 @@ impl Caller {
         parameters: &[(&str, &str)],
         read: Read<T>,
     ) -> Result<T, CallError> {
-        let service = Service::iam(&self.client.settings, role.partition());
+        let service = Service::iam(&self.channel.settings, role.partition());
         let mut all = vec![("RoleName", role.name())];
         all.extend(parameters);
         self.call(operation, service, Ask::form(operation.name(), VERSION, &all), read).await

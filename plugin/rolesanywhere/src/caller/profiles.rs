@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use super::Caller;
 use super::anchors::{LONGEST_NAME, at, identifier};
-use super::error::{CallError, Operation};
+use super::error::CallError;
+use super::operation::Operation;
 use super::request::Ask;
 use crate::answer::Answer;
 use crate::arn::{ProfileArn, RoleArn};
@@ -61,7 +62,7 @@ impl Profile {
 impl Caller {
     /// Reads a profile.
     pub async fn get_profile(&self, arn: &ProfileArn) -> Result<Profile, CallError> {
-        let service = Service::roles_anywhere(&self.client.settings, arn.region(), arn.partition());
+        let service = Service::roles_anywhere(&self.channel.settings, arn.region(), arn.partition());
         let ask = Ask::get(format!("/profile/{}", identifier(arn.as_str())), arn.account());
         self.call(Operation::GetProfile, service, ask, read).await
     }

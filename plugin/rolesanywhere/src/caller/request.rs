@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, Request, header};
 use time::OffsetDateTime;
 use url::form_urlencoded::Serializer;
 
-use super::Credentials;
+use super::credentials::Credentials;
 use crate::identity::SigningError;
 use crate::service::Service;
 use crate::sign::USER_AGENT;

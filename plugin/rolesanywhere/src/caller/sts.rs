@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::error::{CallError, Operation};
+use super::error::CallError;
+use super::operation::Operation;
 use super::request::Ask;
 use super::{Caller, xml};
 use crate::answer::Answer;
@@ -26,7 +27,7 @@ pub struct CallerIdentity {
 impl Caller {
     /// Asks the region's STS who holds the credentials. Needs no permission, and an explicit deny cannot take it away.
     pub async fn get_caller_identity(&self, region: &Region) -> Result<CallerIdentity, CallError> {
-        let service = Service::sts(&self.client.settings, region);
+        let service = Service::sts(&self.channel.settings, region);
         let ask = Ask::form("GetCallerIdentity", VERSION, &[]);
         self.call(Operation::GetCallerIdentity, service, ask, read).await
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use url::Host;
 
-use super::bare;
+use super::target::bare;
 
 /// The list as it is matched. This machine (`localhost` and loopback addresses) is always in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The document as IAM stores it: written in one way only, and read back only if it is written in that way.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +9,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::{Policy, Source};
+use super::policy::{Policy, Source};
 
 /// A document that this module did not write, or that was changed by hand since. It must not be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +103,12 @@ impl Policy {
     }
 }
 
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.document()).unwrap_or_default())
+    }
+}
+
 impl Statement {
     fn deny<const N: usize>(sid: String, conditions: [(&str, &str, Value); N]) -> Self {
         let condition = conditions
@@ -123,11 +130,6 @@ impl Statement {
     fn many(&self, operator: &str, key: &str) -> Option<Vec<&str>> {
         self.condition.get(operator)?.get(key)?.as_array()?.iter().map(Value::as_str).collect()
     }
-}
-
-/// The document's text.
-pub(super) fn write(policy: &Policy) -> String {
-    serde_json::to_string(&policy.document()).unwrap_or_default()
 }
 
 /// Names that share a value, so that one statement holds them all.

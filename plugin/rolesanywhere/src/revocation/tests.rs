@@ -1,7 +1,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
 
+use super::policy::LONGEST_SESSION;
 use super::*;
 
 const NOW: OffsetDateTime = datetime!(2026-11-24 15:07:28 UTC);

@@ -17,7 +17,7 @@ use hickory_resolver::{Resolver, TokioResolver, system_conf};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::{Instant, timeout_at};
 
-use super::{TransportError, TransportErrorKind};
+use super::error::{TransportError, TransportErrorKind};
 use crate::partition::Partition;
 
 /// The resolver as reqwest asks it. Clones are the same one.

@@ -14,8 +14,8 @@ use tokio::io::{
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::error::{TransportError, TransportErrorKind, network};
 use super::resolver::Names;
-use super::{TransportError, TransportErrorKind, network};
 use crate::proxy::{Proxy, Target};
 
 /// The largest head of an answer that is read.

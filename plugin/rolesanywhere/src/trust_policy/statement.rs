@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Mismatch;
+use super::mismatch::Mismatch;
 use super::pattern::fits;
 use crate::arn::TrustAnchorArn;
 

@@ -27,7 +27,7 @@ impl Pace {
     }
 
     /// Waits for the account's turn. A turn that would come after `ends` is not taken, and told at once.
-    pub(super) async fn turn(&self, account: &str, ends: Instant) -> Result<(), Error> {
+    pub(crate) async fn turn(&self, account: &str, ends: Instant) -> Result<(), Error> {
         let start = self.reserve(account, ends).ok_or_else(too_late)?;
         tokio::time::sleep_until(start).await;
         Ok(())
