@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::ask::Caller;
-use crate::flight::FlightId;
+use crate::ids::FlightId;
 
 /// Round robin over callers, first come first served within one caller.
 #[derive(Debug, Default)]

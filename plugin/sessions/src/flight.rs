@@ -5,17 +5,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::ask::{Caller, Mode, Order, Sharing};
+use crate::ids::WaiterId;
 use crate::lanes::Lane;
 use crate::moment::Moment;
 use crate::reply::Why;
-
-/// Names a flight to whoever runs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FlightId(pub(crate) u64);
-
-/// Names a caller that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WaiterId(pub(crate) u64);
 
 /// Why an attempt is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::ask::Caller;
 use crate::fair::{End, FairQueue};
-use crate::flight::FlightId;
+use crate::ids::FlightId;
 
 /// A session that ends sooner than this, or than two fifths of it, is in danger: its renewal goes before those who have nothing, so
 /// that a backlog after an outage lets no further session run out. Two fifths lie between the latest half-life (45 %), where no

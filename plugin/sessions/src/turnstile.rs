@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ask::Caller;
 use crate::bucket::Bucket;
 use crate::fair::End;
-use crate::flight::FlightId;
+use crate::ids::FlightId;
 use crate::lanes::{Lane, Lanes, Tokens};
 use crate::limits::Rate;
 

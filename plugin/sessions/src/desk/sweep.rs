@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use super::Desk;
 use crate::ask::Place;
-use crate::flight::{Flight, FlightId, Phase};
+use crate::flight::{Flight, Phase};
+use crate::ids::FlightId;
 use crate::moment::Moment;
 use crate::reply::Why;
 
