@@ -14,8 +14,9 @@ use crate::fault::Fault;
 use crate::help;
 use crate::openapi;
 use crate::parse;
+use crate::pattern::Parameters;
 use crate::request::{Call, Incoming, Mount, Operation, Request};
-use crate::route::{Parameters, Route, Work};
+use crate::route::{Route, Work};
 
 /// What is the same for every mount of a process: the backend's routes.
 pub(crate) struct Table<B> {

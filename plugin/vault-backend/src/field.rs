@@ -1,8 +1,5 @@
 //! The schema of a path: the one description from which parser, path-help and `OpenAPI` come.
 
-use crate::fault::Fault;
-use crate::values::Values;
-
 /// What a field holds. Each kind takes what Vault's own kind of that name takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -232,42 +229,5 @@ impl Field {
 
     pub(crate) fn hides_value(&self) -> bool {
         self.sensitive || self.kind == Kind::Pem
-    }
-}
-
-/// What an operation asks of its caller: a struct, its schema, and how the one is read from the other.
-///
-/// ```
-/// use vault_backend::{Ask, Fault, Field, Values};
-///
-/// struct WriteGreeting {
-///     name: String,
-///     text: String,
-/// }
-///
-/// impl Ask for WriteGreeting {
-///     const FIELDS: &'static [Field] = &[
-///         Field::string("name", "Whom to greet."),
-///         Field::string("text", "What to say.").required(),
-///     ];
-///
-///     fn take(values: &Values) -> Result<Self, Fault> {
-///         Ok(WriteGreeting { name: values.text("name")?, text: values.text("text")? })
-///     }
-/// }
-/// ```
-pub trait Ask: Sized + Send + 'static {
-    /// The schema. Path parameters may be listed to document them.
-    const FIELDS: &'static [Field];
-
-    /// Reads the struct from values that fit the schema already.
-    fn take(values: &Values) -> Result<Self, Fault>;
-}
-
-impl Ask for () {
-    const FIELDS: &'static [Field] = &[];
-
-    fn take(_: &Values) -> Result<Self, Fault> {
-        Ok(())
     }
 }

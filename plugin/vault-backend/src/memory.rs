@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::storage::StorageError;
+use crate::storage_error::StorageError;
 
 #[derive(Default)]
 pub(crate) struct Memory {

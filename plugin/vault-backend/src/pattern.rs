@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::request::Operation;
 
+/// The values of a path's named segments.
+pub(crate) type Parameters = BTreeMap<&'static str, String>;
+
 /// What stands beside `\w` inside a name.
 const INSIDE: &[u8] = b"-.";
 const INSIDE_WITH_AT_SIGNS: &[u8] = b"-.@";
@@ -53,7 +56,7 @@ impl Pattern {
     ///
     /// What Vault's policies told apart stays apart here, so that each resource has one path: only a LIST has a slash at its end, and
     /// always one, because Vault adds it before it looks at policies.
-    pub(crate) fn matches(&self, operation: Operation, path: &str) -> Option<BTreeMap<&'static str, String>> {
+    pub(crate) fn matches(&self, operation: Operation, path: &str) -> Option<Parameters> {
         let path = if operation == Operation::List { path.strip_suffix('/')? } else { path };
         let mut parameters = BTreeMap::new();
         let mut parts = path.split('/');

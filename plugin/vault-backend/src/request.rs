@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::answer::Lease;
-    use crate::system::Fixed;
+    use crate::fixed::Fixed;
 
     #[test]
     fn nothing_that_a_caller_sent_or_a_lease_remembers_is_shown_by_debug() {

@@ -8,16 +8,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Raw};
+use crate::ask::Ask;
 use crate::change::Change;
 use crate::fault::Fault;
-use crate::field::{Ask, Field};
-use crate::pattern::Pattern;
+use crate::field::Field;
+use crate::pattern::{Parameters, Pattern};
 use crate::request::{Operation, Request};
 use crate::unknown;
 use crate::values::Values;
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
-pub(crate) type Parameters = BTreeMap<&'static str, String>;
 type Body = Map<String, Value>;
 type Handler<B> = Arc<dyn Fn(Arc<B>, Request, Parameters, Body) -> Work<Answer> + Send + Sync>;
 type Existence<B> = Box<dyn Fn(Arc<B>, Request) -> Work<bool> + Send + Sync>;

@@ -6,42 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::fault::{Fault, READ_ONLY};
 use crate::memory::Memory;
+use crate::storage_error::{StorageError, unreadable};
 use crate::vault_storage::VaultStorage;
-
-/// Why storage did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StorageError {
-    /// This node may not write. The text is Vault's own and has to reach it unchanged.
-    #[error("{READ_ONLY}")]
-    ReadOnly,
-    /// Vault's storage answered with an error.
-    #[error("storage: {0}")]
-    Failed(String),
-    /// Vault could not be reached.
-    #[error("storage is out of reach: {0}")]
-    OutOfReach(String),
-    /// What is stored under `key` is not what was expected there.
-    #[error("stored entry {key} cannot be read: {reason}")]
-    Unreadable {
-        /// The entry's key.
-        key: String,
-        /// Line and column, without the content.
-        reason: String,
-    },
-}
-
-impl From<StorageError> for Fault {
-    fn from(error: StorageError) -> Fault {
-        match error {
-            StorageError::ReadOnly => Fault::read_only(),
-            StorageError::Failed(_) | StorageError::OutOfReach(_) => Fault::later(error.to_string()),
-            StorageError::Unreadable { .. } => Fault::bug(error),
-        }
-    }
-}
 
 /// Storage of one mount. Clones are handles to the same storage.
 #[derive(Clone, Debug)]
@@ -176,10 +143,4 @@ impl Storage {
             Inner::Vault(_) => Arc::default(),
         }
     }
-}
-
-/// Serde's own text may quote the content: keep line and column only.
-fn unreadable(key: &str, error: &serde_json::Error) -> StorageError {
-    let reason = format!("{:?} error in line {}, column {}", error.classify(), error.line(), error.column());
-    StorageError::Unreadable { key: key.to_owned(), reason }
 }

@@ -11,10 +11,12 @@ use serde_json::{Map, Value};
 use crate::answer::LeaseEnd;
 use crate::backend::{Backend, Plugin};
 use crate::dispatch::{self, Table};
+use crate::entity::Entity;
 use crate::fault::Fault;
+use crate::fixed::Fixed;
 use crate::request::{Call, Incoming, Mount, Operation, Request};
 use crate::storage::Storage;
-use crate::system::{Entity, Fixed, SystemView};
+use crate::system::SystemView;
 use crate::wire::{self, error_type};
 
 /// One mount of `B` at `test/`, over storage in memory.

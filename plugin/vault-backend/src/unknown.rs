@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::field::Field;
 use crate::parse;
-use crate::route::Parameters;
+use crate::pattern::Parameters;
 use crate::values;
 
 /// As many names as a warning repeats.

@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 
 use crate::fault::READ_ONLY;
 use crate::peer::Peer;
-use crate::storage::StorageError;
+use crate::storage_error::StorageError;
 
 /// One mount's storage in Vault.
 #[derive(Clone, Debug)]

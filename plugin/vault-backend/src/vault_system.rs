@@ -10,8 +10,10 @@ use proto::pb::{Empty, EntityInfoArgs};
 use tonic::Status;
 use tonic::transport::Channel;
 
+use crate::entity::{Alias, Entity, Group};
+use crate::node::{PluginEnvironment, ReplicationState};
 use crate::peer::Peer;
-use crate::system::{Alias, Entity, Group, PluginEnvironment, ReplicationState, SystemError};
+use crate::system_error::SystemError;
 
 /// What one mount may ask of Vault.
 #[derive(Clone, Debug)]
