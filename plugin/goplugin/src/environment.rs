@@ -10,6 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::ParsedCertificate;
 use thiserror::Error;
 
+use crate::multiplexing::Multiplexing;
+
 /// What host and plugin agreed on before either was built.
 #[derive(Debug, Clone, Copy)]
 pub struct Contract {
@@ -29,17 +31,6 @@ pub struct Launch {
     pub(crate) socket_dir: PathBuf,
     pub(crate) socket_group: Option<String>,
     pub(crate) multiplexing: Multiplexing,
-}
-
-/// Whether broker connections share the main one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Multiplexing {
-    /// The host does not know of it, and would misread a seventh field of the handshake line.
-    Unknown,
-    /// The host knows of it and does not want it.
-    Declined,
-    /// Every connection is a stream of one yamux session.
-    Wanted,
 }
 
 /// Why a start is no start.
@@ -96,17 +87,6 @@ impl Launch {
             socket_group: filled("PLUGIN_UNIX_SOCKET_GROUP"),
             multiplexing: Multiplexing::from_variable(filled("PLUGIN_MULTIPLEX_GRPC").as_deref()),
         })
-    }
-}
-
-impl Multiplexing {
-    /// True in the spellings of Go's `strconv.ParseBool`, which is what hosts and plugins in Go read it with.
-    fn from_variable(value: Option<&str>) -> Self {
-        match value {
-            None => Self::Unknown,
-            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Self::Wanted,
-            Some(_) => Self::Declined,
-        }
     }
 }
 

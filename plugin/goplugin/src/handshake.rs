@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rustls::pki_types::CertificateDer;
 
-use crate::environment::Multiplexing;
+use crate::multiplexing::Multiplexing;
 
 /// Version of go-plugin's own protocol, the first field.
 const CORE_PROTOCOL: u32 = 1;

@@ -32,6 +32,7 @@ mod handshake;
 pub mod hclog;
 mod lobby;
 mod multiplex;
+mod multiplexing;
 mod presence;
 mod serve;
 mod signals;

@@ -9,9 +9,10 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use super::{Contract, Launch, LaunchError, Multiplexing};
+use super::{Contract, Launch, LaunchError};
 use crate::certificate::Identity;
 use crate::handshake::Handshake;
+use crate::multiplexing::Multiplexing;
 use crate::tls::Tls;
 
 const CONTRACT: Contract = Contract { cookie_key: "COOKIE", cookie_value: "6f1c", protocol_version: 5 };
