@@ -1,4 +1,4 @@
-//! Object identifiers of keys and signatures: their names, which are weak, and which check a signature needs.
+//! Object identifiers of keys and signatures: their names, the weak ones, and the check that each signature needs.
 
 use aws_lc_rs::signature::{self as lc, VerificationAlgorithm};
 use x509_parser::signature_algorithm::SignatureAlgorithm;
@@ -31,7 +31,7 @@ const ECDSA_SHA512: &[u8] = b"\x2a\x86\x48\xce\x3d\x04\x03\x04";
 const RSA_SHA256: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b";
 const RSA_SHA384: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c";
 const RSA_SHA512: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d";
-/// id-RSASSA-PSS; which hash and salt its parameters say.
+/// id-RSASSA-PSS; its parameters name the hash and the salt.
 const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
 
 const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";
@@ -53,7 +53,7 @@ const WEAK: &[(&[u8], &str)] = &[
     (b"\x2a\x86\x48\xce\x38\x04\x03", "DSA with SHA-1"),
 ];
 
-/// Everything else that is likely to be met, by the name its users know.
+/// Other algorithms that occur in practice, by their common names.
 const NAMES: &[(&[u8], &str)] = &[
     (RSA, "rsa"),
     (EC, "ec"),
@@ -80,7 +80,7 @@ pub(crate) fn name(oid: &[u8]) -> String {
     known.map_or_else(|| format!("oid:{}", hex::encode(oid)), |(_, name)| (*name).to_owned())
 }
 
-/// A public key that can have signed a certificate of the chain.
+/// A kind of public key that may have signed a certificate of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PublicKind {
     P256,
@@ -93,7 +93,7 @@ pub(crate) enum PublicKind {
     MlDsa87,
 }
 
-/// Which kind of key a certificate carries, or the name of one that is not supported.
+/// Returns the kind of key of a certificate, or the name of one that is not supported.
 pub(crate) fn public_kind(spki: &SubjectPublicKeyInfo<'_>) -> Result<PublicKind, String> {
     let algorithm = spki.algorithm.algorithm.as_bytes();
     if algorithm == RSA {
@@ -120,7 +120,8 @@ pub(crate) fn public_kind(spki: &SubjectPublicKeyInfo<'_>) -> Result<PublicKind,
     }
 }
 
-/// Bits of the modulus in a PKCS#1 key, which is the INTEGER at `position` of the SEQUENCE (0 public, 1 private).
+/// Returns the bits of the modulus in a PKCS#1 key, which is the INTEGER at `position` of the SEQUENCE (0 public, 1
+/// private).
 pub(crate) fn modulus_bits(pkcs1: &[u8], position: usize) -> Option<usize> {
     let fields = der::children(der::only(pkcs1, der::SEQUENCE)?.content)?;
     let modulus = fields.get(position).filter(|field| field.tag == der::INTEGER)?.content;
@@ -128,7 +129,7 @@ pub(crate) fn modulus_bits(pkcs1: &[u8], position: usize) -> Option<usize> {
     Some(significant.len() * 8 - significant.first()?.leading_zeros() as usize)
 }
 
-/// Whether a certificate's own signature algorithm is one AWS takes; the flaw names it otherwise.
+/// Refuses a certificate whose own signature algorithm AWS does not accept; the flaw names it.
 pub(crate) fn accepted(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Flaw> {
     let oid = algorithm.algorithm.as_bytes();
     if WEAK.iter().any(|(weak, _)| *weak == oid) {
@@ -141,8 +142,8 @@ pub(crate) fn accepted(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Flaw> 
     }
 }
 
-/// As [`accepted`], for the certificate of a CA: also RSASSA-PSS (AD CS's "alternate signature"). AWS does not look at the own
-/// signature of a certificate that the trust anchor holds.
+/// As [`accepted`], for the certificate of a CA, which may also use RSASSA-PSS (AD CS's "alternate signature"): AWS
+/// does not check the signature of a certificate in a trust anchor.
 pub(crate) fn accepted_of_ca(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Flaw> {
     if is_pss(algorithm) { pss(algorithm).map(drop) } else { accepted(algorithm) }
 }
@@ -152,7 +153,8 @@ pub(crate) fn is_pss(algorithm: &AlgorithmIdentifier<'_>) -> bool {
     algorithm.algorithm.as_bytes() == RSA_PSS
 }
 
-/// The check for RSASSA-PSS with one hash for message and mask, and a salt of its length, as everybody writes it (RFC 4055 §3.1).
+/// Returns the check for RSASSA-PSS with one hash for message and mask, and a salt of its length, as every issuer
+/// writes it (RFC 4055 §3.1).
 fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Result<&'static dyn VerificationAlgorithm, Flaw> {
     let odd = |what: String| Flaw::UnsupportedSignature(format!("rsa-pss with {what}"));
     let unread = || odd("parameters that cannot be read".to_owned());
@@ -176,7 +178,7 @@ fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Result<&'static dyn VerificationA
     }
 }
 
-/// The check for a signature with this algorithm made by a key of this kind; `None` where they do not fit each other.
+/// Returns the check for a signature with this algorithm by a key of this kind; `None` if they do not match.
 pub(crate) fn verification(
     kind: PublicKind,
     algorithm: &AlgorithmIdentifier<'_>,
@@ -202,15 +204,15 @@ pub(crate) fn verification(
     })
 }
 
-/// Checks what a P-256 key made here signs.
+/// Checks signatures of P-256 keys of this crate.
 pub(crate) const EC_P256_CHECK: &dyn VerificationAlgorithm = &lc::ECDSA_P256_SHA256_ASN1;
-/// Checks what a P-384 key made here signs.
+/// Checks signatures of P-384 keys of this crate.
 pub(crate) const EC_P384_CHECK: &dyn VerificationAlgorithm = &lc::ECDSA_P384_SHA384_ASN1;
-/// Checks what an RSA key made here signs.
+/// Checks signatures of RSA keys of this crate.
 pub(crate) const RSA_CHECK: &dyn VerificationAlgorithm = &lc::RSA_PKCS1_2048_8192_SHA256;
-/// Checks what an ML-DSA-44 key signs.
+/// Checks signatures of ML-DSA-44 keys.
 pub(crate) const ML_DSA_44_CHECK: &dyn VerificationAlgorithm = &lc::ML_DSA_44;
-/// Checks what an ML-DSA-65 key signs.
+/// Checks signatures of ML-DSA-65 keys.
 pub(crate) const ML_DSA_65_CHECK: &dyn VerificationAlgorithm = &lc::ML_DSA_65;
-/// Checks what an ML-DSA-87 key signs.
+/// Checks signatures of ML-DSA-87 keys.
 pub(crate) const ML_DSA_87_CHECK: &dyn VerificationAlgorithm = &lc::ML_DSA_87;

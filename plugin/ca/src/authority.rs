@@ -1,4 +1,4 @@
-//! Reads certificate authorities and holds them against the rules for an issuer and for its parents.
+//! Parses certificate authorities and checks them against the rules for an issuer and for its parents.
 
 use aws_lc_rs::signature::UnparsedPublicKey;
 use time::OffsetDateTime;
@@ -17,7 +17,7 @@ pub(crate) struct Authority<'a> {
     pub(crate) subject: String,
 }
 
-/// Where in the chain a certificate stands.
+/// The position of a certificate in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// It signs leaves.
@@ -40,7 +40,7 @@ impl PathLength {
 }
 
 impl<'a> Authority<'a> {
-    /// `None` for anything but one whole X.509 certificate.
+    /// Parses one whole X.509 certificate; `None` for anything else.
     pub(crate) fn parse(der: &'a [u8]) -> Option<Self> {
         let (rest, x509) = X509Certificate::from_der(der).ok()?;
         let subject = name::text(x509.subject());
@@ -66,7 +66,8 @@ impl<'a> Authority<'a> {
         verify(&self.x509, parent.x509.public_key())
     }
 
-    /// Every rule for an issuer or a parent; the first one broken is the error, under the field's name.
+    /// Checks every rule for an issuer or a parent. The error is the first rule that is broken, under the name of the
+    /// field.
     pub(crate) fn check(&self, place: Place, now: OffsetDateTime, field: &'static str) -> Result<(), Error> {
         [
             shape(&self.x509),
@@ -134,7 +135,8 @@ fn is_valid_at(x509: &X509Certificate<'_>, now: OffsetDateTime) -> Result<(), Fl
     Ok(())
 }
 
-/// AWS: signatures use SHA-256 or stronger. Which keys: an issuer's must be one we can sign with, a parent's one we can check.
+/// AWS: signatures use SHA-256 or stronger. The key of an issuer must be one that this crate can sign with, that of a
+/// parent one that it can check.
 fn is_strong(x509: &X509Certificate<'_>, place: Place) -> Result<(), Flaw> {
     algorithm::accepted_of_ca(&x509.signature_algorithm)?;
     let parent_keys = "ec-p256, ec-p384, ec-p521, rsa-2048 to rsa-8192, ml-dsa-44, ml-dsa-65 or ml-dsa-87";

@@ -1,9 +1,9 @@
-//! Takes a PEM text apart into certificates and private keys, and refuses by name what has no place in it.
+//! Splits a PEM text into certificates and private keys, and refuses by name every block that does not belong in it.
 
 use crate::error::{BundleFault, Error, KeyFault};
 use crate::secret::Secret;
 
-/// What a PEM text holds, in its order.
+/// The blocks of a PEM text, in its order.
 #[derive(Debug, Default)]
 pub(crate) struct Bundle {
     /// Certificates in DER, not yet parsed.
@@ -13,11 +13,12 @@ pub(crate) struct Bundle {
 }
 
 const BEGIN: &str = "-----BEGIN ";
-/// Five certificates, a key and its parameters belong into a bundle; the rest is room for certificates that come twice.
-const MOST_BLOCKS: usize = 16;
+/// The number of blocks that are read. Five certificates, a key and its parameters belong in a bundle; the rest is room
+/// for repeated certificates.
+const MAX_BLOCKS: usize = 16;
 
 impl Bundle {
-    /// Reads every block of the text; `EC PARAMETERS` and whatever stands between blocks do not matter.
+    /// Reads every block of the text. `EC PARAMETERS` and text between blocks are ignored.
     pub(crate) fn parse(text: &str, field: &'static str) -> Result<Self, Error> {
         let mut bundle = Self::default();
         for block in blocks(text).map_err(|fault| fault.of(field))? {
@@ -47,14 +48,15 @@ impl Bundle {
     }
 }
 
-/// The parser skips what it cannot delimit, so the blocks begun are counted: a bundle cut short is no shorter bundle.
+/// Counts the blocks that begin, because the parser skips one without an end: a truncated bundle must not pass as a
+/// shorter one.
 fn blocks(text: &str) -> Result<Vec<pem::Pem>, BundleFault> {
     let begun = text.matches(BEGIN).count();
     if begun == 0 {
         return Err(BundleFault::Malformed("no BEGIN line"));
     }
-    if begun > MOST_BLOCKS {
-        return Err(BundleFault::TooManyBlocks(begun, MOST_BLOCKS));
+    if begun > MAX_BLOCKS {
+        return Err(BundleFault::TooManyBlocks(begun, MAX_BLOCKS));
     }
     if text.contains(r"-----\n") {
         return Err(BundleFault::Malformed(r"line breaks arrived as the two characters \n"));

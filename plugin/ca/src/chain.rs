@@ -7,31 +7,31 @@ use crate::error::{BundleFault, Error, Flaw};
 use crate::key::PrivateKey;
 
 /// AWS: the `X-Amz-X509-Chain` header carries at most 5 certificates.
-const MOST: usize = 5;
+const MAX_CERTIFICATES: usize = 5;
 
-/// What an import or a signed answer is checked against.
+/// The terms of the check of an import or of a signed certificate.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms {
     /// The field as users write it.
     pub(crate) field: &'static str,
     pub(crate) now: OffsetDateTime,
     pub(crate) path_length: PathLength,
-    /// Whose keys these are, for the error when none fits.
+    /// The owner of the keys, for the error if none matches.
     pub(crate) keys: &'static str,
 }
 
-/// An issuer's certificate and its parents in order, and which of the keys it carries.
+/// An issuer's certificate, its parents in order, and the key that it carries.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chain {
     pub(crate) certificate: Vec<u8>,
     pub(crate) parents: Vec<Vec<u8>>,
-    /// Position among the keys given.
+    /// The position of the key among the given ones.
     pub(crate) key: usize,
 }
 
 /// Finds the certificate of one of the keys, its parents among the others in any order, and checks all of them.
 ///
-/// Duplicates do not matter; a certificate that belongs to no link is refused by name.
+/// Duplicates are ignored; a certificate outside the chain is refused by name.
 pub(crate) fn assemble(certificates: &[Vec<u8>], keys: &[PrivateKey], terms: &Terms) -> Result<Chain, Error> {
     let mut pool = parse(certificates, terms.field)?;
     let (at, key) = find_issuer(&pool, keys, terms)?;
@@ -57,8 +57,8 @@ fn parse<'a>(certificates: &'a [Vec<u8>], field: &'static str) -> Result<Vec<Aut
     }
     match pool.len() {
         0 => Err(BundleFault::NoCertificate.of(field)),
-        1..=MOST => Ok(pool),
-        many => Err(BundleFault::TooManyCertificates(many, MOST).of(field)),
+        1..=MAX_CERTIFICATES => Ok(pool),
+        many => Err(BundleFault::TooManyCertificates(many, MAX_CERTIFICATES).of(field)),
     }
 }
 
@@ -88,7 +88,7 @@ fn find_issuer(pool: &[Authority<'_>], keys: &[PrivateKey], terms: &Terms) -> Re
     }
 }
 
-/// The parent in the pool: of several with the right name the one whose key made the signature.
+/// Finds the parent in the pool: among several with the right name, the one whose key made the signature.
 fn find_parent(child: &Authority<'_>, pool: &[Authority<'_>]) -> Option<usize> {
     if child.is_self_issued() && child.verifies_under(child) {
         return None;

@@ -21,7 +21,7 @@ use crate::{
 
 const NOW: OffsetDateTime = datetime!(2026-12-01 12:00 UTC);
 /// Bytes an error may have, whatever the input holds: it goes into answers, logs and audit.
-const LONGEST_ERROR: usize = 2_048;
+const MAX_ERROR: usize = 2_048;
 /// The shortest run of an input that would tell something of a key: 18 bytes in base64.
 const TELLING: usize = 24;
 
@@ -84,7 +84,7 @@ fn usable(issuer: &Issuer, force: bool) {
 fn told(error: &Error, text: &str) {
     assert!(!error.is_bug(), "{error}");
     let said = error.to_string();
-    assert!(said.len() <= LONGEST_ERROR, "{} bytes: {said}", said.len());
+    assert!(said.len() <= MAX_ERROR, "{} bytes: {said}", said.len());
     one_line(&said);
     let inside = text.lines().map(str::trim).filter(|line| line.len() >= TELLING && !line.contains("-----"));
     for line in inside.filter(|line| line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))) {
@@ -134,7 +134,7 @@ fn key(label: &str, input: &[u8]) {
             assert!(key.sign(b"message").is_ok_and(|signature| !signature.is_empty()));
             assert!(!format!("{key:?}").contains(&hex::encode(&input[..input.len().min(8)])));
         }
-        Err(fault) => assert!(fault.to_string().len() <= LONGEST_ERROR, "{fault}"),
+        Err(fault) => assert!(fault.to_string().len() <= MAX_ERROR, "{fault}"),
     }
 }
 

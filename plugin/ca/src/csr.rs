@@ -1,4 +1,4 @@
-//! Makes a certificate signing request whose key stays here.
+//! Makes a certificate signing request whose key never leaves this side.
 
 use aws_lc_rs::signature::UnparsedPublicKey;
 use x509_parser::certification_request::X509CertificationRequest;
@@ -18,11 +18,11 @@ use crate::template;
 pub struct Csr {
     /// The PKCS#10 request in PEM, for the CA that signs it.
     pub pem: String,
-    /// The key in PKCS#8 DER: store it, and give it to [`crate::set_signed`] with the answer.
+    /// The key in PKCS#8 DER: store it, and pass it to [`crate::set_signed`] with the signed certificate.
     pub key: Secret,
 }
 
-/// Makes a key and a request for an issuing CA: `CA:TRUE` with `pathlen:0`, keyCertSign and cRLSign are asked for.
+/// Makes a key and a request for an issuing CA: it requests `CA:TRUE` with `pathlen:0`, keyCertSign and cRLSign.
 ///
 /// With an RSA key this takes up to seconds ([`crate::KeySpec::is_slow`]): call it on a blocking thread.
 pub fn generate_csr(profile: &CsrProfile) -> Result<Csr, Error> {
@@ -34,7 +34,7 @@ pub fn generate_csr(profile: &CsrProfile) -> Result<Csr, Error> {
     Ok(Csr { pem: pem.replace("\r\n", "\n"), key: key.pkcs8().clone() })
 }
 
-/// A request has neither validity nor serial, so those of the template do not matter.
+/// A request has neither validity nor serial, so those of the template are ignored.
 fn parameters() -> rcgen::CertificateParams {
     let epoch = time::OffsetDateTime::UNIX_EPOCH;
     let mut parameters =

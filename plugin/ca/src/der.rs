@@ -1,4 +1,4 @@
-//! The little DER that rcgen cannot do: names byte for byte as given, put into what rcgen wrote.
+//! The DER that rcgen cannot write: names byte for byte as given, put into the output of rcgen.
 //!
 //! rcgen keeps a name as a map by attribute type, so `DC=com, DC=example` becomes `DC=example` and a leaf no longer names its
 //! issuer. Therefore rcgen writes certificates with placeholder names and no signature, and [`replace`] and [`wrap`] finish them.
@@ -21,7 +21,8 @@ pub(crate) struct Element<'a> {
     pub(crate) content: &'a [u8],
 }
 
-/// Reads the first element and gives the rest; `None` for anything that is not DER with a one-byte tag and a definite length.
+/// Reads the first element and returns the rest; `None` for anything that is not DER with a one-byte tag and a definite
+/// length.
 pub(crate) fn take(input: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&tag, after_tag) = input.split_first()?;
     let (&first, after_first) = after_tag.split_first()?;
@@ -41,7 +42,7 @@ fn long_length(input: &[u8], octets: usize) -> Option<(usize, &[u8])> {
     Some((length, &input[octets..]))
 }
 
-/// The one element that `input` is, with the given tag and nothing after it.
+/// Reads `input` as one element with the given tag; `None` if more follows.
 pub(crate) fn only(input: &[u8], tag: u8) -> Option<Element<'_>> {
     take(input).filter(|(element, rest)| element.tag == tag && rest.is_empty()).map(|(element, _)| element)
 }
@@ -76,14 +77,14 @@ pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// What is to be signed, with the algorithm identifier that goes beside it.
+/// The bytes to sign, with the algorithm identifier of the signature.
 pub(crate) struct Unsigned {
     /// `TBSCertificate` or `CertificationRequestInfo`.
     pub(crate) body: Vec<u8>,
     algorithm: Vec<u8>,
 }
 
-/// Takes a certificate or request apart and replaces the elements of its signed part at the given positions.
+/// Splits a certificate or request, and replaces the elements of its signed part at the given positions.
 ///
 /// Positions count within `TBSCertificate` (RFC 5280 §4.1) or `CertificationRequestInfo` (RFC 2986 §4.1). `None` if `signed` has
 /// another shape or a replaced element is not a SEQUENCE, as a Name is.
@@ -101,7 +102,7 @@ pub(crate) fn replace(signed: &[u8], replacements: &[(usize, &[u8])]) -> Option<
     Some(Unsigned { body: element(SEQUENCE, &parts), algorithm: algorithm.raw.to_vec() })
 }
 
-/// Puts the signature beside what was signed: the finished certificate or request.
+/// Adds the signature to the signed part: the finished certificate or request.
 pub(crate) fn wrap(unsigned: &Unsigned, signature: &[u8]) -> Vec<u8> {
     let bits = element(BIT_STRING, &[&[0], signature]);
     element(SEQUENCE, &[&unsigned.body, &unsigned.algorithm, &bits])

@@ -1,9 +1,9 @@
-//! What can go wrong, in words that name the field, the value and the bound. No variant ever holds key bytes.
+//! Errors that name the field, the value and the bound. No variant ever holds key bytes.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Why a certificate, key or profile was not made or taken.
+/// Why a certificate, key or profile was not made or accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -65,12 +65,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the fault is this crate's own: log it whole, and show no detail.
+    /// Whether it is a bug of this crate: log it whole, and show no detail.
     pub fn is_bug(&self) -> bool {
         matches!(self, Self::Bug(_) | Self::Rule { .. })
     }
 
-    /// Whether only the operator can cure it, whoever asked: the issuer has expired or is not valid yet.
+    /// Whether only the operator can cure it, whoever made the request: the issuer has expired or is not valid yet.
     pub fn is_operator(&self) -> bool {
         matches!(self, Self::Issuer { .. })
     }
@@ -91,7 +91,7 @@ pub enum BundleFault {
     /// No block could be read, or one is cut short.
     #[error("is not valid PEM: {0}")]
     Malformed(&'static str),
-    /// A block that has no place here.
+    /// A block that does not belong in a bundle.
     #[error("holds a block of type {0:?}; only certificates and, for an import, one private key belong here")]
     Foreign(String),
     /// No certificate at all.
@@ -118,7 +118,7 @@ pub enum BundleFault {
     /// No certificate belongs to the key or keys.
     #[error("holds no certificate for {keys} (found {subjects})")]
     NoMatch {
-        /// Whose keys were looked for.
+        /// The owner of the keys.
         keys: &'static str,
         /// The subjects found.
         subjects: String,
@@ -140,7 +140,7 @@ pub enum KeyFault {
         "a private key of type {0} is not supported; use ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, ml-dsa-44, ml-dsa-65 or ml-dsa-87"
     )]
     Unsupported(String),
-    /// The bytes are no consistent key.
+    /// The bytes are not a consistent key.
     #[error("the {0} private key cannot be read")]
     Unreadable(&'static str),
 }
@@ -158,7 +158,7 @@ pub enum Flaw {
     /// The name of its subject or issuer is not DER from the first byte to the last.
     #[error("has a name of its {0} that cannot be read to its end; have the certificate made anew")]
     BrokenName(&'static str),
-    /// No leaf can be made with it, for a reason that no other rule tells.
+    /// No leaf can be made with it, for a reason that no other rule names.
     #[error("can sign no leaf: {0}")]
     SignsNothing(String),
     /// An extension occurs twice or cannot be read.

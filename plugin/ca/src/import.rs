@@ -1,4 +1,4 @@
-//! Brings in issuers from outside: a bundle with its key, or the answer to one of our signing requests.
+//! Imports issuers: a bundle with its key, or the certificate for one of our signing requests.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::name::Subject;
 use crate::profile::LeafProfile;
 use crate::secret::Secret;
 
-/// Takes a PEM bundle of an issuer's certificate, its private key and, if given, its parents, in any order.
+/// Imports a PEM bundle of an issuer's certificate, its private key and, if given, its parents, in any order.
 ///
 /// Exactly one unencrypted key: PKCS#8, PKCS#1 or SEC1; EC P-256, P-384, RSA 2048, 3072, 4096 or ML-DSA. `force` accepts an issuer
 /// without `pathlen:0`. Errors name the field `pem_bundle`.
@@ -32,10 +32,9 @@ pub fn import_bundle(pem_bundle: &str, now: OffsetDateTime, force: bool) -> Resu
     join(&bundle.certificates, vec![key], &terms)
 }
 
-/// Takes the certificate signed for one of our keys, and its parents if given, in any order.
+/// Imports the certificate signed for one of our keys, and its parents if given, in any order.
 ///
-/// `keys` are the keys of pending requests or of existing issuers; [`Issuer::key_pkcs8`] equals the one that fitted.
-/// `force_pathlen` accepts an issuer without `pathlen:0`. Errors name the field `certificate`.
+/// `keys` are the keys of pending requests or of existing issuers; [`Issuer::key_pkcs8`] returns the matching one.
 pub fn set_signed(
     keys: &[Secret],
     pem_bundle: &str,
@@ -60,7 +59,8 @@ fn join(certificates: &[Vec<u8>], mut keys: Vec<PrivateKey>, terms: &Terms) -> R
     Ok(issuer)
 }
 
-/// Makes a leaf as a plain role's and drops it: what is taken in signs. It costs less than a read of credentials.
+/// Makes a leaf as for a plain role and drops it, so that an accepted issuer can sign. It costs less than a read of
+/// credentials.
 fn try_out(issuer: &Issuer, now: OffsetDateTime) -> Result<(), Flaw> {
     let profile = LeafProfile {
         subject: Subject::named("trial"),

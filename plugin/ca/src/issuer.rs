@@ -1,4 +1,4 @@
-//! An issuing CA ready to sign: certificate, parents and key, with all that a leaf needs worked out once.
+//! An issuing CA: certificate, parents and key, with everything that leaves need computed once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::profile::Window;
 use crate::secret::Secret;
 use crate::serial::Serial;
 
-/// A certificate authority with its key, checked when it was made or taken in.
+/// A certificate authority with its key, checked when it was made or imported.
 ///
 /// It is immutable, and a clone shares everything with its original.
 #[derive(Clone)]
 pub struct Issuer(pub(crate) Arc<Prepared>);
 
-/// The issuer's parts, and what is worked out from them once for all leaves.
+/// The issuer's parts, and the values that are computed from them once for all leaves.
 pub(crate) struct Prepared {
     certificate: Vec<u8>,
     chain: Vec<Vec<u8>>,
@@ -43,12 +43,13 @@ pub(crate) struct Prepared {
     remarks: Vec<Warning>,
 }
 
-/// How long before its end an issuer is worth a warning, at most: one of a short life is in its last third then.
+/// How long before its end an issuer is reported, at most: one with a short life is then in its last third.
 const SOON: time::Duration = time::Duration::days(30);
 const LAST_PART: i32 = 3;
 
 impl Issuer {
-    /// What storage gives back: parses and matches key and certificate, and repeats no other check, so it is fast.
+    /// Restores an issuer from storage: parses and matches key and certificate, and repeats no other check, so it is
+    /// fast.
     ///
     /// Every error is a bug or damaged storage.
     pub fn from_parts(certificate_der: Vec<u8>, chain: Vec<Vec<u8>>, key: &Secret) -> Result<Self, Error> {
@@ -93,7 +94,7 @@ impl Issuer {
         encode(&self.0.certificate)
     }
 
-    /// The parents in DER from the issuer's own upwards, without the issuer itself.0.
+    /// The parents in DER, from the issuer's own upwards, without the issuer itself.
     pub fn chain(&self) -> &[Vec<u8>] {
         &self.0.chain
     }
@@ -103,8 +104,9 @@ impl Issuer {
         self.0.chain.iter().map(|der| encode(der)).collect()
     }
 
-    /// What a verifier of a leaf may need beside its trust anchor: the issuer and its parents in DER, without a self-signed root, up
-    /// to the first that is signed with RSASSA-PSS. That one is of use in the trust anchor alone (see [`Warning::PssSignature`]).
+    /// The certificates that a verifier of a leaf may need besides its trust anchor: the issuer and its parents in DER,
+    /// without a self-signed root, up to the first that is signed with RSASSA-PSS. That one is useful in the trust
+    /// anchor alone (see [`Warning::PssSignature`]).
     pub fn path(&self) -> Vec<Vec<u8>> {
         self.0.path.clone()
     }
@@ -162,17 +164,17 @@ impl Issuer {
         Ok(name::attributes(&subject))
     }
 
-    /// The first instant at which the certificate holds.
+    /// The first instant of its validity.
     pub fn not_before(&self) -> OffsetDateTime {
         self.0.window.not_before
     }
 
-    /// The last instant at which the certificate holds; no leaf outlives it.
+    /// The last instant of its validity; no leaf outlives it.
     pub fn not_after(&self) -> OffsetDateTime {
         self.0.window.not_after
     }
 
-    /// The subject key identifier in lowercase hex; where the certificate has none, the one its leaves name.
+    /// The subject key identifier in lowercase hex; if the certificate has none, the one that its leaves name.
     pub fn key_id(&self) -> String {
         hex::encode(&self.0.key_id)
     }
@@ -201,15 +203,15 @@ impl fmt::Debug for Issuer {
     }
 }
 
-/// Something that works and is still worth saying.
+/// A condition that works and is still worth reporting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A leaf ends with its issuer, earlier than asked.
+    /// A leaf ends with its issuer, earlier than requested.
     CappedByIssuer {
-        /// The end asked for.
+        /// The requested end.
         asked: OffsetDateTime,
-        /// The end given.
+        /// The granted end.
         not_after: OffsetDateTime,
     },
     /// An issuer ends within 30 days, or is in the last third of a shorter life.
@@ -270,7 +272,7 @@ fn path(certificate: &[u8], chain: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Error> {
     Ok(path)
 }
 
-/// Checks what the key signs, with the certificate's public half.
+/// Checks signatures of the key with the certificate's public key.
 fn verifier(key: &PrivateKey) -> Result<ParsedPublicKey, Error> {
     let check = match key.spec() {
         KeySpec::EcP256 => algorithm::EC_P256_CHECK,

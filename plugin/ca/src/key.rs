@@ -1,4 +1,4 @@
-//! Private keys: which kinds there are, how they are made, read in every form OpenSSL writes, and how they sign.
+//! Private keys: their kinds, how they are made, read in every form that OpenSSL writes, and used to sign.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,8 +51,8 @@ impl KeySpec {
         Self::MlDsa87,
     ];
 
-    /// From `key_type` and `key_bits` as Vault's PKI engine names them, and `ml-dsa` with its parameter set for bits; no bits, or 0,
-    /// is the type's default (256, 2048 or 65).
+    /// Parses `key_type` and `key_bits` as Vault's PKI engine names them, and `ml-dsa` with its parameter set for bits.
+    /// No bits, or 0, is the default of the type (256, 2048 or 65).
     pub fn from_type_and_bits(key_type: &str, key_bits: Option<u32>) -> Result<Self, Error> {
         let bits = key_bits.filter(|bits| *bits != 0);
         let refused = |bits: u32, bound: &str| Error::value("key_bits", bits.to_string(), bound);
@@ -203,7 +203,7 @@ impl PrivateKey {
         Ok(Self { spec, pair, pkcs8 })
     }
 
-    /// Reads PKCS#8 DER and keeps those very bytes.
+    /// Reads PKCS#8 DER and keeps its exact bytes.
     pub(crate) fn from_pkcs8(pkcs8: &Secret) -> Result<Self, KeyFault> {
         let (spec, pair) = read_pkcs8(pkcs8.expose())?;
         Ok(Self { spec, pair, pkcs8: pkcs8.clone() })

@@ -1,4 +1,4 @@
-//! The main job: a fresh key and certificate for one profile, checked before anyone sees it.
+//! The main task: a fresh key and certificate for one profile, checked before the caller gets them.
 
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use crate::serial::Serial;
 use crate::template::{self, Signer};
 
-/// A certificate with its key, good for signing one `CreateSession` and then to be dropped.
+/// A certificate with its key, for the signature of one `CreateSession`; drop it afterwards.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     /// The certificate in DER.
@@ -22,16 +22,16 @@ pub struct Leaf {
     pub key_pkcs8: Secret,
     /// Its serial number: 16 random bytes.
     pub serial: Serial,
-    /// The first instant at which it holds: a minute ago, or the issuer's first.
+    /// The first instant of its validity: a minute ago, or the issuer's first.
     pub not_before: OffsetDateTime,
-    /// The last instant at which it holds: as asked, or the issuer's last.
+    /// The last instant of its validity: as requested, or the issuer's last.
     pub not_after: OffsetDateTime,
-    /// What turned out otherwise than asked.
+    /// Differences from the request.
     pub warnings: Vec<Warning>,
 }
 
 impl Issuer {
-    /// Makes a key and a leaf for it, reads the leaf back against [`crate::LEAF_RULES`], and gives both.
+    /// Makes a key and a leaf for it, reads the leaf back against [`crate::LEAF_RULES`], and returns both.
     ///
     /// With an RSA profile this takes a tenth of a second or more ([`crate::KeySpec::is_slow`]): call it on a blocking thread.
     pub fn issue(&self, profile: &LeafProfile, now: OffsetDateTime) -> Result<Leaf, Error> {
@@ -67,7 +67,7 @@ impl Issuer {
     }
 }
 
-/// The validity asked for, kept inside the issuer's; an issuer that does not hold now is an error.
+/// Returns the requested validity, cut to the issuer's. An issuer that is not valid now is an error.
 fn leaf_window(
     issuer: &Issuer,
     profile: &LeafProfile,
@@ -87,7 +87,7 @@ fn leaf_window(
     Ok((window, if asked.not_after > last { vec![capped] } else { Vec::new() }))
 }
 
-/// What rcgen is to write; the names come later.
+/// The parameters for rcgen; the names are added later.
 pub(crate) fn parameters(
     profile: &LeafProfile,
     window: Window,

@@ -1,4 +1,5 @@
-//! Turns a profile into a leaf certificate that AWS IAM Roles Anywhere accepts, under a certificate authority that never leaves.
+//! Turns a profile into a leaf certificate that AWS IAM Roles Anywhere accepts, under a certificate authority whose key
+//! never leaves.
 //!
 //! ```text
 //! generate_root ─┐
@@ -8,10 +9,12 @@
 //!    └ generate_csr ─▶ somebody else's CA signs it
 //! ```
 //!
-//! The crate knows no Vault, no HTTP and no clock: `now` is an argument. rcgen writes what is signed, a small DER file puts the
-//! names in (rcgen would lose repeated attributes), aws-lc-rs signs, and x509-parser reads the result back before anyone sees it.
+//! The crate knows no Vault, no HTTP and no clock: `now` is an argument. rcgen writes the signed part, a small DER file
+//! adds the names (rcgen would lose repeated attributes), aws-lc-rs signs, and x509-parser reads the result back before
+//! the caller gets it.
 //!
-//! Start reading at [`Issuer`], then `leaf.rs` (the main job) and `rules.rs` (what a leaf must be, each rule with its source).
+//! Start reading at [`Issuer`], then `leaf.rs` (the main task) and `rules.rs` (the rules for a leaf, each with its
+//! source).
 
 mod algorithm;
 mod authority;

@@ -1,11 +1,11 @@
-//! Distinguished names: a subject as asked for, written as DER that keeps every repeated attribute, and any name as text.
+//! Distinguished names: a requested subject, written as DER that keeps every repeated attribute, and any name as text.
 
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::der;
 use crate::error::Error;
 
-/// A subject as asked for. Each value is one attribute and stays one: a comma or `CN=` inside it is only text.
+/// A requested subject. Each value is one attribute: a comma or `CN=` inside it is only text.
 ///
 /// Bounds are those of RFC 5280 appendix A.1 in characters: 64 for `CN`, `O` and `OU`, 128 for `L` and `ST`, two letters for `C`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,9 +39,10 @@ const ORGANIZATION: Attribute = Attribute { id: 10, field: "organization", short
 const UNIT: Attribute = Attribute { id: 11, field: "organizational_unit", short: "OU", longest: 64 };
 const COMMON_NAME: Attribute = Attribute { id: 3, field: "common_name", short: "CN", longest: 64 };
 
-/// Whether every byte of `name` belongs to a Name: a SEQUENCE of SETs of attributes, each an OBJECT IDENTIFIER and a value.
+/// Whether every byte of `name` belongs to a Name: a SEQUENCE of SETs of attributes, each an OBJECT IDENTIFIER and a
+/// value.
 ///
-/// x509-parser ends a name before the first part that it cannot read, and leaves out what follows a part.
+/// x509-parser ends a name before the first part that it cannot read, and drops the bytes after a part.
 pub(crate) fn is_whole(name: &[u8]) -> bool {
     let is_attribute = |part: &der::Element<'_>| {
         part.tag == der::SEQUENCE
@@ -84,7 +85,8 @@ impl Subject {
         der::element(der::SEQUENCE, &names.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
-    /// Whether a name that was read back holds exactly these attributes in this order, each in a relative name of its own.
+    /// Whether a name that was read back has exactly these attributes in this order, each in a relative name of its
+    /// own.
     pub(crate) fn is(&self, name: &X509Name<'_>) -> bool {
         let mut asked = self.attributes();
         let same = name.iter_rdn().all(|rdn| {
@@ -196,15 +198,15 @@ pub(crate) fn attributes(name: &X509Name<'_>) -> Vec<(String, String)> {
 }
 
 fn escape(value: &str, out: &mut String) {
-    for sign in value.chars() {
-        match sign {
-            ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' => out.extend(['\\', sign]),
-            sign if sign.is_control() => {
+    for character in value.chars() {
+        match character {
+            ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' => out.extend(['\\', character]),
+            character if character.is_control() => {
                 let mut bytes = [0; 4];
-                let bytes = sign.encode_utf8(&mut bytes).bytes();
+                let bytes = character.encode_utf8(&mut bytes).bytes();
                 out.extend(bytes.map(|byte| format!("\\{byte:02X}")));
             }
-            sign => out.push(sign),
+            character => out.push(character),
         }
     }
 }

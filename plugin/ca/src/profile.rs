@@ -1,4 +1,4 @@
-//! What is asked for: a self-signed CA, a signing request, or a leaf.
+//! Profiles: what a self-signed CA, a signing request or a leaf must look like.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use crate::key::KeySpec;
 use crate::name::Subject;
 use crate::san;
 
-/// A self-signed issuer to be made.
+/// The profile of a self-signed issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaProfile {
     /// Its name; not empty.
     pub subject: Subject,
     /// Its key. See [`KeySpec::is_slow`].
     pub key: KeySpec,
-    /// From now to its end: at least a second, and no later than the year 9999.
+    /// Its life from now: at least a second, and no later than the year 9999.
     pub ttl: Duration,
 }
 
-/// A signing request to be made; the key stays here.
+/// The profile of a signing request, whose key never leaves this side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsrProfile {
-    /// The name asked for; not empty.
+    /// The requested name; not empty.
     pub subject: Subject,
     /// Its key. See [`KeySpec::is_slow`].
     pub key: KeySpec,
 }
 
-/// A leaf to be issued.
+/// The profile of a leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LeafProfile {
     /// Its name; not empty.
@@ -40,12 +40,12 @@ pub struct LeafProfile {
     pub dns_sans: Vec<String>,
     /// Its key. See [`KeySpec::is_slow`].
     pub key: KeySpec,
-    /// From now to its end, at least a second; the issuer's own end caps it.
+    /// Its life from now, at least a second; the issuer's own end caps it.
     pub ttl: Duration,
 }
 
 impl LeafProfile {
-    /// Refuses what no certificate could say, before any key is made: the same check as [`crate::Issuer::issue`] does.
+    /// Refuses values that no certificate can hold, before any key is made, as [`crate::Issuer::issue`] does.
     pub fn check(&self) -> Result<(), Error> {
         self.subject.check()?;
         self.uri_sans.iter().try_for_each(|uri| san::check_uri_san(uri))?;
@@ -53,7 +53,7 @@ impl LeafProfile {
     }
 }
 
-/// When a certificate begins to hold, in seconds before now: the tolerance for a verifier's clock that is behind ours.
+/// How many seconds before now a validity begins: the tolerance for a verifier whose clock is behind.
 const BACKDATE: time::Duration = time::Duration::seconds(60);
 
 /// A certificate's validity, in whole seconds.
@@ -75,7 +75,8 @@ impl Window {
     }
 }
 
-/// 60 seconds ago until `ttl` from now; refuses a ttl under a second or past the year 9999, where X.509 times end.
+/// Returns the validity from 60 seconds ago until `ttl` from now. Refuses a ttl under a second or past the year 9999,
+/// where X.509 times end.
 pub(crate) fn window(ttl: Duration, now: OffsetDateTime) -> Result<Window, Error> {
     let refuse = |bound: &str| Error::value("ttl", format!("{} seconds", ttl.as_secs()), bound);
     if ttl.as_secs() == 0 {

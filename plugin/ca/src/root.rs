@@ -11,9 +11,9 @@ use crate::profile::{self, CaProfile};
 use crate::serial::Serial;
 use crate::template::{self, Signer};
 
-/// The one path length an issuer has: it signs leaves, never another CA.
+/// The path length of every issuer: it signs leaves, never another CA.
 pub(crate) const LEAVES_ONLY: IsCa = IsCa::Ca(BasicConstraints::Constrained(0));
-/// What an issuer may do: sign leaves, and lists of revoked ones.
+/// The key usage of an issuer: it signs leaves and revocation lists.
 pub(crate) const USAGES: [KeyUsagePurpose; 2] = [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
 
 impl Issuer {
@@ -35,7 +35,7 @@ impl Issuer {
     }
 }
 
-/// What was just made must pass as an import of somebody else's would, and say what was asked.
+/// Checks a new certificate as if it was imported, and that it says what was requested.
 fn read_back(certificate: &[u8], profile: &CaProfile, now: OffsetDateTime) -> Result<(), Error> {
     let root = Authority::parse(certificate).ok_or_else(|| Error::bug("a root just made cannot be read"))?;
     root.check(Place::Issuer(PathLength::Required), now, "root").map_err(Error::bug)?;

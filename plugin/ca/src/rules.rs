@@ -1,4 +1,4 @@
-//! What a leaf must be before anyone sees it: one table, each rule with its source, held against the finished bytes.
+//! The rules for a leaf: one table, each rule with its source, checked against the finished bytes.
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -10,17 +10,17 @@ use crate::issuer::Prepared;
 use crate::profile::{LeafProfile, Window};
 use crate::serial::{self, Serial};
 
-/// One thing that must be true of every leaf.
+/// A rule that every leaf must meet.
 #[derive(Debug)]
 pub struct Rule {
-    /// What holds.
+    /// The rule.
     pub name: &'static str,
-    /// Who says so.
+    /// Its source.
     pub source: &'static str,
     holds: fn(&X509Certificate<'_>, &Evidence<'_>) -> bool,
 }
 
-/// What the leaf is compared with.
+/// The values that a leaf is compared with.
 pub(crate) struct Evidence<'a> {
     pub(crate) asked: &'a LeafProfile,
     pub(crate) window: Window,
@@ -36,7 +36,7 @@ const RFC: &str = "RFC 5280 §4.1 and §4.2.1";
 const PATH: &str = "RFC 5280 §6.1.3, which AWS cites for path validation";
 const OURS: &str = "design: least authority, and no tag that nobody asked for";
 
-/// Every rule, in the order they are held against a leaf.
+/// Every rule, in the order of the checks.
 pub const LEAF_RULES: &[Rule] = &[
     Rule { name: "X.509 version 3", source: AWS, holds: |leaf, _| leaf.version().0 == 2 },
     Rule { name: "basicConstraints CA:FALSE", source: AWS, holds: is_end_entity },
@@ -64,7 +64,7 @@ pub const LEAF_RULES: &[Rule] = &[
     Rule { name: "signature verifies under the issuer's key", source: PATH, holds: is_signed },
 ];
 
-/// Reads a leaf back and holds it against every rule; the first one broken is the error.
+/// Reads a leaf back and checks it against every rule; the error is the first one that it breaks.
 pub(crate) fn check(der: &[u8], evidence: &Evidence<'_>) -> Result<(), Error> {
     let (rest, leaf) = X509Certificate::from_der(der).map_err(Error::bug)?;
     if !rest.is_empty() {

@@ -1,10 +1,11 @@
-//! Subject alternative names: which DNS names and URIs may go into a leaf.
+//! Subject alternative names: the rules for DNS names and URIs in a leaf.
 
 use crate::error::Error;
 
-/// Refuses what is no host name of letters, digits and hyphens (RFC 1123 §2.1), at most 253 characters in labels of at most 63.
+/// Refuses a text that is not a host name of letters, digits and hyphens (RFC 1123 §2.1), at most 253 characters in
+/// labels of at most 63.
 ///
-/// No wildcard: AWS drops a session tag that holds `*`. No trailing dot, no IP address.
+/// Wildcards are refused, because AWS drops a session tag that holds `*`; so are a trailing dot and an IP address.
 pub fn check_dns_san(name: &str) -> Result<(), Error> {
     let refuse = |bound: &str| Err(Error::value("dns_sans", name, bound));
     if name.is_empty() || name.len() > 253 {
@@ -26,7 +27,8 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// Refuses what is no absolute URI of RFC 3986's characters: a scheme, a colon and something after it, at most 2048 characters.
+/// Refuses a text that is not an absolute URI of RFC 3986's characters: a scheme, a colon and something after it, at
+/// most 2048 characters.
 pub fn check_uri_san(uri: &str) -> Result<(), Error> {
     let refuse = |bound: &str| Err(Error::value("uri_sans", uri, bound));
     if uri.len() > 2048 {

@@ -1,4 +1,4 @@
-//! Bytes that must not be seen: redacted when formatted, wiped when dropped.
+//! Secret bytes: redacted when formatted, wiped when dropped.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes themselves. Every use of a secret is found by searching for this name.
+    /// The bytes themselves. Search for this name to find every use of a secret.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

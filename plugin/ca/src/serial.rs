@@ -1,4 +1,4 @@
-//! A certificate's serial number, in the encodings AWS and Vault use for the one number.
+//! A certificate's serial number, in the encodings of AWS and Vault.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Serial(Vec<u8>);
 
-/// Bytes in a serial made here. RFC 5280 §4.1.2.2 allows 20.
+/// The bytes of a serial number made here. RFC 5280 §4.1.2.2 allows 20.
 pub(crate) const LENGTH: usize = 16;
 
 impl Serial {
@@ -20,7 +20,7 @@ impl Serial {
         Ok(Self(bytes.to_vec()))
     }
 
-    /// A serial from its big-endian bytes; leading zeros do not count.
+    /// A serial number from its big-endian bytes; leading zeros are ignored.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
         Self(bytes[start..].to_vec())

@@ -14,12 +14,12 @@ const SUBJECT: usize = 5;
 /// Position within `CertificationRequestInfo` after version (RFC 2986 §4.1).
 const REQUEST_SUBJECT: usize = 1;
 
-/// The issuer's side of a certificate: who signs, under which name and key identifier.
+/// The issuer's side of a certificate: the key that signs, the name and the key identifier.
 pub(crate) struct Signer<'a> {
     pub(crate) key: &'a PrivateKey,
     /// The Name in DER, byte for byte.
     pub(crate) name: &'a [u8],
-    /// What the authority key identifier says, where the parameters ask for one.
+    /// The authority key identifier, if the parameters request one.
     pub(crate) key_id: &'a [u8],
 }
 
@@ -65,7 +65,7 @@ fn finish(draft: &[u8], names: &[(usize, &[u8])], key: &PrivateKey) -> Result<Ve
     Ok(der::wrap(&unsigned, &key.sign(&unsigned.body)?))
 }
 
-/// A key that describes itself truly and signs nothing: the signature comes after the names are in.
+/// A key that describes itself truly and signs nothing, because the signature is made once the names are in.
 struct Draft<'a>(&'a PrivateKey);
 
 impl PublicKeyData for Draft<'_> {

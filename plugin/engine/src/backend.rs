@@ -92,7 +92,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
     }
 
     /// What is looked after here is AWS's side; each mount's turn comes each minute, and once more when it is taken away.
-    async fn tick(self: Arc<Self>, mount: Mount) -> Result<(), Fault> {
+    async fn periodic(self: Arc<Self>, mount: Mount) -> Result<(), Fault> {
         if self.lifecycle.is_standby() || mount.system.tainted().await? {
             return Ok(());
         }
@@ -110,7 +110,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         self.store().invalidate(key);
     }
 
-    fn clean_up(&self) {
+    fn cleanup(&self) {
         self.lifecycle.close();
         self.credentials.sessions.close();
     }

@@ -150,8 +150,11 @@ async fn who(
     asked: &Asked,
 ) -> Option<(String, Result<CallerIdentity, CallError>)> {
     let Asked::Issued(issued) = asked else { return None };
-    let caller =
-        snapshot.client.caller(rolesanywhere::Credentials::from(&issued.session), clock::now, PATIENCE);
+    let caller = snapshot.client.signed_client(
+        rolesanywhere::Credentials::from(&issued.session),
+        clock::now,
+        PATIENCE,
+    );
     let answer = caller.get_caller_identity(anchorage.trust_anchor.region()).await;
     Some((issued.session.assumed_role_arn.clone(), answer))
 }

@@ -6,15 +6,15 @@
 
 use std::process::ExitCode;
 
-use goplugin::{Broker, Contract, Launch, LaunchError, MESSAGE_LIMIT, hclog, serve};
+use goplugin::{Broker, HandshakeConfig, HostEnvironment, HostEnvironmentError, MESSAGE_LIMIT, hclog, serve};
 use proto::logical::plugin_version_client::PluginVersionClient;
 use proto::logical::plugin_version_server::{PluginVersion, PluginVersionServer};
 use proto::logical::{Empty, VersionReply};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-const CONTRACT: Contract =
-    Contract { cookie_key: "GREETER_PLUGIN", cookie_value: "hello", protocol_version: 5 };
+const CONFIG: HandshakeConfig =
+    HandshakeConfig { magic_cookie_key: "GREETER_PLUGIN", magic_cookie_value: "hello", protocol_version: 5 };
 
 struct Greeter {
     broker: Broker,
@@ -36,10 +36,10 @@ impl PluginVersion for Greeter {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    hclog::init(tracing::Level::DEBUG);
-    let launch = match Launch::from_environment(&CONTRACT) {
-        Ok(launch) => launch,
-        Err(LaunchError::ByHand) => {
+    hclog::init(tracing::Level::DEBUG, &[]);
+    let environment = match HostEnvironment::from_environment(&CONFIG) {
+        Ok(environment) => environment,
+        Err(HostEnvironmentError::ByHand) => {
             tracing::error!("this is a plugin; a host has to start it");
             return ExitCode::FAILURE;
         }
@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
         }
     };
     let services = |broker| Routes::new(PluginVersionServer::new(Greeter { broker }));
-    match serve(launch, services).await {
+    match serve(environment, services).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "cannot serve");

@@ -2,7 +2,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;
-mod desk;
+mod rendezvous;
 mod service;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use crate::certificate::NAME;
 use crate::connections::Io;
 use crate::multiplex::Multiplexer;
 
-pub(crate) use desk::Desk;
+pub(crate) use rendezvous::Rendezvous;
 pub(crate) use service::BrokerService;
 
 /// How long each step towards a connection may take; go-plugin's own figure.
@@ -88,7 +88,7 @@ pub struct Broker {
 
 struct Link {
     tls: TlsConnector,
-    desk: Arc<Desk>,
+    rendezvous: Arc<Rendezvous>,
     shared: Option<Shared>,
 }
 
@@ -119,13 +119,13 @@ enum Door {
 impl Broker {
     pub(crate) fn new(
         tls: TlsConnector,
-        desk: Arc<Desk>,
+        rendezvous: Arc<Rendezvous>,
         multiplexer: Option<Multiplexer>,
         stop: CancellationToken,
     ) -> Self {
         let shared =
             multiplexer.map(|multiplexer| Shared { multiplexer, turn: Mutex::new(Turn::InStep), stop });
-        Self { link: Some(Arc::new(Link { tls, desk, shared })) }
+        Self { link: Some(Arc::new(Link { tls, rendezvous, shared })) }
     }
 
     /// A broker without a host, for tests of what stands on it: every dial fails.
@@ -159,7 +159,8 @@ impl Link {
         if self.shared.is_some() {
             return Ok(Door::Shared(id));
         }
-        let offer = timeout(STEP, self.desk.claim(id)).await.map_err(|_| BrokerError::TimedOut { id })?;
+        let offer =
+            timeout(STEP, self.rendezvous.claim(id)).await.map_err(|_| BrokerError::TimedOut { id })?;
         let offer = offer.ok_or(BrokerError::Gone)?;
         match offer.network.as_str() {
             "unix" => Ok(Door::Socket(offer.address.into())),
@@ -188,7 +189,7 @@ impl Link {
 
     async fn connect_shared(&self, id: u32) -> Result<TlsStream<Io>, BrokerError> {
         let shared = self.shared.as_ref().ok_or(BrokerError::Disconnected)?;
-        timeout(STEP, self.desk.host_listens()).await.map_err(|_| BrokerError::TimedOut { id })?;
+        timeout(STEP, self.rendezvous.host_listens()).await.map_err(|_| BrokerError::TimedOut { id })?;
         let mut turn = shared.turn.lock().await;
         if *turn == Turn::OutOfStep {
             return Err(BrokerError::OutOfStep);
@@ -224,7 +225,8 @@ impl Link {
 
     async fn knock(&self, id: u32) -> Result<(), BrokerError> {
         let knock = Knock { knock: true, ..Knock::default() };
-        let exchange = self.desk.ask(ConnInfo { service_id: id, knock: Some(knock), ..ConnInfo::default() });
+        let exchange =
+            self.rendezvous.ask(ConnInfo { service_id: id, knock: Some(knock), ..ConnInfo::default() });
         let answer = timeout(STEP, exchange).await.map_err(|_| BrokerError::TimedOut { id })?;
         match answer.ok_or(BrokerError::Gone)?.knock {
             Some(answer) if answer.ack && answer.error.is_empty() => Ok(()),
@@ -245,11 +247,15 @@ mod tests {
     use crate::tls::Tls;
     use proto::logical::{Empty, plugin_version_client::PluginVersionClient};
 
-    fn broker(multiplexer: Option<Multiplexer>, desk: &Arc<Desk>, stop: &CancellationToken) -> Broker {
+    fn broker(
+        multiplexer: Option<Multiplexer>,
+        rendezvous: &Arc<Rendezvous>,
+        stop: &CancellationToken,
+    ) -> Broker {
         let identity = Identity::generate().unwrap();
         let host = Identity::generate().unwrap().certificate().clone();
         let tls = Tls::pinned(&identity, host).unwrap();
-        Broker::new(tls.connector, desk.clone(), multiplexer, stop.clone())
+        Broker::new(tls.connector, rendezvous.clone(), multiplexer, stop.clone())
     }
 
     #[tokio::test]
@@ -271,12 +277,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_offer_of_another_network_is_refused_by_name() {
-        let desk = Arc::<Desk>::default();
+        let rendezvous = Arc::<Rendezvous>::default();
         let offer =
             ConnInfo { service_id: 3, network: "tcp".into(), address: "127.0.0.1:1".into(), knock: None };
-        desk.arrived(offer, tokio::time::Instant::now());
+        rendezvous.arrived(offer, tokio::time::Instant::now());
 
-        let error = broker(None, &desk, &CancellationToken::new()).dial(3).await.unwrap_err();
+        let error = broker(None, &rendezvous, &CancellationToken::new()).dial(3).await.unwrap_err();
 
         assert_eq!(error.to_string(), "the host's offer of connection 3 is not understood: network \"tcp\"");
     }
@@ -289,10 +295,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let address = dir.path().join("host").to_str().unwrap().to_owned();
         let listener = tokio::net::UnixListener::bind(&address).unwrap();
-        let desk = Arc::<Desk>::default();
+        let rendezvous = Arc::<Rendezvous>::default();
         let offer = ConnInfo { service_id: 1, network: "unix".into(), address, knock: None };
-        desk.arrived(offer, tokio::time::Instant::now());
-        let broker = Broker::new(tls.connector, desk, None, CancellationToken::new());
+        rendezvous.arrived(offer, tokio::time::Instant::now());
+        let broker = Broker::new(tls.connector, rendezvous, None, CancellationToken::new());
         let accept = async || acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
 
         let (channel, first) = tokio::join!(broker.dial(1), accept());
@@ -315,10 +321,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_unanswered_knock_ends_the_process_because_the_next_stream_could_go_astray() {
-        let (desk, stop) = (Arc::<Desk>::default(), CancellationToken::new());
+        let (rendezvous, stop) = (Arc::<Rendezvous>::default(), CancellationToken::new());
         let (outgoing, _unread) = tokio::sync::mpsc::channel(1);
-        desk.open(outgoing);
-        let broker = broker(Some(Multiplexer::new()), &desk, &stop);
+        rendezvous.open(outgoing);
+        let broker = broker(Some(Multiplexer::new()), &rendezvous, &stop);
 
         let first = broker.dial(2).await.unwrap_err();
         let second = broker.dial(3).await.unwrap_err();
@@ -330,27 +336,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refused_knock_is_repeated_and_then_reported_in_the_hosts_words() {
-        let (desk, stop) = (Arc::<Desk>::default(), CancellationToken::new());
+        let (rendezvous, stop) = (Arc::<Rendezvous>::default(), CancellationToken::new());
         let (outgoing, mut knocks) = tokio::sync::mpsc::channel(1);
-        desk.open(outgoing.clone());
+        rendezvous.open(outgoing.clone());
         let host = tokio::spawn({
-            let desk = desk.clone();
+            let rendezvous = rendezvous.clone();
             async move {
                 let mut heard = 0;
                 while let Some(knock) = knocks.recv().await {
                     heard += 1;
                     let refusal = Knock { knock: true, ack: true, error: "no listener for id 2".into() };
                     let answer = ConnInfo { knock: Some(refusal), ..knock };
-                    desk.arrived(answer, tokio::time::Instant::now());
+                    rendezvous.arrived(answer, tokio::time::Instant::now());
                 }
                 heard
             }
         });
-        let broker = broker(Some(Multiplexer::new()), &desk, &stop);
+        let broker = broker(Some(Multiplexer::new()), &rendezvous, &stop);
 
         let error = broker.dial(2).await.unwrap_err();
-        desk.close(&outgoing);
-        drop((broker, desk, outgoing));
+        rendezvous.close(&outgoing);
+        drop((broker, rendezvous, outgoing));
 
         assert_eq!(error.to_string(), "the host refused connection 2: no listener for id 2");
         assert_eq!(host.await.unwrap(), KNOCKS);

@@ -17,15 +17,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
+use crate::host_liveness::{HostLiveness, Present};
 use crate::lobby::{Guest, GuestSocket, Lobby, PROOF};
 use crate::multiplex::{Multiplexer, Session, Stream};
-use crate::presence::{Presence, Present};
 
 /// Streams that the host may have open on one shared socket, proved or not. It opens one, for all of its calls.
 const STREAMS: usize = 4;
 
 /// Pause after a failed accept, which mostly means that file descriptors ran out.
-const BREATH: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Proved connections the server has not taken yet.
 const WAITING: usize = 16;
@@ -49,24 +49,24 @@ pub(crate) struct Connection {
 
 /// Lets the host in, and nobody else.
 #[derive(Clone)]
-pub(crate) struct Entrance {
-    acceptor: TlsAcceptor,
+pub(crate) struct Acceptor {
+    tls: TlsAcceptor,
     lobby: Lobby,
-    presence: Presence,
+    liveness: HostLiveness,
     multiplexer: Option<Multiplexer>,
     admitted: mpsc::Sender<io::Result<Connection>>,
 }
 
-impl Entrance {
+impl Acceptor {
     /// An entrance, and what comes through it. With a `multiplexer`, every socket carries a yamux session.
     pub(crate) fn new(
-        acceptor: TlsAcceptor,
-        presence: Presence,
+        tls: TlsAcceptor,
+        liveness: HostLiveness,
         multiplexer: Option<Multiplexer>,
     ) -> (Self, ReceiverStream<io::Result<Connection>>) {
         let (admitted, connections) = mpsc::channel(WAITING);
         let lobby = Lobby::default();
-        (Self { acceptor, lobby, presence, multiplexer, admitted }, ReceiverStream::new(connections))
+        (Self { tls, lobby, liveness, multiplexer, admitted }, ReceiverStream::new(connections))
     }
 
     /// Accepts until `stop`. Each peer proves itself in a task of its own, so that none holds up another; whoever had to go for
@@ -85,7 +85,7 @@ impl Entrance {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    sleep(BREATH).await;
+                    sleep(ACCEPT_BACKOFF).await;
                 }
             }
         }
@@ -100,7 +100,7 @@ impl Entrance {
 
     async fn receive_connection(self, guest: Arc<Guest>, socket: GuestSocket) {
         let proof = tokio::select! {
-            proof = self.acceptor.accept(Box::new(socket) as Io) => proof,
+            proof = self.tls.accept(Box::new(socket) as Io) => proof,
             late = guest.has_to_go() => Err(late),
         };
         match proof.and_then(|stream| guest.has_proved().map(|()| stream)) {
@@ -132,28 +132,28 @@ impl Entrance {
                 self.lobby.refused(&io::Error::other(format!("it has {STREAMS} streams already")));
                 continue;
             };
-            let (entrance, guest) = (self.clone(), guest.clone());
+            let (acceptor, guest) = (self.clone(), guest.clone());
             let (session, multiplexer) = (session.clone(), multiplexer.clone());
             tokio::spawn(async move {
-                match entrance.prove_stream(stream, &guest).await {
+                match acceptor.prove_stream(stream, &guest).await {
                     Ok(stream) => {
                         multiplexer.prefer(session);
-                        entrance.welcome(stream, guest, Some(place)).await;
+                        acceptor.welcome(stream, guest, Some(place)).await;
                     }
-                    Err(error) => entrance.lobby.refused(&error),
+                    Err(error) => acceptor.lobby.refused(&error),
                 }
             });
         }
     }
 
     async fn prove_stream(&self, stream: Stream, guest: &Guest) -> io::Result<TlsStream<Io>> {
-        let stream = timeout(PROOF, self.acceptor.accept(Box::new(stream) as Io)).await??;
+        let stream = timeout(PROOF, self.tls.accept(Box::new(stream) as Io)).await??;
         guest.has_proved()?;
         Ok(stream)
     }
 
     async fn welcome(&self, stream: TlsStream<Io>, guest: Arc<Guest>, place: Option<OwnedSemaphorePermit>) {
-        let connection = Connection { stream, _present: self.presence.enter(), _guest: guest, _place: place };
+        let connection = Connection { stream, _present: self.liveness.enter(), _guest: guest, _place: place };
         let _ending = self.admitted.send(Ok(connection)).await;
     }
 }

@@ -14,18 +14,18 @@ use crate::multiplexing::Multiplexing;
 
 /// What host and plugin agreed on before either was built.
 #[derive(Debug, Clone, Copy)]
-pub struct Contract {
+pub struct HandshakeConfig {
     /// Environment variable that proves a host started the process, not a person. Not a secret.
-    pub cookie_key: &'static str,
+    pub magic_cookie_key: &'static str,
     /// What that variable has to hold.
-    pub cookie_value: &'static str,
+    pub magic_cookie_value: &'static str,
     /// Version of the plugin's own services, as in the second field of the handshake line.
     pub protocol_version: u32,
 }
 
 /// A start by a host, with everything the host asked for.
 #[derive(Debug, Clone)]
-pub struct Launch {
+pub struct HostEnvironment {
     pub(crate) protocol_version: u32,
     pub(crate) client_certificate: CertificateDer<'static>,
     pub(crate) socket_dir: PathBuf,
@@ -35,7 +35,7 @@ pub struct Launch {
 
 /// Why a start is no start.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub enum LaunchError {
+pub enum HostEnvironmentError {
     /// The cookie is absent or another one: a person ran the binary.
     #[error("this binary is a plugin: its host starts it")]
     ByHand,
@@ -58,30 +58,30 @@ pub enum LaunchError {
     SocketDirectory(String),
 }
 
-impl Launch {
+impl HostEnvironment {
     /// Reads the process environment.
     ///
     /// A host that offers no certificate is refused, although go-plugin would then serve in clear: Vault has asked for
     /// mutual TLS since 1.12, and a socket that anyone on the machine may use is worse than none. A host that lists no
     /// protocol versions is a legacy one and is taken at its word, as in go-plugin.
-    pub fn from_environment(contract: &Contract) -> Result<Self, LaunchError> {
-        Self::read(contract, variable, std::env::temp_dir())
+    pub fn from_environment(config: &HandshakeConfig) -> Result<Self, HostEnvironmentError> {
+        Self::read(config, variable, std::env::temp_dir())
     }
 
     fn read(
-        contract: &Contract,
+        config: &HandshakeConfig,
         variable: impl Fn(&str) -> Option<String>,
         temporary: PathBuf,
-    ) -> Result<Self, LaunchError> {
-        if variable(contract.cookie_key).as_deref() != Some(contract.cookie_value) {
-            return Err(LaunchError::ByHand);
+    ) -> Result<Self, HostEnvironmentError> {
+        if variable(config.magic_cookie_key).as_deref() != Some(config.magic_cookie_value) {
+            return Err(HostEnvironmentError::ByHand);
         }
         let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
-        agree(contract.protocol_version, filled("PLUGIN_PROTOCOL_VERSIONS"))?;
-        let pem = filled("PLUGIN_CLIENT_CERT").ok_or(LaunchError::NoClientCertificate)?;
-        let client_certificate = certificate(&pem).ok_or(LaunchError::BadClientCertificate)?;
+        agree(config.protocol_version, filled("PLUGIN_PROTOCOL_VERSIONS"))?;
+        let pem = filled("PLUGIN_CLIENT_CERT").ok_or(HostEnvironmentError::NoClientCertificate)?;
+        let client_certificate = certificate(&pem).ok_or(HostEnvironmentError::BadClientCertificate)?;
         Ok(Self {
-            protocol_version: contract.protocol_version,
+            protocol_version: config.protocol_version,
             client_certificate,
             socket_dir: announceable(filled("PLUGIN_UNIX_SOCKET_DIR").map_or(temporary, PathBuf::from))?,
             socket_group: filled("PLUGIN_UNIX_SOCKET_GROUP"),
@@ -90,10 +90,10 @@ impl Launch {
     }
 }
 
-fn agree(ours: u32, offered: Option<String>) -> Result<(), LaunchError> {
+fn agree(ours: u32, offered: Option<String>) -> Result<(), HostEnvironmentError> {
     match offered {
         Some(offered) if !offered.split(',').any(|version| version.trim().parse() == Ok(ours)) => {
-            Err(LaunchError::ProtocolVersion { offered, ours })
+            Err(HostEnvironmentError::ProtocolVersion { offered, ours })
         }
         _ => Ok(()),
     }
@@ -106,10 +106,10 @@ fn certificate(pem: &str) -> Option<CertificateDer<'static>> {
     ParsedCertificate::try_from(&der).is_ok().then_some(der)
 }
 
-fn announceable(dir: PathBuf) -> Result<PathBuf, LaunchError> {
+fn announceable(dir: PathBuf) -> Result<PathBuf, HostEnvironmentError> {
     match dir.to_str() {
         Some(text) if !text.contains(['|', '\n', '\r']) => Ok(dir),
-        _ => Err(LaunchError::SocketDirectory(dir.to_string_lossy().into_owned())),
+        _ => Err(HostEnvironmentError::SocketDirectory(dir.to_string_lossy().into_owned())),
     }
 }
 
@@ -124,43 +124,46 @@ mod tests {
     use super::*;
     use crate::certificate::Identity;
 
-    const CONTRACT: Contract =
-        Contract { cookie_key: "GREETER_PLUGIN", cookie_value: "6f1c", protocol_version: 5 };
+    const CONFIG: HandshakeConfig = HandshakeConfig {
+        magic_cookie_key: "GREETER_PLUGIN",
+        magic_cookie_value: "6f1c",
+        protocol_version: 5,
+    };
 
     fn pem() -> String {
         Identity::generate().unwrap().pem()
     }
 
-    fn launch(variables: &[(&str, &str)]) -> Result<Launch, LaunchError> {
+    fn environment(variables: &[(&str, &str)]) -> Result<HostEnvironment, HostEnvironmentError> {
         let lookup = |name: &str| {
             let mut all = variables.iter().rev();
             all.find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
-        Launch::read(&CONTRACT, lookup, PathBuf::from("/temporary"))
+        HostEnvironment::read(&CONFIG, lookup, PathBuf::from("/temporary"))
     }
 
-    fn by_host(more: &[(&str, &str)]) -> Result<Launch, LaunchError> {
+    fn by_host(more: &[(&str, &str)]) -> Result<HostEnvironment, HostEnvironmentError> {
         let pem = pem();
         let mut variables = vec![("GREETER_PLUGIN", "6f1c"), ("PLUGIN_CLIENT_CERT", pem.as_str())];
         variables.extend_from_slice(more);
-        launch(&variables)
+        environment(&variables)
     }
 
     #[test]
     fn a_start_without_the_cookie_is_a_start_by_hand() {
-        assert_eq!(launch(&[]).unwrap_err(), LaunchError::ByHand);
+        assert_eq!(environment(&[]).unwrap_err(), HostEnvironmentError::ByHand);
     }
 
     #[test]
     fn a_start_with_another_cookie_is_a_start_by_hand() {
-        assert_eq!(launch(&[("GREETER_PLUGIN", "other")]).unwrap_err(), LaunchError::ByHand);
+        assert_eq!(environment(&[("GREETER_PLUGIN", "other")]).unwrap_err(), HostEnvironmentError::ByHand);
     }
 
     #[test]
     fn our_version_among_others_is_accepted() {
-        let launch = by_host(&[("PLUGIN_PROTOCOL_VERSIONS", "3,4,5")]).unwrap();
+        let environment = by_host(&[("PLUGIN_PROTOCOL_VERSIONS", "3,4,5")]).unwrap();
 
-        assert_eq!(launch.protocol_version, 5);
+        assert_eq!(environment.protocol_version, 5);
     }
 
     #[test]
@@ -175,9 +178,9 @@ mod tests {
 
     #[test]
     fn a_host_without_mutual_tls_is_refused() {
-        let error = launch(&[("GREETER_PLUGIN", "6f1c")]).unwrap_err();
+        let error = environment(&[("GREETER_PLUGIN", "6f1c")]).unwrap_err();
 
-        assert_eq!(error, LaunchError::NoClientCertificate);
+        assert_eq!(error, HostEnvironmentError::NoClientCertificate);
     }
 
     #[test]
@@ -187,7 +190,7 @@ mod tests {
         for text in ["MIIB", no_certificate] {
             let error = by_host(&[("PLUGIN_CLIENT_CERT", text)]).unwrap_err();
 
-            assert_eq!(error, LaunchError::BadClientCertificate);
+            assert_eq!(error, HostEnvironmentError::BadClientCertificate);
         }
     }
 
@@ -205,7 +208,7 @@ mod tests {
     fn a_socket_directory_that_would_break_the_handshake_line_is_refused() {
         let error = by_host(&[("PLUGIN_UNIX_SOCKET_DIR", "/run/a|b")]).unwrap_err();
 
-        assert_eq!(error, LaunchError::SocketDirectory("/run/a|b".to_owned()));
+        assert_eq!(error, HostEnvironmentError::SocketDirectory("/run/a|b".to_owned()));
     }
 
     #[test]

@@ -22,18 +22,17 @@ use tracing_subscriber::{Layer, Registry};
 use fields::Fields;
 use line::Line;
 
-/// Crates below a plugin that log what passes through them, headers and frames included. They may warn. Each stands for its family:
-/// whatever begins with the name.
-const GUESTS: &[&str] = &[
-    "aws_", "h2", "hickory", "hyper", "mio", "quinn", "reqwest", "rustls", "tokio", "tonic", "tower", "yamux",
-];
+/// Crates below this one that log the traffic they carry, headers and frames included. They may log warnings and errors only. A
+/// name stands for every target that begins with it.
+const GUESTS: &[&str] = &["h2", "hyper", "mio", "rustls", "tokio", "tonic", "tower", "yamux"];
 
-/// Sends every event of the process at `level` and above to stderr, and every panic as an error event. Third-party crates
-/// are held at warn. Choose a wide `level`, debug as a rule: hosts do not reliably pass theirs on, and filter by it.
+/// Sends every event of the process at `level` and above to stderr, and every panic as an error event. The crates below this one
+/// may log warnings and errors only, as may the `guests`: targets of the plugin's own dependencies, by how they begin. Choose a
+/// wide `level`, as a rule debug, because hosts do not reliably pass on their own level, and filter by it.
 ///
-/// Only the first call of a process has an effect.
-pub fn init(level: Level) {
-    let layer = HclogLayer::new(io::stderr()).with_filter(filter(level));
+/// Only the first call in a process has an effect.
+pub fn init(level: Level, guests: &[&str]) {
+    let layer = HclogLayer::new(io::stderr()).with_filter(filter(level, guests));
     if tracing::subscriber::set_global_default(Registry::default().with(layer)).is_ok() {
         std::panic::set_hook(Box::new(|panic| {
             let location = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -42,9 +41,9 @@ pub fn init(level: Level) {
     }
 }
 
-fn filter(level: Level) -> Targets {
+fn filter(level: Level, guests: &[&str]) -> Targets {
     let own = LevelFilter::from_level(level);
-    let guests = GUESTS.iter().map(|target| (*target, own.min(LevelFilter::WARN)));
+    let guests = GUESTS.iter().chain(guests).map(|target| (*target, own.min(LevelFilter::WARN)));
     Targets::new().with_default(own).with_targets(guests)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  host                                   plugin
-//!   │ exec, PLUGIN_* environment ────────▶ Launch::from_environment      environment
+//!   │ exec, PLUGIN_* environment ────────▶ HostEnvironment::from_environment      environment
 //!   │ ◀──── one line on stdout ─────────── socket, certificate           handshake, socket, certificate
 //!   │ unix socket, mutual TLS ───────────▶ connections ─▶ gRPC           lobby, connections, tls, multiplex
 //!   │ StartStream, offers ───────────────▶ Broker::dial ─▶ back to host  broker
@@ -30,10 +30,10 @@ mod controller;
 mod environment;
 mod handshake;
 pub mod hclog;
+mod host_liveness;
 mod lobby;
 mod multiplex;
 mod multiplexing;
-mod presence;
 mod serve;
 mod signals;
 mod socket;
@@ -41,7 +41,7 @@ mod stdio;
 mod tls;
 
 pub use broker::{Broker, BrokerError};
-pub use environment::{Contract, Launch, LaunchError, variable};
+pub use environment::{HandshakeConfig, HostEnvironment, HostEnvironmentError, variable};
 pub use serve::{ServeError, serve};
 pub use socket::SocketError;
 

@@ -13,15 +13,15 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
-use crate::broker::{Broker, BrokerService, Desk};
+use crate::broker::{Broker, BrokerService, Rendezvous};
 use crate::certificate::Identity;
-use crate::connections::Entrance;
+use crate::connections::Acceptor;
 use crate::controller::Controller;
-use crate::environment::Launch;
+use crate::environment::HostEnvironment;
 use crate::handshake::Handshake;
+use crate::host_liveness::{Absence, FIRST_CONNECTION, HostLiveness};
 use crate::multiplex::Multiplexer;
 use crate::multiplexing::Multiplexing;
-use crate::presence::{Absence, FIRST_CONNECTION, Presence};
 use crate::signals;
 use crate::socket::{Socket, SocketError};
 use crate::stdio::Stdio;
@@ -76,35 +76,39 @@ pub enum ServeError {
 /// Binds the socket, prints the handshake line, and serves mutual TLS until the host asks for the end
 /// (`GRPCController.Shutdown`), is gone, or SIGTERM arrives; all three are `Ok`. The socket is removed in every case. Broker,
 /// controller, stdio and health are added to `services`. SIGINT is ignored from here on.
-pub async fn serve(launch: Launch, services: impl FnOnce(Broker) -> Routes) -> Result<(), ServeError> {
+pub async fn serve(
+    environment: HostEnvironment,
+    services: impl FnOnce(Broker) -> Routes,
+) -> Result<(), ServeError> {
     let stop = CancellationToken::new();
     signals::watch(stop.clone()).map_err(ServeError::Signals)?;
     let identity = Identity::generate()?;
-    let tls = Tls::pinned(&identity, launch.client_certificate)?;
-    let Socket { listener, path } = Socket::bind(&launch.socket_dir, launch.socket_group.as_deref())?;
+    let tls = Tls::pinned(&identity, environment.client_certificate)?;
+    let Socket { listener, path } =
+        Socket::bind(&environment.socket_dir, environment.socket_group.as_deref())?;
 
-    let presence = Presence::new();
-    let multiplexer = (launch.multiplexing == Multiplexing::Wanted).then(Multiplexer::new);
-    let (entrance, connections) = Entrance::new(tls.acceptor, presence.clone(), multiplexer.clone());
-    let desk = Arc::new(Desk::default());
-    let broker = Broker::new(tls.connector, desk.clone(), multiplexer, stop.clone());
-    let routes = with_own_services(services(broker), &desk, &stop).await;
+    let liveness = HostLiveness::new();
+    let multiplexer = (environment.multiplexing == Multiplexing::Wanted).then(Multiplexer::new);
+    let (acceptor, connections) = Acceptor::new(tls.acceptor, liveness.clone(), multiplexer.clone());
+    let rendezvous = Arc::new(Rendezvous::default());
+    let broker = Broker::new(tls.connector, rendezvous.clone(), multiplexer, stop.clone());
+    let routes = with_own_services(services(broker), &rendezvous, &stop).await;
 
     let handshake = Handshake {
-        protocol_version: launch.protocol_version,
+        protocol_version: environment.protocol_version,
         socket: &path,
         certificate: identity.certificate(),
-        multiplexing: launch.multiplexing,
+        multiplexing: environment.multiplexing,
     };
     handshake.announce(io::stdout().lock()).map_err(ServeError::Handshake)?;
 
-    tokio::spawn(entrance.open(listener, stop.clone()));
+    tokio::spawn(acceptor.open(listener, stop.clone()));
     let server =
         server().add_routes(routes).serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
     tokio::select! {
         outcome = server => Ok(outcome?),
         () = drained(&stop) => Ok(()),
-        absence = presence.missed() => without_host(absence, &stop),
+        absence = liveness.missed() => without_host(absence, &stop),
     }
 }
 
@@ -119,12 +123,16 @@ fn server() -> Server {
         .http2_max_local_error_reset_streams(Some(TAKEN_BACK))
 }
 
-async fn with_own_services(services: Routes, desk: &Arc<Desk>, stop: &CancellationToken) -> Routes {
+async fn with_own_services(
+    services: Routes,
+    rendezvous: &Arc<Rendezvous>,
+    stop: &CancellationToken,
+) -> Routes {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status(HEALTH, ServingStatus::Serving).await;
     services
         .add_service(health)
-        .add_service(BrokerService::new(desk.clone(), stop.clone()).into_server())
+        .add_service(BrokerService::new(rendezvous.clone(), stop.clone()).into_server())
         .add_service(GrpcControllerServer::new(Controller::new(stop.clone())))
         .add_service(GrpcStdioServer::new(Stdio::new(stop.clone())))
 }

@@ -11,6 +11,7 @@ const PLUGIN: Plugin = Plugin {
     name: "vault-plugin-secrets-iamra",
     version: concat!("v", env!("CARGO_PKG_VERSION")),
     about: "AWS credentials for pods through IAM Roles Anywhere, as a Vault secrets engine.",
+    quiet_logs: &["aws_", "hickory", "quinn", "reqwest"],
 };
 
 fn main() -> ExitCode {
@@ -19,4 +20,16 @@ fn main() -> ExitCode {
         return install::run(PLUGIN, words.collect());
     }
     vault_backend::main::<Engine>(PLUGIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PLUGIN;
+
+    #[test]
+    fn the_crates_that_carry_calls_to_aws_may_warn_and_no_more() {
+        for target in ["aws_sigv4::sign", "hickory_net::udp", "quinn::endpoint", "reqwest::connect"] {
+            assert!(PLUGIN.quiet_logs.iter().any(|quiet| target.starts_with(quiet)), "{target}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ pub struct SubjectTexts {
 
 impl SubjectTexts {
     /// Reads the subject fields of a role write.
-    pub fn take(values: &Values) -> Result<Self, Fault> {
+    pub fn from_values(values: &Values) -> Result<Self, Fault> {
         let common_name = values.string(SubjectField::CommonName.field())?;
         Ok(Self {
             common_name: common_name

@@ -1,6 +1,6 @@
 //! From an HTTP response to a checked session or an error: the one file that knows AWS's JSON.
 //!
-//! Nothing of a body gets into an error except AWS's own `message` of a refusal, bounded.
+//! No part of a body reaches an error, except AWS's own `message` of a refusal, cut to a bound.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use crate::session::Session;
 use crate::shown::{bounded, line};
 
-/// An attempt without a session, and whether another one may be made.
+/// An attempt that failed, and whether it may be repeated.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Box<Error>,
@@ -37,7 +37,7 @@ impl Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
     Never,
-    /// Not before this span is over.
+    /// After this time at the earliest.
     After(Duration),
 }
 
@@ -62,14 +62,14 @@ pub(crate) struct Answer<'a> {
     now: OffsetDateTime,
 }
 
-/// Our words for a refusal, by AWS's name for it and its text.
+/// Explains a refusal by AWS's name for it and its text.
 pub(crate) type Explain = fn(&str, &str) -> Option<&'static str>;
 
-/// AWS gives 12 hours at most; the rest is for clocks that differ, where AWS does not tell its own.
-const LONGEST: time::Duration = time::Duration::minutes(12 * 60 + 15);
-/// No answer makes anybody wait longer, whatever it asks for.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// AWS's texts are shorter; what is longer is no text of AWS.
+/// AWS grants at most 12 hours. The rest allows for clocks that differ, where AWS does not tell its own time.
+const MAX_LENGTH: time::Duration = time::Duration::minutes(12 * 60 + 15);
+/// The longest wait that an answer may ask for.
+const MAX_WAIT: Duration = Duration::from_hours(1);
+/// The longest text that is shown; AWS's own texts are shorter.
 const MAX_TEXT: usize = 600;
 const HTML: &str = "HTML and not JSON: a proxy or another service answers at the endpoint";
 const MAX_WORD: usize = 128;
@@ -124,7 +124,7 @@ impl<'a> Answer<'a> {
             return Err(format!("the session has already expired, {} s ago{clock}", -left.whole_seconds()));
         }
         let length = expiration - self.date().unwrap_or(self.now);
-        if left.max(length) > LONGEST {
+        if left.max(length) > MAX_LENGTH {
             return Err(format!(
                 "the session lasts {} s, AWS's longest is 43200 s{clock}",
                 length.whole_seconds()
@@ -133,7 +133,7 @@ impl<'a> Answer<'a> {
         Ok(expiration)
     }
 
-    /// Parses the body; the error says what is wrong with it and never what is in it.
+    /// Parses the body. The error says what is wrong with it, and never what it holds.
     pub(crate) fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, String> {
         if self.body.is_empty() {
             return Err("the body is empty".to_owned());
@@ -159,7 +159,7 @@ impl<'a> Answer<'a> {
         self.failure_of(self.parse(), explain)
     }
 
-    /// What an answer without success means, from its body as far as that could be read.
+    /// The meaning of an answer without success, from as much of its body as could be read.
     pub(crate) fn failure_of(&self, wire: Result<ErrorWire, String>, explain: Explain) -> Failure {
         let named = self.text("x-amzn-errortype");
         let throttled = |kind: &str| {
@@ -245,23 +245,23 @@ impl<'a> Answer<'a> {
         Failure::new(error, Retry::Never)
     }
 
-    /// AWS's are UUIDs; what is no word of letters, digits and dashes is none of AWS's.
+    /// AWS's request ids are UUIDs. A value that is not letters, digits and dashes does not come from AWS.
     pub(crate) fn request_id(&self) -> Option<String> {
         self.text("x-amzn-requestid").filter(|text| is_word(text, "-")).map(str::to_owned)
     }
 
-    /// How long AWS wants to be left alone, an hour at most: `Retry-After` in seconds or as a date, else the body's
-    /// `retryAfterSeconds`.
+    /// How long AWS asks to wait, an hour at most: `Retry-After` in seconds or as a date, else `retryAfterSeconds` of
+    /// the body.
     fn retry_after(&self, seconds: Option<&serde_json::Value>) -> Option<Duration> {
         let at_a_time = |text: &str| Duration::try_from(http_date(text)? - self.now).ok();
         let header = self.text(header::RETRY_AFTER.as_str());
         let by_header =
             header.and_then(|text| text.trim().parse().ok().and_then(wait).or_else(|| at_a_time(text)));
         let asked = by_header.or_else(|| seconds?.as_f64().and_then(wait));
-        asked.map(|span| span.min(LONGEST_WAIT))
+        asked.map(|span| span.min(MAX_WAIT))
     }
 
-    /// How far our clock is from the `Date` header, when over a minute.
+    /// How far this host's clock is from the `Date` header, if more than a minute.
     fn clock_skew(&self) -> Option<ClockSkew> {
         ClockSkew::between(self.now, self.date()?)
     }
@@ -276,9 +276,9 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// A number of seconds as a span, [`LONGEST_WAIT`] at most; none where it is negative or no number.
+/// Converts a number of seconds to a span of at most [`MAX_WAIT`]; none if it is negative or not a number.
 fn wait(seconds: f64) -> Option<Duration> {
-    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(MAX_WAIT).min(MAX_WAIT))
 }
 
 fn http_date(text: &str) -> Option<OffsetDateTime> {
@@ -289,13 +289,13 @@ fn present(name: &str, text: Option<String>) -> Result<String, String> {
     line(name, text.filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is missing"))?)
 }
 
-/// A part of credentials, which go into headers and files line by line.
+/// Checks a part of credentials, which callers put into headers and into files line by line.
 fn secret(name: &str, text: Option<Secret>) -> Result<Secret, String> {
     let text = text.filter(|text| !text.expose().is_empty()).ok_or_else(|| format!("{name} is missing"))?;
     if text.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text);
     }
-    Err(format!("{name} has signs that no header can hold"))
+    Err(format!("{name} has characters that no header can hold"))
 }
 
 fn access_key_id(text: Option<String>) -> Result<String, String> {
@@ -307,7 +307,8 @@ fn access_key_id(text: Option<String>) -> Result<String, String> {
     Err("accessKeyId is not 16 to 128 letters, digits or underscores".to_owned())
 }
 
-/// The session's name out of `arn:<partition>:sts::<account>:assumed-role/<role>/<name>`, which must be of the role asked for.
+/// Returns the session name from `arn:<partition>:sts::<account>:assumed-role/<role>/<name>`, which must name the
+/// requested role.
 fn session_name(assumed: &str, role: &RoleArn) -> Result<String, String> {
     let start = format!("arn:{}:sts::{}:assumed-role/{}/", role.partition(), role.account(), role.name());
     match assumed.strip_prefix(&start) {
@@ -316,10 +317,10 @@ fn session_name(assumed: &str, role: &RoleArn) -> Result<String, String> {
     }
 }
 
-/// Whether `text` is 1 to [`MAX_WORD`] letters, digits and signs of `others`, as AWS's own names and numbers are.
+/// Whether `text` is 1 to [`MAX_WORD`] letters, digits and characters of `others`, as AWS's own names and numbers are.
 fn is_word(text: &str, others: &str) -> bool {
     (1..=MAX_WORD).contains(&text.len())
-        && text.chars().all(|sign| sign.is_ascii_alphanumeric() || others.contains(sign))
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || others.contains(character))
 }
 
 #[derive(Deserialize)]

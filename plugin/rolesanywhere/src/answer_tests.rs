@@ -134,7 +134,7 @@ fn no_text_of_a_session_breaks_out_of_its_line_or_is_without_end() {
         let told = with(&pointer, json!(text));
 
         assert!(
-            told.contains("signs that no header") || told.contains("is not one line of at most 2048"),
+            told.contains("characters that no header") || told.contains("is not one line of at most 2048"),
             "{told}"
         );
     }
@@ -212,7 +212,7 @@ fn a_refusal_carries_request_id_and_explanation() {
     let text = err.to_string();
     assert!(text.contains("(request id id-7); the profile does not exist"), "{text}");
     assert_eq!(err.request_id(), Some("id-7"));
-    assert_eq!(err.whose_move(), crate::Move::Operator);
+    assert_eq!(err.remedy(), crate::Remedy::Reconfigure);
 }
 
 #[test]
@@ -296,12 +296,12 @@ fn throttling_may_be_tried_again_after_what_aws_asks_for() {
 fn no_answer_asks_for_more_than_an_hour() {
     let far = "Fri, 31 Dec 9999 23:59:59 GMT";
     for header in ["4294967295", "18446744073709551615", &"9".repeat(400), "1e300", "inf", far] {
-        assert_eq!(retry(429, &[("retry-after", header)], "{}"), Retry::After(LONGEST_WAIT), "{header:?}");
+        assert_eq!(retry(429, &[("retry-after", header)], "{}"), Retry::After(MAX_WAIT), "{header:?}");
     }
     for seconds in ["3601", "18446744073709551615", "1e308", &"9".repeat(300)] {
         let body = format!(r#"{{"retryAfterSeconds":{seconds}}}"#);
 
-        assert_eq!(retry(503, &[], body.clone()), Retry::After(LONGEST_WAIT), "{body}");
+        assert_eq!(retry(503, &[], body.clone()), Retry::After(MAX_WAIT), "{body}");
     }
 }
 
@@ -329,7 +329,7 @@ proptest! {
                 if let Err(failure) = answer(status, &[("retry-after", header), ("date", &date)], body.clone())
                     && let Retry::After(wait) = failure.retry
                 {
-                    prop_assert!(wait <= LONGEST_WAIT);
+                    prop_assert!(wait <= MAX_WAIT);
                 }
             }
         }
@@ -344,7 +344,7 @@ proptest! {
         *body.pointer_mut("/credentialSet/0/credentials/expiration").unwrap() = json!(expiration);
 
         if let Ok(session) = answer(201, &[], body.to_string()) {
-            prop_assert!(session.expiration - NOW <= LONGEST);
+            prop_assert!(session.expiration - NOW <= MAX_LENGTH);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Trying again: one deadline over all attempts, growing pauses, and what a lost request is called.
+//! Retries: one deadline over all attempts, growing pauses, and the errors of requests without an answer.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use tokio::time::Instant;
 
 use crate::answer::{Failure, Retry};
@@ -12,54 +12,56 @@ use crate::error::Error;
 use crate::settings::Settings;
 use crate::transport::{Transport, TransportError, TransportErrorKind};
 
-/// No deadline is longer, so that adding it to the clock cannot overflow.
-const LONGEST_DEADLINE: Duration = Duration::from_hours(1);
+/// The longest deadline, so that adding one to the clock cannot overflow.
+const MAX_DEADLINE: Duration = Duration::from_hours(1);
 
-/// How long a caller waits for a session.
+/// The time that one call may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// Bounds the whole call, attempts and pauses.
+pub struct RetryBudget {
+    /// The bound of the whole call: attempts and pauses.
     pub total: Duration,
-    /// No attempt begins after this much of it, but the first: an AWS that fails at once is then told early, while one that is
-    /// slow still has `total`.
+    /// No attempt but the first begins after this much of the call. A caller then learns early of an AWS that fails at
+    /// once, while one that is slow still has `total`.
     pub retries: Duration,
 }
 
-/// Retries for as long as the whole call may take.
-impl From<Duration> for Patience {
+/// Allows retries during the whole call.
+impl From<Duration> for RetryBudget {
     fn from(total: Duration) -> Self {
         Self { total, retries: total }
     }
 }
 
-/// A call that can be made again. Each time it is signed for its own time.
+/// A call that can be repeated. Each attempt is signed for its own time.
 pub(crate) trait Attempt: Sync {
     type Output: Send;
 
-    /// Makes the call once, within `time`.
+    /// Makes one attempt, within `time`.
     fn make(&self, time: &Attempts) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
-/// How long a call may take, and how often it may be tried.
+/// The bounds of one call: its time and its number of attempts.
 pub(crate) struct Attempts {
     ends: Instant,
     last_start: Instant,
     one: Duration,
     retries: u32,
+    user_agent: HeaderValue,
 }
 
 impl Attempts {
-    pub(crate) fn new(settings: &Settings, patience: Patience) -> Self {
+    pub(crate) fn new(settings: &Settings, budget: RetryBudget) -> Self {
         let now = Instant::now();
         Self {
-            ends: now + patience.total.min(LONGEST_DEADLINE),
-            last_start: now + patience.retries.min(LONGEST_DEADLINE),
+            ends: now + budget.total.min(MAX_DEADLINE),
+            last_start: now + budget.retries.min(MAX_DEADLINE),
             one: settings.request_timeout,
             retries: settings.max_retries,
+            user_agent: settings.user_agent.clone(),
         }
     }
 
-    /// Makes `call` until it succeeds, may not be made again, or no attempt fits any more. `name` is for the log.
+    /// Repeats `call` until it succeeds, must not be repeated, or no further attempt fits. `name` is for the log.
     pub(crate) async fn of<A: Attempt>(&self, name: &str, call: &A) -> Result<A::Output, Error> {
         let mut pauses = pauses(self.retries);
         let mut attempts = 1;
@@ -77,27 +79,28 @@ impl Attempts {
         }
     }
 
-    /// When the whole call is over.
+    /// When the time of the whole call is over.
     pub(crate) fn ends(&self) -> Instant {
         self.ends
     }
 
-    /// Sends one request and waits as long as one attempt may last. `place` is where it goes, for people.
+    /// Sends one request, and waits as long as one attempt may take. Errors name the `destination`.
     pub(crate) async fn exchange(
         &self,
         transport: &dyn Transport,
-        request: Request<Bytes>,
-        place: &Place,
+        mut request: Request<Bytes>,
+        destination: &Destination,
     ) -> Result<Response<Bytes>, Failure> {
+        request.headers_mut().insert(header::USER_AGENT, self.user_agent.clone());
         let bound = self.one.min(self.ends.saturating_duration_since(Instant::now()));
         match tokio::time::timeout(bound, transport.send(request)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(err)) => Err(place.not_reached(err)),
-            Err(_) => Err(place.silent(bound)),
+            Ok(Err(err)) => Err(destination.not_reached(err)),
+            Err(_) => Err(destination.silent(bound)),
         }
     }
 
-    /// How long to wait before the next attempt; none when there is to be none.
+    /// The pause before the next attempt; none if there must be none.
     fn pause(&self, failure: &Failure, pauses: &mut impl Iterator<Item = Duration>) -> Option<Duration> {
         let Retry::After(at_least) = failure.retry else { return None };
         let pause = pauses.next()?.max(at_least);
@@ -106,15 +109,15 @@ impl Attempts {
     }
 }
 
-/// Where a request goes, as a fault names it.
-pub(crate) struct Place {
+/// The destination of a request, as errors name it.
+pub(crate) struct Destination {
     /// Scheme, host and port.
     pub(crate) url: String,
-    /// A region that this version does not know, when it made the host's name.
+    /// A region that this version does not know, if it made the host's name.
     pub(crate) doubtful: Option<String>,
 }
 
-impl Place {
+impl Destination {
     fn not_reached(&self, err: TransportError) -> Failure {
         let TransportError { kind, text } = err;
         if kind == TransportErrorKind::TooLarge {
@@ -142,7 +145,8 @@ impl Place {
     }
 }
 
-/// 0.2, 0.4, 0.8 … 3.2 seconds, each with as much again at random, so that clients of one outage part company.
+/// Pauses of 0.2, 0.4, 0.8 … 3.2 seconds, each with up to as much again at random, so that clients of one outage do not
+/// retry together.
 fn pauses(retries: u32) -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(200))

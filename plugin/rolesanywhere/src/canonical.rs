@@ -49,7 +49,7 @@ impl fmt::Display for CanonicalRequest {
     }
 }
 
-/// The day, region and service a signature is good for: `<yyyymmdd>/<region>/rolesanywhere/aws4_request`.
+/// The scope of a signature: day, region and service, as `<yyyymmdd>/<region>/rolesanywhere/aws4_request`.
 ///
 /// <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/authentication-sign-process.html#authentication-task2>
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl fmt::Display for Authorization {
     }
 }
 
-/// Without the signature: who has the whole text may send the request again for as long as AWS takes its time.
+/// Hides the signature: with the whole text anybody could repeat the request for as long as AWS accepts its time.
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { algorithm, serial, scope, signed_headers: _, signature: _ } = self;
@@ -162,7 +162,7 @@ fn hex_sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }
 
-/// Trims a header's value and makes every run of spaces one space.
+/// Trims a header's value and replaces every run of spaces with one.
 fn collapse_spaces(value: &str) -> String {
     let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
     words.join(" ")

@@ -14,10 +14,10 @@ pub use aws::aws_answer;
 pub use documents::{denials, trust_policy};
 
 /// Bytes an error may have, whatever came: it goes into answers, logs and audit.
-const LONGEST_ERROR: usize = 4_096;
+const MAX_ERROR: usize = 4_096;
 
 fn one_short_line(text: &str) {
-    assert!(text.len() <= LONGEST_ERROR, "{} bytes: {text}", text.len());
+    assert!(text.len() <= MAX_ERROR, "{} bytes: {text}", text.len());
     assert!(!text.contains(char::is_control), "{text:?}");
 }
 

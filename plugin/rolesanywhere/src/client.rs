@@ -1,4 +1,4 @@
-//! What the crate is used by: a client that asks for sessions, and lends their credentials to further calls.
+//! The client: it requests sessions, and makes signed clients from their credentials.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,28 +6,28 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::answer::{self, Failure, Retry};
-use crate::attempts::{Attempt, Attempts, Patience, Place};
-use crate::caller::{Caller, Credentials};
+use crate::attempts::{Attempt, Attempts, Destination, RetryBudget};
 use crate::channel::Channel;
 use crate::create_session::CreateSession;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::pace::Pace;
 use crate::partition::Region;
 use crate::probe::{self, ProbeError, Reached};
+use crate::rate_limiter::RateLimiter;
 use crate::session::Session;
 use crate::settings::{Settings, SettingsError};
 use crate::sign::signed_request;
+use crate::signed_client::{Credentials, SignedClient};
 use crate::transport::{HttpsTransport, SetupError, Transport};
 
-/// Asks for sessions. Cheap to clone; clones share connections.
+/// Requests sessions. Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     channel: Channel,
 }
 
-/// Why there is no client.
+/// Why a client could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// A setting is outside its bounds.
@@ -39,58 +39,60 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// A client with connections of its own. No I/O but reading the system's root certificates.
+    /// A client with its own connections. It does no I/O but reads the system's root certificates.
     pub fn new(settings: &Settings) -> Result<Self, ClientError> {
         settings.check()?;
         let transport = HttpsTransport::new(settings)?;
         Self::with_transport(settings, Arc::new(transport))
     }
 
-    /// A client over another way to send, for tests.
+    /// A client over another transport, for tests.
     pub fn with_transport(settings: &Settings, transport: Arc<dyn Transport>) -> Result<Self, ClientError> {
         settings.check()?;
-        Ok(Self { channel: Channel { settings: settings.clone(), transport, pace: Pace::new() } })
+        Ok(Self {
+            channel: Channel { settings: settings.clone(), transport, rate_limiter: RateLimiter::new() },
+        })
     }
 
-    /// Keeps to a pace that other clients keep to as well. A client of its own has a pace of its own.
+    /// Shares a rate limiter with other clients. By default each client has its own.
     #[must_use]
-    pub fn paced_by(self, pace: Pace) -> Self {
-        Self { channel: Channel { pace, ..self.channel } }
+    pub fn rate_limited_by(self, rate_limiter: RateLimiter) -> Self {
+        Self { channel: Channel { rate_limiter, ..self.channel } }
     }
 
-    /// Asks AWS for a session, in the trust anchor's region.
+    /// Requests a session from AWS, in the region of the trust anchor.
     ///
-    /// Each attempt is signed with a fresh `now`. Status 429, 5xx and network errors are tried again with growing,
-    /// random pauses, at most `max_retries` times and never past what `patience` allows. Dropping the future abandons the
-    /// call; nothing is left running.
+    /// Each attempt is signed with a fresh `now`. The client retries status 429, 5xx and network errors with growing,
+    /// random pauses, at most `max_retries` times and never past `budget`. Dropping the future abandons the call;
+    /// nothing keeps running.
     pub async fn create_session(
         &self,
         identity: &Identity,
         request: &CreateSession,
         now: impl Fn() -> OffsetDateTime + Send + Sync,
-        patience: impl Into<Patience>,
+        budget: impl Into<RetryBudget>,
     ) -> Result<Session, Error> {
         request.check()?;
         let anchor = &request.trust_anchor;
         let endpoint = Endpoint::resolve(&self.channel.settings, anchor.region(), anchor.partition())?;
-        let time = Attempts::new(&self.channel.settings, patience.into());
-        let place = self.place(&endpoint, anchor.region());
-        let call = Call { channel: &self.channel, identity, request, endpoint, place, now };
+        let time = Attempts::new(&self.channel.settings, budget.into());
+        let destination = self.destination(&endpoint, anchor.region());
+        let call = Call { channel: &self.channel, identity, request, endpoint, destination, now };
         time.of("CreateSession", &call).await
     }
 
-    /// Calls in the name of whoever holds `credentials`. Each call reads the clock anew and is bounded by `patience` of its own.
-    pub fn caller(
+    /// A client that signs with `credentials`. Each of its calls reads the clock anew, and has a `budget` of its own.
+    pub fn signed_client(
         &self,
         credentials: impl Into<Credentials>,
         now: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
-        patience: impl Into<Patience>,
-    ) -> Caller {
-        Caller::new(self.channel.clone(), credentials.into(), Arc::new(now), patience.into())
+        budget: impl Into<RetryBudget>,
+    ) -> SignedClient {
+        SignedClient::new(self.channel.clone(), credentials.into(), Arc::new(now), budget.into())
     }
 
-    /// Whether Roles Anywhere's endpoint of a region can be reached, and what time it is there: one unsigned request, within
-    /// `total` and one `request_timeout`, not tried again.
+    /// Checks whether Roles Anywhere's endpoint of a region can be reached, and reads its clock: one unsigned request
+    /// within `total` and one `request_timeout`, without retries.
     pub async fn probe(
         &self,
         region: &Region,
@@ -100,10 +102,11 @@ impl Client {
         probe::probe(&self.channel, region, &now, total).await
     }
 
-    /// Where a request to `endpoint` goes, with a doubt about the region when its name made the host's.
-    fn place(&self, endpoint: &Endpoint, region: &Region) -> Place {
+    /// The destination of requests to `endpoint`, with the region as a doubt if this version does not know it and it
+    /// made the host's name.
+    fn destination(&self, endpoint: &Endpoint, region: &Region) -> Destination {
         let doubtful = self.channel.settings.endpoint.is_none() && !region.is_known();
-        Place { url: endpoint.to_string(), doubtful: doubtful.then(|| region.to_string()) }
+        Destination { url: endpoint.to_string(), doubtful: doubtful.then(|| region.to_string()) }
     }
 }
 
@@ -113,7 +116,7 @@ struct Call<'a, N> {
     identity: &'a Identity,
     request: &'a CreateSession,
     endpoint: Endpoint,
-    place: Place,
+    destination: Destination,
     now: N,
 }
 
@@ -123,7 +126,7 @@ impl<N: Fn() -> OffsetDateTime + Send + Sync> Attempt for Call<'_, N> {
     async fn make(&self, time: &Attempts) -> Result<Session, Failure> {
         let request = signed_request(&self.endpoint, self.identity, self.request, (self.now)())
             .map_err(|err| Failure::new(err.into(), Retry::Never))?;
-        let response = time.exchange(self.channel.transport.as_ref(), request, &self.place).await?;
+        let response = time.exchange(self.channel.transport.as_ref(), request, &self.destination).await?;
         answer::read(&response, &self.request.role, (self.now)())
     }
 }

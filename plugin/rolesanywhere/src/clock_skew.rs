@@ -1,25 +1,26 @@
-//! How far this host's clock and AWS's are apart.
+//! The difference between this host's clock and AWS's.
 
 use std::fmt;
 
 use time::OffsetDateTime;
 
-/// How far this host's clock is from AWS's, where that is over a minute: less is no cause of anything, and is not told.
+/// How far this host's clock is from AWS's, if more than a minute: a smaller difference causes no error, and is not
+/// reported.
 ///
-/// Seconds by which it is ahead; negative: behind. Good to about a second.
+/// The seconds by which this clock is ahead; negative if it is behind. Precise to about one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClockSkew(i64);
 
 impl ClockSkew {
-    /// Seconds up to which two clocks count as in time.
+    /// The largest difference, in seconds, at which two clocks count as in sync.
     pub const TOLERANCE: u64 = 60;
 
-    /// None where the two are in time.
+    /// None if the two clocks are in sync.
     pub fn between(ours: OffsetDateTime, theirs: OffsetDateTime) -> Option<Self> {
         Some(Self((ours - theirs).whole_seconds())).filter(|skew| skew.seconds() > Self::TOLERANCE)
     }
 
-    /// Seconds, whichever side; more than [`Self::TOLERANCE`].
+    /// The difference in seconds, in either direction; more than [`Self::TOLERANCE`].
     pub fn seconds(self) -> u64 {
         self.0.unsigned_abs()
     }

@@ -1,4 +1,4 @@
-//! What a session is asked with, and its JSON.
+//! The parameters of a session request, and their JSON.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ pub struct CreateSession {
     pub trust_anchor: TrustAnchorArn,
     /// The profile that lists the role.
     pub profile: ProfileArn,
-    /// The role to take on.
+    /// The role that the session assumes.
     pub role: RoleArn,
-    /// How long the session is asked to last; the profile's duration caps it silently.
+    /// The requested length of the session; AWS silently caps it at the profile's duration.
     pub duration: SessionDuration,
-    /// A name of 2 to 64 characters in place of the certificate's serial number; the profile must allow it.
+    /// A session name of 2 to 64 characters in place of the certificate's serial number. The profile must allow it.
     pub role_session_name: Option<String>,
-    /// Notes for the subject's record at AWS: at most 50, keys and values of 1 to 200 characters.
+    /// Properties of the subject's record at AWS: at most 50, with keys and values of 1 to 200 characters.
     pub instance_properties: BTreeMap<String, String>,
 }
 
@@ -43,19 +43,20 @@ pub enum RequestError {
     /// Anchor, profile and role must be in one partition.
     #[error("trust_anchor_arn and role_arn: the partitions {0} and {1} differ")]
     Partitions(&'static str, &'static str),
-    /// Outside STS's `RoleSessionName`.
+    /// The name breaks the bounds of STS's `RoleSessionName`.
     #[error("role_session_name: {0:?} is not 2 to 64 letters, digits or characters of _+=,.@-")]
     SessionName(String),
-    /// Too many notes.
+    /// Too many instance properties.
     #[error("instance_properties: {0} entries are above the maximum of 50")]
     TooManyProperties(usize),
-    /// A note that is empty or too long.
+    /// An instance property that is empty or too long.
     #[error("instance_properties: the key or value of {0:?} is not 1 to 200 characters long")]
     Property(String),
 }
 
 impl CreateSession {
-    /// Checks what AWS would refuse: regions, accounts and partitions that differ, names and notes outside their bounds.
+    /// Refuses what AWS would refuse: regions, accounts and partitions that differ, and names and properties outside
+    /// their bounds.
     pub fn check(&self) -> Result<(), RequestError> {
         self.check_places()?;
         if let Some(name) = self.role_session_name.as_ref().filter(|name| !is_session_name(name)) {
@@ -88,7 +89,7 @@ impl CreateSession {
         Ok(())
     }
 
-    /// The body. Members that are not set are left out: AWS takes a null for a value.
+    /// The body. Unset members are left out, because AWS takes a null for a value.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Wire {
             duration_seconds: self.duration.as_secs(),

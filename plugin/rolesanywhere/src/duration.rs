@@ -1,4 +1,4 @@
-//! How long a session is asked to last.
+//! The length of a session.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 
 /// A session's length, 900 to 43200 whole seconds as `CreateSession` bounds `durationSeconds`.
 ///
-/// AWS gives the smaller of this and the profile's own duration, without saying so.
+/// AWS grants the smaller of this and the profile's own duration, without saying so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct SessionDuration(u32);
 
 impl SessionDuration {
-    /// The shortest session AWS gives, 900 seconds.
+    /// The shortest session that AWS grants, 900 seconds.
     pub const MIN: Self = Self(900);
-    /// The longest session AWS gives, 43200 seconds.
+    /// The longest session that AWS grants, 43200 seconds.
     pub const MAX: Self = Self(43_200);
-    /// What AWS's own helper asks for, 3600 seconds.
+    /// The length that AWS's own helper requests, 3600 seconds.
     pub const DEFAULT: Self = Self(3600);
 
     /// The length in seconds.
@@ -32,7 +32,7 @@ impl SessionDuration {
     }
 }
 
-/// A length AWS does not give; the text follows the field's name and value.
+/// A length that AWS does not grant. The text follows the name of the field and its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// Under 900 seconds.
@@ -41,10 +41,10 @@ pub enum DurationError {
     /// Over 43200 seconds.
     #[error("{0} is above the maximum of 43200 seconds")]
     TooLong(String),
-    /// A part of a second.
+    /// It has a fraction of a second.
     #[error("{0:?} is not a whole number of seconds")]
     Fraction(Duration),
-    /// No number of seconds, minutes or hours.
+    /// It is not a number of seconds, minutes or hours.
     #[error("is not a number of seconds or a duration such as 900, \"15m\" or \"1h\"")]
     NotADuration,
 }

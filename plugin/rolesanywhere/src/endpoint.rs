@@ -1,4 +1,5 @@
-//! Where a call to Roles Anywhere goes: AWS's name for a region, or the operator's own URL. `service.rs` has the other services.
+//! The endpoint of Roles Anywhere: AWS's host of a region, or the operator's own URL. `service.rs` has the other
+//! services.
 
 use std::fmt;
 
@@ -8,11 +9,11 @@ use crate::override_url;
 use crate::partition::{Partition, Region};
 use crate::settings::Settings;
 
-/// The host that answers for one service in one region.
+/// The host that serves one service in one region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint(Url);
 
-/// No endpoint fits the settings and the region.
+/// Why settings and region give no endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// The partition has no Roles Anywhere.
@@ -33,7 +34,7 @@ pub enum EndpointError {
         /// The partition asked for.
         partition: Partition,
     },
-    /// The region has no FIPS endpoint; AWS would let its name resolve to nothing.
+    /// The region has no FIPS endpoint; its name would not resolve.
     #[error(
         "use_fips: {0} has no FIPS endpoint; us-east-1, us-east-2, us-west-1, us-west-2, us-gov-east-1 and \
          us-gov-west-1 have one"
@@ -42,10 +43,10 @@ pub enum EndpointError {
     /// The partition has no dual-stack endpoint.
     #[error("use_dualstack: the partition {0} has no dual-stack endpoint")]
     NoDualStack(Partition),
-    /// The partition has no Roles Anywhere, and so nothing to do in its IAM.
+    /// The partition has no Roles Anywhere, so its IAM is not needed.
     #[error("IAM Roles Anywhere does not exist in the partition {0}")]
     NoServiceIn(Partition),
-    /// Another service than Roles Anywhere has no FIPS endpoint there.
+    /// A service other than Roles Anywhere has no FIPS endpoint there.
     #[error("use_fips: {service} has no FIPS endpoint in {place}")]
     NoFipsOf {
         /// `STS` or `IAM`.
@@ -94,7 +95,7 @@ impl Endpoint {
         url.map(Self).map_err(|err| EndpointError::Override(err.to_string()))
     }
 
-    /// The operator's own URL, which [`Settings::check`] has seen.
+    /// The operator's own URL, which [`Settings::check`] must have accepted.
     pub(crate) fn own(url: &Url) -> Self {
         Self(url.clone())
     }
@@ -105,7 +106,7 @@ impl Endpoint {
         self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// The whole URL of the call that makes a session.
+    /// The URL of `CreateSession`.
     pub(crate) fn sessions_url(&self) -> String {
         self.at("/sessions")
     }

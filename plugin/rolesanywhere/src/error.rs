@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a session, and whose move it is then.
+//! Errors on the way to a session, and the remedy of each.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::create_session::RequestError;
 use crate::endpoint::EndpointError;
 use crate::identity::SigningError;
 
-/// Why there is no session. `Display` is short, safe to show and holds no secret.
+/// Why a call failed. `Display` is short, safe to show and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// AWS understood and said no. Asking again without a change gives the same answer.
+    /// AWS refused. The same request would be refused again.
     Refused {
         /// AWS's name for the refusal, such as `AccessDeniedException`.
         kind: String,
@@ -19,42 +19,42 @@ pub enum Error {
         status: u16,
         /// AWS's text, bounded.
         message: String,
-        /// AWS's number for the request.
+        /// AWS's id of the request.
         request_id: Option<String>,
-        /// What the text means and what cures it, in our words.
+        /// Our explanation of the text, and its cure.
         explanation: Option<&'static str>,
-        /// How far our clock is from AWS's, when over a minute.
+        /// How far this host's clock is from AWS's, if more than a minute.
         clock_skew: Option<ClockSkew>,
     },
-    /// The network, or AWS itself, did not answer; all retries that fit were made.
+    /// The network or AWS itself did not answer, and every retry that fit was made.
     Unavailable {
-        /// What happened last.
+        /// The last failure.
         reason: String,
         /// The last HTTP status, if there was one.
         status: Option<u16>,
-        /// AWS's number for the last request.
+        /// AWS's id of the last request.
         request_id: Option<String>,
         /// How many requests were sent.
         attempts: u32,
     },
-    /// AWS counts too many requests.
+    /// AWS throttled the request.
     Throttled {
         /// AWS's text, bounded.
         message: String,
-        /// How long AWS wants to be left alone, an hour at most.
+        /// How long AWS asks to wait, an hour at most.
         retry_after: Option<Duration>,
-        /// AWS's number for the last request.
+        /// AWS's id of the last request.
         request_id: Option<String>,
         /// How many requests were sent.
         attempts: u32,
     },
-    /// An answer that Roles Anywhere does not give: HTML, half a JSON, an expired session.
+    /// An answer that Roles Anywhere does not give: HTML, truncated JSON, or an expired session.
     BadAnswer {
         /// What is wrong with it, without its content.
         reason: String,
         /// The HTTP status; none when the answer was refused before its end.
         status: Option<u16>,
-        /// AWS's number for the request.
+        /// AWS's id of the request.
         request_id: Option<String>,
     },
     /// The request was never sent.
@@ -64,16 +64,16 @@ pub enum Error {
 /// Why a request was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LocalError {
-    /// Parameters that AWS would refuse.
+    /// AWS would refuse the parameters.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// No endpoint for the region and the settings.
+    /// Region and settings give no endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// The signature failed.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// A parameter of a call other than `CreateSession` that AWS would refuse.
+    /// AWS would refuse a parameter of a call other than `CreateSession`.
     #[error("{field}: {problem}")]
     Parameter {
         /// The parameter.
@@ -83,28 +83,28 @@ pub enum LocalError {
     },
 }
 
-/// Who can do something about an error.
+/// What cures an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
-    /// Whoever configures AWS, the network or this client.
-    Operator,
-    /// Nobody: the same request may succeed later.
+pub enum Remedy {
+    /// The operator must correct AWS, the network or the settings.
+    Reconfigure,
+    /// The same request may succeed later.
     Wait,
-    /// The authors of this program.
-    Developer,
+    /// It is a bug of this program.
+    ReportBug,
 }
 
 impl Error {
-    /// Whose move it is.
-    pub fn whose_move(&self) -> Move {
+    /// The remedy of this error.
+    pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Unavailable { .. } | Self::Throttled { .. } => Move::Wait,
-            Self::Local(LocalError::Signing(_)) => Move::Developer,
-            Self::Refused { .. } | Self::BadAnswer { .. } | Self::Local(_) => Move::Operator,
+            Self::Unavailable { .. } | Self::Throttled { .. } => Remedy::Wait,
+            Self::Local(LocalError::Signing(_)) => Remedy::ReportBug,
+            Self::Refused { .. } | Self::BadAnswer { .. } | Self::Local(_) => Remedy::Reconfigure,
         }
     }
 
-    /// AWS's number for the request, for a support case.
+    /// AWS's id of the request, for a support case.
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Refused { request_id, .. }
@@ -115,7 +115,7 @@ impl Error {
         }
     }
 
-    /// The same error with the number of requests that were sent.
+    /// Sets the number of requests that were sent.
     pub(crate) fn after(mut self, sent: u32) -> Self {
         if let Self::Unavailable { attempts, .. } | Self::Throttled { attempts, .. } = &mut self {
             *attempts = sent;
@@ -151,7 +151,7 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// Writes what went wrong with one call of one service.
+    /// Writes the error of one call of one service.
     pub(crate) fn tell(&self, f: &mut fmt::Formatter<'_>, call: &str, service: &str) -> fmt::Result {
         match self {
             Self::Refused { kind, status, message, explanation, clock_skew, .. } => {

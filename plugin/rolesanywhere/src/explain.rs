@@ -1,19 +1,19 @@
-//! What AWS's short texts mean: each with its likely cause and what cures it, in one table.
+//! Explanations of AWS's short error texts: the likely cause of each and its cure, in one table.
 
-/// Our words for a refusal of Roles Anywhere, where its text is known.
+/// Explains a refusal of Roles Anywhere, if its text is known.
 ///
 /// AWS answers nearly every mistake with `AccessDeniedException`; only the message tells them apart.
 pub fn explain(kind: &str, message: &str) -> Option<&'static str> {
     by_text(message).or_else(|| KINDS.iter().find(|(name, _)| *name == kind).map(|(_, meaning)| *meaning))
 }
 
-/// Our words for a text of Roles Anywhere, whatever its kind.
+/// Explains a text of Roles Anywhere, whatever the kind of its error.
 pub(crate) fn by_text(message: &str) -> Option<&'static str> {
     let fits = |row: &&Row| row.marks.iter().all(|mark| message.contains(mark));
     TABLE.iter().find(fits).map(|row| row.meaning)
 }
 
-/// A text of AWS is recognised when it contains every mark. More specific rows come first.
+/// A row matches a text that contains all of its marks. Specific rows come first.
 struct Row {
     marks: &'static [&'static str],
     meaning: &'static str,
@@ -107,7 +107,7 @@ const TABLE: &[Row] = &[
     },
 ];
 
-/// For texts that nobody has seen yet, where the kind alone says something.
+/// Explanations by kind alone, for texts that are not in the table.
 const KINDS: [(&str, &str); 2] = [
     (
         "AccessDeniedException",

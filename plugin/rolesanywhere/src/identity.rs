@@ -1,4 +1,4 @@
-//! A certificate with its key: what signs a request, and the proof that goes with it.
+//! A certificate and its private key: they sign requests, and prove who signs.
 
 use std::fmt;
 
@@ -31,24 +31,24 @@ pub struct Identity {
 /// A certificate or key that cannot sign for Roles Anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// Not DER, or bytes after its end.
+    /// It is not DER, or has bytes after its end.
     #[error("the {0} is not one DER-coded X.509 certificate")]
     Certificate(&'static str),
     /// Serial numbers are positive, RFC 5280 section 4.1.2.2.
     #[error("the certificate's serial number is negative")]
     NegativeSerial,
-    /// More than AWS takes.
+    /// There are more intermediates than AWS accepts.
     #[error("the chain has {0} certificates, the maximum is 5")]
     ChainTooLong(usize),
-    /// Neither RSA of 2048 to 4096 bits nor ECDSA on P-256, P-384 or P-521 nor ML-DSA.
+    /// Its key is neither RSA of 2048 to 4096 bits, nor ECDSA on P-256, P-384 or P-521, nor ML-DSA.
     #[error(
         "the certificate's key is not RSA of 2048 to 4096 bits, ECDSA on P-256, P-384 or P-521, or ML-DSA"
     )]
     UnsupportedKey,
-    /// The private key is not readable, or of another kind than the certificate's.
+    /// The private key cannot be read, or is of another kind than the certificate's.
     #[error("the private key is not a PKCS#8 key of the certificate's kind")]
     Key,
-    /// The key is not the certificate's.
+    /// The key does not belong to the certificate.
     #[error("the private key does not belong to the certificate")]
     KeyMismatch,
 }
@@ -56,7 +56,7 @@ pub enum IdentityError {
 /// A signature that could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
-    /// The crypto library refused.
+    /// The crypto library failed.
     #[error("the request could not be signed")]
     Crypto,
     /// The time has no four-digit year.

@@ -8,16 +8,15 @@
 //!                └─▶ Error: whose move it is, and explain.rs: what AWS's words mean
 //! ```
 //!
-//! [`Caller`] (`caller/`) signs with a session's credentials instead and asks STS, Roles Anywhere's own API and IAM over the same
+//! [`SignedClient`] (`signed_client/`) signs with a session's credentials instead and asks STS, Roles Anywhere's own API and IAM over the same
 //! transport. [`revocation`] and [`trust_policy`] are IAM's documents as values: what denies a session, what lets one in.
 //!
-//! The crate knows no Vault and makes no certificates. Everything but `transport/` is free of I/O, and the clock is an
+//! The crate knows nothing of the program that calls it, and makes no certificates. Everything but `transport/` is free of I/O, and the clock is an
 //! argument. Start reading at [`Client::create_session`] in `client.rs`.
 
 mod answer;
 mod arn;
 mod attempts;
-mod caller;
 mod canonical;
 mod channel;
 #[cfg(any(test, fuzzing))]
@@ -31,11 +30,11 @@ mod error;
 mod explain;
 mod identity;
 mod override_url;
-mod pace;
 mod partition;
 mod probe;
 mod proxy;
 mod proxy_variables;
+mod rate_limiter;
 pub mod revocation;
 mod secret;
 mod service;
@@ -43,31 +42,33 @@ mod session;
 mod settings;
 mod shown;
 mod sign;
+mod signed_client;
 mod transport;
 pub mod trust_policy;
 
 pub use arn::{ArnError, ProfileArn, RoleArn, TrustAnchorArn};
-pub use attempts::Patience;
-pub use caller::{
-    AnchorSource, AttributeMapping, CallError, Caller, CallerIdentity, Credentials, Denied, IamRole,
-    Operation, Profile, TrustAnchor,
-};
+pub use attempts::RetryBudget;
 pub use canonical::{Authorization, CanonicalRequest, CredentialScope, StringToSign};
 pub use client::{Client, ClientError};
 pub use clock_skew::ClockSkew;
 pub use create_session::{CreateSession, RequestError};
 pub use duration::{DurationError, SessionDuration};
 pub use endpoint::{Endpoint, EndpointError};
-pub use error::{Error, LocalError, Move};
+pub use error::{Error, LocalError, Remedy};
 pub use explain::explain;
+pub use http::HeaderValue;
 pub use identity::{Identity, IdentityError, SigningError};
-pub use pace::Pace;
 pub use partition::{Partition, Region, RegionError, UnknownPartition};
 pub use probe::{ProbeError, Reached};
 pub use proxy_variables::ProxyVariables;
+pub use rate_limiter::RateLimiter;
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{Settings, SettingsError};
 pub use sign::signed_request;
+pub use signed_client::{
+    AnchorSource, AttributeMapping, CallError, CallerIdentity, Credentials, Denied, IamRole, Operation,
+    Profile, SignedClient, TrustAnchor,
+};
 pub use transport::{HttpsTransport, SetupError, Transport, TransportError, TransportErrorKind};
 pub use url::Url;

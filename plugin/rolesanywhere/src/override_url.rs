@@ -1,8 +1,9 @@
-//! The operator's own URL in place of AWS's.
+//! The rules for an operator's own URL in place of AWS's.
 
 use url::{Host, Url};
 
-/// Whether a URL may stand in for AWS's own. The signed path is the service's, so a base path could never verify.
+/// Checks whether a URL may replace AWS's own. The service sets the signed path, so a URL with a base path could never
+/// verify.
 pub(crate) fn check(url: &Url, signed_path: &str) -> Result<(), String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("holds a user or password; requests are signed instead".to_owned());
@@ -26,7 +27,7 @@ pub(crate) fn check(url: &Url, signed_path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A host that cannot leave this machine: 127.0.0.0/8, `::1` or `localhost`.
+/// Whether the host is this machine: 127.0.0.0/8, `::1` or `localhost`.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -1,9 +1,9 @@
-//! AWS partitions and regions, as far as Roles Anywhere exists in them.
+//! AWS partitions and regions, with the facts that Roles Anywhere needs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A group of AWS regions with DNS names of its own: the second part of an ARN.
+/// A group of AWS regions with its own DNS names: the second part of an ARN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Partition {
     /// `aws`: the public regions.
@@ -24,7 +24,7 @@ pub enum Partition {
     AwsEusc,
 }
 
-/// What the public endpoint model of botocore says about one partition.
+/// The facts of one partition in botocore's public endpoint model.
 struct Row {
     partition: Partition,
     id: &'static str,
@@ -33,7 +33,7 @@ struct Row {
     dual_stack_suffix: Option<&'static str>,
 }
 
-/// More specific region prefixes come first; the public partition takes what is left.
+/// The partitions by region prefix. Specific prefixes come first; the public partition takes the rest.
 const PARTITIONS: [Row; 8] = [
     Row {
         partition: Partition::AwsCn,
@@ -99,17 +99,17 @@ impl Partition {
         self.row().id
     }
 
-    /// What follows `rolesanywhere.<region>.`; none where the service does not exist.
+    /// The DNS suffix after `rolesanywhere.<region>.`; none if the partition does not have the service.
     pub fn dns_suffix(self) -> Option<&'static str> {
         self.row().dns_suffix
     }
 
-    /// What follows `rolesanywhere.<region>.` for IPv4 and IPv6; none where no such name is published.
+    /// The DNS suffix after `rolesanywhere.<region>.` for IPv4 and IPv6; none if no such name is published.
     pub fn dual_stack_suffix(self) -> Option<&'static str> {
         self.row().dual_stack_suffix
     }
 
-    /// Whether a host's name is one of AWS's own, in any partition: it is complete as it stands.
+    /// Whether a host name belongs to AWS in any partition, and is therefore complete.
     pub(crate) fn is_home_of(host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         let suffixes = PARTITIONS.iter().flat_map(|row| [row.dns_suffix, row.dual_stack_suffix]);
@@ -159,7 +159,7 @@ impl Region {
         row.map_or(Partition::Aws, |row| row.partition)
     }
 
-    /// Whether the service was known to run there when this version was made; false may be a new region or a typing error.
+    /// Whether the service ran there when this version was made. False may mean a new region or a typing error.
     pub fn is_known(&self) -> bool {
         KNOWN_REGIONS.contains(&self.as_str())
     }
@@ -203,7 +203,7 @@ impl FromStr for Region {
     }
 }
 
-/// Lower-case words parted by hyphens, ending in a number: `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
+/// Lower-case words separated by hyphens, ending in a number: `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
 fn is_well_formed(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [words @ .., number] = parts.as_slice() else { return false };

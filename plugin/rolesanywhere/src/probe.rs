@@ -1,4 +1,4 @@
-//! Reaching an endpoint without asking it for anything: name, TCP, TLS, HTTP, and the clock there.
+//! A probe of an endpoint: name, TCP, TLS, HTTP, and the clock there, without a call of the service.
 
 use std::time::Duration;
 
@@ -12,38 +12,37 @@ use crate::channel::Channel;
 use crate::clock_skew::ClockSkew;
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::partition::Region;
-use crate::sign::USER_AGENT;
 use crate::transport::{TransportError, TransportErrorKind};
 
-/// An endpoint that answered over HTTP, whatever it said: AWS says 404 to a request for nothing.
+/// An endpoint that answered over HTTP, with any status: AWS answers 404 to this request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
     /// Scheme, host and port.
     pub endpoint: String,
-    /// The HTTP status. 407 is a proxy that wants a password.
+    /// The HTTP status. 407 comes from a proxy that requires a password.
     pub status: u16,
-    /// Whether the answer has AWS's number for the request. A proxy's has not.
+    /// Whether the answer has AWS's request id. A proxy's has none.
     pub from_aws: bool,
     /// AWS's clock, to the second.
     pub server_date: Option<OffsetDateTime>,
-    /// How far this host's clock is from AWS's; none where it is in time, or AWS told no time.
+    /// How far this host's clock is from AWS's; none if they are in sync, or AWS told no time.
     pub clock_skew: Option<ClockSkew>,
-    /// From the first byte sent to the last received, with the connection's set-up where there was none.
+    /// The time from the first byte sent to the last received, including the set-up of a new connection.
     pub took: Duration,
 }
 
-/// Why an endpoint did not answer.
+/// Why a probe failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// Settings and region give no endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// No usable answer: no such name, no connection, no trust, no end of the body.
+    /// There was no usable answer: the name did not resolve, or the connection, its TLS or the body failed.
     #[error("{endpoint}: {cause}")]
     Unreached {
         /// Scheme, host and port.
         endpoint: String,
-        /// What happened, and of which kind it is.
+        /// The failure, and its kind.
         cause: TransportError,
     },
 }
@@ -56,7 +55,7 @@ pub(crate) async fn probe(
 ) -> Result<Reached, ProbeError> {
     let endpoint = Endpoint::resolve(&channel.settings, region, region.partition())?;
     let unreached = |cause| ProbeError::Unreached { endpoint: endpoint.to_string(), cause };
-    let request = Request::get(endpoint.at("/")).header(header::USER_AGENT, USER_AGENT);
+    let request = Request::get(endpoint.at("/")).header(header::USER_AGENT, &channel.settings.user_agent);
     let request = request.body(Bytes::new()).map_err(|_| EndpointError::Override("is no URL".to_owned()))?;
     let bound = channel.settings.request_timeout.min(total);
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! Which proxy stands between this process and an endpoint: the operator's own, or the environment's as Go reads it. No I/O.
+//! The proxy between this process and an endpoint: the operator's own, or the environment's as Go reads it. No I/O.
 
 mod exceptions;
 mod target;
@@ -17,11 +17,11 @@ use target::bare;
 
 pub(crate) use target::Target;
 
-/// A proxy that is asked for tunnels. `Display` is its URL without user and password, and who named it.
+/// A proxy for tunnels. `Display` is its URL without user and password, and the setting that named it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Proxy {
     url: Url,
-    /// `proxy_url`, or the variable.
+    /// The setting that named it: `proxy_url`, or the variable.
     pub(crate) named_by: &'static str,
 }
 
@@ -41,12 +41,12 @@ impl Proxy {
         bare(self.url.host_str().unwrap_or_default())
     }
 
-    /// 80 for http and 443 for https where the URL says none.
+    /// Its port; by default 80 for http and 443 for https.
     pub(crate) fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or(80)
     }
 
-    /// The value of `Proxy-Authorization`, where there is a user or password.
+    /// The value of `Proxy-Authorization`, if there is a user or password.
     pub(crate) fn authorization(&self) -> Option<String> {
         let (user, password) = (self.url.username(), self.url.password());
         if user.is_empty() && password.is_none() {
@@ -65,7 +65,7 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// Proxies, and what is reached without one.
+/// The proxies of a process, and the hosts that are reached without one.
 pub(crate) struct Proxies {
     own: Option<Proxy>,
     environment: Option<Proxy>,
@@ -73,7 +73,7 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
-    /// Of settings that were checked.
+    /// The proxies of checked settings.
     pub(crate) fn new(settings: &Settings) -> Self {
         let ProxyVariables { https_proxy, no_proxy } = &settings.proxy_variables;
         Self {
@@ -86,13 +86,14 @@ impl Proxies {
         }
     }
 
-    /// The value of `Proxy-Authorization` of the only proxy that is ever taken: the own one stands before the environment's.
+    /// The value of `Proxy-Authorization` of the only proxy that is used: the operator's own comes before the
+    /// environment's.
     pub(crate) fn authorization(&self) -> Option<String> {
         self.own.as_ref().or(self.environment.as_ref())?.authorization()
     }
 
-    /// The proxy on the way to `target`; none where it is reached directly, as http always is: it goes to this machine alone, and a
-    /// proxy would be told a signed request in clear.
+    /// Returns the proxy on the way to `target`; none if it is reached directly. http is always reached directly,
+    /// because it stays on this machine, and a proxy would see a signed request in clear.
     ///
     /// # Errors
     /// The environment names a proxy that speaks neither http nor https.
@@ -113,7 +114,7 @@ impl Proxies {
     }
 }
 
-/// A proxy as Go reads one: a URL, or host and port alone. What is neither is ignored, as Go ignores it.
+/// Parses a proxy as Go does: a URL, or host and port alone. Any other text is ignored.
 fn parsed(text: &str) -> Option<Url> {
     let with_host =
         |text: &str| Url::parse(text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()));

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The proxy variables of a process, as they are written there.
+/// The proxy variables of a process, as they are set.
 ///
-/// Vault is a Go program, and reads them by the rules of `golang.org/x/net/http/httpproxy`; so do we, so that one environment means
-/// one thing in one Vault. <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
+/// They are read by the rules of Go's `golang.org/x/net/http/httpproxy`, because the host process and the programs beside it are
+/// often written in Go: one environment then means one thing to all of them. <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProxyVariables {
     pub(crate) https_proxy: Option<String>,
@@ -13,10 +13,10 @@ pub struct ProxyVariables {
 }
 
 impl ProxyVariables {
-    /// Reads each by its name in capitals, and where that is unset or empty, in small letters.
+    /// Reads each variable by its upper-case name, and by its lower-case name if that is unset or empty.
     ///
-    /// `HTTP_PROXY` has no part, and with it Go's rule for CGI (`REQUEST_METHOD`): http goes to this machine alone, which no
-    /// variable sends to a proxy. Nor has `ALL_PROXY`, which Go does not read.
+    /// `HTTP_PROXY` is not read, and neither is `REQUEST_METHOD` for Go's CGI rule, because http stays on this machine
+    /// and no variable sends it to a proxy. Go does not read `ALL_PROXY` either.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let either = |capitals: &str, small: &str| {
             let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -26,7 +26,7 @@ impl ProxyVariables {
     }
 }
 
-/// A proxy's URL may hold a password.
+/// Hides the proxy's URL, which may hold a password.
 impl fmt::Debug for ProxyVariables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProxyVariables")

@@ -1,9 +1,9 @@
-//! Ending sessions early: our inline policy of an IAM role, as a value that is read, changed and written back. No I/O.
+//! Early end of sessions: our inline policy of an IAM role, as a value that is read, changed and written back. No I/O.
 //!
-//! A session cannot be taken back, but its role can be told to deny it everything. The document says so by three conditions:
-//! issued before a moment (`aws:TokenIssueTime`), of a session name (`aws:userid`), of a source identity (`aws:SourceIdentity`).
-//! What is no longer needed must be known to whoever reads the document next, so each statement's `Sid` says until when.
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>
+//! A session cannot be revoked, but its role can deny it every action. The document does so by three conditions: issued
+//! before a moment (`aws:TokenIssueTime`), by session name (`aws:userid`), and by source identity
+//! (`aws:SourceIdentity`). The next reader must know which entries are no longer needed, so the `Sid` of each statement
+//! says until when it matters. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>
 
 mod document;
 mod policy;

@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over without copying it.
+    /// Takes ownership of the text without copying it.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself. Named so that every use is easy to find.
+    /// The text itself. Search for this name to find every use.
     pub fn expose(&self) -> &str {
         &self.0
     }

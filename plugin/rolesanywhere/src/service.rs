@@ -1,20 +1,20 @@
-//! Where STS and IAM are: hosts and signing regions, as the public endpoint rules of botocore say.
+//! The endpoints of STS and IAM: hosts and signing regions, by the public endpoint rules of botocore.
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::partition::{Partition, Region};
 use crate::settings::Settings;
 
-/// A service, its host, and the region a signature for it names.
+/// A service, its host, and the region that a signature for it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Service {
-    /// What signatures and people call it: `rolesanywhere`, `sts`, `iam`.
+    /// The name in signatures and errors: `rolesanywhere`, `sts`, `iam`.
     pub(crate) name: &'static str,
     pub(crate) endpoint: Endpoint,
-    /// The signing region. IAM has one per partition, wherever its caller is.
+    /// The signing region. IAM has one for each partition, wherever the caller is.
     pub(crate) region: String,
 }
 
-/// IAM in one partition. It has no regions, but signatures name one.
+/// IAM of one partition. It has no regions, but signatures name one.
 struct Iam {
     partition: Partition,
     host: &'static str,
@@ -69,7 +69,7 @@ const IAM: [Iam; 6] = [
 ];
 
 impl Service {
-    /// Roles Anywhere's own API, at the host that makes sessions.
+    /// Roles Anywhere's own API, at the host that issues sessions.
     pub(crate) fn roles_anywhere(
         settings: &Settings,
         region: &Region,
@@ -79,7 +79,7 @@ impl Service {
         Ok(Self { name: "rolesanywhere", endpoint, region: region.to_string() })
     }
 
-    /// STS in a region: never the global endpoint, whose tokens some regions refuse and which is far from most.
+    /// STS of a region. Never the global endpoint: some regions refuse its tokens, and it is far from most.
     pub(crate) fn sts(settings: &Settings, region: &Region) -> Result<Self, EndpointError> {
         let endpoint = match &settings.sts_endpoint {
             Some(url) => Endpoint::own(url),

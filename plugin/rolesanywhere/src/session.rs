@@ -1,22 +1,22 @@
-//! What AWS gives: credentials for a while, and who they are.
+//! A session: credentials for a limited time, and the identity they carry.
 
 use time::OffsetDateTime;
 
 use crate::clock_skew::ClockSkew;
 use crate::secret::Secret;
 
-/// A session that AWS has just issued; every member was checked.
+/// A session that AWS has just issued. Every member was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// `ASIA…`, 16 to 128 characters. Not secret: AWS writes it into audit logs.
     pub access_key_id: String,
     /// Signs the caller's requests to AWS.
     pub secret_access_key: Secret,
-    /// Goes with each request.
+    /// Sent with each request.
     pub session_token: Secret,
-    /// When AWS stops taking the credentials, to the second. May be sooner than was asked for.
+    /// When AWS stops accepting the credentials, to the second. May be sooner than requested.
     pub expiration: OffsetDateTime,
-    /// When AWS answered by its own clock, to the second; none where it did not say.
+    /// When AWS answered by its own clock, to the second; none if AWS did not say.
     pub dated: Option<OffsetDateTime>,
     /// `arn:aws:sts::<account>:assumed-role/<role>/<session name>`.
     pub assumed_role_arn: String,
@@ -28,19 +28,20 @@ pub struct Session {
     pub role_session_name: String,
     /// The record of this certificate subject at Roles Anywhere.
     pub subject_arn: String,
-    /// How full the session's policies and tags are, in percent.
+    /// The size of the session's policies and tags, in percent of their limit.
     pub packed_policy_size: Option<u32>,
-    /// AWS's number for the request, for a support case.
+    /// AWS's id of the request, for a support case.
     pub request_id: Option<String>,
 }
 
 impl Session {
-    /// How long AWS lets it last, by AWS's own clock; `arrived` on ours stands in where AWS told no time.
+    /// The length of the session by AWS's own clock. `arrived`, on this host's clock, stands in if AWS told no time.
     pub fn length(&self, arrived: OffsetDateTime) -> time::Duration {
         self.expiration - self.dated.unwrap_or(arrived)
     }
 
-    /// How far our clock was from AWS's when the session `arrived`; none where it was in time, or AWS told no time.
+    /// How far this host's clock was from AWS's when the session `arrived`; none if they were in sync, or AWS told no
+    /// time.
     pub fn clock_skew(&self, arrived: OffsetDateTime) -> Option<ClockSkew> {
         ClockSkew::between(arrived, self.dated?)
     }

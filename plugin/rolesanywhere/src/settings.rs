@@ -1,8 +1,9 @@
-//! What an operator may set about the way to AWS, and the bounds of each value.
+//! How AWS is reached, as an operator may set it, and the bounds of each value.
 
 use std::fmt;
 use std::time::Duration;
 
+use http::HeaderValue;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
@@ -14,26 +15,28 @@ use crate::proxy_variables::ProxyVariables;
 pub struct Settings {
     /// A URL in place of AWS's own, without path; `http` only to a loopback host.
     pub endpoint: Option<Url>,
-    /// The same for STS, which is asked who a session is.
+    /// The same for STS, which tells who holds a session.
     pub sts_endpoint: Option<Url>,
-    /// The same for IAM, where roles and their policies are.
+    /// The same for IAM, which holds roles and their policies.
     pub iam_endpoint: Option<Url>,
-    /// PEM certificates trusted beside the system's roots.
+    /// PEM certificates that are trusted in addition to the system's roots.
     pub endpoint_ca_pem: Option<String>,
-    /// Use the FIPS endpoints, which six regions have.
+    /// Whether the FIPS endpoints are used, which six regions have.
     pub use_fips: bool,
-    /// Use the endpoints with IPv4 and IPv6 addresses.
+    /// Whether the endpoints with IPv4 and IPv6 addresses are used.
     pub use_dualstack: bool,
-    /// An HTTP proxy. None: `proxy_variables` decide. Its user and password are never shown.
+    /// An HTTP proxy; if none, `proxy_variables` decide. Its user and password are never shown.
     pub proxy_url: Option<Url>,
     /// `HTTPS_PROXY` and `NO_PROXY` of the process; the default is an environment without them.
     pub proxy_variables: ProxyVariables,
-    /// Bound of one TCP and TLS connection attempt, over 0 and at most 60 seconds.
+    /// The bound of one TCP and TLS connection attempt: over 0 and at most 60 seconds.
     pub connect_timeout: Duration,
-    /// Bound of one attempt from first byte to last, over 0 and at most 60 seconds.
+    /// The bound of one attempt, from the first byte to the last: over 0 and at most 60 seconds.
     pub request_timeout: Duration,
-    /// How often a failed attempt is made again, 0 to 10.
+    /// How often a failed attempt is repeated, 0 to 10.
     pub max_retries: u32,
+    /// `User-Agent` of every request, which no signature covers. The default names this crate.
+    pub user_agent: HeaderValue,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(10),
             max_retries: 3,
+            user_agent: HeaderValue::from_static(concat!("rolesanywhere/", env!("CARGO_PKG_VERSION"))),
         }
     }
 }
@@ -60,7 +64,7 @@ impl Default for Settings {
 pub struct SettingsError {
     /// The setting's name.
     pub field: &'static str,
-    /// Its value and the bound it breaks. Never a password.
+    /// Its value and the bound that it breaks. Never a password.
     pub problem: String,
 }
 
@@ -175,11 +179,12 @@ impl fmt::Debug for Settings {
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("max_retries", &self.max_retries)
+            .field("user_agent", &self.user_agent)
             .finish()
     }
 }
 
-/// The URL as it may be shown: no user, no password, no query.
+/// The URL without user, password and query.
 fn without_userinfo(url: &Url) -> Url {
     let mut shown = url.clone();
     let cleared = shown.set_username("").and_then(|()| shown.set_password(None));
@@ -258,16 +263,16 @@ mod tests {
     #[test]
     fn no_password_is_shown_by_debug() {
         let settings = Settings {
-            proxy_url: Some(url("http://user:hunter2@proxy.example:3128")),
-            endpoint: Some(url("https://user:hunter2@ra.example")),
-            sts_endpoint: Some(url("https://user:hunter2@sts.example")),
-            iam_endpoint: Some(url("https://user:hunter2@iam.example")),
+            proxy_url: Some(url("http://alice:hunter2@proxy.example:3128")),
+            endpoint: Some(url("https://alice:hunter2@ra.example")),
+            sts_endpoint: Some(url("https://alice:hunter2@sts.example")),
+            iam_endpoint: Some(url("https://alice:hunter2@iam.example")),
             ..Settings::default()
         };
 
         let shown = format!("{settings:?}");
 
-        assert!(!shown.contains("hunter2") && !shown.contains("user"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("alice"), "{shown}");
         assert!(shown.contains("proxy.example:3128"), "{shown}");
     }
 }

@@ -1,21 +1,21 @@
-//! Texts of AWS as logs and answers may show them.
+//! Texts from AWS, made safe for logs and answers.
 
 /// IAM's bound of an ARN.
-const LONGEST_LINE: usize = 2048;
+const MAX_LINE: usize = 2048;
 
-/// A text as it may be shown: without control characters and at most `most` characters long.
+/// Returns the text without control characters, cut to `most` characters.
 pub(crate) fn bounded(text: &str, most: usize) -> String {
     let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
     if text.chars().count() > most { shown + "…" } else { shown }
 }
 
-/// `text` as it is, where it fits into logs and answers.
+/// Returns `text` unchanged if it fits into logs and answers.
 ///
 /// # Errors
-/// It has control characters or more than [`LONGEST_LINE`] characters; the error has `name` and nothing of the text.
+/// It has control characters or more than [`MAX_LINE`] characters; the error has `name` and nothing of the text.
 pub(crate) fn line(name: &str, text: String) -> Result<String, String> {
-    if text.chars().count() > LONGEST_LINE || text.chars().any(char::is_control) {
-        return Err(format!("{name} is not one line of at most {LONGEST_LINE} characters"));
+    if text.chars().count() > MAX_LINE || text.chars().any(char::is_control) {
+        return Err(format!("{name} is not one line of at most {MAX_LINE} characters"));
     }
     Ok(text)
 }
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn a_line_is_taken_as_it_is_or_refused_without_being_repeated() {
-        let longest = "ä".repeat(LONGEST_LINE);
+        let longest = "ä".repeat(MAX_LINE);
 
         assert_eq!(line("arn", longest.clone()).unwrap(), longest);
         for odd in [longest + "ä", "a\nb".to_owned()] {

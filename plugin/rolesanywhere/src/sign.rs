@@ -1,4 +1,4 @@
-//! From parameters to a signed HTTP request: pure, the clock is an argument.
+//! From parameters to a signed HTTP request. Pure: the clock is an argument.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -9,12 +9,10 @@ use crate::create_session::CreateSession;
 use crate::endpoint::Endpoint;
 use crate::identity::{Identity, SigningError};
 
-/// Not signed, so that a proxy may touch it.
-pub(crate) const USER_AGENT: &str = concat!("vault-plugin-secrets-iamra/", env!("CARGO_PKG_VERSION"));
-
-/// `POST /sessions` with the documented headers, signed for `now`. AWS takes it for about five minutes.
+/// Builds `POST /sessions` with the documented headers, signed for `now`. AWS accepts it for about five minutes.
 ///
-/// The `host` header is signed but not set: HTTP/1.1 writes it, and HTTP/2 sends `:authority`, from the URL.
+/// The `host` header is signed but not set: HTTP/1.1 writes it, and HTTP/2 sends `:authority`, from the URL. `User-Agent` is
+/// neither: [`crate::Client`] adds it, unsigned, because a proxy may change it.
 pub fn signed_request(
     endpoint: &Endpoint,
     identity: &Identity,
@@ -42,7 +40,6 @@ pub fn signed_request(
     let mut authorization = header_value(authorization.to_string())?;
     authorization.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, authorization);
-    request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     Ok(request)
 }
 

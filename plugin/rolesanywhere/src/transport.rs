@@ -1,4 +1,4 @@
-//! The one place with I/O: a request goes out, a bounded response comes back.
+//! All I/O of the crate: a request goes out, a bounded response comes back.
 
 mod error;
 mod resolver;
@@ -24,7 +24,7 @@ use tunnel::Inquiry;
 
 pub use error::{TransportError, TransportErrorKind};
 
-/// Sends one request. The caller bounds the time; the implementation bounds the size.
+/// Sends requests. The caller bounds the time, the implementation the size.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends the request once, without following redirects, and reads the whole answer.
@@ -36,9 +36,9 @@ pub trait Transport: fmt::Debug + Send + Sync {
 #[error("the HTTPS client could not be set up: {0}")]
 pub struct SetupError(String);
 
-/// HTTPS with TLS 1.2 or later, HTTP/2 or 1.1, and connections that are kept for the next call.
+/// HTTPS with TLS 1.2 or later, HTTP/2 or 1.1, and connections that are reused.
 ///
-/// reqwest does all of that. Ours are the proxy in the way, names, roots, and what is told of a failure.
+/// reqwest provides all of this. This crate supplies the proxy, name resolution, the roots, and the errors.
 pub struct HttpsTransport {
     client: reqwest::Client,
     proxies: Arc<Proxies>,
@@ -46,17 +46,17 @@ pub struct HttpsTransport {
     connect_timeout: Duration,
 }
 
-/// The largest answer that is read. A real one has about 2 KiB.
+/// The largest body that is read. A real one has about 2 KiB.
 const MAX_BODY: usize = 64 * 1024;
-/// The largest head of an answer in HTTP/2. In HTTP/1.1 hyper's own bounds hold: 100 headers, 408 KiB.
+/// The largest head of an HTTP/2 answer. For HTTP/1.1, hyper's own bounds apply: 100 headers, 408 KiB.
 const MAX_HEAD: u32 = 16 * 1024;
-/// What a peer of HTTP/2 may send ahead of our reading, on one stream and on a connection.
+/// The bytes that an HTTP/2 peer may send before they are read, on one stream and on a connection.
 const WINDOWS: [u32; 2] = [64 * 1024, 512 * 1024];
-/// Shorter than a NAT gateway forgets a connection; TCP keep-alive does the rest.
+/// How long an idle connection is kept: shorter than a NAT gateway remembers it. TCP keep-alive does the rest.
 const KEEP_IDLE: Duration = Duration::from_mins(5);
 
 impl HttpsTransport {
-    /// Reads the system's root certificates; opens nothing yet.
+    /// Reads the system's root certificates. Opens no connection yet.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
         Self::resolving(settings, SystemResolver::default())
     }
@@ -76,7 +76,7 @@ impl HttpsTransport {
         Ok(Self { client, proxies, inquiry, connect_timeout })
     }
 
-    /// What is told where there is no connection: where a proxy is in the way, what that one says of it, if it does by `ends`.
+    /// The error of a failed connection: if a proxy is in the way, its own explanation, if it gives one by `ends`.
     async fn unconnected(
         &self,
         err: reqwest::Error,
@@ -86,7 +86,7 @@ impl HttpsTransport {
     ) -> TransportError {
         let told = if err.is_timeout() { self.late() } else { lost(err) };
         let Some(proxy) = proxy else { return told };
-        // The only name that is asked for is then the proxy's.
+        // the only name that is resolved is then the proxy's
         if told.kind == TransportErrorKind::Unresolved {
             return told.of_the_proxy(proxy);
         }
@@ -115,13 +115,14 @@ fn builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
         .http2_max_header_list_size(MAX_HEAD)
         .http2_initial_stream_window_size(WINDOWS[0])
         .http2_initial_connection_window_size(WINDOWS[1]);
-    // A kept connection that a router has forgotten would else cost a whole request_timeout.
+    // a reused connection that a router has forgotten would otherwise cost a whole `request_timeout`
     #[cfg(target_os = "linux")]
     let builder = builder.tcp_user_timeout(connect_timeout);
     builder
 }
 
-/// The proxies as reqwest asks for them. One that is refused by [`Proxies::on_the_way_to`] is refused before a request goes out.
+/// The proxies as reqwest asks for them. A proxy that [`Proxies::on_the_way_to`] refuses is refused before a request
+/// goes out.
 fn proxy(proxies: &Arc<Proxies>) -> reqwest::Proxy {
     let authorization = proxies.authorization().and_then(|value| HeaderValue::try_from(value).ok());
     let proxies = Arc::clone(proxies);
@@ -160,7 +161,7 @@ impl Transport for HttpsTransport {
     }
 }
 
-/// Reads an answer to its end or to its bound.
+/// Reads an answer to its end, or fails at its bound.
 async fn read(mut answer: reqwest::Response) -> Result<Response<Bytes>, TransportError> {
     if answer.content_length().is_some_and(|announced| announced > MAX_BODY as u64) {
         return Err(too_large());
@@ -178,7 +179,7 @@ async fn read(mut answer: reqwest::Response) -> Result<Response<Bytes>, Transpor
     Ok(response)
 }
 
-/// Appends without leaving a copy behind: a vector that grows would free its old memory uncleared.
+/// Appends without leaving a copy behind: a growing vector would free its old memory uncleared.
 fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     if body.capacity() < body.len() + chunk.len() {
         let mut larger = Zeroizing::new(Vec::with_capacity(MAX_BODY));

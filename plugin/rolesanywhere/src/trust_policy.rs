@@ -1,8 +1,8 @@
-//! What a role's trust policy says about Roles Anywhere: what would refuse every session, and what lets in more than it seems.
-//! No I/O.
+//! Findings in a role's trust policy about Roles Anywhere: what would refuse every session, and what admits more than
+//! it seems. No I/O.
 //!
-//! A reading aid, not IAM's evaluation: it looks at statements that allow, one by one, and says where it does not look.
-//! <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>
+//! It is a reading aid and not IAM's evaluation: it checks statements that allow, one by one, and says which ones it
+//! does not check. <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>
 
 mod mismatch;
 mod pattern;
@@ -25,12 +25,12 @@ pub use mismatch::Mismatch;
 
 const SERVICE: &str = "rolesanywhere.amazonaws.com";
 const ASSUME: &str = "sts:AssumeRole";
-/// Characters of all principals of a statement together that a line shows.
+/// The characters of all principals of a statement together that a line shows.
 const MAX_WHO: usize = 600;
 /// `CreateSession` needs all three.
 const ACTIONS: [&str; 3] = [ASSUME, "sts:TagSession", "sts:SetSourceIdentity"];
 
-/// One thing to know about a trust policy. `Display` says what it means and what cures it.
+/// A finding in a trust policy. `Display` gives its meaning and its cure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// The document could not be read.
@@ -39,12 +39,12 @@ pub enum Finding {
     NoPrincipal,
     /// Roles Anywhere is not allowed an action that `CreateSession` needs.
     MissingAction(&'static str),
-    /// `aws:SourceArn` lets in other trust anchors than this one.
+    /// `aws:SourceArn` admits other trust anchors than this one.
     OtherAnchor {
-        /// What it lets in.
+        /// The anchors that it admits.
         values: Vec<String>,
     },
-    /// No condition on the certificate: whoever has one of the anchor's CA becomes the role.
+    /// There is no condition on the certificate: any certificate of the anchor's CA can assume the role.
     Unconditioned,
     /// An operator that is satisfied when its key is absent.
     PassesWhenAbsent {
@@ -58,24 +58,24 @@ pub enum Finding {
         /// The key.
         key: String,
     },
-    /// No condition ties the role to a trust anchor: any anchor of the account leads to it.
+    /// There is no condition on the trust anchor: any anchor of the account leads to the role.
     NoSourceArn,
-    /// The condition on `aws:SourceArn` lets in anchors that are not named one by one.
+    /// The condition on `aws:SourceArn` admits anchors that are not named one by one.
     AnyAnchor {
         /// The pattern.
         value: String,
     },
-    /// A statement lets in somebody who needs no certificate.
+    /// A statement admits a principal that needs no certificate.
     OtherPrincipal {
         /// Accounts, users or roles, or `*`.
         who: String,
     },
-    /// A statement that is not looked into.
+    /// A statement that is not checked.
     NotLookedInto(&'static str),
 }
 
 impl Finding {
-    /// Whether AWS refuses every session because of it; else it is a warning.
+    /// Whether AWS refuses every session because of it; otherwise it is a warning.
     pub fn is_broken(&self) -> bool {
         matches!(
             self,
@@ -121,7 +121,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Reads a trust policy (`AssumeRolePolicyDocument`, decoded) as sessions through `anchor` meet it. Nothing found: nothing to say.
+/// Returns the findings in a trust policy (`AssumeRolePolicyDocument`, decoded) for sessions through `anchor`.
 pub fn lint(document: &str, anchor: &TrustAnchorArn) -> Vec<Finding> {
     let statements = match statements(document) {
         Ok(statements) => statements,
@@ -144,8 +144,8 @@ pub fn lint(document: &str, anchor: &TrustAnchorArn) -> Vec<Finding> {
     unique(found)
 }
 
-/// Which conditions on the certificate keep a session with these session tags and this source identity out: of the statement that comes
-/// nearest to letting it in. Nothing where one lets it in, or where none is met by plain comparison of texts.
+/// Returns the conditions on the certificate that refuse a session with these tags and this source identity, of the
+/// statement that comes nearest to admitting it. Empty if a statement admits it, or if none compares texts plainly.
 pub fn mismatches(document: &str, tags: &BTreeMap<String, String>, source_identity: &str) -> Vec<Mismatch> {
     let statements = statements(document).unwrap_or_default();
     let entrances = statements.iter().filter(|one| one.allows_service(SERVICE) && one.has_action(ASSUME));
@@ -165,7 +165,7 @@ fn statements(document: &str) -> Result<Vec<Statement>, String> {
     }
 }
 
-/// What one statement asks of the certificate.
+/// The findings about the certificate in one statement.
 fn of_certificate(statement: &Statement) -> Vec<Finding> {
     let conditions: Vec<&Condition> =
         statement.conditions.iter().filter(|one| one.is_about_the_certificate()).collect();
@@ -173,7 +173,7 @@ fn of_certificate(statement: &Statement) -> Vec<Finding> {
         return vec![Finding::Unconditioned];
     }
     let weak = |one: &&Condition| one.passes_when_absent() || one.takes_anything();
-    // One condition that holds is enough: all of a statement's conditions must be met.
+    // one condition that holds is enough, because a session must meet all of a statement's conditions
     if !conditions.iter().all(weak) {
         return conditions.iter().filter(|one| one.passes_when_absent()).map(|one| absent(one)).collect();
     }
@@ -188,7 +188,7 @@ fn absent(condition: &Condition) -> Finding {
     Finding::PassesWhenAbsent { operator: condition.operator.clone(), key: condition.key.clone() }
 }
 
-/// Which anchors the statements let in.
+/// The findings about the anchors that the statements admit.
 fn of_anchor(entrances: &[&Statement], anchor: &TrustAnchorArn) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut refused: Vec<String> = Vec::new();

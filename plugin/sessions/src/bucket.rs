@@ -1,7 +1,7 @@
-//! The quota of one place.
+//! The rate limit of one quota scope: a token bucket.
 //!
-//! Not `governor`: its GCRA lets a full burst and a second's worth of refill through in the first second, 16 requests with a rate
-//! and burst of 8, where AWS counts to 10.
+//! `governor` does not fit: its GCRA lets a full burst and one second's refill through in the first second. With a rate
+//! and a burst of 8 that is 16 requests, and AWS allows 10.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use crate::limits::Rate;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Tokens of which each comes back a second after it was spent, and no two closer than the rate allows.
+/// A spent token returns after one second, and no two tokens return closer together than the rate allows.
 ///
-/// At most `max(per_second, burst)` are spent within any second. After a burst they come back one by one, so a backlog goes out
-/// evenly spaced and a slow network cannot squeeze two bursts into one second of the issuer's.
+/// At most `max(per_second, burst)` tokens are spent within any second. After a burst they return one by one. A backlog
+/// therefore goes out evenly, and a slow network cannot squeeze two bursts into one of the issuer's seconds.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     rate: Rate,
-    /// When each spent token is back, in ascending order; at most `burst`.
+    /// When each spent token returns, in ascending order; at most `burst` entries.
     back: VecDeque<Duration>,
-    /// Until then there is none, whatever the rate.
+    /// There is no token before this time, whatever the rate.
     paused_until: Duration,
 }
 
@@ -28,35 +28,35 @@ impl Bucket {
         Self { rate, back: VecDeque::new(), paused_until: Duration::ZERO }
     }
 
-    /// When the next token is there.
+    /// When the next token is available.
     pub(crate) fn ready_at(&self) -> Duration {
         self.ready_above(0)
     }
 
-    /// When more than half of the burst is there.
+    /// When more than half of the burst is available.
     pub(crate) fn ample_at(&self) -> Duration {
         self.ready_above(self.burst() / 2)
     }
 
-    /// When one token more than `reserve`, which is less than the burst, is there.
+    /// When `reserve` tokens and one more are available; `reserve` must be less than the burst.
     fn ready_above(&self, reserve: usize) -> Duration {
         let most_away = self.burst() - reserve - 1;
         let nth = self.back.len().checked_sub(most_away + 1);
         nth.map_or(Duration::ZERO, |nth| self.back[nth])
     }
 
-    /// How many tokens are there.
+    /// The number of available tokens.
     pub(crate) fn tokens(&self, now: Duration) -> u64 {
         let away = self.back.iter().filter(|back| **back > now).count();
         u64::try_from(self.burst().saturating_sub(away)).unwrap_or(u64::MAX)
     }
 
-    /// Whether it is as good as a new one.
+    /// Whether every token has returned.
     pub(crate) fn is_full(&self, now: Duration) -> bool {
         self.back.back().is_none_or(|last| *last <= now)
     }
 
-    /// Spends the next token, whether it is there yet or not: whoever is after it waits for one more.
+    /// Spends the next token, also one that has not returned yet: the next caller then waits for one more.
     pub(crate) fn spend(&mut self, now: Duration) {
         let spaced = self.back.back().map_or(Duration::ZERO, |last| *last + self.spacing());
         if self.back.len() == self.burst() {
@@ -65,7 +65,7 @@ impl Bucket {
         self.back.push_back(spaced.max(now + self.window()));
     }
 
-    /// No token before `until`; then one by one, without a burst.
+    /// Withholds every token until `until`. They then return one by one, without a burst.
     pub(crate) fn pause(&mut self, until: Duration) {
         self.paused_until = self.paused_until.max(until);
         let unspent = self.burst() - self.back.len();
@@ -79,7 +79,8 @@ impl Bucket {
         }
     }
 
-    /// Another rate from now on. A change costs a second and the burst, so that no second sees both rates, and shortens no pause.
+    /// Changes the rate. A change costs one second and the burst, so that no second is served at both rates. It
+    /// shortens no pause.
     pub(crate) fn set_rate(&mut self, now: Duration, rate: Rate) {
         if self.rate == rate {
             return;
@@ -105,7 +106,7 @@ impl Bucket {
 }
 
 impl Rate {
-    /// Between two requests in the long run, rounded up.
+    /// The time between two requests in the long run, rounded up to the nanosecond.
     pub(crate) fn spacing(self) -> Duration {
         let rate = u64::from(self.per_second.get());
         Duration::from_nanos(1_000_000_000_u64.div_ceil(rate))
@@ -125,7 +126,7 @@ mod tests {
         Rate { per_second: some(per_second), burst: some(burst) }
     }
 
-    /// Spends a token, if there is one.
+    /// Spends a token if one is available.
     fn take(bucket: &mut Bucket, now: Duration) -> bool {
         let is_there = bucket.ready_at() <= now;
         if is_there {
@@ -134,7 +135,7 @@ mod tests {
         is_there
     }
 
-    /// When a caller that never rests gets its tokens.
+    /// The times at which a caller that never rests gets its tokens.
     fn greedy(bucket: &mut Bucket, count: usize) -> Vec<Duration> {
         let mut now = Duration::ZERO;
         (0..count)

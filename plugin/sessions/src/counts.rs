@@ -1,44 +1,44 @@
-//! What happened so far, and how things stand.
+//! Totals since the start, and gauges of the current state.
 
 use std::time::Duration;
 
-/// Totals since the start, and gauges of the moment.
+/// Totals since the scheduler was created, and gauges of its current state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Attempts started.
     pub started: u64,
-    /// Sessions that landed.
+    /// Attempts that returned a session.
     pub issued: u64,
-    /// Answers with a session made for this very ask.
+    /// Replies with a session that was made for this request.
     pub fresh: u64,
-    /// Answers with a session that another ask had made.
+    /// Replies with a cached session that another request had caused.
     pub shared: u64,
-    /// Answers with a session past its half-life while a new one is made.
+    /// Replies with a session past its half-life, while the scheduler makes a new one.
     pub renewing: u64,
-    /// Answers with a session past its half-life because no new one could be had.
+    /// Replies with a session past its half-life, because no new one could be made.
     pub stale: u64,
-    /// Answers without a session.
+    /// Replies without a session.
     pub denied: u64,
-    /// Attempts that were refused.
+    /// Attempts that the issuer refused.
     pub refused: u64,
-    /// Attempts that met no answer.
+    /// Attempts that got no answer.
     pub unreachable: u64,
-    /// Attempts that were throttled.
+    /// Attempts that the issuer throttled.
     pub throttled: u64,
-    /// Sessions dropped before their end to make room.
+    /// Sessions evicted before they expired, because the cache was full.
     pub evicted: u64,
-    /// Gauge: sessions kept.
-    pub kept: u64,
-    /// Gauge: flights that wait for a turn or rest before another attempt.
+    /// Gauge: cached sessions.
+    pub cached: u64,
+    /// Gauge: flights that wait for their turn or for their next attempt.
     pub queued: u64,
-    /// Gauge: flights under way.
+    /// Gauge: flights with an attempt under way.
     pub flying: u64,
     /// Gauge: callers that wait.
     pub waiting: u64,
-    /// Gauge: places that pause because the issuer throttled.
+    /// Gauge: quota scopes that are paused because the issuer throttled them.
     pub paused: u64,
-    /// Gauge: attempts that may start at once, of the place that has the fewest left.
+    /// Gauge: attempts that may start now, of the quota scope with the fewest left.
     pub tokens: u64,
-    /// Gauge: what is left of the longest pause.
+    /// Gauge: the time left of the longest pause.
     pub pause_left: Duration,
 }

@@ -1,53 +1,53 @@
-//! One session on its way: who waits for it, where it stands, and how attempts end.
+//! A flight: one session that is being made, the callers that wait for it, and the outcome of each attempt.
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::ask::{Caller, Mode, Order, Sharing};
 use crate::ids::WaiterId;
-use crate::lanes::Lane;
-use crate::moment::Moment;
+use crate::now::Now;
+use crate::priority_queue::Priority;
 use crate::reply::Why;
+use crate::request::{FlightSpec, Freshness, Requester, Sharing};
 
 /// Why an attempt is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Somebody asked.
+    /// A caller requested a session.
     Asked,
-    /// A session is due, and nobody has asked since.
+    /// A cached session is due for renewal, and nobody has requested it since.
     Ahead,
 }
 
-/// A session as the issuer gave it.
+/// A session as the issuer returned it.
 #[derive(Clone, Debug)]
 pub struct Made<S> {
-    /// The session, whole. Cloned for each caller, so it should be a shared pointer; its secrets are overwritten when the last
-    /// clone is dropped.
+    /// The session itself. It is cloned for each caller, so use a shared pointer: its secrets are overwritten when the
+    /// last clone is dropped.
     pub session: S,
-    /// When the issuer stops taking it.
+    /// When the issuer stops accepting it.
     pub expiration: OffsetDateTime,
 }
 
-/// How one attempt ended.
+/// The outcome of one attempt.
 #[derive(Clone, Debug)]
 pub enum Outcome<S, E> {
-    /// A session.
+    /// The issuer returned a session.
     Made(Made<S>),
-    /// No, and the same request gets the same answer.
+    /// The issuer refused. The same request would be refused again.
     Refused(E),
-    /// The issuer did not answer, or only that it cannot: another attempt may help.
+    /// The issuer did not answer, or answered that it is unavailable. Another attempt may succeed.
     Unreachable(E),
-    /// The issuer counts too many requests.
+    /// The issuer throttled the request.
     Throttled {
-        /// What it said.
+        /// The issuer's error.
         error: E,
-        /// How long it wants to be left alone.
+        /// How long the issuer asks to wait.
         retry_after: Option<Duration>,
     },
-    /// No answer in the time a flight may take.
+    /// The attempt took longer than [`Limits::flight_timeout`](crate::Limits::flight_timeout).
     Overdue,
-    /// The attempt is gone without an outcome.
+    /// The attempt ended without an outcome, such as by a panic.
     Lost,
 }
 
@@ -55,46 +55,46 @@ pub enum Outcome<S, E> {
 pub(crate) struct Flight<K, E, W> {
     pub(crate) key: K,
     pub(crate) sharing: Sharing,
-    pub(crate) order: Order<W>,
+    pub(crate) spec: FlightSpec<W>,
     pub(crate) cause: Cause,
-    /// Everyone in whose line it stands, at most [`Self::MOST_TICKETS`].
-    pub(crate) tickets: Vec<Caller>,
+    /// The requesters in whose lines the flight stands, at most [`Self::MAX_TICKETS`].
+    pub(crate) tickets: Vec<Requester>,
     pub(crate) waiters: Vec<Waiter>,
     pub(crate) phase: Phase,
-    /// When somebody last asked for it.
+    /// When the last request for it came, on the monotonic clock.
     pub(crate) asked: Duration,
-    /// Without a waiter it is dropped then, unless it is under way.
+    /// The scheduler drops a flight without waiters at this time, unless an attempt is under way.
     pub(crate) kept_until: Duration,
-    /// Attempts that met no answer.
+    /// Attempts that got no answer.
     pub(crate) failures: u32,
     pub(crate) last: Option<Why<E>>,
-    /// What it is made from has changed since: it serves those who wait, with one attempt.
+    /// The data it was planned from has changed since: it serves its waiters, makes one attempt, and is not cached.
     pub(crate) is_outdated: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiter {
     pub(crate) id: WaiterId,
-    pub(crate) mode: Mode,
-    /// When its patience ends, on the steady clock.
+    pub(crate) freshness: Freshness,
+    /// When its deadline passes, on the monotonic clock.
     pub(crate) leaves: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Waits for its turn.
-    Queued(Lane),
-    /// Waits before another attempt.
+    /// It waits for its turn under the quota.
+    Queued(Priority),
+    /// It rests until this time before the next attempt.
     Resting(Duration),
-    /// Under way since.
-    Flying(Moment),
+    /// Its attempt began at this time.
+    Flying(Now),
 }
 
 impl<K, E: Clone, W> Flight<K, E, W> {
-    /// More lines than this make no difference to when its turn comes.
-    pub(crate) const MOST_TICKETS: usize = 16;
+    /// More lines than this do not change when its turn comes.
+    pub(crate) const MAX_TICKETS: usize = 16;
 
-    /// What to tell a waiter who leaves now.
+    /// The reason to give to a waiter that leaves now.
     pub(crate) fn why(&self) -> Why<E> {
         match (&self.last, self.phase) {
             (Some(why), _) => why.clone(),

@@ -1,42 +1,46 @@
-//! Sessions shared between many callers and made under a quota: who is served what, who waits, and what is asked of the issuer next.
+//! Sessions that many callers share, made under a quota: who is served which session, who waits, and which one is made next.
 //!
 //! ```text
-//! ask ──▶ Desk ──▶ a kept session, at once                    shelf, kept
-//!          │  └──▶ wait for a flight, one per key             flight
-//!          │            lanes: fair between callers, the refused apart, an incident first, spare work last
-//!          │            bucket: the quota of one account and region
-//!          ▼
-//!        Start ──▶ Sessions (tokio) runs the flight ──▶ landed: every waiter is answered, the session is kept
+//! SessionRequest ──▶ Scheduler ──▶ a cached session, at once                  session_cache, cached_session
+//!                     │  └──▶ wait for a flight, one per key                  flight
+//!                     │            priority_queue: fair between requesters, penalized domains apart,
+//!                     │                            an incident first, spare work last
+//!                     │            bucket: the quota of one account and region
+//!                     ▼
+//!                   Start ──▶ Sessions (tokio) runs the flight ──▶ landed: every waiter is answered, the session is cached
 //! ```
 //!
-//! [`Desk`] decides and does no I/O: the time and a seed are arguments, decisions come out as values. [`Sessions`] obeys it on
-//! tokio. Neither knows Vault or AWS; a session is whatever the caller makes. Start reading in `desk.rs`.
+//! [`Scheduler`] decides and does no I/O: the time and a seed are arguments, and decisions are values. [`Sessions`] carries
+//! them out on tokio. Neither knows Vault or AWS; a session is any value that the caller makes. Start reading in
+//! `scheduler.rs`.
 
-mod ask;
 mod bucket;
-mod changes;
+mod cached_session;
 mod counts;
-mod desk;
-mod fair;
 mod flight;
 mod ids;
-mod kept;
-mod lanes;
+mod invalidations;
 mod limits;
-mod moment;
-mod refusals;
+mod negative_cache;
+mod now;
+mod priority_queue;
+mod quota_queue;
 mod reply;
+mod request;
+mod round_robin;
+mod scheduler;
 mod service;
-mod shelf;
-mod turnstile;
+mod session_cache;
 
-pub use ask::{Ask, Caller, Group, Mode, Order, Place, Rank, Sharing};
-pub use changes::Epoch;
 pub use counts::Counts;
-pub use desk::{Decision, Desk, Step};
 pub use flight::{Cause, Made, Outcome};
 pub use ids::{FlightId, WaiterId};
+pub use invalidations::Epoch;
 pub use limits::{Limits, Rate, Renewal};
-pub use moment::Moment;
-pub use reply::{Freshness, Grant, Reply, Why};
+pub use now::Now;
+pub use reply::{CacheStatus, Grant, Reply, Why};
+pub use request::{
+    FailureDomain, FlightSpec, Freshness, QuotaScope, Rank, Requester, SessionRequest, Sharing,
+};
+pub use scheduler::{Decision, Scheduler, Step};
 pub use service::{Key, Sessions, Value, Work, work};

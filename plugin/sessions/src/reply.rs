@@ -1,72 +1,72 @@
-//! What a caller gets.
+//! The reply to a request.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-/// The answer to one ask.
+/// The reply to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply<S, E> {
-    /// A session that is whole and valid.
+    /// A valid session.
     Granted(Grant<S, E>),
-    /// None.
+    /// No session.
     Denied {
         /// The reason.
         why: Why<E>,
-        /// When asking again may help: an estimate, a second or more.
+        /// When a new request may succeed: an estimate, at least one second.
         retry_in: Duration,
     },
 }
 
-/// A session on its way to a caller, with what is known about its life.
+/// A session for one caller, with the facts of its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant<S, E> {
     /// The session.
     pub session: S,
-    /// Its true length when it was made.
+    /// Its length when it was made.
     pub whole: Duration,
-    /// What is left, by whichever of the two clocks says less. Never zero.
+    /// The time left, by the clock that says less. Never zero.
     pub remaining: Duration,
-    /// How long until the service will want a new one; zero when it wants one already.
+    /// The time until the service renews it; zero if it is due.
     pub renewal_in: Duration,
-    /// Where it comes from.
-    pub freshness: Freshness<E>,
+    /// Where the session comes from.
+    pub cache_status: CacheStatus<E>,
 }
 
 /// Where a session comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Freshness<E> {
-    /// Made for this ask.
+pub enum CacheStatus<E> {
+    /// It was made for this request.
     New,
-    /// Made for another ask with the same key, before its half-life.
+    /// It was made for another request with the same key, and has not reached its half-life.
     Shared,
-    /// Past its half-life; a new one is being made.
+    /// It is past its half-life, and a new one is being made.
     Renewing,
-    /// Past its half-life, and a new one could not be had: worth a warning.
+    /// It is past its half-life, and no new one could be made: worth a warning.
     Stale(Why<E>),
 }
 
 /// Why there is no new session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why<E> {
-    /// The issuer, or a check before it, said no. The same request gets the same answer.
+    /// The issuer, or a check before it, refused. The same request would be refused again.
     Refused(E),
     /// The issuer did not answer.
     Unreachable(E),
-    /// The issuer counts too many requests; all of the place pause.
+    /// The issuer throttled the request; the whole quota scope pauses.
     Throttled(E),
-    /// It waits for its turn under the quota.
+    /// The flight still waits for its turn under the quota.
     Busy,
-    /// It was asked for and the answer is not there yet.
+    /// The issuer has not answered yet.
     Slow,
-    /// Too many sessions are waited for already.
+    /// Too many flights are waiting already.
     Full,
-    /// The issuer's session had expired when it came, or had less than five seconds left: one of the clocks is wrong.
+    /// The issuer's session had expired on arrival, or had less than five seconds left: one of the clocks is wrong.
     BornExpired,
     /// The attempt ended without an outcome.
     Lost,
-    /// What it would have been made from was changed meanwhile.
+    /// The data that the request was planned from has changed since.
     Changed,
-    /// The service ends.
+    /// The service is closing.
     Closing,
 }
 

@@ -1,4 +1,4 @@
-//! The desk on tokio: flights as tasks that no caller's leaving can cancel, patience as timers.
+//! The scheduler on tokio: flights are tasks that a leaving caller cannot cancel, deadlines are timers.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,22 +11,23 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::ask::Ask;
-use crate::changes::Epoch;
 use crate::counts::Counts;
-use crate::desk::{Decision, Desk, Step};
 use crate::flight::{Cause, Outcome};
 use crate::ids::{FlightId, WaiterId};
+use crate::invalidations::Epoch;
 use crate::limits::Limits;
-use crate::moment::Moment;
+use crate::now::Now;
 use crate::reply::Reply;
+use crate::request::SessionRequest;
+use crate::scheduler::{Decision, Scheduler, Step};
 
-/// One attempt, as often as it is needed.
+/// Makes one attempt; called once for each.
 pub type Work<S, E> = Arc<dyn Fn(Cause) -> Attempt<S, E> + Send + Sync>;
 type Attempt<S, E> = Pin<Box<dyn Future<Output = Outcome<S, E>> + Send>>;
 type Wall = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
-/// Turns a function that makes one attempt into [`Work`]. Every attempt must be a single request: the desk counts and repeats.
+/// Turns a function that makes one attempt into [`Work`]. Every attempt must be a single request, because the scheduler
+/// counts and repeats.
 pub fn work<S, E, F>(attempt: impl Fn(Cause) -> F + Send + Sync + 'static) -> Work<S, E>
 where
     F: Future<Output = Outcome<S, E>> + Send + 'static,
@@ -34,15 +35,15 @@ where
     Arc::new(move |cause| Box::pin(attempt(cause)))
 }
 
-/// What a key can be.
+/// The bounds of a key.
 pub trait Key: Clone + Eq + Hash + Send + 'static {}
 impl<T: Clone + Eq + Hash + Send + 'static> Key for T {}
 
-/// What a session and an error can be.
+/// The bounds of a session and of an error.
 pub trait Value: Clone + Send + 'static {}
 impl<T: Clone + Send + 'static> Value for T {}
 
-/// Hands out sessions. Clones are the same service; with the last one everything under way ends.
+/// Serves sessions. Clones are handles to the same service. Everything under way ends with the last one.
 pub struct Sessions<K, S, E>(Arc<Inner<K, S, E>>);
 
 impl<K, S, E> Clone for Sessions<K, S, E> {
@@ -62,24 +63,25 @@ struct Inner<K, S, E> {
 }
 
 struct State<K, S, E> {
-    desk: Desk<K, S, E, Work<S, E>>,
+    scheduler: Scheduler<K, S, E, Work<S, E>>,
     replies: HashMap<WaiterId, oneshot::Sender<Reply<S, E>>>,
     next_tick: Option<Duration>,
     flight_timeout: Duration,
 }
 
-/// Flights to be spawned once the lock is released: on a runtime that ends, spawning drops the task at once, which lands it.
+/// Flights to spawn once the lock is released. On a runtime that is shutting down, spawning drops the task at once,
+/// which reports its outcome.
 type Starts<S, E> = Vec<(FlightId, Cause, Work<S, E>)>;
 
 impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
-    /// An empty service. `wall` reads the wall clock; a seeded `dice` makes jitter repeatable.
+    /// An empty service. `wall` reads the wall clock; a seeded `rng` makes the jitter repeatable.
     pub fn new(
         limits: Limits,
-        dice: fastrand::Rng,
+        rng: fastrand::Rng,
         wall: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
     ) -> Self {
         let state = State {
-            desk: Desk::new(limits, dice),
+            scheduler: Scheduler::new(limits, rng),
             replies: HashMap::new(),
             next_tick: None,
             flight_timeout: limits.flight_timeout,
@@ -94,16 +96,16 @@ impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
         }))
     }
 
-    /// A session for `ask`, or why there is none, within its patience. Dropping the future withdraws this caller only: the
-    /// flight goes on for the others and for the next ask.
-    pub async fn get(&self, ask: Ask<K, Work<S, E>>) -> Reply<S, E> {
+    /// Returns a session for `ask`, or why there is none, within its deadline. Dropping the future withdraws this
+    /// caller only: the flight goes on for the others and for the next request.
+    pub async fn get(&self, ask: SessionRequest<K, Work<S, E>>) -> Reply<S, E> {
         self.0.start_driver();
-        let patience = ask.patience;
+        let deadline = ask.deadline;
         let mut waiting = match self.0.ask(ask) {
             Ok(reply) => return reply,
             Err(waiting) => waiting,
         };
-        match tokio::time::timeout(patience, &mut waiting.reply).await {
+        match tokio::time::timeout(deadline, &mut waiting.reply).await {
             Ok(Ok(reply)) => {
                 waiting.is_over = true;
                 reply
@@ -112,40 +114,40 @@ impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
         }
     }
 
-    /// How many changes this service has been told of; see [`Order::epoch`](crate::Order::epoch).
+    /// The number of changes that this service has been told of; see [`FlightSpec::epoch`](crate::FlightSpec::epoch).
     pub fn epoch(&self) -> Epoch {
-        self.0.lock().desk.epoch()
+        self.0.lock().scheduler.epoch()
     }
 
-    /// Drops what was made from something that changed; see [`Desk::forget`].
-    pub fn forget(&self, doomed: impl Fn(&K) -> bool + Send + 'static) {
-        self.0.event(|desk, now| desk.forget(now, doomed));
+    /// Drops the sessions of keys whose data has changed; see [`Scheduler::invalidate`].
+    pub fn invalidate(&self, invalidated: impl Fn(&K) -> bool + Send + 'static) {
+        self.0.event(|scheduler, now| scheduler.invalidate(now, invalidated));
     }
 
-    /// New bounds, from now on.
+    /// Replaces the bounds.
     pub fn set_limits(&self, limits: Limits) {
         self.0.lock().flight_timeout = limits.flight_timeout;
-        self.0.event(|desk, now| desk.set_limits(now, limits));
+        self.0.event(|scheduler, now| scheduler.set_limits(now, limits));
     }
 
-    /// Answers everybody, drops every session, ends every flight. For good, and at once.
+    /// Answers every waiter, drops every session and ends every flight, for good and at once.
     pub fn close(&self) {
         self.0.closing.send_replace(true);
-        self.0.event(Desk::close);
+        self.0.event(Scheduler::close);
     }
 
     /// Totals and gauges.
     pub fn counts(&self) -> Counts {
         let now = self.0.now();
-        self.0.lock().desk.counts(now)
+        self.0.lock().scheduler.counts(now)
     }
 }
 
 impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
-    fn ask(self: &Arc<Self>, ask: Ask<K, Work<S, E>>) -> Result<Reply<S, E>, Waiting<K, S, E>> {
+    fn ask(self: &Arc<Self>, ask: SessionRequest<K, Work<S, E>>) -> Result<Reply<S, E>, Waiting<K, S, E>> {
         let now = self.now();
         let mut state = self.lock();
-        let step = state.desk.ask(now, ask);
+        let step = state.scheduler.ask(now, ask);
         let answer = match step {
             Step::Done(reply) => Ok(reply),
             Step::Wait(waiter) => {
@@ -160,10 +162,10 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
         answer
     }
 
-    fn event(self: &Arc<Self>, happens: impl FnOnce(&mut Desk<K, S, E, Work<S, E>>, Moment)) {
+    fn event(self: &Arc<Self>, happens: impl FnOnce(&mut Scheduler<K, S, E, Work<S, E>>, Now)) {
         let now = self.now();
         let mut state = self.lock();
-        happens(&mut state.desk, now);
+        happens(&mut state.scheduler, now);
         let starts = self.obey(&mut state);
         drop(state);
         self.spawn(starts);
@@ -171,18 +173,18 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
 
     fn obey(&self, state: &mut State<K, S, E>) -> Starts<S, E> {
         let mut starts = Vec::new();
-        for decision in state.desk.decisions() {
+        for decision in state.scheduler.decisions() {
             match decision {
                 Decision::Start { flight, work, cause } => starts.push((flight, cause, work)),
                 Decision::Answer { waiter, reply } => {
                     if let Some(sender) = state.replies.remove(&waiter) {
-                        // A receiver that is gone left under the lock, or is about to find its reply gone.
+                        // A receiver that is gone gave up under the lock, or is about to find its reply gone.
                         let _ = sender.send(reply);
                     }
                 }
             }
         }
-        let next_tick = state.desk.next_tick();
+        let next_tick = state.scheduler.next_tick();
         if state.next_tick != next_tick {
             state.next_tick = next_tick;
             self.retimed.notify_one();
@@ -206,7 +208,7 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
         }
     }
 
-    /// The one task that keeps time, on the runtime of whoever asks first.
+    /// Starts the one task that keeps time, on the runtime of the first caller.
     fn start_driver(self: &Arc<Self>) {
         if self.runtime.get().is_some() || self.runtime.set(Handle::current()).is_err() {
             return;
@@ -221,8 +223,8 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
         });
     }
 
-    fn now(&self) -> Moment {
-        Moment { steady: self.began.elapsed(), wall: (self.wall)() }
+    fn now(&self) -> Now {
+        Now { monotonic: self.began.elapsed(), wall: (self.wall)() }
     }
 }
 
@@ -235,7 +237,7 @@ impl<K, S, E> Inner<K, S, E> {
 async fn drive<K: Key, S: Value, E: Value>(inner: Weak<Inner<K, S, E>>, retimed: Arc<Notify>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
-        strong.event(Desk::tick);
+        strong.event(Scheduler::tick);
         let next = strong.lock().next_tick.map(|next| strong.began + next);
         drop(strong);
         match next {
@@ -248,7 +250,7 @@ async fn drive<K: Key, S: Value, E: Value>(inner: Weak<Inner<K, S, E>>, retimed:
     }
 }
 
-/// Reports the end of a flight when it is dropped, however the task ends.
+/// Reports the outcome of a flight when it is dropped, however its task ends.
 struct Landing<K: Key, S: Value, E: Value> {
     inner: Weak<Inner<K, S, E>>,
     flight: FlightId,
@@ -264,12 +266,12 @@ impl<K: Key, S: Value, E: Value> Landing<K, S, E> {
 impl<K: Key, S: Value, E: Value> Drop for Landing<K, S, E> {
     fn drop(&mut self) {
         if let (Some(inner), Some(outcome)) = (self.inner.upgrade(), self.outcome.take()) {
-            inner.event(|desk, now| desk.landed(now, self.flight, outcome));
+            inner.event(|scheduler, now| scheduler.landed(now, self.flight, outcome));
         }
     }
 }
 
-/// A caller in wait; dropped, it withdraws.
+/// A waiting caller. Dropping it withdraws the request.
 struct Waiting<K: Key, S: Value, E: Value> {
     inner: Arc<Inner<K, S, E>>,
     waiter: WaiterId,
@@ -287,7 +289,7 @@ impl<K: Key, S: Value, E: Value> Waiting<K, S, E> {
         {
             return reply;
         }
-        let reply = state.desk.give_up(now, self.waiter);
+        let reply = state.scheduler.give_up(now, self.waiter);
         let starts = self.inner.obey(&mut state);
         drop(state);
         self.inner.spawn(starts);

@@ -6,17 +6,17 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use vault_backend::{Answer, Ask, Backend, Fault, Field, Mount, Plugin, Request, Route, Values};
+use vault_backend::{Backend, Fault, Field, Mount, Params, Plugin, Request, Response, Route, Values};
 
 struct Hello(Mount);
 
 struct Greeting(String);
 
-impl Ask for Greeting {
+impl Params for Greeting {
     const FIELDS: &'static [Field] =
         &[Field::string("name", "Whom to greet."), Field::string("text", "What to say.").required()];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         values.text("text").map(Self)
     }
 }
@@ -40,25 +40,25 @@ fn key(request: &Request) -> String {
     format!("greetings/{}", request.parameter("name"))
 }
 
-async fn list(hello: Arc<Hello>, _: Request, (): ()) -> Result<Answer, Fault> {
-    Ok(Answer::list(hello.0.storage.list("greetings/").await?))
+async fn list(hello: Arc<Hello>, _: Request, (): ()) -> Result<Response, Fault> {
+    Ok(Response::list(hello.0.storage.list("greetings/").await?))
 }
 
-async fn read(hello: Arc<Hello>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn read(hello: Arc<Hello>, request: Request, (): ()) -> Result<Response, Fault> {
     let Some(text) = hello.0.storage.get_json::<String>(&key(&request)).await? else {
-        return Ok(Answer::absent());
+        return Ok(Response::not_found());
     };
-    Ok(Answer::data([("text".to_owned(), text.into())].into_iter().collect()))
+    Ok(Response::data([("text".to_owned(), text.into())].into_iter().collect()))
 }
 
-async fn write(hello: Arc<Hello>, request: Request, greeting: Greeting) -> Result<Answer, Fault> {
+async fn write(hello: Arc<Hello>, request: Request, greeting: Greeting) -> Result<Response, Fault> {
     hello.0.storage.put_json(&key(&request), &greeting.0).await?;
-    Ok(Answer::nothing())
+    Ok(Response::no_content())
 }
 
-async fn delete(hello: Arc<Hello>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn delete(hello: Arc<Hello>, request: Request, (): ()) -> Result<Response, Fault> {
     hello.0.storage.delete(&key(&request)).await?;
-    Ok(Answer::nothing())
+    Ok(Response::no_content())
 }
 
 fn main() -> ExitCode {
@@ -66,5 +66,6 @@ fn main() -> ExitCode {
         name: "hello",
         version: "v0.1.0",
         about: "A secrets engine in sixty lines.",
+        quiet_logs: &[],
     })
 }

@@ -3,15 +3,15 @@
 use std::future::{Future, ready};
 use std::sync::Arc;
 
-use crate::answer::LeaseEnd;
 use crate::fault::Fault;
 use crate::request::Mount;
+use crate::response::LeaseEnd;
 use crate::route::Route;
 
 /// Paths that Vault itself treats in a way of their own.
 ///
 /// `*` at the end matches any rest. `+` matches one whole segment among the unauthenticated paths; among those that need `sudo` Vault 1.21
-/// takes it for a sign like any other. In the two storage lists a key matches exactly, or by prefix when the entry ends in `/`.
+/// takes it for a character like any other. In the two storage lists a key matches exactly, or by prefix when the entry ends in `/`.
 #[derive(Clone, Debug, Default)]
 pub struct SpecialPaths {
     /// Paths that need `sudo`.
@@ -33,6 +33,8 @@ pub struct Plugin {
     pub version: &'static str,
     /// One line on what it does.
     pub about: &'static str,
+    /// Log targets of the plugin's dependencies that may log warnings and errors only, by how they begin: `reqwest` or `aws_`.
+    pub quiet_logs: &'static [&'static str],
 }
 
 /// A secrets engine. One value of it serves one mount.
@@ -64,7 +66,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
     }
 
     /// The mount goes away, maybe with its whole process: abort what is under way. Answer at once, as Vault waits without limit.
-    fn clean_up(&self) {}
+    fn cleanup(&self) {}
 
     /// A lease ended. On a fault Vault tries again, six times in all; `secrets disable` fails meanwhile.
     fn revoke(
@@ -77,7 +79,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
     }
 
     /// Called each minute. Faults are only logged.
-    fn tick(self: Arc<Self>, mount: Mount) -> impl Future<Output = Result<(), Fault>> + Send {
+    fn periodic(self: Arc<Self>, mount: Mount) -> impl Future<Output = Result<(), Fault>> + Send {
         let _ = mount;
         ready(Ok(()))
     }

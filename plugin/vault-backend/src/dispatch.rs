@@ -8,7 +8,6 @@ use futures_util::FutureExt;
 use serde_json::{Map, Value};
 use tracing::{Instrument as _, info_span};
 
-use crate::answer::Answer;
 use crate::backend::{Backend, Plugin, SpecialPaths};
 use crate::fault::Fault;
 use crate::help;
@@ -16,6 +15,7 @@ use crate::openapi;
 use crate::parse;
 use crate::pattern::Parameters;
 use crate::request::{Call, Incoming, Mount, Operation, Request};
+use crate::response::Response;
 use crate::route::{Route, Work};
 
 /// What is the same for every mount of a process: the backend's routes.
@@ -35,7 +35,7 @@ impl<B: Backend> Table<B> {
         self: Arc<Self>,
         backend: Arc<B>,
         incoming: Incoming,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Response, Fault> {
         let request = &incoming.request;
         let span = info_span!("request", mount = request.mount_label(), request_id = request.id);
         let (call, path) = (incoming.call, request.path.clone());
@@ -43,7 +43,7 @@ impl<B: Backend> Table<B> {
             let outcome = caught(self.answer(backend, incoming)).await;
             outcome.or_else(|fault| self.told(call, &path, fault))
         };
-        let work: Work<Answer> = Box::pin(answered.instrument(span));
+        let work: Work<Response> = Box::pin(answered.instrument(span));
         if call.has_effects() {
             tokio::spawn(work).await.unwrap_or_else(|_| Err(Fault::later("the plugin is shutting down")))
         } else {
@@ -52,14 +52,14 @@ impl<B: Backend> Table<B> {
     }
 
     /// Logs `fault`, and puts it into the form that the route of `path` has for it.
-    fn told(&self, call: Call, path: &str, fault: Fault) -> Result<Answer, Fault> {
+    fn told(&self, call: Call, path: &str, fault: Fault) -> Result<Response, Fault> {
         let route = match call {
             Call::Route(operation) => self.find(operation, path),
             _ => None,
         };
         if let Some(raw) = route.and_then(|(route, _)| route.form(&fault)) {
             fault.log_for_audit();
-            return Ok(Answer::raw(raw));
+            return Ok(Response::raw(raw));
         }
         fault.log();
         Err(fault)
@@ -77,18 +77,18 @@ impl<B: Backend> Table<B> {
         }
     }
 
-    async fn answer(&self, backend: Arc<B>, incoming: Incoming) -> Result<Answer, Fault> {
+    async fn answer(&self, backend: Arc<B>, incoming: Incoming) -> Result<Response, Fault> {
         let Incoming { call, request, data, lease } = incoming;
         match call {
             Call::Route(_) => self.run(backend, request, data).await,
             Call::Help => self.help(&request, &data),
             Call::Revoke => {
                 let lease = lease.ok_or_else(|| Fault::bug("a revoke without its lease"))?;
-                backend.revoke(request.mount, lease).await.map(|()| Answer::nothing())
+                backend.revoke(request.mount, lease).await.map(|()| Response::no_content())
             }
             Call::Rollback => {
-                let _logged = guard(async move { backend.tick(request.mount).await }).await;
-                Ok(Answer::nothing())
+                let _logged = guard(async move { backend.periodic(request.mount).await }).await;
+                Ok(Response::no_content())
             }
             Call::Renew => Err(Fault::caller("leases of this engine are not renewable: read the path again")),
             Call::Unsupported => Err(Fault::wrong_operation()),
@@ -100,16 +100,16 @@ impl<B: Backend> Table<B> {
         backend: Arc<B>,
         mut request: Request,
         data: Map<String, Value>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Response, Fault> {
         let (route, parameters) =
             self.find(request.operation, &request.path).ok_or_else(Fault::unknown_path)?;
         request.parameters.clone_from(&parameters);
         let warnings = parse::split_texts(route.fields(request.operation), &data);
         let answer = route.run(backend, request, parameters, data).await?;
-        Ok(warnings.into_iter().fold(answer, Answer::warn))
+        Ok(warnings.into_iter().fold(answer, Response::warn))
     }
 
-    fn help(&self, request: &Request, data: &Map<String, Value>) -> Result<Answer, Fault> {
+    fn help(&self, request: &Request, data: &Map<String, Value>) -> Result<Response, Fault> {
         let prefix = data.get("requestResponsePrefix").and_then(Value::as_str).unwrap_or(self.plugin.name);
         let document = openapi::Document { prefix, plugin: &self.plugin, special: &self.special };
         if request.path.is_empty() {
@@ -151,8 +151,8 @@ pub(crate) fn invalidate<B: Backend>(backend: &B, mount: &Mount, key: &str) {
 }
 
 /// Tells an instance that its mount goes away.
-pub(crate) fn clean_up<B: Backend>(backend: &B, mount: &Mount) {
-    let _logged = info_span!("clean_up", mount = mount.uuid).in_scope(|| contain(|| backend.clean_up()));
+pub(crate) fn cleanup<B: Backend>(backend: &B, mount: &Mount) {
+    let _logged = info_span!("cleanup", mount = mount.uuid).in_scope(|| contain(|| backend.cleanup()));
 }
 
 /// Logs a fault where it happens, and turns a panic into one: it ends nothing but this call.

@@ -71,7 +71,7 @@ impl Fault {
     }
 
     /// The same fault with a short name that programs can compare. Vault's own error body has no place for one; see
-    /// [`crate::Route::failing_as`].
+    /// [`crate::Route::render_errors_with`].
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Fault {
         Fault { name: Some(name.into().into_boxed_str()), ..self }

@@ -41,7 +41,7 @@ impl Kind {
 pub(crate) enum Commas {
     /// The end of an element.
     Part,
-    /// That too, but the sender may have meant it as a sign of the element.
+    /// That too, but the sender may have meant it as a character of the element.
     MayBelong,
 }
 

@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::answer::Answer;
 use crate::change::{CLEAN_SLATE, CREATION, RULE};
 use crate::field::Field;
 use crate::request::Operation;
+use crate::response::Response;
 use crate::route::Route;
 
 const WIDTH: usize = 80;
 
 /// What answers a help call. Vault wants all three keys, and its own document merges `openapi`.
-pub(crate) fn answer(text: String, openapi: Value) -> Answer {
+pub(crate) fn answer(text: String, openapi: Value) -> Response {
     let data = [("help", Value::String(text)), ("see_also", Value::Null), ("openapi", openapi)];
-    Answer::data(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
+    Response::data(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
 }
 
 /// The help of the mount: what it is, and its paths.

@@ -1,35 +1,35 @@
 //! Being a Vault secrets backend: routes, fields, answers, leases, faults, storage, the system view and help.
 //!
 //! ```text
-//! Vault ──gRPC──▶ service ──▶ wire ──▶ dispatch ──▶ Route ──▶ your handler(Arc<B>, Request, Ask)
+//! Vault ──gRPC──▶ service ──▶ wire ──▶ dispatch ──▶ Route ──▶ your handler(Arc<B>, Request, Params)
 //!                  │ an instance per mount              │ schema: parser, path-help and OpenAPI come from it
 //!                  ▼                                    ▼
-//!              storage, system (dialled back)       Answer | Fault ──▶ wire ──▶ Vault
+//!              storage, system (dialled back)       Response | Fault ──▶ wire ──▶ Vault
 //! ```
 //!
 //! Implement [`Backend`], list its [`Route`]s, and hand it to [`main`]. `examples/hello.rs` is a whole engine. Start reading at
 //! [`Backend`], then `route.rs` and `field.rs`. The protobuf stops in `wire.rs` and the two files that ask Vault back,
 //! `vault_storage.rs` and `vault_system.rs`.
 
-mod answer;
-mod ask;
 mod backend;
 mod bounds;
 mod change;
 mod dispatch;
 mod entity;
+mod fake_system_view;
 mod fault;
 mod field;
-mod fixed;
 mod help;
+mod host_connection;
 mod memory;
 mod node;
 mod openapi;
+mod params;
 mod parse;
 mod pattern;
-mod peer;
 pub mod reference;
 mod request;
+mod response;
 mod route;
 mod run;
 mod service;
@@ -44,19 +44,19 @@ mod vault_storage;
 mod vault_system;
 mod wire;
 
-pub use answer::{Answer, Lease, LeaseEnd, Raw};
-pub use ask::Ask;
 pub use backend::{Backend, Plugin, SpecialPaths};
 pub use change::Change;
 pub use entity::{Alias, Entity, Group};
+pub use fake_system_view::FakeSystemView;
 pub use fault::{Blame, Fault, READ_ONLY};
 pub use field::{Field, Kind};
-pub use fixed::Fixed;
 pub use goplugin::variable;
 pub use node::{PluginEnvironment, ReplicationState};
+pub use params::Params;
 pub use parse::quote;
 pub use pattern::is_name_with_at_signs;
 pub use request::{Mount, Operation, Request};
+pub use response::{Lease, LeaseEnd, Raw, Response};
 pub use route::Route;
 pub use run::main;
 pub use storage::Storage;

@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::field::{Commas, Field, Kind};
 
 /// In characters. The longest ARN of a trust anchor or a profile has 105, and whoever swapped two must see which.
-const LONGEST_QUOTE: usize = 120;
+const MAX_QUOTE: usize = 120;
 
 /// A value of its kind.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub(crate) fn pairs_as_map(field: &Field, value: &Value) -> Result<Map<String, V
 /// `text` as an error or a warning repeats it: in quotes, control characters escaped, cut after 120 characters.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_QUOTE) {
+    match text.char_indices().nth(MAX_QUOTE) {
         Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
         None => format!("{text:?}"),
     }

@@ -86,7 +86,7 @@ pub fn is_name_with_at_signs(text: &str) -> bool {
     is_name(text, INSIDE_WITH_AT_SIGNS)
 }
 
-/// Go's `\w(([\w-.]+)?\w)?`: ASCII only. `inside` has the signs that stand beside `\w` there.
+/// Go's `\w(([\w-.]+)?\w)?`: ASCII only. `inside` has the characters that stand beside `\w` there.
 fn is_name(text: &str, inside: &[u8]) -> bool {
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let bytes = text.as_bytes();

@@ -130,7 +130,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{Answer, Ask, Fault, Mount, Request, Values};
+    use crate::{Fault, Mount, Params, Request, Response, Values};
 
     struct Shop;
 
@@ -156,27 +156,27 @@ mod tests {
 
     struct Order;
 
-    impl Ask for Order {
+    impl Params for Order {
         const FIELDS: &'static [Field] = &[
             Field::string("goods", "what is bought").required(),
             Field::string("id", "number of the order"),
         ];
 
-        fn take(_: &Values) -> Result<Self, Fault> {
+        fn from_values(_: &Values) -> Result<Self, Fault> {
             Ok(Order)
         }
     }
 
-    async fn read(_: Arc<Shop>, _: Request, (): ()) -> Result<Answer, Fault> {
-        Ok(Answer::nothing())
+    async fn read(_: Arc<Shop>, _: Request, (): ()) -> Result<Response, Fault> {
+        Ok(Response::no_content())
     }
 
-    async fn read_all(_: Arc<Shop>, _: Request, (): ()) -> Result<Answer, Fault> {
-        Ok(Answer::nothing())
+    async fn read_all(_: Arc<Shop>, _: Request, (): ()) -> Result<Response, Fault> {
+        Ok(Response::no_content())
     }
 
-    async fn write(_: Arc<Shop>, _: Request, _: Order) -> Result<Answer, Fault> {
-        Ok(Answer::nothing())
+    async fn write(_: Arc<Shop>, _: Request, _: Order) -> Result<Response, Fault> {
+        Ok(Response::no_content())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::answer::LeaseEnd;
+use crate::response::LeaseEnd;
 use crate::storage::Storage;
 use crate::system::SystemView;
 
@@ -52,7 +52,7 @@ impl Mount {
     }
 }
 
-/// Who asks for what, without the body: that comes to the handler as its [`crate::Ask`].
+/// Who asks for what, without the body: that comes to the handler as its [`crate::Params`].
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Request {
@@ -185,13 +185,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::answer::Lease;
-    use crate::fixed::Fixed;
+    use crate::fake_system_view::FakeSystemView;
+    use crate::response::Lease;
 
     #[test]
     fn nothing_that_a_caller_sent_or_a_lease_remembers_is_shown_by_debug() {
         let secrets = || Map::from_iter([("hunter2".to_owned(), json!("hunter2"))]);
-        let mount = Mount::in_memory(Storage::in_memory(), SystemView::fixed(Fixed::default()));
+        let mount = Mount::in_memory(Storage::in_memory(), SystemView::fake(FakeSystemView::default()));
         let mut request = Request::new(mount, Operation::Update, "greetings/a");
         request.headers.insert("X-Vault-Token".to_owned(), vec!["hunter2".to_owned()]);
         let lease = LeaseEnd { internal: secrets(), issued: None, ttl: Duration::from_secs(1) };

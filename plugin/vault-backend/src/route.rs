@@ -7,26 +7,26 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::answer::{Answer, Raw};
-use crate::ask::Ask;
 use crate::change::Change;
 use crate::fault::Fault;
 use crate::field::Field;
+use crate::params::Params;
 use crate::pattern::{Parameters, Pattern};
 use crate::request::{Operation, Request};
+use crate::response::{Raw, Response};
 use crate::unknown;
 use crate::values::Values;
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
 type Body = Map<String, Value>;
-type Handler<B> = Arc<dyn Fn(Arc<B>, Request, Parameters, Body) -> Work<Answer> + Send + Sync>;
+type Handler<B> = Arc<dyn Fn(Arc<B>, Request, Parameters, Body) -> Work<Response> + Send + Sync>;
 type Existence<B> = Box<dyn Fn(Arc<B>, Request) -> Work<bool> + Send + Sync>;
 
 /// One path of a backend, with its operations and its help.
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use vault_backend::{Answer, Backend, Fault, Mount, Request, Route};
+/// # use vault_backend::{Response, Backend, Fault, Mount, Request, Route};
 /// struct Hello;
 ///
 /// impl Backend for Hello {
@@ -41,9 +41,9 @@ type Existence<B> = Box<dyn Fn(Arc<B>, Request) -> Work<bool> + Send + Sync>;
 ///     }
 /// }
 ///
-/// async fn read(_: Arc<Hello>, request: Request, (): ()) -> Result<Answer, Fault> {
+/// async fn read(_: Arc<Hello>, request: Request, (): ()) -> Result<Response, Fault> {
 ///     let text = format!("hello, {}", request.parameter("name"));
-///     Ok(Answer::data(serde_json::Map::from_iter([("text".to_owned(), text.into())])))
+///     Ok(Response::data(serde_json::Map::from_iter([("text".to_owned(), text.into())])))
 /// }
 /// ```
 pub struct Route<B> {
@@ -109,9 +109,9 @@ impl<B: Send + Sync + 'static> Route<B> {
     #[must_use]
     pub fn read<A, F, R>(self, handler: F) -> Route<B>
     where
-        A: Ask,
+        A: Params,
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
         self.on(Operation::Read, handler)
     }
@@ -120,9 +120,9 @@ impl<B: Send + Sync + 'static> Route<B> {
     #[must_use]
     pub fn create<A, F, R>(self, handler: F) -> Route<B>
     where
-        A: Ask,
+        A: Params,
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
         self.on(Operation::Create, handler)
     }
@@ -131,9 +131,9 @@ impl<B: Send + Sync + 'static> Route<B> {
     #[must_use]
     pub fn update<A, F, R>(self, handler: F) -> Route<B>
     where
-        A: Ask,
+        A: Params,
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
         self.on(Operation::Update, handler)
     }
@@ -142,11 +142,11 @@ impl<B: Send + Sync + 'static> Route<B> {
     #[must_use]
     pub fn write<A, F, R>(self, handler: F) -> Route<B>
     where
-        A: Ask,
+        A: Params,
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
-        let entry = asking(handler);
+        let entry = with_params(handler);
         self.with(Operation::Create, entry.clone()).with(Operation::Update, entry)
     }
 
@@ -154,9 +154,9 @@ impl<B: Send + Sync + 'static> Route<B> {
     #[must_use]
     pub fn delete<A, F, R>(self, handler: F) -> Route<B>
     where
-        A: Ask,
+        A: Params,
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
         self.on(Operation::Delete, handler)
     }
@@ -165,9 +165,9 @@ impl<B: Send + Sync + 'static> Route<B> {
     #[must_use]
     pub fn list<A, F, R>(self, handler: F) -> Route<B>
     where
-        A: Ask,
+        A: Params,
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
         self.on(Operation::List, handler)
     }
@@ -177,7 +177,7 @@ impl<B: Send + Sync + 'static> Route<B> {
     pub fn change<F, R>(self, fields: &'static [Field], handler: F) -> Route<B>
     where
         F: Fn(Arc<B>, Request, Change) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
         let run: Handler<B> = Arc::new(move |backend, request, parameters, body| {
             let what = (request.operation, request.path.clone());
@@ -209,18 +209,18 @@ impl<B: Send + Sync + 'static> Route<B> {
     ///
     /// Vault's audit then has no text of the error, only the hashed body; so refusals are logged at info.
     #[must_use]
-    pub fn failing_as(mut self, form: fn(&Fault) -> Raw) -> Route<B> {
+    pub fn render_errors_with(mut self, form: fn(&Fault) -> Raw) -> Route<B> {
         self.failure = Some(form);
         self
     }
 
     fn on<A, F, R>(self, operation: Operation, handler: F) -> Route<B>
     where
-        A: Ask,
+        A: Params,
         F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
-        self.with(operation, asking(handler))
+        self.with(operation, with_params(handler))
     }
 
     fn with(mut self, operation: Operation, entry: Entry<B>) -> Route<B> {
@@ -235,7 +235,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         request: Request,
         parameters: Parameters,
         body: Body,
-    ) -> Work<Answer> {
+    ) -> Work<Response> {
         match self.entries.get(&request.operation) {
             Some(entry) => (entry.run)(backend, request, parameters, body),
             None => Box::pin(std::future::ready(Err(Fault::wrong_operation()))),
@@ -279,19 +279,20 @@ impl<B> Clone for Entry<B> {
     }
 }
 
-/// An operation that reads its whole [`Ask`] from the body.
-fn asking<B, A, F, R>(handler: F) -> Entry<B>
+/// An operation that reads its whole [`Params`] from the body.
+fn with_params<B, A, F, R>(handler: F) -> Entry<B>
 where
-    A: Ask,
+    A: Params,
     F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
-    R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    R: Future<Output = Result<Response, Fault>> + Send + 'static,
 {
     let run: Handler<B> = Arc::new(move |backend, request, parameters, mut body| {
         let ignored = match request.operation {
             Operation::Read | Operation::List => unknown::take_out(A::FIELDS, &parameters, &mut body),
             Operation::Create | Operation::Update | Operation::Patch | Operation::Delete => None,
         };
-        let ask = match Values::read(A::FIELDS, parameters, &body).and_then(|values| A::take(&values)) {
+        let ask = match Values::read(A::FIELDS, parameters, &body).and_then(|values| A::from_values(&values))
+        {
             Ok(ask) => ask,
             Err(fault) => return Box::pin(std::future::ready(Err(fault))),
         };

@@ -2,18 +2,18 @@
 
 use std::process::ExitCode;
 
-use goplugin::{Contract, Launch, LaunchError, hclog, variable};
+use goplugin::{HandshakeConfig, HostEnvironment, HostEnvironmentError, hclog, variable};
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::backend::{Backend, Plugin};
-use crate::peer::with_causes;
+use crate::host_connection::with_causes;
 use crate::service;
 
 /// Vault's side of the handshake (`sdk/plugin/serve.go`); not a secret.
-const VAULT: Contract = Contract {
-    cookie_key: "VAULT_BACKEND_PLUGIN",
-    cookie_value: "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
+const VAULT: HandshakeConfig = HandshakeConfig {
+    magic_cookie_key: "VAULT_BACKEND_PLUGIN",
+    magic_cookie_value: "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
     protocol_version: 5,
 };
 
@@ -28,16 +28,16 @@ pub fn main<B: Backend>(plugin: Plugin) -> ExitCode {
             ExitCode::SUCCESS,
         );
     }
-    let launch = match Launch::from_environment(&VAULT) {
-        Err(LaunchError::ByHand) => {
+    let environment = match HostEnvironment::from_environment(&VAULT) {
+        Err(HostEnvironmentError::ByHand) => {
             return tell(&mut std::io::stderr(), &explanation(plugin), ExitCode::FAILURE);
         }
-        launch => launch.map_err(|error| with_causes(&error)),
+        environment => environment.map_err(|error| with_causes(&error)),
     };
-    hclog::init(tracing::Level::DEBUG);
-    let served = launch.and_then(|launch| {
+    hclog::init(tracing::Level::DEBUG, plugin.quiet_logs);
+    let served = environment.and_then(|environment| {
         prepare()?;
-        serve::<B>(launch, plugin)
+        serve::<B>(environment, plugin)
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,7 +56,7 @@ fn tell(to: &mut dyn std::io::Write, text: &str, code: ExitCode) -> ExitCode {
 }
 
 fn explanation(plugin: Plugin) -> String {
-    let Plugin { name, version, about } = plugin;
+    let Plugin { name, version, about, .. } = plugin;
     format!(
         "{name} {version}\n{about}\n\n\
          This is a plugin: Vault starts it. Put this file into the plugin_directory of every Vault node, then:\n\n  \
@@ -84,12 +84,12 @@ fn prepare() -> Result<(), String> {
 
 /// One thread: a read is some 40 µs of work, and waking another thread for a part of it costs as much as that part. What takes
 /// milliseconds belongs on tokio's blocking threads, or everything waits.
-fn serve<B: Backend>(launch: Launch, plugin: Plugin) -> Result<(), String> {
+fn serve<B: Backend>(environment: HostEnvironment, plugin: Plugin) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let served = goplugin::serve(launch, |broker| service::routes::<B>(broker, plugin));
+    let served = goplugin::serve(environment, |broker| service::routes::<B>(broker, plugin));
     let outcome = runtime.block_on(served).map_err(|error| with_causes(&error));
     runtime.shutdown_background();
     outcome

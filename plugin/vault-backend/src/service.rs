@@ -18,7 +18,7 @@ use tonic::{Request as Rpc, Response as Reply, Status};
 
 use crate::backend::{Backend, Plugin};
 use crate::dispatch::{self, Table};
-use crate::peer::Peer;
+use crate::host_connection::HostConnection;
 use crate::request::{Mount, Operation};
 use crate::storage::{self, Storage};
 use crate::system::{self, SystemView};
@@ -72,12 +72,12 @@ impl<B: Backend> Service<B> {
     }
 
     fn mount(&self, args: pb::SetupArgs) -> Mount {
-        let peer = Arc::new(Peer::new(self.broker.clone(), args.broker_id));
+        let host = Arc::new(HostConnection::new(self.broker.clone(), args.broker_id));
         Mount {
             uuid: args.backend_uuid,
             config: Arc::new(args.config.into_iter().collect()),
-            storage: Storage(storage::Inner::Vault(VaultStorage(Arc::clone(&peer)))),
-            system: SystemView(system::Inner::Vault(VaultSystem(peer))),
+            storage: Storage(storage::Inner::Vault(VaultStorage(Arc::clone(&host)))),
+            system: SystemView(system::Inner::Vault(VaultSystem(host))),
             version: self.version,
         }
     }
@@ -135,7 +135,7 @@ impl<B: Backend> pb::backend_server::Backend for Service<B> {
         };
         let before = self.instances().insert(key, Instance { backend, mount });
         if let Some(before) = before {
-            dispatch::clean_up(&*before.backend, &before.mount);
+            dispatch::cleanup(&*before.backend, &before.mount);
         }
         Ok(Reply::new(pb::SetupReply::default()))
     }
@@ -155,7 +155,7 @@ impl<B: Backend> pb::backend_server::Backend for Service<B> {
     async fn cleanup(&self, rpc: Rpc<pb::Empty>) -> Result<Reply<pb::Empty>, Status> {
         let gone = self.instances().remove(&key(rpc.metadata()));
         if let Some(gone) = gone {
-            dispatch::clean_up(&*gone.backend, &gone.mount);
+            dispatch::cleanup(&*gone.backend, &gone.mount);
         }
         Ok(Reply::new(pb::Empty {}))
     }
@@ -200,7 +200,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
-    use crate::{Answer, Fault, Request, Route, SpecialPaths};
+    use crate::{Fault, Request, Response, Route, SpecialPaths};
 
     /// Counts what it is told; panics where the mount's configuration says so.
     struct Witness {
@@ -232,22 +232,22 @@ mod tests {
             panic!("{key} is not cached");
         }
 
-        fn clean_up(&self) {
+        fn cleanup(&self) {
             self.cleaned.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    async fn uuid(witness: Arc<Witness>, _: Request, (): ()) -> Result<Answer, Fault> {
-        Ok(Answer::data([("uuid".to_owned(), witness.mount.uuid.clone().into())].into_iter().collect()))
+    async fn uuid(witness: Arc<Witness>, _: Request, (): ()) -> Result<Response, Fault> {
+        Ok(Response::data([("uuid".to_owned(), witness.mount.uuid.clone().into())].into_iter().collect()))
     }
 
-    async fn stored(witness: Arc<Witness>, _: Request, (): ()) -> Result<Answer, Fault> {
+    async fn stored(witness: Arc<Witness>, _: Request, (): ()) -> Result<Response, Fault> {
         witness.mount.storage.get("x").await?;
-        Ok(Answer::nothing())
+        Ok(Response::no_content())
     }
 
     fn service() -> Service<Witness> {
-        let plugin = Plugin { name: "witness", version: "v1.2.3", about: "A witness." };
+        let plugin = Plugin { name: "witness", version: "v1.2.3", about: "A witness.", quiet_logs: &[] };
         let table = Table::new(plugin);
         Service { broker: Broker::disconnected(), table, version: plugin.version, instances: Arc::default() }
     }

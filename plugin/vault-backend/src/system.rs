@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::entity::{Entity, Group};
-use crate::fixed::Fixed;
+use crate::fake_system_view::FakeSystemView;
 use crate::node::{PluginEnvironment, ReplicationState};
 use crate::system_error::SystemError;
 use crate::vault_system::VaultSystem;
@@ -15,28 +15,28 @@ pub struct SystemView(pub(crate) Inner);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Inner {
-    Fixed(Arc<Mutex<Fixed>>),
+    Fake(Arc<Mutex<FakeSystemView>>),
     Vault(VaultSystem),
 }
 
 impl SystemView {
     /// A view that answers `fixed`, for tests.
     #[must_use]
-    pub fn fixed(fixed: Fixed) -> SystemView {
-        SystemView(Inner::Fixed(Arc::new(Mutex::new(fixed))))
+    pub fn fake(fake: FakeSystemView) -> SystemView {
+        SystemView(Inner::Fake(Arc::new(Mutex::new(fake))))
     }
 
     /// Changes what a fixed view answers. Has no effect on Vault's.
-    pub fn change(&self, change: impl FnOnce(&mut Fixed)) {
-        if let Inner::Fixed(fixed) = &self.0 {
-            change(&mut lock(fixed));
+    pub fn change(&self, change: impl FnOnce(&mut FakeSystemView)) {
+        if let Inner::Fake(fake) = &self.0 {
+            change(&mut lock(fake));
         }
     }
 
     /// The mount's ttl for leases that have none. Never zero.
     pub async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => answer(fixed, |fixed| fixed.default_lease_ttl),
+            Inner::Fake(fake) => answer(fake, |fake| fake.default_lease_ttl),
             Inner::Vault(vault) => vault.default_lease_ttl().await,
         }
     }
@@ -44,7 +44,7 @@ impl SystemView {
     /// The mount's longest ttl: Vault cuts leases to it, with a warning.
     pub async fn max_lease_ttl(&self) -> Result<Duration, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => answer(fixed, |fixed| fixed.max_lease_ttl),
+            Inner::Fake(fake) => answer(fake, |fake| fake.max_lease_ttl),
             Inner::Vault(vault) => vault.max_lease_ttl().await,
         }
     }
@@ -52,7 +52,7 @@ impl SystemView {
     /// Whether the mount is being removed.
     pub async fn tainted(&self) -> Result<bool, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => answer(fixed, |fixed| fixed.tainted),
+            Inner::Fake(fake) => answer(fake, |fake| fake.tainted),
             Inner::Vault(vault) => vault.tainted().await,
         }
     }
@@ -60,7 +60,7 @@ impl SystemView {
     /// This node's part in replication.
     pub async fn replication_state(&self) -> Result<ReplicationState, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => answer(fixed, |fixed| fixed.replication_state),
+            Inner::Fake(fake) => answer(fake, |fake| fake.replication_state),
             Inner::Vault(vault) => vault.replication_state().await,
         }
     }
@@ -68,7 +68,7 @@ impl SystemView {
     /// Whether Vault locks its memory.
     pub async fn mlock_enabled(&self) -> Result<bool, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => answer(fixed, |fixed| fixed.mlock_enabled),
+            Inner::Fake(fake) => answer(fake, |fake| fake.mlock_enabled),
             Inner::Vault(vault) => vault.mlock_enabled().await,
         }
     }
@@ -76,7 +76,7 @@ impl SystemView {
     /// Whether the mount stays out of replication.
     pub async fn local_mount(&self) -> Result<bool, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => answer(fixed, |fixed| fixed.local_mount),
+            Inner::Fake(fake) => answer(fake, |fake| fake.local_mount),
             Inner::Vault(vault) => vault.local_mount().await,
         }
     }
@@ -84,8 +84,8 @@ impl SystemView {
     /// The entity, where the mount's Vault namespace knows it.
     pub async fn entity_info(&self, id: &str) -> Result<Option<Entity>, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => {
-                answer(fixed, |fixed| fixed.entities.iter().find(|entity| entity.id == id).cloned())
+            Inner::Fake(fake) => {
+                answer(fake, |fake| fake.entities.iter().find(|entity| entity.id == id).cloned())
             }
             Inner::Vault(vault) => vault.entity_info(id).await,
         }
@@ -94,7 +94,7 @@ impl SystemView {
     /// The groups an entity is in, inherited ones too.
     pub async fn groups_for_entity(&self, id: &str) -> Result<Vec<Group>, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => answer(fixed, |fixed| fixed.groups.get(id).cloned().unwrap_or_default()),
+            Inner::Fake(fake) => answer(fake, |fake| fake.groups.get(id).cloned().unwrap_or_default()),
             Inner::Vault(vault) => vault.groups_for_entity(id).await,
         }
     }
@@ -102,21 +102,24 @@ impl SystemView {
     /// Which Vault runs us.
     pub async fn plugin_env(&self) -> Result<PluginEnvironment, SystemError> {
         match &self.0 {
-            Inner::Fixed(fixed) => answer(fixed, |fixed| fixed.environment.clone()),
+            Inner::Fake(fake) => answer(fake, |fake| fake.environment.clone()),
             Inner::Vault(vault) => vault.plugin_env().await,
         }
     }
 }
 
-fn lock(fixed: &Mutex<Fixed>) -> MutexGuard<'_, Fixed> {
-    fixed.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(fake: &Mutex<FakeSystemView>) -> MutexGuard<'_, FakeSystemView> {
+    fake.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer<T>(fixed: &Mutex<Fixed>, take: impl FnOnce(&Fixed) -> T) -> Result<T, SystemError> {
-    let fixed = lock(fixed);
-    if fixed.out_of_reach {
+fn answer<T>(
+    fake: &Mutex<FakeSystemView>,
+    take: impl FnOnce(&FakeSystemView) -> T,
+) -> Result<T, SystemError> {
+    let fake = lock(fake);
+    if fake.out_of_reach {
         Err(SystemError::OutOfReach("nothing is behind the broker".to_owned()))
     } else {
-        Ok(take(&fixed))
+        Ok(take(&fake))
     }
 }

@@ -8,19 +8,19 @@ use base64::engine::general_purpose::STANDARD;
 use proto::pb;
 use serde_json::{Map, Value};
 
-use crate::answer::LeaseEnd;
 use crate::backend::{Backend, Plugin};
 use crate::dispatch::{self, Table};
 use crate::entity::Entity;
+use crate::fake_system_view::FakeSystemView;
 use crate::fault::Fault;
-use crate::fixed::Fixed;
 use crate::request::{Call, Incoming, Mount, Operation, Request};
+use crate::response::LeaseEnd;
 use crate::storage::Storage;
 use crate::system::SystemView;
 use crate::wire::{self, error_type};
 
 /// One mount of `B` at `test/`, over storage in memory.
-pub struct Probe<B> {
+pub struct TestMount<B> {
     table: Arc<Table<B>>,
     /// The mount's instance.
     pub backend: Arc<B>,
@@ -51,7 +51,7 @@ pub struct Reply {
     pub raw: Option<Vec<u8>>,
 }
 
-impl<B: Backend> Probe<B> {
+impl<B: Backend> TestMount<B> {
     /// A mount that is set up and initialised.
     pub async fn new() -> Result<Self, Fault> {
         Self::over(Storage::in_memory()).await
@@ -59,7 +59,7 @@ impl<B: Backend> Probe<B> {
 
     /// As [`Self::new`], over storage that holds something already.
     pub async fn over(storage: Storage) -> Result<Self, Fault> {
-        let system = SystemView::fixed(Fixed::default());
+        let system = SystemView::fake(FakeSystemView::default());
         let mount = Mount::in_memory(storage, system);
         Self::start(dispatch::make::<B>(&mount)?, mount).await
     }
@@ -72,7 +72,8 @@ impl<B: Backend> Probe<B> {
     async fn start(backend: Arc<B>, mount: Mount) -> Result<Self, Fault> {
         let (storage, system) = (mount.storage.clone(), mount.system.clone());
         dispatch::initialize(Arc::clone(&backend), mount).await?;
-        let plugin = Plugin { name: "test", version: "v0.0.0", about: "A plugin under test." };
+        let plugin =
+            Plugin { name: "test", version: "v0.0.0", about: "A plugin under test.", quiet_logs: &[] };
         Ok(Self { table: Table::new(plugin), backend, storage, system, entity_id: None })
     }
 
@@ -80,7 +81,7 @@ impl<B: Backend> Probe<B> {
     #[must_use]
     pub fn asked_by(mut self, entity: Entity) -> Self {
         self.entity_id = Some(entity.id.clone());
-        self.system.change(|fixed| fixed.entities.push(entity));
+        self.system.change(|fake| fake.entities.push(entity));
         self
     }
 
@@ -157,7 +158,7 @@ impl<B: Backend> Probe<B> {
     }
 
     /// Vault's call of each minute.
-    pub async fn tick(&self) -> Reply {
+    pub async fn periodic(&self) -> Reply {
         self.call(Call::Rollback, "", Map::new(), None).await
     }
 

@@ -9,12 +9,12 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::fault::READ_ONLY;
-use crate::peer::Peer;
+use crate::host_connection::HostConnection;
 use crate::storage_error::StorageError;
 
 /// One mount's storage in Vault.
 #[derive(Clone, Debug)]
-pub(crate) struct VaultStorage(pub(crate) Arc<Peer>);
+pub(crate) struct VaultStorage(pub(crate) Arc<HostConnection>);
 
 impl VaultStorage {
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {

@@ -11,13 +11,13 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::entity::{Alias, Entity, Group};
+use crate::host_connection::HostConnection;
 use crate::node::{PluginEnvironment, ReplicationState};
-use crate::peer::Peer;
 use crate::system_error::SystemError;
 
 /// What one mount may ask of Vault.
 #[derive(Clone, Debug)]
-pub(crate) struct VaultSystem(pub(crate) Arc<Peer>);
+pub(crate) struct VaultSystem(pub(crate) Arc<HostConnection>);
 
 impl VaultSystem {
     pub(crate) async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {

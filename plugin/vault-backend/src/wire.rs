@@ -11,11 +11,11 @@ use proto::pb;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use crate::answer::{Answer, Body, Lease, LeaseEnd, Raw};
 use crate::backend::SpecialPaths;
 use crate::bounds;
 use crate::fault::{Blame, Fault};
 use crate::request::{Call, Incoming, Mount, Operation, Request};
+use crate::response::{Body, Lease, LeaseEnd, Raw, Response};
 
 /// Go's zero time in Unix seconds. Vault sets the true issue time, but needs one to be there.
 const GO_ZERO_TIME: i64 = -62_135_596_800;
@@ -122,7 +122,7 @@ fn go_duration(span: Duration) -> i64 {
 }
 
 /// What Vault is told of the outcome of `call`.
-pub(crate) fn reply(call: Call, outcome: Result<Answer, Fault>) -> pb::HandleRequestReply {
+pub(crate) fn reply(call: Call, outcome: Result<Response, Fault>) -> pb::HandleRequestReply {
     match outcome.and_then(|answer| response(call, answer)) {
         Ok(response) => pb::HandleRequestReply { response, err: None },
         Err(fault) => refusal(&fault),
@@ -169,13 +169,13 @@ fn proto_error(err_type: u32, fault: &Fault) -> pb::ProtoError {
 }
 
 /// No response is 404 for a read and 204 for a write.
-fn response(call: Call, answer: Answer) -> Result<Option<pb::Response>, Fault> {
-    let Answer { body, warnings } = answer;
+fn response(call: Call, answer: Response) -> Result<Option<pb::Response>, Fault> {
+    let Response { body, warnings } = answer;
     let (data, secret) = match body {
-        Body::Absent if call.writes() => return Err(Fault::not_there()),
-        Body::Absent => return Ok(None),
-        Body::Nothing if warnings.is_empty() => return Ok(None),
-        Body::Nothing => (Value::Null, None),
+        Body::NotFound if call.writes() => return Err(Fault::not_there()),
+        Body::NotFound => return Ok(None),
+        Body::NoContent if warnings.is_empty() => return Ok(None),
+        Body::NoContent => (Value::Null, None),
         Body::Data { map, lease } => (Value::Object(map), lease.map(|lease| secret(&lease))),
         Body::Raw(raw) => (raw_data(&raw), None),
         Body::MisplacedLease => return Err(Fault::bug("a lease was put on an answer without data")),
@@ -231,7 +231,7 @@ mod tests {
     const READ: Call = Call::Route(Operation::Read);
 
     fn mount() -> Mount {
-        Mount::in_memory(Storage::in_memory(), SystemView::fixed(crate::Fixed::default()))
+        Mount::in_memory(Storage::in_memory(), SystemView::fake(crate::FakeSystemView::default()))
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_lease_of_nothing_becomes_a_second() {
-        let answer = Answer::data(Map::new()).lease(Lease::of(Duration::ZERO));
+        let answer = Response::data(Map::new()).lease(Lease::of(Duration::ZERO));
 
         let secret = reply(READ, Ok(answer)).response.unwrap().secret.unwrap();
 
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_lease_on_a_raw_answer_is_a_bug() {
-        let answer = Answer::raw(Raw::ok("text/plain", "x")).lease(Lease::of(Duration::from_secs(9)));
+        let answer = Response::raw(Raw::ok("text/plain", "x")).lease(Lease::of(Duration::from_secs(9)));
 
         let error = reply(READ, Ok(answer)).err.unwrap();
 
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn a_raw_body_travels_as_base64() {
         let response =
-            reply(READ, Ok(Answer::raw(Raw::ok("text/plain", "abcd").no_store()))).response.unwrap();
+            reply(READ, Ok(Response::raw(Raw::ok("text/plain", "abcd").no_store()))).response.unwrap();
 
         let data: Value = serde_json::from_str(&response.data).unwrap();
         assert_eq!(data["http_raw_body"], "YWJjZA==");
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_write_to_what_is_absent_is_not_taken_for_a_success() {
-        let error = reply(Call::Route(Operation::Patch), Ok(Answer::absent())).err.unwrap();
+        let error = reply(Call::Route(Operation::Patch), Ok(Response::not_found())).err.unwrap();
 
         assert_eq!((error.err_type, error.err_code), (error_type::CODED, 404));
     }
@@ -376,9 +376,9 @@ mod tests {
 
     #[test]
     fn nothing_is_no_response_unless_it_warns() {
-        assert!(reply(READ, Ok(Answer::nothing())).response.is_none());
+        assert!(reply(READ, Ok(Response::no_content())).response.is_none());
 
-        let warned = reply(READ, Ok(Answer::nothing().warn("mind"))).response.unwrap();
+        let warned = reply(READ, Ok(Response::no_content().warn("mind"))).response.unwrap();
 
         assert_eq!(warned.data, "null");
         assert_eq!(warned.warnings, ["mind"]);

@@ -1,7 +1,7 @@
 //! The engine in process beside an emulated AWS: what it does there on its own account, without a Vault.
 //!
 //! ```text
-//! test ──▶ World ─┬─▶ Probe<Engine> ── the engine behind its own routing and wire table
+//! test ──▶ World ─┬─▶ TestMount<Engine> ── the engine behind its own routing and wire table
 //!                 └─▶ Emulator (in this process) ◀── CreateSession, Roles Anywhere's and IAM's own APIs
 //! ```
 //! A claim that needs Vault, its CLI or its processes is proved in `tests/e2e`.
@@ -16,7 +16,7 @@ use engine::Engine;
 use harness::sts::{self, CallerIdentity, Credentials, StsError};
 use harness::{REGION, ROLE_ARN, TRUST_ANCHOR_ARN, until_at_once};
 use serde_json::{Map, Value, json};
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 
 /// How long a call of the engine may take to arrive at AWS: far more than it does, because the machine may be busy.
 const ASKED: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ const ASKED: Duration = Duration::from_secs(60);
 /// One mount of the engine and its AWS, with a root CA that the anchor holds and the role `demo`.
 pub struct World {
     /// The mount, at `test/`.
-    pub mount: Probe<Engine>,
+    pub mount: TestMount<Engine>,
     /// The AWS.
     pub aws: Emulator,
 }
@@ -43,7 +43,8 @@ impl World {
         harness::add_management(&mut state);
         let state = serde_json::from_value(state).expect("the emulator's state takes this shape");
         let aws = Emulator::start(state, Options::default()).await;
-        let world = World { mount: Box::pin(Probe::new()).await.expect("an empty mount initialises"), aws };
+        let world =
+            World { mount: Box::pin(TestMount::new()).await.expect("an empty mount initialises"), aws };
         let root = json!({ "common_name": "first root", "issuer_name": "first" });
         world.ok(world.mount.write("root/generate/internal", root).await);
         world.anchor_holds(&world.pem("ca/pem").await).await;

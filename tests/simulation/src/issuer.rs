@@ -59,9 +59,9 @@ impl Issuer {
     }
 
     /// A request at `now`: what becomes of it, and after how long. `luck` in 0..1 spreads the latency.
-    pub fn request(&mut self, now: Duration, luck: f64) -> (Fate, Duration) {
+    pub fn request(&mut self, now: Duration, jitter: f64) -> (Fate, Duration) {
         self.requests.push(now);
-        let latency = Duration::from_millis(120) + Duration::from_millis(100).mul_f64(luck);
+        let latency = Duration::from_millis(120) + Duration::from_millis(100).mul_f64(jitter);
         if self.away.iter().any(|away| away.contains(&now)) {
             return (Fate::Away, CONNECT_TIMEOUT);
         }

@@ -1,7 +1,7 @@
-//! Fleets of pods in virtual time, over the real desk of the plugin.
+//! Fleets of pods in virtual time, over the real scheduler of the plugin.
 //!
 //! ```text
-//! scenario ──▶ run ──▶ pod asks ──▶ sessions::Desk ──▶ issuer (quota, latency, absences)
+//! scenario ──▶ run ──▶ pod asks ──▶ sessions::Scheduler ──▶ issuer (quota, latency, absences)
 //!                └──▶ measure ──▶ table, plot
 //! ```
 //!

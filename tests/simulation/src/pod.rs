@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessions::{Caller, Grant, Group, Mode};
+use sessions::{FailureDomain, Freshness, Grant, Requester};
 
 use crate::issuer::Session;
 
@@ -30,13 +30,13 @@ impl Way {
         }
     }
 
-    /// Which mode of the desk the path uses.
-    pub fn mode(self) -> Mode {
-        if self == Self::Agent { Mode::Patient } else { Mode::AtOnce }
+    /// Which freshness of the scheduler the path uses.
+    pub fn freshness(self) -> Freshness {
+        if self == Self::Agent { Freshness::Prefer } else { Freshness::StaleOk }
     }
 
     /// How long the path waits.
-    pub fn patience(self) -> Duration {
+    pub fn deadline(self) -> Duration {
         if self == Self::Agent { Duration::from_secs(15) } else { Duration::from_millis(1800) }
     }
 }
@@ -47,9 +47,9 @@ pub struct Pod {
     /// How it takes credentials.
     pub way: Way,
     /// Its entity.
-    pub caller: Caller,
+    pub requester: Requester,
     /// Its Vault role.
-    pub group: Group,
+    pub failure_domain: FailureDomain,
     /// When it started.
     pub started: Duration,
     /// When its credentials end; none before the first.
@@ -64,8 +64,8 @@ impl Pod {
     pub fn new(number: u32, roles: u32, started: Duration) -> Self {
         Self {
             way: Way::of(number),
-            caller: Caller::new(format!("entity-{number}")),
-            group: Group::new(format!("role-{}", number % roles)),
+            requester: Requester::new(format!("entity-{number}")),
+            failure_domain: FailureDomain::new(format!("role-{}", number % roles)),
             started,
             ends: None,
             asking_since: None,
@@ -74,18 +74,18 @@ impl Pod {
     }
 
     /// It has new credentials; when it will ask again.
-    pub fn take(&mut self, now: Duration, grant: &Grant<Session, &'static str>, luck: f64) -> Duration {
+    pub fn take(&mut self, now: Duration, grant: &Grant<Session, &'static str>, jitter: f64) -> Duration {
         let ends = grant.session.ends;
         self.ends = Some(ends);
         self.failures = 0;
         self.asking_since = None;
         let before = |window: u64| {
             let opens =
-                ends.saturating_sub(Duration::from_secs(window)) + Duration::from_secs(10).mul_f64(luck);
+                ends.saturating_sub(Duration::from_secs(window)) + Duration::from_secs(10).mul_f64(jitter);
             opens.max(now + Duration::from_secs(30))
         };
         match self.way {
-            Way::Agent => now + lease(grant.whole, grant.remaining).mul_f64(0.85 + 0.1 * luck),
+            Way::Agent => now + lease(grant.whole, grant.remaining).mul_f64(0.85 + 0.1 * jitter),
             Way::Botocore => before(15 * 60),
             Way::GoOrJavaScript => before(5 * 60),
             Way::Rust => ends.saturating_sub(Duration::from_secs(10)).max(now + Duration::from_secs(1)),
@@ -93,14 +93,14 @@ impl Pod {
     }
 
     /// It got none; when it tries again.
-    pub fn back_off(&mut self, now: Duration, luck: f64) -> Duration {
+    pub fn back_off(&mut self, now: Duration, jitter: f64) -> Duration {
         self.failures += 1;
         let (first, longest) = match self.way {
             Way::Agent => (Duration::from_millis(250), Duration::from_secs(60)),
             _ => (Duration::from_secs(1), Duration::from_secs(30)),
         };
         let doubled = first.saturating_mul(1 << (self.failures - 1).min(10)).min(longest);
-        now + doubled.mul_f64(0.75 + 0.5 * luck)
+        now + doubled.mul_f64(0.75 + 0.5 * jitter)
     }
 }
 

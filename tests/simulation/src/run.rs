@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use sessions::{
-    Ask, Decision, Desk, FlightId, Freshness, Made, Moment, Order, Outcome, Place, Rank, Reply, Sharing,
-    Step, WaiterId,
+    CacheStatus, Decision, FlightId, FlightSpec, Made, Now, Outcome, QuotaScope, Rank, Reply, Scheduler,
+    SessionRequest, Sharing, Step, WaiterId,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -26,7 +26,7 @@ type Key = (u32, u32);
 #[derive(Debug)]
 enum Event {
     Ask(u32),
-    PatienceEnds(u32, WaiterId),
+    DeadlineEnds(u32, WaiterId),
     Landed(u32, FlightId, Outcome<Session, Error>),
     Look,
     Failover,
@@ -36,10 +36,10 @@ enum Event {
 /// A run under way.
 pub struct Run<'a> {
     scenario: &'a Scenario,
-    desk: Desk<Key, Session, Error, u32>,
-    /// Which desk it is: a failover begins a new one.
+    scheduler: Scheduler<Key, Session, Error, u32>,
+    /// Which scheduler it is: a failover begins a new one.
     epoch: u32,
-    dice: fastrand::Rng,
+    rng: fastrand::Rng,
     now: Duration,
     events: BTreeMap<(Duration, u64), Event>,
     numbered: u64,
@@ -89,15 +89,15 @@ impl<'a> Run<'a> {
     }
 
     fn new(scenario: &'a Scenario) -> Self {
-        let mut dice = fastrand::Rng::with_seed(5);
+        let mut rng = fastrand::Rng::with_seed(5);
         let pods = (0..scenario.pods)
-            .map(|number| Pod::new(number, scenario.roles, scenario.starts_within.mul_f64(dice.f64())))
+            .map(|number| Pod::new(number, scenario.roles, scenario.starts_within.mul_f64(rng.f64())))
             .collect();
         Self {
             scenario,
-            desk: Desk::new(scenario.limits, fastrand::Rng::with_seed(6)),
+            scheduler: Scheduler::new(scenario.limits, fastrand::Rng::with_seed(6)),
             epoch: 0,
-            dice,
+            rng,
             now: Duration::ZERO,
             events: BTreeMap::new(),
             numbered: 0,
@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
     /// The next event or tick; false when the horizon is reached.
     fn step(&mut self) -> bool {
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
-        let tick = self.desk.next_tick().map(|tick| tick.max(self.now));
+        let tick = self.scheduler.next_tick().map(|tick| tick.max(self.now));
         let Some(next) = event.into_iter().chain(tick).min().filter(|next| *next <= self.scenario.horizon)
         else {
             return false;
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
                 self.happen(event);
             }
         } else {
-            self.desk.tick(self.moment());
+            self.scheduler.tick(self.moment());
         }
         self.obey();
         true
@@ -146,17 +146,17 @@ impl<'a> Run<'a> {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Ask(pod) => self.ask(pod),
-            Event::PatienceEnds(epoch, waiter) => {
+            Event::DeadlineEnds(epoch, waiter) => {
                 if epoch == self.epoch
                     && let Some((pod, since)) = self.waiting.remove(&waiter)
                 {
-                    let reply = self.desk.give_up(self.moment(), waiter);
+                    let reply = self.scheduler.give_up(self.moment(), waiter);
                     self.waited(pod, since, reply);
                 }
             }
             Event::Landed(epoch, flight, outcome) => {
                 if epoch == self.epoch {
-                    self.desk.landed(self.moment(), flight, outcome);
+                    self.scheduler.landed(self.moment(), flight, outcome);
                 }
             }
             Event::Look => self.look(),
@@ -174,43 +174,43 @@ impl<'a> Run<'a> {
         let now = self.now;
         let pod = &mut self.pods[usize_of(number)];
         pod.asking_since.get_or_insert(now);
-        let patience = pod.way.patience();
-        let ask = Ask {
+        let deadline = pod.way.deadline();
+        let ask = SessionRequest {
             key: (number, version),
             sharing: Sharing::SameKey,
-            order: Order {
-                place: Place::new("123456789012/eu-central-1"),
-                group: pod.group.clone(),
-                caller: pod.caller.clone(),
-                mode: pod.way.mode(),
+            spec: FlightSpec {
+                scope: QuotaScope::new("123456789012/eu-central-1"),
+                failure_domain: pod.failure_domain.clone(),
+                requester: pod.requester.clone(),
+                freshness: pod.way.freshness(),
                 rank: Rank::InTurn,
                 duration: self.scenario.duration,
                 work: number,
-                epoch: self.desk.epoch(),
+                epoch: self.scheduler.epoch(),
             },
-            patience,
+            deadline,
         };
-        match self.desk.ask(self.moment(), ask) {
+        match self.scheduler.ask(self.moment(), ask) {
             Step::Done(reply) => self.answered(number, reply),
             Step::Wait(waiter) => {
                 self.waiting.insert(waiter, (number, now));
-                self.at(now + patience, Event::PatienceEnds(self.epoch, waiter));
+                self.at(now + deadline, Event::DeadlineEnds(self.epoch, waiter));
             }
         }
     }
 
     /// Vault does not answer at all.
     fn try_later(&mut self, number: u32) {
-        let luck = self.dice.f64();
+        let jitter = self.rng.f64();
         let now = self.now;
         let pod = &mut self.pods[usize_of(number)];
         pod.asking_since.get_or_insert(now);
-        let next = pod.back_off(now, luck);
+        let next = pod.back_off(now, jitter);
         self.at(next, Event::Ask(number));
     }
 
     fn obey(&mut self) {
-        for decision in self.desk.decisions() {
+        for decision in self.scheduler.decisions() {
             match decision {
                 Decision::Start { flight, .. } => self.start(flight),
                 Decision::Answer { waiter, reply } => {
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
     }
 
     fn start(&mut self, flight: FlightId) {
-        let (fate, after) = self.issuer.request(self.now, self.dice.f64());
+        let (fate, after) = self.issuer.request(self.now, self.rng.f64());
         let outcome = match fate {
             Fate::Made(session) => Outcome::Made(Made { session, expiration: NOON + session.ends }),
             Fate::Throttled => Outcome::Throttled { error: "throttled", retry_after: None },
@@ -238,18 +238,18 @@ impl<'a> Run<'a> {
     }
 
     fn answered(&mut self, number: u32, reply: Reply<Session, Error>) {
-        let luck = self.dice.f64();
+        let jitter = self.rng.f64();
         let pod = &mut self.pods[usize_of(number)];
         let next = match reply {
             Reply::Denied { .. } => {
                 self.measured.denied += 1;
-                pod.back_off(self.now, luck)
+                pod.back_off(self.now, jitter)
             }
             Reply::Granted(grant) => {
-                self.measured.stale += usize::from(matches!(grant.freshness, Freshness::Stale(_)));
+                self.measured.stale += usize::from(matches!(grant.cache_status, CacheStatus::Stale(_)));
                 self.measured.expired += usize::from(grant.session.ends <= self.now);
                 note_life(&mut self.measured, self.scenario, pod, self.now);
-                pod.take(self.now, &grant, luck)
+                pod.take(self.now, &grant, jitter)
             }
         };
         self.at(next, Event::Ask(number));
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
     /// A new process with an empty cache; whoever waited gets an error, as everybody who asks before it is up.
     fn fail_over(&mut self) {
         self.epoch += 1;
-        self.desk = Desk::new(self.scenario.limits, fastrand::Rng::with_seed(8));
+        self.scheduler = Scheduler::new(self.scenario.limits, fastrand::Rng::with_seed(8));
         let mut waiting: Vec<u32> = self.waiting.drain().map(|(_, (pod, _))| pod).collect();
         waiting.sort_unstable();
         for pod in waiting {
@@ -279,7 +279,7 @@ impl<'a> Run<'a> {
             let roles = self.scenario.roles;
             let role = nth % roles;
             self.versions[usize_of(role)] += 1;
-            self.desk.forget(self.moment(), move |(pod, _)| pod % roles == role);
+            self.scheduler.invalidate(self.moment(), move |(pod, _)| pod % roles == role);
         }
         self.at(self.now + rewrites.every, Event::Rewrite(nth + 1));
     }
@@ -296,8 +296,8 @@ impl<'a> Run<'a> {
         self.events.insert((when, self.numbered), event);
     }
 
-    fn moment(&self) -> Moment {
-        Moment { steady: self.now, wall: NOON + self.now }
+    fn moment(&self) -> Now {
+        Now { monotonic: self.now, wall: NOON + self.now }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rolesanywhere::Error;
-use sessions::{Ask, Group, Mode, Rank, Reply, Sharing};
+use sessions::{FailureDomain, Freshness, Rank, Reply, SessionRequest, Sharing};
 use vault_backend::{Fault, Request};
 
 use super::subject::{PATIENCE, PlannedCall, Subject};
@@ -82,18 +82,20 @@ pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wa
         metrics: Arc::clone(&credentials.metrics),
     };
     let refusal = Arc::new(Mutex::new(None));
-    let order = sessions::Order {
-        place: key.place(),
-        group: Group::new(apart),
-        caller: sessions::Caller::new(turn(request)),
-        mode: Mode::Patient,
+    let spec = sessions::FlightSpec {
+        scope: key.quota_scope(),
+        failure_domain: FailureDomain::new(apart),
+        requester: sessions::Requester::new(turn(request)),
+        freshness: Freshness::Prefer,
         rank: Rank::Spare,
         duration: plan.order.duration.as_duration(),
         work: work(recipe, Arc::clone(&refusal)),
         epoch: credentials.sessions.epoch(),
     };
-    let reply =
-        credentials.sessions.get(Ask { key, sharing: Sharing::Nobody, order, patience: PATIENCE }).await;
+    let reply = credentials
+        .sessions
+        .get(SessionRequest { key, sharing: Sharing::Nobody, spec, deadline: PATIENCE })
+        .await;
     match reply {
         Reply::Granted(grant) => Asked::Issued(grant.session),
         Reply::Denied { why, retry_in } => {

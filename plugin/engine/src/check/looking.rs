@@ -1,6 +1,6 @@
 //! What AWS shows the engine of anchor, profile and role, in a session of its own for this duty.
 
-use rolesanywhere::{CallError, Caller, Error, IamRole, Profile, TrustAnchor};
+use rolesanywhere::{CallError, Error, IamRole, Profile, SignedClient, TrustAnchor};
 use tokio::time::timeout;
 use vault_backend::Fault;
 
@@ -118,7 +118,11 @@ fn why(fault: &Fault, asked: &Asked) -> String {
     }
 }
 
-async fn caller(own: &OwnSessions, subject: Subject<'_>, anchorage: &Anchorage) -> Result<Caller, Fault> {
+async fn caller(
+    own: &OwnSessions,
+    subject: Subject<'_>,
+    anchorage: &Anchorage,
+) -> Result<SignedClient, Fault> {
     let Subject { role, mount_point, .. } = subject;
     let place = (&role.role_arn, Some(&anchorage.trust_anchor));
     let work = (Duty::Check, Need::Routine);

@@ -7,8 +7,8 @@ use std::future::Future;
 use std::sync::LazyLock;
 
 use serde_json::json;
-use vault_backend::testing::{Probe, Reply};
-use vault_backend::{Alias, Entity, Fixed, Mount, Storage, SystemView};
+use vault_backend::testing::{Reply, TestMount};
+use vault_backend::{Alias, Entity, FakeSystemView, Mount, Storage, SystemView};
 
 use super::aws::{Aws, SECRET_KEY, SESSION_TOKEN};
 use crate::engine::Engine;
@@ -80,7 +80,7 @@ fn hides(operation: &str, path: &str, reply: &Reply, secrets: &[&str]) {
 }
 
 /// Every list, and every document that a list names.
-async fn all_is_read(mount: &Probe<Engine>) {
+async fn all_is_read(mount: &TestMount<Engine>) {
     for (list, document) in [
         ("roles/", "roles/"),
         ("clusters/", "clusters/"),
@@ -102,12 +102,12 @@ async fn all_is_read(mount: &Probe<Engine>) {
     }
 }
 
-async fn mounted(aws: &Aws, storage: Storage) -> Probe<Engine> {
-    let system = SystemView::fixed(Fixed::default());
+async fn mounted(aws: &Aws, storage: Storage) -> TestMount<Engine> {
+    let system = SystemView::fake(FakeSystemView::default());
     let connect = aws.clone();
     let mount = Mount::in_memory(storage, system);
     let engine = Engine::connecting(mount.clone(), move |settings| connect.client(settings));
-    let mount = Probe::serving(engine, mount).await;
+    let mount = TestMount::serving(engine, mount).await;
     mount.expect("what is stored does not keep a mount from coming up").asked_by(pod())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::LeafProfile;
-use sessions::{Ask, Epoch, Freshness, Grant, Group, Mode, Rank, Reply, Why};
+use sessions::{CacheStatus, Epoch, FailureDomain, Freshness, Grant, Rank, Reply, SessionRequest, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
@@ -37,7 +37,7 @@ pub(crate) struct CredentialRequest<'a> {
     /// The length the caller chose, if it chose one.
     pub(crate) ttl: Option<Duration>,
     /// Whether the caller rather waits than has a session past its half-life.
-    pub(crate) mode: Mode,
+    pub(crate) freshness: Freshness,
     /// Bounds the whole read.
     pub(crate) patience: Duration,
 }
@@ -76,7 +76,7 @@ impl Credentials {
             Reply::Granted(grant) => {
                 let is_shared = role.sharing() != SessionSharing::None;
                 if self.ledger.note(clock::now(), &grant.session, (&key, is_shared), &reader).is_err() {
-                    self.sessions.forget(move |kept| *kept == key);
+                    self.sessions.invalidate(move |kept| *kept == key);
                     return Err(faults::revoked());
                 }
                 log(request, wanted, &grant);
@@ -135,7 +135,7 @@ impl Credentials {
 struct ReadPlan {
     role: Arc<Role>,
     key: SessionKey,
-    group: Group,
+    group: FailureDomain,
     snapshot: Arc<Snapshot>,
     /// From before anything else was read.
     epoch: Epoch,
@@ -143,37 +143,37 @@ struct ReadPlan {
 
 /// What AWS refuses together, for the most part: the role's callers of one namespace, or, where none is known, of one organizational
 /// unit. Whoever has identities refused on purpose slows down those alone that are as near.
-fn group(role: &str, caller: &Caller<'_>, leaf: &LeafProfile) -> Group {
+fn group(role: &str, caller: &Caller<'_>, leaf: &LeafProfile) -> FailureDomain {
     let units = &leaf.subject.organizational_unit;
     match caller.namespace() {
-        Some((cluster, namespace)) => Group::new(format!("{role}/{cluster}/{namespace}")),
-        None if units.is_empty() => Group::new(role),
-        None => Group::new(format!("{role}//{}", units.join("/"))),
+        Some((cluster, namespace)) => FailureDomain::new(format!("{role}/{cluster}/{namespace}")),
+        None if units.is_empty() => FailureDomain::new(role),
+        None => FailureDomain::new(format!("{role}//{}", units.join("/"))),
     }
 }
 
 fn ask(
     request: &Request,
     wanted: CredentialRequest<'_>,
-    (role, group, epoch): (&Role, Group, Epoch),
+    (role, group, epoch): (&Role, FailureDomain, Epoch),
     recipe: Recipe,
     spent: Duration,
-) -> Ask<SessionKey, sessions::Work<Arc<Issued>, Fault>> {
+) -> SessionRequest<SessionKey, sessions::Work<Arc<Issued>, Fault>> {
     let key = &recipe.key;
-    Ask {
+    SessionRequest {
         key: key.clone(),
         sharing: role.sharing().into(),
-        order: sessions::Order {
-            place: key.place(),
-            group,
-            caller: sessions::Caller::new(turn(request)),
-            mode: wanted.mode,
+        spec: sessions::FlightSpec {
+            scope: key.quota_scope(),
+            failure_domain: group,
+            requester: sessions::Requester::new(turn(request)),
+            freshness: wanted.freshness,
             rank: Rank::InTurn,
             duration: Duration::from_secs(u64::from(key.parts().call.duration.as_secs())),
             work: recipe.work(),
             epoch,
         },
-        patience: wanted.patience.saturating_sub(spent + ANSWER_MARGIN),
+        deadline: wanted.patience.saturating_sub(spent + ANSWER_MARGIN),
     }
 }
 
@@ -200,15 +200,15 @@ fn log(request: &Request, wanted: CredentialRequest<'_>, grant: &Grant<Arc<Issue
     let Issued { session, serial, .. } = &*grant.session;
     let (path, role, source_identity) = (&request.path, wanted.role, &session.source_identity);
     let expiration = rfc3339(session.expiration);
-    match (&grant.freshness, wanted.mode) {
-        (Freshness::New, _) => {}
-        (Freshness::Stale(why), _) => {
+    match (&grant.cache_status, wanted.freshness) {
+        (CacheStatus::New, _) => {}
+        (CacheStatus::Stale(why), _) => {
             tracing::warn!(path, role, serial, source_identity, expiration, %why, "served an old session: no new one could be had");
         }
-        (_, Mode::AtOnce) => {
+        (_, Freshness::StaleOk) => {
             tracing::info!(path, role, serial, source_identity, expiration, "served a shared session");
         }
-        (_, Mode::Patient) => {
+        (_, Freshness::Prefer) => {
             tracing::debug!(path, role, serial, source_identity, expiration, "served a shared session");
         }
     }
@@ -226,8 +226,10 @@ mod tests {
     use identity::{Audience, Known};
 
     fn asked_by(entity: Option<&str>, accessor: &str, token_mark: u64) -> Request {
-        let mount =
-            Mount::in_memory(Storage::in_memory(), SystemView::fixed(vault_backend::Fixed::default()));
+        let mount = Mount::in_memory(
+            Storage::in_memory(),
+            SystemView::fake(vault_backend::FakeSystemView::default()),
+        );
         let mut request = Request::new(mount, Operation::Read, "creds/app");
         request.entity_id = entity.map(str::to_owned);
         accessor.clone_into(&mut request.client_token_accessor);
@@ -256,7 +258,7 @@ mod tests {
         Known::Entity(Entity { aliases: vec![alias], ..Entity::default() })
     }
 
-    fn group_of(known: Known, units: &[&str]) -> Group {
+    fn group_of(known: Known, units: &[&str]) -> FailureDomain {
         let clusters = Clusters::from_iter([("auth_kubernetes_1".to_owned(), "prod".to_owned())]);
         let caller = Caller::of(known, Audience::everybody("app"), "iamra/", &clusters).unwrap();
         let organizational_unit = units.iter().map(|unit| (*unit).to_owned()).collect();
@@ -275,6 +277,6 @@ mod tests {
     #[test]
     fn without_a_namespace_the_organizational_unit_keeps_callers_apart() {
         assert_ne!(group_of(Known::NotAsked, &["a"]), group_of(Known::NotAsked, &["b"]));
-        assert_eq!(group_of(Known::NotAsked, &[]), Group::new("app"));
+        assert_eq!(group_of(Known::NotAsked, &[]), FailureDomain::new("app"));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use ca::LeafProfile;
 use rolesanywhere::CreateSession;
-use sessions::Place;
+use sessions::QuotaScope;
 
 /// Everything that AWS or the certificate sees, and what must keep sessions apart although AWS would not.
 ///
@@ -78,9 +78,9 @@ impl SessionKey {
     }
 
     /// Account and region: what one quota of AWS covers.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn quota_scope(&self) -> QuotaScope {
         let anchor = &self.0.parts.call.trust_anchor;
-        Place::new(format!("{}/{}", anchor.account(), anchor.region()))
+        QuotaScope::new(format!("{}/{}", anchor.account(), anchor.region()))
     }
 }
 
@@ -188,6 +188,6 @@ pub(crate) mod tests {
 
     #[test]
     fn a_place_is_account_and_region_of_the_trust_anchor() {
-        assert_eq!(SessionKey::new(parts()).place(), Place::new("123456789012/eu-central-1"));
+        assert_eq!(SessionKey::new(parts()).quota_scope(), QuotaScope::new("123456789012/eu-central-1"));
     }
 }

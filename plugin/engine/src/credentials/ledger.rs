@@ -1,6 +1,6 @@
 //! Selector sessions live, and who has them: what a revocation of one session has to know.
 //!
-//! RecordCache in memory only. After a restart or a failover the earlier sessions are not known, and whoever revokes is told so.
+//! Kept in memory only. After a restart or a failover the earlier sessions are not known, and whoever revokes is told so.
 
 mod cuts;
 mod selector;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolesanywhere::{Error, Identity, Patience};
+use rolesanywhere::{Error, Identity, RetryBudget};
 use sessions::{Cause, Made, Outcome, Work};
 use tracing::{Instrument as _, Span, info_span};
 use vault_backend::{Blame, Fault, Request};
@@ -157,7 +157,7 @@ impl Recipe {
     }
 
     /// The service repeats and pauses, for all callers together.
-    fn one_attempt(&self) -> Patience {
-        Patience { total: self.snapshot.config.flight_timeout(), retries: Duration::ZERO }
+    fn one_attempt(&self) -> RetryBudget {
+        RetryBudget { total: self.snapshot.config.flight_timeout(), retries: Duration::ZERO }
     }
 }

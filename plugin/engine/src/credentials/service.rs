@@ -48,7 +48,7 @@ impl Credentials {
     pub(crate) fn forget(&self, entries: &[Entry]) {
         let keys: HashSet<_> = entries.iter().filter_map(|entry| entry.cached_as.clone()).collect();
         if !keys.is_empty() {
-            self.sessions.forget(move |key| keys.contains(key));
+            self.sessions.invalidate(move |key| keys.contains(key));
         }
     }
 }
@@ -57,26 +57,26 @@ impl Credentials {
 pub(crate) fn end(sessions: &Service, ends: Ends<'_>) {
     match ends {
         Ends::Nothing => {}
-        Ends::All => sessions.forget(|_| true),
+        Ends::All => sessions.invalidate(|_| true),
         Ends::Role(name) => {
             let name = name.to_owned();
-            sessions.forget(move |session| session.role() == name);
+            sessions.invalidate(move |session| session.role() == name);
         }
         Ends::Cluster(name) => {
             let name = name.to_owned();
-            sessions.forget(move |session| session.is_of_cluster(&name));
+            sessions.invalidate(move |session| session.is_of_cluster(&name));
         }
         Ends::Issuer(id) => {
             let id = id.to_owned();
-            sessions.forget(move |session| session.issuer() == id);
+            sessions.invalidate(move |session| session.issuer() == id);
         }
         Ends::Issuers(ids) => {
             let ids = ids.to_vec();
-            sessions.forget(move |session| ids.iter().any(|id| id == session.issuer()));
+            sessions.invalidate(move |session| ids.iter().any(|id| id == session.issuer()));
         }
         Ends::Followers { issuer, roles } => {
             let (issuer, roles) = (issuer.to_owned(), roles.clone());
-            sessions.forget(move |session| session.issuer() == issuer && roles.contains(session.role()));
+            sessions.invalidate(move |session| session.issuer() == issuer && roles.contains(session.role()));
         }
     }
 }

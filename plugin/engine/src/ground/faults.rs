@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Move};
+use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Remedy};
 use time::OffsetDateTime;
 use vault_backend::{Blame, Fault, quote};
 
@@ -32,8 +32,8 @@ pub(crate) fn identity(error: IdentityError) -> Fault {
 pub(crate) fn create_session(error: &Error) -> Fault {
     match error {
         Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
-        Error::Local(_) => match error.whose_move() {
-            Move::Developer => Fault::bug(error),
+        Error::Local(_) => match error.remedy() {
+            Remedy::ReportBug => Fault::bug(error),
             _ => Fault::operator(error.to_string()),
         },
         Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),
@@ -46,8 +46,8 @@ pub(crate) fn create_session(error: &Error) -> Fault {
 pub(crate) fn call(error: &CallError) -> Fault {
     match &*error.cause {
         Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
-        Error::Local(_) => match error.whose_move() {
-            Move::Developer => Fault::bug(error),
+        Error::Local(_) => match error.remedy() {
+            Remedy::ReportBug => Fault::bug(error),
             _ => Fault::operator(error.to_string()),
         },
         Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),

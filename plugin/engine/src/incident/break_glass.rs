@@ -7,7 +7,7 @@ use vault_backend::Fault;
 use crate::credentials::ledger::RevocationScope;
 use crate::ground::clock;
 use crate::incident::incidents::Incidents;
-use crate::management::denial_policy::{Owner, WrittenDenial};
+use crate::management::denial_policy::{Owner, SID_PREFIX, WrittenDenial};
 
 /// What a denial does not reach, in every answer.
 pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these (role chaining) are not reached: look for their AssumeRole in CloudTrail; IAM takes seconds, at times minutes, until a denial holds everywhere; another mount whose roles lead to the same IAM role goes on handing out what it keeps: ask it for the same";
@@ -32,13 +32,13 @@ impl Incidents {
         iam.read().await?;
         let held = self.credentials.ledger.hold(RevocationScope::IamRole(role.clone()));
         let sessions = self.credentials.ledger.of_iam_role(clock::now(), role).len();
-        let mut policy = Policy::default();
+        let mut policy = Policy::new(SID_PREFIX);
         policy.deny_issued_before(aws.latest());
         if let Some(moment) = policy.issued_before() {
             aws.wait_past(moment).await;
         }
         let ended = role.clone();
-        self.credentials.sessions.forget(move |key| key.parts().call.role == ended);
+        self.credentials.sessions.invalidate(move |key| key.parts().call.role == ended);
         drop(held);
         let denied = iam.write(policy).await?;
         self.credentials.metrics.revoked();

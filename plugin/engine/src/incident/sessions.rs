@@ -239,7 +239,7 @@ impl Incidents {
         iam.check_room(&policy).await?;
         // it may be kept all the same: forgotten for want of room, or made by a flight that lands just now
         let ended = name.clone();
-        self.credentials.sessions.forget(move |key| key.role() == ended);
+        self.credentials.sessions.invalidate(move |key| key.role() == ended);
         let denied = iam.write(policy).await?;
         self.credentials.metrics.revoked();
         let mut done = RevocationReport::default();

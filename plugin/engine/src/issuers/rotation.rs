@@ -73,9 +73,9 @@ impl Issuers {
 
     /// The issuers that a trust anchor must hold at `now`, the current one first.
     pub(crate) fn bundle(&self, now: OffsetDateTime) -> Vec<&Loaded> {
-        let standing = |loaded: &&Loaded| (self.phase(loaded, now), loaded.issuer.not_before());
-        let mut found: Vec<&Loaded> = self.all.iter().filter(|loaded| phase(loaded).0.signs()).collect();
-        found.sort_by_key(standing);
+        let order = |loaded: &&Loaded| (self.phase(loaded, now), loaded.issuer.not_before());
+        let mut found: Vec<&Loaded> = self.all.iter().filter(|loaded| order(loaded).0.signs()).collect();
+        found.sort_by_key(order);
         found
     }
 

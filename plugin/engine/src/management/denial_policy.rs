@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolesanywhere::revocation::{Policy, ROLE_LIMIT, size_in_iam};
-use rolesanywhere::{Caller, RoleArn, Session, SessionDuration};
+use rolesanywhere::{RoleArn, Session, SessionDuration, SignedClient};
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
@@ -23,6 +23,8 @@ use crate::records::denials::Denials;
 use crate::records::managed_anchor::Duty;
 use crate::store::Store;
 
+/// Begins the `Sid` of each statement that this engine writes, by which it knows its own documents.
+pub(crate) const SID_PREFIX: &str = "Iamra";
 /// No further IAM role is begun after this: the CLI waits for a minute, and what was done is to be told.
 pub(crate) const MAX_CALL: Duration = Duration::from_secs(40);
 /// For one call of IAM with its retries.
@@ -43,7 +45,7 @@ const MAX_WAIT: Duration = Duration::from_secs(4);
 pub(crate) struct RolePolicy<'a> {
     policies: &'a DenialPolicies,
     turn: MutexGuard<'a, RecentWrites>,
-    caller: Caller,
+    caller: SignedClient,
     role: &'a RoleArn,
     /// What the inline policy is called: by the mount, so that two mounts never write the same one.
     pub(crate) policy_name: String,
@@ -193,9 +195,9 @@ impl RolePolicy<'_> {
     async fn shown(&self) -> Result<Policy, Fault> {
         let document = self.caller.get_role_policy(self.role, &self.policy_name).await;
         let Some(document) = document.map_err(|error| self.failed(&error))? else {
-            return Ok(Policy::default());
+            return Ok(Policy::new(SID_PREFIX));
         };
-        Policy::parse(&document).map_err(|problem| {
+        Policy::parse(SID_PREFIX, &document).map_err(|problem| {
             Fault::operator(format!(
                 "the inline policy {} of {} is not as this mount wrote it, and is left alone: {problem}; save what is meant under another name and delete it, then ask again",
                 self.policy_name, self.role

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use ca::{KeySpec, LeafProfile, Subject};
 use rolesanywhere::{
-    CallError, Caller, CreateSession, Pace, RoleArn, Session, SessionDuration, TrustAnchorArn,
+    CallError, CreateSession, RateLimiter, RoleArn, Session, SessionDuration, SignedClient, TrustAnchorArn,
 };
-use sessions::{Ask, Epoch, Group, Mode, Reply};
+use sessions::{Epoch, FailureDomain, Freshness, Reply, SessionRequest};
 use tokio::time::Instant;
 use vault_backend::Fault;
 
@@ -42,18 +42,19 @@ const OWN: &str = "trust-anchors/";
 pub(crate) struct OwnSessions {
     credentials: Arc<Credentials>,
     /// Of all calls of Roles Anywhere's own API.
-    pace: Pace,
+    rate_limiter: RateLimiter,
 }
 
 impl OwnSessions {
     pub(crate) fn new(credentials: Arc<Credentials>) -> Self {
-        Self { credentials, pace: Pace::default() }
+        Self { credentials, rate_limiter: RateLimiter::default() }
     }
 
     /// A caller of AWS in the session `own`, `patience` for each call with its retries.
-    pub(crate) async fn caller(&self, own: &Session, patience: Duration) -> Result<Caller, Fault> {
-        let client = self.credentials.snapshots.get().await?.client.clone().paced_by(self.pace.clone());
-        Ok(client.caller(rolesanywhere::Credentials::from(own), clock::now, patience))
+    pub(crate) async fn caller(&self, own: &Session, patience: Duration) -> Result<SignedClient, Fault> {
+        let client =
+            self.credentials.snapshots.get().await?.client.clone().rate_limited_by(self.rate_limiter.clone());
+        Ok(client.signed_client(rolesanywhere::Credentials::from(own), clock::now, patience))
     }
 
     /// Finds or makes the engine a session for `duty` at one trust anchor.
@@ -120,7 +121,7 @@ impl OwnSessions {
     pub(crate) fn refused(&self, duty: Duty, error: &CallError) {
         if error.kind().is_some() && !error.is_not_found() {
             let of_duty = Some(duty.common_name());
-            self.credentials.sessions.forget(move |key| {
+            self.credentials.sessions.invalidate(move |key| {
                 key.role().starts_with(OWN) && key.parts().leaf.subject.common_name.as_deref() == of_duty
             });
         }
@@ -174,11 +175,11 @@ impl OwnSessions {
             call: call(at.anchor, role),
             leaf: profile(duty),
         });
-        let order = sessions::Order {
-            place: key.place(),
-            group: Group::new(&own),
-            caller: sessions::Caller::new(own),
-            mode: Mode::Patient,
+        let spec = sessions::FlightSpec {
+            scope: key.quota_scope(),
+            failure_domain: FailureDomain::new(&own),
+            requester: sessions::Requester::new(own),
+            freshness: Freshness::Prefer,
             rank: at.need.rank(),
             duration: SessionDuration::MIN.as_duration(),
             work: self.work(snapshot, &key, at, duty),
@@ -186,9 +187,9 @@ impl OwnSessions {
         };
         let began = Instant::now();
         let sharing = at.need.sharing();
-        match self.credentials.sessions.get(Ask { key, sharing, order, patience: PATIENCE }).await {
+        match self.credentials.sessions.get(SessionRequest { key, sharing, spec, deadline: PATIENCE }).await {
             Reply::Granted(grant) => Ok(grant.session),
-            Reply::WrittenDenial { why, retry_in } => Err(outcome::fault(why, retry_in, began.elapsed())),
+            Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, began.elapsed())),
         }
     }
 

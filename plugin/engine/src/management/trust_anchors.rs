@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use rolesanywhere::{AnchorSource, CallError, Caller, TrustAnchor, TrustAnchorArn};
+use rolesanywhere::{AnchorSource, CallError, SignedClient, TrustAnchor, TrustAnchorArn};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 use vault_backend::Fault;
@@ -103,7 +103,7 @@ impl TrustAnchors {
     async fn sync_in_turn(
         &self,
         at: AnchorTask<'_>,
-        caller: &Caller,
+        caller: &SignedClient,
         dry_run: bool,
     ) -> Result<SyncReport, Fault> {
         let snapshot = self.credentials.snapshots.get().await?;
@@ -129,7 +129,7 @@ impl TrustAnchors {
             .update_trust_anchor(&at.anchor.trust_anchor_arn, &plan.bundle)
             .await
             .map_err(|error| self.refused(&error, at))?;
-        self.credentials.sessions.forget(is_by(&at.anchor.trust_anchor_arn));
+        self.credentials.sessions.invalidate(is_by(&at.anchor.trust_anchor_arn));
         let seen = self.look(caller, at).await?;
         check_held(bundle_of(&seen, at)?, &plan, at)?;
         tracing::info!(
@@ -141,7 +141,7 @@ impl TrustAnchors {
         Ok(SyncReport { seen, plan, changed: true })
     }
 
-    /// ConcurrencyLimit after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
+    /// Looks after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
     pub(crate) async fn keep_in_step(&self, issuers: &Issuers, mount_point: &str) -> Result<(), Fault> {
         let anchors = self.credentials.store().managed_anchors().await?;
         let mut looked_after: Vec<_> =
@@ -209,12 +209,12 @@ impl TrustAnchors {
         )))
     }
 
-    async fn caller(&self, at: AnchorTask<'_>) -> Result<Caller, Fault> {
+    async fn caller(&self, at: AnchorTask<'_>) -> Result<SignedClient, Fault> {
         let own = self.own.session(at, Duty::TrustAnchor).await?;
         self.own.caller(&own.session, PATIENCE).await
     }
 
-    async fn look(&self, caller: &Caller, at: AnchorTask<'_>) -> Result<TrustAnchor, Fault> {
+    async fn look(&self, caller: &SignedClient, at: AnchorTask<'_>) -> Result<TrustAnchor, Fault> {
         caller.get_trust_anchor(&at.anchor.trust_anchor_arn).await.map_err(|error| self.refused(&error, at))
     }
 

@@ -136,7 +136,7 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
             "Accounts and regions whose calls pause because AWS throttled",
             counts.paused,
         ),
-        ("cache_sessions", "Sessions kept for the next caller", counts.kept),
+        ("cache_sessions", "Sessions kept for the next caller", counts.cached),
         ("cache_sessions_max", "The config's max_cached_sessions", most),
     ];
     for (name, help, count) in gauges {

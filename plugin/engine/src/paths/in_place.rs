@@ -1,6 +1,6 @@
 //! A role as another caller would have it: what operators ask by the caller's entity.
 
-use vault_backend::{Ask, Fault, Field, Request, Values};
+use vault_backend::{Fault, Field, Params, Request, Values};
 
 use crate::paths::entity_id;
 
@@ -33,10 +33,10 @@ impl InPlaceOf {
     }
 }
 
-impl Ask for InPlaceOf {
+impl Params for InPlaceOf {
     const FIELDS: &'static [Field] = &[ROLE, Self::ENTITY.required()];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { role: values.text("role")?, entity_id: entity_id::parse(values.text("entity_id")?)? })
     }
 }

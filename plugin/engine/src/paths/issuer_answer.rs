@@ -1,7 +1,7 @@
 //! What every path answers about an issuer.
 
 use serde_json::{Map, Value, json};
-use vault_backend::{Answer, Fault};
+use vault_backend::{Fault, Response};
 
 use crate::ground::clock::{self, rfc3339};
 use crate::issuers::{self, Candidate, Issuers, Loaded};
@@ -10,16 +10,16 @@ use crate::records::issuer::IssuerState;
 use crate::store::Writer;
 
 /// Stores a new issuer and answers it.
-pub(crate) async fn added(writer: &Writer, candidate: Candidate<'_>) -> Result<Answer, Fault> {
+pub(crate) async fn added(writer: &Writer, candidate: Candidate<'_>) -> Result<Response, Fault> {
     let (loaded, warnings) = issuers::add(writer, candidate).await?;
     let issuers = Issuers::load(writer).await?;
-    Ok(warnings.into_iter().fold(Answer::data(described(&issuers, &loaded)), Answer::warn))
+    Ok(warnings.into_iter().fold(Response::data(described(&issuers, &loaded)), Response::warn))
 }
 
 /// The issuer, with a warning where it nears its end.
-pub(crate) fn shown(issuers: &Issuers, loaded: &Loaded) -> Answer {
+pub(crate) fn shown(issuers: &Issuers, loaded: &Loaded) -> Response {
     let expiry = loaded.issuer.expiry_warning(clock::now());
-    let answer = Answer::data(described(issuers, loaded));
+    let answer = Response::data(described(issuers, loaded));
     expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string()))
 }
 

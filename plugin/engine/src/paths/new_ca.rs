@@ -30,7 +30,7 @@ impl NewCa {
         "size of the CA's key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa; 44, 65 or 87, the parameter set, for ml-dsa",
     );
 
-    pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
+    pub(crate) fn from_values(values: &Values) -> Result<Self, Fault> {
         let list = |field: &str| values.list(field).map(Option::unwrap_or_default);
         let subject = Subject {
             common_name: Some(values.text("common_name")?),

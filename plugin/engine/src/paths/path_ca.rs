@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vault_backend::{Answer, Fault, Raw, Request, Route};
+use vault_backend::{Fault, Raw, Request, Response, Route};
 
 use crate::engine::Engine;
 use crate::ground::clock;
@@ -37,7 +37,7 @@ pub(crate) fn trust_bundle_route() -> Route<Engine> {
         .read(trust_bundle)
 }
 
-async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<Response, Fault> {
     let (snapshot, now) = (engine.snapshot().await?, clock::now());
     let bundle = snapshot.issuers.trust_bundle(now, &request.mount_point)?;
     if bundle.is_empty() {
@@ -47,22 +47,22 @@ async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<A
             "no issuer signs, so that an anchor has nothing to hold; {next_step}"
         )));
     }
-    Ok(Answer::raw(Raw::ok(PEM, bundle)))
+    Ok(Response::raw(Raw::ok(PEM, bundle)))
 }
 
-async fn pem(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn pem(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     raw(&engine, |loaded| loaded.record.certificate_pem.clone()).await
 }
 
-async fn chain(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn chain(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     raw(&engine, |loaded| loaded.record.certificate_pem.clone() + &loaded.record.chain_pem.concat()).await
 }
 
 /// Without a CA that signs the answer is empty, as Vault's PKI engine has it.
-async fn raw(engine: &Arc<Engine>, text: impl Fn(&Loaded) -> String) -> Result<Answer, Fault> {
+async fn raw(engine: &Arc<Engine>, text: impl Fn(&Loaded) -> String) -> Result<Response, Fault> {
     let snapshot = engine.snapshot().await?;
     let default = snapshot.issuers.find(DEFAULT_ISSUER);
-    Ok(Answer::raw(match default.filter(|loaded| loaded.record.state == IssuerState::Enabled) {
+    Ok(Response::raw(match default.filter(|loaded| loaded.record.state == IssuerState::Enabled) {
         Some(loaded) => Raw::ok(PEM, text(loaded)),
         None => Raw::no_content(),
     }))

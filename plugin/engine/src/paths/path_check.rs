@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::credentials::grant;
 use crate::engine::Engine;
@@ -28,19 +28,19 @@ fn strict(values: &Values) -> Result<bool, Fault> {
     Ok(values.bool("strict")?.unwrap_or(false))
 }
 
-impl Ask for Named {
+impl Params for Named {
     const FIELDS: &'static [Field] = &[ROLE, STRICT];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { role: values.text("role")?, strict: strict(values)? })
     }
 }
 
-impl Ask for Theirs {
+impl Params for Theirs {
     const FIELDS: &'static [Field] = &[InPlaceOf::FIELDS[0], InPlaceOf::FIELDS[1], STRICT];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { of: InPlaceOf::take(values)?, strict: strict(values)? })
+    fn from_values(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { of: InPlaceOf::from_values(values)?, strict: strict(values)? })
     }
 }
 
@@ -55,12 +55,12 @@ pub(crate) fn route() -> Route<Engine> {
         .update(update)
 }
 
-async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     let who = grant::turn(&request);
     answer(&engine, &request, (&ask.role, &who), ask.strict).await
 }
 
-async fn update(engine: Arc<Engine>, request: Request, ask: Theirs) -> Result<Answer, Fault> {
+async fn update(engine: Arc<Engine>, request: Request, ask: Theirs) -> Result<Response, Fault> {
     let who = grant::turn(&request).into_owned();
     let request = ask.of.instead_of(request).await?;
     answer(&engine, &request, (&ask.of.role, &who), ask.strict).await
@@ -71,12 +71,12 @@ async fn answer(
     request: &Request,
     (role, who): (&str, &str),
     strict: bool,
-) -> Result<Answer, Fault> {
+) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     let _look = engine.checks.looks.begin(who)?;
     let report = engine.lifecycle.until_closed(Box::pin(engine.checks.run(request, role))).await?;
     match report.failure().filter(|_| strict) {
         Some(failure) => Err(Fault::operator(failure)),
-        None => Ok(Answer::data(report.shown())),
+        None => Ok(Response::data(report.shown())),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
+use vault_backend::{Change, Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::engine::Engine;
 use crate::store::cluster_key;
@@ -17,10 +17,10 @@ struct Named {
 const NAME: Field =
     Field::string("name", "name of the cluster, a DNS label: it begins common names and SPIFFE ids");
 
-impl Ask for Named {
+impl Params for Named {
     const FIELDS: &'static [Field] = &[NAME];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { name: values.text("name")? })
     }
 }
@@ -54,7 +54,7 @@ async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().cluster(request.parameter("name")).await?.is_some())
 }
 
-async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let names = engine.store().cluster_names().await?;
     let mut accessors = Map::new();
     for name in &names {
@@ -62,17 +62,17 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
             accessors.insert(name.clone(), json!({ "accessor": accessor }));
         }
     }
-    Ok(Answer::list_with_info(names, accessors))
+    Ok(Response::list_with_info(names, accessors))
 }
 
-async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     match engine.store().cluster(&ask.name).await? {
-        Some(cluster) => Answer::json(&cluster),
-        None => Ok(Answer::absent()),
+        Some(cluster) => Response::json(&cluster),
+        None => Ok(Response::not_found()),
     }
 }
 
-async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Response, Fault> {
     let name = change.path.text("name")?;
     let writer = engine.store().write().await;
     let stored = writer.cluster(&name).await?;
@@ -90,7 +90,7 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     } else {
         writer.put_cluster(&name, &cluster).await?;
     }
-    Ok(warnings(&name, before, &cluster.accessor).into_iter().fold(Answer::nothing(), Answer::warn))
+    Ok(warnings(&name, before, &cluster.accessor).into_iter().fold(Response::no_content(), Response::warn))
 }
 
 fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
@@ -113,7 +113,7 @@ fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
     warnings
 }
 
-async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     for (role_name, role) in writer.roles().await? {
         if role.clusters.contains(&ask.name) {
@@ -124,5 +124,5 @@ async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<An
         }
     }
     writer.delete_cluster(&ask.name).await?;
-    Ok(Answer::nothing())
+    Ok(Response::no_content())
 }

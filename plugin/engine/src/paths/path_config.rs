@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rolesanywhere::Client;
-use vault_backend::{Answer, Change, Fault, Field, Request, Route};
+use vault_backend::{Change, Fault, Field, Request, Response, Route};
 
 use crate::engine::Engine;
 use crate::ground::faults;
@@ -51,21 +51,21 @@ async fn exists(engine: Arc<Engine>, _request: Request) -> Result<bool, Fault> {
     Ok(engine.store().config().await?.is_some())
 }
 
-async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     match engine.store().config().await? {
-        Some(config) => Answer::json(&config.shown()),
-        None => Ok(Answer::absent()),
+        Some(config) => Response::json(&config.shown()),
+        None => Ok(Response::not_found()),
     }
 }
 
-async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let stored = writer.config().await?;
-    let config = Config::take(&change.onto(stored.as_ref())?, stored.as_ref())?;
+    let config = Config::from_values(&change.onto(stored.as_ref())?, stored.as_ref())?;
     Client::new(&config.settings(&engine.proxy_variables)).map_err(faults::client)?;
     if stored.as_ref() == Some(&config) {
         writer.changed(CONFIG);
-        return Ok(Answer::nothing());
+        return Ok(Response::no_content());
     }
     let stored = stored.unwrap_or_default();
     writer.put_config(&config, ends(&stored, &config)).await?;
@@ -77,16 +77,16 @@ fn ends(before: &Config, after: &Config) -> Ends<'static> {
 }
 
 /// An answer that says whether roles may name IAM roles that they might not name before.
-fn told(before: &Config, after: &Config) -> Answer {
+fn told(before: &Config, after: &Config) -> Response {
     let lifted = allowed_roles::lifted(&before.allowed_role_arns, &after.allowed_role_arns);
-    lifted.into_iter().fold(Answer::nothing(), Answer::warn)
+    lifted.into_iter().fold(Response::no_content(), Response::warn)
 }
 
-async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let Some(stored) = writer.config().await? else {
         writer.changed(CONFIG);
-        return Ok(Answer::nothing());
+        return Ok(Response::no_content());
     };
     writer.delete_config(ends(&stored, &Config::default())).await?;
     Ok(told(&stored, &Config::default()))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use vault_backend::{Answer, Change, Fault, Field, Request, Route, quote};
+use vault_backend::{Change, Fault, Field, Request, Response, Route, quote};
 
 use crate::engine::Engine;
 use crate::ground::clock;
@@ -29,7 +29,7 @@ pub(crate) fn route() -> Route<Engine> {
         .change(FIELDS, change)
 }
 
-async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let snapshot = engine.snapshot().await?;
     let issuers = &snapshot.issuers;
     let expiry = issuers.find(DEFAULT_ISSUER).and_then(|current| current.issuer.expiry_warning(clock::now()));
@@ -37,7 +37,7 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
     Ok(expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string())))
 }
 
-async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Response, Fault> {
     let before = engine.store().issuers_config().await?.default;
     if let Asked { default: Some(next), force: false } = asked(&change, before.as_deref())? {
         Box::pin(check_held(&engine, &next, &request.mount_point)).await?;
@@ -101,7 +101,7 @@ fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(
     }
 }
 
-fn switched(before: &Issuers, to: &Loaded, mount_point: &str) -> Answer {
+fn switched(before: &Issuers, to: &Loaded, mount_point: &str) -> Response {
     let answer = answer(Some(&to.record.id));
     let previous = before.find(DEFAULT_ISSUER).filter(|loaded| loaded.record.state == IssuerState::Enabled);
     let Some(previous) = previous else { return answer };
@@ -111,8 +111,8 @@ fn switched(before: &Issuers, to: &Loaded, mount_point: &str) -> Answer {
     ))
 }
 
-fn answer(default: Option<&str>) -> Answer {
-    Answer::data(Map::from_iter([("default".to_owned(), Value::from(default))]))
+fn answer(default: Option<&str>) -> Response {
+    Response::data(Map::from_iter([("default".to_owned(), Value::from(default))]))
 }
 
 /// The roles that follow the default.

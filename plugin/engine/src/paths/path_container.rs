@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use sessions::Mode;
-use vault_backend::{Answer, Ask, Fault, Field, Raw, Request, Route, Values};
+use sessions::Freshness;
+use vault_backend::{Fault, Field, Params, Raw, Request, Response, Route, Values};
 
 use crate::credentials::documents;
 use crate::credentials::grant::{CredentialRequest, Granted};
@@ -35,10 +35,10 @@ struct Named {
     role: String,
 }
 
-impl Ask for Named {
+impl Params for Named {
     const FIELDS: &'static [Field] = &[Field::string("role", "name of the role")];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { role: values.text("role")? })
     }
 }
@@ -63,14 +63,15 @@ pub(crate) fn route() -> Route<Engine> {
         )
         .answers(ANSWER)
         .read(container)
-        .failing_as(failure)
+        .render_errors_with(failure)
 }
 
-async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
-    let wanted = CredentialRequest { role: &ask.role, ttl: None, mode: Mode::AtOnce, patience: PATIENCE };
+async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
+    let wanted =
+        CredentialRequest { role: &ask.role, ttl: None, freshness: Freshness::StaleOk, patience: PATIENCE };
     let Granted { role, grant, .. } = engine.credentials.grant(&request, wanted).await?;
     let document = documents::container_document(&grant.session.session, role.role_arn.account())?;
-    Ok(Answer::raw(Raw::ok(JSON, document).no_store()))
+    Ok(Response::raw(Raw::ok(JSON, document).no_store()))
 }
 
 fn failure(fault: &Fault) -> Raw {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use sessions::{Freshness, Grant, Mode};
-use vault_backend::{Answer, Ask, Fault, Field, Lease, Request, Route, Values};
+use sessions::{CacheStatus, Freshness, Grant};
+use vault_backend::{Fault, Field, Lease, Params, Request, Response, Route, Values};
 
 use crate::credentials::documents;
 use crate::credentials::grant::{CredentialRequest, Granted};
@@ -24,7 +24,7 @@ struct Creds {
     ttl: Option<Duration>,
 }
 
-impl Ask for Creds {
+impl Params for Creds {
     const FIELDS: &'static [Field] = &[
         Field::string("role", "name of the role"),
         Field::duration(
@@ -33,7 +33,7 @@ impl Ask for Creds {
         ),
     ];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { role: values.text("role")?, ttl: values.duration("ttl")? })
     }
 }
@@ -91,22 +91,23 @@ pub(crate) fn route(path: &'static str) -> Route<Engine> {
         .update(creds)
 }
 
-async fn creds(engine: Arc<Engine>, request: Request, ask: Creds) -> Result<Answer, Fault> {
-    let wanted = CredentialRequest { role: &ask.role, ttl: ask.ttl, mode: Mode::Patient, patience: DEADLINE };
+async fn creds(engine: Arc<Engine>, request: Request, ask: Creds) -> Result<Response, Fault> {
+    let wanted =
+        CredentialRequest { role: &ask.role, ttl: ask.ttl, freshness: Freshness::Prefer, patience: DEADLINE };
     Ok(answer(&ask.role, &engine.credentials.grant(&request, wanted).await?))
 }
 
-fn answer(name: &str, granted: &Granted) -> Answer {
+fn answer(name: &str, granted: &Granted) -> Response {
     let Granted { role, grant, .. } = granted;
     let answer = match role.lease {
-        LeaseStyle::Leased => Answer::data(data(granted)).lease(lease(name, grant)),
+        LeaseStyle::Leased => Response::data(data(granted)).lease(lease(name, grant)),
         LeaseStyle::Static => {
             let mut data = data(granted);
             data.extend(rotation(grant));
-            Answer::data(data)
+            Response::data(data)
         }
     };
-    grant.session.warnings.iter().cloned().chain(stale(grant)).fold(answer, Answer::warn)
+    grant.session.warnings.iter().cloned().chain(stale(grant)).fold(answer, Response::warn)
 }
 
 fn lease(name: &str, grant: &Grant<Arc<Issued>, Fault>) -> Lease {
@@ -128,7 +129,7 @@ fn rotation(grant: &Grant<Arc<Issued>, Fault>) -> Map<String, Value> {
 }
 
 fn stale(grant: &Grant<Arc<Issued>, Fault>) -> Option<String> {
-    let Freshness::Stale(why) = &grant.freshness else { return None };
+    let CacheStatus::Stale(why) = &grant.cache_status else { return None };
     let minutes = grant.remaining.as_secs() / 60;
     Some(format!("this session has {minutes} of its minutes left, and a new one could not be had: {why}"))
 }

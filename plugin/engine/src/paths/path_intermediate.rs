@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ca::CsrProfile;
 use serde_json::{Map, Value};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::engine::Engine;
 use crate::ground::clock;
@@ -17,7 +17,7 @@ use crate::store::Store;
 /// A new key and its signing request.
 struct Generate(NewCa);
 
-impl Ask for Generate {
+impl Params for Generate {
     const FIELDS: &'static [Field] = &[
         NewCa::COMMON_NAME,
         NewCa::ORGANIZATION,
@@ -29,8 +29,8 @@ impl Ask for Generate {
         NewCa::KEY_BITS,
     ];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
-        NewCa::take(values).map(Self)
+    fn from_values(values: &Values) -> Result<Self, Fault> {
+        NewCa::from_values(values).map(Self)
     }
 }
 
@@ -41,7 +41,7 @@ struct SetSigned {
     force: bool,
 }
 
-impl Ask for SetSigned {
+impl Params for SetSigned {
     const FIELDS: &'static [Field] = &[
         Field::pem("certificate", "the signed certificate and its parents, PEM, in any order").required(),
         Field::string("issuer_name", "name of the issuer, unique in the mount"),
@@ -49,7 +49,7 @@ impl Ask for SetSigned {
             .default_text("false"),
     ];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self {
             certificate: values.pem("certificate")?.ok_or_else(|| Fault::caller("certificate: missing"))?,
             issuer_name: values.string("issuer_name")?,
@@ -76,17 +76,17 @@ pub(crate) fn set_signed_route() -> Route<Engine> {
         .update(set_signed)
 }
 
-async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Result<Answer, Fault> {
+async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Result<Response, Fault> {
     let profile = CsrProfile { subject: ask.0.subject, key: ask.0.key };
     let csr = issuers::off_thread(move || ca::generate_csr(&profile)).await?;
     let key_id = issuers::put_key(&engine.store().write().await, &csr.key).await?;
-    Ok(Answer::data(Map::from_iter([
+    Ok(Response::data(Map::from_iter([
         ("csr".to_owned(), Value::from(csr.pem)),
         ("key_id".to_owned(), Value::from(key_id)),
     ])))
 }
 
-async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Result<Answer, Fault> {
+async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let (ids, keys) = stored_keys(&writer).await?;
     let issuer = ca::set_signed(&keys, &ask.certificate, clock::now(), ask.force).map_err(faults::ca)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values, quote};
 
 use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
@@ -19,7 +19,7 @@ struct Compromised {
     force: bool,
 }
 
-impl Ask for Compromised {
+impl Params for Compromised {
     const FIELDS: &'static [Field] = &[
         Field::string("ref", "id or name of the issuer"),
         Field::bool(
@@ -29,7 +29,7 @@ impl Ask for Compromised {
         .default_text("false"),
     ];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { reference: values.text("ref")?, force: values.bool("force")?.unwrap_or(false) })
     }
 }
@@ -43,7 +43,7 @@ pub(crate) fn route() -> Route<Engine> {
         .update(respond)
 }
 
-async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Result<Answer, Fault> {
+async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     if ask.reference == DEFAULT_ISSUER {
         return Err(Fault::caller(
@@ -75,5 +75,5 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     for (number, line) in (1..).zip(&report) {
         shown.insert(format!("step_{number:02}"), json!(line.told()));
     }
-    Ok(Answer::data(shown).warn(OUT_OF_REACH))
+    Ok(Response::data(shown).warn(OUT_OF_REACH))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values, quote};
+use vault_backend::{Change, Fault, Field, Params, Request, Response, Route, Values, quote};
 
 use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
@@ -18,10 +18,10 @@ struct Reference(String);
 
 const REF: Field = Field::string("ref", "id or name of an issuer, or \"default\"");
 
-impl Ask for Reference {
+impl Params for Reference {
     const FIELDS: &'static [Field] = &[REF];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         values.text("ref").map(Self)
     }
 }
@@ -58,7 +58,7 @@ const FIELDS: &[Field] = &[
 ];
 
 impl Wanted {
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self {
             issuer_name: values.string("issuer_name")?,
             disabled: values.bool("disabled")?.unwrap_or(false),
@@ -73,13 +73,13 @@ struct Delete {
     force: bool,
 }
 
-impl Ask for Delete {
+impl Params for Delete {
     const FIELDS: &'static [Field] = &[
         REF,
         Field::bool("force", "delete it although it is the default or a role names it").default_text("false"),
     ];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { reference: values.text("ref")?, force: values.bool("force")?.unwrap_or(false) })
     }
 }
@@ -104,7 +104,7 @@ pub(crate) fn route() -> Route<Engine> {
         .delete(delete)
 }
 
-async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let (snapshot, now) = (engine.snapshot().await?, clock::now());
     let issuers = &snapshot.issuers;
     let keys = issuers.all.iter().map(|loaded| loaded.record.id.clone()).collect();
@@ -119,23 +119,23 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
         });
         (loaded.record.id.clone(), info)
     });
-    Ok(Answer::list_with_info(keys, info.collect()))
+    Ok(Response::list_with_info(keys, info.collect()))
 }
 
-async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<Response, Fault> {
     let snapshot = engine.snapshot().await?;
     Ok(match snapshot.issuers.find(&ask.0) {
         Some(loaded) => shown(&snapshot.issuers, loaded),
-        None => Answer::absent(),
+        None => Response::not_found(),
     })
 }
 
-async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Response, Fault> {
     let reference = change.path.text("ref")?;
     let writer = engine.store().write().await;
     let issuers = Issuers::load(&writer).await?;
     let found = require(&issuers, &reference)?;
-    let wanted = Wanted::take(&change.onto(Some(&described(&issuers, found)))?)?;
+    let wanted = Wanted::from_values(&change.onto(Some(&described(&issuers, found)))?)?;
     let record = changed(&writer, &issuers, found, &wanted, &request.mount_point).await?;
     if record == found.record {
         writer.changed(&issuer_key(&record.id));
@@ -220,17 +220,17 @@ async fn check_dispensable(
     issuers::check_unpinned(&found.record, &issuers::roles_naming(&store.roles().await?, &found.record))
 }
 
-async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<Answer, Fault> {
+async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     issuers::repair(&writer).await?;
     let issuers = Issuers::load(&writer).await?;
     let Some(found) = issuers.find(&ask.reference) else {
-        return Ok(Answer::nothing());
+        return Ok(Response::no_content());
     };
     check_dispensable(&writer, &issuers, found, ask.force, &request.mount_point).await?;
     check_settled(&writer, &found.record, ask.force).await?;
     issuers::remove(&writer, &found.record).await?;
-    Ok(Answer::nothing())
+    Ok(Response::no_content())
 }
 
 /// Refuses to forget an issuer for whose compromise something is left to do.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::engine::Engine;
 use crate::ground::clock;
@@ -17,7 +17,7 @@ struct Import {
     force: bool,
 }
 
-impl Ask for Import {
+impl Params for Import {
     const FIELDS: &'static [Field] = &[
         Field::pem("pem_bundle", "the CA's certificate, its private key (PKCS#8, PKCS#1 or SEC1) and its parents, PEM, in any order")
             .required()
@@ -26,7 +26,7 @@ impl Ask for Import {
         Field::bool("force", "take a CA without pathlen 0, which could sign further CAs").default_text("false"),
     ];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self {
             pem_bundle: values.pem("pem_bundle")?.ok_or_else(|| Fault::caller("pem_bundle: missing"))?,
             issuer_name: values.string("issuer_name")?,
@@ -44,7 +44,7 @@ pub(crate) fn route() -> Route<Engine> {
         .update(import)
 }
 
-async fn import(engine: Arc<Engine>, request: Request, ask: Import) -> Result<Answer, Fault> {
+async fn import(engine: Arc<Engine>, request: Request, ask: Import) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let issuer = ca::import_bundle(&ask.pem_bundle, clock::now(), ask.force).map_err(faults::ca)?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vault_backend::{Answer, Fault, Raw, Request, Route};
+use vault_backend::{Fault, Raw, Request, Response, Route};
 
 use crate::engine::Engine;
 use crate::paths::exposition::{self, CONTENT_TYPE, Gauges};
@@ -17,7 +17,7 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 /// A performance standby makes no sessions: its zeros would stand beside the active node's numbers.
-async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     let snapshot = engine.snapshot().await?;
     let gauges = Gauges {
@@ -27,5 +27,5 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, 
         anchors: engine.anchors.in_step(&snapshot.issuers),
     };
     let text = exposition::text(&engine.credentials.metrics, &gauges).map_err(Fault::bug)?;
-    Ok(Answer::raw(Raw::ok(CONTENT_TYPE, text).no_store()))
+    Ok(Response::raw(Raw::ok(CONTENT_TYPE, text).no_store()))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::credentials::session_spec::Prepared;
 use crate::engine::Engine;
@@ -19,10 +19,10 @@ struct Named {
     role: String,
 }
 
-impl Ask for Named {
+impl Params for Named {
     const FIELDS: &'static [Field] = &[ROLE];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { role: values.text("role")? })
     }
 }
@@ -38,16 +38,16 @@ pub(crate) fn route() -> Route<Engine> {
         .update(update)
 }
 
-async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     preview(&engine, &request, ask.role).await
 }
 
-async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result<Answer, Fault> {
+async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result<Response, Fault> {
     let request = ask.instead_of(request).await?;
     preview(&engine, &request, ask.role).await
 }
 
-async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Result<Answer, Fault> {
+async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Result<Response, Fault> {
     let role = engine.store().role(&name).await?.ok_or_else(|| faults::no_role(&name))?;
     let snapshot = engine.snapshot().await?;
     let Prepared { authority, caller, order } =
@@ -69,7 +69,7 @@ async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Resul
     if let Some(session_name) = &order.role_session_name {
         shown.insert("role_session_name".to_owned(), json!(session_name));
     }
-    Ok(Answer::data(shown))
+    Ok(Response::data(shown))
 }
 
 /// The attributes that are there, by the names of a role's fields.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rolesanywhere::RoleArn;
 use serde_json::{Map, json};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, is_name_with_at_signs, quote};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values, is_name_with_at_signs, quote};
 
 use crate::credentials::ledger::Selector;
 use crate::engine::Engine;
@@ -15,7 +15,7 @@ use crate::incident::sessions::{RevocationReport, RevocationRequest};
 use crate::paths::entity_id;
 use crate::paths::owner::owner;
 
-impl Ask for RevocationRequest {
+impl Params for RevocationRequest {
     const FIELDS: &'static [Field] = &[
         Field::string(
             "serial_number",
@@ -37,7 +37,7 @@ impl Ask for RevocationRequest {
         Field::bool("force", "also sessions that others share: they lose them too").default_text("false"),
     ];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         let serial =
             values.string("serial_number")?.map(|text| serial_number::parse(&text).map(Selector::Serial));
         let entity = values.string("entity_id")?.map(|id| entity_id::parse(id).map(Selector::Entity));
@@ -76,13 +76,13 @@ pub(crate) fn route() -> Route<Engine> {
         .update(revoke)
 }
 
-async fn revoke(engine: Arc<Engine>, request: Request, ask: RevocationRequest) -> Result<Answer, Fault> {
+async fn revoke(engine: Arc<Engine>, request: Request, ask: RevocationRequest) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     Ok(shown(engine.incidents.end(owner(&request), &ask).await?))
 }
 
 /// What was denied, as the path answers it.
-fn shown(report: RevocationReport) -> Answer {
+fn shown(report: RevocationReport) -> Response {
     let mut data = Map::from_iter([
         ("revoked".to_owned(), json!(report.revoked)),
         ("roles".to_owned(), json!(report.roles)),
@@ -94,5 +94,5 @@ fn shown(report: RevocationReport) -> Answer {
     if !report.failed.is_empty() {
         data.insert("failed".to_owned(), json!(report.failed));
     }
-    report.warnings.into_iter().fold(Answer::data(data), Answer::warn).warn(OUT_OF_REACH)
+    report.warnings.into_iter().fold(Response::data(data), Response::warn).warn(OUT_OF_REACH)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::engine::Engine;
 use crate::ground::clock::rfc3339;
@@ -16,10 +16,10 @@ struct Named {
     name: String,
 }
 
-impl Ask for Named {
+impl Params for Named {
     const FIELDS: &'static [Field] = &[Field::string("name", "name of the role")];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { name: values.text("name")? })
     }
 }
@@ -34,7 +34,7 @@ pub(crate) fn route() -> Route<Engine> {
         .update(revoke)
 }
 
-async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     let role = engine.store().role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;
     let work = Box::pin(engine.incidents.end_all(owner(&request), &role.role_arn));
@@ -46,5 +46,5 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Ans
         ("issued_before".to_owned(), json!(denied.policy.issued_before().map(rfc3339))),
         ("seen_at_iam".to_owned(), json!(denied.is_seen)),
     ]);
-    Ok(denied.unnoted.into_iter().fold(Answer::data(shown), Answer::warn).warn(OUT_OF_REACH))
+    Ok(denied.unnoted.into_iter().fold(Response::data(shown), Response::warn).warn(OUT_OF_REACH))
 }

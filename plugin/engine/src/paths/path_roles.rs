@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
+use vault_backend::{Change, Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::engine::Engine;
 use crate::issuers::Issuers;
@@ -20,10 +20,10 @@ struct Named {
 const NAME: Field =
     Field::string("name", "name of the role: letters, digits and _, and inside it also -, @ and single dots");
 
-impl Ask for Named {
+impl Params for Named {
     const FIELDS: &'static [Field] = &[NAME];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { name: values.text("name")? })
     }
 }
@@ -127,28 +127,28 @@ async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().role(request.parameter("name")).await?.is_some())
 }
 
-async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
-    Ok(Answer::list(engine.store().role_names().await?))
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
+    Ok(Response::list(engine.store().role_names().await?))
 }
 
-async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     match engine.store().role(&ask.name).await? {
-        Some(role) => Answer::json(&role),
-        None => Ok(Answer::absent()),
+        Some(role) => Response::json(&role),
+        None => Ok(Response::not_found()),
     }
 }
 
-async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Response, Fault> {
     let name = change.path.text("name")?;
     let writer = engine.store().write().await;
     let stored = writer.role(&name).await?;
-    let role = Role::take(&change.onto(stored.as_ref())?)?;
+    let role = Role::from_values(&change.onto(stored.as_ref())?)?;
     store(&writer, &request, &name, stored.as_ref(), role).await
 }
 
-async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     engine.store().write().await.delete_role(&ask.name).await?;
-    Ok(Answer::nothing())
+    Ok(Response::no_content())
 }
 
 async fn store(
@@ -157,7 +157,7 @@ async fn store(
     name: &str,
     stored: Option<&Role>,
     role: Role,
-) -> Result<Answer, Fault> {
+) -> Result<Response, Fault> {
     let config = writer.config().await?.unwrap_or_default();
     allowed_roles::check(&config.allowed_role_arns, &role.role_arn)?;
     role.check_certificate(name)?;
@@ -180,7 +180,7 @@ async fn store(
             request.mount_point
         ));
     }
-    Ok(warnings.into_iter().fold(Answer::nothing(), Answer::warn))
+    Ok(warnings.into_iter().fold(Response::no_content(), Response::warn))
 }
 
 /// A role may be written before the issuer it names: then its callers wait for that.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::{CaProfile, Issuer};
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::engine::Engine;
 use crate::ground::bounds::Bounds;
@@ -23,7 +23,7 @@ struct Generate {
     issuer_name: Option<String>,
 }
 
-impl Ask for Generate {
+impl Params for Generate {
     const FIELDS: &'static [Field] = &[
         NewCa::COMMON_NAME,
         NewCa::ORGANIZATION,
@@ -37,10 +37,10 @@ impl Ask for Generate {
         Field::string("issuer_name", "name of the issuer, unique in the mount"),
     ];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         let ttl = values.duration("ttl")?.map(|given| TTL.check("ttl", given)).transpose()?;
         Ok(Self {
-            ca: NewCa::take(values)?,
+            ca: NewCa::from_values(values)?,
             ttl: ttl.unwrap_or(DEFAULT_TTL),
             issuer_name: values.string("issuer_name")?,
         })
@@ -56,7 +56,7 @@ pub(crate) fn route() -> Route<Engine> {
         .update(generate)
 }
 
-async fn generate(engine: Arc<Engine>, request: Request, ask: Generate) -> Result<Answer, Fault> {
+async fn generate(engine: Arc<Engine>, request: Request, ask: Generate) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let issuers = Issuers::load(&writer).await?;
     issuers::check_name(&issuers, ask.issuer_name.as_deref())?;

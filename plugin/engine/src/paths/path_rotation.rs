@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use vault_backend::{Answer, Fault, Request, Route};
+use vault_backend::{Fault, Request, Response, Route};
 
 use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
@@ -18,7 +18,7 @@ pub(crate) fn route() -> Route<Engine> {
         .read(read)
 }
 
-async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Response, Fault> {
     let (snapshot, now) = (engine.snapshot().await?, clock::now());
     let rotation = Rotation::of(&snapshot.issuers, now);
     let bundle = snapshot.issuers.trust_bundle(now, &request.mount_point)?;
@@ -28,7 +28,7 @@ async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Answer, F
     let of_previous =
         previous.map_or_else(Vec::new, |previous| issuers::roles_naming(&roles, &previous.record));
     let is_held = engine.anchors.are_held(&snapshot, &roles, &request.mount_point);
-    let answer = Answer::json(&json!({
+    let answer = Response::json(&json!({
         "state": rotation.state(),
         "current": label(rotation.current()),
         "current_not_after": rotation.current().map(|current| rfc3339(current.issuer.not_after())),

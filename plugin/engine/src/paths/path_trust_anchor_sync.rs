@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vault_backend::{Answer, Ask, Fault, Field, Request, Route, Values, quote};
+use vault_backend::{Fault, Field, Params, Request, Response, Route, Values, quote};
 
 use crate::credentials::grant;
 use crate::engine::Engine;
@@ -21,19 +21,19 @@ struct Write {
 
 const NAME: Field = Field::string("name", "the operator's name for the trust anchor");
 
-impl Ask for Look {
+impl Params for Look {
     const FIELDS: &'static [Field] = &[NAME];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { name: values.text("name")? })
     }
 }
 
-impl Ask for Write {
+impl Params for Write {
     const FIELDS: &'static [Field] =
         &[NAME, Field::bool("dry_run", "only say what would change").default_text("false")];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { name: values.text("name")?, dry_run: values.bool("dry_run")?.unwrap_or(false) })
     }
 }
@@ -48,17 +48,22 @@ pub(crate) fn route() -> Route<Engine> {
         .update(write)
 }
 
-async fn look(engine: Arc<Engine>, request: Request, ask: Look) -> Result<Answer, Fault> {
+async fn look(engine: Arc<Engine>, request: Request, ask: Look) -> Result<Response, Fault> {
     let who = grant::turn(&request);
     let _look = engine.anchors.looks.begin(&who)?;
     answer(&engine, &request, &ask.name, true).await
 }
 
-async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Answer, Fault> {
+async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Response, Fault> {
     answer(&engine, &request, &ask.name, ask.dry_run).await
 }
 
-async fn answer(engine: &Arc<Engine>, request: &Request, name: &str, dry_run: bool) -> Result<Answer, Fault> {
+async fn answer(
+    engine: &Arc<Engine>,
+    request: &Request,
+    name: &str,
+    dry_run: bool,
+) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     let Some(anchor) = engine.store().managed_anchor(name).await? else {
         return Err(Fault::caller(format!("name: there is no trust anchor {}", quote(name))));
@@ -66,5 +71,5 @@ async fn answer(engine: &Arc<Engine>, request: &Request, name: &str, dry_run: bo
     let at = AnchorTask { name, anchor: &anchor, mount_point: &request.mount_point, need: Need::Routine };
     let report = engine.lifecycle.until_closed(engine.anchors.sync(at, dry_run)).await?;
     let warnings = report.warnings();
-    Ok(warnings.into_iter().fold(Answer::data(report.shown()), Answer::warn))
+    Ok(warnings.into_iter().fold(Response::data(report.shown()), Response::warn))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use vault_backend::{Answer, Ask, Change, Fault, Field, Request, Route, Values};
+use vault_backend::{Change, Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::engine::Engine;
 use crate::records::managed_anchor::ManagedAnchor;
@@ -16,10 +16,10 @@ struct Named {
 
 const NAME: Field = Field::string("name", "the operator's name for the trust anchor");
 
-impl Ask for Named {
+impl Params for Named {
     const FIELDS: &'static [Field] = &[NAME];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { name: values.text("name")? })
     }
 }
@@ -70,30 +70,30 @@ async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().managed_anchor(request.parameter("name")).await?.is_some())
 }
 
-async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Answer, Fault> {
+async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let mut arns = Map::new();
     for (name, anchor) in engine.store().managed_anchors().await? {
         arns.insert(name, json!({ "trust_anchor_arn": anchor.trust_anchor_arn }));
     }
-    Ok(Answer::list_with_info(arns.keys().cloned().collect(), arns))
+    Ok(Response::list_with_info(arns.keys().cloned().collect(), arns))
 }
 
-async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     match engine.store().managed_anchor(&ask.name).await? {
-        Some(anchor) => Answer::json(&anchor),
-        None => Ok(Answer::absent()),
+        Some(anchor) => Response::json(&anchor),
+        None => Ok(Response::not_found()),
     }
 }
 
-async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Answer, Fault> {
+async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Response, Fault> {
     let name = change.path.text("name")?;
     let writer = engine.store().write().await;
     let stored = writer.managed_anchor(&name).await?;
-    let anchor = ManagedAnchor::take(&change.onto(stored.as_ref())?)?;
+    let anchor = ManagedAnchor::from_values(&change.onto(stored.as_ref())?)?;
     store(&writer, &name, anchor).await
 }
 
-async fn store(writer: &Writer, name: &str, anchor: ManagedAnchor) -> Result<Answer, Fault> {
+async fn store(writer: &Writer, name: &str, anchor: ManagedAnchor) -> Result<Response, Fault> {
     let known = writer.managed_anchors().await?;
     let twin = known
         .iter()
@@ -107,12 +107,12 @@ async fn store(writer: &Writer, name: &str, anchor: ManagedAnchor) -> Result<Ans
     if !known.iter().any(|(there, stored)| there == name && *stored == anchor) {
         writer.put_managed_anchor(name, &anchor).await?;
     }
-    Ok(Answer::nothing())
+    Ok(Response::no_content())
 }
 
-async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Answer, Fault> {
+async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     writer.delete_managed_anchor(&ask.name).await?;
     engine.anchors.keep(|name| name != ask.name);
-    Ok(Answer::nothing())
+    Ok(Response::no_content())
 }

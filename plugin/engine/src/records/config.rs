@@ -3,7 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use rolesanywhere::{ProfileArn, ProxyVariables, Settings, TrustAnchorArn};
+use rolesanywhere::{HeaderValue, ProfileArn, ProxyVariables, Settings, TrustAnchorArn};
 use serde::{Deserialize, Serialize};
 use sessions::{Limits, Rate};
 use url::Url;
@@ -12,6 +12,8 @@ use vault_backend::{Fault, Values};
 use crate::ground::bounds::Bounds;
 use crate::records::anchorage::same_place;
 
+/// What AWS and its audit are told of the program that asks.
+const USER_AGENT: &str = concat!("vault-plugin-secrets-iamra/", env!("CARGO_PKG_VERSION"));
 const TIMEOUT: Bounds = Bounds { least: 1, most: 60 };
 /// AWS's quota for CreateSession is 10 per second, account and region, and can be raised.
 const MAX_CALLS: u32 = 10_000;
@@ -83,7 +85,7 @@ impl Default for Config {
 
 impl Config {
     /// Reads a whole config; `stored` lends the proxy's user and password, which a read had masked.
-    pub(crate) fn take(values: &Values, stored: Option<&Self>) -> Result<Self, Fault> {
+    pub(crate) fn from_values(values: &Values, stored: Option<&Self>) -> Result<Self, Fault> {
         let usual = Self::default();
         let proxy_url = values.parse::<Url>("proxy_url")?.map(ProxyUrl);
         let stored_proxy = stored.and_then(|config| config.proxy_url.as_ref());
@@ -124,6 +126,7 @@ impl Config {
             connect_timeout: Duration::from_secs(self.connect_timeout),
             request_timeout: Duration::from_secs(self.request_timeout),
             max_retries: self.max_retries,
+            user_agent: HeaderValue::from_static(USER_AGENT),
         }
     }
 
@@ -253,5 +256,19 @@ impl ProxyUrl {
 impl std::fmt::Debug for ProxyUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.masked().0.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_is_told_the_program_and_its_version() {
+        let settings = Config::default().settings(&ProxyVariables::default());
+
+        let agent = settings.user_agent.to_str().unwrap();
+
+        assert_eq!(agent, format!("vault-plugin-secrets-iamra/{}", env!("CARGO_PKG_VERSION")));
     }
 }

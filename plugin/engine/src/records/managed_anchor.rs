@@ -54,7 +54,7 @@ impl Duty {
 
 impl ManagedAnchor {
     /// Reads a whole entry.
-    pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
+    pub(crate) fn from_values(values: &Values) -> Result<Self, Fault> {
         let missing = |field: &str| Fault::caller(format!("{field}: missing; give its ARN"));
         let anchor = Self {
             trust_anchor_arn: values.parse("trust_anchor_arn")?.ok_or_else(|| missing("trust_anchor_arn"))?,

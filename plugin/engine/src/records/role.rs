@@ -71,7 +71,7 @@ pub(crate) struct Role {
 
 impl Role {
     /// Reads a whole role.
-    pub(crate) fn take(values: &Values) -> Result<Self, Fault> {
+    pub(crate) fn from_values(values: &Values) -> Result<Self, Fault> {
         let role_arn = values
             .parse::<RoleArn>("role_arn")?
             .ok_or_else(|| Fault::caller("role_arn: missing; give the ARN of the IAM role to assume"))?;
@@ -86,7 +86,7 @@ impl Role {
             certificate_ttl: certificate_ttl(values)?,
             key_type: values.parse("key_type")?.unwrap_or_default(),
             issuer_ref: values.string("issuer_ref")?.unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
-            subject: SubjectTexts::take(values)?,
+            subject: SubjectTexts::from_values(values)?,
             role_session_name: session_name(values)?,
             clusters: values.list("clusters")?.unwrap_or_default(),
             allow_tenant_metadata: values.bool("allow_tenant_metadata")?.unwrap_or(false),

@@ -9,13 +9,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use vault_backend::READ_ONLY;
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 
 /// How long it waits for an answer.
 const BOTOCORE: Duration = Duration::from_secs(2);
 
 /// A mount that has everything but an AWS: it asks `endpoint`.
-async fn asking(endpoint: &str) -> Probe<Engine> {
+async fn asking(endpoint: &str) -> TestMount<Engine> {
     let mount = with_ca().await;
     let config = json!({
         "endpoint": endpoint, "max_retries": 0,
@@ -135,7 +135,7 @@ async fn a_mount_that_closes_ends_a_read_that_waits_for_aws() {
     let mount = asking(&format!("http://{}", silent.local_addr().unwrap())).await;
     let closing = async {
         silent.accept().await.unwrap();
-        vault_backend::Backend::clean_up(&*mount.backend);
+        vault_backend::Backend::cleanup(&*mount.backend);
     };
 
     let (reply, ()) = tokio::join!(mount.read("container/app"), closing);
@@ -150,7 +150,7 @@ const A_READ: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn a_load_goes_on_when_its_caller_leaves() {
-    let mount: Probe<Engine> = Probe::over(with_ca().await.storage).await.unwrap();
+    let mount: TestMount<Engine> = TestMount::over(with_ca().await.storage).await.unwrap();
     mount.storage.slow_down(A_READ);
 
     let impatient = timeout(A_READ * 3 / 2, mount.read("metrics")).await;
@@ -163,7 +163,7 @@ async fn a_load_goes_on_when_its_caller_leaves() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_who_come_and_go_share_one_load() {
-    let mount: Probe<Engine> = Probe::over(with_ca().await.storage).await.unwrap();
+    let mount: TestMount<Engine> = TestMount::over(with_ca().await.storage).await.unwrap();
     mount.storage.slow_down(A_READ);
     let began = Instant::now();
 

@@ -10,13 +10,13 @@ use engine::Engine;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use vault_backend::testing::Probe;
+use vault_backend::testing::TestMount;
 use vault_backend::{Entity, READ_ONLY};
 
 type Samples = BTreeMap<String, f64>;
 
 /// A mount that asks `endpoint`, where every caller of `app` is the same and shares.
-async fn asking(endpoint: &str) -> Probe<Engine> {
+async fn asking(endpoint: &str) -> TestMount<Engine> {
     let mount = with_ca().await;
     configure(&mount, endpoint, json!({})).await;
     let role = json!({ "role_arn": ROLE, "session_sharing": "identity" });
@@ -24,7 +24,7 @@ async fn asking(endpoint: &str) -> Probe<Engine> {
     mount
 }
 
-async fn configure(mount: &Probe<Engine>, endpoint: &str, more: Value) {
+async fn configure(mount: &TestMount<Engine>, endpoint: &str, more: Value) {
     let mut config = json!({
         "endpoint": endpoint, "max_retries": 0,
         "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE,
@@ -52,14 +52,14 @@ async fn answering(status: u16, kind: &'static str) -> String {
     url
 }
 
-async fn text(mount: &Probe<Engine>) -> String {
+async fn text(mount: &TestMount<Engine>) -> String {
     let reply = mount.read("metrics").await;
     assert_eq!(reply.status, 200, "{reply:?}");
     String::from_utf8(reply.raw.unwrap()).unwrap()
 }
 
 /// Every sample by its name and labels.
-async fn samples(mount: &Probe<Engine>) -> Samples {
+async fn samples(mount: &TestMount<Engine>) -> Samples {
     let text = text(mount).await;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -71,7 +71,7 @@ async fn samples(mount: &Probe<Engine>) -> Samples {
 }
 
 /// The totals that moved while `container/app` was read, and by how much; the histogram is its count.
-async fn moved(mount: &Probe<Engine>) -> Vec<(String, f64)> {
+async fn moved(mount: &TestMount<Engine>) -> Vec<(String, f64)> {
     let before = samples(mount).await;
     let _ = mount.read("container/app").await;
     let moved = difference(&before, &samples(mount).await);
@@ -257,7 +257,7 @@ fn sample(samples: &Samples, name: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 /// Makes another issuer and answers its id.
-async fn second_issuer(mount: &Probe<Engine>) -> String {
+async fn second_issuer(mount: &TestMount<Engine>) -> String {
     let two = json!({ "common_name": "next", "issuer_name": "two", "ttl": "720h" });
     let reply = mount.write("root/generate/internal", two).await;
     assert_eq!(reply.error, "");

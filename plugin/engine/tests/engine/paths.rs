@@ -8,7 +8,7 @@ use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
 use engine::Engine;
 use serde_json::{Value, json};
 use vault_backend::Entity;
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 
 async fn refused_role(fields: Value) -> String {
     let mount = mount().await;
@@ -29,7 +29,7 @@ const HOSTILE: &str = "n$(id)\nvault delete";
 async fn a_text_of_the_callers_is_quoted_short_and_in_no_command() {
     let mount = with_ca().await;
     let long = HOSTILE.to_owned() + &"x".repeat(2_000);
-    let reader = Probe::<Engine>::over(mount.storage.clone()).await.unwrap().asked_by(somebody());
+    let reader = TestMount::<Engine>::over(mount.storage.clone()).await.unwrap().asked_by(somebody());
     for (path, body) in [
         ("revoke", json!({ "entity_id": long })),
         ("revoke", json!({ "cluster": long })),
@@ -250,7 +250,7 @@ async fn a_ca_half_written_by_a_crash_is_mended_at_the_next_start() {
         mount.write("root/generate/internal", json!({ "common_name": "test CA" })).await;
         let survived = mount.storage.survived();
 
-        let mount: Probe<Engine> = Probe::over(survived).await.unwrap();
+        let mount: TestMount<Engine> = TestMount::over(survived).await.unwrap();
 
         let default = mount.read("config/issuers").await.data["default"].clone();
         assert_eq!(default.is_string(), writes == 2, "after {writes} writes");

@@ -174,7 +174,7 @@ async fn exposition() -> String {
         "trust_anchor_arn": mounts::ANCHOR, "profile_arn": mounts::PROFILE, "management_role_arn": mounts::ROLE,
     });
     assert_eq!(mount.write("trust-anchors/main", anchor).await.error, "");
-    let _ = mount.tick().await;
+    let _ = mount.periodic().await;
     String::from_utf8(mount.read("metrics").await.raw.expect("a text")).expect("UTF-8")
 }
 

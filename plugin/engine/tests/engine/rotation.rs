@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use vault_backend::Storage;
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 
 const ROOT: &str = "root/generate/internal";
 const IMPORT: &str = "issuers/import/bundle";
@@ -23,51 +23,51 @@ fn root(name: &str) -> Value {
     json!({ "common_name": name, "issuer_name": name })
 }
 
-async fn done(mount: &Probe<Engine>, path: &str, body: Value) -> Reply {
+async fn done(mount: &TestMount<Engine>, path: &str, body: Value) -> Reply {
     let reply = mount.write(path, body).await;
     assert!(reply.error.is_empty() && reply.status < 300, "{path}: {reply:?}");
     reply
 }
 
-async fn refused(mount: &Probe<Engine>, path: &str, body: Value) -> String {
+async fn refused(mount: &TestMount<Engine>, path: &str, body: Value) -> String {
     let reply = mount.write(path, body).await;
     assert_eq!(reply.status, 400, "{path}: {reply:?}");
     reply.error
 }
 
 /// A mount with the issuers `one`, the default, and `two`.
-async fn prepared() -> Probe<Engine> {
+async fn prepared() -> TestMount<Engine> {
     let mount = with_ca().await;
     done(&mount, ROOT, root("two")).await;
     mount
 }
 
 /// The same after the switch to `two`.
-async fn switched() -> Probe<Engine> {
+async fn switched() -> TestMount<Engine> {
     let mount = prepared().await;
     done(&mount, "config/issuers", json!({ "default": "two" })).await;
     mount
 }
 
-async fn bundle(mount: &Probe<Engine>) -> String {
+async fn bundle(mount: &TestMount<Engine>) -> String {
     String::from_utf8(mount.read("trust-bundle").await.raw.unwrap()).unwrap()
 }
 
-async fn certificate(mount: &Probe<Engine>, name: &str) -> String {
+async fn certificate(mount: &TestMount<Engine>, name: &str) -> String {
     mount.read(&format!("issuer/{name}")).await.data["certificate"].as_str().unwrap().to_owned()
 }
 
-async fn state_of(mount: &Probe<Engine>, name: &str) -> Value {
+async fn state_of(mount: &TestMount<Engine>, name: &str) -> Value {
     mount.read(&format!("issuer/{name}")).await.data["state"].clone()
 }
 
 /// An issuer's record as it stands in storage.
-async fn stored(mount: &Probe<Engine>, name: &str) -> Value {
+async fn stored(mount: &TestMount<Engine>, name: &str) -> Value {
     let id = mount.read(&format!("issuer/{name}")).await.data["issuer_id"].clone();
     mount.storage.get_json(&format!("issuer/{}", id.as_str().unwrap())).await.unwrap().unwrap()
 }
 
-async fn configure(mount: &Probe<Engine>, aws: &Aws) {
+async fn configure(mount: &TestMount<Engine>, aws: &Aws) {
     let config = json!({
         "endpoint": aws.url, "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "max_retries": 0,
     });

@@ -4,13 +4,13 @@
 use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca};
 use engine::Engine;
 use serde_json::json;
-use vault_backend::testing::Probe;
+use vault_backend::testing::TestMount;
 use vault_backend::{Backend, Mount, READ_ONLY, ReplicationState};
 
 /// The active node and a standby over one storage, which only the first may write.
-async fn pair() -> (Probe<Engine>, Probe<Engine>) {
+async fn pair() -> (TestMount<Engine>, TestMount<Engine>) {
     let active = with_ca().await;
-    let standby: Probe<Engine> = Probe::over(active.storage.clone()).await.unwrap();
+    let standby: TestMount<Engine> = TestMount::over(active.storage.clone()).await.unwrap();
     standby.system.change(|fixed| fixed.replication_state = ReplicationState(1 << 14));
     let again = Mount::in_memory(standby.storage.clone(), standby.system.clone());
     Backend::initialize(standby.backend.clone(), again).await.unwrap();

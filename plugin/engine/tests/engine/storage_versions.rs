@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use engine::Engine;
 use serde_json::{Map, Value, json};
 use vault_backend::Storage;
-use vault_backend::testing::Probe;
+use vault_backend::testing::TestMount;
 
 /// The newest format, and the one that writes are in.
 const NEWEST: u64 = 1;
@@ -45,8 +45,8 @@ impl Example {
         storage
     }
 
-    async fn mount(&self) -> Probe<Engine> {
-        Probe::over(self.storage().await).await.unwrap()
+    async fn mount(&self) -> TestMount<Engine> {
+        TestMount::over(self.storage().await).await.unwrap()
     }
 }
 
@@ -153,7 +153,7 @@ async fn a_record_of_before_is_stamped_by_the_first_write_that_changes_it() {
 }
 
 /// A mount whose record `key` a later version wrote, with a field that changes what the rest means.
-async fn with_a_later(key: &str) -> Probe<Engine> {
+async fn with_a_later(key: &str) -> TestMount<Engine> {
     let mut example = Example::load("format-1");
     let record = example.stored.get_mut(key).unwrap();
     record["format"] = json!(NEWEST + 1);

@@ -24,7 +24,7 @@ use server::{Elsewhere, Hostile};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 
 /// The healthy account. Each oddity has another.
 const HEALTHY: &str = "111122223333";
@@ -56,7 +56,7 @@ fn arn(account: &str, kind: &str) -> String {
 }
 
 /// A mount with a role for each account.
-async fn mount(url: &str, accounts: impl Iterator<Item = String>) -> Probe<Engine> {
+async fn mount(url: &str, accounts: impl Iterator<Item = String>) -> TestMount<Engine> {
     let mount = mounts::with_ca().await;
     let config = json!({
         "endpoint": url, "max_retries": 0, "request_timeout": 1, "connect_timeout": 1,
@@ -74,7 +74,7 @@ async fn mount(url: &str, accounts: impl Iterator<Item = String>) -> Probe<Engin
 }
 
 /// Reads the healthy account until it is told to stop; how often, and how long the slowest took.
-async fn read_on(mount: Arc<Probe<Engine>>, stop: Arc<AtomicUsize>) -> (usize, Duration) {
+async fn read_on(mount: Arc<TestMount<Engine>>, stop: Arc<AtomicUsize>) -> (usize, Duration) {
     let (mut reads, mut slowest) = (0, Duration::ZERO);
     while stop.load(Ordering::SeqCst) == 0 {
         let began = Instant::now();

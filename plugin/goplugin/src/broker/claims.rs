@@ -15,7 +15,7 @@ use proto::plugin::ConnInfo;
 use proto::plugin::conn_info::Knock;
 use tokio::time::Instant;
 
-use super::desk::{Desk, KEPT};
+use super::rendezvous::{KEPT, Rendezvous};
 use super::service::refusal;
 
 /// Lines of what the host says and the plugin wants: `offer <id> <address>`, `knock <id>`, `ack <id> <error>`, `claim <id>`,
@@ -24,9 +24,13 @@ use super::service::refusal;
 /// A claim gets the newest offer of its own connection, once, whichever comes first, and never another's; an offer that nobody
 /// wants is forgotten after its time; a knock is refused by number and with a reason.
 pub fn broker(input: &[u8]) {
-    let desk = Desk::default();
-    let mut meeting =
-        Meeting { desk: &desk, now: Instant::now(), offered: HashMap::new(), waiting: HashMap::new() };
+    let rendezvous = Rendezvous::default();
+    let mut meeting = Meeting {
+        rendezvous: &rendezvous,
+        now: Instant::now(),
+        offered: HashMap::new(),
+        waiting: HashMap::new(),
+    };
     for line in String::from_utf8_lossy(input).lines() {
         let mut words = line.splitn(3, ' ');
         let (Some(word), Some(Ok(number))) = (words.next(), words.next().map(str::parse)) else { continue };
@@ -49,7 +53,7 @@ fn offer(service_id: u32, address: &str) -> ConnInfo {
 
 /// The desk beside what it should hold.
 struct Meeting<'a> {
-    desk: &'a Desk,
+    rendezvous: &'a Rendezvous,
     now: Instant,
     offered: HashMap<u32, (ConnInfo, Instant)>,
     waiting: HashMap<u32, Pin<Box<dyn Future<Output = Option<ConnInfo>> + 'a>>>,
@@ -64,7 +68,7 @@ impl Meeting<'_> {
             assert!(refusal.service_id == id && knock.ack && !knock.error.is_empty());
             return;
         }
-        self.desk.arrived(info.clone(), self.now);
+        self.rendezvous.arrived(info.clone(), self.now);
         self.offered.retain(|_, (_, since)| self.now.duration_since(*since) < KEPT);
         match self.waiting.remove(&id) {
             Some(claim) => assert_eq!(claim.now_or_never(), Some(Some(info))),
@@ -73,7 +77,7 @@ impl Meeting<'_> {
     }
 
     fn claims(&mut self, id: u32) {
-        let mut claim = Box::pin(self.desk.claim(id));
+        let mut claim = Box::pin(self.rendezvous.claim(id));
         let claimed = claim.as_mut().now_or_never();
         if let Some((info, _)) = self.offered.remove(&id) {
             assert_eq!(claimed, Some(Some(info)));

@@ -1,4 +1,4 @@
-//! The broker's stream: what the host says goes to the desk, what the plugin says goes out.
+//! The broker's stream: what the host says goes to the rendezvous, what the plugin says goes out.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Desk;
+use super::Rendezvous;
 
 /// Messages to the host that wait for the stream.
 const WAITING: usize = 16;
@@ -24,14 +24,14 @@ const NOT_LISTENING: &str = "this plugin listens on no broker connection";
 
 /// Serves `plugin.GRPCBroker`.
 pub(crate) struct BrokerService {
-    desk: Arc<Desk>,
+    rendezvous: Arc<Rendezvous>,
     stop: CancellationToken,
 }
 
 impl BrokerService {
     /// Streams meet at `desk` and end with `stop`.
-    pub(crate) fn new(desk: Arc<Desk>, stop: CancellationToken) -> Self {
-        Self { desk, stop }
+    pub(crate) fn new(rendezvous: Arc<Rendezvous>, stop: CancellationToken) -> Self {
+        Self { rendezvous, stop }
     }
 
     /// The service for a server, which takes no offer longer than one is.
@@ -50,22 +50,26 @@ impl GrpcBroker for BrokerService {
         request: Request<Streaming<ConnInfo>>,
     ) -> Result<Response<Self::StartStreamStream>, Status> {
         let (outgoing, heard) = mpsc::channel(WAITING);
-        self.desk.open(outgoing.clone());
-        let listening = listen(request.into_inner(), self.desk.clone(), outgoing);
+        self.rendezvous.open(outgoing.clone());
+        let listening = listen(request.into_inner(), self.rendezvous.clone(), outgoing);
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(listening));
         let out = futures_util::StreamExt::map(ReceiverStream::new(heard), Ok as fn(_) -> _);
         Ok(Response::new(out))
     }
 }
 
-async fn listen(mut host: Streaming<ConnInfo>, desk: Arc<Desk>, outgoing: mpsc::Sender<ConnInfo>) {
+async fn listen(
+    mut host: Streaming<ConnInfo>,
+    rendezvous: Arc<Rendezvous>,
+    outgoing: mpsc::Sender<ConnInfo>,
+) {
     while let Some(Ok(info)) = host.next().await {
         match refusal(&info) {
             Some(refusal) => drop(outgoing.try_send(refusal)),
-            None => desk.arrived(info, Instant::now()),
+            None => rendezvous.arrived(info, Instant::now()),
         }
     }
-    desk.close(&outgoing);
+    rendezvous.close(&outgoing);
 }
 
 /// The answer to a knock; none to anything else.

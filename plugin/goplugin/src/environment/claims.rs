@@ -9,13 +9,14 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use super::{Contract, Launch, LaunchError};
+use super::{HandshakeConfig, HostEnvironment, HostEnvironmentError};
 use crate::certificate::Identity;
 use crate::handshake::Handshake;
 use crate::multiplexing::Multiplexing;
 use crate::tls::Tls;
 
-const CONTRACT: Contract = Contract { cookie_key: "COOKIE", cookie_value: "6f1c", protocol_version: 5 };
+const CONFIG: HandshakeConfig =
+    HandshakeConfig { magic_cookie_key: "COOKIE", magic_cookie_value: "6f1c", protocol_version: 5 };
 /// Characters of a line of a certificate in PEM.
 const LINE_OF_PEM: usize = 64;
 
@@ -33,11 +34,11 @@ pub fn handshake(input: &[u8]) {
         let found = variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
     };
-    let outcome = Launch::read(&CONTRACT, variable, PathBuf::from("/tmp"));
-    let by_hand = variable(CONTRACT.cookie_key).as_deref() != Some(CONTRACT.cookie_value);
-    assert_eq!(by_hand, matches!(outcome, Err(LaunchError::ByHand)));
+    let outcome = HostEnvironment::read(&CONFIG, variable, PathBuf::from("/tmp"));
+    let by_hand = variable(CONFIG.magic_cookie_key).as_deref() != Some(CONFIG.magic_cookie_value);
+    assert_eq!(by_hand, matches!(outcome, Err(HostEnvironmentError::ByHand)));
     match outcome {
-        Ok(launch) => announced(launch),
+        Ok(environment) => announced(environment),
         Err(error) => {
             let said = error.to_string();
             let pem = variable("PLUGIN_CLIENT_CERT").unwrap_or_default();
@@ -50,10 +51,10 @@ pub fn handshake(input: &[u8]) {
     }
 }
 
-fn announced(launch: Launch) {
-    let socket = launch.socket_dir.join("plugin1");
+fn announced(environment: HostEnvironment) {
+    let socket = environment.socket_dir.join("plugin1");
     let certificate = IDENTITY.certificate();
-    let (protocol_version, multiplexing) = (launch.protocol_version, launch.multiplexing);
+    let (protocol_version, multiplexing) = (environment.protocol_version, environment.multiplexing);
     let handshake = Handshake { protocol_version, socket: &socket, certificate, multiplexing };
     let line = handshake.to_string();
     let fields: Vec<&str> = line.split('|').collect();
@@ -61,7 +62,7 @@ fn announced(launch: Launch) {
     assert_eq!(fields.len(), if multiplexing == Multiplexing::Unknown { 6 } else { 7 });
     assert_eq!((fields[0], fields[1], fields[2], fields[4]), ("1", "5", "unix", "grpc"));
     assert_eq!(Some(fields[3]), socket.to_str());
-    let _either_way = Tls::pinned(&IDENTITY, launch.client_certificate).is_ok();
+    let _either_way = Tls::pinned(&IDENTITY, environment.client_certificate).is_ok();
 }
 
 #[cfg(test)]

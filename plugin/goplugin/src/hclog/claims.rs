@@ -37,7 +37,11 @@ pub fn hclog(input: &[u8]) {
 
     let line = one_line(&tape.text());
     assert_eq!(line["@level"], "warn");
-    assert!(fields::key(&a).chars().all(|sign| sign.is_ascii_alphanumeric() || "_.-".contains(sign)));
+    assert!(
+        fields::key(&a)
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || "_.-".contains(character))
+    );
 }
 
 /// The one line that `raw` is, held against everything the host demands.

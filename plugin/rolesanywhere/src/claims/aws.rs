@@ -18,16 +18,16 @@ use crate::{
 };
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
-const PATIENCE: Duration = Duration::from_secs(15);
+const BUDGET: Duration = Duration::from_secs(15);
 /// No answer has us leave AWS alone for longer.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+const MAX_PAUSE: Duration = Duration::from_hours(1);
 /// Stands for a secret in the kept inputs: no text of ours may hold it. Its slash is in no request id, the one text of a header
 /// that goes on.
 const CANARY: &str = "cAnAry/";
 
 /// An answer of AWS or a proxy: a line `<call> <status>`, header lines, an empty line and the body.
 ///
-/// Every call ends within its patience; what is taken is what was asked for; an error is one short line, has no secret in it, and
+/// Every call ends within its budget; what is taken is what was asked for; an error is one short line, has no secret in it, and
 /// asks nobody to wait for longer than an hour.
 pub fn aws_answer(input: &[u8]) {
     let Some((call, answer)) = read(input) else { return };
@@ -35,7 +35,7 @@ pub fn aws_answer(input: &[u8]) {
     runtime.expect("a runtime without I/O").block_on(async {
         let began = Instant::now();
         make(call, &answer).await;
-        assert!(began.elapsed() <= PATIENCE + Duration::from_millis(1), "{call:?}: {:?}", began.elapsed());
+        assert!(began.elapsed() <= BUDGET + Duration::from_millis(1), "{call:?}: {:?}", began.elapsed());
     });
 }
 
@@ -60,12 +60,12 @@ async fn make(call: Call, answer: &Response<Bytes>) {
     let client = Client::with_transport(&Settings::default(), Arc::new(Always(answer.clone())));
     let client = client.expect("the default settings are in their bounds");
     match call {
-        Call::CreateSession => match client.create_session(&IDENTITY, &ASKED, || NOW, PATIENCE).await {
+        Call::CreateSession => match client.create_session(&IDENTITY, &ASKED, || NOW, BUDGET).await {
             Ok(session) => fits(&session),
             Err(error) => told(&error, &error.to_string(), answer),
         },
         Call::Probe => {
-            let reached = client.probe(ASKED.trust_anchor.region(), || NOW, PATIENCE).await;
+            let reached = client.probe(ASKED.trust_anchor.region(), || NOW, BUDGET).await;
             assert_eq!(reached.expect("any answer is an answer").status, answer.status().as_u16());
         }
         Call::Signed(operation) => sign(operation, &client, answer).await,
@@ -73,23 +73,27 @@ async fn make(call: Call, answer: &Response<Bytes>) {
 }
 
 async fn sign(operation: Operation, client: &Client, answer: &Response<Bytes>) {
-    let caller = client.caller(credentials(), || NOW, PATIENCE);
+    let signed_client = client.signed_client(credentials(), || NOW, BUDGET);
     let CreateSession { trust_anchor, profile, role, .. } = &*ASKED;
     match operation {
         Operation::GetCallerIdentity => {
-            refused(caller.get_caller_identity(trust_anchor.region()).await, answer);
+            refused(signed_client.get_caller_identity(trust_anchor.region()).await, answer);
         }
-        Operation::GetTrustAnchor => refused(caller.get_trust_anchor(trust_anchor).await, answer),
+        Operation::GetTrustAnchor => refused(signed_client.get_trust_anchor(trust_anchor).await, answer),
         Operation::UpdateTrustAnchor => {
             let bundle = [vector(CERTIFICATE)];
-            refused(caller.update_trust_anchor(trust_anchor, &bundle).await, answer);
+            refused(signed_client.update_trust_anchor(trust_anchor, &bundle).await, answer);
         }
-        Operation::GetProfile => refused(caller.get_profile(profile).await, answer),
-        Operation::GetRole => refused(caller.get_role(role).await, answer),
-        Operation::ListRolePolicies => refused(caller.list_role_policies(role).await, answer),
-        Operation::GetRolePolicy => refused(caller.get_role_policy(role, "denials").await, answer),
-        Operation::PutRolePolicy => refused(caller.put_role_policy(role, "denials", "{}").await, answer),
-        Operation::DeleteRolePolicy => refused(caller.delete_role_policy(role, "denials").await, answer),
+        Operation::GetProfile => refused(signed_client.get_profile(profile).await, answer),
+        Operation::GetRole => refused(signed_client.get_role(role).await, answer),
+        Operation::ListRolePolicies => refused(signed_client.list_role_policies(role).await, answer),
+        Operation::GetRolePolicy => refused(signed_client.get_role_policy(role, "denials").await, answer),
+        Operation::PutRolePolicy => {
+            refused(signed_client.put_role_policy(role, "denials", "{}").await, answer);
+        }
+        Operation::DeleteRolePolicy => {
+            refused(signed_client.delete_role_policy(role, "denials").await, answer);
+        }
     }
 }
 
@@ -115,7 +119,7 @@ fn fits(session: &Session) {
 fn told(error: &Error, said: &str, answer: &Response<Bytes>) {
     one_short_line(said);
     if let Error::Throttled { retry_after: Some(wait), .. } = error {
-        assert!(*wait <= LONGEST_PAUSE, "{wait:?}");
+        assert!(*wait <= MAX_PAUSE, "{wait:?}");
     }
     if answer.status().is_success() {
         assert!(!said.contains(CANARY), "{said}");

@@ -13,6 +13,8 @@ use crate::trust_policy::{self, Finding};
 
 const ANCHOR: &str =
     "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/0f0f0f0f-1111-4222-8333-444444444444";
+/// Of the seeds in `fuzz/seeds/denials`.
+const PREFIX: &str = "Owner";
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 
 /// A role's trust policy: nothing is found twice, every finding is one short line, the order of members and white space change
@@ -44,15 +46,15 @@ pub fn trust_policy(input: &[u8]) {
 /// A document of denials, and lines that deny more: `session <name> <second>`, `source <identity> <second>`, `before <second>`.
 ///
 /// Only what was written here is read. What is read is written back as it was; to deny more forgets nothing; the document has no
-/// sign that IAM would count otherwise, and is measured as IAM does.
+/// character that IAM would count otherwise, and is measured as IAM does.
 pub fn denials(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (orders, document): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| order(line).is_some());
-    let mut policy = match Policy::parse(&document.join("\n")) {
+    let mut policy = match Policy::parse(PREFIX, &document.join("\n")) {
         Ok(policy) => policy,
         Err(foreign) => {
             one_short_line(&foreign.to_string());
-            Policy::default()
+            Policy::new(PREFIX)
         }
     };
     written_as_read(&policy);
@@ -108,7 +110,7 @@ fn obey(policy: &mut Policy, order: &Order<'_>, moment: OffsetDateTime) {
 fn written_as_read(policy: &Policy) {
     let document = policy.to_string();
     assert!(document.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{document:?}");
-    assert_eq!(Policy::parse(&document).as_ref(), Ok(policy), "{document}");
+    assert_eq!(Policy::parse(PREFIX, &document).as_ref(), Ok(policy), "{document}");
     assert_eq!(policy.size(), size_in_iam(&document));
     for others in [0, ROLE_LIMIT, usize::MAX] {
         assert_eq!(policy.would_fit(others), others.saturating_add(policy.size()) <= ROLE_LIMIT);

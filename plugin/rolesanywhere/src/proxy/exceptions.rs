@@ -1,4 +1,4 @@
-//! `NO_PROXY`: what is reached without a proxy, by the rules of Go's `httpproxy`.
+//! `NO_PROXY`: the hosts that are reached without a proxy, by the rules of Go's `httpproxy`.
 
 use std::net::IpAddr;
 
@@ -7,26 +7,26 @@ use url::Host;
 
 use super::target::bare;
 
-/// The list as it is matched. This machine (`localhost` and loopback addresses) is always in it.
+/// The parsed list. This machine (`localhost` and loopback addresses) is always an exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exceptions {
     Everything,
     These(Vec<Exception>),
 }
 
-/// One entry. A port, where it has one, must be the target's too.
+/// One entry. If it has a port, the target must have the same one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exception {
-    /// `10.0.0.0/8`; takes no port.
+    /// `10.0.0.0/8`; it has no port.
     Network(IpNet),
     /// `10.1.2.3` or `10.1.2.3:443`, `::1` or `[::1]:443`.
     Address { address: IpAddr, port: String },
-    /// `example.com`: the name and what is below it. `.example.com`, `*.example.com`: what is below it alone.
+    /// `example.com`: the name and its subdomains. `.example.com`, `*.example.com`: the subdomains alone.
     Domain { below: String, is_itself: bool, port: String },
 }
 
 impl Exceptions {
-    /// Reads a comma-separated list. What cannot be understood is ignored.
+    /// Parses a comma-separated list. Malformed entries are ignored.
     pub(super) fn parse(list: &str) -> Self {
         let entries = || list.split(',').map(|entry| entry.trim().to_lowercase());
         if entries().any(|entry| entry == "*") {
@@ -80,7 +80,7 @@ impl Exception {
     }
 }
 
-/// Host and port; the port is empty where there is none.
+/// Splits host and port; the port is empty if there is none.
 fn split(entry: &str) -> (&str, &str) {
     match entry.rsplit_once(':') {
         Some((host, port)) if bare(host) != host || !host.contains(':') => (bare(host), port),
@@ -88,7 +88,7 @@ fn split(entry: &str) -> (&str, &str) {
     }
 }
 
-/// `münchen.example` as it is asked for.
+/// Converts `münchen.example` to the ASCII form that is sent.
 fn in_ascii(name: &str) -> String {
     if name.is_ascii() {
         return name.to_owned();
@@ -106,7 +106,7 @@ mod tests {
         Exceptions::parse(list).hold(bare(host), port)
     }
 
-    /// A list, a target that it lets go directly, and one that it does not.
+    /// A list, a target that it excepts, and one that it does not.
     const CASES: &[(&str, &str, &str)] = &[
         // a name stands for itself and for what is below it
         ("amazonaws.com", "amazonaws.com", "amazonaws.com.cn"),
@@ -151,7 +151,7 @@ mod tests {
     ];
 
     #[test]
-    fn no_proxy_means_what_it_means_to_vault() {
+    fn no_proxy_means_what_it_means_to_go() {
         for (list, excepted, proxied) in CASES {
             assert!(direct(list, excepted), "{list:?} lets {excepted} go directly");
             assert!(!direct(list, proxied), "{list:?} does not let {proxied} go directly");

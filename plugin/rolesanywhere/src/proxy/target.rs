@@ -1,8 +1,8 @@
-//! Where a request is sent to: host and port.
+//! The target of a request: host and port.
 
 use url::Url;
 
-/// Where requests are sent to.
+/// The target of requests.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) is_https: bool,

@@ -1,4 +1,4 @@
-//! The document as IAM stores it: written in one way only, and read back only if it is written in that way.
+//! The document as IAM stores it. It is written in one form only, and read back only in that form.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,15 +11,16 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::policy::{Policy, Source};
 
-/// A document that this module did not write, or that was changed by hand since. It must not be overwritten.
+/// A document that this module did not write, or that was edited since. It must not be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the inline policy is not one that was written here: {0}")]
 pub struct NotOurs(String);
 
 const VERSION: &str = "2012-10-17";
-const BEFORE: &str = "IamraIssuedBefore";
-const SESSIONS: &str = "IamraSessionsUntil";
-const SOURCES: &str = "IamraSourcesUntil";
+/// The rest of a `Sid` after the prefix.
+const BEFORE: &str = "IssuedBefore";
+const SESSIONS: &str = "SessionsUntil";
+const SOURCES: &str = "SourcesUntil";
 const AND_BEFORE: &str = "Before";
 
 const ISSUE_TIME: &str = "aws:TokenIssueTime";
@@ -48,13 +49,14 @@ struct Statement {
 }
 
 impl Policy {
-    /// Reads a document that [`Policy`] wrote. White space and the order of keys do not matter, everything else does.
-    pub fn parse(document: &str) -> Result<Self, NotOurs> {
+    /// Reads a document that a [`Policy`] with this `sid_prefix` wrote. White space and the order of keys are ignored;
+    /// every other difference is an error.
+    pub fn parse(sid_prefix: &'static str, document: &str) -> Result<Self, NotOurs> {
         let not_ours = |problem: &str| NotOurs(problem.to_owned());
         let value: Value = serde_json::from_str(document).map_err(|_| not_ours("it is not JSON"))?;
         let read: Document = serde_json::from_value(value.clone())
             .map_err(|_| not_ours("it has other members than its statements should have"))?;
-        let mut policy = Self::default();
+        let mut policy = Self::new(sid_prefix);
         for statement in &read.statement {
             let sid: String = statement.sid.chars().take(64).collect();
             let unknown = || NotOurs(format!("the statement {sid:?} is not known"));
@@ -64,17 +66,19 @@ impl Policy {
         if same { Ok(policy) } else { Err(not_ours("its statements were changed")) }
     }
 
-    /// Adds what one statement says, if it says it in our words; whether it says more is seen when the whole is compared.
+    /// Adds the denials of one statement if it has our form. The comparison of the whole document shows whether it says
+    /// more.
     fn take(&mut self, statement: &Statement) -> Option<()> {
-        if statement.sid == BEFORE {
+        let sid = statement.sid.strip_prefix(self.sid_prefix)?;
+        if sid == BEFORE {
             self.deny_issued_before(time(TIME, statement.one("DateLessThan", ISSUE_TIME)?)?);
-        } else if let Some(until) = statement.sid.strip_prefix(SESSIONS) {
+        } else if let Some(until) = sid.strip_prefix(SESSIONS) {
             let until = time(SID_TIME, until)?;
             for pattern in statement.many("StringLike", USER_ID)? {
                 self.deny_session(pattern.strip_prefix("*:")?, until).ok()?;
             }
         } else {
-            let (until, before) = statement.sid.strip_prefix(SOURCES)?.split_once(AND_BEFORE)?;
+            let (until, before) = sid.strip_prefix(SOURCES)?.split_once(AND_BEFORE)?;
             let (until, before) = (time(SID_TIME, until)?, time(SID_TIME, before)?);
             for identity in statement.many("StringEquals", SOURCE_IDENTITY)? {
                 self.deny_source_identity(identity, before, until).ok()?;
@@ -83,19 +87,23 @@ impl Policy {
         Some(())
     }
 
+    fn sid(&self, rest: &str) -> String {
+        format!("{}{rest}", self.sid_prefix)
+    }
+
     fn document(&self) -> Document {
         let mut statement = Vec::new();
         statement.extend(self.issued_before.map(|moment| {
             let before = ("DateLessThan", ISSUE_TIME, written(TIME, moment).into());
-            Statement::deny(BEFORE.to_owned(), [before])
+            Statement::deny(self.sid(BEFORE), [before])
         }));
         statement.extend(grouped(&self.sessions).into_iter().map(|(until, names)| {
             let patterns: Vec<Value> = names.iter().map(|name| format!("*:{name}").into()).collect();
-            Statement::deny(sid(SESSIONS, until), [("StringLike", USER_ID, patterns.into())])
+            Statement::deny(self.sid(&dated(SESSIONS, until)), [("StringLike", USER_ID, patterns.into())])
         }));
         statement.extend(grouped(&self.sources).into_iter().map(|(source, identities)| {
             let Source { until, issued_before } = source;
-            let sid = sid(SOURCES, until) + &sid(AND_BEFORE, issued_before);
+            let sid = self.sid(&(dated(SOURCES, until) + &dated(AND_BEFORE, issued_before)));
             let before = ("DateLessThan", ISSUE_TIME, written(TIME, issued_before).into());
             Statement::deny(sid, [before, ("StringEquals", SOURCE_IDENTITY, identities.into())])
         }));
@@ -132,7 +140,7 @@ impl Statement {
     }
 }
 
-/// Names that share a value, so that one statement holds them all.
+/// Groups names by their value, so that one statement holds them all.
 fn grouped<V: Copy + Ord>(all: &BTreeMap<String, V>) -> BTreeMap<V, Vec<&str>> {
     let mut groups: BTreeMap<V, Vec<&str>> = BTreeMap::new();
     for (name, value) in all {
@@ -141,7 +149,7 @@ fn grouped<V: Copy + Ord>(all: &BTreeMap<String, V>) -> BTreeMap<V, Vec<&str>> {
     groups
 }
 
-fn sid(start: &str, moment: OffsetDateTime) -> String {
+fn dated(start: &str, moment: OffsetDateTime) -> String {
     format!("{start}{}", written(SID_TIME, moment))
 }
 

@@ -1,4 +1,4 @@
-//! Which sessions of a role are denied, and for how long that matters.
+//! The sessions of a role that are denied, and until when each denial matters.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,28 @@ use time::{Duration, OffsetDateTime, UtcOffset};
 
 use crate::create_session::is_session_name;
 
-/// What all inline policies of one role may have together, in characters that are no white space. AWS does not raise it.
+/// The size that all inline policies of one role share, in characters without white space. AWS does not raise it.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 pub const ROLE_LIMIT: usize = 10_240;
 
 /// IAM's `MaxSessionDuration` goes up to 12 hours, so no session of a role is older.
-pub(super) const LONGEST_SESSION: Duration = Duration::hours(12);
-/// For clocks that differ, and for IAM's delay.
+pub(super) const MAX_SESSION: Duration = Duration::hours(12);
+/// An allowance for clocks that differ, and for IAM's delay.
 const SLACK: Duration = Duration::hours(1);
 
-/// Which sessions of a role are denied everything. `Display` is the document.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The sessions of a role that are denied every action. `Display` is the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
+    /// The first word of each `Sid`: letters and digits.
+    pub(super) sid_prefix: &'static str,
     /// To the second.
     pub(super) issued_before: Option<OffsetDateTime>,
-    /// Session name, and the full hour until when it matters.
+    /// By session name, the full hour until which the denial matters.
     pub(super) sessions: BTreeMap<String, OffsetDateTime>,
     pub(super) sources: BTreeMap<String, Source>,
 }
 
-/// Of one source identity, the sessions issued before a moment.
+/// The denial of one source identity: its sessions that were issued before a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source {
     /// A full hour.
@@ -34,7 +36,7 @@ pub(super) struct Source {
     pub(super) issued_before: OffsetDateTime,
 }
 
-/// A name that no session has.
+/// A name that no session can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not 2 to 64 letters, digits or characters of _+=,.@-, as names of sessions and source identities are"
@@ -42,14 +44,21 @@ pub(super) struct Source {
 pub struct Unfit(String);
 
 impl Policy {
-    /// Denies every session issued before `moment`, by AWS's clock and rounded up to the second. The latest moment counts.
+    /// A policy that denies nothing. `sid_prefix` begins the `Sid` of each statement, so that a program knows its own
+    /// documents. It must be letters and digits.
+    pub fn new(sid_prefix: &'static str) -> Self {
+        Self { sid_prefix, issued_before: None, sessions: BTreeMap::new(), sources: BTreeMap::new() }
+    }
+
+    /// Denies every session issued before `moment`, by AWS's clock and rounded up to the second. The latest moment
+    /// counts.
     ///
-    /// A session that is issued within that second is denied too, so ask for new ones after [`Policy::issued_before`] only.
+    /// A session issued within that second is denied too, so request new ones after [`Policy::issued_before`] only.
     pub fn deny_issued_before(&mut self, moment: OffsetDateTime) {
         self.issued_before = self.issued_before.max(Some(rounded_up(moment, Duration::SECOND)));
     }
 
-    /// Denies the sessions named `name` until `until`, which is when the last of them is over, rounded up to the hour.
+    /// Denies the sessions named `name` until `until`, when the last of them has expired, rounded up to the hour.
     pub fn deny_session(&mut self, name: &str, until: OffsetDateTime) -> Result<(), Unfit> {
         let (name, until) = (fit(name)?, rounded_up(until, Duration::HOUR));
         let kept = self.sessions.entry(name).or_insert(until);
@@ -57,8 +66,9 @@ impl Policy {
         Ok(())
     }
 
-    /// Denies the sessions of a source identity (`CN=<common name>` as a rule) that were issued before `moment`; it matters
-    /// until `until`, when the last of them is over, rounded up to the hour. Later sessions of the same identity are let be.
+    /// Denies the sessions of a source identity (as a rule `CN=<common name>`) that were issued before `moment`. The
+    /// denial matters until `until`, when the last of them has expired, rounded up to the hour. Later sessions of the
+    /// identity are not denied.
     pub fn deny_source_identity(
         &mut self,
         identity: &str,
@@ -70,7 +80,7 @@ impl Policy {
         Ok(())
     }
 
-    /// Takes over what `other` denies; of two moments for the same, the later.
+    /// Adds the denials of `other`; of two moments for the same sessions, the later one counts.
     pub fn merge(&mut self, other: &Policy) {
         self.issued_before = self.issued_before.max(other.issued_before);
         for (name, until) in &other.sessions {
@@ -82,7 +92,7 @@ impl Policy {
         }
     }
 
-    /// Forgets what can no longer deny anything at `now`, and says how many entries that were.
+    /// Removes entries that deny nothing any more at `now`, and returns their number.
     ///
     /// The moment of [`Policy::deny_issued_before`] is kept for 13 hours: a session lasts 12 at most.
     pub fn prune(&mut self, now: OffsetDateTime) -> usize {
@@ -93,7 +103,7 @@ impl Policy {
         before - self.len()
     }
 
-    /// When the last entry has nothing left to deny; nothing where nothing is denied.
+    /// Returns when the last entry stops mattering; none if nothing is denied.
     pub fn needed_until(&self) -> Option<OffsetDateTime> {
         let sources = self.sources.values().map(|source| source.until);
         let all = self.sessions.values().copied().chain(sources);
@@ -105,7 +115,7 @@ impl Policy {
         self.issued_before
     }
 
-    /// The denied session names in order, with the hour until when each matters.
+    /// The denied session names in order, with the hour until which each matters.
     pub fn sessions(&self) -> impl Iterator<Item = (&str, OffsetDateTime)> {
         self.sessions.iter().map(|(name, until)| (name.as_str(), *until))
     }
@@ -115,22 +125,22 @@ impl Policy {
         self.sources.iter().map(|(identity, source)| (identity.as_str(), source.issued_before))
     }
 
-    /// How many entries there are: the moment, session names and source identities.
+    /// The number of entries: the moment, session names and source identities.
     pub fn len(&self) -> usize {
         usize::from(self.issued_before.is_some()) + self.sessions.len() + self.sources.len()
     }
 
-    /// Whether nothing is denied. IAM takes no document without a statement: delete the policy then.
+    /// Whether nothing is denied. IAM accepts no document without a statement, so delete the policy then.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What the document takes of [`ROLE_LIMIT`].
+    /// The size of the document against [`ROLE_LIMIT`].
     pub fn size(&self) -> usize {
         size_in_iam(&self.to_string())
     }
 
-    /// Whether the document fits beside the role's other inline policies, which take `others` characters together.
+    /// Whether the document fits beside the role's other inline policies, which have `others` characters together.
     pub fn would_fit(&self, others: usize) -> bool {
         others.saturating_add(self.size()) <= ROLE_LIMIT
     }
@@ -142,7 +152,7 @@ impl Policy {
     }
 }
 
-/// What a document takes of [`ROLE_LIMIT`]: IAM does not count white space.
+/// The size of a document against [`ROLE_LIMIT`]: IAM does not count white space.
 pub fn size_in_iam(document: &str) -> usize {
     document.chars().filter(|c| !c.is_whitespace()).count()
 }
@@ -152,10 +162,10 @@ fn fit(name: &str) -> Result<String, Unfit> {
 }
 
 fn after_longest(moment: OffsetDateTime) -> OffsetDateTime {
-    moment.saturating_add(LONGEST_SESSION + SLACK)
+    moment.saturating_add(MAX_SESSION + SLACK)
 }
 
-/// The next full `step`, in UTC. No token is older than 1970; what lies after 9999 cannot be written.
+/// Rounds up to a full `step`, in UTC. No token is older than 1970, and a time after 9999 cannot be written.
 fn rounded_up(moment: OffsetDateTime, step: Duration) -> OffsetDateTime {
     let moment = moment.to_offset(UtcOffset::UTC).max(OffsetDateTime::UNIX_EPOCH);
     let step = step.whole_nanoseconds();

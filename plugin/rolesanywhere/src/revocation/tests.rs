@@ -3,13 +3,14 @@ use proptest::prelude::*;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
-use super::policy::LONGEST_SESSION;
+use super::policy::MAX_SESSION;
 use super::*;
 
+const PREFIX: &str = "Owner";
 const NOW: OffsetDateTime = datetime!(2026-11-24 15:07:28 UTC);
 
 fn denying(names: &[&str], until: OffsetDateTime) -> Policy {
-    let mut policy = Policy::default();
+    let mut policy = Policy::new(PREFIX);
     for name in names {
         policy.deny_session(name, until).unwrap();
     }
@@ -18,12 +19,12 @@ fn denying(names: &[&str], until: OffsetDateTime) -> Policy {
 
 #[test]
 fn the_break_glass_is_one_statement_that_denies_everything() {
-    let mut policy = Policy::default();
+    let mut policy = Policy::new(PREFIX);
 
     policy.deny_issued_before(datetime!(2026-11-24 15:07:27.5 UTC));
 
     let text = policy.to_string();
-    let statement = r#"{"Version":"2012-10-17","Statement":[{"Sid":"IamraIssuedBefore","Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"2026-11-24T15:07:28Z"}}}]}"#;
+    let statement = r#"{"Version":"2012-10-17","Statement":[{"Sid":"OwnerIssuedBefore","Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"2026-11-24T15:07:28Z"}}}]}"#;
     assert_eq!(text, statement);
     assert_eq!(policy.issued_before(), Some(NOW));
 }
@@ -37,18 +38,18 @@ fn sessions_that_end_within_one_hour_share_a_statement() {
     let text = policy.to_string();
 
     assert_eq!(text.matches("\"Sid\"").count(), 2, "{text}");
-    assert!(text.contains(r#""Sid":"IamraSessionsUntil20261124T160000Z""#), "{text}");
+    assert!(text.contains(r#""Sid":"OwnerSessionsUntil20261124T160000Z""#), "{text}");
     assert!(text.contains(r#"{"StringLike":{"aws:userid":["*:3333","*:4444","*:5555"]}}"#), "{text}");
 }
 
 #[test]
 fn a_source_identity_is_denied_for_sessions_before_a_moment_only() {
-    let mut policy = Policy::default();
+    let mut policy = Policy::new(PREFIX);
 
     policy.deny_source_identity("CN=prod.payments.api", NOW, datetime!(2026-11-25 3:07 UTC)).unwrap();
 
     let text = policy.to_string();
-    assert!(text.contains(r#""Sid":"IamraSourcesUntil20261125T040000ZBefore20261124T150728Z""#), "{text}");
+    assert!(text.contains(r#""Sid":"OwnerSourcesUntil20261125T040000ZBefore20261124T150728Z""#), "{text}");
     assert!(text.contains(r#""DateLessThan":{"aws:TokenIssueTime":"2026-11-24T15:07:28Z"}"#), "{text}");
     assert!(text.contains(r#""StringEquals":{"aws:SourceIdentity":["CN=prod.payments.api"]}"#), "{text}");
 }
@@ -70,7 +71,7 @@ fn every_sid_is_letters_and_digits() {
 #[test]
 fn a_name_that_could_match_others_is_refused() {
     for name in ["*", "a*", "ab?", "${aws:userid}", "x", "a b", "", "a:b", "é1"] {
-        let mut policy = Policy::default();
+        let mut policy = Policy::new(PREFIX);
 
         assert!(policy.deny_session(name, NOW).is_err(), "{name:?}");
         assert!(policy.deny_source_identity(name, NOW, NOW).is_err(), "{name:?}");
@@ -82,7 +83,7 @@ fn a_name_that_could_match_others_is_refused() {
 fn a_document_of_somebody_else_is_not_ours() {
     let aws = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["*"],"Resource":["*"],"Condition":{"DateLessThan":{"aws:TokenIssueTime":"2026-11-24T15:07:28Z"}}}]}"#;
     for foreign in [aws, "{}", "", "[]", r#"{"Version":"2012-10-17","Statement":{}}"#] {
-        assert!(Policy::parse(foreign).is_err(), "{foreign}");
+        assert!(Policy::parse(PREFIX, foreign).is_err(), "{foreign}");
     }
 }
 
@@ -97,16 +98,17 @@ fn a_document_that_was_changed_by_hand_is_not_ours() {
         ("2012-10-17", "2008-10-17"),
         ("\"Statement\"", "\"Id\":\"x\",\"Statement\""),
         ("160000Z", "163000Z"),
-        ("IamraSessionsUntil", "SessionsUntil"),
+        ("OwnerSessionsUntil", "SessionsUntil"),
         ("\"StringLike\":", "\"Bool\":{\"aws:SecureTransport\":\"true\"},\"StringLike\":"),
     ];
     for (from, to) in edits {
         let changed = ours.replacen(from, to, 1);
 
         assert_ne!(changed, ours, "{from}");
-        assert!(Policy::parse(&changed).is_err(), "{changed}");
+        assert!(Policy::parse(PREFIX, &changed).is_err(), "{changed}");
     }
-    assert!(Policy::parse(&ours).is_ok());
+    assert!(Policy::parse(PREFIX, &ours).is_ok());
+    assert!(Policy::parse("Other", &ours).is_err(), "another program's document");
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn white_space_and_the_order_of_keys_do_not_make_a_document_foreign() {
 
     let pretty = serde_json::to_string_pretty(&value).unwrap();
 
-    assert_eq!(Policy::parse(&pretty), Ok(policy.clone()));
+    assert_eq!(Policy::parse(PREFIX, &pretty), Ok(policy.clone()));
     assert_eq!(size_in_iam(&pretty), policy.size());
 }
 
@@ -131,7 +133,7 @@ fn the_limit_is_shared_with_the_roles_other_policies() {
 
 #[test]
 fn a_role_of_its_own_has_room_for_two_hundred_serial_numbers() {
-    let mut policy = Policy::default();
+    let mut policy = Policy::new(PREFIX);
 
     for number in 0..200_u128 {
         let hour = Duration::hours(i64::try_from(number % 13).unwrap());
@@ -143,7 +145,7 @@ fn a_role_of_its_own_has_room_for_two_hundred_serial_numbers() {
 
 #[test]
 fn the_break_glass_outlives_the_longest_session() {
-    let mut policy = Policy::default();
+    let mut policy = Policy::new(PREFIX);
     policy.deny_issued_before(NOW);
 
     assert_eq!(policy.prune(NOW + Duration::hours(12)), 0);
@@ -158,7 +160,7 @@ fn the_ends_of_time_do_not_overflow() {
     policy.deny_issued_before(last);
     policy.deny_source_identity("CN=a", datetime!(-9999-01-01 0:00 UTC), last).unwrap();
 
-    assert_eq!(Policy::parse(&policy.to_string()), Ok(policy));
+    assert_eq!(Policy::parse(PREFIX, &policy.to_string()), Ok(policy));
 }
 
 fn moment() -> impl Strategy<Value = OffsetDateTime> {
@@ -176,7 +178,7 @@ prop_compose! {
         sessions in vec((name(), moment()), 0..12),
         sources in vec((name(), moment(), moment()), 0..6),
     ) -> Policy {
-        let mut policy = Policy::default();
+        let mut policy = Policy::new(PREFIX);
         if let Some(at) = before {
             policy.deny_issued_before(at);
         }
@@ -193,7 +195,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn what_was_written_is_read_back(policy in policy()) {
-        prop_assert_eq!(Policy::parse(&policy.to_string()), Ok(policy));
+        prop_assert_eq!(Policy::parse(PREFIX, &policy.to_string()), Ok(policy));
     }
 
     #[test]
@@ -208,7 +210,7 @@ proptest! {
         for (identity, source) in &policy.sources {
             prop_assert_eq!(pruned.sources.get(identity) == Some(source), source.until > now);
         }
-        if policy.issued_before().is_some_and(|at| at + LONGEST_SESSION >= now) {
+        if policy.issued_before().is_some_and(|at| at + MAX_SESSION >= now) {
             prop_assert_eq!(pruned.issued_before(), policy.issued_before());
         }
         prop_assert_eq!(pruned.prune(now), 0);
@@ -256,7 +258,7 @@ proptest! {
         let written = policy.to_string();
         let cut = written.get(..cut).unwrap_or_default();
 
-        prop_assert!(Policy::parse(&text).is_err());
-        prop_assert!(cut.is_empty() || Policy::parse(cut).is_err() || cut == written);
+        prop_assert!(Policy::parse(PREFIX, &text).is_err());
+        prop_assert!(cut.is_empty() || Policy::parse(PREFIX, cut).is_err() || cut == written);
     }
 }

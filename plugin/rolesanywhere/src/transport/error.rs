@@ -1,39 +1,39 @@
-//! A request without a usable response: of which kind it is, and what is told of it.
+//! The error of a request without a usable response.
 
 use std::error::Error;
 use std::io;
 
 use crate::proxy::Proxy;
 
-/// A request without a usable response. The text is short and holds no credential.
+/// A request got no usable response. The text is short and holds no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct TransportError {
-    /// What may be done about it.
+    /// What may cure it.
     pub kind: TransportErrorKind,
     /// What happened.
     pub text: String,
 }
 
-/// Kinds of network errors, by what may be done about them.
+/// Kinds of network errors, by their cure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportErrorKind {
-    /// No connection, or it broke. Another attempt may succeed.
+    /// There was no connection, or it broke. Another attempt may succeed.
     Network,
-    /// The host's name has no address, or none was told. Another attempt may succeed.
+    /// The host's name has no address, or DNS did not answer. Another attempt may succeed.
     Unresolved,
     /// The proxy was not reached, or could not reach the endpoint itself. Another attempt may succeed.
     Proxy,
-    /// The proxy said no, which is for whoever runs it to change. Another attempt gives the same.
+    /// The proxy refused, and its operator must allow the request. Another attempt would fail too.
     ProxyRefused,
-    /// The server's TLS certificate is not trusted. Another attempt gives the same.
+    /// The server's TLS certificate is not trusted. Another attempt would fail too.
     Untrusted,
-    /// The answer is larger than 64 KiB; the rest was not read.
+    /// The answer is larger than 64 KiB. The rest was not read.
     TooLarge,
 }
 
 impl TransportError {
-    /// The same of a proxy that is on the way, where the endpoint has no part in it yet.
+    /// The same error, of a proxy on the way to the endpoint.
     pub(super) fn of_the_proxy(self, proxy: &Proxy) -> Self {
         let kind = match self.kind {
             TransportErrorKind::Network => TransportErrorKind::Proxy,
@@ -42,18 +42,18 @@ impl TransportError {
         Self { kind, text: format!("the proxy {proxy} could not be reached: {}", self.text) }
     }
 
-    /// The same of a call that a proxy was to pass on, and may have.
+    /// The same error, of a call that a proxy was to pass on, and may have.
     pub(super) fn through(self, proxy: &Proxy) -> Self {
         Self { text: format!("through the proxy {proxy}: {}", self.text), ..self }
     }
 }
 
-/// What reqwest's error means, without the URL of the call.
+/// The meaning of reqwest's error, without the URL of the call.
 pub(super) fn lost(err: reqwest::Error) -> TransportError {
     network(&err.without_url())
 }
 
-/// What a library's error means: what the resolver said, where it is from there.
+/// The meaning of a library's error: the resolver's own error, if it caused it.
 pub(super) fn network(err: &(dyn Error + 'static)) -> TransportError {
     if let Some(known) = cause(err) {
         return TransportError::clone(known);
@@ -64,13 +64,13 @@ pub(super) fn network(err: &(dyn Error + 'static)) -> TransportError {
     }
 }
 
-/// The first error of a kind in a chain of causes.
+/// The first error of type `E` in a chain of causes.
 fn cause<'a, E: Error + 'static>(err: &'a (dyn Error + 'static)) -> Option<&'a E> {
     err.downcast_ref().or_else(|| cause(err.source()?))
 }
 
-/// The innermost cause, which says what happened; the layers above say where in the libraries. The address of a library's manual,
-/// which rustls appends, means nothing to whoever reads a fault of Vault's.
+/// The innermost cause, which says what happened; the layers above say where in the libraries. The link to a library's
+/// manual, which rustls appends, is cut, because it means nothing to the operator who reads the error.
 pub(super) fn reason(err: &(dyn Error + 'static)) -> String {
     let mut deepest = err;
     while let Some(source) = deepest.source() {
@@ -80,7 +80,7 @@ pub(super) fn reason(err: &(dyn Error + 'static)) -> String {
     text.split_once(": https://docs.rs/").map_or(text.clone(), |(said, _)| said.to_owned())
 }
 
-/// What is wrong with the server's certificate, if that is the cause.
+/// The fault of the server's certificate, if that is the cause.
 fn untrusted(err: &(dyn Error + 'static)) -> Option<String> {
     let rustls::Error::InvalidCertificate(problem) = tls_error(err)? else { return None };
     Some(format!(

@@ -1,7 +1,8 @@
-//! Host names to addresses as `/etc/hosts` and `/etc/resolv.conf` say, and never by way of a public resolver.
+//! Name resolution by `/etc/hosts` and `/etc/resolv.conf`, and never through a public resolver.
 //!
-//! A static binary must not call the C library's resolver, and one that quietly asks a resolver on the internet where
-//! `resolv.conf` cannot be read would leak names out of closed networks. `nsswitch.conf` is not read: files first, then DNS.
+//! A static binary must not call the C library's resolver. A resolver that silently falls back to the internet if
+//! `resolv.conf` cannot be read would leak names out of closed networks. `nsswitch.conf` is not read: files come first,
+//! then DNS.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::{TransportError, TransportErrorKind};
 use crate::partition::Partition;
 
-/// The resolver as reqwest asks it. Clones are the same one.
+/// The resolver for reqwest. Clones are handles to the same one.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     resolver: Arc<SystemResolver>,
@@ -28,7 +29,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// For connections within `connect_timeout`, of which DNS gets nine tenths: what it did must be told before the connection is late.
+    /// Makes a resolver for connections within `connect_timeout`. DNS gets nine tenths of it, so that its failure is
+    /// reported before the connection times out.
     pub(super) fn new(resolver: SystemResolver, connect_timeout: Duration) -> Self {
         Self { resolver: Arc::new(resolver), within: connect_timeout * 9 / 10 }
     }
@@ -43,7 +45,7 @@ impl Resolve for Names {
         let names = self.clone();
         Box::pin(async move {
             let found = names.addresses(name.as_str()).await?;
-            // port 0 stands for the one of the URL
+            // port 0 means the port of the URL
             Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
@@ -68,7 +70,8 @@ impl SystemResolver {
         Self { hosts: hosts.into(), resolv_conf: resolv_conf.into(), dns: Mutex::default() }
     }
 
-    /// The addresses of `host`, by `ends`. A name that `hosts` has is not asked of DNS, whichever kinds of address it has there.
+    /// Returns the addresses of `host`, by `ends`. A name in `hosts` is not sent to DNS, whichever kinds of address it
+    /// has there.
     pub(super) async fn addresses(&self, host: &str, ends: Instant) -> Result<Vec<IpAddr>, TransportError> {
         if let Ok(address) = host.parse() {
             return Ok(vec![address]);
@@ -91,7 +94,7 @@ impl SystemResolver {
         })
     }
 
-    /// Name servers as the file names them now.
+    /// The name servers that the file names now.
     fn dns(&self) -> Result<Dns, NetError> {
         let mut slot = self.dns.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = Stamp::of(&self.resolv_conf);
@@ -102,7 +105,8 @@ impl SystemResolver {
     }
 }
 
-/// What tells one content of a file from the next without reading it. A file that is put in another's place has another number.
+/// The stamp that distinguishes two contents of a file without reading it. A file that replaces another has another
+/// inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -111,14 +115,14 @@ struct Stamp {
 }
 
 impl Stamp {
-    /// None where there is no such file.
+    /// None if the file does not exist.
     fn of(path: &Path) -> Option<Self> {
         let seen = fs::metadata(path).ok()?;
         Some(Self { modified: seen.modified().ok(), size: seen.len(), number: seen.ino() })
     }
 }
 
-/// The file's content as a resolver, and what is wrong with the file.
+/// The resolver made from the file, and the fault of the file.
 #[derive(Clone)]
 struct Dns {
     stamp: Option<Stamp>,
@@ -142,7 +146,7 @@ impl Dns {
         let (config, mut options, problem) = configuration(path);
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         options.use_hosts_file = ResolveHosts::Never;
-        // a record that was missing is looked for again, as the C library does
+        // a missing record is looked up again, as the C library does
         options.negative_max_ttl = Some(Duration::ZERO);
         let addresses = config.name_servers().iter().map(|server| server.ip.to_string());
         let servers = format!("{} of {}", addresses.collect::<Vec<_>>().join(", "), path.display());
@@ -151,7 +155,7 @@ impl Dns {
         Ok(Self { stamp, resolver: builder.build()?, servers, problem })
     }
 
-    /// The error says what is wrong with DNS, who was asked, and how long it took.
+    /// Looks a name up. The error names the fault of DNS, the servers, and the time it took.
     async fn look_up(&self, host: &str, ends: Instant) -> Result<Vec<IpAddr>, String> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
@@ -175,7 +179,7 @@ impl Dns {
     }
 }
 
-/// What `resolv.conf` says. One that cannot be used leaves no name server at all.
+/// Reads `resolv.conf`. An unusable file leaves no name server at all.
 fn configuration(path: &Path) -> (ResolverConfig, ResolverOpts, Option<String>) {
     let parsed = fs::read(path)
         .map_err(|err| err.to_string())
@@ -189,7 +193,7 @@ fn configuration(path: &Path) -> (ResolverConfig, ResolverOpts, Option<String>) 
     }
 }
 
-/// The addresses that lines of `hosts` give a name: an address, then names; capitals do not count; `#` begins a comment.
+/// Returns the addresses of a name in lines of `hosts`: an address, then names in any case; `#` begins a comment.
 fn pinned(hosts: &str, host: &str) -> Vec<IpAddr> {
     let host = host.trim_end_matches('.');
     let of_line = |line: &str| {
@@ -200,7 +204,7 @@ fn pinned(hosts: &str, host: &str) -> Vec<IpAddr> {
     hosts.lines().filter_map(of_line).collect()
 }
 
-/// AWS's own names are complete: no search list of a cluster is tried before them.
+/// Whether a name is complete: no search list of a cluster is tried before AWS's own names.
 fn absolute(host: &str) -> String {
     let is_open = Partition::is_home_of(host) && !host.ends_with('.');
     if is_open { format!("{host}.") } else { host.to_owned() }

@@ -1,11 +1,12 @@
-//! Which TLS servers are trusted.
+//! The TLS roots.
 
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
-/// TLS 1.2 or later with AWS-LC, trusting the system's roots (where it has none: Mozilla's, compiled in) and `extra`.
+/// TLS 1.2 or later with AWS-LC. It trusts `extra` and the system's roots, or Mozilla's compiled-in ones if the system
+/// has none.
 pub(super) fn client_config(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)

@@ -1,5 +1,5 @@
-//! Why a proxy makes no tunnel. reqwest asks for tunnels and keeps the status of one that is refused to itself, so that the proxy is asked
-//! once more, for its answer alone.
+//! The reason why a proxy makes no tunnel. reqwest requests tunnels and hides the status of a refused one, so the proxy
+//! is asked once more, for its answer alone.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -18,10 +18,10 @@ use super::error::{TransportError, TransportErrorKind, network};
 use super::resolver::Names;
 use crate::proxy::{Proxy, Target};
 
-/// The largest head of an answer that is read.
+/// The largest head of an answer that is read, in bytes.
 const MAX_HEAD: u64 = 16 * 1024;
 
-/// Asks proxies why. It carries no request.
+/// Asks proxies why they refuse. It sends no request of a client.
 pub(super) struct Inquiry {
     names: Names,
     tls: TlsConnector,
@@ -29,15 +29,15 @@ pub(super) struct Inquiry {
 
 impl Inquiry {
     pub(super) fn new(names: Names, mut tls: ClientConfig) -> Self {
-        // a proxy is asked in HTTP/1.1
+        // proxies are asked over HTTP/1.1
         tls.alpn_protocols.clear();
         Self { names, tls: Arc::new(tls).into() }
     }
 
-    /// Asks `proxy` for a tunnel to `target`, and closes one that is made. The caller bounds the time.
+    /// Requests a tunnel to `target` from `proxy`, and closes a tunnel that is made. The caller must bound the time.
     ///
     /// # Errors
-    /// What the proxy said against it, or what keeps this process from the proxy.
+    /// The proxy's refusal, or the failure to reach the proxy.
     pub(super) async fn ask(&self, proxy: &Proxy, target: Target<'_>) -> Result<(), TransportError> {
         let unreached = |err: &(dyn Error + 'static)| network(err).of_the_proxy(proxy);
         let found = self.names.addresses(proxy.host()).await.map_err(|err| unreached(&err))?;
@@ -53,7 +53,7 @@ impl Inquiry {
     }
 }
 
-/// What `proxy`, to which `stream` leads, says to being asked for a tunnel to `target`.
+/// Reads the answer of `proxy`, to which `stream` leads, to a request for a tunnel to `target`.
 async fn answer<S>(stream: S, proxy: &Proxy, target: Target<'_>) -> Result<(), TransportError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -90,7 +90,7 @@ fn connect(proxy: &Proxy, target: Target<'_>) -> String {
     format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{authorization}\r\n")
 }
 
-/// Host and port, as CONNECT names them.
+/// Host and port in the form of CONNECT.
 fn place(target: Target<'_>) -> String {
     let Target { host, port, .. } = target;
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
@@ -102,7 +102,7 @@ fn status(line: &[u8]) -> Option<StatusCode> {
     words.next().filter(|_| is_http)?.parse().ok()
 }
 
-/// What a status means, and whose move it is. A refusal lasts; what the proxy itself could not reach may be there soon.
+/// The error of a status. A refusal lasts; an endpoint that the proxy could not reach may return soon.
 fn refused(status: StatusCode, proxy: &Proxy, target: Target<'_>) -> TransportError {
     let (refused, place) = (TransportErrorKind::ProxyRefused, place(target));
     if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {

@@ -4,14 +4,15 @@ use std::fmt;
 
 use super::quote::{listed, quoted, shown};
 
-/// A condition on the certificate that a session does not meet. `Display` says what is wanted and what there is.
+/// A condition on the certificate that a session does not meet. `Display` gives the wanted and the given value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// Such as `aws:PrincipalTag/x509Subject/CN`.
     pub key: String,
-    /// Any of these would do, as patterns where the operator takes them. None where the policy has an empty list, or no texts.
+    /// Any of these values meets it; they are patterns if the operator takes patterns. Empty if the policy has an empty
+    /// list, or no texts.
     pub wanted: Vec<String>,
-    /// What the session has, if it has anything.
+    /// The session's value, if it has one.
     pub given: Option<String>,
 }
 

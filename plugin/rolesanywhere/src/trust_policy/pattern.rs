@@ -1,9 +1,9 @@
-//! IAM's patterns: `*` for any text, `?` for one character.
+//! IAM's patterns: `*` matches any text, `?` one character.
 
-/// Whether `text` fits `pattern`.
+/// Whether `text` matches `pattern`.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    // Where the last star stands, and from where in the text it was tried.
+    // The position of the last star, and the position in the text from which it was tried.
     let (mut star, mut p, mut t) = (None, 0, 0);
     while t < text.len() {
         match pattern.get(p) {
@@ -11,7 +11,7 @@ pub(super) fn fits(pattern: &str, text: &str) -> bool {
                 star = Some((p, t));
                 p += 1;
             }
-            Some(sign) if *sign == '?' || *sign == text[t] => (p, t) = (p + 1, t + 1),
+            Some(character) if *character == '?' || *character == text[t] => (p, t) = (p + 1, t + 1),
             _ => {
                 let Some((at, from)) = star else { return false };
                 star = Some((at, from + 1));
@@ -19,7 +19,7 @@ pub(super) fn fits(pattern: &str, text: &str) -> bool {
             }
         }
     }
-    pattern[p..].iter().all(|sign| *sign == '*')
+    pattern[p..].iter().all(|character| *character == '*')
 }
 
 #[cfg(test)]
@@ -43,14 +43,14 @@ mod tests {
         assert!(!fits(&pattern, &text));
     }
 
-    /// What the words mean, without any thought of time.
+    /// The definition, without regard to time.
     fn means(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,
             (Some((b'*', rest)), None) => means(rest, text),
             (Some((b'*', rest)), Some((_, after))) => means(rest, text) || means(pattern, after),
-            (Some((sign, rest)), Some((first, after))) => {
-                (*sign == b'?' || sign == first) && means(rest, after)
+            (Some((character, rest)), Some((first, after))) => {
+                (*character == b'?' || character == first) && means(rest, after)
             }
             _ => false,
         }
@@ -58,7 +58,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_pattern_fits_what_its_signs_mean(pattern in "[ab*?]{0,9}", text in "[ab]{0,9}") {
+        fn a_pattern_fits_what_its_characters_mean(pattern in "[ab*?]{0,9}", text in "[ab]{0,9}") {
             proptest::prop_assert_eq!(fits(&pattern, &text), means(pattern.as_bytes(), text.as_bytes()));
         }
     }

@@ -1,12 +1,12 @@
-//! Keys and values of a policy in a line of ours.
+//! Keys and values of a policy, quoted for one line.
 
 use crate::shown::bounded;
 
-/// Characters of a key or value, and how many values, a line shows: IAM's bounds are far above those of a line.
+/// The characters of a key or value, and the number of values, that a line shows: IAM's own bounds are far higher.
 const MAX_SHOWN: usize = 256;
-const MOST_LISTED: usize = 5;
+const MAX_LISTED: usize = 5;
 
-/// A text of the document in a line of ours.
+/// Cuts a text of the document for one line.
 pub(super) fn shown(text: &str) -> String {
     bounded(text, MAX_SHOWN)
 }
@@ -15,9 +15,9 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{:?}", shown(text))
 }
 
-/// The first of the values, and how many there are beside them.
+/// Lists the first values, and the number of the others.
 pub(super) fn listed(values: &[String], separator: &str, shown: fn(&str) -> String) -> String {
-    let first: Vec<String> = values.iter().take(MOST_LISTED).map(|value| shown(value)).collect();
+    let first: Vec<String> = values.iter().take(MAX_LISTED).map(|value| shown(value)).collect();
     let others = values.len() - first.len();
     let and_others = if others > 0 { format!(" and {others} more") } else { String::new() };
     first.join(separator) + &and_others

@@ -1,4 +1,4 @@
-//! One statement of a trust policy, as far as it is looked into.
+//! One statement of a trust policy, with the members that are checked.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::mismatch::Mismatch;
 use super::pattern::fits;
 use crate::arn::TrustAnchorArn;
 
-/// A statement; members that are no text or list are read as empty.
+/// A statement. Members that are neither text nor list are read as empty.
 pub(super) struct Statement {
     allows: bool,
     services: Vec<String>,
@@ -21,9 +21,9 @@ pub(super) struct Statement {
 
 /// One operator on one key.
 pub(super) struct Condition {
-    /// As it is written.
+    /// As the document spells it.
     pub(super) operator: String,
-    /// As it is written.
+    /// As the document spells it.
     pub(super) key: String,
     pub(super) values: Vec<String>,
 }
@@ -42,7 +42,7 @@ impl Statement {
         }
     }
 
-    /// Why the statement's meaning is left open.
+    /// Why the statement is not checked.
     pub(super) fn obscurity(&self) -> Option<&'static str> {
         self.obscurity
     }
@@ -51,7 +51,7 @@ impl Statement {
         self.allows && self.services.iter().any(|one| one == service)
     }
 
-    /// Who else may become the role by it, beside services.
+    /// The other principals that may assume the role by it, besides services.
     pub(super) fn lets_in_others(&self) -> Option<String> {
         let opens = self.allows && self.has_action("sts:AssumeRole") && !self.others.is_empty();
         opens.then(|| self.others.join(", "))
@@ -65,15 +65,15 @@ impl Statement {
 }
 
 impl Condition {
-    /// Tags made from the certificate, and the source identity, which is its common name. The issuer's tags are those of every certificate
-    /// of the CA, and tell nobody apart.
+    /// Whether it tests tags made from the certificate, or the source identity, which is its common name. The issuer's
+    /// tags are equal for every certificate of the CA, and distinguish nobody.
     pub(super) fn is_about_the_certificate(&self) -> bool {
         let key = self.key.to_ascii_lowercase();
         let tag = key.strip_prefix("aws:principaltag/").or_else(|| key.strip_prefix("aws:requesttag/"));
         key == "sts:sourceidentity" || tag.is_some_and(|tag| !tag.starts_with("x509issuer/"))
     }
 
-    /// What is wrong where a session does not meet it, if it compares texts of the certificate.
+    /// Returns the mismatch if a session does not meet it, and it compares texts of the certificate.
     pub(super) fn unmet(&self, tags: &BTreeMap<String, String>, source_identity: &str) -> Option<Mismatch> {
         let operator = self.operator.to_ascii_lowercase();
         let compares = ["stringequals", "stringequalsignorecase", "stringlike"];
@@ -122,7 +122,7 @@ impl Condition {
         (has_patterns(&operator) && self.values.iter().any(star)) || operator == "null"
     }
 
-    /// Whether the condition lets in named trust anchors only. A session of Roles Anywhere always has the key.
+    /// Whether the condition admits named trust anchors only. A session of Roles Anywhere always has the key.
     pub(super) fn ties_to_source(&self) -> bool {
         let operator = self.operator.to_ascii_lowercase();
         let positive = ["arnequals", "arnlike", "stringequals", "stringlike"];
@@ -134,7 +134,7 @@ impl Condition {
         self.values.iter().any(|value| self.fits(value, arn))
     }
 
-    /// The values that would also let in an anchor of the same account that does not exist yet.
+    /// Returns the values that would also admit a future anchor of the same account.
     pub(super) fn wide_values(&self, anchor: &TrustAnchorArn) -> Vec<String> {
         let start = anchor.as_str().rsplit_once('/').map_or("", |(start, _)| start);
         let other = format!("{start}/00000000-0000-4000-8000-000000000000");
@@ -164,7 +164,7 @@ fn conditions(value: &Value) -> Vec<Condition> {
     all.collect()
 }
 
-/// A text, or a list of texts.
+/// Reads a text, or a list of texts.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],

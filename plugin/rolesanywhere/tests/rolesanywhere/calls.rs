@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::script::{Script, Step};
 use rolesanywhere::{
-    CallError, Caller, Client, Credentials, Error, Move, Operation, Region, RoleArn, Secret, Settings,
-    Transport, TransportErrorKind, TrustAnchorArn,
+    CallError, Client, Credentials, Error, Operation, Region, Remedy, RoleArn, Secret, Settings,
+    SignedClient, Transport, TransportErrorKind, TrustAnchorArn,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -25,18 +25,18 @@ fn client(script: &Arc<Script>) -> Client {
     Client::with_transport(&Settings::default(), Arc::clone(script) as Arc<dyn Transport>).unwrap()
 }
 
-fn caller(script: &Arc<Script>) -> Caller {
+fn signed_client(script: &Arc<Script>) -> SignedClient {
     with_client(&client(script))
 }
 
-fn with_client(client: &Client) -> Caller {
+fn with_client(client: &Client) -> SignedClient {
     let credentials = Credentials {
         access_key_id: "ASIAEXAMPLEEXAMPLE12".to_owned(),
         secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG".to_owned()),
         session_token: Some(Secret::new("IQoJb3JpZ2luX2Vj//token".to_owned())),
     };
     let began = Instant::now();
-    client.caller(credentials, move || START + began.elapsed(), DEADLINE)
+    client.signed_client(credentials, move || START + began.elapsed(), DEADLINE)
 }
 
 fn anchor() -> TrustAnchorArn {
@@ -85,7 +85,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
 async fn who_calls_is_asked_of_the_regions_sts() {
     let script = Script::of([who()]);
 
-    let identity = caller(&script).get_caller_identity(&region()).await.unwrap();
+    let identity = signed_client(&script).get_caller_identity(&region()).await.unwrap();
 
     assert_eq!(identity.arn, "arn:aws:sts::111122223333:assumed-role/demo/4444");
     assert_eq!((identity.account.as_str(), identity.user_id.as_str()), ("111122223333", "AROAEXAMPLE:4444"));
@@ -98,7 +98,7 @@ async fn who_calls_is_asked_of_the_regions_sts() {
 async fn the_signature_covers_host_date_token_and_body() {
     let script = Script::of([who()]);
 
-    caller(&script).get_caller_identity(&region()).await.unwrap();
+    signed_client(&script).get_caller_identity(&region()).await.unwrap();
 
     let asked = script.request(0);
     let signed = asked.headers()["authorization"].to_str().unwrap();
@@ -107,7 +107,7 @@ async fn the_signature_covers_host_date_token_and_body() {
     assert!(signed.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,"), "{signed}");
     assert_eq!(asked.headers()["x-amz-date"], "20260102T030405Z");
     assert_eq!(asked.headers()["x-amz-security-token"], "IQoJb3JpZ2luX2Vj//token");
-    assert!(asked.headers()["user-agent"].to_str().unwrap().starts_with("vault-plugin-secrets-iamra/"));
+    assert!(asked.headers()["user-agent"].to_str().unwrap().starts_with("rolesanywhere/"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,9 +115,9 @@ async fn each_attempt_is_signed_anew_and_they_are_bounded() {
     let busy = Step::Answer(503, Vec::new(), "<html>busy</html>".to_owned());
     let script = Script::of([busy]);
 
-    let err = caller(&script).get_caller_identity(&region()).await.unwrap_err();
+    let err = signed_client(&script).get_caller_identity(&region()).await.unwrap_err();
 
-    assert_eq!((script.attempts(), err.whose_move()), (4, Move::Wait));
+    assert_eq!((script.attempts(), err.remedy()), (4, Remedy::Wait));
     assert_ne!(script.request(0).headers()["authorization"], script.request(3).headers()["authorization"]);
     assert!(matches!(*err.cause, Error::Unavailable { attempts: 4, status: Some(503), .. }), "{err:?}");
 }
@@ -131,7 +131,7 @@ async fn a_broken_connection_and_a_throttle_are_tried_again() {
         who(),
     ]);
 
-    caller(&script).get_caller_identity(&region()).await.unwrap();
+    signed_client(&script).get_caller_identity(&region()).await.unwrap();
 
     assert_eq!(script.attempts(), 4);
 }
@@ -142,7 +142,7 @@ async fn a_refusal_of_roles_anywhere_is_read_from_header_and_json() {
     let headers = vec![("x-amzn-errortype", "AccessDeniedException:http://internal/".to_owned())];
     let script = Script::of([Step::Answer(403, headers, format!("{{\"message\":\"{text}\"}}"))]);
 
-    let err = caller(&script).get_trust_anchor(&anchor()).await.unwrap_err();
+    let err = signed_client(&script).get_trust_anchor(&anchor()).await.unwrap_err();
 
     assert_eq!(err.kind(), Some("AccessDeniedException"));
     let denied = err.denied.unwrap();
@@ -160,7 +160,7 @@ async fn a_clock_that_is_off_is_told_with_the_refusal() {
     }
     let script = Script::of([step]);
 
-    let err = caller(&script).get_caller_identity(&region()).await.unwrap_err();
+    let err = signed_client(&script).get_caller_identity(&region()).await.unwrap_err();
 
     assert!(err.to_string().contains("clock is 600 s ahead of AWS's"), "{err}");
     let Error::Refused { clock_skew: Some(skew), .. } = *err.cause else { panic!("{err:?}") };
@@ -173,7 +173,7 @@ async fn what_is_no_answer_of_the_service_is_told_without_its_content() {
     {
         let script = Script::of([ok(body)]);
 
-        let err = caller(&script).get_caller_identity(&region()).await.unwrap_err();
+        let err = signed_client(&script).get_caller_identity(&region()).await.unwrap_err();
 
         assert!(matches!(*err.cause, Error::BadAnswer { status: Some(200), .. }), "{body:?}: {err:?}");
         assert!(
@@ -188,7 +188,8 @@ async fn what_is_no_answer_of_the_service_is_told_without_its_content() {
 async fn a_partition_without_roles_anywhere_is_named() {
     let script = Script::of([who()]);
 
-    let err = caller(&script).get_caller_identity(&"us-iso-east-1".parse().unwrap()).await.unwrap_err();
+    let err =
+        signed_client(&script).get_caller_identity(&"us-iso-east-1".parse().unwrap()).await.unwrap_err();
 
     assert!(err.to_string().contains("does not exist in the partition aws-iso"), "{err}");
     assert_eq!((script.attempts(), err.operation), (0, Operation::GetCallerIdentity));
@@ -197,11 +198,11 @@ async fn a_partition_without_roles_anywhere_is_named() {
 #[tokio::test(start_paused = true)]
 async fn no_secret_is_shown_by_a_caller_or_its_errors() {
     let script = Script::of([ok("nonsense")]);
-    let caller = caller(&script);
+    let signed_client = signed_client(&script);
 
-    let err: CallError = caller.get_role(&role()).await.unwrap_err();
+    let err: CallError = signed_client.get_role(&role()).await.unwrap_err();
 
-    for shown in [format!("{caller:?}"), format!("{err:?} {err}"), format!("{:?}", client(&script))] {
+    for shown in [format!("{signed_client:?}"), format!("{err:?} {err}"), format!("{:?}", client(&script))] {
         assert!(!shown.contains("wJalr") && !shown.contains("IQoJ"), "{shown}");
     }
 }
@@ -210,7 +211,7 @@ async fn no_secret_is_shown_by_a_caller_or_its_errors() {
 fn a_call_may_move_between_threads() {
     fn assert_send<T: Send>(_: T) {}
     let script = Script::of([who()]);
-    let caller = client(&script).caller(
+    let signed_client = client(&script).signed_client(
         Credentials {
             access_key_id: String::new(),
             secret_access_key: Secret::new(String::new()),
@@ -220,6 +221,6 @@ fn a_call_may_move_between_threads() {
         DEADLINE,
     );
 
-    assert_send(caller.list_role_policies(&role()));
-    assert_send(caller.update_trust_anchor(&anchor(), &[]));
+    assert_send(signed_client.list_role_policies(&role()));
+    assert_send(signed_client.update_trust_anchor(&anchor(), &[]));
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::parties::{good_answer, identity, request};
 use crate::script::{Script, Step};
-use rolesanywhere::{Client, Error, Move, Patience, Session, Settings, Transport, TransportErrorKind};
+use rolesanywhere::{
+    Client, Error, HeaderValue, Remedy, RetryBudget, Session, Settings, Transport, TransportErrorKind,
+};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio::time::Instant;
@@ -24,12 +26,12 @@ const DEADLINE: Duration = Duration::from_secs(15);
 async fn call(
     script: &Arc<Script>,
     settings: Settings,
-    patience: impl Into<Patience>,
+    budget: impl Into<RetryBudget>,
 ) -> Result<Session, Error> {
     let client = Client::with_transport(&settings, Arc::clone(script) as Arc<dyn Transport>).unwrap();
     let began = Instant::now();
     let now = move || START + began.elapsed();
-    client.create_session(&identity(), &request(), now, patience).await
+    client.create_session(&identity(), &request(), now, budget).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,9 +46,23 @@ async fn a_session_is_one_request_to_the_anchors_region() {
     assert_eq!(asked.uri(), "https://rolesanywhere.eu-central-1.amazonaws.com/sessions");
     assert_eq!(asked.method(), "POST");
     let agent = asked.headers()["user-agent"].to_str().unwrap();
-    assert!(agent.starts_with("vault-plugin-secrets-iamra/"), "{agent}");
+    assert!(agent.starts_with("rolesanywhere/"), "{agent}");
     let signed = asked.headers()["authorization"].to_str().unwrap();
     assert!(signed.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-x509,"), "{signed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_carries_the_callers_own_user_agent() {
+    let script = Script::of([busy(503), success()]);
+    let user_agent = HeaderValue::from_static("a-caller/1.2");
+
+    call(&script, Settings { user_agent, ..Settings::default() }, DEADLINE).await.unwrap();
+
+    for attempt in 0..2 {
+        let agents: Vec<_> =
+            script.request(attempt).headers().get_all("user-agent").iter().cloned().collect();
+        assert_eq!(agents, ["a-caller/1.2"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,7 +111,7 @@ async fn a_refusal_is_final() {
         let err = call(&script, Settings::default(), DEADLINE).await.unwrap_err();
 
         assert!(matches!(err, Error::Refused { .. }), "{err:?}");
-        assert_eq!((script.attempts(), err.whose_move()), (1, Move::Operator));
+        assert_eq!((script.attempts(), err.remedy()), (1, Remedy::Reconfigure));
     }
 }
 
@@ -158,7 +174,7 @@ async fn a_deadline_shorter_than_the_timeout_bounds_the_call() {
 
     let err = call(&script, Settings::default(), Duration::from_millis(900)).await.unwrap_err();
 
-    assert_eq!(err.whose_move(), Move::Wait);
+    assert_eq!(err.remedy(), Remedy::Wait);
     assert!(began.elapsed() <= Duration::from_millis(905), "{:?}", began.elapsed());
 }
 
@@ -209,13 +225,13 @@ async fn a_wait_beyond_all_clocks_ends_the_call_and_is_told_as_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn a_failing_aws_is_told_when_no_retry_may_begin_any_more() {
     let script = Script::of([busy(503)]);
-    let patience = Patience { total: DEADLINE, retries: Duration::from_millis(500) };
+    let budget = RetryBudget { total: DEADLINE, retries: Duration::from_millis(500) };
     let began = Instant::now();
 
-    call(&script, Settings::default(), patience).await.unwrap_err();
+    call(&script, Settings::default(), budget).await.unwrap_err();
 
     assert_eq!(script.attempts(), 2);
-    assert!(began.elapsed() < patience.retries, "{:?}", began.elapsed());
+    assert!(began.elapsed() < budget.retries, "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,8 +240,8 @@ async fn a_slow_first_attempt_has_the_whole_time() {
     let total = Duration::from_secs(2);
     let began = Instant::now();
 
-    let patience = Patience { total, retries: Duration::from_millis(500) };
-    call(&script, Settings::default(), patience).await.unwrap_err();
+    let budget = RetryBudget { total, retries: Duration::from_millis(500) };
+    call(&script, Settings::default(), budget).await.unwrap_err();
 
     assert_eq!((script.attempts(), began.elapsed().as_secs()), (1, total.as_secs()));
 }
@@ -241,7 +257,7 @@ async fn a_request_that_aws_would_refuse_is_not_sent() {
     let err = client.create_session(&identity(), &other_region, || START, DEADLINE).await.unwrap_err();
 
     assert!(err.to_string().contains("the regions eu-central-1 and eu-west-1 differ"), "{err}");
-    assert_eq!((script.attempts(), err.whose_move()), (0, Move::Operator));
+    assert_eq!((script.attempts(), err.remedy()), (0, Remedy::Reconfigure));
 }
 
 #[tokio::test(start_paused = true)]

@@ -397,13 +397,13 @@ async fn an_own_sts_endpoint_alone_is_asked() {
         secret_access_key: Secret::new("s".to_owned()),
         session_token: None,
     };
-    let caller = Client::new(&settings).unwrap().caller(
+    let signed_client = Client::new(&settings).unwrap().signed_client(
         credentials,
         || datetime!(2026-01-02 03:04:05 UTC),
         Duration::from_secs(5),
     );
 
-    let err = caller.get_caller_identity(&"eu-central-1".parse().unwrap()).await.unwrap_err();
+    let err = signed_client.get_caller_identity(&"eu-central-1".parse().unwrap()).await.unwrap_err();
 
     assert!(matches!(*err.cause, Error::BadAnswer { .. }), "a session's JSON is no answer of STS: {err}");
     assert_eq!(server.connections(), 1);

@@ -1,23 +1,23 @@
 //! What ends: by eviction, by a change, by time, by closing.
 
 use crate::world::{
-    HOUR, World, ask, at_once, bound, freshness, granted, rate, seconds, unreachable, unshared, why,
+    HOUR, World, ask, bound, cache_status, granted, rate, seconds, stale_ok, unreachable, unshared, why,
 };
-use sessions::{Freshness, Limits, Made, Outcome, Reply, Step, Why};
+use sessions::{CacheStatus, Limits, Made, Outcome, Reply, Step, Why};
 
 #[test]
 fn a_flight_that_nobody_asked_for_in_ten_minutes_is_dropped() {
     let mut world = World::usual();
     let waiter = world.wait(ask(1, "a"));
     world.land(unreachable);
-    world.desk.give_up(world.now, waiter);
+    world.scheduler.give_up(world.now, waiter);
 
     for _ in 0..21 {
         world.pass(seconds(31));
         world.land(unreachable);
     }
 
-    let counts = world.desk.counts(world.now);
+    let counts = world.scheduler.counts(world.now);
     assert_eq!((counts.queued, counts.flying), (0, 0));
 }
 
@@ -27,7 +27,7 @@ fn a_change_ends_what_was_kept_and_what_is_in_line() {
     world.obtain(ask(1, "a"));
     let waiter = world.wait(ask(2, "a"));
 
-    world.desk.forget(world.now, |key| *key <= 2);
+    world.scheduler.invalidate(world.now, |key| *key <= 2);
     world.collect();
 
     assert_eq!(why(&world.answer(waiter)), Why::Changed);
@@ -38,7 +38,7 @@ fn a_change_ends_what_was_kept_and_what_is_in_line() {
 fn a_flight_under_way_at_a_change_answers_those_who_asked_before_and_is_not_kept() {
     let mut world = World::usual();
     let before = world.wait(ask(1, "a"));
-    world.desk.forget(world.now, |_| true);
+    world.scheduler.invalidate(world.now, |_| true);
 
     let after = world.wait(ask(1, "a"));
     world.land(World::session);
@@ -55,9 +55,9 @@ fn a_cache_of_one_keeps_the_last_and_serves_everybody() {
     world.obtain(ask(1, "a"));
     world.obtain(ask(2, "b"));
 
-    assert_eq!(freshness(world.done(ask(2, "b"))), Freshness::Shared);
+    assert_eq!(cache_status(world.done(ask(2, "b"))), CacheStatus::Shared);
     assert!(matches!(world.ask(ask(1, "a")), Step::Wait(_)));
-    assert_eq!(world.desk.counts(world.now).evicted, 1);
+    assert_eq!(world.scheduler.counts(world.now).evicted, 1);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_least_recently_used_goes_first() {
     world.done(ask(1, "a"));
     world.obtain(ask(3, "a"));
 
-    assert_eq!(freshness(world.done(ask(1, "a"))), Freshness::Shared);
+    assert_eq!(cache_status(world.done(ask(1, "a"))), CacheStatus::Shared);
     assert!(matches!(world.ask(ask(2, "a")), Step::Wait(_)));
 }
 
@@ -95,7 +95,7 @@ fn closing_answers_everybody_and_starts_nothing_more() {
     let waiters: Vec<_> = (2..20).map(|key| world.wait(ask(key, "a"))).collect();
     world.started.clear();
 
-    world.desk.close(world.now);
+    world.scheduler.close(world.now);
     world.collect();
 
     for waiter in waiters {
@@ -108,10 +108,10 @@ fn closing_answers_everybody_and_starts_nothing_more() {
 
 #[test]
 fn an_ask_planned_before_a_change_of_its_key_is_denied_and_leaves_nothing() {
-    for planned in [ask(1, "a"), at_once(ask(1, "a")), unshared(ask(1, "a"))] {
+    for planned in [ask(1, "a"), stale_ok(ask(1, "a")), unshared(ask(1, "a"))] {
         let mut world = World::usual();
         let late = world.planned(planned);
-        world.desk.forget(world.now, |key| *key == 1);
+        world.scheduler.invalidate(world.now, |key| *key == 1);
 
         let step = world.arrive(late);
 
@@ -125,7 +125,7 @@ fn an_ask_planned_before_a_change_of_its_key_is_denied_and_leaves_nothing() {
 fn a_change_of_other_keys_denies_nobody() {
     let mut world = World::usual();
     let late = world.planned(ask(1, "a"));
-    world.desk.forget(world.now, |key| *key == 2);
+    world.scheduler.invalidate(world.now, |key| *key == 2);
 
     assert!(matches!(world.arrive(late), Step::Wait(_)));
 }

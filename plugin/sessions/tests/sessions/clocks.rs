@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::world::{HOUR, World, ask, at_once, granted, seconds, unshared, why};
-use sessions::{Ask, Cause, Freshness, Limits, Made, Outcome, Renewal, Step, Why};
+use crate::world::{HOUR, World, ask, granted, seconds, stale_ok, unshared, why};
+use sessions::{CacheStatus, Cause, Limits, Made, Outcome, Renewal, SessionRequest, Step, Why};
 
 /// A patient and a hasty caller's ask, each with a session of an hour that nobody renews ahead.
-fn warm() -> (World, [Ask<u32, u32>; 2]) {
+fn warm() -> (World, [SessionRequest<u32, u32>; 2]) {
     let mut world = World::new(Limits { renewal: Renewal::OnAsk, ..Limits::default() });
-    let asks = [ask(1, "patient"), at_once(ask(2, "hasty"))];
+    let asks = [ask(1, "patient"), stale_ok(ask(2, "hasty"))];
     for ask in asks.clone() {
         world.obtain(ask);
     }
@@ -47,13 +47,13 @@ fn a_clock_set_forward_an_hour_has_nothing_served_until_it_is_set_right() {
     set(&mut world, -1);
 
     for ask in asks {
-        assert_eq!(granted(world.done(ask)).freshness, Freshness::Shared);
+        assert_eq!(granted(world.done(ask)).cache_status, CacheStatus::Shared);
     }
 }
 
 #[test]
 fn a_session_that_comes_while_the_clock_is_an_hour_behind_is_kept_for_its_hour() {
-    for one in [ask(1, "a"), at_once(ask(1, "a")), unshared(ask(1, "a"))] {
+    for one in [ask(1, "a"), stale_ok(ask(1, "a")), unshared(ask(1, "a"))] {
         let mut world = World::new(Limits { renewal: Renewal::OnAsk, ..Limits::default() });
         let waiter = world.wait(one.clone());
 
@@ -68,7 +68,7 @@ fn a_session_that_comes_while_the_clock_is_an_hour_behind_is_kept_for_its_hour()
 
 #[test]
 fn a_session_that_comes_while_the_clock_is_an_hour_ahead_is_none() {
-    for one in [ask(1, "a"), at_once(ask(1, "a")), unshared(ask(1, "a"))] {
+    for one in [ask(1, "a"), stale_ok(ask(1, "a")), unshared(ask(1, "a"))] {
         let mut world = World::usual();
         let waiter = world.wait(one);
 
@@ -81,7 +81,7 @@ fn a_session_that_comes_while_the_clock_is_an_hour_ahead_is_none() {
 #[test]
 fn a_clock_set_back_an_hour_delays_no_renewal() {
     let mut world = World::usual();
-    world.obtain(at_once(ask(1, "a")));
+    world.obtain(stale_ok(ask(1, "a")));
 
     set(&mut world, -1);
     world.pass(seconds(2000));
@@ -92,7 +92,7 @@ fn a_clock_set_back_an_hour_delays_no_renewal() {
 #[test]
 fn a_renewal_that_was_due_while_the_clock_was_an_hour_ahead_is_made_up_for() {
     let mut world = World::usual();
-    world.obtain(at_once(ask(1, "a")));
+    world.obtain(stale_ok(ask(1, "a")));
     world.pass(seconds(1500));
 
     set(&mut world, 1);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::world::{
-    NOON, World, ask, at_once, freshness, granted, in_group, rate, refused, seconds, throttled, unreachable,
-    why,
+    NOON, World, ask, cache_status, granted, in_domain, rate, refused, seconds, stale_ok, throttled,
+    unreachable, why,
 };
-use sessions::{Ask, Freshness, Limits, Made, Outcome, Step, Why};
+use sessions::{CacheStatus, Limits, Made, Outcome, SessionRequest, Step, Why};
 
 const HASTE: Duration = Duration::from_millis(1800);
 
@@ -25,7 +25,7 @@ fn a_patient_caller_gets_the_old_session_with_a_reason_when_aws_fails() {
         world.land(outcome);
         let grant = granted(world.answer(waiter));
 
-        assert_eq!((grant.session, grant.freshness), (old, Freshness::Stale(reason)));
+        assert_eq!((grant.session, grant.cache_status), (old, CacheStatus::Stale(reason)));
     }
 }
 
@@ -39,7 +39,7 @@ fn a_second_patient_caller_does_not_wait_for_an_aws_that_has_just_failed() {
 
     let reply = world.done(ask(1, "b"));
 
-    assert_eq!(freshness(reply), Freshness::Stale(Why::Unreachable("no route")));
+    assert_eq!(cache_status(reply), CacheStatus::Stale(Why::Unreachable("no route")));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn waiters_are_told_after_the_retries_and_the_flight_goes_on() {
     world.land(World::session);
 
     assert_eq!(why(&reply), Why::Unreachable("no route"));
-    assert_eq!(freshness(world.done(ask(1, "a"))), Freshness::Shared);
+    assert_eq!(cache_status(world.done(ask(1, "a"))), CacheStatus::Shared);
 }
 
 #[test]
@@ -68,17 +68,17 @@ fn a_caller_whose_patience_ends_before_the_next_attempt_is_told_at_once() {
     }
     world.land(unreachable);
 
-    let reply = world.done(at_once(ask(1, "b")));
+    let reply = world.done(stale_ok(ask(1, "b")));
 
     assert_eq!(why(&reply), Why::Unreachable("no route"));
     world.pass(seconds(31));
     world.land(World::session);
-    assert_eq!(freshness(world.done(at_once(ask(1, "b")))), Freshness::Shared);
+    assert_eq!(cache_status(world.done(stale_ok(ask(1, "b")))), CacheStatus::Shared);
 }
 
 /// As an SDK behind `container`.
-fn hasty() -> Ask<u32, u32> {
-    Ask { patience: HASTE, ..at_once(ask(1, "a")) }
+fn hasty() -> SessionRequest<u32, u32> {
+    SessionRequest { deadline: HASTE, ..stale_ok(ask(1, "a")) }
 }
 
 #[test]
@@ -92,13 +92,13 @@ fn a_hasty_caller_outwaits_two_failures() {
     world.pass(Duration::from_millis(800));
     world.land(World::session);
 
-    assert_eq!(freshness(world.answer(waiter)), Freshness::New);
+    assert_eq!(cache_status(world.answer(waiter)), CacheStatus::New);
 }
 
 #[test]
 fn a_hasty_caller_is_told_after_the_third_failure() {
     let mut world = World::usual();
-    let waiter = world.wait(at_once(ask(1, "a")));
+    let waiter = world.wait(stale_ok(ask(1, "a")));
 
     for milliseconds in [400, 800, 0] {
         world.land(unreachable);
@@ -132,14 +132,14 @@ fn a_hasty_caller_is_told_after_fewer_where_fewer_retries_are_allowed() {
 #[test]
 fn a_hasty_caller_is_told_of_throttling_at_once_and_finds_the_session_when_it_comes_back() {
     let mut world = World::usual();
-    let waiter = world.wait(at_once(ask(1, "a")));
+    let waiter = world.wait(stale_ok(ask(1, "a")));
 
     world.land(throttled);
     world.pass(seconds(1));
     world.land(World::session);
 
     assert_eq!(why(&world.answer(waiter)), Why::Throttled("slow down"));
-    assert_eq!(freshness(world.done(at_once(ask(1, "a")))), Freshness::Shared);
+    assert_eq!(cache_status(world.done(stale_ok(ask(1, "a")))), CacheStatus::Shared);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_higher_rate_shortens_no_pause() {
         world.wait(ask(key, &key.to_string()));
     }
 
-    world.desk.set_limits(world.now, Limits { rate: rate(50, 50), ..Limits::default() });
+    world.scheduler.set_limits(world.now, Limits { rate: rate(50, 50), ..Limits::default() });
     world.pass(seconds(19));
     let during = world.started.len();
     world.pass(seconds(12));
@@ -209,7 +209,7 @@ fn a_refused_key_is_answered_from_memory_for_five_seconds() {
 fn ten_thousand_refused_identities_of_one_role_cost_one_request_a_second() {
     let mut world = World::usual();
     for key in 0..10_000 {
-        world.ask(in_group("misconfigured", ask(key, &key.to_string())));
+        world.ask(in_domain("misconfigured", ask(key, &key.to_string())));
     }
 
     let spent: usize = (0..1200)
@@ -226,14 +226,14 @@ fn ten_thousand_refused_identities_of_one_role_cost_one_request_a_second() {
 fn callers_of_another_role_get_their_turn_beside_a_refused_fleet() {
     let mut world = World::usual();
     for key in 0..5_000 {
-        world.ask(in_group("misconfigured", ask(key, &key.to_string())));
+        world.ask(in_domain("misconfigured", ask(key, &key.to_string())));
     }
     for _ in 0..20 {
         world.pass(Duration::from_millis(100));
         world.land(refused);
     }
 
-    let waiter = world.wait(in_group("healthy", ask(10_000, "good")));
+    let waiter = world.wait(in_domain("healthy", ask(10_000, "good")));
     world.pass(seconds(1));
     let outcomes = world.started.iter().filter(|(_, work)| *work == 10_000).count();
 
@@ -259,7 +259,7 @@ fn one_success_ends_the_suspicion() {
 fn a_refusal_from_before_a_change_is_not_held_against_those_who_ask_after_it() {
     let mut world = World::usual();
     let before = world.wait(ask(1, "a"));
-    world.desk.forget(world.now, |_| true);
+    world.scheduler.invalidate(world.now, |_| true);
 
     world.land(refused);
     let after = world.ask(ask(1, "b"));
@@ -274,7 +274,7 @@ fn a_change_ends_the_memory_of_refusals() {
     world.wait(ask(1, "a"));
     world.land(refused);
 
-    world.desk.forget(world.now, |_| true);
+    world.scheduler.invalidate(world.now, |_| true);
 
     assert!(matches!(world.ask(ask(1, "a")), Step::Wait(_)));
 }
@@ -295,19 +295,19 @@ fn a_session_born_expired_is_denied_and_not_asked_for_again_at_once() {
 fn one_refused_caller_does_not_make_the_healthy_ones_of_its_group_wait() {
     let mut world = World::usual();
     for _ in 0..4 {
-        world.wait(in_group("small", ask(1, "refused")));
+        world.wait(in_domain("small", ask(1, "refused")));
         world.land(refused);
         world.pass(seconds(31));
     }
     for key in 100..103 {
-        world.wait(in_group("big", ask(key, &key.to_string())));
+        world.wait(in_domain("big", ask(key, &key.to_string())));
         world.land(refused);
     }
     for key in 200..260 {
-        world.wait(in_group("big", ask(key, &key.to_string())));
+        world.wait(in_domain("big", ask(key, &key.to_string())));
     }
 
-    world.wait(in_group("small", ask(2, "healthy")));
+    world.wait(in_domain("small", ask(2, "healthy")));
     world.pass(seconds(2));
 
     assert!(world.started.iter().any(|(_, work)| *work == 2), "{:?}", world.started);

@@ -1,4 +1,4 @@
-//! The desk in its own time and the service on tokio, one subject a module.
+//! The scheduler in its own time and the service on tokio, one subject a module.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 

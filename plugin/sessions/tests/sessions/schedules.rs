@@ -6,27 +6,27 @@ use std::time::Duration;
 use crate::world::{NOON, bound, rate};
 use proptest::prelude::*;
 use sessions::{
-    Ask, Caller, Decision, Desk, FlightId, Grant, Group, Limits, Made, Mode, Moment, Order, Outcome, Place,
-    Rank, Rate, Renewal, Reply, Sharing, Step, WaiterId, Why,
+    Decision, FailureDomain, FlightId, FlightSpec, Freshness, Grant, Limits, Made, Now, Outcome, QuotaScope,
+    Rank, Rate, Renewal, Reply, Requester, Scheduler, SessionRequest, Sharing, Step, WaiterId, Why,
 };
 
 const KEYS: u32 = 6;
 /// Far more than a schedule can have begun.
 const MOST_LANDINGS: usize = 10_000;
 const PLACES: [&str; 2] = ["here", "there"];
-/// Beyond this, a waiter with this patience has certainly been answered or has left.
+/// Beyond this, a waiter with this deadline has certainly been answered or has left.
 const LONG: Duration = Duration::from_mins(30);
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    Ask {
+    SessionRequest {
         key: u32,
-        caller: u8,
-        mode: Mode,
+        requester: u8,
+        freshness: Freshness,
         sharing: Sharing,
         speed: Speed,
     },
-    /// An ask that was planned earlier reaches the desk.
+    /// An ask that was planned earlier reaches the scheduler.
     Arrive {
         nth: usize,
     },
@@ -40,7 +40,7 @@ enum Event {
     Pass {
         millis: u64,
     },
-    /// Time passes and nobody tells the desk.
+    /// Time passes and nobody tells the scheduler.
     Sleep {
         millis: u64,
     },
@@ -48,7 +48,7 @@ enum Event {
     StepClock {
         seconds: i64,
     },
-    /// In a run in which the machine may be suspended: the steady clock stands still. With both at once nobody could know the time.
+    /// In a run in which the machine may be suspended: the monotonic clock stands still. With both at once nobody could know the time.
     Suspend {
         seconds: u64,
     },
@@ -100,7 +100,7 @@ struct Session {
 struct Plan {
     key: u32,
     sharing: Sharing,
-    place: Place,
+    scope: QuotaScope,
     /// How often what the key is made of had changed.
     version: u32,
     /// How often the limits had changed, which keys know nothing of.
@@ -109,7 +109,7 @@ struct Plan {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let mode = prop_oneof![Just(Mode::Patient), Just(Mode::AtOnce)];
+    let freshness = prop_oneof![Just(Freshness::Prefer), Just(Freshness::StaleOk)];
     let sharing = prop_oneof![4 => Just(Sharing::SameKey), 1 => Just(Sharing::Nobody)];
     let speed = prop_oneof![3 => Just(Speed::AtOnce), 1 => Just(Speed::Later)];
     let how = prop_oneof![
@@ -121,8 +121,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(How::Lost),
     ];
     prop_oneof![
-        8 => (0..KEYS, 0_u8..4, mode, sharing, speed)
-            .prop_map(|(key, caller, mode, sharing, speed)| Event::Ask { key, caller, mode, sharing, speed }),
+        8 => (0..KEYS, 0_u8..4, freshness, sharing, speed)
+            .prop_map(|(key, requester, freshness, sharing, speed)| Event::SessionRequest { key, requester, freshness, sharing, speed }),
         2 => any::<usize>().prop_map(|nth| Event::Arrive { nth }),
         6 => (any::<usize>(), how).prop_map(|(nth, how)| Event::Land { nth, how }),
         2 => any::<usize>().prop_map(|nth| Event::Leave { nth }),
@@ -142,22 +142,22 @@ struct Start {
     wall_is_right: bool,
 }
 
-/// The schedule's view of the desk, with what is known to be true beside it.
+/// The schedule's view of the scheduler, with what is known to be true beside it.
 struct Run {
-    desk: Desk<u32, Session, u32, Plan>,
+    scheduler: Scheduler<u32, Session, u32, Plan>,
     limits: Limits,
     odd: Odd,
-    now: Moment,
-    /// What the steady clock missed.
+    now: Now,
+    /// What the monotonic clock missed.
     slept: Duration,
     flying: Vec<(FlightId, Plan, Start)>,
     /// Keys of flights under way that were begun after the last change of the key.
     shared: HashMap<FlightId, u32>,
     waiting: HashMap<WaiterId, Plan>,
-    planned: Vec<Ask<u32, Plan>>,
+    planned: Vec<SessionRequest<u32, Plan>>,
     versions: HashMap<u32, u32>,
     resized: u32,
-    starts: HashMap<Place, Vec<Duration>>,
+    starts: HashMap<QuotaScope, Vec<Duration>>,
     /// The highest rate or burst so far.
     most_per_second: u32,
 }
@@ -165,10 +165,10 @@ struct Run {
 impl Run {
     fn new(limits: Limits, odd: Odd) -> Self {
         Self {
-            desk: Desk::new(limits, fastrand::Rng::with_seed(11)),
+            scheduler: Scheduler::new(limits, fastrand::Rng::with_seed(11)),
             limits,
             odd,
-            now: Moment { steady: Duration::ZERO, wall: NOON },
+            now: Now { monotonic: Duration::ZERO, wall: NOON },
             slept: Duration::ZERO,
             flying: Vec::new(),
             shared: HashMap::new(),
@@ -183,8 +183,8 @@ impl Run {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Ask { key, caller, mode, sharing, speed } => {
-                let ask = self.plan(key, caller, mode, sharing);
+            Event::SessionRequest { key, requester, freshness, sharing, speed } => {
+                let ask = self.plan(key, requester, freshness, sharing);
                 match speed {
                     Speed::AtOnce => self.ask(ask),
                     Speed::Later => self.planned.push(ask),
@@ -206,19 +206,19 @@ impl Run {
             Event::Forget { key } => {
                 self.shared.retain(|_, flying| *flying != key);
                 *self.versions.entry(key).or_default() += 1;
-                self.desk.forget(self.now, move |other| *other == key);
+                self.scheduler.invalidate(self.now, move |other| *other == key);
             }
             Event::Resize { sessions, per_second } => {
                 self.resized += 1;
                 self.most_per_second = self.most_per_second.max(per_second);
                 self.limits = Limits { rate: rate(per_second, per_second), ..bound(sessions) };
-                self.desk.set_limits(self.now, self.limits);
+                self.scheduler.set_limits(self.now, self.limits);
             }
         }
         self.obey();
-        let counts = self.desk.counts(self.now);
+        let counts = self.scheduler.counts(self.now);
         let most = u64::try_from(self.limits.max_sessions.get()).unwrap();
-        assert!(counts.kept <= most, "{} kept of {most}", counts.kept);
+        assert!(counts.cached <= most, "{} kept of {most}", counts.cached);
         assert_eq!(counts.waiting, u64::try_from(self.waiting.len()).unwrap(), "waiters differ");
         assert_eq!(counts.flying, u64::try_from(self.flying.len()).unwrap(), "flights differ");
     }
@@ -227,23 +227,29 @@ impl Run {
         self.versions.get(&key).copied().unwrap_or_default()
     }
 
-    fn plan(&self, key: u32, caller: u8, mode: Mode, sharing: Sharing) -> Ask<u32, Plan> {
-        let place = Place::new(PLACES[usize::try_from(key % 2).unwrap()]);
+    fn plan(
+        &self,
+        key: u32,
+        requester: u8,
+        freshness: Freshness,
+        sharing: Sharing,
+    ) -> SessionRequest<u32, Plan> {
+        let scope = QuotaScope::new(PLACES[usize::try_from(key % 2).unwrap()]);
         let version = self.version(key);
-        Ask {
+        SessionRequest {
             key,
             sharing,
-            order: Order {
-                place: place.clone(),
-                group: Group::new((key % 3).to_string()),
-                caller: Caller::new(caller.to_string()),
-                mode,
-                rank: if caller % 4 == 3 { Rank::Spare } else { Rank::InTurn },
+            spec: FlightSpec {
+                scope: scope.clone(),
+                failure_domain: FailureDomain::new((key % 3).to_string()),
+                requester: Requester::new(requester.to_string()),
+                freshness,
+                rank: if requester % 4 == 3 { Rank::Spare } else { Rank::InTurn },
                 duration: Duration::from_secs(900),
-                work: Plan { key, sharing, place, version, limits: self.resized, at: self.now.steady },
-                epoch: self.desk.epoch(),
+                work: Plan { key, sharing, scope, version, limits: self.resized, at: self.now.monotonic },
+                epoch: self.scheduler.epoch(),
             },
-            patience: Duration::from_secs(15),
+            deadline: Duration::from_secs(15),
         }
     }
 
@@ -254,10 +260,10 @@ impl Run {
         }
     }
 
-    fn ask(&mut self, ask: Ask<u32, Plan>) {
-        let plan = ask.order.work.clone();
+    fn ask(&mut self, ask: SessionRequest<u32, Plan>) {
+        let plan = ask.spec.work.clone();
         let is_outdated = plan.version != self.version(plan.key);
-        match self.desk.ask(self.now, ask) {
+        match self.scheduler.ask(self.now, ask) {
             Step::Wait(waiter) => {
                 assert!(!is_outdated, "planned before a change, and not told");
                 self.waiting.insert(waiter, plan);
@@ -265,7 +271,7 @@ impl Run {
             Step::Done(reply) => {
                 assert!(plan.sharing == Sharing::SameKey || matches!(reply, Reply::Denied { .. }));
                 let is_told = matches!(reply, Reply::Denied { why: Why::Changed, .. });
-                let is_recent = self.now.steady <= plan.at + Duration::from_mins(1);
+                let is_recent = self.now.monotonic <= plan.at + Duration::from_mins(1);
                 assert!(is_told || !is_outdated, "not told of a change: {reply:?}");
                 assert!(is_outdated || !is_told || !is_recent, "told of a change that was none");
                 self.check(&plan, &reply);
@@ -297,7 +303,7 @@ impl Run {
             How::Overdue => Outcome::Overdue,
             How::Lost => Outcome::Lost,
         };
-        self.desk.landed(self.now, flight, outcome);
+        self.scheduler.landed(self.now, flight, outcome);
     }
 
     fn leave(&mut self, nth: usize) {
@@ -308,36 +314,36 @@ impl Run {
         }
         let waiter = waiters[nth % waiters.len()];
         let plan = self.waiting.remove(&waiter).unwrap();
-        let reply = self.desk.give_up(self.now, waiter);
+        let reply = self.scheduler.give_up(self.now, waiter);
         self.check(&plan, &reply);
     }
 
     fn pass(&mut self, span: Duration) {
-        let end = self.now.steady + span;
-        while let Some(next) = self.desk.next_tick().filter(|next| *next <= end) {
-            self.jump(next.saturating_sub(self.now.steady));
-            self.desk.tick(self.now);
+        let end = self.now.monotonic + span;
+        while let Some(next) = self.scheduler.next_tick().filter(|next| *next <= end) {
+            self.jump(next.saturating_sub(self.now.monotonic));
+            self.scheduler.tick(self.now);
             self.obey();
             assert!(
-                self.desk.next_tick().is_none_or(|later| later > self.now.steady),
+                self.scheduler.next_tick().is_none_or(|later| later > self.now.monotonic),
                 "a tick that does not help"
             );
         }
-        self.jump(end.saturating_sub(self.now.steady));
+        self.jump(end.saturating_sub(self.now.monotonic));
     }
 
     /// Since the start, by a clock that neither steps nor sleeps.
     fn truly(&self) -> Duration {
-        self.now.steady + self.slept
+        self.now.monotonic + self.slept
     }
 
     fn jump(&mut self, span: Duration) {
-        self.now.steady += span;
+        self.now.monotonic += span;
         self.now.wall += span;
     }
 
     fn obey(&mut self) {
-        for decision in self.desk.decisions() {
+        for decision in self.scheduler.decisions() {
             match decision {
                 Decision::Start { flight, work, .. } => self.start(flight, work),
                 Decision::Answer { waiter, reply } => {
@@ -358,7 +364,7 @@ impl Run {
             let newest = joined.map(|plan| plan.limits).max().unwrap_or_default();
             assert!(work.limits >= newest, "made by the limits of {}, not of {newest}", work.limits);
         }
-        self.starts.entry(work.place.clone()).or_default().push(self.now.steady);
+        self.starts.entry(work.scope.clone()).or_default().push(self.now.monotonic);
         let (truly, wall_is_right) = (self.truly(), self.now.wall == NOON + self.truly());
         self.shared.insert(flight, work.key);
         self.flying.push((flight, work, Start { truly, wall_is_right }));
@@ -381,20 +387,20 @@ impl Run {
 
     fn check_rates(&self) {
         let most = usize::try_from(self.most_per_second).unwrap();
-        for (place, starts) in &self.starts {
+        for (scope, starts) in &self.starts {
             for (at, first) in starts.iter().enumerate() {
                 let end = *first + Duration::from_secs(1);
                 let within = starts[at..].iter().take_while(|start| **start < end).count();
-                assert!(within <= most, "{within} in one second at {place:?}");
+                assert!(within <= most, "{within} in one second at {scope:?}");
             }
         }
     }
 
     /// Lets every attempt succeed until nobody can be waiting any more.
     fn settle(&mut self) {
-        let end = self.now.steady + LONG;
+        let end = self.now.monotonic + LONG;
         self.now.wall = NOON + self.truly();
-        while self.now.steady < end && !self.waiting.is_empty() {
+        while self.now.monotonic < end && !self.waiting.is_empty() {
             self.pass(Duration::from_millis(500));
             let mut landings = 0..MOST_LANDINGS;
             while !self.flying.is_empty() {
@@ -444,7 +450,7 @@ proptest! {
         let mut run = Run::new(Limits { rate: rate(1000, 1000), ..bound(4) }, Odd::WallIsSet);
 
         for event in events {
-            if matches!(event, Event::Ask { sharing: Sharing::Nobody, .. }) {
+            if matches!(event, Event::SessionRequest { sharing: Sharing::Nobody, .. }) {
                 continue;
             }
             run.happen(event);

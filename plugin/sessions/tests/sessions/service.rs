@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessions::{
-    Ask, Caller, Cause, Epoch, Freshness, Grant, Group, Limits, Made, Mode, Order, Outcome, Place, Rank,
-    Rate, Reply, Sessions, Sharing, Why, Work, work,
+    CacheStatus, Cause, Epoch, FailureDomain, FlightSpec, Freshness, Grant, Limits, Made, Outcome,
+    QuotaScope, Rank, Rate, Reply, Requester, SessionRequest, Sessions, Sharing, Why, Work, work,
 };
 use time::macros::datetime;
 use tokio::time::Instant;
@@ -75,21 +75,21 @@ fn service(limits: Limits) -> Service {
     Sessions::new(limits, fastrand::Rng::with_seed(3), move || wall_at(began.elapsed()))
 }
 
-fn ask(key: u32, work: Work<Arc<Credentials>, Error>) -> Ask<u32, Work<Arc<Credentials>, Error>> {
-    Ask {
+fn ask(key: u32, work: Work<Arc<Credentials>, Error>) -> SessionRequest<u32, Work<Arc<Credentials>, Error>> {
+    SessionRequest {
         key,
         sharing: Sharing::SameKey,
-        order: Order {
-            place: Place::new("here"),
-            group: Group::new("web"),
-            caller: Caller::new("entity"),
-            mode: Mode::Patient,
+        spec: FlightSpec {
+            scope: QuotaScope::new("here"),
+            failure_domain: FailureDomain::new("web"),
+            requester: Requester::new("entity"),
+            freshness: Freshness::Prefer,
             rank: Rank::InTurn,
             duration: HOUR,
             work,
             epoch: Epoch::default(),
         },
-        patience: Duration::from_secs(15),
+        deadline: Duration::from_secs(15),
     }
 }
 
@@ -151,17 +151,17 @@ async fn a_caller_that_hangs_up_cancels_nothing_for_the_others() {
 #[tokio::test(start_paused = true)]
 async fn a_flight_goes_on_when_its_only_caller_hangs_up() {
     let (service, issuer) = (service(Limits::default()), Issuer::default());
-    let caller = {
+    let requester = {
         let (service, work) = (service.clone(), issuer.work(LATENCY));
         tokio::spawn(async move { service.get(ask(1, work)).await })
     };
     tokio::time::sleep(LATENCY / 3).await;
-    caller.abort();
+    requester.abort();
     tokio::time::sleep(LATENCY).await;
 
     let grant = granted(service.get(ask(1, issuer.work(LATENCY))).await);
 
-    assert_eq!(grant.freshness, Freshness::Shared);
+    assert_eq!(grant.cache_status, CacheStatus::Shared);
     assert_eq!(issuer.asked(), 1);
 }
 
@@ -230,7 +230,7 @@ async fn an_attempt_that_panics_answers_its_waiters() {
 #[tokio::test(start_paused = true)]
 async fn closing_answers_waiters_and_ends_attempts_at_once() {
     let (service, issuer) = (service(Limits::default()), Issuer::default());
-    let caller = {
+    let requester = {
         let (service, work) = (service.clone(), issuer.work(Duration::from_secs(10)));
         tokio::spawn(async move { service.get(ask(1, work)).await })
     };
@@ -238,7 +238,7 @@ async fn closing_answers_waiters_and_ends_attempts_at_once() {
     let began = Instant::now();
 
     service.close();
-    let reply = caller.await.unwrap();
+    let reply = requester.await.unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
 
     assert_eq!(why(reply), Why::Closing);
@@ -250,13 +250,13 @@ async fn closing_answers_waiters_and_ends_attempts_at_once() {
 #[tokio::test(start_paused = true)]
 async fn attempts_end_when_the_last_handle_is_gone() {
     let (service, issuer) = (service(Limits::default()), Issuer::default());
-    let caller = {
+    let requester = {
         let (service, work) = (service.clone(), issuer.work(Duration::from_secs(10)));
         tokio::spawn(async move { service.get(ask(1, work)).await })
     };
     tokio::time::sleep(LATENCY).await;
 
-    caller.abort();
+    requester.abort();
     drop(service);
     tokio::time::sleep(Duration::from_secs(60)).await;
 
@@ -275,7 +275,7 @@ async fn secrets_are_overwritten_when_a_session_is_evicted_forgotten_or_has_died
     drop(service.get(ask(2, issuer.work(LATENCY))).await);
     assert_eq!(overwritten(), 1);
 
-    service.forget(|key| *key == 2);
+    service.invalidate(|key| *key == 2);
     assert_eq!(overwritten(), 2);
 
     drop(service.get(ask(3, issuer.work(LATENCY))).await);
@@ -290,7 +290,7 @@ async fn new_limits_reach_those_who_wait() {
         Rate { per_second: n, burst: n }
     };
     let (service, issuer) = (service(Limits { rate: rate(1), ..Limits::default() }), Issuer::default());
-    let callers: Vec<_> = (0..40)
+    let requesters: Vec<_> = (0..40)
         .map(|key| {
             let (service, work) = (service.clone(), issuer.work(LATENCY));
             tokio::spawn(async move { service.get(ask(key, work)).await })
@@ -300,8 +300,8 @@ async fn new_limits_reach_those_who_wait() {
 
     service.set_limits(Limits { rate: rate(100), ..Limits::default() });
 
-    for caller in callers {
-        granted(caller.await.unwrap());
+    for requester in requesters {
+        granted(requester.await.unwrap());
     }
 }
 
@@ -317,7 +317,11 @@ async fn an_attempt_knows_whether_somebody_asked_or_the_session_is_due() {
     });
     let ask = ask(1, telling);
 
-    granted(service.get(Ask { order: Order { mode: Mode::AtOnce, ..ask.order }, ..ask }).await);
+    granted(
+        service
+            .get(SessionRequest { spec: FlightSpec { freshness: Freshness::StaleOk, ..ask.spec }, ..ask })
+            .await,
+    );
     tokio::time::sleep(HOUR / 3 * 2).await;
 
     assert_eq!(*causes.lock().unwrap(), [Cause::Asked, Cause::Ahead]);
@@ -327,11 +331,11 @@ async fn an_attempt_knows_whether_somebody_asked_or_the_session_is_due() {
 async fn an_ask_planned_before_a_change_and_made_after_it_is_denied() {
     let (service, issuer) = (service(Limits::default()), Issuer::default());
     let early = service.epoch();
-    service.forget(|key| *key == 1);
+    service.invalidate(|key| *key == 1);
 
     let ask = |key, epoch| {
         let ask = ask(key, issuer.work(LATENCY));
-        Ask { order: Order { epoch, ..ask.order }, ..ask }
+        SessionRequest { spec: FlightSpec { epoch, ..ask.spec }, ..ask }
     };
     let (outdated, other) = (service.get(ask(1, early)).await, service.get(ask(2, early)).await);
     let current = service.get(ask(1, service.epoch())).await;

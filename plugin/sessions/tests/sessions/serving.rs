@@ -1,9 +1,9 @@
-//! What a caller gets from the desk, and when it waits.
+//! What a caller gets from the scheduler, and when it waits.
 
 use crate::world::{
-    HOUR, World, ask, at_once, freshness, granted, rate, seconds, unreachable, unshared, why, with_work,
+    HOUR, World, ask, cache_status, granted, rate, seconds, stale_ok, unreachable, unshared, why, with_work,
 };
-use sessions::{Cause, Freshness, Limits, Renewal, Step, Why};
+use sessions::{CacheStatus, Cause, Limits, Renewal, Step, Why};
 
 #[test]
 fn two_asks_for_one_key_share_one_flight() {
@@ -14,8 +14,8 @@ fn two_asks_for_one_key_share_one_flight() {
     let landed = world.land(World::session);
 
     assert_eq!(landed, 1);
-    assert_eq!(freshness(world.answer(first)), Freshness::New);
-    assert_eq!(freshness(world.answer(second)), Freshness::Shared);
+    assert_eq!(cache_status(world.answer(first)), CacheStatus::New);
+    assert_eq!(cache_status(world.answer(second)), CacheStatus::Shared);
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn a_kept_session_is_served_at_once_until_its_half_life() {
     world.pass(seconds(1600));
     let grant = granted(world.done(ask(1, "b")));
 
-    assert_eq!((grant.session, grant.freshness), (session, Freshness::Shared));
+    assert_eq!((grant.session, grant.cache_status), (session, CacheStatus::Shared));
     assert_eq!(grant.remaining, seconds(2000));
     assert!(grant.renewal_in >= seconds(20) && grant.renewal_in <= seconds(380));
 }
@@ -60,26 +60,26 @@ fn a_patient_caller_past_the_half_life_waits_for_the_new_session() {
 #[test]
 fn a_hasty_caller_gets_the_old_session_at_once_while_the_new_one_is_made() {
     let mut world = World::new(Limits { renewal: Renewal::OnAsk, ..Limits::default() });
-    let old = world.obtain(at_once(ask(1, "a")));
+    let old = world.obtain(stale_ok(ask(1, "a")));
     world.pass(seconds(2000));
 
-    let grant = granted(world.done(at_once(ask(1, "a"))));
+    let grant = granted(world.done(stale_ok(ask(1, "a"))));
     let flights = world.land(World::session);
-    let next = granted(world.done(at_once(ask(1, "a"))));
+    let next = granted(world.done(stale_ok(ask(1, "a"))));
 
-    assert_eq!((grant.session, grant.freshness), (old, Freshness::Renewing));
+    assert_eq!((grant.session, grant.cache_status), (old, CacheStatus::Renewing));
     assert_eq!(flights, 1);
     assert_ne!(next.session, old);
-    assert_eq!(next.freshness, Freshness::Shared);
+    assert_eq!(next.cache_status, CacheStatus::Shared);
 }
 
 #[test]
 fn a_hasty_caller_waits_when_less_than_five_minutes_are_left() {
     let mut world = World::new(Limits { renewal: Renewal::OnAsk, ..Limits::default() });
-    world.obtain(at_once(ask(1, "a")));
+    world.obtain(stale_ok(ask(1, "a")));
 
     world.pass(seconds(3301));
-    let step = world.ask(at_once(ask(1, "a")));
+    let step = world.ask(stale_ok(ask(1, "a")));
 
     assert!(matches!(step, Step::Wait(_)), "{step:?}");
 }
@@ -87,12 +87,12 @@ fn a_hasty_caller_waits_when_less_than_five_minutes_are_left() {
 #[test]
 fn a_session_of_a_hasty_caller_is_renewed_ahead_at_its_half_life() {
     let mut world = World::usual();
-    let old = world.obtain(at_once(ask(1, "a")));
+    let old = world.obtain(stale_ok(ask(1, "a")));
 
     world.pass(seconds(2000));
     world.land(World::session);
     world.pass(seconds(1300));
-    let grant = granted(world.done(at_once(ask(1, "a"))));
+    let grant = granted(world.done(stale_ok(ask(1, "a"))));
 
     assert_ne!(grant.session, old);
     assert!(grant.remaining > seconds(2000));
@@ -101,7 +101,7 @@ fn a_session_of_a_hasty_caller_is_renewed_ahead_at_its_half_life() {
 #[test]
 fn a_session_that_nobody_asked_for_during_its_life_is_not_renewed_again() {
     let mut world = World::usual();
-    world.obtain(at_once(ask(1, "a")));
+    world.obtain(stale_ok(ask(1, "a")));
 
     let renewals: usize = (0..10)
         .map(|_| {
@@ -111,7 +111,7 @@ fn a_session_that_nobody_asked_for_during_its_life_is_not_renewed_again() {
         .sum();
 
     assert!((1..=2).contains(&renewals), "{renewals}");
-    assert_eq!(world.desk.counts(world.now).kept, 0);
+    assert_eq!(world.scheduler.counts(world.now).cached, 0);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_session_of_patient_callers_is_not_renewed_ahead() {
     world.pass(HOUR);
 
     assert!(world.started.is_empty());
-    assert_eq!(world.desk.counts(world.now).kept, 0);
+    assert_eq!(world.scheduler.counts(world.now).cached, 0);
 }
 
 #[test]
@@ -141,12 +141,12 @@ fn a_flight_whose_callers_left_keeps_its_result() {
     let mut world = World::usual();
     let waiter = world.wait(ask(1, "a"));
 
-    let reply = world.desk.give_up(world.now, waiter);
+    let reply = world.scheduler.give_up(world.now, waiter);
     world.land(World::session);
     let grant = granted(world.done(ask(1, "a")));
 
     assert_eq!(why(&reply), Why::Slow);
-    assert_eq!(grant.freshness, Freshness::Shared);
+    assert_eq!(grant.cache_status, CacheStatus::Shared);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_flight_still_in_line_stays_there_when_its_caller_leaves() {
     world.wait(ask(1, "a"));
     let waiter = world.wait(ask(2, "b"));
 
-    let reply = world.desk.give_up(world.now, waiter);
+    let reply = world.scheduler.give_up(world.now, waiter);
     world.pass(seconds(1));
 
     assert_eq!(why(&reply), Why::Busy);
@@ -170,7 +170,7 @@ fn an_unshared_session_is_for_one_ask_and_is_not_kept() {
     let second = world.obtain(unshared(ask(1, "a")));
 
     assert_ne!(first, second);
-    assert_eq!(world.desk.counts(world.now).kept, 0);
+    assert_eq!(world.scheduler.counts(world.now).cached, 0);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn an_unshared_flight_in_line_ends_with_its_caller() {
     world.wait(ask(1, "a"));
     let waiter = world.wait(unshared(ask(2, "b")));
 
-    world.desk.give_up(world.now, waiter);
+    world.scheduler.give_up(world.now, waiter);
     world.pass(seconds(3));
 
     assert_eq!(world.started.len(), 1);
@@ -212,7 +212,7 @@ fn another_attempt_is_made_the_way_the_newest_caller_knows() {
 #[test]
 fn a_renewal_ahead_is_made_the_way_the_newest_caller_knows() {
     let mut world = World::usual();
-    world.obtain(at_once(with_work(10, ask(1, "a"))));
+    world.obtain(stale_ok(with_work(10, ask(1, "a"))));
     world.done(with_work(11, ask(1, "b")));
 
     world.pass(seconds(2000));
@@ -225,8 +225,8 @@ fn a_renewal_ahead_is_made_the_way_the_newest_caller_knows() {
 fn a_caller_who_planned_under_earlier_limits_takes_no_newer_work_away() {
     let mut world = World::usual();
     let early = world.planned(with_work(10, ask(1, "a")));
-    world.desk.set_limits(world.now, Limits::default());
-    world.obtain(at_once(with_work(11, ask(1, "b"))));
+    world.scheduler.set_limits(world.now, Limits::default());
+    world.obtain(stale_ok(with_work(11, ask(1, "b"))));
 
     world.arrive(early);
     world.pass(seconds(2000));
@@ -237,12 +237,12 @@ fn a_caller_who_planned_under_earlier_limits_takes_no_newer_work_away() {
 #[test]
 fn a_renewal_that_somebody_asks_for_before_it_starts_is_not_ahead_of_need() {
     let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
-    world.obtain(at_once(ask(1, "a")));
+    world.obtain(stale_ok(ask(1, "a")));
     world.jump(seconds(2000));
     world.wait(ask(2, "has the only token"));
-    world.desk.tick(world.now);
+    world.scheduler.tick(world.now);
 
-    world.done(at_once(ask(1, "a")));
+    world.done(stale_ok(ask(1, "a")));
     world.pass(seconds(1));
 
     assert_eq!(world.started.iter().map(|(_, work)| *work).collect::<Vec<_>>(), [2, 1]);

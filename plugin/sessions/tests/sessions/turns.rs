@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::world::{HOUR, World, ask, at_once, bound, ranked, rate, seconds, throttled, unshared, why};
-use sessions::{Ask, Limits, Made, Outcome, Rank, Renewal, Step, WaiterId, Why};
+use crate::world::{HOUR, World, ask, bound, ranked, rate, seconds, stale_ok, throttled, unshared, why};
+use sessions::{Limits, Made, Outcome, Rank, Renewal, SessionRequest, Step, WaiterId, Why};
 
 #[test]
 fn a_caller_with_many_keys_waits_for_a_caller_with_one() {
@@ -50,7 +50,7 @@ fn one_caller_cannot_fill_the_queue() {
 fn renewals_of_16_starts(whole: Duration, left: Duration) -> usize {
     let mut world = World::new(Limits { rate: rate(8, 1), renewal: Renewal::OnAsk, ..Limits::default() });
     for key in 0..4 {
-        world.wait(at_once(ask(key, "old")));
+        world.wait(stale_ok(ask(key, "old")));
         world.pass(Duration::from_millis(125));
         world.land(|world| Outcome::Made(Made { session: 1, expiration: world.now.wall + whole }));
     }
@@ -60,7 +60,7 @@ fn renewals_of_16_starts(whole: Duration, left: Duration) -> usize {
         world.ask(ask(key, &key.to_string()));
     }
     for key in 0..4 {
-        world.done(at_once(ask(key, "old")));
+        world.done(stale_ok(ask(key, "old")));
     }
     world.pass(seconds(2));
     world.started.iter().take(16).filter(|(_, work)| *work < 100).count()
@@ -88,7 +88,7 @@ fn renewals_of_sessions_that_end_soon_go_first() {
 fn the_session_that_ends_first_is_renewed_first() {
     let mut world = World::new(Limits { rate: rate(1, 1), renewal: Renewal::OnAsk, ..Limits::default() });
     for key in [1, 2, 3] {
-        world.wait(at_once(ask(key, "a")));
+        world.wait(stale_ok(ask(key, "a")));
         world.pass(seconds(100));
         world.land(World::session);
     }
@@ -97,7 +97,7 @@ fn the_session_that_ends_first_is_renewed_first() {
     world.started.clear();
 
     for key in [3, 1, 2] {
-        world.done(at_once(ask(key, "a")));
+        world.done(stale_ok(ask(key, "a")));
     }
     world.pass(seconds(3));
 
@@ -111,7 +111,7 @@ fn a_rate_can_be_raised_while_a_crowd_waits() {
         world.wait(ask(key, &key.to_string()));
     }
 
-    world.desk.set_limits(world.now, Limits { rate: rate(100, 100), ..Limits::default() });
+    world.scheduler.set_limits(world.now, Limits { rate: rate(100, 100), ..Limits::default() });
     world.pass(seconds(2));
 
     assert_eq!(world.started.len(), 50);
@@ -121,18 +121,18 @@ fn a_rate_can_be_raised_while_a_crowd_waits() {
 fn a_fleet_without_sharing_wastes_no_turn_on_callers_who_leave() {
     const PODS: u32 = 300;
     let step = Duration::from_millis(100);
-    let patience = Duration::from_millis(1750);
+    let deadline = Duration::from_millis(1750);
     let mut world = World::usual();
     let mut asks_at: Vec<(Duration, u32)> = (0..PODS).map(|pod| (Duration::ZERO, pod)).collect();
     let mut waits: Vec<(Duration, u32, WaiterId)> = Vec::new();
     let mut made = 0;
 
     for _ in 0..600 {
-        let now = world.now.steady;
+        let now = world.now.monotonic;
         for (_, pod) in asks_at.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>() {
-            let ask = Ask { patience, ..unshared(ask(pod, &pod.to_string())) };
+            let ask = SessionRequest { deadline, ..unshared(ask(pod, &pod.to_string())) };
             match world.ask(ask) {
-                Step::Wait(waiter) => waits.push((now + patience, pod, waiter)),
+                Step::Wait(waiter) => waits.push((now + deadline, pod, waiter)),
                 Step::Done(_) => asks_at.push((now + seconds(1), pod)),
             }
         }
@@ -142,10 +142,11 @@ fn a_fleet_without_sharing_wastes_no_turn_on_callers_who_leave() {
         let answered: Vec<WaiterId> = world.answers.drain(..).map(|(waiter, _)| waiter).collect();
         waits.retain(|(_, _, waiter)| !answered.contains(waiter));
         let now = world.now;
-        for (_, pod, waiter) in waits.extract_if(.., |(until, _, _)| *until <= now.steady).collect::<Vec<_>>()
+        for (_, pod, waiter) in
+            waits.extract_if(.., |(until, _, _)| *until <= now.monotonic).collect::<Vec<_>>()
         {
-            world.desk.give_up(now, waiter);
-            asks_at.push((now.steady + seconds(1), pod));
+            world.scheduler.give_up(now, waiter);
+            asks_at.push((now.monotonic + seconds(1), pod));
         }
     }
 
@@ -173,7 +174,7 @@ fn what_must_not_wait_starts_without_a_token_and_in_a_pause() {
     world.wait(ranked(Rank::First, unshared(ask(11, "incident"))));
 
     assert_eq!(without_a_token, [1, 10]);
-    assert_eq!(world.desk.counts(world.now).paused, 1);
+    assert_eq!(world.scheduler.counts(world.now).paused, 1);
     assert_eq!(works(&world), [11]);
 }
 

@@ -1,11 +1,12 @@
-//! A desk, and time that passes when a test says so.
+//! A scheduler, and time that passes when a test says so.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use sessions::{
-    Ask, Caller, Cause, Decision, Desk, Epoch, FlightId, Freshness, Grant, Group, Limits, Made, Mode, Moment,
-    Order, Outcome, Place, Rank, Rate, Reply, Sharing, Step, WaiterId, Why,
+    CacheStatus, Cause, Decision, Epoch, FailureDomain, FlightId, FlightSpec, Freshness, Grant, Limits, Made,
+    Now, Outcome, QuotaScope, Rank, Rate, Reply, Requester, Scheduler, SessionRequest, Sharing, Step,
+    WaiterId, Why,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -15,11 +16,11 @@ pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 /// Sessions are numbers, counted up; errors are words.
 pub(crate) type Error = &'static str;
-pub(crate) type TestDesk = Desk<u32, u32, Error, u32>;
+pub(crate) type TestScheduler = Scheduler<u32, u32, Error, u32>;
 
 pub(crate) struct World {
-    pub(crate) desk: TestDesk,
-    pub(crate) now: Moment,
+    pub(crate) scheduler: TestScheduler,
+    pub(crate) now: Now,
     pub(crate) started: Vec<(FlightId, u32)>,
     /// Why each attempt so far was made.
     pub(crate) causes: Vec<Cause>,
@@ -37,49 +38,49 @@ pub(crate) fn bound(sessions: usize) -> Limits {
 }
 
 /// An ask of the caller `who` for the session `key` of an hour.
-pub(crate) fn ask(key: u32, who: &str) -> Ask<u32, u32> {
-    Ask {
+pub(crate) fn ask(key: u32, who: &str) -> SessionRequest<u32, u32> {
+    SessionRequest {
         key,
         sharing: Sharing::SameKey,
-        order: Order {
-            place: Place::new("123456789012/eu-central-1"),
-            group: Group::new("web"),
-            caller: Caller::new(who),
-            mode: Mode::Patient,
+        spec: FlightSpec {
+            scope: QuotaScope::new("123456789012/eu-central-1"),
+            failure_domain: FailureDomain::new("web"),
+            requester: Requester::new(who),
+            freshness: Freshness::Prefer,
             rank: Rank::InTurn,
             duration: HOUR,
             work: key,
             epoch: Epoch::default(),
         },
-        patience: Duration::from_secs(15),
+        deadline: Duration::from_secs(15),
     }
 }
 
-pub(crate) fn at_once(ask: Ask<u32, u32>) -> Ask<u32, u32> {
-    Ask { order: Order { mode: Mode::AtOnce, ..ask.order }, ..ask }
+pub(crate) fn stale_ok(ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+    SessionRequest { spec: FlightSpec { freshness: Freshness::StaleOk, ..ask.spec }, ..ask }
 }
 
-pub(crate) fn unshared(ask: Ask<u32, u32>) -> Ask<u32, u32> {
-    Ask { sharing: Sharing::Nobody, ..ask }
+pub(crate) fn unshared(ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+    SessionRequest { sharing: Sharing::Nobody, ..ask }
 }
 
-pub(crate) fn ranked(rank: Rank, ask: Ask<u32, u32>) -> Ask<u32, u32> {
-    Ask { order: Order { rank, ..ask.order }, ..ask }
+pub(crate) fn ranked(rank: Rank, ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+    SessionRequest { spec: FlightSpec { rank, ..ask.spec }, ..ask }
 }
 
-pub(crate) fn with_work(work: u32, ask: Ask<u32, u32>) -> Ask<u32, u32> {
-    Ask { order: Order { work, ..ask.order }, ..ask }
+pub(crate) fn with_work(work: u32, ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+    SessionRequest { spec: FlightSpec { work, ..ask.spec }, ..ask }
 }
 
-pub(crate) fn in_group(group: &str, ask: Ask<u32, u32>) -> Ask<u32, u32> {
-    Ask { order: Order { group: Group::new(group), ..ask.order }, ..ask }
+pub(crate) fn in_domain(domain: &str, ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+    SessionRequest { spec: FlightSpec { failure_domain: FailureDomain::new(domain), ..ask.spec }, ..ask }
 }
 
 impl World {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            desk: Desk::new(limits, fastrand::Rng::with_seed(7)),
-            now: Moment { steady: Duration::ZERO, wall: NOON },
+            scheduler: Scheduler::new(limits, fastrand::Rng::with_seed(7)),
+            now: Now { monotonic: Duration::ZERO, wall: NOON },
             started: Vec::new(),
             causes: Vec::new(),
             answers: Vec::new(),
@@ -92,24 +93,24 @@ impl World {
     }
 
     /// An ask that is planned now.
-    pub(crate) fn ask(&mut self, ask: Ask<u32, u32>) -> Step<u32, Error> {
+    pub(crate) fn ask(&mut self, ask: SessionRequest<u32, u32>) -> Step<u32, Error> {
         let ask = self.planned(ask);
         self.arrive(ask)
     }
 
     /// An ask that is planned now, and made later.
-    pub(crate) fn planned(&self, ask: Ask<u32, u32>) -> Ask<u32, u32> {
-        Ask { order: Order { epoch: self.desk.epoch(), ..ask.order }, ..ask }
+    pub(crate) fn planned(&self, ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+        SessionRequest { spec: FlightSpec { epoch: self.scheduler.epoch(), ..ask.spec }, ..ask }
     }
 
-    pub(crate) fn arrive(&mut self, ask: Ask<u32, u32>) -> Step<u32, Error> {
-        let step = self.desk.ask(self.now, ask);
+    pub(crate) fn arrive(&mut self, ask: SessionRequest<u32, u32>) -> Step<u32, Error> {
+        let step = self.scheduler.ask(self.now, ask);
         self.collect();
         step
     }
 
     /// An ask that has to wait.
-    pub(crate) fn wait(&mut self, ask: Ask<u32, u32>) -> WaiterId {
+    pub(crate) fn wait(&mut self, ask: SessionRequest<u32, u32>) -> WaiterId {
         match self.ask(ask) {
             Step::Wait(waiter) => waiter,
             Step::Done(reply) => panic!("answered at once: {reply:?}"),
@@ -117,29 +118,29 @@ impl World {
     }
 
     /// An ask that is answered at once.
-    pub(crate) fn done(&mut self, ask: Ask<u32, u32>) -> Reply<u32, Error> {
+    pub(crate) fn done(&mut self, ask: SessionRequest<u32, u32>) -> Reply<u32, Error> {
         match self.ask(ask) {
             Step::Done(reply) => reply,
             Step::Wait(waiter) => panic!("has to wait: {waiter:?}"),
         }
     }
 
-    /// Time passes, and the desk is told whenever it asked to be.
+    /// Time passes, and the scheduler is told whenever it asked to be.
     pub(crate) fn pass(&mut self, span: Duration) {
-        let end = self.now.steady + span;
-        while let Some(next) = self.desk.next_tick().filter(|next| *next <= end) {
-            self.jump(next.saturating_sub(self.now.steady));
-            self.desk.tick(self.now);
+        let end = self.now.monotonic + span;
+        while let Some(next) = self.scheduler.next_tick().filter(|next| *next <= end) {
+            self.jump(next.saturating_sub(self.now.monotonic));
+            self.scheduler.tick(self.now);
             self.collect();
-            let later = self.desk.next_tick();
-            assert!(later.is_none_or(|later| later > self.now.steady), "a tick that does not help");
+            let later = self.scheduler.next_tick();
+            assert!(later.is_none_or(|later| later > self.now.monotonic), "a tick that does not help");
         }
-        self.jump(end.saturating_sub(self.now.steady));
+        self.jump(end.saturating_sub(self.now.monotonic));
     }
 
-    /// Time passes without the desk being told.
+    /// Time passes without the scheduler being told.
     pub(crate) fn jump(&mut self, span: Duration) {
-        self.now.steady += span;
+        self.now.monotonic += span;
         self.now.wall += span;
     }
 
@@ -148,7 +149,7 @@ impl World {
         let flights = std::mem::take(&mut self.started);
         for (flight, _) in &flights {
             let outcome = outcome(self);
-            self.desk.landed(self.now, *flight, outcome);
+            self.scheduler.landed(self.now, *flight, outcome);
             self.collect();
         }
         flights.len()
@@ -161,7 +162,7 @@ impl World {
     }
 
     /// Asks, and lands what that starts.
-    pub(crate) fn obtain(&mut self, ask: Ask<u32, u32>) -> u32 {
+    pub(crate) fn obtain(&mut self, ask: SessionRequest<u32, u32>) -> u32 {
         let waiter = self.wait(ask);
         self.land(Self::session);
         granted(self.answer(waiter)).session
@@ -173,7 +174,7 @@ impl World {
     }
 
     pub(crate) fn collect(&mut self) {
-        for decision in self.desk.decisions() {
+        for decision in self.scheduler.decisions() {
             match decision {
                 Decision::Start { flight, work, cause } => {
                     self.started.push((flight, work));
@@ -192,8 +193,8 @@ pub(crate) fn granted(reply: Reply<u32, Error>) -> Grant<u32, Error> {
     }
 }
 
-pub(crate) fn freshness(reply: Reply<u32, Error>) -> Freshness<Error> {
-    granted(reply).freshness
+pub(crate) fn cache_status(reply: Reply<u32, Error>) -> CacheStatus<Error> {
+    granted(reply).cache_status
 }
 
 pub(crate) fn why(reply: &Reply<u32, Error>) -> Why<Error> {

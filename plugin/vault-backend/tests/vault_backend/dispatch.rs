@@ -10,9 +10,9 @@ use std::time::Duration;
 use goplugin::hclog::HclogLayer;
 use serde_json::{Map, Value, json};
 use tracing_subscriber::layer::SubscriberExt as _;
-use vault_backend::testing::Probe;
+use vault_backend::testing::TestMount;
 use vault_backend::{
-    Answer, Ask, Backend, Change, Entity, Fault, Field, Lease, LeaseEnd, Mount, Operation, Raw, Request,
+    Backend, Change, Entity, Fault, Field, Lease, LeaseEnd, Mount, Operation, Params, Raw, Request, Response,
     Route, SpecialPaths, Values,
 };
 
@@ -26,21 +26,21 @@ const NOTE: &[Field] = &[
 
 struct Pin(String);
 
-impl Ask for Pin {
+impl Params for Pin {
     const FIELDS: &'static [Field] = &[Field::string("note", "Which note.").required()];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         values.text("note").map(Self)
     }
 }
 
 struct Signed(Vec<String>);
 
-impl Ask for Signed {
+impl Params for Signed {
     const FIELDS: &'static [Field] =
         &[Field::list("names", "Who signs.").prose(), Field::list("tags", "What it is about.")];
 
-    fn take(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self(values.list("names")?.unwrap_or_default()))
     }
 }
@@ -79,7 +79,7 @@ impl Backend for Notes {
         Ok(mount.storage.put_json("revoked", &lease.internal).await?)
     }
 
-    async fn tick(self: Arc<Self>, _: Mount) -> Result<(), Fault> {
+    async fn periodic(self: Arc<Self>, _: Mount) -> Result<(), Fault> {
         Err(Fault::later("nothing to tick with"))
     }
 }
@@ -88,12 +88,12 @@ fn key(request: &Request) -> String {
     format!("notes/{}", request.parameter("name"))
 }
 
-fn said(text: &str) -> Answer {
-    Answer::data(Map::from_iter([("text".to_owned(), Value::from(text))]))
+fn said(text: &str) -> Response {
+    Response::data(Map::from_iter([("text".to_owned(), Value::from(text))]))
 }
 
-async fn list(notes: Arc<Notes>, _: Request, (): ()) -> Result<Answer, Fault> {
-    Ok(Answer::list(notes.0.storage.list("notes/").await?))
+async fn list(notes: Arc<Notes>, _: Request, (): ()) -> Result<Response, Fault> {
+    Ok(Response::list(notes.0.storage.list("notes/").await?))
 }
 
 async fn exists(notes: Arc<Notes>, request: Request) -> Result<bool, Fault> {
@@ -103,26 +103,26 @@ async fn exists(notes: Arc<Notes>, request: Request) -> Result<bool, Fault> {
     }
 }
 
-async fn read(notes: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn read(notes: Arc<Notes>, request: Request, (): ()) -> Result<Response, Fault> {
     let stored = notes.0.storage.get_json(&key(&request)).await?;
-    Ok(stored.map_or_else(Answer::absent, Answer::data))
+    Ok(stored.map_or_else(Response::not_found, Response::data))
 }
 
-async fn change(notes: Arc<Notes>, request: Request, change: Change) -> Result<Answer, Fault> {
+async fn change(notes: Arc<Notes>, request: Request, change: Change) -> Result<Response, Fault> {
     let stored: Option<Map<String, Value>> = notes.0.storage.get_json(&key(&request)).await?;
     let note = change.onto(stored.as_ref())?;
     let note = json!({ "text": note.text("text")?, "colour": note.string("colour")? });
     notes.0.storage.put_json(&key(&request), &note).await?;
-    Ok(if request.operation == Operation::Create { said("created") } else { Answer::nothing() }
+    Ok(if request.operation == Operation::Create { said("created") } else { Response::no_content() }
         .warn("it creases"))
 }
 
-async fn delete(notes: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn delete(notes: Arc<Notes>, request: Request, (): ()) -> Result<Response, Fault> {
     notes.0.storage.delete(&key(&request)).await?;
-    Ok(Answer::nothing())
+    Ok(Response::no_content())
 }
 
-async fn fail(_: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn fail(_: Arc<Notes>, request: Request, (): ()) -> Result<Response, Fault> {
     match request.parameter("how") {
         "operator" => Err(Fault::operator("no paper: vault write notes/paper")),
         "refused" => Err(Fault::refused("the printer says no")),
@@ -133,31 +133,31 @@ async fn fail(_: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Fault> 
     }
 }
 
-async fn leased(_: Arc<Notes>, _: Request, (): ()) -> Result<Answer, Fault> {
+async fn leased(_: Arc<Notes>, _: Request, (): ()) -> Result<Response, Fault> {
     let internal = Map::from_iter([("note".to_owned(), json!("a"))]);
     Ok(said("x").lease(Lease { internal, ..Lease::of(Duration::ZERO) }))
 }
 
-async fn raw(_: Arc<Notes>, _: Request, (): ()) -> Result<Answer, Fault> {
-    Ok(Answer::raw(Raw::ok("text/plain", "abcd").no_store()))
+async fn raw(_: Arc<Notes>, _: Request, (): ()) -> Result<Response, Fault> {
+    Ok(Response::raw(Raw::ok("text/plain", "abcd").no_store()))
 }
 
-async fn pin(_: Arc<Notes>, _: Request, pin: Pin) -> Result<Answer, Fault> {
+async fn pin(_: Arc<Notes>, _: Request, pin: Pin) -> Result<Response, Fault> {
     Ok(said(&pin.0))
 }
 
-async fn who(notes: Arc<Notes>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn who(notes: Arc<Notes>, request: Request, (): ()) -> Result<Response, Fault> {
     let id = request.entity_id.ok_or_else(|| Fault::caller("no entity: log in"))?;
     let entity = notes.0.system.entity_info(&id).await?;
     Ok(said(&entity.map(|entity| entity.name).unwrap_or_default()))
 }
 
-async fn signed(_: Arc<Notes>, _: Request, ask: Signed) -> Result<Answer, Fault> {
+async fn signed(_: Arc<Notes>, _: Request, ask: Signed) -> Result<Response, Fault> {
     Ok(said(&ask.0.join("; ")))
 }
 
-async fn probe() -> Probe<Notes> {
-    Probe::new().await.unwrap()
+async fn probe() -> TestMount<Notes> {
+    TestMount::new().await.unwrap()
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn a_lease_is_not_renewed() {
 
 #[tokio::test]
 async fn a_failing_tick_is_accepted() {
-    let reply = probe().await.tick().await;
+    let reply = probe().await.periodic().await;
 
     assert_eq!((reply.error.as_str(), reply.data.len()), ("", 0));
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use vault_backend::testing::{Probe, Reply};
-use vault_backend::{Answer, Backend, Fault, Mount, READ_ONLY, Raw, Request, Route};
+use vault_backend::testing::{Reply, TestMount};
+use vault_backend::{Backend, Fault, Mount, READ_ONLY, Raw, Request, Response, Route};
 
 struct Printer;
 
@@ -16,7 +16,7 @@ impl Backend for Printer {
     }
 
     fn routes() -> Vec<Route<Self>> {
-        vec![Route::at("pages/{how}").read(page).delete(page).failing_as(form)]
+        vec![Route::at("pages/{how}").read(page).delete(page).render_errors_with(form)]
     }
 }
 
@@ -25,7 +25,7 @@ fn form(fault: &Fault) -> Raw {
     Raw::failure(fault, "application/json", body.to_string()).no_store()
 }
 
-async fn page(_: Arc<Printer>, request: Request, (): ()) -> Result<Answer, Fault> {
+async fn page(_: Arc<Printer>, request: Request, (): ()) -> Result<Response, Fault> {
     Err(match request.parameter("how") {
         "caller" => Fault::caller("no such page"),
         "operator" => Fault::operator("no paper: vault write paper"),
@@ -37,8 +37,8 @@ async fn page(_: Arc<Printer>, request: Request, (): ()) -> Result<Answer, Fault
     })
 }
 
-async fn probe() -> Probe<Printer> {
-    Probe::new().await.unwrap()
+async fn probe() -> TestMount<Printer> {
+    TestMount::new().await.unwrap()
 }
 
 fn shown(reply: &Reply) -> (u16, Value) {

@@ -141,7 +141,8 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        if segments.len() > 1 || segments.first().is_some_and(|first| first == "crate") {
+        // of one segment are locals, the prelude, and the `crate` of `pub(crate)`
+        if segments.len() > 1 {
             self.paths.extend(self.absolute(&segments));
         }
         visit::visit_path(self, path);

@@ -6,10 +6,14 @@ use aws_emulator::{Emulator, Options, State};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose};
 use rolesanywhere::revocation::{Policy, ROLE_LIMIT};
 use rolesanywhere::trust_policy;
-use rolesanywhere::{AnchorSource, Caller, Client, Credentials, RoleArn, Secret, Settings, TrustAnchorArn};
+use rolesanywhere::{
+    AnchorSource, Client, Credentials, RoleArn, Secret, Settings, SignedClient, TrustAnchorArn,
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+/// As the engine writes it.
+const SID_PREFIX: &str = "Iamra";
 const ANCHOR: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 const PROFILE: &str = "bbbbbbbb-0000-4000-8000-000000000001";
 const ROLE: &str = "arn:aws:iam::111122223333:role/team/blue/demo";
@@ -55,7 +59,7 @@ fn trust_policy() -> Value {
     }] })
 }
 
-fn caller(emulator: &Emulator, secret: &str) -> Caller {
+fn caller(emulator: &Emulator, secret: &str) -> SignedClient {
     let url = Some(emulator.url().parse().unwrap());
     let settings = Settings {
         endpoint: url.clone(),
@@ -69,7 +73,7 @@ fn caller(emulator: &Emulator, secret: &str) -> Caller {
         secret_access_key: Secret::new(secret.to_owned()),
         session_token: None,
     };
-    Client::new(&settings).unwrap().caller(credentials, now, Duration::from_secs(15))
+    Client::new(&settings).unwrap().signed_client(credentials, now, Duration::from_secs(15))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the emulator verifies by the real clock")]
@@ -187,7 +191,7 @@ async fn a_role_with_a_path_is_read_with_its_trust_policy() {
 async fn a_policy_that_ends_sessions_is_written_found_read_back_and_deleted() {
     let emulator = emulator(&authority("old").0).await;
     let caller = caller(&emulator, "a/long+secret");
-    let mut policy = Policy::default();
+    let mut policy = Policy::new(SID_PREFIX);
     policy.deny_issued_before(now());
     policy.deny_session("0a+b=c,d.e@f-g_h", now()).unwrap();
     policy.deny_source_identity("CN=prod.payments.api", now(), now()).unwrap();
@@ -198,7 +202,7 @@ async fn a_policy_that_ends_sessions_is_written_found_read_back_and_deleted() {
     let names = caller.list_role_policies(&role()).await.unwrap();
     let read = caller.get_role_policy(&role(), name).await.unwrap().unwrap();
 
-    assert_eq!((names, Policy::parse(&read)), (vec![name.to_owned()], Ok(policy)));
+    assert_eq!((names, Policy::parse(SID_PREFIX, &read)), (vec![name.to_owned()], Ok(policy)));
     assert_eq!(caller.delete_role_policy(&role(), name).await, Ok(true));
     assert_eq!(caller.delete_role_policy(&role(), name).await, Ok(false));
 }
@@ -207,8 +211,8 @@ async fn a_policy_that_ends_sessions_is_written_found_read_back_and_deleted() {
 async fn iam_counts_a_document_as_we_do() {
     let emulator = emulator(&authority("old").0).await;
     let caller = caller(&emulator, "a/long+secret");
-    let mut policy = Policy::default();
-    let mut fitting = Policy::default();
+    let mut policy = Policy::new(SID_PREFIX);
+    let mut fitting = Policy::new(SID_PREFIX);
     for number in 0.. {
         policy.deny_session(&format!("{number:032x}"), now()).unwrap();
         if !policy.would_fit(0) {

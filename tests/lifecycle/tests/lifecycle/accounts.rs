@@ -125,7 +125,7 @@ async fn a_rotation_brings_every_anchor_in_step_but_the_one_that_is_kept_by_hand
     let next = json!({ "common_name": "second root", "issuer_name": "second" });
     two.one.ok(mount.write("root/generate/internal", next).await);
 
-    mount.tick().await;
+    mount.periodic().await;
     let holds = [two.one.held().await, held(&two.other).await, held(&third).await];
     two.one.ok(mount.write("config/issuers", json!({ "default": "second" })).await);
     let bundle = two.one.pem("trust-bundle").await;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use harness::ROLE_ARN;
 use lifecycle::World;
 use serde_json::{Map, Value, json};
-use vault_backend::testing::Probe;
+use vault_backend::testing::TestMount;
 
 const COMPROMISED: &str = "issuer/first/compromised";
 const UPDATE: &str = "rolesanywhere:UpdateTrustAnchor";
@@ -256,7 +256,7 @@ async fn crashed_after(writes: usize) -> bool {
     let session = world.ok(world.creds("demo").await);
     world.mount.storage.break_after(writes);
     let whole = world.mount.write(COMPROMISED, json!({})).await;
-    world.mount = Box::pin(Probe::over(world.mount.storage.survived())).await.unwrap();
+    world.mount = Box::pin(TestMount::over(world.mount.storage.survived())).await.unwrap();
 
     let answer = respond(&world, json!({})).await;
     let next = world.ok(world.creds("demo").await);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use harness::binaries;
 use lifecycle::World;
 use rolesanywhere::revocation::{Policy, ROLE_LIMIT};
-use rolesanywhere::{Caller, Client, Credentials, RoleArn, Secret, Settings};
+use rolesanywhere::{Client, Credentials, RoleArn, Secret, Settings, SignedClient};
 use serde_json::{Value, json};
 use time::{Duration as Span, OffsetDateTime};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -16,6 +16,8 @@ use tokio::process::{Child, Command as AsyncCommand};
 
 const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/moto");
 const PATIENCE: Duration = Duration::from_secs(10);
+/// As the engine writes it.
+const SID_PREFIX: &str = "Iamra";
 const NAME: &str = "iamra-5d1f2c3e-0000-4000-8000-1234567890ab";
 
 /// The script that installs the pinned moto and serves it; the first use in a test process installs.
@@ -91,12 +93,12 @@ impl Moto {
     }
 
     /// Calls in the name of one of the engine's roles.
-    fn caller(&self, role: &str) -> Caller {
+    fn caller(&self, role: &str) -> SignedClient {
         self.signing(role, |secret| secret)
     }
 
     /// The same with another secret key.
-    fn signing(&self, role: &str, secret: fn(String) -> String) -> Caller {
+    fn signing(&self, role: &str, secret: fn(String) -> String) -> SignedClient {
         let session = &self.sessions[role];
         let text = |name: &str| session[name].as_str().unwrap().to_owned();
         let credentials = Credentials {
@@ -106,7 +108,7 @@ impl Moto {
         };
         let url = Some(self.url.parse().unwrap());
         let settings = Settings { sts_endpoint: url.clone(), iam_endpoint: url, ..Settings::default() };
-        Client::new(&settings).unwrap().caller(credentials, now, PATIENCE)
+        Client::new(&settings).unwrap().signed_client(credentials, now, PATIENCE)
     }
 }
 
@@ -132,7 +134,7 @@ fn now() -> OffsetDateTime {
 fn of_each_kind() -> Policy {
     let moment = now();
     let until = moment + Span::hours(2);
-    let mut policy = Policy::default();
+    let mut policy = Policy::new(SID_PREFIX);
     policy.deny_issued_before(moment);
     policy.deny_session("00aabbccddeeff00112233445566778899", until).unwrap();
     policy.deny_session("sync+nightly=1,blue@eu", until).unwrap();
@@ -141,9 +143,9 @@ fn of_each_kind() -> Policy {
 }
 
 /// What the server holds under our name.
-async fn held(caller: &Caller, demo: &RoleArn) -> Policy {
+async fn held(caller: &SignedClient, demo: &RoleArn) -> Policy {
     let document = caller.get_role_policy(demo, NAME).await.unwrap();
-    Policy::parse(&document.expect("a policy of our name")).unwrap()
+    Policy::parse(SID_PREFIX, &document.expect("a policy of our name")).unwrap()
 }
 
 #[tokio::test]
@@ -278,7 +280,7 @@ async fn written(moto: &Moto) -> Policy {
     let (caller, demo) = (moto.caller("iamra-revocation"), moto.role("demo"));
     let names = caller.list_role_policies(&demo).await.unwrap();
     assert!(names.len() == 1 && names[0].starts_with("iamra-"), "{names:?}");
-    Policy::parse(&caller.get_role_policy(&demo, &names[0]).await.unwrap().unwrap()).unwrap()
+    Policy::parse(SID_PREFIX, &caller.get_role_policy(&demo, &names[0]).await.unwrap().unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use harness::ROLE_ARN;
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 
 const BREAK_GLASS: &str = "roles/demo/revoke-sessions";
 
@@ -113,7 +113,7 @@ async fn a_session_of_before_a_restart_ends_by_its_serial_number_and_role() {
     let mut world = World::new().await;
     let one = session(&world).await;
     let serial = one["serial_number"].clone();
-    world.mount = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    world.mount = Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
 
     let alone = revoke(&world, json!({ "serial_number": serial })).await;
     let reply = revoke(&world, json!({ "serial_number": serial, "role": "demo" })).await;

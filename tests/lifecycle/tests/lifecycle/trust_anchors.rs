@@ -176,9 +176,9 @@ async fn vaults_tick_brings_an_anchor_in_step_and_then_leaves_it_alone() {
     let world = World::new().await;
     next(&world, "second").await;
 
-    world.mount.tick().await;
+    world.mount.periodic().await;
     let looks = world.asked("GetTrustAnchor").await;
-    world.mount.tick().await;
+    world.mount.periodic().await;
 
     assert_eq!(world.held().await, 2);
     assert_eq!(world.asked("GetTrustAnchor").await, looks);
@@ -190,7 +190,7 @@ async fn a_tick_on_a_mount_that_is_going_away_does_nothing() {
     next(&world, "second").await;
     world.mount.system.change(|fixed| fixed.tainted = true);
 
-    world.mount.tick().await;
+    world.mount.periodic().await;
 
     assert_eq!((world.held().await, world.asked("GetTrustAnchor").await), (1, 0));
 }
@@ -306,7 +306,7 @@ async fn a_look_does_not_keep_the_tick_from_taking_out_what_is_retired() {
     world.ok(world.mount.write("issuer/first", json!({ "disabled": true })).await);
 
     world.ok(world.mount.read(SYNC).await);
-    world.mount.tick().await;
+    world.mount.periodic().await;
 
     assert_eq!(world.held().await, 1);
 }
@@ -316,11 +316,11 @@ async fn a_look_that_failed_is_repeated_at_once_for_a_new_issuer() {
     let world = World::new().await;
     let update = "rolesanywhere:GetTrustAnchor";
     world.forbid("iamra-trust-anchor", update).await;
-    world.mount.tick().await;
+    world.mount.periodic().await;
     world.permit("iamra-trust-anchor", update).await;
     next(&world, "second").await;
 
-    world.mount.tick().await;
+    world.mount.periodic().await;
 
     assert_eq!(world.held().await, 2);
 }
@@ -329,7 +329,7 @@ async fn a_look_that_failed_is_repeated_at_once_for_a_new_issuer() {
 async fn two_ticks_at_once_look_once() {
     let world = World::new().await;
 
-    tokio::join!(world.mount.tick(), world.mount.tick());
+    tokio::join!(world.mount.periodic(), world.mount.periodic());
 
     assert_eq!(world.asked("GetTrustAnchor").await, 1);
 }

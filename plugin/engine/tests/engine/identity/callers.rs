@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::Engine;
 use serde_json::{Value, json};
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 use vault_backend::{Alias, Entity};
 
 use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca};
@@ -53,7 +53,7 @@ pub(crate) fn pod(accessor: &str, namespace: &str, name: &str) -> Entity {
 }
 
 /// A mount with a CA, a configuration and the clusters `prod` and `dev`.
-pub(crate) async fn clusters() -> Probe<Engine> {
+pub(crate) async fn clusters() -> TestMount<Engine> {
     let mount = with_ca().await;
     let config = json!({ "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE });
     for (path, body) in [

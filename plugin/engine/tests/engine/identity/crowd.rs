@@ -3,15 +3,15 @@
 use engine::Engine;
 use serde_json::json;
 use tokio::task::JoinSet;
-use vault_backend::testing::{Probe, Reply};
-use vault_backend::{Entity, Fixed};
+use vault_backend::testing::{Reply, TestMount};
+use vault_backend::{Entity, FakeSystemView};
 
 use super::callers::{PROD, clusters, pod, pods};
 use crate::aws::Aws;
 use crate::mounts::{ANCHOR, PROFILE};
 
 /// A mount that keeps one session, and its callers `prod.payments.<name>`.
-async fn narrow(names: &[&str]) -> (Vec<Probe<Engine>>, Aws) {
+async fn narrow(names: &[&str]) -> (Vec<TestMount<Engine>>, Aws) {
     let aws = Aws::start().await;
     let mount = clusters().await;
     let config = json!({
@@ -71,7 +71,7 @@ async fn a_caller_who_is_refused_takes_no_room_from_one_who_is_served() {
     let (callers, aws) = narrow(&["api", "web"]).await;
     let _ = whose(&callers[0].read("creds/app").await);
 
-    callers[1].system.change(|vault: &mut Fixed| vault.entities[1].disabled = true);
+    callers[1].system.change(|vault: &mut FakeSystemView| vault.entities[1].disabled = true);
     let refused = callers[1].read("creds/app").await;
 
     assert_eq!(refused.status, 400, "{refused:?}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use vault_backend::Backend;
-use vault_backend::testing::Probe;
+use vault_backend::testing::TestMount;
 
 use engine::Engine;
 
@@ -35,7 +35,7 @@ fn elsewhere() -> Value {
 }
 
 /// A warm mount with an issuer `two` beside its default.
-async fn ready() -> (Probe<Engine>, Aws) {
+async fn ready() -> (TestMount<Engine>, Aws) {
     let (mount, aws) = warm().await;
     let issuer = json!({ "common_name": "second", "issuer_name": "two" });
     written(&mount, "root/generate/internal", issuer).await;

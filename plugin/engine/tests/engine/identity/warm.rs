@@ -2,15 +2,15 @@
 
 use engine::Engine;
 use serde_json::{Value, json};
-use vault_backend::testing::{Probe, Reply};
-use vault_backend::{Backend, Fixed};
+use vault_backend::testing::{Reply, TestMount};
+use vault_backend::{Backend, FakeSystemView};
 
 use super::callers::{DEV, PROD, clusters, pod, pods};
 use crate::aws::Aws;
 use crate::mounts::{ANCHOR, PROFILE, ROLE};
 
 /// A mount whose pod `payments/api` of `prod` has a session already.
-pub(crate) async fn warm() -> (Probe<Engine>, Aws) {
+pub(crate) async fn warm() -> (TestMount<Engine>, Aws) {
     let aws = Aws::start().await;
     let mount = clusters().await.asked_by(pod(PROD, "payments", "api"));
     written(&mount, "config", config(&aws, &json!({}))).await;
@@ -28,21 +28,21 @@ pub(crate) fn config(aws: &Aws, more: &Value) -> Value {
     config
 }
 
-pub(crate) async fn written(mount: &Probe<Engine>, path: &str, body: Value) -> Reply {
+pub(crate) async fn written(mount: &TestMount<Engine>, path: &str, body: Value) -> Reply {
     let reply = mount.write(path, body).await;
     assert_eq!(reply.error, "", "{path}");
     reply
 }
 
 /// How many sessions AWS has granted once `creds` was read again.
-pub(crate) async fn after_a_read(mount: &Probe<Engine>, aws: &Aws) -> usize {
+pub(crate) async fn after_a_read(mount: &TestMount<Engine>, aws: &Aws) -> usize {
     let reply = mount.read("creds/app").await;
     assert_eq!((reply.status, reply.error.as_str()), (200, ""));
     aws.granted()
 }
 
 /// What `creds` and `container` say to the warm pod after Vault knows `change`.
-async fn refused_after(change: impl FnOnce(&mut Fixed)) -> String {
+async fn refused_after(change: impl FnOnce(&mut FakeSystemView)) -> String {
     let (mount, aws) = warm().await;
     mount.system.change(change);
 
@@ -187,7 +187,7 @@ async fn bounds_of_the_config_change_without_an_end_of_sessions() {
 
 #[tokio::test]
 async fn what_another_node_wrote_ends_the_sessions_made_from_it_and_no_others() {
-    let issuer = async |mount: &Probe<Engine>| {
+    let issuer = async |mount: &TestMount<Engine>| {
         let keys = mount.list("issuers").await.data["keys"].clone();
         format!("issuer/{}", keys[0].as_str().unwrap())
     };
@@ -214,7 +214,7 @@ async fn what_another_node_wrote_ends_the_sessions_made_from_it_and_no_others() 
 async fn a_closed_mount_serves_nothing_from_its_cache() {
     let (mount, aws) = warm().await;
 
-    mount.backend.clean_up();
+    mount.backend.cleanup();
 
     assert_eq!((mount.read("creds/app").await.status, aws.granted()), (503, 1));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::Engine;
 use serde_json::{Map, Value, json};
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 
 use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, with_ca};
 
@@ -88,7 +88,7 @@ fn certificate() -> String {
 }
 
 /// A mount with a nameless CA, a cluster, and each document as small as it can be.
-async fn with_least() -> Probe<Engine> {
+async fn with_least() -> TestMount<Engine> {
     let mount = mount().await;
     let ca = mount.write("root/generate/internal", json!({ "common_name": "test CA" })).await;
     assert_eq!(ca.status, 200, "{ca:?}");
@@ -99,7 +99,7 @@ async fn with_least() -> Probe<Engine> {
 }
 
 /// The same with all that a document can have.
-async fn with_all() -> Probe<Engine> {
+async fn with_all() -> TestMount<Engine> {
     let mount = with_ca().await;
     done(&mount.write("clusters/prod", json!({ "accessor": "auth_kubernetes_1a" })).await);
     for document in documents().iter().filter(|document| !document.template.contains("issuer")) {
@@ -129,7 +129,7 @@ fn with(one: &Value, other: &Value) -> Value {
 }
 
 /// The optional fields that a write of each document takes, as its schema has them, by template.
-async fn optional_fields(mount: &Probe<Engine>) -> BTreeMap<String, Vec<String>> {
+async fn optional_fields(mount: &TestMount<Engine>) -> BTreeMap<String, Vec<String>> {
     let document = mount.help("").await.data["openapi"].clone();
     let paths = document["paths"].as_object().unwrap().clone();
     let kept = paths.into_iter().filter(|(_, item)| item.get("patch").is_some());
@@ -165,7 +165,7 @@ async fn every_optional_field_of_every_document_is_unset_by_an_empty_text_and_by
 }
 
 /// Sets one field of the least document, and unsets it by a write and by a patch.
-async fn check_unset(mount: &Probe<Engine>, document: &Document, field: &str, set: &Value) {
+async fn check_unset(mount: &TestMount<Engine>, document: &Document, field: &str, set: &Value) {
     let path = document.path;
     let force = if document.changes.get("force").is_some() { json!({ "force": true }) } else { json!({}) };
     let before = mount.read(path).await.data;

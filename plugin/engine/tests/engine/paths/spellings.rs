@@ -4,12 +4,12 @@ use std::io::Write as _;
 
 use engine::Engine;
 use serde_json::json;
-use vault_backend::testing::{Probe, Reply};
+use vault_backend::testing::{Reply, TestMount};
 
 use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca};
 
 /// Each path of the mount, with names that exist; without the slash of a LIST.
-async fn paths(mount: &Probe<Engine>) -> Vec<String> {
+async fn paths(mount: &TestMount<Engine>) -> Vec<String> {
     let document = mount.help("").await.data["openapi"].clone();
     let templates: Vec<String> = document["paths"].as_object().unwrap().keys().cloned().collect();
     let named = templates.iter().map(|template| {
@@ -40,7 +40,7 @@ fn spellings(path: &str) -> Vec<String> {
     all
 }
 
-async fn asked(mount: &Probe<Engine>, path: &str) -> [Reply; 6] {
+async fn asked(mount: &TestMount<Engine>, path: &str) -> [Reply; 6] {
     [
         mount.read(path).await,
         mount.list(path).await,

@@ -25,7 +25,7 @@ async fn an_import_that_a_crash_ended_stores_its_key_once() {
     mount.storage.break_after(1);
     let company = brought("company", today());
     mount.write(IMPORT, company.clone()).await;
-    let mount: Probe<Engine> = Probe::over(mount.storage.survived()).await.unwrap();
+    let mount: TestMount<Engine> = TestMount::over(mount.storage.survived()).await.unwrap();
 
     done(&mount, IMPORT, company).await;
 
@@ -101,7 +101,7 @@ async fn an_issuer_of_before_states_were_stored_is_enabled() {
     let path = format!("issuer/{}", record["id"].as_str().unwrap());
     mount.storage.put_json(&path, &record).await.unwrap();
 
-    let mount: Probe<Engine> = Probe::over(mount.storage.survived()).await.unwrap();
+    let mount: TestMount<Engine> = TestMount::over(mount.storage.survived()).await.unwrap();
 
     assert_eq!(state_of(&mount, "one").await, "current");
 }

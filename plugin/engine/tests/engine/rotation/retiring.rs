@@ -137,7 +137,7 @@ async fn a_deletion_that_a_crash_ends_leaves_no_key_after_the_next_start() {
         let reply = mount.delete("issuer/one").await;
         let survived = mount.storage.survived();
 
-        let mount: Probe<Engine> = Probe::over(survived).await.unwrap();
+        let mount: TestMount<Engine> = TestMount::over(survived).await.unwrap();
 
         let gone = mount.read("issuer/one").await.status == 404;
         assert_eq!(gone, writes > 1, "after {writes} writes: {reply:?}");
@@ -173,7 +173,7 @@ async fn a_default_deleted_by_force_hands_nothing_to_the_other_one() {
     let reply = mount.delete_with("issuer/one", json!({ "force": "true" })).await;
 
     assert_eq!(reply.error, "");
-    let mount: Probe<Engine> = Probe::over(mount.storage.survived()).await.unwrap();
+    let mount: TestMount<Engine> = TestMount::over(mount.storage.survived()).await.unwrap();
     assert_eq!(mount.read("config/issuers").await.data["default"], Value::Null);
     assert_eq!(state_of(&mount, "two").await, "next");
 }

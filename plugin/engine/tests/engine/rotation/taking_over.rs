@@ -6,7 +6,7 @@ use super::*;
 async fn a_whole_rotation_is_told_step_by_step() {
     let mount = with_ca().await;
     let mut told = Vec::new();
-    let mut tell = async |mount: &Probe<Engine>| {
+    let mut tell = async |mount: &TestMount<Engine>| {
         let data = mount.read("rotation").await.data;
         let certificates = bundle(mount).await.matches("BEGIN").count();
         assert_eq!(data["trust_bundle"], bundle(mount).await);

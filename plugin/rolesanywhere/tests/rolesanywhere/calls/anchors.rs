@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use rolesanywhere::{AnchorSource, Move, Pace, ProfileArn, TransportErrorKind};
+use rolesanywhere::{AnchorSource, ProfileArn, RateLimiter, Remedy, TransportErrorKind};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use time::macros::datetime;
 
-use super::{CERTIFICATE, anchor, caller, client, ok, role, with_client};
+use super::{CERTIFICATE, anchor, client, ok, role, signed_client, with_client};
 use crate::script::{Script, Step};
 
 fn anchor_detail(source: &serde_json::Value) -> Step {
@@ -35,7 +35,7 @@ async fn a_trust_anchor_is_read_with_its_certificates() {
     let two = format!("{CERTIFICATE}{CERTIFICATE}");
     let script = Script::of([anchor_detail(&bundle(&two))]);
 
-    let read = caller(&script).get_trust_anchor(&anchor()).await.unwrap();
+    let read = signed_client(&script).get_trust_anchor(&anchor()).await.unwrap();
 
     assert_eq!((read.arn, read.enabled, read.name.as_str()), (anchor(), true, "vault"));
     assert_eq!(read.source, AnchorSource::CertificateBundle(vec![der(), der()]));
@@ -50,11 +50,11 @@ async fn a_trust_anchor_of_another_source_is_told_apart() {
     let pca = serde_json::json!({ "sourceType": "AWS_ACM_PCA", "sourceData": { "acmPcaArn": "arn:aws:acm-pca:x" } });
     let other = serde_json::json!({ "sourceType": "SELF_SIGNED_REPOSITORY" });
     let script = Script::of([anchor_detail(&pca), anchor_detail(&other), anchor_detail(&bundle(""))]);
-    let caller = caller(&script);
+    let signed_client = signed_client(&script);
 
     let mut sources = Vec::new();
     for _ in 0..3 {
-        sources.push(caller.get_trust_anchor(&anchor()).await.unwrap().source);
+        sources.push(signed_client.get_trust_anchor(&anchor()).await.unwrap().source);
     }
 
     assert_eq!(sources[0], AnchorSource::AcmPca("arn:aws:acm-pca:x".to_owned()));
@@ -66,7 +66,7 @@ async fn a_trust_anchor_of_another_source_is_told_apart() {
 async fn an_update_sends_the_whole_bundle_and_nothing_else() {
     let script = Script::of([anchor_detail(&bundle(CERTIFICATE))]);
 
-    let held = caller(&script).update_trust_anchor(&anchor(), &[der(), der()]).await.unwrap();
+    let held = signed_client(&script).update_trust_anchor(&anchor(), &[der(), der()]).await.unwrap();
 
     assert_eq!(held.source, AnchorSource::CertificateBundle(vec![der()]));
     let asked = script.request(0);
@@ -86,10 +86,11 @@ async fn a_bundle_that_aws_would_refuse_is_not_sent() {
     let script = Script::of([anchor_detail(&bundle(CERTIFICATE))]);
 
     for number in [0, 3] {
-        let err = caller(&script).update_trust_anchor(&anchor(), &vec![der(); number]).await.unwrap_err();
+        let err =
+            signed_client(&script).update_trust_anchor(&anchor(), &vec![der(); number]).await.unwrap_err();
 
         assert!(err.to_string().contains(&format!("bundle: {number} certificates")), "{err}");
-        assert_eq!(err.whose_move(), Move::Operator);
+        assert_eq!(err.remedy(), Remedy::Reconfigure);
     }
     assert_eq!(script.attempts(), 0);
 }
@@ -99,7 +100,7 @@ async fn an_alias_is_named_by_its_whole_arn() {
     let alias = "arn:aws:rolesanywhere:eu-central-1:111122223333:alias/trust-anchor/vault/blue";
     let script = Script::of([anchor_detail(&bundle(CERTIFICATE))]);
 
-    caller(&script).get_trust_anchor(&alias.parse().unwrap()).await.unwrap();
+    signed_client(&script).get_trust_anchor(&alias.parse().unwrap()).await.unwrap();
 
     let path = script.request(0).uri().path().to_owned();
     assert!(path.starts_with("/trustanchor/arn%3Aaws%3A") && path.ends_with("%2Fvault%2Fblue"), "{path}");
@@ -114,7 +115,7 @@ async fn a_profile_is_read_with_what_it_allows() {
     } });
     let script = Script::of([ok(detail.to_string())]);
 
-    let read = caller(&script).get_profile(&profile()).await.unwrap();
+    let read = signed_client(&script).get_profile(&profile()).await.unwrap();
 
     assert!(read.enabled && read.accept_role_session_name && !read.require_instance_properties);
     assert!(read.lists(&role()) && !read.lists(&"arn:aws:iam::111122223333:role/demo".parse().unwrap()));
@@ -129,14 +130,17 @@ async fn a_profile_without_mappings_says_so() {
     let detail = serde_json::json!({ "profile": { "profileArn": profile(), "attributeMappings": null } });
     let script = Script::of([ok(detail.to_string())]);
 
-    assert_eq!(caller(&script).get_profile(&profile()).await.unwrap().attribute_mappings, None);
+    assert_eq!(signed_client(&script).get_profile(&profile()).await.unwrap().attribute_mappings, None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_to_one_accounts_anchors_and_profiles_are_a_second_apart() {
     let script = Script::of([anchor_detail(&bundle(CERTIFICATE))]);
-    let pace = Pace::new();
-    let (one, other) = (client(&script).paced_by(pace.clone()), client(&script).paced_by(pace));
+    let rate_limiter = RateLimiter::new();
+    let (one, other) = (
+        client(&script).rate_limited_by(rate_limiter.clone()),
+        client(&script).rate_limited_by(rate_limiter),
+    );
 
     with_client(&one).get_trust_anchor(&anchor()).await.unwrap();
     with_client(&other).get_trust_anchor(&anchor()).await.unwrap();
@@ -148,7 +152,7 @@ async fn calls_to_one_accounts_anchors_and_profiles_are_a_second_apart() {
 async fn a_retry_keeps_the_pace_as_well() {
     let script = Script::of([Step::Fail(TransportErrorKind::Network), anchor_detail(&bundle(CERTIFICATE))]);
 
-    caller(&script).get_trust_anchor(&anchor()).await.unwrap();
+    signed_client(&script).get_trust_anchor(&anchor()).await.unwrap();
 
     assert!(script.pause_before(1) >= Duration::from_secs(1));
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use rolesanywhere::Move;
+use rolesanywhere::Remedy;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
-use super::{DEADLINE, caller, form, ok, pair, refused, role};
+use super::{DEADLINE, form, ok, pair, refused, role, signed_client};
 use crate::script::{Script, Step};
 
 #[tokio::test(start_paused = true)]
@@ -14,7 +14,7 @@ async fn silence_ends_the_call_at_its_deadline() {
     let script = Script::of([Step::Silence]);
     let began = Instant::now();
 
-    let err = caller(&script).get_role(&role()).await.unwrap_err();
+    let err = signed_client(&script).get_role(&role()).await.unwrap_err();
 
     assert!(err.to_string().contains("no answer within"), "{err}");
     assert!(began.elapsed() <= DEADLINE + Duration::from_millis(5), "{:?}", began.elapsed());
@@ -26,9 +26,9 @@ async fn a_refusal_names_the_permission_that_is_missing() {
                 resource: role demo because no identity-based policy allows the iam:PutRolePolicy action";
     let script = Script::of([refused(403, "AccessDenied", text)]);
 
-    let err = caller(&script).put_role_policy(&role(), "p", "{}").await.unwrap_err();
+    let err = signed_client(&script).put_role_policy(&role(), "p", "{}").await.unwrap_err();
 
-    assert_eq!((script.attempts(), err.whose_move(), err.request_id()), (1, Move::Operator, Some("r-2")));
+    assert_eq!((script.attempts(), err.remedy(), err.request_id()), (1, Remedy::Reconfigure, Some("r-2")));
     assert_eq!(err.denied.as_ref().unwrap().action, "iam:PutRolePolicy");
     let shown = err.to_string();
     assert!(
@@ -65,8 +65,9 @@ async fn no_xml_unfolds_into_more_than_it_is() {
     for bomb in bombs() {
         let script = Script::of([ok(bomb)]);
 
-        let who = caller(&script).get_caller_identity(&"eu-central-1".parse().unwrap()).await.unwrap_err();
-        let role = caller(&script).get_role(&role()).await.unwrap_err();
+        let who =
+            signed_client(&script).get_caller_identity(&"eu-central-1".parse().unwrap()).await.unwrap_err();
+        let role = signed_client(&script).get_role(&role()).await.unwrap_err();
 
         for text in [who.to_string(), role.to_string()] {
             assert!(text.contains("the body of ") && text.len() < 300, "{text}");
@@ -84,7 +85,7 @@ async fn a_text_that_iam_makes_long_is_told_short_and_on_one_line() {
     );
     let script = Script::of([ok(body)]);
 
-    let text = caller(&script).get_role(&role()).await.unwrap_err().to_string();
+    let text = signed_client(&script).get_role(&role()).await.unwrap_err().to_string();
 
     assert!(text.len() < 1000 && !text.contains('\n'), "{} characters: {text:.200}", text.len());
 }
@@ -101,7 +102,7 @@ async fn a_role_is_asked_for_by_its_name_at_the_partitions_iam() {
          </GetRoleResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetRoleResponse>",
     )]);
 
-    let read = caller(&script).get_role(&role()).await.unwrap();
+    let read = signed_client(&script).get_role(&role()).await.unwrap();
 
     assert_eq!((read.arn, read.id.as_str(), read.path.as_str()), (role(), "AROAEXAMPLE", "/team/blue/"));
     assert_eq!(read.max_session_duration, 43_200);
@@ -130,7 +131,7 @@ fn page(names: &[&str], marker: Option<&str>) -> Step {
 async fn all_pages_of_a_list_are_read() {
     let script = Script::of([page(&["a", "b"], Some("m/1=")), page(&["c"], None)]);
 
-    let names = caller(&script).list_role_policies(&role()).await.unwrap();
+    let names = signed_client(&script).list_role_policies(&role()).await.unwrap();
 
     assert_eq!(names, ["a", "b", "c"]);
     assert!(form(&script, 1).contains(&pair("Marker", "m/1=")));
@@ -143,7 +144,7 @@ async fn a_role_without_inline_policies_has_an_empty_list() {
     let script = Script::of([page(&[], None), ok(empty)]);
 
     for _ in 0..2 {
-        assert!(caller(&script).list_role_policies(&role()).await.unwrap().is_empty());
+        assert!(signed_client(&script).list_role_policies(&role()).await.unwrap().is_empty());
     }
 }
 
@@ -151,7 +152,7 @@ async fn a_role_without_inline_policies_has_an_empty_list() {
 async fn a_list_without_an_end_is_given_up() {
     let script = Script::of([page(&["a"], Some("m"))]);
 
-    let err = caller(&script).list_role_policies(&role()).await.unwrap_err();
+    let err = signed_client(&script).list_role_policies(&role()).await.unwrap_err();
 
     assert!(err.to_string().contains("has no end after 50 pages"), "{err}");
     assert_eq!(script.attempts(), 50);
@@ -166,10 +167,10 @@ async fn an_inline_policy_is_written_and_read_back_as_it_was() {
          <PolicyDocument>{coded}</PolicyDocument></GetRolePolicyResult></GetRolePolicyResponse>"
     );
     let script = Script::of([ok("<PutRolePolicyResponse/>"), ok(answer)]);
-    let caller = caller(&script);
+    let signed_client = signed_client(&script);
 
-    caller.put_role_policy(&role(), "p", document).await.unwrap();
-    let read = caller.get_role_policy(&role(), "p").await.unwrap();
+    signed_client.put_role_policy(&role(), "p", document).await.unwrap();
+    let read = signed_client.get_role_policy(&role(), "p").await.unwrap();
 
     assert_eq!(read.as_deref(), Some(document));
     let sent = form(&script, 0);
@@ -181,12 +182,12 @@ async fn a_policy_that_is_not_there_is_no_error_but_a_role_that_is_not_there_is(
     let policy = refused(404, "NoSuchEntity", "The role policy with name p cannot be found.");
     let gone = refused(404, "NoSuchEntity", "The role with name demo cannot be found.");
     let script = Script::of([policy.clone(), policy, gone.clone(), gone]);
-    let caller = caller(&script);
+    let signed_client = signed_client(&script);
 
-    assert_eq!(caller.get_role_policy(&role(), "p").await, Ok(None));
-    assert_eq!(caller.delete_role_policy(&role(), "p").await, Ok(false));
-    let of_get = caller.get_role_policy(&role(), "p").await.unwrap_err();
-    let of_delete = caller.delete_role_policy(&role(), "p").await.unwrap_err();
+    assert_eq!(signed_client.get_role_policy(&role(), "p").await, Ok(None));
+    assert_eq!(signed_client.delete_role_policy(&role(), "p").await, Ok(false));
+    let of_get = signed_client.get_role_policy(&role(), "p").await.unwrap_err();
+    let of_delete = signed_client.delete_role_policy(&role(), "p").await.unwrap_err();
 
     assert!(of_get.is_not_found() && of_delete.is_not_found());
     assert!(of_get.denied.is_none(), "{of_get}");
@@ -197,7 +198,7 @@ async fn full_inline_policies_are_told_as_such() {
     let text = "Maximum policy size of 10240 bytes exceeded for role demo";
     let script = Script::of([refused(409, "LimitExceeded", text)]);
 
-    let err = caller(&script).put_role_policy(&role(), "p", "{}").await.unwrap_err();
+    let err = signed_client(&script).put_role_policy(&role(), "p", "{}").await.unwrap_err();
 
     assert!(err.is_limit_exceeded() && err.to_string().contains("share 10240 characters"), "{err}");
 }
@@ -208,7 +209,7 @@ async fn a_policy_name_that_iam_would_refuse_is_not_sent() {
     let long = "p".repeat(129);
 
     for name in ["", "a b", "a/b", long.as_str()] {
-        let err = caller(&script).put_role_policy(&role(), name, "{}").await.unwrap_err();
+        let err = signed_client(&script).put_role_policy(&role(), name, "{}").await.unwrap_err();
 
         assert!(err.to_string().starts_with("iam:PutRolePolicy: policy_name: "), "{err}");
     }

@@ -36,7 +36,7 @@ async fn vaults_tick_ends_sessions_once_more_when_it_is_time_and_not_again() {
         let session = world.ok(world.creds("demo").await);
         minutes_pass(&world, minutes).await;
 
-        world.mount.tick().await;
+        world.mount.periodic().await;
 
         lives.push(world.caller(&session).await.is_ok());
     }
@@ -54,11 +54,11 @@ async fn what_vaults_tick_could_not_end_it_ends_later() {
     world.forbid("iamra-revocation", "iam:PutRolePolicy").await;
     minutes_pass(&world, 16).await;
 
-    world.mount.tick().await;
+    world.mount.periodic().await;
     let lived_on = world.caller(&session).await.is_ok();
     world.permit("iamra-revocation", "iam:PutRolePolicy").await;
     minutes_pass(&world, 6).await;
-    world.mount.tick().await;
+    world.mount.periodic().await;
 
     assert!(lived_on && world.caller(&session).await.is_err());
 }
@@ -71,10 +71,10 @@ async fn vaults_tick_ends_no_session_that_it_cannot_note() {
     minutes_pass(&world, 16).await;
 
     world.mount.storage.break_after(0);
-    world.mount.tick().await;
+    world.mount.periodic().await;
     let lived_on = world.caller(&session).await.is_ok();
     world.mount.storage.break_after(usize::MAX);
-    world.mount.tick().await;
+    world.mount.periodic().await;
 
     assert!(lived_on && world.caller(&session).await.is_err());
 }
@@ -88,7 +88,7 @@ async fn an_anchor_that_cannot_be_looked_at_and_gives_no_role_its_sessions_keeps
     let first = respond(&world, json!({ "force": true })).await;
     minutes_pass(&world, 16).await;
 
-    world.mount.tick().await;
+    world.mount.periodic().await;
     let later = world.mount.delete("issuer/first").await;
 
     assert!(report(&first).contains("failed") && first["again_at"].is_string(), "{}", report(&first));
@@ -119,11 +119,11 @@ async fn what_vaults_tick_could_not_look_at_it_looks_at_later_and_ends_sessions_
     world.forbid("iamra-trust-anchor", "rolesanywhere:GetTrustAnchor").await;
     minutes_pass(&world, 16).await;
 
-    world.mount.tick().await;
+    world.mount.periodic().await;
     let session = world.ok(world.creds("demo").await);
     world.permit("iamra-trust-anchor", "rolesanywhere:GetTrustAnchor").await;
     minutes_pass(&world, 6).await;
-    world.mount.tick().await;
+    world.mount.periodic().await;
 
     assert!(world.caller(&session).await.is_err(), "nobody had seen the anchor clear before");
 }

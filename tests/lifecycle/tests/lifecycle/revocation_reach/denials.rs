@@ -4,7 +4,7 @@ use aws_emulator::Knobs;
 use harness::ROLE_ARN;
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
-use vault_backend::testing::Probe;
+use vault_backend::testing::TestMount;
 
 use super::{lives, revoke};
 
@@ -16,7 +16,8 @@ async fn the_next_revocation_takes_out_what_is_over() {
     let (name, document) = world.policies("demo").await.into_iter().next().unwrap();
     let past = document.as_str().unwrap().replace("Until2026", "Until2025");
     world.put_policy("demo", &name, json!(past)).await;
-    let mount: Probe<engine::Engine> = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    let mount: TestMount<engine::Engine> =
+        Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
     let fields = json!({ "serial_number": two["serial_number"], "role": "demo" });
 
     world.ok(mount.write("revoke", fields).await);
@@ -39,9 +40,10 @@ async fn what_is_over_leaves_the_iam_role_with_vaults_tick() {
     let (name, document) = world.policies("demo").await.into_iter().next().unwrap();
     let past = document.as_str().unwrap().replace("Until2026", "Until2025");
     world.put_policy("demo", &name, json!(past)).await;
-    let mount: Probe<engine::Engine> = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    let mount: TestMount<engine::Engine> =
+        Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
 
-    mount.tick().await;
+    mount.periodic().await;
 
     assert!(world.policies("demo").await.is_empty());
     assert_eq!(mount.storage.get_json::<Value>(key).await.unwrap(), None);
@@ -54,7 +56,7 @@ async fn vaults_tick_leaves_a_denial_that_still_matters() {
     world.ok(revoke(&world, json!({ "serial_number": one["serial_number"] })).await);
     let reads = world.asked("GetRolePolicy").await;
 
-    world.mount.tick().await;
+    world.mount.periodic().await;
 
     assert_eq!(world.asked("GetRolePolicy").await, reads);
     assert!(!lives(&world, &one).await);
@@ -137,12 +139,13 @@ async fn noted(world: &World) -> Vec<String> {
 async fn what_is_over_in_two_iam_roles_leaves_them_by_one_session_of_the_engine() {
     let world = with_iam_role("app").await;
     over(&world, &["app", "demo"]).await;
-    world.mount.tick().await;
+    world.mount.periodic().await;
     over(&world, &["app", "demo"]).await;
-    let mount: Probe<engine::Engine> = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    let mount: TestMount<engine::Engine> =
+        Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
     let asked = world.asked("CreateSession").await;
 
-    mount.tick().await;
+    mount.periodic().await;
 
     assert!(noted(&world).await.is_empty());
     // one looks at the trust anchor
@@ -152,9 +155,10 @@ async fn what_is_over_in_two_iam_roles_leaves_them_by_one_session_of_the_engine(
 #[tokio::test]
 async fn what_is_over_waits_for_the_next_tick_while_a_revocation_is_under_way() {
     let world = with_iam_role("app").await;
-    world.mount.tick().await;
+    world.mount.periodic().await;
     over(&world, &["app"]).await;
-    let mount: Probe<engine::Engine> = Box::pin(Probe::over(world.mount.storage.clone())).await.unwrap();
+    let mount: TestMount<engine::Engine> =
+        Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
     world.aws.set_knobs(Knobs { latency_ms: 400, ..Knobs::default() });
 
     let revocation = async {
@@ -162,12 +166,12 @@ async fn what_is_over_waits_for_the_next_tick_while_a_revocation_is_under_way() 
         (reply, std::time::Instant::now())
     };
     let tick = async {
-        mount.tick().await;
+        mount.periodic().await;
         std::time::Instant::now()
     };
     let ((revoked, revoked_at), ticked_at) = tokio::join!(revocation, tick);
     let left = noted(&world).await;
-    mount.tick().await;
+    mount.periodic().await;
 
     assert_eq!(revoked.status, 200, "{revoked:?}");
     assert!(ticked_at < revoked_at, "the tick waited for the revocation");

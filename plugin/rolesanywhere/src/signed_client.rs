@@ -1,0 +1,140 @@
+//! Calls that are signed with a session's credentials (Signature Version 4).
+
+mod anchors;
+mod credentials;
+mod denied;
+mod error;
+mod explain;
+mod iam;
+mod operation;
+mod profiles;
+mod request;
+mod sts;
+mod xml;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use time::OffsetDateTime;
+
+use crate::answer::{Answer, Failure, Retry};
+use crate::attempts::{Attempt, Attempts, Destination, RetryBudget};
+use crate::channel::Channel;
+use crate::endpoint::EndpointError;
+use crate::error::{Error, LocalError};
+use crate::service::Service;
+use request::UnsignedRequest;
+
+pub use anchors::{AnchorSource, TrustAnchor};
+pub use credentials::Credentials;
+pub use denied::Denied;
+pub use error::CallError;
+pub use iam::IamRole;
+pub use operation::Operation;
+pub use profiles::{AttributeMapping, Profile};
+pub use sts::CallerIdentity;
+
+/// Calls AWS with the credentials of one session. Made by [`crate::Client::signed_client`]; cheap to clone.
+///
+/// Each call may take the budget that the client was made with. Status 429, 5xx, throttling and network errors are
+/// retried, signed anew, at most `max_retries` times, because every call here may safely be repeated.
+#[derive(Clone)]
+pub struct SignedClient {
+    channel: Channel,
+    credentials: Credentials,
+    now: Clock,
+    budget: RetryBudget,
+}
+
+type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+/// Reads a successful answer. The error says what is wrong with it, and nothing of what it holds.
+type Read<T> = fn(&Answer<'_>) -> Result<T, String>;
+
+impl SignedClient {
+    pub(crate) fn new(channel: Channel, credentials: Credentials, now: Clock, budget: RetryBudget) -> Self {
+        Self { channel, credentials, now, budget }
+    }
+
+    /// The same client after some of its time is spent.
+    fn after(&self, spent: Duration) -> Self {
+        let RetryBudget { total, retries } = self.budget;
+        let budget =
+            RetryBudget { total: total.saturating_sub(spent), retries: retries.saturating_sub(spent) };
+        Self { budget, ..self.clone() }
+    }
+
+    /// Makes one call, with all its attempts.
+    async fn call<T: Send>(
+        &self,
+        operation: Operation,
+        service: Result<Service, EndpointError>,
+        unsigned: UnsignedRequest,
+        read: Read<T>,
+    ) -> Result<T, CallError> {
+        let service = service.map_err(|err| CallError::new(operation, err.into()))?;
+        let destination = Destination { url: service.endpoint.to_string(), doubtful: None };
+        let time = Attempts::new(&self.channel.settings, self.budget);
+        let call = Call { client: self, service, unsigned, destination, read };
+        let outcome = time.of(operation.action(), &call).await;
+        outcome.map_err(|cause| CallError::new(operation, cause))
+    }
+}
+
+impl fmt::Debug for SignedClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedClient")
+            .field("access_key_id", &self.credentials.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One call of a [`SignedClient`].
+struct Call<'a, T> {
+    client: &'a SignedClient,
+    service: Service,
+    unsigned: UnsignedRequest,
+    destination: Destination,
+    read: Read<T>,
+}
+
+impl<T: Send> Attempt for Call<'_, T> {
+    type Output = T;
+
+    async fn make(&self, time: &Attempts) -> Result<T, Failure> {
+        let SignedClient { channel, credentials, now, .. } = self.client;
+        if let Some(account) = &self.unsigned.rate_limited {
+            channel
+                .rate_limiter
+                .turn(account, time.ends())
+                .await
+                .map_err(|late| Failure::new(late, Retry::Never))?;
+        }
+        let request = self
+            .unsigned
+            .signed(&self.service, credentials, now())
+            .map_err(|err| Failure::new(Error::Local(LocalError::Signing(err)), Retry::Never))?;
+        let response = time.exchange(channel.transport.as_ref(), request, &self.destination).await?;
+        self.outcome(&response, now())
+    }
+}
+
+impl<T> Call<'_, T> {
+    fn outcome(&self, response: &Response<Bytes>, now: OffsetDateTime) -> Result<T, Failure> {
+        let answer = Answer::new(response, now);
+        if response.status().is_success() {
+            return (self.read)(&answer).map_err(|reason| answer.bad(&reason));
+        }
+        let wire = if self.unsigned.is_json() { answer.parse() } else { xml::error(&answer) };
+        let mut failure = answer.failure_of(wire, explain::explain);
+        // IAM throttles with status 400
+        if let (Error::Throttled { retry_after, .. }, Retry::Never) = (failure.error.as_ref(), failure.retry)
+        {
+            failure.retry = Retry::After(retry_after.unwrap_or_default());
+        }
+        Err(failure)
+    }
+}

@@ -1,0 +1,69 @@
+//! Why a signed call failed.
+
+use std::fmt;
+
+use super::denied::Denied;
+use super::operation::Operation;
+use crate::error::{Error, Remedy};
+
+/// Why a call failed. `Display` is short, safe to show and holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallError {
+    /// The call.
+    pub operation: Operation,
+    /// The cause, in the terms of `CreateSession`.
+    pub cause: Box<Error>,
+    /// The missing permission, if AWS refused for the lack of one.
+    pub denied: Option<Denied>,
+}
+
+impl CallError {
+    pub(super) fn new(operation: Operation, cause: Error) -> Self {
+        let denied = match &cause {
+            Error::Refused { kind, message, .. } => Denied::of(operation, kind, message),
+            _ => None,
+        };
+        Self { operation, cause: Box::new(cause), denied }
+    }
+
+    /// The remedy of this error.
+    pub fn remedy(&self) -> Remedy {
+        self.cause.remedy()
+    }
+
+    /// AWS's id of the request, for a support case.
+    pub fn request_id(&self) -> Option<&str> {
+        self.cause.request_id()
+    }
+
+    /// AWS's name for the refusal, such as `NoSuchEntity`.
+    pub fn kind(&self) -> Option<&str> {
+        match self.cause.as_ref() {
+            Error::Refused { kind, .. } => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// Whether the object that the call names does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.kind(), Some("NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException"))
+    }
+
+    /// Whether a quota is used up: for [`Operation::PutRolePolicy`], the 10,240 characters of a role's inline policies.
+    pub fn is_limit_exceeded(&self) -> bool {
+        matches!(self.kind(), Some("LimitExceeded" | "LimitExceededException"))
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.operation.action())?;
+        self.cause.tell(f, self.operation.name(), self.operation.service())?;
+        match &self.denied {
+            Some(denied) => write!(f, "; {denied}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -1,0 +1,68 @@
+//! The calls of a signed client, and the permission that each needs.
+
+/// The calls a [`super::SignedClient`] makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `sts:GetCallerIdentity`, which needs no permission.
+    GetCallerIdentity,
+    /// `rolesanywhere:GetTrustAnchor`.
+    GetTrustAnchor,
+    /// `rolesanywhere:UpdateTrustAnchor`.
+    UpdateTrustAnchor,
+    /// `rolesanywhere:GetProfile`.
+    GetProfile,
+    /// `iam:GetRole`.
+    GetRole,
+    /// `iam:ListRolePolicies`.
+    ListRolePolicies,
+    /// `iam:GetRolePolicy`.
+    GetRolePolicy,
+    /// `iam:PutRolePolicy`.
+    PutRolePolicy,
+    /// `iam:DeleteRolePolicy`.
+    DeleteRolePolicy,
+}
+
+impl Operation {
+    /// All operations.
+    pub const ALL: [Self; 9] = [
+        Self::GetCallerIdentity,
+        Self::GetTrustAnchor,
+        Self::UpdateTrustAnchor,
+        Self::GetProfile,
+        Self::GetRole,
+        Self::ListRolePolicies,
+        Self::GetRolePolicy,
+        Self::PutRolePolicy,
+        Self::DeleteRolePolicy,
+    ];
+
+    /// The permission the call needs, as policies name it: `iam:GetRole`.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::GetCallerIdentity => "sts:GetCallerIdentity",
+            Self::GetTrustAnchor => "rolesanywhere:GetTrustAnchor",
+            Self::UpdateTrustAnchor => "rolesanywhere:UpdateTrustAnchor",
+            Self::GetProfile => "rolesanywhere:GetProfile",
+            Self::GetRole => "iam:GetRole",
+            Self::ListRolePolicies => "iam:ListRolePolicies",
+            Self::GetRolePolicy => "iam:GetRolePolicy",
+            Self::PutRolePolicy => "iam:PutRolePolicy",
+            Self::DeleteRolePolicy => "iam:DeleteRolePolicy",
+        }
+    }
+
+    /// The call's own name: `GetRole`.
+    pub fn name(self) -> &'static str {
+        self.action().split_once(':').map_or("", |(_, name)| name)
+    }
+
+    /// The name of the service in errors.
+    pub(super) fn service(self) -> &'static str {
+        match self.action().split_once(':') {
+            Some(("sts", _)) => "STS",
+            Some(("iam", _)) => "IAM",
+            _ => "Roles Anywhere",
+        }
+    }
+}
