@@ -73,26 +73,23 @@ impl Issuers {
             Some(found) if found.record.state == IssuerState::Enabled => return Ok(found),
             Some(disabled) => {
                 return Err(Fault::operator(format!(
-                    "issuer_ref: the issuer {:?} is disabled: vault read {mount_point}rotation",
+                    "issuer_ref: the issuer {:?} is disabled",
                     disabled.record.label()
-                )));
+                ))
+                .cure(format!("vault read {mount_point}rotation")));
             }
             None => {}
         }
         if self.all.is_empty() {
-            return Err(Fault::operator(format!(
-                "there is no CA yet: vault write {mount_point}root/generate/internal common_name=\"<name>\""
-            )));
+            return Err(Fault::operator("there is no CA yet")
+                .cure(format!("vault write {mount_point}root/generate/internal common_name=\"<name>\"")));
         }
         if reference == DEFAULT_ISSUER {
-            return Err(Fault::operator(format!(
-                "no issuer is the default: vault write {mount_point}config/issuers default=<issuer>"
-            )));
+            return Err(Fault::operator("no issuer is the default")
+                .cure(format!("vault write {mount_point}config/issuers default=<issuer>")));
         }
-        Err(Fault::operator(format!(
-            "issuer_ref: there is no issuer {}: vault list {mount_point}issuers",
-            quote(reference)
-        )))
+        Err(Fault::operator(format!("issuer_ref: there is no issuer {}", quote(reference)))
+            .cure(format!("vault list {mount_point}issuers")))
     }
 
     pub(crate) fn is_default(&self, id: &str) -> bool {

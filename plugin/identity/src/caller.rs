@@ -55,8 +55,9 @@ pub struct Resolved {
 
 /// Why a reference stands for nothing.
 pub struct Unresolvable {
-    operators_move: bool,
     text: String,
+    /// What mends it, where it is the operator's move.
+    cure: Option<String>,
 }
 
 impl<'a> Audience<'a> {
@@ -137,13 +138,16 @@ impl<'a> Caller<'a> {
 
     fn check_tenant(&self, told: Resolved, place: SubjectField) -> Result<Resolved, Unresolvable> {
         if told.tenant_written && place == SubjectField::CommonName {
-            return Err(Unresolvable::operator(TENANT_IN_CN));
+            return Err(Unresolvable::operator(TENANT_IN_CN, "ask for it in another field of the role"));
         }
         if told.tenant_written && !self.takes_tenant_metadata {
-            return Err(Unresolvable::operator(format!(
-                "comes from an annotation that whoever edits the service account writes; if that is meant: vault patch {}roles/{} allow_tenant_metadata=true",
-                self.mount_point, self.role_name
-            )));
+            return Err(Unresolvable::operator(
+                "comes from an annotation that whoever edits the service account writes",
+                format!(
+                    "if that is meant: vault patch {}roles/{} allow_tenant_metadata=true",
+                    self.mount_point, self.role_name
+                ),
+            ));
         }
         Ok(told)
     }
@@ -155,9 +159,10 @@ impl<'a> Caller<'a> {
             return Ok(Resolved::of(cluster, format!("clusters/{cluster}, the registration of {accessor}")));
         };
         let value = alias.metadata.get(key).ok_or_else(|| {
-            Unresolvable::operator(format!(
-                "the caller's alias under {accessor} has no metadata {key:?}, which the Kubernetes auth method sets: is this the mount of clusters/{cluster}? See `vault auth list`"
-            ))
+            Unresolvable::operator(
+format!("the caller's alias under {accessor} has no metadata {key:?}, which the Kubernetes auth method sets"),
+format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
+)
         })?;
         Ok(Resolved::of(value, format!("cluster {cluster}: the login at {accessor}")))
     }
@@ -165,13 +170,14 @@ impl<'a> Caller<'a> {
     fn resolve_entity_metadata(&self, key: &str) -> Result<Resolved, Unresolvable> {
         let entity = self.entity()?;
         let value = entity.metadata.get(key).ok_or_else(|| {
-            Unresolvable::operator(format!(
-                "the caller's entity {} has no metadata {}: vault write identity/entity/id/{} metadata={}=<value>",
-                entity.name,
-                quote(key),
-                entity.id,
-                word(key, "<key>")
-            ))
+            Unresolvable::operator(
+                format!("the caller's entity {} has no metadata {}", entity.name, quote(key)),
+                format!(
+                    "vault write identity/entity/id/{} metadata={}=<value>",
+                    entity.id,
+                    word(key, "<key>")
+                ),
+            )
         })?;
         Ok(Resolved::of(value, "identity/entity, which operators of Vault write"))
     }
@@ -202,12 +208,14 @@ impl<'a> Caller<'a> {
             }
             AliasPart::CustomMetadata(key) => {
                 let value = alias.custom_metadata.get(key).ok_or_else(|| {
-                    Unresolvable::operator(format!(
-                        "the caller's alias under {accessor} has no custom metadata {}: vault write identity/entity-alias/id/{} custom_metadata={}=<value>",
-                        quote(key),
-                        alias.id,
-                        word(key, "<key>")
-                    ))
+                    Unresolvable::operator(
+                        format!("the caller's alias under {accessor} has no custom metadata {}", quote(key)),
+                        format!(
+                            "vault write identity/entity-alias/id/{} custom_metadata={}=<value>",
+                            alias.id,
+                            word(key, "<key>")
+                        ),
+                    )
                 })?;
                 Ok(Resolved::of(value, "identity/entity-alias, which operators of Vault write"))
             }
@@ -241,12 +249,16 @@ impl<'a> Caller<'a> {
         match (found.next(), found.next()) {
             (Some(alias), None) if alias.mount_type == "token" => Err(Unresolvable::operator(
                 "an alias of the token auth method is the choice of whoever makes tokens",
+                "name an alias of another auth mount: vault auth list",
             )),
             (Some(alias), None) => Ok(alias),
-            (Some(_), Some(_)) => Err(Unresolvable::operator(format!(
-                "the caller's entity {} has two aliases under {accessor}, and Vault does not tell which one logged in",
-                entity.name
-            ))),
+            (Some(_), Some(_)) => Err(Unresolvable::operator(
+                format!(
+                    "the caller's entity {} has two aliases under {accessor}, and Vault does not tell which one logged in",
+                    entity.name
+                ),
+                "give each its own entity (vault delete identity/entity-alias/id/<id>)",
+            )),
             (None, _) => Err(Unresolvable::caller(format!(
                 "the caller's entity {} has no alias under the auth mount {accessor}{OTHER_NAMESPACE}: log in through that mount",
                 entity.name
@@ -257,10 +269,13 @@ impl<'a> Caller<'a> {
     /// The caller's one alias under the auth mount of a registered cluster, and the cluster.
     fn pod(&self) -> Result<(&Alias, &str), Unresolvable> {
         if self.clusters.is_empty() {
-            return Err(Unresolvable::operator(format!(
-                "no cluster is registered: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
-                self.mount_point
-            )));
+            return Err(Unresolvable::operator(
+                "no cluster is registered",
+                format!(
+                    "vault write {}clusters/<name> accessor=<accessor of its auth mount>",
+                    self.mount_point
+                ),
+            ));
         }
         let entity = self.entity()?;
         self.pods(entity).next().ok_or_else(|| self.no_pod(entity))
@@ -273,9 +288,14 @@ impl<'a> Caller<'a> {
             |alias: &Alias| Some((alias.mount_accessor.clone(), self.clusters.near(&alias.mount_accessor)?));
         let near = entity.aliases.iter().find_map(at);
         if let Some((accessor, (cluster, registered))) = near {
-            return Unresolvable::operator(format!(
-                "the caller's entity {name} has no alias under the auth mount of a registered cluster, but one under {accessor}, which looks like {registered} of clusters/{cluster}: if that was mistyped: vault write {mount_point}clusters/{cluster} accessor={accessor}"
-            ));
+            return Unresolvable::operator(
+                format!(
+                    "the caller's entity {name} has no alias under the auth mount of a registered cluster, but one under {accessor}, which looks like {registered} of clusters/{cluster}"
+                ),
+                format!(
+                    "if that was mistyped: vault write {mount_point}clusters/{cluster} accessor={accessor}"
+                ),
+            );
         }
         let seen: Vec<&str> = entity.aliases.iter().map(|alias| alias.mount_accessor.as_str()).collect();
         let seen =
@@ -297,10 +317,11 @@ impl<'a> Caller<'a> {
         let clusters: Vec<&str> = self.pods(entity).map(|(_, cluster)| cluster).collect();
         if clusters.len() > 1 {
             return Err(Fault::operator(format!(
-                "the caller's entity {} has aliases of {}, and Vault does not tell which one logged in: give each its own entity (vault delete identity/entity-alias/id/<id>)",
+                "the caller's entity {} has aliases of {}, and Vault does not tell which one logged in",
                 entity.name,
                 clusters.join(" and ")
-            )));
+            ))
+            .cure("give each its own entity (vault delete identity/entity-alias/id/<id>)"));
         }
         Ok(())
     }
@@ -348,11 +369,11 @@ impl Resolved {
 
 impl Unresolvable {
     fn caller(text: impl Into<String>) -> Self {
-        Self { operators_move: false, text: text.into() }
+        Self { text: text.into(), cure: None }
     }
 
-    fn operator(text: impl Into<String>) -> Self {
-        Self { operators_move: true, text: text.into() }
+    fn operator(text: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { text: text.into(), cure: Some(cure.into()) }
     }
 
     /// The error of a role whose field `place` asks for `reference`.
@@ -362,7 +383,10 @@ impl Unresolvable {
 
     fn labelled(self, label: &str) -> Fault {
         let text = format!("{label}: {}", self.text);
-        if self.operators_move { Fault::operator(text) } else { Fault::caller(text) }
+        match self.cure {
+            Some(cure) => Fault::operator(text).cure(cure),
+            None => Fault::caller(text),
+        }
     }
 }
 

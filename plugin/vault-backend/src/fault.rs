@@ -11,7 +11,7 @@ pub const READ_ONLY: &str = "cannot write to readonly storage";
 pub enum Blame {
     /// The caller asked for something wrong: 400.
     Caller,
-    /// The operator has to set something up; the text ends with the command that cures it: 400.
+    /// The operator has to set something up; [`Fault::cure`] says what: 400.
     Operator,
     /// A service behind the engine said no: 400, because Vault's own policy answers 403.
     Refused,
@@ -36,13 +36,14 @@ pub enum Blame {
 pub struct Fault {
     blame: Blame,
     text: Box<str>,
+    cure: Option<Box<str>>,
     detail: Option<Box<str>>,
     name: Option<Box<str>>,
 }
 
 impl Fault {
     fn new(blame: Blame, text: impl Into<String>) -> Fault {
-        Fault { blame, text: text.into().into_boxed_str(), detail: None, name: None }
+        Fault { blame, text: text.into().into_boxed_str(), cure: None, detail: None, name: None }
     }
 
     /// [`Blame::Caller`].
@@ -51,8 +52,8 @@ impl Fault {
     }
 
     /// [`Blame::Operator`].
-    pub fn operator(text: impl Into<String>) -> Fault {
-        Fault::new(Blame::Operator, text)
+    pub fn operator(text: impl Into<String>) -> Uncured {
+        Uncured(Fault::new(Blame::Operator, text))
     }
 
     /// [`Blame::Refused`].
@@ -102,6 +103,18 @@ impl Fault {
 
     pub(crate) fn wrong_operation() -> Fault {
         Fault::new(Blame::WrongOperation, "unsupported operation")
+    }
+
+    /// The text without the cure.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.text
+    }
+
+    /// The command that cures it, or what a person does; none of a fault that is not the operator's, or whose text says it.
+    #[must_use]
+    pub fn cure(&self) -> Option<&str> {
+        self.cure.as_deref()
     }
 
     /// Whose move it is.
@@ -165,9 +178,42 @@ impl Fault {
     }
 }
 
+/// A fault of the operator that lacks its cure, so that none is without one.
+#[derive(Debug)]
+#[must_use = "give it a cure"]
+pub struct Uncured(Fault);
+
+impl Uncured {
+    /// The fault with the command that cures it, or what a person does. [`Display`] puts it behind the text and a colon.
+    pub fn cure(self, cure: impl Into<String>) -> Fault {
+        Fault { cure: Some(cure.into().into_boxed_str()), ..self.0 }
+    }
+
+    /// The fault with a text that says the cure itself, as that of another crate's error does.
+    pub fn cure_is_told(self) -> Fault {
+        self.0
+    }
+}
+
 impl Display for Fault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.text)?;
+        self.cure.iter().try_for_each(|cure| write!(f, ": {cure}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operators_fault_shows_its_cure_behind_its_text() {
+        let fault = Fault::operator("no issuer is the default").cure("vault write iamra/config/issuers");
+
+        assert_eq!(
+            fault.within("web").to_string(),
+            "web: no issuer is the default: vault write iamra/config/issuers"
+        );
     }
 }
 

@@ -48,7 +48,7 @@ pub use backend::{Backend, Plugin, SpecialPaths};
 pub use change::Change;
 pub use entity::{Alias, Entity, Group};
 pub use fake_system_view::FakeSystemView;
-pub use fault::{Blame, Fault, READ_ONLY};
+pub use fault::{Blame, Fault, READ_ONLY, Uncured};
 pub use field::{Field, Kind};
 pub use goplugin::variable;
 pub use node::{PluginEnvironment, ReplicationState};

@@ -26,10 +26,8 @@ pub(super) fn authority<'a>(
             let verdict = if subject.role.issuer_ref == DEFAULT_ISSUER {
                 Verdict::of_fault(&fault, "make or import a CA")
             } else {
-                let seen = fault.to_string();
-                let seen = seen.split(": vault ").next().unwrap_or_default().to_owned();
                 Verdict::broken(
-                    seen,
+                    fault.why(),
                     format!("vault patch {}roles/{} issuer_ref=default", subject.mount_point, subject.name),
                 )
             };

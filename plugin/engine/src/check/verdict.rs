@@ -101,12 +101,11 @@ impl Verdict {
         self.cures == [cure.clone()]
     }
 
-    /// Of a fault of the engine. Where its text ends in a command, that is the cure.
+    /// Of a fault of the engine, with its own cure where it has one.
     pub(super) fn of_fault(fault: &Fault, otherwise: impl Into<Cure>) -> Self {
-        let text = fault.to_string();
-        match text.rsplit_once(": vault ") {
-            Some((seen, command)) => Self::broken(seen, format!("vault {command}")),
-            None => Self::broken(text, otherwise),
+        match fault.cure() {
+            Some(cure) => Self::broken(fault.why(), cure),
+            None => Self::broken(fault.why(), otherwise),
         }
     }
 
@@ -154,8 +153,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_that_ends_in_a_command_has_it_as_its_cure() {
-        let fault = Fault::operator("no issuer is the default: vault write iamra/config/issuers default=x");
+    fn the_cure_of_an_operators_fault_is_that_of_its_link() {
+        let fault =
+            Fault::operator("no issuer is the default").cure("vault write iamra/config/issuers default=x");
 
         let text = Verdict::of_fault(&fault, "").to_string();
 

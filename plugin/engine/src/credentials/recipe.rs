@@ -1,6 +1,5 @@
 //! One session made: a fresh leaf, CreateSession with it, both forgotten.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +134,9 @@ impl Recipe {
         let mut warnings: Vec<String> = leaf.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(lifetime::cut_short(&session, began, parts.call.duration));
         warnings.extend(lifetime::clock(&session, began));
-        warnings.extend(authority.issuer.expiry_warning(began).map(|warning| self.with_cure(&warning)));
+        warnings.extend(
+            authority.issuer.expiry_warning(began).map(|warning| format!("{warning}; {}", self.cure())),
+        );
         let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };
         issued.check().map_err(AttemptError::refused)?;
         Ok(issued)
@@ -143,16 +144,15 @@ impl Recipe {
 
     /// What only the operator can mend about an issuer is mended by another issuer.
     fn cured(&self, fault: Fault) -> Fault {
-        if fault.blame() == Blame::Operator { Fault::operator(self.with_cure(&fault)) } else { fault }
+        if fault.blame() == Blame::Operator { Fault::operator(fault.why()).cure(self.cure()) } else { fault }
     }
 
-    fn with_cure(&self, what: &impl Display) -> String {
+    fn cure(&self) -> String {
         let issuers = &self.snapshot.issuers;
         if issuers.is_default(self.key.issuer()) {
-            let step = Rotation::of(issuers, clock::now()).next_step(self.origin.mount(), &[], false);
-            format!("{what}; {step}")
+            Rotation::of(issuers, clock::now()).next_step(self.origin.mount(), &[], false)
         } else {
-            format!("{what}; write another issuer to issuer_ref of the role {:?}", self.key.role())
+            format!("write another issuer to issuer_ref of the role {:?}", self.key.role())
         }
     }
 

@@ -11,7 +11,7 @@ pub(crate) fn ca(error: ca::Error) -> Fault {
     if error.is_bug() {
         Fault::bug(error)
     } else if error.is_operator() {
-        Fault::operator(error.to_string())
+        Fault::operator(error.to_string()).cure_is_told()
     } else {
         Fault::caller(error.to_string())
     }
@@ -20,7 +20,7 @@ pub(crate) fn ca(error: ca::Error) -> Fault {
 /// A config that no client can be made from.
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 pub(crate) fn client(error: ClientError) -> Fault {
-    Fault::operator(error.to_string())
+    Fault::operator(error.to_string()).cure_is_told()
 }
 
 /// A leaf that the client refuses: ours to answer for.
@@ -34,7 +34,7 @@ pub(crate) fn create_session(error: &Error) -> Fault {
         Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
         Error::Local(_) => match error.remedy() {
             Remedy::ReportBug => Fault::bug(error),
-            _ => Fault::operator(error.to_string()),
+            _ => Fault::operator(error.to_string()).cure_is_told(),
         },
         Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),
         Error::Unavailable { .. } => Fault::later(error.to_string()).named("AwsUnavailable"),
@@ -48,7 +48,7 @@ pub(crate) fn call(error: &CallError) -> Fault {
         Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
         Error::Local(_) => match error.remedy() {
             Remedy::ReportBug => Fault::bug(error),
-            _ => Fault::operator(error.to_string()),
+            _ => Fault::operator(error.to_string()).cure_is_told(),
         },
         Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),
         Error::Unavailable { .. } => Fault::later(error.to_string()).named("AwsUnavailable"),

@@ -169,9 +169,12 @@ impl CompromiseResponse<'_> {
         let writer = self.store().write().await;
         let mount = Inventory::read(&writer).await?;
         if self.successor(&mount.issuers).is_none() {
-            return Err(Fault::operator(format!(
-                "no other issuer with a key of its own is enabled that could take over: vault write {mount}root/generate/internal common_name=<name> issuer_name=<name>, then ask again",
-                mount = self.owner.mount_point
+            return Err(Fault::operator(
+                "no other issuer with a key of its own is enabled that could take over",
+            )
+            .cure(format!(
+                "vault write {}root/generate/internal common_name=<name> issuer_name=<name>, then ask again",
+                self.owner.mount_point
             )));
         }
         let id = &self.issuer.record.id;

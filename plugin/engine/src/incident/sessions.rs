@@ -82,11 +82,11 @@ impl Incidents {
             return Ok(());
         };
         Err(Fault::operator(format!(
-            "nothing was denied: the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}: to end them all the same add force=true; a common_name with the caller in it keeps callers apart",
-            others.len(),
-            first.serial,
-            first.origin.role,
-        )))
+"nothing was denied: the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}",
+others.len(),
+first.serial,
+first.origin.role,
+)).cure("to end them all the same add force=true; a common_name with the caller in it keeps callers apart"))
     }
 
     /// The living sessions that a denial of those that were `found` reaches beside them.
@@ -219,14 +219,13 @@ impl Incidents {
         let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
         if role.role_session_name.is_some() {
             return Err(Fault::operator(format!(
-                "role: {name:?} names its sessions itself (role_session_name), so that a serial number does not say which session is meant, and this process, which began at {since}, did not make it: end all sessions of the role with {}roles/{name}/revoke-sessions",
-                owner.mount_point
-            )));
+"role: {name:?} names its sessions itself (role_session_name), so that a serial number does not say which session is meant, and this process, which began at {since}, did not make it",
+)).cure(format!("end all sessions of the role with {}roles/{name}/revoke-sessions", owner.mount_point)));
         }
         if role.sharing() != SessionSharing::None && !ask.force {
             return Err(Fault::operator(format!(
-                "role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who has this one: to end it all the same add force=true"
-            )));
+"role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who has this one"
+)).cure("to end it all the same add force=true"));
         }
         let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
         let (mut iam, aws) = self.denials.open(owner, role_arn).await?;
@@ -265,13 +264,13 @@ fn check_unshared(found: &[Entry], which: &Selector) -> Result<(), Fault> {
     let shared: Vec<&Entry> = found.iter().filter(|entry| entry.others(which) > 0).collect();
     let Some(first) = shared.first() else { return Ok(()) };
     Err(Fault::operator(format!(
-        "nothing was denied: {} of {} sessions are shared, {} of the role {:?} with at least {} others who would lose it too: to end them all the same add force=true; with session_sharing=none on the role each caller has sessions of its own",
-        shared.len(),
-        found.len(),
-        first.serial,
-        first.origin.role,
-        first.others(which)
-    )))
+"nothing was denied: {} of {} sessions are shared, {} of the role {:?} with at least {} others who would lose it too",
+shared.len(),
+found.len(),
+first.serial,
+first.origin.role,
+first.others(which)
+)).cure("to end them all the same add force=true; with session_sharing=none on the role each caller has sessions of its own"))
 }
 
 /// Vault does not tell a plugin which entities were merged into one, so that who answers the incident has to look.
@@ -369,5 +368,5 @@ impl Denial {
 
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn unfit(error: Unfit) -> Fault {
-    Fault::operator(error.to_string())
+    Fault::operator(error.to_string()).cure_is_told()
 }

@@ -40,10 +40,10 @@ pub(crate) async fn add(store: &Writer, candidate: Candidate<'_>) -> Result<(Loa
     check_name(&issuers, candidate.name.as_deref())?;
     if let Some(known) = store.compromise_of(&candidate.issuer).await? {
         return Err(Fault::operator(format!(
-            "the key of this certificate is compromised since {}: take a new one, as with {}root/generate/internal",
-            known.since(),
-            candidate.mount_point
-        )));
+            "the key of this certificate is compromised since {}",
+            known.since()
+        ))
+        .cure(format!("take a new one, as with {}root/generate/internal", candidate.mount_point)));
     }
     issuers.check_room(clock::now(), candidate.mount_point)?;
     let Candidate { issuer, name, key, mount_point } = candidate;

@@ -50,11 +50,12 @@ pub(crate) fn check_unpinned(record: &IssuerRecord, roles: &[String]) -> Result<
     let more = roles.len().saturating_sub(NAMED);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     Err(Fault::operator(format!(
-        "{} roles name the issuer {:?} in issuer_ref: {}{more}; change them first, or use force=true, and they get no credentials",
+        "{} roles name the issuer {:?} in issuer_ref: {}{more}",
         roles.len(),
         record.label(),
         roles[..roles.len().min(NAMED)].join(", ")
-    )))
+    ))
+    .cure("change them first, or use force=true, and they get no credentials"))
 }
 
 /// Mends what a crash between two puts left behind.

@@ -102,9 +102,9 @@ impl Issuers {
         let dispensable = bundle.iter().rev().find(|loaded| !self.is_default(&loaded.record.id));
         let label = dispensable.map_or("<issuer>", |loaded| loaded.record.label());
         Fault::operator(format!(
-            "the issuers {} are enabled, and a trust anchor holds at most {MAX_IN_BUNDLE} certificates; retire one first: vault write {mount_point}issuer/{label} disabled=true",
-            named.join(" and ")
-        ))
+"the issuers {} are enabled, and a trust anchor holds at most {MAX_IN_BUNDLE} certificates; retire one first",
+named.join(" and ")
+)).cure(format!("vault write {mount_point}issuer/{label} disabled=true"))
     }
 }
 

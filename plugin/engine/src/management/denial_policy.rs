@@ -199,9 +199,10 @@ impl RolePolicy<'_> {
         };
         Policy::parse(SID_PREFIX, &document).map_err(|problem| {
             Fault::operator(format!(
-                "the inline policy {} of {} is not as this mount wrote it, and is left alone: {problem}; save what is meant under another name and delete it, then ask again",
+                "the inline policy {} of {} is not as this mount wrote it, and is left alone: {problem}",
                 self.policy_name, self.role
             ))
+            .cure("save what is meant under another name and delete it, then ask again")
         })
     }
 
@@ -301,11 +302,11 @@ impl RolePolicy<'_> {
             "To end every session of the role instead: roles/<role>/revoke-sessions"
         };
         Fault::operator(format!(
-            "the inline policies of {} may have {ROLE_LIMIT} characters together:{taken} {} are needed for {} entries; nothing was changed. {cure}",
-            self.role,
-            policy.size(),
-            policy.len()
-        ))
+"the inline policies of {} may have {ROLE_LIMIT} characters together:{taken} {} are needed for {} entries; nothing was changed",
+self.role,
+policy.size(),
+policy.len()
+)).cure(cure)
     }
 
     fn failed(&self, error: &rolesanywhere::CallError) -> Fault {

@@ -83,8 +83,9 @@ impl OwnSessions {
                 }
             }
         }
-        let fault = refusal
-            .unwrap_or_else(|| Fault::operator(format!("no issuer signs: vault read {mount_point}rotation")));
+        let fault = refusal.unwrap_or_else(|| {
+            Fault::operator("no issuer signs").cure(format!("vault read {mount_point}rotation"))
+        });
         Err(fault.within(format!(
         "{} of trust-anchors/{name}, by an anchor that must hold what {mount_point}trust-bundle shows (the first time by hand)",
         duty.field()
@@ -149,9 +150,9 @@ impl OwnSessions {
         match unable.first() {
             Some((name, _)) => Err(no_role(name, duty, mount_point)),
             None => Err(Fault::operator(format!(
-                "{field}: no trust anchor of the account {account} is known here: vault write {mount_point}trust-anchors/<name> trust_anchor_arn=<arn> profile_arn=<arn> {field}=<arn>",
-                account = role.account()
-            ))),
+"{field}: no trust anchor of the account {account} is known here",
+account = role.account()
+)).cure(format!("vault write {mount_point}trust-anchors/<name> trust_anchor_arn=<arn> profile_arn=<arn> {field}=<arn>"))),
         }
     }
 
@@ -252,8 +253,6 @@ fn profile(duty: Duty) -> LeafProfile {
 }
 
 fn no_role(name: &str, duty: Duty, mount_point: &str) -> Fault {
-    Fault::operator(format!(
-        "{field}: trust-anchors/{name} names none: vault patch {mount_point}trust-anchors/{name} {field}=<arn>",
-        field = duty.field()
-    ))
+    Fault::operator(format!("{}: trust-anchors/{name} names none", duty.field()))
+        .cure(format!("vault patch {mount_point}trust-anchors/{name} {}=<arn>", duty.field()))
 }

@@ -202,11 +202,11 @@ impl TrustAnchors {
             return Ok(());
         }
         Err(Fault::operator(format!(
-            "default: trust-anchors/{name} does not hold the issuer {:?} yet: vault write -force {mount}trust-anchors/{name}/sync",
-            issuer.record.label(),
-            name = at.name,
-            mount = at.mount_point
-        )))
+            "default: trust-anchors/{} does not hold the issuer {:?} yet",
+            at.name,
+            issuer.record.label()
+        ))
+        .cure(format!("vault write -force {}trust-anchors/{}/sync", at.mount_point, at.name)))
     }
 
     async fn caller(&self, at: AnchorTask<'_>) -> Result<SignedClient, Fault> {
@@ -227,9 +227,10 @@ impl TrustAnchors {
 fn bundle_of<'a>(seen: &'a TrustAnchor, at: AnchorTask<'_>) -> Result<&'a [Vec<u8>], Fault> {
     let of = |what: &str| {
         Fault::operator(format!(
-            "trust-anchors/{}: {} takes its CA from {what}, so that its bundle cannot be written: make a trust anchor with a certificate bundle from {}trust-bundle",
-            at.name, seen.arn, at.mount_point
+            "trust-anchors/{}: {} takes its CA from {what}, so that its bundle cannot be written",
+            at.name, seen.arn
         ))
+        .cure(format!("make a trust anchor with a certificate bundle from {}trust-bundle", at.mount_point))
     };
     match &seen.source {
         AnchorSource::CertificateBundle(bundle) => Ok(bundle),
@@ -251,11 +252,11 @@ fn check_held(holds: &[Vec<u8>], plan: &BundlePlan, at: AnchorTask<'_>) -> Resul
 fn no_room(full: &BundleFull, at: AnchorTask<'_>) -> Fault {
     let foreign: Vec<String> = full.foreign.iter().map(|der| fingerprint(der)).collect();
     Fault::operator(format!(
-        "trust-anchors/{}: the anchor has room for {MAX_CERTIFICATES} certificates, and {} of them, which this mount did not put there, are in the way: {}; remove them at AWS, or give this mount an anchor of its own",
-        at.name,
-        foreign.len(),
-        foreign.join(", ")
-    ))
+"trust-anchors/{}: the anchor has room for {MAX_CERTIFICATES} certificates, and {} of them, which this mount did not put there, are in the way: {}",
+at.name,
+foreign.len(),
+foreign.join(", ")
+)).cure("remove them at AWS, or give this mount an anchor of its own")
 }
 
 /// Where the mount's roles and their sessions come from: the trust anchors that the config and the roles name.

@@ -43,9 +43,7 @@ async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<R
     if bundle.is_empty() {
         // not an empty answer: whoever writes it to a file, and that into an anchor, has to notice
         let next_step = Rotation::of(&snapshot.issuers, now).next_step(&request.mount_point, &[], false);
-        return Err(Fault::operator(format!(
-            "no issuer signs, so that an anchor has nothing to hold; {next_step}"
-        )));
+        return Err(Fault::operator("no issuer signs, so that an anchor has nothing to hold").cure(next_step));
     }
     Ok(Response::raw(Raw::ok(PEM, bundle)))
 }

@@ -76,7 +76,7 @@ async fn answer(
     let _look = engine.checks.looks.begin(who)?;
     let report = engine.lifecycle.until_closed(Box::pin(engine.checks.run(request, role))).await?;
     match report.failure().filter(|_| strict) {
-        Some(failure) => Err(Fault::operator(failure)),
+        Some(failure) => Err(Fault::operator(failure).cure_is_told()),
         None => Ok(Response::data(report.shown())),
     }
 }

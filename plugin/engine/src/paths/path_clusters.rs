@@ -118,9 +118,10 @@ async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Re
     for (role_name, role) in writer.roles().await? {
         if role.clusters.contains(&ask.name) {
             return Err(Fault::operator(format!(
-                "name: the role {role_name:?} names the cluster {}: change its `clusters` first",
+                "name: the role {role_name:?} names the cluster {}",
                 ask.name
-            )));
+            ))
+            .cure("change its `clusters` first"));
         }
     }
     writer.delete_cluster(&ask.name).await?;

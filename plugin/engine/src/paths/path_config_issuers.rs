@@ -90,9 +90,8 @@ async fn check_held(engine: &Arc<Engine>, reference: &str, mount_point: &str) ->
 fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(), Fault> {
     let label = found.record.label();
     match issuers.phase(found, clock::now()) {
-        Phase::Disabled => Err(Fault::operator(format!(
-            "default: the issuer {label:?} is disabled: vault write {mount_point}issuer/{label} disabled=false"
-        ))),
+        Phase::Disabled => Err(Fault::operator(format!("default: the issuer {label:?} is disabled"))
+            .cure(format!("vault write {mount_point}issuer/{label} disabled=false"))),
         Phase::Compromised => Err(Fault::caller(format!(
             "default: the key of the issuer {label:?} is compromised: it signs nothing any more"
         ))),

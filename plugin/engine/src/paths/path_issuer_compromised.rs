@@ -59,9 +59,10 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let is_next = snapshot.issuers.phase(found, clock::now()) == Phase::Next;
     if is_next && !ask.force && engine.store().compromise(&id).await?.is_none() {
         return Err(Fault::operator(format!(
-            "ref: {:?} is the next issuer, which signs for nobody yet, and would never sign again: if its key is the one that leaked add force=true",
+            "ref: {:?} is the next issuer, which signs for nobody yet, and would never sign again",
             found.record.label()
-        )));
+        ))
+        .cure("if its key is the one that leaked add force=true"));
     }
     let response =
         CompromiseResponse::new(&engine.incidents, owner(&request), found, (ask.force, clock::now()));

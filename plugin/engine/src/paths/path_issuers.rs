@@ -174,10 +174,11 @@ async fn changed(
             };
             if let Some(known) = known {
                 return Err(Fault::operator(format!(
-                    "disabled: the issuer {:?} is compromised since {}; it stays disabled, delete it and make another one",
+                    "disabled: the issuer {:?} is compromised since {}; it stays disabled",
                     record.label(),
                     known.since()
-                )));
+                ))
+                .cure("delete it and make another one"));
             }
             issuers.check_room(clock::now(), mount_point)?;
             record.state = IssuerState::Enabled;
@@ -193,9 +194,9 @@ async fn check_rename(store: &Store, record: &IssuerRecord) -> Result<(), Fault>
     for (role_name, role) in store.roles().await? {
         if role.issuer_ref == *old {
             return Err(Fault::operator(format!(
-                "issuer_name: the role {role_name:?} names this issuer as {old:?} in issuer_ref: write the id {} there first",
-                record.id
-            )));
+                "issuer_name: the role {role_name:?} names this issuer as {old:?} in issuer_ref",
+            ))
+            .cure(format!("write the id {} there first", record.id)));
         }
     }
     Ok(())
@@ -212,10 +213,9 @@ async fn check_dispensable(
         return Ok(());
     }
     if issuers.is_default(&found.record.id) {
-        return Err(Fault::operator(format!(
-            "the issuer {:?} is the default: make another one that first (vault read {mount_point}rotation), or use force=true, and roles that name no issuer get no credentials",
-            found.record.label()
-        )));
+        return Err(Fault::operator(format!("the issuer {:?} is the default", found.record.label())).cure(format!(
+"make another one that first (vault read {mount_point}rotation), or use force=true, and roles that name no issuer get no credentials"
+)));
     }
     issuers::check_unpinned(&found.record, &issuers::roles_naming(&store.roles().await?, &found.record))
 }
@@ -238,10 +238,11 @@ async fn check_settled(store: &Store, record: &IssuerRecord, force: bool) -> Res
     let known = store.compromise(&record.id).await?.filter(|_| !force);
     let Some(at) = known.and_then(|known| known.again_at()) else { return Ok(()) };
     Err(Fault::operator(format!(
-        "the issuer {:?} is compromised, and at {} the engine ends sessions once more: delete it then, or use force=true, and they are not ended",
+        "the issuer {:?} is compromised, and at {} the engine ends sessions once more",
         record.label(),
         rfc3339(at)
-    )))
+    ))
+    .cure("delete it then, or use force=true, and they are not ended"))
 }
 
 fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Fault> {

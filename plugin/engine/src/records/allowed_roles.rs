@@ -14,7 +14,8 @@ pub(crate) fn check(globs: &[String], role: &RoleArn) -> Result<(), Fault> {
     Err(Fault::operator(format!(
         "role_arn: {text:?} matches none of the config's allowed_role_arns ({})",
         globs.join(", ")
-    )))
+    ))
+    .cure("name another IAM role, or write a glob for this one to allowed_role_arns of the config"))
 }
 
 /// What to say where `after` lets roles name IAM roles that `before` did not.

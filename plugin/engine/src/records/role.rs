@@ -105,9 +105,8 @@ impl Role {
     /// The ARNs of a call, with the config's defaults where the role names none.
     pub(crate) fn place(&self, config: &Config, mount_point: &str) -> Result<Anchorage, Fault> {
         let missing = |field: &str| {
-            Fault::operator(format!(
-                "{field}: neither the role nor the config names one: vault write {mount_point}config default_{field}=<arn>"
-            ))
+            Fault::operator(format!("{field}: neither the role nor the config names one"))
+                .cure(format!("vault write {mount_point}config default_{field}=<arn>"))
         };
         self.check_place(Some(config))?;
         let (_, trust_anchor) = self.anchor(Some(config)).ok_or_else(|| missing("trust_anchor_arn"))?;
@@ -213,11 +212,12 @@ impl Role {
     pub(crate) fn check_registered(&self, known: &Clusters, mount_point: &str) -> Result<(), Fault> {
         match self.clusters.iter().find(|name| known.accessor(name).is_none()) {
             None => Ok(()),
-            Some(name) => Err(Fault::operator(format!(
-                "clusters: {} is not registered: vault write {mount_point}clusters/{} accessor=<accessor of its auth mount>",
-                quote(name),
-                word(name, "<name>")
-            ))),
+            Some(name) => {
+                Err(Fault::operator(format!("clusters: {} is not registered", quote(name))).cure(format!(
+                    "vault write {mount_point}clusters/{} accessor=<accessor of its auth mount>",
+                    word(name, "<name>")
+                )))
+            }
         }
     }
 

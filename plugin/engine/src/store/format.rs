@@ -109,8 +109,8 @@ fn format_of(record: &Value) -> Option<u64> {
 fn too_new(key: &str, format: u64) -> Fault {
     let version = env!("CARGO_PKG_VERSION");
     Fault::operator(format!(
-        "{key} is stored in format {format}, and this plugin, v{version}, reads formats up to {FORMAT}: a later version wrote it; upgrade the plugin: vault plugin register, vault secrets tune -plugin-version, vault plugin reload"
-    ))
+"{key} is stored in format {format}, and this plugin, v{version}, reads formats up to {FORMAT}: a later version wrote it; upgrade the plugin"
+)).cure("vault plugin register, vault secrets tune -plugin-version, vault plugin reload")
 }
 
 fn unreadable(key: &str, reason: String) -> Fault {

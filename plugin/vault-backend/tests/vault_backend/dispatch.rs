@@ -124,7 +124,7 @@ async fn delete(notes: Arc<Notes>, request: Request, (): ()) -> Result<Response,
 
 async fn fail(_: Arc<Notes>, request: Request, (): ()) -> Result<Response, Fault> {
     match request.parameter("how") {
-        "operator" => Err(Fault::operator("no paper: vault write notes/paper")),
+        "operator" => Err(Fault::operator("no paper").cure("vault write notes/paper")),
         "refused" => Err(Fault::refused("the printer says no")),
         "later" => Err(Fault::later("out of ink")),
         "bug" => Err(Fault::bug("the detail")),

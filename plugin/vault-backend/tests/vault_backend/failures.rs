@@ -28,7 +28,7 @@ fn form(fault: &Fault) -> Raw {
 async fn page(_: Arc<Printer>, request: Request, (): ()) -> Result<Response, Fault> {
     Err(match request.parameter("how") {
         "caller" => Fault::caller("no such page"),
-        "operator" => Fault::operator("no paper: vault write paper"),
+        "operator" => Fault::operator("no paper").cure("vault write paper"),
         "refused" => Fault::refused("the printer says no").named("NoInk"),
         "later" => Fault::later("warming up"),
         "bug" => Fault::bug("the detail"),
