@@ -1,4 +1,4 @@
-//! Connections back to the host: it names one by a number, and the plugin dials that number.
+//! Connections back to the host, which names one by a number that the plugin dials.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;
@@ -29,16 +29,16 @@ use crate::multiplex::Multiplexer;
 pub(crate) use rendezvous::Rendezvous;
 pub(crate) use service::BrokerService;
 
-/// How long each step towards a connection may take; go-plugin's own figure.
+/// The time that each step of a connection may take: go-plugin's own figure.
 const STEP: Duration = Duration::from_secs(5);
 
-/// Knocks at a door that the host is about to open: it hears knocks a moment before it listens.
+/// The number of knocks, because the host hears a knock a moment before it listens.
 const KNOCKS: u32 = 10;
 
-/// Pause between two of them.
+/// The pause between two knocks.
 const BETWEEN_KNOCKS: Duration = Duration::from_millis(20);
 
-/// Why there is no connection.
+/// Why a connection could not be made.
 #[derive(Debug, Error)]
 pub enum BrokerError {
     /// This broker belongs to no host; see [`Broker::disconnected`].
@@ -55,7 +55,7 @@ pub enum BrokerError {
     Refused {
         /// The connection's number.
         id: u32,
-        /// In the host's words.
+        /// The host's own text.
         reason: String,
     },
     /// The host offered something other than a unix socket, or spoke out of turn.
@@ -63,7 +63,7 @@ pub enum BrokerError {
     Offer {
         /// The connection's number.
         id: u32,
-        /// What is odd about it.
+        /// What is wrong with it.
         what: String,
     },
     /// The broker's stream or the shared connection is gone.
@@ -94,9 +94,10 @@ struct Link {
 
 /// Dialling over the one shared connection: one dial at a time, from the knock until TLS is up.
 ///
-/// After it acknowledged a knock, the host gives the next stream it sees to that knock's listener. A dial that broke off in
-/// between would let the next one reach the wrong listener, which for Vault is another mount's storage. So a dial is never
-/// cancelled halfway, and after one that failed halfway the process ends; the host starts a new one.
+/// After the host acknowledges a knock, it gives the next stream it sees to that knock's listener. A dial that broke
+/// off in between would let the next one reach the wrong listener, which for Vault is another mount's storage. A dial
+/// must therefore never be cancelled halfway, and after one that failed halfway the process ends; the host starts a new
+/// one.
 struct Shared {
     multiplexer: Multiplexer,
     turn: Mutex<Turn>,
@@ -109,7 +110,7 @@ enum Turn {
     OutOfStep,
 }
 
-/// Where a connection is to be had, each time it has to be made anew.
+/// Where a connection is made, each time it is made anew.
 #[derive(Clone)]
 enum Door {
     Socket(PathBuf),
@@ -128,13 +129,13 @@ impl Broker {
         Self { link: Some(Arc::new(Link { tls, rendezvous, shared })) }
     }
 
-    /// A broker without a host, for tests of what stands on it: every dial fails.
+    /// A broker without a host, for tests: every dial fails.
     pub fn disconnected() -> Self {
         Self { link: None }
     }
 
-    /// The host's services behind connection `id`, whose offer may have arrived or may arrive within 5 s. Give each client
-    /// made over it [`crate::MESSAGE_LIMIT`]. A broken connection is made anew at the next call.
+    /// Dials the host's services behind connection `id`, whose offer may have arrived or may arrive within 5 s. Give
+    /// each client over it [`crate::MESSAGE_LIMIT`]. A broken connection is made anew at the next call.
     pub async fn dial(&self, id: u32) -> Result<Channel, BrokerError> {
         let link = self.link.clone().ok_or(BrokerError::Disconnected)?;
         let door = link.door(id).await?;

@@ -1,4 +1,5 @@
-//! The certificate and key the plugin shows to its host, in both directions, for one process's life.
+//! The certificate and key by which the plugin proves itself to its host in both directions, for the life of one
+//! process.
 
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
@@ -6,23 +7,23 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// The name hosts check and show: both sides of the socket are this machine.
+/// The name that hosts check and display: both sides of the socket are this machine.
 pub(crate) const NAME: &str = "localhost";
 
 /// The plugin's own certificate and key.
 ///
-/// go-plugin makes a P-521 key and a `CA:TRUE` certificate here; its hosts do so too and [`crate::tls`] copes. Ours is P-256
-/// and `CA:FALSE`: hosts pin the certificate by putting it alone into a pool, and Go's `x509.Verify` accepts a leaf that is
-/// itself in the pool (measured as server and as client, against go-plugin 1.7 and Vault 1.21). P-256 starts and signs
-/// several times faster, and a certificate that can sign nothing is the smaller promise.
+/// go-plugin makes a P-521 key and a `CA:TRUE` certificate here; its hosts do so too, and [`crate::tls`] accepts them.
+/// This certificate is P-256 and `CA:FALSE`: hosts pin it by putting it alone into a pool, and Go's `x509.Verify`
+/// accepts a leaf that is itself in the pool (measured as server and as client, against go-plugin 1.7 and Vault 1.21).
+/// P-256 keys are made and sign several times faster, and a certificate that can sign nothing promises less.
 pub(crate) struct Identity {
     certificate: CertificateDer<'static>,
     key: KeyPair,
 }
 
 impl Identity {
-    /// A fresh pair. The validity is wide and fixed, so that no clock is needed: the pair lives in this process only, and its
-    /// peer pins it.
+    /// A fresh pair. Its validity is wide and fixed, so no clock is needed: the pair lives in this process only, and
+    /// its peer pins it.
     pub(crate) fn generate() -> Result<Self, rcgen::Error> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(vec![NAME.to_owned()])?;
@@ -38,7 +39,7 @@ impl Identity {
         Ok(Self { certificate: certificate.der().clone(), key })
     }
 
-    /// What the host pins.
+    /// The certificate that the host pins.
     pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }

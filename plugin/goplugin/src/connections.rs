@@ -21,16 +21,16 @@ use crate::host_liveness::{HostLiveness, Present};
 use crate::lobby::{Guest, GuestSocket, Lobby, PROOF};
 use crate::multiplex::{Multiplexer, Session, Stream};
 
-/// Streams that the host may have open on one shared socket, proved or not. It opens one, for all of its calls.
+/// The streams that the host may have open on one shared socket, proved or not. It opens one, for all of its calls.
 const STREAMS: usize = 4;
 
-/// Pause after a failed accept, which mostly means that file descriptors ran out.
+/// The pause after a failed accept, which mostly means that the process has run out of file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Proved connections the server has not taken yet.
+/// The proved connections that may wait for the server.
 const WAITING: usize = 16;
 
-/// Anything bytes go both ways over: a socket, or a stream of a shared one.
+/// A byte stream in both directions: a socket, or a stream of a shared one.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
@@ -43,11 +43,11 @@ pub(crate) struct Connection {
     stream: TlsStream<Io>,
     _present: Present,
     _guest: Arc<Guest>,
-    /// Among the streams of a shared socket.
+    /// The place among the streams of a shared socket.
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Lets the host in, and nobody else.
+/// Accepts the host, and nobody else.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     tls: TlsAcceptor,
@@ -58,7 +58,7 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// An entrance, and what comes through it. With a `multiplexer`, every socket carries a yamux session.
+    /// An acceptor, and the connections that it accepts. With a `multiplexer`, every socket carries a yamux session.
     pub(crate) fn new(
         tls: TlsAcceptor,
         liveness: HostLiveness,
@@ -69,8 +69,8 @@ impl Acceptor {
         (Self { tls, lobby, liveness, multiplexer, admitted }, ReceiverStream::new(connections))
     }
 
-    /// Accepts until `stop`. Each peer proves itself in a task of its own, so that none holds up another; whoever had to go for
-    /// the new one does so before the next is accepted.
+    /// Accepts until `stop`. Each peer proves itself in a task of its own, so that none delays another. A peer that
+    /// must give way to the new one is closed before the next is accepted.
     pub(crate) async fn open(self, listener: UnixListener, stop: CancellationToken) {
         loop {
             let accepted = tokio::select! {
@@ -109,7 +109,8 @@ impl Acceptor {
         }
     }
 
-    /// A session ends with its socket once one of its streams has proved that the host is behind it, and else soon.
+    /// A session ends with its socket once one of its streams has proved that the host is the peer; otherwise it ends
+    /// soon.
     async fn receive_session(self, guest: Arc<Guest>, socket: GuestSocket, multiplexer: Multiplexer) {
         let (session, streams) = Session::over(socket);
         tokio::select! {

@@ -1,12 +1,12 @@
-//! How the host asks the plugin to end.
+//! The call by which the host ends the plugin.
 
 use proto::plugin::Empty;
 use proto::plugin::grpc_controller_server::GrpcController;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-/// Answers at once and ends the server after: the host waits for the answer without a deadline while it holds its catalog
-/// lock, and kills the process two seconds after it.
+/// Answers at once, and ends the server afterwards: the host waits for the answer without a deadline while it holds its
+/// catalog lock, and kills the process two seconds after it.
 pub(crate) struct Controller {
     stop: CancellationToken,
 }

@@ -1,4 +1,4 @@
-//! What a host says to the plugin it starts: the process environment, and the one place that reads it.
+//! The process environment, by which a host tells the plugin how to start; the one place that reads it.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;
@@ -12,18 +12,18 @@ use thiserror::Error;
 
 use crate::multiplexing::Multiplexing;
 
-/// What host and plugin agreed on before either was built.
+/// The values that host and plugin agree on at build time.
 #[derive(Debug, Clone, Copy)]
 pub struct HandshakeConfig {
-    /// Environment variable that proves a host started the process, not a person. Not a secret.
+    /// The environment variable that proves that a host started the process, and not a person. Not a secret.
     pub magic_cookie_key: &'static str,
-    /// What that variable has to hold.
+    /// The value that this variable must hold.
     pub magic_cookie_value: &'static str,
-    /// Version of the plugin's own services, as in the second field of the handshake line.
+    /// The version of the plugin's own services: the second field of the handshake line.
     pub protocol_version: u32,
 }
 
-/// A start by a host, with everything the host asked for.
+/// The parameters of a start by a host.
 #[derive(Debug, Clone)]
 pub struct HostEnvironment {
     pub(crate) protocol_version: u32,
@@ -33,10 +33,10 @@ pub struct HostEnvironment {
     pub(crate) multiplexing: Multiplexing,
 }
 
-/// Why a start is no start.
+/// Why the process was not started by a usable host.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum HostEnvironmentError {
-    /// The cookie is absent or another one: a person ran the binary.
+    /// The magic cookie is absent or wrong: a person ran the binary.
     #[error("this binary is a plugin: its host starts it")]
     ByHand,
     /// The host speaks other versions of the plugin's services.
@@ -44,7 +44,7 @@ pub enum HostEnvironmentError {
     ProtocolVersion {
         /// `PLUGIN_PROTOCOL_VERSIONS` as given.
         offered: String,
-        /// What the plugin speaks.
+        /// The plugin's version.
         ours: u32,
     },
     /// The host offers no mutual TLS.
@@ -53,7 +53,7 @@ pub enum HostEnvironmentError {
     /// `PLUGIN_CLIENT_CERT` cannot be read.
     #[error("PLUGIN_CLIENT_CERT holds no PEM certificate")]
     BadClientCertificate,
-    /// The handshake line could not name a socket in there.
+    /// The handshake line cannot name a socket in this directory.
     #[error("PLUGIN_UNIX_SOCKET_DIR {0:?}: a path with \"|\" or a line break cannot be announced")]
     SocketDirectory(String),
 }
@@ -61,9 +61,9 @@ pub enum HostEnvironmentError {
 impl HostEnvironment {
     /// Reads the process environment.
     ///
-    /// A host that offers no certificate is refused, although go-plugin would then serve in clear: Vault has asked for
-    /// mutual TLS since 1.12, and a socket that anyone on the machine may use is worse than none. A host that lists no
-    /// protocol versions is a legacy one and is taken at its word, as in go-plugin.
+    /// A host that offers no certificate is refused, although go-plugin would then serve in clear: Vault has required
+    /// mutual TLS since 1.12, and a socket that any process on the machine can use is worse than none. A host that
+    /// lists no protocol versions is a legacy one and is accepted, as in go-plugin.
     pub fn from_environment(config: &HandshakeConfig) -> Result<Self, HostEnvironmentError> {
         Self::read(config, variable, std::env::temp_dir())
     }
@@ -99,8 +99,8 @@ fn agree(ours: u32, offered: Option<String>) -> Result<(), HostEnvironmentError>
     }
 }
 
-/// The certificate that every peer will have to show. One that none could show is found out here, not by a host that cannot
-/// connect.
+/// Reads the certificate that every peer must present. A certificate that no peer could present is refused here, before
+/// a host fails to connect.
 fn certificate(pem: &str) -> Option<CertificateDer<'static>> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
     ParsedCertificate::try_from(&der).is_ok().then_some(der)
@@ -113,7 +113,7 @@ fn announceable(dir: PathBuf) -> Result<PathBuf, HostEnvironmentError> {
     }
 }
 
-/// One variable of the process environment; none where it is unset or not Unicode.
+/// Reads one variable of the process environment; none if it is unset or not Unicode.
 #[expect(clippy::disallowed_methods, reason = "this file owns the environment")]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

@@ -15,9 +15,9 @@ const CORE_PROTOCOL: u32 = 1;
 
 /// The handshake; its `Display` is the line's text, without the line break.
 ///
-/// Fields, parted by `|`: core protocol, protocol version, network, address, kind of RPC, certificate (raw standard base64 of
-/// the DER), and whether broker multiplexing is supported. Hosts that never heard of the seventh field would take it for a
-/// part of the sixth, so it is there only when the host shows that it knows.
+/// Its fields, separated by `|`: core protocol, protocol version, network, address, kind of RPC, certificate (raw
+/// standard base64 of the DER), and whether broker multiplexing is supported. A host that does not know the seventh
+/// field would read it as part of the sixth, so it is present only if the host shows that it knows.
 #[derive(Debug)]
 pub(crate) struct Handshake<'a> {
     pub(crate) protocol_version: u32,

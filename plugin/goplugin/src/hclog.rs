@@ -1,7 +1,8 @@
 //! Log lines for the host: `tracing` events as the JSON that go-hclog reads, one line each on stderr.
 //!
-//! The host parses every line, and a wrong one hurts it: a number where it expects text ends its process, a timestamp of
-//! another shape hides the line. `line.rs` holds the rules, and a property test holds them for arbitrary events.
+//! The host parses every line, and a malformed one harms it: a number in place of text ends its process, and a
+//! timestamp in another format hides the line. `line.rs` holds the rules, and a property test checks them for arbitrary
+//! events.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;
@@ -47,10 +48,10 @@ fn filter(level: Level, guests: &[&str]) -> Targets {
     Targets::new().with_default(own).with_targets(guests)
 }
 
-/// Writes one JSON line an event to `W`, which is typically stderr. What cannot be written is lost: a host that closed its
-/// end of the pipe reads no log.
+/// Writes one JSON line for each event to `W`, typically stderr. A line that cannot be written is lost, because a host
+/// that closed its end of the pipe reads no log.
 ///
-/// The fields of all open spans are in each line, inner ones before outer ones of the same name.
+/// Each line has the fields of all open spans, inner ones before outer ones of the same name.
 pub struct HclogLayer<W> {
     writer: Mutex<W>,
     clock: fn() -> OffsetDateTime,

@@ -1,15 +1,16 @@
-//! Whether the host is still there, told by its connections.
+//! Whether the host is still alive, judged by its connections.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// How long a start waits for its host. A host connects within milliseconds; after this it has died or forgotten us.
+/// How long a start waits for its host. A host connects within milliseconds; after this time it has died or lost track
+/// of the process.
 pub(crate) const FIRST_CONNECTION: Duration = Duration::from_mins(1);
 
-/// How long all connections may be gone before the host counts as gone. A host has one main connection, open from start to
-/// end because a stream is always open on it, and grpc-go reopens a broken one at once.
+/// How long all connections may be closed before the host counts as gone. A host keeps one main connection open from
+/// start to end, because a stream is always open on it, and grpc-go reopens a broken one at once.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// Counts the connections on which the host has proved itself.
@@ -24,17 +25,17 @@ pub(crate) struct Present {
     connections: watch::Sender<usize>,
 }
 
-/// How a host is missed.
+/// Why the host counts as gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absence {
-    /// It never came.
+    /// It never connected.
     NeverCame,
-    /// It came and went.
+    /// It connected and left.
     Left,
 }
 
 impl HostLiveness {
-    /// Nobody yet.
+    /// No connection yet.
     pub(crate) fn new() -> Self {
         Self { connections: watch::Sender::new(0) }
     }
@@ -45,7 +46,7 @@ impl HostLiveness {
         Present { connections: self.connections.clone() }
     }
 
-    /// Waits until the host is missed.
+    /// Waits until the host counts as gone.
     pub(crate) async fn missed(&self) -> Absence {
         let mut connections = self.connections.subscribe();
         if timeout(FIRST_CONNECTION, connections.wait_for(|count| *count > 0)).await.is_err() {

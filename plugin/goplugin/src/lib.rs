@@ -1,4 +1,4 @@
-//! Being a go-plugin server: everything between a host's `exec` and a plugin's own gRPC services.
+//! A go-plugin server: everything between a host's `exec` and a plugin's own gRPC services.
 //!
 //! ```text
 //!  host                                   plugin
@@ -10,15 +10,15 @@
 //!   │ ◀──── JSON lines on stderr ───────── tracing                       hclog
 //! ```
 //!
-//! Start reading at [`serve`]; `examples/greeter.rs` is a whole plugin. The crate knows no Vault: what a plugin does is in
-//! the services it hands to [`serve`].
+//! Start reading at [`serve()`]; `examples/greeter.rs` is a whole plugin. The crate knows no Vault: the services that a
+//! plugin hands to [`serve()`] decide what it does.
 //!
-//! What it never does: write to stdout after the handshake line, serve without mutual TLS, or outlive its host.
+//! It never writes to stdout after the handshake line, serves without mutual TLS, or outlives its host.
 
 mod broker;
 mod certificate;
-/// What holds whatever a host says and whatever is logged. `fuzz/` looks for an input that breaks a claim; tests beside each claim
-/// hold the inputs it kept.
+/// Claims that hold for every host and every logged event. `fuzz/` searches for an input that breaks a claim; the tests
+/// beside each claim replay the inputs it kept.
 #[cfg(any(test, fuzzing))]
 pub mod claims {
     pub use crate::broker::claims::broker;
@@ -45,7 +45,8 @@ pub use environment::{HandshakeConfig, HostEnvironment, HostEnvironmentError, va
 pub use serve::{ServeError, serve};
 pub use socket::SocketError;
 
-/// Bytes a gRPC message may have, either way: twice what a host such as Vault takes in one request, 32 MiB. go-plugin hosts set no
-/// bound on their side, and tonic's own default, 4 MiB, would refuse what they send. For `max_decoding_message_size` and
-/// `max_encoding_message_size` of every service handed to [`serve`] and every client made over a [`Broker`] connection.
+/// The largest gRPC message in either direction, in bytes: twice the 32 MiB that a host such as Vault accepts in one
+/// request. go-plugin hosts set no bound, and tonic's default of 4 MiB would refuse their messages. Use it as
+/// `max_decoding_message_size` and `max_encoding_message_size` of every service handed to [`serve()`], and of every
+/// client over a [`Broker`] connection.
 pub const MESSAGE_LIMIT: usize = 64 << 20;

@@ -1,6 +1,7 @@
-//! Where a peer waits until it has proved to be the host: few wait at once, none for long, and little is heard of each.
+//! Bounds for peers that have not proved to be the host: few may wait at once, none for long, and little is read from
+//! each.
 //!
-//! A socket is a peer, whether it carries one connection or, shared, many.
+//! Each socket is one peer, whether it carries one connection or, shared, many.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -17,23 +18,23 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How long a peer may take to prove itself. A host takes milliseconds.
+/// The time that a peer may take to prove itself. A host takes milliseconds.
 pub(crate) const PROOF: Duration = Duration::from_secs(10);
 
-/// Peers that may wait at once. A host is one of them, for its first connection and when it connects anew.
+/// The peers that may wait at once. The host is one of them for its first connection, and when it reconnects.
 pub(crate) const ROOM: usize = 32;
 
-/// Sockets over which the host may be connected at once. It has one, and another while it replaces a broken one.
+/// The sockets that the host may have open at once. It has one, and a second while it replaces a broken one.
 pub(crate) const HOSTS: usize = 8;
 
-/// Bytes that are read from a peer before it has proved itself. A handshake has less than ten thousand, and a host that does not
+/// The bytes that are read from a peer before its proof. A handshake has fewer than ten thousand. A host that does not
 /// wait for the answer to its own may send HTTP/2's first window after it, 64 KiB.
 pub(crate) const HEARD: usize = 128 * 1024;
 
-/// Between two log lines about refused peers: each is a write that the host has to read.
+/// The time between two log lines about refused peers, because the host has to read each line.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Everybody who is connected. Clones are the same lobby.
+/// All connected peers. Clones are handles to the same lobby.
 #[derive(Clone, Default)]
 pub(crate) struct Lobby {
     present: Arc<Mutex<Everybody>>,
@@ -51,10 +52,10 @@ struct Waiting {
     standing: Arc<Standing>,
 }
 
-/// The process at the other end, where the system tells.
+/// The process at the other end, if the system tells it.
 type Process = Option<i32>;
 
-/// How it stands with one peer.
+/// The state of one peer.
 #[derive(Default)]
 struct Standing {
     proved: AtomicBool,
@@ -70,7 +71,7 @@ pub(crate) struct Guest {
 /// The socket of a guest.
 pub(crate) type GuestSocket = Join<Hearing, OwnedWriteHalf>;
 
-/// What a guest says, of which little is heard before its proof.
+/// The bytes from a guest, bounded until its proof.
 pub(crate) struct Hearing {
     socket: OwnedReadHalf,
     standing: Arc<Standing>,
@@ -84,7 +85,7 @@ struct Refusals {
 }
 
 impl Lobby {
-    /// A peer comes in. When there is no room left, one who waits has to go (see [`gives_way`]).
+    /// Admits a peer. If there is no room, one of the waiting peers has to go (see [`gives_way`]).
     pub(crate) fn enter(&self, socket: UnixStream) -> (Guest, GuestSocket) {
         let process = socket.peer_cred().ok().and_then(|peer| peer.pid());
         let standing = Arc::new(Standing::default());
@@ -94,7 +95,7 @@ impl Lobby {
         (guest, join(Hearing { socket, standing, may_say: HEARD }, to_the_guest))
     }
 
-    /// Says in the log that a peer was refused: the first at once, the others with the next line.
+    /// Logs that a peer was refused: the first at once, the others counted in the next line.
     pub(crate) fn refused(&self, error: &io::Error) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unsaid) = refusals.due(Instant::now()) {
@@ -138,8 +139,8 @@ impl Everybody {
     }
 }
 
-/// Which of all who wait, the longest first, gives way: of the process that has most here, the one who waits longest. A process
-/// that opens many connections displaces itself, and not the host.
+/// Returns which of the waiting peers, the longest first, gives way: the longest waiting of the process with the most
+/// peers. A process that opens many connections displaces itself, and not the host.
 fn gives_way(all: &[Process]) -> usize {
     let mut crowds = HashMap::<Process, usize>::new();
     for process in all {
@@ -150,12 +151,12 @@ fn gives_way(all: &[Process]) -> usize {
 }
 
 impl Guest {
-    /// The peer is the host. From now on it may stay and say what it likes, unless it is connected often enough.
+    /// Marks the peer as the host, which may stay and send without bound, unless the host has too many connections.
     pub(crate) fn has_proved(&self) -> io::Result<()> {
         self.lobby.present().has_proved(&self.standing)
     }
 
-    /// Waits until the peer has to go, because it took too long or gave way to another. Never ends for the host.
+    /// Waits until the peer has to go, because it took too long or gave way to another. Never returns for the host.
     pub(crate) async fn has_to_go(&self) -> io::Error {
         let reason = tokio::select! {
             () = self.standing.has_to_go.cancelled() => io::Error::other("too many others wait"),
@@ -172,7 +173,7 @@ impl Drop for Guest {
 }
 
 impl Refusals {
-    /// How many refusals went unsaid since the last line, if it is time for another.
+    /// Returns the number of refusals since the last line, if another line is due.
     fn due(&mut self, now: Instant) -> Option<u64> {
         if self.last_said.is_some_and(|last| now.duration_since(last) < QUIET) {
             self.unsaid += 1;

@@ -13,15 +13,15 @@ use crate::lobby::GuestSocket;
 /// One stream of a session.
 pub(crate) type Stream = Compat<yamux::Stream>;
 
-/// Streams the host opened and nobody has taken yet.
+/// The streams of the host that may wait to be accepted.
 const WAITING: usize = 16;
 
-/// Streams of a session: one to each mount that the host has of the plugin, and its own. Where there would be another, yamux ends
+/// The streams of a session: one to each mount that the host has of the plugin, and its own. At one more, yamux ends
 /// the session, and with it the process.
 const STREAMS: usize = 4096;
 
-/// By how much the windows of all streams of a session may grow together. What is in a window is memory only until TLS reads it,
-/// which does not wait for calls.
+/// The total by which the windows of a session's streams may grow. A window takes memory only until TLS reads it, which
+/// does not wait for calls.
 const GROWTH: usize = 64 << 20;
 
 /// The session to the host, once it has proved itself.
@@ -55,7 +55,7 @@ pub(crate) struct Session {
     ended: CancellationToken,
 }
 
-/// Who waits for a stream.
+/// A task that waits for a stream.
 type Order = oneshot::Sender<Stream>;
 
 impl Session {

@@ -30,34 +30,34 @@ use crate::tls::Tls;
 /// The name under which hosts ask for the plugin's health.
 const HEALTH: &str = "plugin";
 
-/// How long open calls may go on once the plugin was told to end. The host closes its connection right after the answer, and
-/// kills after two seconds.
+/// How long open calls may continue after the plugin was told to end. The host closes its connection right after the
+/// answer, and kills the process after two seconds.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// Calls under way on one connection; a host keeps further ones back. Readers who wait for what is made for them are such calls,
-/// and a fleet that starts is thousands of them.
+/// The calls that may be under way on one connection; a host holds further ones back. A reader that waits for a new
+/// session is such a call, and a starting fleet makes thousands.
 const CALLS: u32 = 8192;
 
-/// Bytes that the headers of one call may have; a host's are a few hundred.
+/// The largest size of one call's headers, in bytes; a host's are a few hundred.
 const HEADERS: u32 = 16 * 1024;
 
-/// Calls that were taken back before they were begun, or that broke HTTP/2's rules, and are remembered; one more ends the connection.
-/// h2's own 20 would end it when as many callers give up at once while this process is busy.
+/// The number of calls that were cancelled before they began, or that broke HTTP/2's rules, after which the connection
+/// ends. h2's own 20 would end it when as many callers give up at once while this process is busy.
 const TAKEN_BACK: usize = 1024;
 
 /// Why serving failed.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The system does not let us handle signals.
+    /// The signal handlers could not be installed.
     #[error("cannot handle signals")]
     Signals(#[source] io::Error),
     /// No key pair could be made.
     #[error("cannot make a certificate")]
     Certificate(#[from] rcgen::Error),
-    /// The host's certificate or ours is of no use to TLS.
+    /// TLS cannot use the host's certificate or the plugin's own.
     #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
-    /// There is no socket.
+    /// The socket could not be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// stdout is closed.
@@ -71,11 +71,11 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves `services` to the host that made this `launch`, in the current tokio runtime (with I/O and time enabled).
+/// Serves `services` to the host of this `environment`, in the current tokio runtime (with I/O and time enabled).
 ///
-/// Binds the socket, prints the handshake line, and serves mutual TLS until the host asks for the end
-/// (`GRPCController.Shutdown`), is gone, or SIGTERM arrives; all three are `Ok`. The socket is removed in every case. Broker,
-/// controller, stdio and health are added to `services`. SIGINT is ignored from here on.
+/// Binds the socket, prints the handshake line, and serves mutual TLS until the host requests the end
+/// (`GRPCController.Shutdown`), is gone, or SIGTERM arrives; all three return `Ok`. The socket is removed in every
+/// case. Broker, controller, stdio and health are added to `services`. SIGINT is ignored from here on.
 pub async fn serve(
     environment: HostEnvironment,
     services: impl FnOnce(Broker) -> Routes,
@@ -112,9 +112,10 @@ pub async fn serve(
     }
 }
 
-/// gRPC with bounds, of which tonic itself has none for calls and for taken-back ones. No keep-alive: who ends closes the socket,
-/// and who merely stands still, as a host in a debugger, is to find its plugin again. A connection holds 1 MiB that no call has
-/// read yet, hyper's own window, and each call up to [`crate::MESSAGE_LIMIT`].
+/// A gRPC server with bounds: tonic itself has none for calls and cancelled calls. It sends no keep-alive, because a
+/// host that ends closes the socket, and a host that stands still, as in a debugger, must find its plugin again. A
+/// connection holds up to 1 MiB that no call has read yet, which is hyper's own window, and each call up to
+/// [`crate::MESSAGE_LIMIT`].
 fn server() -> Server {
     Server::builder()
         .max_concurrent_streams(CALLS)

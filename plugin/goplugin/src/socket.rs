@@ -1,4 +1,4 @@
-//! The unix socket the host connects to: made where and for whom the host said, removed when the plugin ends.
+//! The unix socket that the host connects to: made where and for whom the host says, and removed when the plugin ends.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -12,21 +12,21 @@ use tokio::net::UnixListener;
 /// Where group names are looked up. A static binary has no other source, and go-plugin without cgo reads the same file.
 const GROUPS: &str = "/etc/group";
 
-/// To the system this number means "as it is".
+/// The number that means "unchanged" to the system.
 const NO_GROUP: u32 = u32::MAX;
 
-/// Why there is no socket.
+/// Why the socket could not be made.
 #[derive(Debug, Error)]
 pub enum SocketError {
-    /// The directory does not take one.
+    /// No socket could be made in the directory.
     #[error("cannot make a unix socket in {dir}", dir = dir.display())]
     Bind {
         /// `PLUGIN_UNIX_SOCKET_DIR`, or the temporary directory.
         dir: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The group is not on this system.
+    /// The system does not know the group.
     #[error("PLUGIN_UNIX_SOCKET_GROUP {group:?} is neither a number nor a group of {GROUPS}")]
     UnknownGroup {
         /// As given by the host.
@@ -37,7 +37,7 @@ pub enum SocketError {
     Permissions {
         /// The socket.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

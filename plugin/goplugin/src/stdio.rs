@@ -1,5 +1,5 @@
-//! The stream of what a plugin prints: open for the plugin's life, and silent, because stdout is the handshake line and
-//! stderr is the log, which the host reads from the process itself.
+//! The stream of the plugin's output: open for the plugin's life, and silent, because stdout carries the handshake line
+//! and stderr the log, which the host reads from the process itself.
 
 use std::pin::Pin;
 

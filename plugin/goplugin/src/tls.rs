@@ -21,7 +21,8 @@ use crate::certificate::Identity;
 /// grpc-go refuses a peer that negotiates nothing.
 const ALPN_H2: &[u8] = b"h2";
 
-/// Both directions of TLS with one host: it dials us, and we dial it through the broker, with the same two certificates.
+/// TLS in both directions with one host, which dials the plugin and is dialled through the broker, with the same two
+/// certificates.
 ///
 /// TLS 1.2 stays allowed because hosts built for FIPS 140-2 speak nothing newer. Sessions are never resumed, so every
 /// connection proves both keys.
@@ -68,9 +69,9 @@ fn client(identity: &Identity, provider: Arc<CryptoProvider>, pin: Arc<Pin>) -> 
 
 /// Accepts one certificate, byte for byte, from a peer that proves it holds the key.
 ///
-/// webpki cannot be used: it refuses the host's certificate as an end entity, because go-plugin marks it `CA:TRUE`. Nothing
-/// is lost: comparing all bytes is stricter than a search through a pool of one, and says all that name, dates and usages
-/// could. The handshake signature is checked by aws-lc-rs, which knows the host's P-521.
+/// webpki cannot be used: it refuses the host's certificate as an end entity, because go-plugin marks it `CA:TRUE`.
+/// Comparing all bytes is stricter than a search through a pool of one certificate, and covers name, dates and usages.
+/// aws-lc-rs checks the signature of the handshake, because it knows the host's P-521.
 #[derive(Debug)]
 struct Pin {
     certificate: CertificateDer<'static>,

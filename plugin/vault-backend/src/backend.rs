@@ -8,10 +8,11 @@ use crate::request::Mount;
 use crate::response::LeaseEnd;
 use crate::route::Route;
 
-/// Paths that Vault itself treats in a way of their own.
+/// Paths and storage keys that Vault itself treats specially.
 ///
-/// `*` at the end matches any rest. `+` matches one whole segment among the unauthenticated paths; among those that need `sudo` Vault 1.21
-/// takes it for a character like any other. In the two storage lists a key matches exactly, or by prefix when the entry ends in `/`.
+/// A final `*` matches any rest. `+` matches one whole segment among the unauthenticated paths; among those that need
+/// `sudo`, Vault 1.21 takes it for a character like any other. In the two storage lists a key matches exactly, or by
+/// prefix if the entry ends in `/`.
 #[derive(Clone, Debug, Default)]
 pub struct SpecialPaths {
     /// Paths that need `sudo`.
@@ -24,12 +25,12 @@ pub struct SpecialPaths {
     pub local_storage: Vec<&'static str>,
 }
 
-/// Who the plugin is.
+/// The identity of the plugin.
 #[derive(Clone, Copy, Debug)]
 pub struct Plugin {
     /// The binary's name, such as `vault-plugin-secrets-hello`.
     pub name: &'static str,
-    /// The version with its `v`, such as `v0.1.0`: what `vault plugin register -version` has to say too.
+    /// The version with its `v`, such as `v0.1.0`: `vault plugin register -version` must say the same.
     pub version: &'static str,
     /// One line on what it does.
     pub about: &'static str,
@@ -39,36 +40,38 @@ pub struct Plugin {
 
 /// A secrets engine. One value of it serves one mount.
 pub trait Backend: Send + Sync + Sized + 'static {
-    /// What `vault path-help` says of the mount.
+    /// The text of `vault path-help` for the mount.
     const HELP: &'static str;
 
-    /// Makes the instance of one mount. Nothing is behind `mount.storage` and `mount.system` yet: Vault also calls this only to learn type and version.
+    /// Creates the instance of one mount. `mount.storage` and `mount.system` do not work yet, because Vault also calls
+    /// this to learn type and version alone.
     fn new(mount: Mount) -> Self;
 
     /// The routes, in the order in which they are tried. Built once per process.
     fn routes() -> Vec<Route<Self>>;
 
-    /// Paths that Vault itself treats in a way of their own.
+    /// Paths and storage keys that Vault itself treats specially.
     #[must_use]
     fn special_paths() -> SpecialPaths {
         SpecialPaths::default()
     }
 
-    /// Called once storage is there: the place to migrate and to repair. A fault stops the mount from coming up.
+    /// Called once storage is available: the place to migrate and to repair. A fault keeps the mount from coming up.
     fn initialize(self: Arc<Self>, mount: Mount) -> impl Future<Output = Result<(), Fault>> + Send {
         let _ = mount;
         ready(Ok(()))
     }
 
-    /// Another node wrote the storage key `key`: drop what was cached from it. Answer at once.
+    /// Another node wrote the storage key `key`: drop the values cached from it. Must return at once.
     fn invalidate(&self, key: &str) {
         let _ = key;
     }
 
-    /// The mount goes away, maybe with its whole process: abort what is under way. Answer at once, as Vault waits without limit.
+    /// The mount goes away, maybe with its whole process: abort the work under way. Must return at once, because Vault
+    /// waits without limit.
     fn cleanup(&self) {}
 
-    /// A lease ended. On a fault Vault tries again, six times in all; `secrets disable` fails meanwhile.
+    /// A lease ended. After a fault Vault tries again, six times in all; `secrets disable` fails meanwhile.
     fn revoke(
         self: Arc<Self>,
         mount: Mount,
@@ -78,7 +81,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
         ready(Ok(()))
     }
 
-    /// Called each minute. Faults are only logged.
+    /// Called every minute. Faults are only logged.
     fn periodic(self: Arc<Self>, mount: Mount) -> impl Future<Output = Result<(), Fault>> + Send {
         let _ = mount;
         ready(Ok(()))

@@ -1,18 +1,19 @@
-//! How much a caller may send. It is looked at before anything is made of it: whoever may write could otherwise hold the process.
+//! Bounds of what a caller may send. They are checked before a value is parsed, because otherwise one writer could
+//! occupy the process.
 
 use serde_json::Value;
 
 use crate::fault::Fault;
 use crate::field::{Field, Kind};
 
-/// Bytes of a request's whole body as JSON.
+/// The largest body of a request as JSON, in bytes.
 const BODY: usize = 1 << 20;
-/// Bytes of a text, of an entry of a list, and of a pair's key or value.
+/// The largest text, entry of a list, and key or value of a pair, in bytes.
 const TEXT: usize = 4 << 10;
-/// Bytes of a PEM text: five certificates and a key of any kind, with room for what is written between them. Also of what reads alone
-/// show, which was made from one.
+/// The largest PEM text, in bytes: five certificates and a key of any kind, with room for text between them. It also
+/// bounds fields that only reads show, because those were made from one.
 const PEM: usize = 64 << 10;
-/// Entries of a list, and pairs.
+/// The largest number of entries of a list, and of pairs.
 const ENTRIES: usize = 32;
 
 /// Refuses a body that is too large to be read.

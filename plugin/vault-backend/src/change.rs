@@ -1,4 +1,4 @@
-//! A change of a document that a path keeps, and the one rule for it: a write changes what it names.
+//! A change of a stored document, by one rule: a write changes the fields that it names.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,18 @@ use crate::parse;
 use crate::request::Operation;
 use crate::values::{self, Values};
 
-/// The rule, as path-help says it of every document.
+/// The rule in the words of path-help, for every document.
 pub(crate) const RULE: &str = "A write changes what it names. Null or an empty text unsets a field: its default is in force again. A list is replaced whole. Pairs are replaced whole by a write, and merged by a patch. What a read returns, a write takes.";
-/// And where a write makes the document.
+/// The addition for a document that a write creates.
 pub(crate) const CREATION: &str = "A write creates what is not there, and a patch fails there.";
-/// And where it can be deleted too.
+/// The addition for a document that can also be deleted.
 pub(crate) const CLEAN_SLATE: &str = "For a clean slate delete first, then write.";
 
-/// What a write or a PATCH asks of a document, its names, sizes and kinds checked against the document's fields.
+/// A write or PATCH of a document. Names, sizes and kinds are checked against the document's fields.
 ///
-/// A field that is not named stays as it is. Null or `""` unsets one. A list is replaced whole. Pairs are replaced whole by a write, as
-/// Vault's own engines do; a PATCH merges them (RFC 7396), and a null takes a pair out. A PATCH fails where nothing is stored.
+/// A field that is not named keeps its value. Null or `""` unsets one. A list is replaced whole. Pairs are replaced
+/// whole by a write, as in Vault's own engines; a PATCH merges them (RFC 7396), and a null removes a pair. A PATCH
+/// fails if nothing is stored.
 pub struct Change {
     /// The path's parameters.
     pub path: Values,
@@ -30,12 +31,12 @@ pub struct Change {
     parameters: BTreeMap<&'static str, String>,
     operation: Operation,
     place: String,
-    /// The fields that are named, without what only repeats the path.
+    /// The named fields, without those that only repeat the path.
     named: Vec<(&'static Field, Value)>,
 }
 
 impl Change {
-    /// Reads what `operation` asks of the document at `place`.
+    /// Reads the change that `operation` makes to the document at `place`.
     pub(crate) fn read(
         fields: &'static [Field],
         parameters: BTreeMap<&'static str, String>,
@@ -56,11 +57,12 @@ impl Change {
         Ok(Change { path: Values::of_path(parameters.clone()), fields, parameters, operation, place, named })
     }
 
-    /// The whole document as it is to be: `stored`, as JSON of its fields, with what the change names. It has every required field,
-    /// unless the change leaves all as it is.
+    /// Returns the whole document after the change: `stored`, as JSON of its fields, with the named fields. It has
+    /// every required field, unless the change leaves everything as it is.
     ///
     /// # Errors
-    /// A PATCH of nothing; a required field that is missing or unset; another value of a field that only reads show.
+    /// Nothing is stored and this is a PATCH; a required field is missing or unset; or a field that only reads show
+    /// gets another value.
     pub fn onto(&self, stored: Option<&impl Serialize>) -> Result<Values, Fault> {
         let stored = stored.map(as_fields).transpose()?;
         if stored.is_none() && self.operation == Operation::Patch {
@@ -134,7 +136,7 @@ fn check_unchanged(field: &Field, stored: Option<&Value>, given: &Value) -> Resu
     Err(Fault::caller(format!("{}: reads show it, and no write changes it; leave it out", field.name)))
 }
 
-/// The nulls by which a PATCH takes pairs out.
+/// The nulls by which a PATCH removes pairs.
 fn without_nulls(operation: Operation, change: &Value) -> Value {
     match change {
         Value::Object(map) if operation == Operation::Patch => Value::Object(
@@ -144,7 +146,7 @@ fn without_nulls(operation: Operation, change: &Value) -> Value {
     }
 }
 
-/// The pairs of `before` with those of `change`; a null takes one out.
+/// Merges the pairs of `change` into `before`; a null removes one.
 fn merged(before: Option<Value>, change: Map<String, Value>) -> Value {
     let mut pairs = match before {
         Some(Value::Object(pairs)) => pairs,

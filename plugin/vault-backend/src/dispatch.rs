@@ -1,4 +1,4 @@
-//! From a request to an answer: which route, which handler, and what a panic becomes.
+//! From a request to a response: the route, the handler, and panics as faults.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ use crate::request::{Call, Incoming, Mount, Operation, Request};
 use crate::response::Response;
 use crate::route::{Route, Work};
 
-/// What is the same for every mount of a process: the backend's routes.
+/// The state that all mounts of a process share: the backend's routes.
 pub(crate) struct Table<B> {
     plugin: Plugin,
     routes: Vec<Route<B>>,
@@ -30,7 +30,8 @@ impl<B: Backend> Table<B> {
         Arc::new(Self { plugin, routes: B::routes(), special: B::special_paths() })
     }
 
-    /// Answers `incoming`. What has effects is finished even if the caller hangs up: storage has no transactions.
+    /// Answers `incoming`. Work with effects is finished even if the caller hangs up, because storage has no
+    /// transactions.
     pub(crate) async fn handle(
         self: Arc<Self>,
         backend: Arc<B>,
@@ -51,7 +52,7 @@ impl<B: Backend> Table<B> {
         }
     }
 
-    /// Logs `fault`, and puts it into the form that the route of `path` has for it.
+    /// Logs `fault`, and renders it as the route of `path` renders errors.
     fn told(&self, call: Call, path: &str, fault: Fault) -> Result<Response, Fault> {
         let route = match call {
             Call::Route(operation) => self.find(operation, path),
@@ -65,7 +66,7 @@ impl<B: Backend> Table<B> {
         Err(fault)
     }
 
-    /// Whether the path names something that is there; `None` where no route can tell.
+    /// Whether the path names an existing object; `None` if no route can tell.
     pub(crate) async fn exists(&self, backend: Arc<B>, mut request: Request) -> Result<Option<bool>, Fault> {
         let span = info_span!("existence", mount = request.mount_label(), request_id = request.id);
         let (route, parameters) =
@@ -133,12 +134,12 @@ impl Call {
     }
 }
 
-/// Makes a mount's instance.
+/// Creates a mount's instance.
 pub(crate) fn make<B: Backend>(mount: &Mount) -> Result<Arc<B>, Fault> {
     contain(|| B::new(mount.clone())).map(Arc::new)
 }
 
-/// Tells an instance that Vault is there now.
+/// Tells an instance that Vault is available.
 pub(crate) async fn initialize<B: Backend>(backend: Arc<B>, mount: Mount) -> Result<(), Fault> {
     let span = info_span!("initialize", mount = mount.uuid);
     guard(async move { backend.initialize(mount).await }).instrument(span).await
@@ -155,7 +156,7 @@ pub(crate) fn cleanup<B: Backend>(backend: &B, mount: &Mount) {
     let _logged = info_span!("cleanup", mount = mount.uuid).in_scope(|| contain(|| backend.cleanup()));
 }
 
-/// Logs a fault where it happens, and turns a panic into one: it ends nothing but this call.
+/// Logs a fault where it happens, and turns a panic into one, so that it ends this call alone.
 async fn guard<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     caught(work).await.inspect_err(Fault::log)
 }
@@ -166,7 +167,7 @@ async fn caught<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fa
     outcome.unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
-/// As [`guard`], for what answers at once.
+/// As [`guard`], for a call that returns at once.
 fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panicked(&*panic)).inspect_err(Fault::log)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Someone Vault knows, however they logged in.
+/// A client that Vault knows, by whichever auth method it logged in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entity {
     /// Vault's id.
@@ -11,7 +11,7 @@ pub struct Entity {
     pub name: String,
     /// One for each auth mount through which the entity has logged in.
     pub aliases: Vec<Alias>,
-    /// What an operator wrote on the entity.
+    /// The metadata that an operator set on the entity.
     pub metadata: BTreeMap<String, String>,
     /// Whether its tokens are refused.
     pub disabled: bool,
@@ -19,7 +19,7 @@ pub struct Entity {
     pub namespace_id: String,
 }
 
-/// How an entity is known to one auth mount.
+/// The name of an entity on one auth mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alias {
     /// Vault's id.
@@ -30,9 +30,9 @@ pub struct Alias {
     pub mount_accessor: String,
     /// The name there; for Kubernetes the service account's UID by default.
     pub name: String,
-    /// What the auth method said at the last login.
+    /// The metadata that the auth method set at the last login.
     pub metadata: BTreeMap<String, String>,
-    /// What an operator wrote on the alias.
+    /// The metadata that an operator set on the alias.
     pub custom_metadata: BTreeMap<String, String>,
     /// Whether the alias is known to this cluster only.
     pub local: bool,
@@ -40,14 +40,14 @@ pub struct Alias {
     pub namespace_id: String,
 }
 
-/// A group an entity is in.
+/// A group that an entity is a member of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
     /// Vault's id.
     pub id: String,
     /// The group's name.
     pub name: String,
-    /// What an operator wrote on the group.
+    /// The metadata that an operator set on the group.
     pub metadata: BTreeMap<String, String>,
     /// The Vault namespace it lives in.
     pub namespace_id: String,

@@ -1,4 +1,4 @@
-//! A system view for tests.
+//! A fake of the system view, for tests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::entity::{Entity, Group};
 use crate::node::{PluginEnvironment, ReplicationState};
 
-/// What a [`crate::SystemView::fake`] answers.
+/// The answers of a [`crate::SystemView::fake`].
 #[expect(clippy::struct_excessive_bools, reason = "one per question that Vault answers with yes or no")]
 #[derive(Clone, Debug)]
 pub struct FakeSystemView {
@@ -28,7 +28,7 @@ pub struct FakeSystemView {
     pub groups: BTreeMap<String, Vec<Group>>,
     /// See [`crate::SystemView::plugin_env`].
     pub environment: PluginEnvironment,
-    /// Has every question fail, as before `initialize`.
+    /// Makes every question fail, as before `initialize`.
     pub out_of_reach: bool,
 }
 

@@ -1,37 +1,37 @@
-//! Errors by whose move it is; `wire.rs` maps each to what Vault shows.
+//! Errors by who must act; `wire.rs` maps each to a status of Vault.
 
 use std::fmt::{self, Display, Formatter};
 
-/// The text by which Vault knows that it has to forward a write to the active node. Vault compares it exactly.
+/// The text by which Vault recognises that it must forward a write to the active node. Vault compares it exactly.
 pub const READ_ONLY: &str = "cannot write to readonly storage";
 
-/// Whose move it is.
+/// Who must act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blame {
-    /// The caller asked for something wrong: 400.
+    /// The caller must correct the request: 400.
     Caller,
-    /// The operator has to set something up; [`Fault::cure`] says what: 400.
+    /// The operator must set something up; [`Fault::cure`] says what: 400.
     Operator,
-    /// A service behind the engine said no: 400, because Vault's own policy answers 403.
+    /// A service behind the engine refused: 400, because 403 is Vault's own answer for its policies.
     Refused,
     /// Try again later: 503.
     Later,
-    /// This node may not write; Vault forwards the request to one that may. 500 where there is none.
+    /// This node may not write. Vault forwards the request to a node that may; 500 if there is none.
     ReadOnly,
     /// No route has the path: 404.
     UnknownPath,
-    /// The route is there and what was to be changed is not: 404.
+    /// The path has a route, but the object to change does not exist: 404.
     NotThere,
     /// The route does not offer the operation: 405.
     WrongOperation,
-    /// Our own mistake: 500 without detail, logged whole.
+    /// A bug of the plugin: 500 without detail, logged whole.
     Bug,
 }
 
-/// Why a request failed, with a text for whoever has to act.
+/// Why a request failed, with a text for the person who must act.
 ///
-/// Texts are lower case without a final period, name the field, give the value and the bound, and never hold a secret.
+/// Texts are lower case without a final period, name the field, its value and the bound, and never hold a secret.
 #[derive(Clone, Debug)]
 pub struct Fault {
     blame: Blame,
@@ -71,14 +71,15 @@ impl Fault {
         Fault { detail: Some(error.to_string().into_boxed_str()), ..Fault::new(Blame::Bug, "internal error") }
     }
 
-    /// The same fault with a short name that programs can compare. Vault's own error body has no place for one; see
+    /// Adds a short name that programs can compare. Vault's own error body has no field for it; see
     /// [`crate::Route::render_errors_with`].
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Fault {
         Fault { name: Some(name.into().into_boxed_str()), ..self }
     }
 
-    /// The same fault with what it is about in front: `<place>: <text>`. One that only Vault or the log reads stays as it is.
+    /// Puts the subject of the fault in front: `<place>: <text>`. A fault that only Vault or the log reads stays
+    /// unchanged.
     #[must_use]
     pub fn within(self, place: impl Display) -> Fault {
         match self.blame {
@@ -117,19 +118,19 @@ impl Fault {
         self.cure.as_deref()
     }
 
-    /// Whose move it is.
+    /// Who must act.
     #[must_use]
     pub fn blame(&self) -> Blame {
         self.blame
     }
 
-    /// The short name for programs, where it was given one.
+    /// The short name for programs, if it has one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Whether Vault itself has to see this fault: to forward the request, or to answer as for any path it does not serve.
+    /// Whether Vault itself must see this fault: to forward the request, or to answer as for any path without a route.
     pub(crate) fn is_for_vault(&self) -> bool {
         match self.blame {
             Blame::ReadOnly | Blame::UnknownPath | Blame::WrongOperation => true,
@@ -142,13 +143,13 @@ impl Fault {
         }
     }
 
-    /// What only the log may say: the cause of a bug.
+    /// The text for the log alone: the cause of a bug.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
 
-    /// The HTTP status a client of Vault sees.
+    /// The HTTP status that a client of Vault sees.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.blame {
@@ -169,7 +170,8 @@ impl Fault {
         }
     }
 
-    /// As [`Fault::log`], and a refusal at a level that is on by default: Vault's audit has only the hash of a raw answer.
+    /// As [`Fault::log`], with refusals at a level that is on by default, because Vault's audit has only the hash of a
+    /// raw response.
     pub(crate) fn log_for_audit(&self) {
         match self.blame {
             Blame::Bug | Blame::Later => self.log(),

@@ -1,18 +1,18 @@
-//! The schema of a path: the one description from which parser, path-help and `OpenAPI` come.
+//! The schema of a path: the one description from which parser, path-help and `OpenAPI` are made.
 
-/// What a field holds. Each kind takes what Vault's own kind of that name takes.
+/// The kind of a field's value. Each kind takes what Vault's own kind of that name takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Text. JSON numbers and booleans are taken as their text.
+    /// Text. JSON numbers and booleans become text.
     String,
-    /// A whole number that fits 64 bits. Text in decimal is taken too.
+    /// A whole number of 64 bits, also as decimal text.
     Int,
     /// `true` or `false`, also as text, as `1`/`0` and as `t`/`f`.
     Bool,
     /// A span of time: a number is seconds; text may carry a unit (`"90"`, `"1h30m"`, `"2d"`). Never negative.
     Duration,
-    /// An array of text, or one text parted by commas.
+    /// An array of texts, or one text separated by commas.
     List,
     /// An object of text, or a list of `key=value`.
     Pairs,
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word path-help shows for the kind.
+    /// The name of the kind in path-help.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -36,12 +36,12 @@ impl Kind {
     }
 }
 
-/// What a comma in the text of a [`Kind::List`] is.
+/// The meaning of a comma in the text of a [`Kind::List`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Commas {
     /// The end of an element.
     Part,
-    /// That too, but the sender may have meant it as a character of the element.
+    /// The end of an element, although the sender may have meant it as a character of one.
     MayBelong,
 }
 
@@ -67,18 +67,18 @@ pub struct Field {
     pub(crate) sensitive: bool,
     pub(crate) deprecated: bool,
     pub(crate) commas: Commas,
-    /// Bytes; its kind's bound where it is none.
+    /// In bytes; if none, the bound of its kind.
     pub(crate) longest: Option<usize>,
-    /// Entries; 32 where it is none.
+    /// In entries; if none, 32.
     pub(crate) most: Option<usize>,
 }
 
-/// What writes have to do with a field.
+/// Whether writes may set a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writing {
-    /// They may give it.
+    /// Writes may set it.
     Optional,
-    /// They have to.
+    /// Writes must set it.
     Required,
     /// Only reads show it.
     Never,
@@ -143,64 +143,65 @@ impl Field {
         Field::new(name, Kind::Pem, help)
     }
 
-    /// Refuses a write that leaves the field out; of a document, one that leaves it without a value.
+    /// Refuses a write without the field; of a document, one that leaves it without a value.
     #[must_use]
     pub const fn required(mut self) -> Field {
         self.writing = Writing::Required;
         self
     }
 
-    /// Says in path-help and `OpenAPI` what holds when the field is left out. It documents: the value of an absent field stays `None`.
+    /// Documents the default in path-help and `OpenAPI`. It documents only: the value of an absent field stays `None`.
     #[must_use]
     pub const fn default_text(mut self, text: &'static str) -> Field {
         self.default_text = Some(text);
         self
     }
 
-    /// The only values taken; for a list, of each element.
+    /// The only accepted values; for a list, of each element.
     #[must_use]
     pub const fn one_of(mut self, values: &'static [&'static str]) -> Field {
         self.one_of = values;
         self
     }
 
-    /// Keeps the value out of every error text and has Vault's UI mask it.
+    /// Keeps the value out of every error text, and makes Vault's UI mask it.
     #[must_use]
     pub const fn sensitive(mut self) -> Field {
         self.sensitive = true;
         self
     }
 
-    /// Of a list: its elements are prose, such as names of companies, which may hold commas. A text that was split at them is answered with
-    /// a warning.
+    /// Marks the elements of a list as prose, such as names of companies, which may hold commas. The response to a text
+    /// that was split at them has a warning.
     #[must_use]
     pub const fn prose(mut self) -> Field {
         self.commas = Commas::MayBelong;
         self
     }
 
-    /// Marks the field as one that will go.
+    /// Marks the field as deprecated.
     #[must_use]
     pub const fn deprecated(mut self) -> Field {
         self.deprecated = true;
         self
     }
 
-    /// Takes texts, or entries, of up to so many bytes. Without this it is 4 KiB, for PEM 64 KiB; the whole body is 1 MiB at most.
+    /// Accepts texts, or entries, of up to this many bytes. The default is 4 KiB, for PEM 64 KiB; the whole body may
+    /// have 1 MiB.
     #[must_use]
     pub const fn longest(mut self, bytes: usize) -> Field {
         self.longest = Some(bytes);
         self
     }
 
-    /// Takes up to so many entries or pairs. Without this it is 32.
+    /// Accepts up to this many entries or pairs. The default is 32.
     #[must_use]
     pub const fn at_most(mut self, entries: usize) -> Field {
         self.most = Some(entries);
         self
     }
 
-    /// Shown by reads of a document alone. A [`crate::Change`] may repeat it and not change it.
+    /// Marks the field as shown by reads only. A [`crate::Change`] may repeat it, but not change it.
     #[must_use]
     pub const fn read_only(mut self) -> Field {
         self.writing = Writing::Never;

@@ -13,13 +13,13 @@ use crate::route::Route;
 
 const WIDTH: usize = 80;
 
-/// What answers a help call. Vault wants all three keys, and its own document merges `openapi`.
+/// The response to a help call. Vault requires all three keys, and merges `openapi` into its own document.
 pub(crate) fn answer(text: String, openapi: Value) -> Response {
     let data = [("help", Value::String(text)), ("see_also", Value::Null), ("openapi", openapi)];
     Response::data(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
 }
 
-/// The help of the mount: what it is, and its paths.
+/// The help of the mount: its purpose and its paths.
 pub(crate) fn of_mount<B: Send + Sync + 'static>(about: &str, routes: &[Route<B>]) -> String {
     let mut text = format!("## DESCRIPTION\n\n{}\n\n## PATHS\n\n", filled(about, 0));
     text.push_str(&filled(
@@ -36,7 +36,7 @@ pub(crate) fn of_mount<B: Send + Sync + 'static>(about: &str, routes: &[Route<B>
     text
 }
 
-/// The help of one route, as asked for at `path`.
+/// The help of one route, as requested at `path`.
 pub(crate) fn of_route<B: Send + Sync + 'static>(route: &Route<B>, path: &str) -> String {
     let mut text = format!("Request:        {path}\nMatching Route: {}\n", route.pattern.template());
     let _ = writeln!(text, "Operations:     {}", verbs(route).join(", "));
@@ -62,7 +62,7 @@ fn push_parameter(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = write!(text, "    {name} ({kind})\n\n{}\n\n", filled(help, 8));
 }
 
-/// What the route says of itself, and of a document the rule for its changes.
+/// The route's description, with the rule for changes if it keeps a document.
 pub(crate) fn description<B: Send + Sync + 'static>(route: &Route<B>) -> String {
     let own = or(route.description, route.synopsis);
     if !route.keeps_a_document() {
@@ -101,12 +101,12 @@ pub(crate) fn parameters<B: Send + Sync + 'static>(route: &Route<B>) -> BTreeMap
     all
 }
 
-/// Said of a path's parameter that no field documents.
+/// The help of a path's parameter that no field documents.
 pub(crate) fn in_path_help(name: &str) -> String {
     format!("The {} in the path.", name.replace('_', " "))
 }
 
-/// When a field that some operation requires has to be given.
+/// When a field must be given that some operation requires.
 fn when_required<B: Send + Sync + 'static>(route: &Route<B>, field: &Field) -> &'static str {
     let is_asked = |operation| {
         route.fields(operation).iter().any(|asked| asked.name == field.name && asked.is_required())
@@ -142,7 +142,7 @@ pub(crate) fn field_help(field: &Field, when_required: &str) -> String {
     help
 }
 
-/// What can be done here, in the CLI's words.
+/// The operations in the CLI's words.
 pub(crate) fn verbs<B: Send + Sync + 'static>(route: &Route<B>) -> Vec<&'static str> {
     words(route.operations())
 }
@@ -165,7 +165,8 @@ fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {
     if text.trim().is_empty() { instead } else { text }
 }
 
-/// `text` indented and in lines of at most 80 columns. Empty lines part paragraphs; lines that begin with a space stay as they are.
+/// Indents `text` and wraps it at 80 columns. Empty lines separate paragraphs; lines that begin with a space stay as
+/// they are.
 fn filled(text: &str, indent: usize) -> String {
     let mut filler = Filler { indent: " ".repeat(indent), lines: Vec::new(), open: false };
     for line in text.trim().lines() {

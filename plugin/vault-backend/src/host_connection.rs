@@ -1,4 +1,4 @@
-//! The connection back to Vault, dialled on first use: a type probe has nothing behind it.
+//! The connection back to Vault, dialled on first use, because Vault serves nothing while it only probes the type.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use goplugin::Broker;
 use tokio::sync::OnceCell;
 use tonic::transport::Channel;
 
-/// Where Vault serves storage and system view for one mount.
+/// Where Vault serves storage and system view of one mount.
 pub(crate) struct HostConnection {
     broker: Broker,
     id: u32,
@@ -18,7 +18,7 @@ impl HostConnection {
         Self { broker, id, channel: OnceCell::new() }
     }
 
-    /// The connection; the text of an error names its whole chain of causes.
+    /// Returns the connection. The text of an error has its whole chain of causes.
     pub(crate) async fn channel(&self) -> Result<Channel, String> {
         let dialled = self.channel.get_or_try_init(|| self.broker.dial(self.id)).await;
         dialled.cloned().map_err(|error| with_causes(&error))
@@ -31,7 +31,7 @@ impl fmt::Debug for HostConnection {
     }
 }
 
-/// An error and what caused it, parted by colons: each says only its own part.
+/// Joins an error and its causes by colons, because each names only its own part.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -36,7 +36,7 @@ impl Memory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is stored, without what a test asked of this one.
+    /// Copies the entries, without the failures that a test asked for.
     pub(crate) fn copy(&self) -> Self {
         let state = State { entries: self.state().entries.clone(), ..State::default() };
         Self { state: Mutex::new(state), ..Self::default() }
@@ -84,7 +84,7 @@ impl Memory {
         self.state().delay = delay;
     }
 
-    /// Ends when storage as slow as this one would answer a read.
+    /// Waits as long as storage with this delay takes to answer a read.
     pub(crate) async fn answer_time(&self) {
         let delay = self.state().delay;
         if !delay.is_zero() {
@@ -100,7 +100,7 @@ impl Memory {
         self.held.send_replace(held);
     }
 
-    /// Hands `answer` out once answers are not held.
+    /// Returns `answer` once answers are no longer held.
     pub(crate) async fn answers<T>(&self, answer: Result<T, StorageError>) -> Result<T, StorageError> {
         let _open = self.held.subscribe().wait_for(|held| !held).await.is_ok();
         answer
@@ -146,7 +146,7 @@ impl State {
     }
 }
 
-/// Keys only: entries may be secrets.
+/// Shows keys only, because entries may be secrets.
 impl Debug for Memory {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.state().entries.keys()).finish()

@@ -8,7 +8,7 @@ impl ReplicationState {
     const PERFORMANCE_SECONDARY: u32 = 1 << 6;
     const PERFORMANCE_STANDBY: u32 = 1 << 14;
 
-    /// Serves reads only; a write has to be answered with [`crate::Fault::read_only`] for Vault to forward it.
+    /// Serves reads only. A write must be answered with [`crate::Fault::read_only`], so that Vault forwards it.
     #[must_use]
     pub fn is_performance_standby(self) -> bool {
         self.0 & Self::PERFORMANCE_STANDBY != 0
@@ -21,7 +21,7 @@ impl ReplicationState {
     }
 }
 
-/// Which Vault runs us.
+/// The version of the Vault that runs the plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PluginEnvironment {
     /// Such as `1.21.1`.

@@ -1,10 +1,10 @@
-//! A request as a struct of the handler's own.
+//! The parameters of an operation, as a struct of the handler's own.
 
 use crate::fault::Fault;
 use crate::field::Field;
 use crate::values::Values;
 
-/// What an operation asks of its caller: a struct, its schema, and how the one is read from the other.
+/// The parameters of an operation: a struct, its schema, and how it is read from checked values.
 ///
 /// ```
 /// use vault_backend::{Params, Fault, Field, Values};
@@ -29,7 +29,7 @@ pub trait Params: Sized + Send + 'static {
     /// The schema. Path parameters may be listed to document them.
     const FIELDS: &'static [Field];
 
-    /// Reads the struct from values that fit the schema already.
+    /// Reads the struct from values that the schema has already checked.
     fn from_values(values: &Values) -> Result<Self, Fault>;
 }
 

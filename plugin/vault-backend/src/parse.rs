@@ -1,4 +1,5 @@
-//! From JSON to a field's kind, as lenient as Vault's own kinds: numbers come as text from the CLI and from query strings.
+//! Parses JSON by the kind of a field, as leniently as Vault's own kinds: the CLI and query strings send numbers as
+//! text.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use crate::bounds;
 use crate::fault::Fault;
 use crate::field::{Commas, Field, Kind};
 
-/// In characters. The longest ARN of a trust anchor or a profile has 105, and whoever swapped two must see which.
+/// The longest quotation, in characters. The longest ARN of a trust anchor or a profile has 105, and an operator who
+/// swapped two must see which.
 const MAX_QUOTE: usize = 120;
 
 /// A value of its kind.
@@ -23,7 +25,7 @@ pub(crate) enum Parsed {
     Pairs(BTreeMap<String, String>),
 }
 
-/// Values may be secrets: only their shape is shown.
+/// Shows only the shape, because values may be secrets.
 impl std::fmt::Debug for Parsed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -37,12 +39,12 @@ impl std::fmt::Debug for Parsed {
     }
 }
 
-/// Whether `value` stands for no value: null, or the empty text that is all the CLI can send for it.
+/// Whether `value` means no value: null, or the empty text, which is all that the CLI can send.
 pub(crate) fn is_unset(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(str::is_empty)
 }
 
-/// Reads `value` as `field`'s kind; `None` where it stands for no value.
+/// Parses `value` by the kind of `field`; `None` if it means no value.
 pub(crate) fn field(field: &Field, value: &Value) -> Result<Option<Parsed>, Fault> {
     if is_unset(value) {
         return Ok(None);
@@ -63,7 +65,7 @@ pub(crate) fn field(field: &Field, value: &Value) -> Result<Option<Parsed>, Faul
     Ok(Some(parsed))
 }
 
-/// A patch's pairs as an object that may still hold nulls.
+/// Returns a patch's pairs as an object, which may still hold nulls.
 pub(crate) fn pairs_as_map(field: &Field, value: &Value) -> Result<Map<String, Value>, Fault> {
     match (value, self::field(field, value)) {
         (Value::Object(map), _) => Ok(map.clone()),
@@ -75,7 +77,7 @@ pub(crate) fn pairs_as_map(field: &Field, value: &Value) -> Result<Map<String, V
     }
 }
 
-/// `text` as an error or a warning repeats it: in quotes, control characters escaped, cut after 120 characters.
+/// Quotes `text` for an error or a warning: control characters escaped, cut after 120 characters.
 #[must_use]
 pub fn quote(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTE) {
@@ -111,7 +113,7 @@ fn int(value: &Value) -> Option<i64> {
     }
 }
 
-/// A JSON number such as `5.0`, within the integers a double holds exactly.
+/// Parses a JSON number such as `5.0`, within the integers that a double holds exactly.
 fn whole(number: f64) -> Option<i64> {
     let exact = number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
     exact.then(|| format!("{number:.0}").parse().ok()).flatten()
@@ -145,7 +147,7 @@ fn span_of_seconds(seconds: f64) -> Result<Duration, &'static str> {
     if seconds < 0.0 { Err(NEGATIVE) } else { Duration::try_from_secs_f64(seconds).map_err(|_| SPAN) }
 }
 
-/// Seconds, or numbers with units as Go's `time.ParseDuration` has them, plus `d` for a day of 24 hours.
+/// Parses seconds, or numbers with the units of Go's `time.ParseDuration` and `d` for a day of 24 hours.
 fn span_of_text(text: &str) -> Result<Duration, &'static str> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(Duration::from_secs).map_err(|_| SPAN);
@@ -200,8 +202,8 @@ fn list(value: &Value) -> Option<Vec<String>> {
     )
 }
 
-/// What the sender of `body` should know of lists that it gave as one text with commas. Nothing of a text beyond its bounds: that one is
-/// refused, and is not split for a warning first.
+/// Warnings for the sender of `body` about lists given as one text with commas. A text beyond its bounds gets none: it
+/// is refused, and must not be split first.
 pub(crate) fn split_texts(fields: &[Field], body: &Map<String, Value>) -> Vec<String> {
     fields
         .iter()

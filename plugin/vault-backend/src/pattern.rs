@@ -7,14 +7,14 @@ use crate::request::Operation;
 /// The values of a path's named segments.
 pub(crate) type Parameters = BTreeMap<&'static str, String>;
 
-/// What stands beside `\w` inside a name.
+/// The characters besides `\w` that a name may hold inside.
 const INSIDE: &[u8] = b"-.";
 const INSIDE_WITH_AT_SIGNS: &[u8] = b"-.@";
 
-/// A path in literal segments and named ones.
+/// A path of literal and named segments.
 ///
-/// A named segment takes what Vault's own engines take for a name (`framework.GenericNameRegex`): letters, digits and `_`, and inside also `.` and `-`;
-/// with [`Pattern::with_at_signs`] also `@` there (`framework.GenericNameWithAtRegex`).
+/// A named segment takes the names of Vault's own engines (`framework.GenericNameRegex`): letters, digits and `_`, and
+/// inside also `.` and `-`; with [`Pattern::with_at_signs`] also `@` there (`framework.GenericNameWithAtRegex`).
 #[derive(Debug)]
 pub(crate) struct Pattern {
     template: &'static str,
@@ -34,7 +34,7 @@ impl Pattern {
         Pattern { template, segments: template.split('/').map(segment).collect(), inside: INSIDE }
     }
 
-    /// The same, with names that hold `@` too.
+    /// Also allows `@` inside names.
     pub(crate) fn with_at_signs(self) -> Pattern {
         Pattern { inside: INSIDE_WITH_AT_SIGNS, ..self }
     }
@@ -52,10 +52,10 @@ impl Pattern {
         })
     }
 
-    /// The parameters in `path`, where it fits.
+    /// Returns the parameters in `path` if it matches.
     ///
-    /// What Vault's policies told apart stays apart here, so that each resource has one path: only a LIST has a slash at its end, and
-    /// always one, because Vault adds it before it looks at policies.
+    /// Paths that Vault's policies distinguish stay distinct here, so that each resource has one path: only a LIST has
+    /// a final slash, and always has one, because Vault adds it before it evaluates policies.
     pub(crate) fn matches(&self, operation: Operation, path: &str) -> Option<Parameters> {
         let path = if operation == Operation::List { path.strip_suffix('/')? } else { path };
         let mut parameters = BTreeMap::new();
@@ -80,7 +80,7 @@ fn segment(text: &'static str) -> Segment {
     }
 }
 
-/// Whether a named segment of a route with [`crate::Route::with_at_signs`] takes `text`, for a name that comes as a field.
+/// Whether a named segment of a route with [`crate::Route::with_at_signs`] takes `text`, for a name in a field.
 #[must_use]
 pub fn is_name_with_at_signs(text: &str) -> bool {
     is_name(text, INSIDE_WITH_AT_SIGNS)

@@ -1,4 +1,4 @@
-//! A request in the domain's own words.
+//! A request in the domain's own types.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
@@ -11,7 +11,7 @@ use crate::response::LeaseEnd;
 use crate::storage::Storage;
 use crate::system::SystemView;
 
-/// What a route can be asked to do.
+/// The operations of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// POST or PUT to something that [`crate::Route::exists`] says is not there.
@@ -35,9 +35,9 @@ pub struct Mount {
     pub uuid: String,
     /// The mount's options, and `plugin_name`, `plugin_type` and `plugin_version` as Vault sends them.
     pub config: Arc<BTreeMap<String, String>>,
-    /// The mount's own storage. Nothing is behind it before `initialize`.
+    /// The mount's own storage. It does not work before `initialize`.
     pub storage: Storage,
-    /// What Vault tells about itself and about callers. Nothing is behind it before `initialize`.
+    /// What Vault tells about itself and about callers. It does not work before `initialize`.
     pub system: SystemView,
     /// The version of this plugin, such as `v0.1.0`.
     pub version: &'static str,
@@ -52,15 +52,15 @@ impl Mount {
     }
 }
 
-/// Who asks for what, without the body: that comes to the handler as its [`crate::Params`].
+/// A request without its body, which the handler gets as its [`crate::Params`].
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Request {
-    /// The mount that was asked.
+    /// The requested mount.
     pub mount: Mount,
     /// Vault's id of the request: the client's `request_id` and the audit log's.
     pub id: String,
-    /// What is asked.
+    /// The operation.
     pub operation: Operation,
     /// The path below the mount, as Vault sends it.
     pub path: String,
@@ -78,20 +78,21 @@ pub struct Request {
     pub display_name: String,
     /// The caller's token's accessor. Batch tokens have none.
     pub client_token_accessor: String,
-    /// Tells the caller's token from others while this process lives, batch tokens too; nothing of the token can be had from it.
+    /// Distinguishes the caller's token from others while this process lives, batch tokens too. The token cannot be
+    /// derived from it.
     pub token_mark: Option<u64>,
     /// Whether the path needs no token.
     pub unauthenticated: bool,
-    /// The headers that the mount is tuned to pass on. They may hold the caller's token: never log them.
+    /// The headers that the mount is tuned to pass on. They may hold the caller's token, so they must never be logged.
     pub headers: BTreeMap<String, Vec<String>>,
     /// The caller's address as Vault sees it.
     pub remote_addr: Option<String>,
-    /// How long a wrapped answer will be kept, where the caller asked for wrapping.
+    /// How long a wrapped response is kept, if the caller requested wrapping.
     pub wrap_ttl: Option<Duration>,
 }
 
 impl Request {
-    /// A request of nobody in particular to `mount`.
+    /// A request without a caller to `mount`.
     pub fn new(mount: Mount, operation: Operation, path: impl Into<String>) -> Request {
         Request {
             mount,
@@ -113,19 +114,19 @@ impl Request {
         }
     }
 
-    /// The path's parameter `name`; empty where the route has no such parameter.
+    /// The path parameter `name`; empty if the route has none of that name.
     pub fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// How log lines name the mount: its path, else its accessor, else its id.
+    /// The name of the mount in log lines: its path, else its accessor, else its id.
     pub(crate) fn mount_label(&self) -> &str {
         let names = [&self.mount_point, &self.mount_accessor, &self.mount.uuid];
         names.into_iter().find(|name| !name.is_empty()).map_or("unknown", String::as_str)
     }
 }
 
-/// Without headers, which may hold tokens.
+/// Shows no headers, because they may hold tokens.
 impl Debug for Request {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -138,7 +139,7 @@ impl Debug for Request {
     }
 }
 
-/// Everything Vault can call a backend for.
+/// The calls that Vault makes to a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// A route's operation.
@@ -147,12 +148,12 @@ pub(crate) enum Call {
     Revoke,
     Renew,
     Rollback,
-    /// One that only auth methods or Vault Enterprise have.
+    /// A call that only auth methods or Vault Enterprise have.
     Unsupported,
 }
 
 impl Call {
-    /// Whether an answer without content would read as a success.
+    /// Whether a response without content would read as a success.
     pub(crate) fn writes(self) -> bool {
         matches!(
             self,
@@ -169,7 +170,7 @@ pub(crate) struct Incoming {
     pub(crate) lease: Option<LeaseEnd>,
 }
 
-/// The data may hold a secret under any name.
+/// Shows no data, because it may hold a secret under any name.
 impl Debug for Incoming {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incoming")

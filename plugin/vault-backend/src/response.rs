@@ -1,4 +1,4 @@
-//! What a handler answers.
+//! A handler's response.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 
-/// An answer. Only data can carry a lease: a raw answer with one would make Vault fail.
+/// A response. Only data can carry a lease, because a raw response with one would make Vault fail.
 pub struct Response {
     pub(crate) body: Body,
     pub(crate) warnings: Vec<String>,
@@ -22,7 +22,7 @@ pub(crate) enum Body {
     NoContent,
     NotFound,
     Raw(Raw),
-    /// A lease was given to something that is not data.
+    /// A lease on a response without data.
     MisplacedLease,
 }
 
@@ -31,13 +31,13 @@ impl Response {
         Response { body, warnings: Vec::new() }
     }
 
-    /// 200 with `map` as the answer's `data`. A map with the only key `error` would read as a failure.
+    /// 200 with `map` as `data`. A map with the only key `error` would read as a failure.
     #[must_use]
     pub fn data(map: Map<String, Value>) -> Response {
         Response::new(Body::Data { map, lease: None })
     }
 
-    /// [`Response::data`] of a value that serializes to an object; anything else is a bug.
+    /// [`Response::data`] of a value that serializes to an object. Any other value is a bug.
     pub fn json(value: &impl Serialize) -> Result<Response, Fault> {
         match serde_json::to_value(value) {
             Ok(Value::Object(map)) => Ok(Response::data(map)),
@@ -52,13 +52,13 @@ impl Response {
         Response::new(Body::NoContent)
     }
 
-    /// 404 without a text: what was asked for is not there.
+    /// 404 without a text: the object does not exist.
     #[must_use]
     pub fn not_found() -> Response {
         Response::new(Body::NotFound)
     }
 
-    /// The keys of a LIST. No keys are 404, as everywhere in Vault.
+    /// The keys of a LIST. An empty list is 404, as everywhere in Vault.
     #[must_use]
     pub fn list(keys: Vec<String>) -> Response {
         Response::list_with_info(keys, Map::new())
@@ -83,14 +83,14 @@ impl Response {
         Response::new(Body::Raw(raw))
     }
 
-    /// Adds a warning, which the CLI shows. Raw answers have no place for one.
+    /// Adds a warning, which the CLI prints. Raw responses have no field for one.
     #[must_use]
     pub fn warn(mut self, text: impl Into<String>) -> Response {
         self.warnings.push(text.into());
         self
     }
 
-    /// As [`Response::warn`], where there is data to stand beside: a warning alone would turn Vault's 404 into a 200.
+    /// As [`Response::warn`], if there is data: a warning alone would turn Vault's 404 into a 200.
     pub(crate) fn warn_beside_data(self, text: String) -> Response {
         match &self.body {
             Body::Data { map, .. } if !map.is_empty() => self.warn(text),
@@ -98,7 +98,8 @@ impl Response {
         }
     }
 
-    /// Has Vault lease the data. On anything but [`Response::data`] the request fails as a bug, as Vault would lose the lease silently.
+    /// Leases the data. On anything but [`Response::data`] the request fails as a bug, because Vault would lose the
+    /// lease silently.
     #[must_use]
     pub fn lease(self, lease: Lease) -> Response {
         let body = match self.body {
@@ -109,7 +110,7 @@ impl Response {
     }
 }
 
-/// The data may be a credential: only the shape is shown.
+/// Shows only the shape, because the data may be a credential.
 impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.body {
@@ -123,33 +124,34 @@ impl std::fmt::Debug for Response {
     }
 }
 
-/// A lease on the data of an answer. Never renewable.
+/// A lease on the data of a response. Never renewable.
 #[derive(Clone)]
 pub struct Lease {
-    /// How long the data holds. Under one second becomes one second: Vault takes zero or less for the mount's default of 32 days.
+    /// The length of the lease. Less than one second becomes one second, because Vault takes zero or less for the
+    /// mount's default of 32 days.
     pub ttl: Duration,
-    /// The longest it could ever hold; the mount's maximum where it is left out.
+    /// The longest length of the lease; the mount's maximum if none.
     pub max_ttl: Option<Duration>,
-    /// What comes back in [`LeaseEnd`]. Vault stores it encrypted until the lease ends.
+    /// Returned in [`LeaseEnd`]. Vault stores it encrypted until the lease ends.
     pub internal: Map<String, Value>,
 }
 
 impl Lease {
     pub(crate) const MIN_LEASE: Duration = Duration::from_secs(1);
 
-    /// A lease of `ttl` that remembers nothing.
+    /// A lease of `ttl` without internal data.
     #[must_use]
     pub fn of(ttl: Duration) -> Lease {
         Lease { ttl, max_ttl: None, internal: Map::new() }
     }
 
-    /// The ttl as Vault is told it.
+    /// The ttl that Vault is told.
     pub(crate) fn safe_ttl(&self) -> Duration {
         self.ttl.max(Lease::MIN_LEASE)
     }
 }
 
-/// What it remembers may be a secret.
+/// Hides the internal data, which may be a secret.
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { ttl, max_ttl, internal: _ } = self;
@@ -160,15 +162,15 @@ impl std::fmt::Debug for Lease {
 /// A lease that ended: expired, revoked, or gone with its token or mount. Vault does not say which.
 #[derive(Clone)]
 pub struct LeaseEnd {
-    /// What [`Lease::internal`] held.
+    /// The value of [`Lease::internal`].
     pub internal: Map<String, Value>,
     /// When the lease began.
     pub issued: Option<OffsetDateTime>,
-    /// How long it was to hold.
+    /// Its length when it began.
     pub ttl: Duration,
 }
 
-/// What it remembers may be a secret.
+/// Hides the internal data, which may be a secret.
 impl std::fmt::Debug for LeaseEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { ttl, issued, internal: _ } = self;
@@ -176,14 +178,14 @@ impl std::fmt::Debug for LeaseEnd {
     }
 }
 
-/// An answer's own body, status and type. `vault read` shows only JSON; others need `-format=raw` or curl.
+/// A response with its own body, status and type. `vault read` shows only JSON; other types need `-format=raw` or curl.
 #[derive(Clone)]
 pub struct Raw {
     /// The HTTP status.
     pub status: u16,
     /// The media type; may be empty for a 204.
     pub content_type: &'static str,
-    /// The body as the client gets it.
+    /// The body that the client gets.
     pub body: Vec<u8>,
     /// The `Cache-Control` header. Vault's own default is `no-store`.
     pub cache_control: Option<&'static str>,
@@ -206,7 +208,7 @@ impl Raw {
         Raw { status: 204, content_type: "", body: Vec::new(), cache_control: None }
     }
 
-    /// Asks caches to keep nothing.
+    /// Tells caches to store nothing.
     #[must_use]
     pub fn no_store(mut self) -> Raw {
         self.cache_control = Some("no-store");
@@ -214,7 +216,7 @@ impl Raw {
     }
 }
 
-/// The body may be a credential.
+/// Hides the body, which may be a credential.
 impl std::fmt::Debug for Raw {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Raw")

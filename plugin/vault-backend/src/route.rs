@@ -1,4 +1,4 @@
-//! Routes: a path, what may be done there, and its help.
+//! Routes: a path, its operations, and its help.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -77,7 +77,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         }
     }
 
-    /// Lets names hold `@` inside, as those of roles of Vault's own aws engine do (`framework.GenericNameWithAtRegex`).
+    /// Allows `@` inside names, as in the role names of Vault's own aws engine (`framework.GenericNameWithAtRegex`).
     #[must_use]
     pub fn with_at_signs(mut self) -> Route<B> {
         self.pattern = self.pattern.with_at_signs();
@@ -91,7 +91,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self
     }
 
-    /// The whole help. Lines are filled anew; an empty line parts paragraphs and indented lines stay as they are.
+    /// The whole help. It is wrapped anew; an empty line separates paragraphs, and indented lines stay as they are.
     #[must_use]
     pub fn description(mut self, text: &'static str) -> Route<B> {
         self.description = text;
@@ -105,7 +105,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self
     }
 
-    /// Answers GET. A query parameter that is no field is ignored with a warning; what is one is checked.
+    /// Answers GET. A query parameter that is not a field is ignored with a warning; a field is checked.
     #[must_use]
     pub fn read<A, F, R>(self, handler: F) -> Route<B>
     where
@@ -116,7 +116,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.on(Operation::Read, handler)
     }
 
-    /// Answers POST and PUT where [`Route::exists`] says that nothing is there.
+    /// Answers POST and PUT if [`Route::exists`] says that the object does not exist.
     #[must_use]
     pub fn create<A, F, R>(self, handler: F) -> Route<B>
     where
@@ -127,7 +127,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.on(Operation::Create, handler)
     }
 
-    /// Answers POST and PUT where something is there, or where the route has no [`Route::exists`].
+    /// Answers POST and PUT if the object exists, or if the route has no [`Route::exists`].
     #[must_use]
     pub fn update<A, F, R>(self, handler: F) -> Route<B>
     where
@@ -150,7 +150,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.with(Operation::Create, entry.clone()).with(Operation::Update, entry)
     }
 
-    /// Answers DELETE. One that does not understand all it was asked does nothing.
+    /// Answers DELETE. A request with an unknown parameter is refused, and deletes nothing.
     #[must_use]
     pub fn delete<A, F, R>(self, handler: F) -> Route<B>
     where
@@ -172,7 +172,8 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.on(Operation::List, handler)
     }
 
-    /// Answers POST, PUT and PATCH of a document that has these fields: each changes what it names. See [`Change`].
+    /// Answers POST, PUT and PATCH of a document with these fields. Each request changes the fields that it names; see
+    /// [`Change`].
     #[must_use]
     pub fn change<F, R>(self, fields: &'static [Field], handler: F) -> Route<B>
     where
@@ -192,7 +193,8 @@ impl<B: Send + Sync + 'static> Route<B> {
             .with(Operation::Patch, entry)
     }
 
-    /// Says whether the request's path names something that is there; tells create from update. The body is not looked at.
+    /// Says whether the object of the request's path exists, which separates create from update. It must not read the
+    /// body.
     #[must_use]
     pub fn exists<F, R>(mut self, handler: F) -> Route<B>
     where
@@ -203,11 +205,11 @@ impl<B: Send + Sync + 'static> Route<B> {
         self
     }
 
-    /// Has failures answered in a form of this route's own, for clients that do not read Vault's `errors`: those of the
-    /// handler, its panics, and fields that are refused. Three stay Vault's: a node that may not write, because Vault forwards
-    /// only what it reads itself; a path and an operation that the route does not have.
+    /// Renders errors in a format of this route's own, for clients that do not read Vault's `errors`: faults of the
+    /// handler, its panics, and refused fields. Three faults keep Vault's format: a node that may not write, because
+    /// Vault forwards only its own text; a path without a route; and an operation that the route does not have.
     ///
-    /// Vault's audit then has no text of the error, only the hashed body; so refusals are logged at info.
+    /// Vault's audit then has only the hash of the body and no error text, so refusals are logged at info.
     #[must_use]
     pub fn render_errors_with(mut self, form: fn(&Fault) -> Raw) -> Route<B> {
         self.failure = Some(form);
@@ -228,7 +230,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self
     }
 
-    /// The work that answers `request`, to be polled by the caller.
+    /// Returns the work that answers `request`; the caller must poll it.
     pub(crate) fn run(
         &self,
         backend: Arc<B>,
@@ -242,12 +244,12 @@ impl<B: Send + Sync + 'static> Route<B> {
         }
     }
 
-    /// `fault` as this route answers it, where it has a form of its own and the fault is not for Vault.
+    /// Renders `fault` if the route has its own format and the fault is not for Vault itself.
     pub(crate) fn form(&self, fault: &Fault) -> Option<Raw> {
         self.failure.filter(|_| !fault.is_for_vault()).map(|form| form(fault))
     }
 
-    /// Whether the path names something that is there, where the route can tell.
+    /// Whether the object of the path exists, if the route can tell.
     pub(crate) fn existence(&self, backend: Arc<B>, request: Request) -> Option<Work<bool>> {
         self.existence.as_ref().map(|handler| handler(backend, request))
     }
@@ -257,7 +259,7 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.existence.is_some()
     }
 
-    /// Whether writes change a document, and so what they name alone.
+    /// Whether writes change a document, and therefore only the fields that they name.
     pub(crate) fn keeps_a_document(&self) -> bool {
         self.entries.contains_key(&Operation::Patch)
     }

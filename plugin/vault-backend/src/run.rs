@@ -19,7 +19,7 @@ const VAULT: HandshakeConfig = HandshakeConfig {
 
 /// The `main` of a plugin: serves `B` to the Vault that started the process.
 ///
-/// `--version` prints name and version. Run by hand, it explains on stderr what it is and how it is registered, and fails.
+/// `--version` prints name and version. A plugin started by hand explains on stderr how it is registered, and fails.
 pub fn main<B: Backend>(plugin: Plugin) -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("--version") {
         return tell(
@@ -65,7 +65,7 @@ fn explanation(plugin: Plugin) -> String {
     )
 }
 
-/// No core dumps, and memory that is never swapped where Vault asks for that.
+/// Disables core dumps, and locks memory if Vault asks for that.
 fn prepare() -> Result<(), String> {
     if variable("VAULT_PLUGIN_METADATA_MODE").as_deref() == Some("true") {
         return Err("VAULT_PLUGIN_METADATA_MODE is set: this plugin speaks protocol 5 only, which has no metadata mode".to_owned());
@@ -82,8 +82,8 @@ fn prepare() -> Result<(), String> {
     Ok(())
 }
 
-/// One thread: a read is some 40 µs of work, and waking another thread for a part of it costs as much as that part. What takes
-/// milliseconds belongs on tokio's blocking threads, or everything waits.
+/// Runs on one thread: a read takes some 40 µs, and waking another thread for a part of it costs as much as that part.
+/// Work of milliseconds belongs on tokio's blocking threads, because otherwise every request waits for it.
 fn serve<B: Backend>(environment: HostEnvironment, plugin: Plugin) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -28,7 +28,7 @@ use crate::wire;
 
 /// Vault's `logical.TypeLogical`: a secrets engine.
 const SECRETS_ENGINE: u32 = 1;
-/// The metadata that says which mount a call is for; absent where Vault does not multiplex.
+/// The metadata that names the mount of a call; absent if Vault does not multiplex.
 const MULTIPLEX_ID: &str = "multiplex_id";
 
 /// All services of the backend `B`, to be served by goplugin.
@@ -125,7 +125,7 @@ impl<B: Backend> pb::backend_server::Backend for Service<B> {
         }))
     }
 
-    /// Makes the mount's instance. Nothing may be behind the broker yet, so nothing is asked.
+    /// Creates the mount's instance. Vault may serve nothing behind the broker yet, so the instance must ask nothing.
     async fn setup(&self, rpc: Rpc<pb::SetupArgs>) -> Result<Reply<pb::SetupReply>, Status> {
         let key = key(rpc.metadata());
         let mount = self.mount(rpc.into_inner());

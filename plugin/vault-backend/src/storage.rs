@@ -43,7 +43,7 @@ impl Storage {
         self.put_entry(key, bytes, false).await
     }
 
-    /// Stores `bytes` under `key` and asks Vault to wrap them with its seal too.
+    /// Stores `bytes` under `key`, also wrapped with the seal of Vault.
     pub async fn put_sealed(&self, key: &str, bytes: Vec<u8>) -> Result<(), StorageError> {
         self.put_entry(key, bytes, true).await
     }
@@ -55,7 +55,7 @@ impl Storage {
         }
     }
 
-    /// Removes `key`; that it was not there is no error.
+    /// Removes `key`. A key that does not exist is no error.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         match &self.0 {
             Inner::Memory(memory) => memory.answers(memory.delete(key)).await,
@@ -63,7 +63,8 @@ impl Storage {
         }
     }
 
-    /// What is directly below `prefix` (which ends in a slash or is empty), in order; a folder ends in a slash.
+    /// Lists the entries directly below `prefix` (which ends in a slash or is empty), in order. A folder ends in a
+    /// slash.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
         match &self.0 {
             Inner::Memory(memory) => {
@@ -94,33 +95,35 @@ impl Storage {
         self.put_sealed(key, bytes).await
     }
 
-    /// Makes every later write fail as on a read-only node, or ends that. Only storage in memory heeds it.
+    /// Makes every later write fail as on a read-only node, or ends that. Affects storage in memory only.
     pub fn fail_writes(&self, read_only: bool) {
         self.memory().fail_writes(read_only);
     }
 
-    /// What a crash would leave now, as storage in memory that works. Empty unless in memory.
+    /// A copy of the storage after a crash at this point, in memory and without failures. Empty unless in memory.
     #[must_use]
     pub fn survived(&self) -> Storage {
         Storage(Inner::Memory(Arc::new(self.memory().copy())))
     }
 
-    /// Lets `writes` more writes pass and has the later ones fail, as if Vault died between two Puts. Only storage in memory heeds it.
+    /// Allows `writes` more writes and fails the later ones, as if Vault died between two of them. Affects storage in
+    /// memory only.
     pub fn break_after(&self, writes: usize) {
         self.memory().break_after(writes);
     }
 
-    /// Has each later `get` and `list` take `delay`, which paused time skips. Only storage in memory heeds it.
+    /// Delays each later `get` and `list` by `delay`, which paused time skips. Affects storage in memory only.
     pub fn slow_down(&self, delay: Duration) {
         self.memory().slow_down(delay);
     }
 
-    /// Makes every later write land and fail nevertheless, as if its answer was lost, or ends that. Only storage in memory heeds it.
+    /// Makes every later write take effect and still fail, as if its response was lost, or ends that. Affects storage
+    /// in memory only.
     pub fn lose_answers(&self, lost: bool) {
         self.memory().lose_answers(lost);
     }
 
-    /// Makes every later call do its work and keep the answer until this is ended. Only storage in memory heeds it.
+    /// Makes every later call do its work and withhold its result until this is ended. Affects storage in memory only.
     pub fn hold(&self, held: bool) {
         self.memory().hold(held);
     }

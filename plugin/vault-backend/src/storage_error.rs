@@ -1,12 +1,12 @@
-//! Why storage did not do what it was asked.
+//! Why a storage call failed.
 
 use crate::fault::{Fault, READ_ONLY};
 
-/// Why storage did not do what it was asked.
+/// Why a storage call failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// This node may not write. The text is Vault's own and has to reach it unchanged.
+    /// This node may not write. The text is Vault's own, and must reach Vault unchanged.
     #[error("{READ_ONLY}")]
     ReadOnly,
     /// Vault's storage answered with an error.
@@ -15,7 +15,7 @@ pub enum StorageError {
     /// Vault could not be reached.
     #[error("storage is out of reach: {0}")]
     OutOfReach(String),
-    /// What is stored under `key` is not what was expected there.
+    /// The entry under `key` cannot be read.
     #[error("stored entry {key} cannot be read: {reason}")]
     Unreadable {
         /// The entry's key.
@@ -35,7 +35,7 @@ impl From<StorageError> for Fault {
     }
 }
 
-/// Serde's own text may quote the content: keep line and column only.
+/// Keeps line and column only, because serde's own text may quote the content.
 pub(crate) fn unreadable(key: &str, error: &serde_json::Error) -> StorageError {
     let reason = format!("{:?} error in line {}, column {}", error.classify(), error.line(), error.column());
     StorageError::Unreadable { key: key.to_owned(), reason }

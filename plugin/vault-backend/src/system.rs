@@ -9,7 +9,7 @@ use crate::node::{PluginEnvironment, ReplicationState};
 use crate::system_error::SystemError;
 use crate::vault_system::VaultSystem;
 
-/// The questions Vault answers. Clones are handles to the same view.
+/// Vault's answers to questions about itself. Clones are handles to the same view.
 #[derive(Clone, Debug)]
 pub struct SystemView(pub(crate) Inner);
 
@@ -20,20 +20,20 @@ pub(crate) enum Inner {
 }
 
 impl SystemView {
-    /// A view that answers `fixed`, for tests.
+    /// A view with the answers of `fake`, for tests.
     #[must_use]
     pub fn fake(fake: FakeSystemView) -> SystemView {
         SystemView(Inner::Fake(Arc::new(Mutex::new(fake))))
     }
 
-    /// Changes what a fixed view answers. Has no effect on Vault's.
+    /// Changes the answers of a fake view. Has no effect on Vault's.
     pub fn change(&self, change: impl FnOnce(&mut FakeSystemView)) {
         if let Inner::Fake(fake) = &self.0 {
             change(&mut lock(fake));
         }
     }
 
-    /// The mount's ttl for leases that have none. Never zero.
+    /// The mount's ttl for leases without one. Never zero.
     pub async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {
         match &self.0 {
             Inner::Fake(fake) => answer(fake, |fake| fake.default_lease_ttl),
@@ -81,7 +81,7 @@ impl SystemView {
         }
     }
 
-    /// The entity, where the mount's Vault namespace knows it.
+    /// The entity, if the mount's Vault namespace knows it.
     pub async fn entity_info(&self, id: &str) -> Result<Option<Entity>, SystemError> {
         match &self.0 {
             Inner::Fake(fake) => {
@@ -91,7 +91,7 @@ impl SystemView {
         }
     }
 
-    /// The groups an entity is in, inherited ones too.
+    /// The groups that an entity is a member of, including inherited ones.
     pub async fn groups_for_entity(&self, id: &str) -> Result<Vec<Group>, SystemError> {
         match &self.0 {
             Inner::Fake(fake) => answer(fake, |fake| fake.groups.get(id).cloned().unwrap_or_default()),
@@ -99,7 +99,7 @@ impl SystemView {
         }
     }
 
-    /// Which Vault runs us.
+    /// The version of the Vault that runs the plugin.
     pub async fn plugin_env(&self) -> Result<PluginEnvironment, SystemError> {
         match &self.0 {
             Inner::Fake(fake) => answer(fake, |fake| fake.environment.clone()),

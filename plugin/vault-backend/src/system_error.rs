@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 
-/// Why Vault did not tell.
+/// Why Vault did not answer a question about itself.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SystemError {

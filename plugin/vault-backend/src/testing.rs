@@ -26,13 +26,13 @@ pub struct TestMount<B> {
     pub backend: Arc<B>,
     /// The mount's storage.
     pub storage: Storage,
-    /// What the backend is told of Vault.
+    /// The backend's view of Vault.
     pub system: SystemView,
-    /// The entity that asks.
+    /// The entity of the caller.
     pub entity_id: Option<String>,
 }
 
-/// An answer as a client of Vault would see it: the table was measured on Vault 1.21.
+/// A response as a client of Vault would see it, by a table that was measured on Vault 1.21.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
     /// The HTTP status.
@@ -43,11 +43,11 @@ pub struct Reply {
     pub error: String,
     /// The warnings.
     pub warnings: Vec<String>,
-    /// The lease in nanoseconds, where there is one.
+    /// The lease in nanoseconds, if there is one.
     pub lease_nanoseconds: Option<i64>,
-    /// What comes back when the lease ends.
+    /// The internal data, which comes back when the lease ends.
     pub internal: Map<String, Value>,
-    /// The body of a raw answer.
+    /// The body of a raw response.
     pub raw: Option<Vec<u8>>,
 }
 
@@ -57,14 +57,14 @@ impl<B: Backend> TestMount<B> {
         Self::over(Storage::in_memory()).await
     }
 
-    /// As [`Self::new`], over storage that holds something already.
+    /// As [`Self::new`], over existing storage.
     pub async fn over(storage: Storage) -> Result<Self, Fault> {
         let system = SystemView::fake(FakeSystemView::default());
         let mount = Mount::in_memory(storage, system);
         Self::start(dispatch::make::<B>(&mount)?, mount).await
     }
 
-    /// A mount that `backend` serves, which the caller has made itself.
+    /// A mount that `backend` serves, which the caller has created.
     pub async fn serving(backend: B, mount: Mount) -> Result<Self, Fault> {
         Self::start(Arc::new(backend), mount).await
     }
@@ -77,7 +77,7 @@ impl<B: Backend> TestMount<B> {
         Ok(Self { table: Table::new(plugin), backend, storage, system, entity_id: None })
     }
 
-    /// Has `entity` ask from now on, and makes it known to the system view.
+    /// Makes `entity` the caller from now on, and adds it to the system view.
     #[must_use]
     pub fn asked_by(mut self, entity: Entity) -> Self {
         self.entity_id = Some(entity.id.clone());
@@ -85,7 +85,7 @@ impl<B: Backend> TestMount<B> {
         self
     }
 
-    /// Another caller of the same mount, whom the system view knows from now on.
+    /// Adds another caller of the same mount to the system view.
     #[must_use]
     pub fn beside(&self, entity: Entity) -> Self {
         let (table, backend) = (Arc::clone(&self.table), Arc::clone(&self.backend));
@@ -123,7 +123,7 @@ impl<B: Backend> TestMount<B> {
         self.ask(Operation::Patch, path, object(body)).await
     }
 
-    /// POST: a create where the route says that nothing is there, else an update.
+    /// POST: a create if the route says that the object does not exist, otherwise an update.
     pub async fn write(&self, path: &str, body: Value) -> Reply {
         let request = self.request(Operation::Update, path);
         let operation = match self
@@ -141,29 +141,29 @@ impl<B: Backend> TestMount<B> {
         self.ask(operation, path, object(body)).await
     }
 
-    /// What path-help answers for `path`.
+    /// The path-help of `path`.
     pub async fn help(&self, path: &str) -> Reply {
         self.call(Call::Help, path, Map::new(), None).await
     }
 
-    /// The end of a lease that remembered `internal`.
+    /// Ends a lease with the internal data `internal`.
     pub async fn revoke(&self, internal: Map<String, Value>) -> Reply {
         let lease = LeaseEnd { internal, issued: None, ttl: Duration::from_secs(1) };
         self.call(Call::Revoke, "", Map::new(), Some(lease)).await
     }
 
-    /// A wish to renew a lease.
+    /// Requests the renewal of a lease.
     pub async fn renew(&self) -> Reply {
         self.call(Call::Renew, "", Map::new(), None).await
     }
 
-    /// Vault's call of each minute.
+    /// Vault's call of every minute.
     pub async fn periodic(&self) -> Reply {
         self.call(Call::Rollback, "", Map::new(), None).await
     }
 
-    /// A request as a host may send it, with nothing checked: any operation, and a body that need be no JSON. Of the end of a lease the
-    /// body is what the lease remembered.
+    /// A request as a host may send it, without any check: any operation, and a body that need not be JSON. At the end
+    /// of a lease, the body is its internal data.
     pub async fn send(&self, operation: &str, path: &str, body: &str) -> Reply {
         let text = str::to_owned;
         let secret = ["revoke", "renew"].contains(&operation).then(|| pb::Secret {

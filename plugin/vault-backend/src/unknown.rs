@@ -1,4 +1,4 @@
-//! What a read was sent and does not know: readers of other engines send what those take.
+//! Unknown query parameters of a read: readers of other engines send the parameters of those.
 
 use serde_json::{Map, Value};
 
@@ -7,12 +7,13 @@ use crate::parse;
 use crate::pattern::Parameters;
 use crate::values;
 
-/// As many names as a warning repeats.
+/// The number of names that a warning repeats.
 const NAMED: usize = 8;
 
-/// Takes what is no field and no part of the path out of `query`, and says so.
+/// Removes parameters from `query` that are neither fields nor part of the path, and returns a warning about them.
 ///
-/// A read that ignored nothing would fail for readers that cannot be told: some send `version` or `role_arn` with every read.
+/// A read that refused them would fail for readers that cannot be changed: some send `version` or `role_arn` with every
+/// read.
 pub(crate) fn take_out(
     fields: &'static [Field],
     parameters: &Parameters,

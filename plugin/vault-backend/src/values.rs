@@ -1,4 +1,4 @@
-//! Values that fit a schema: known by name, right by kind.
+//! Values that were checked against a schema: each name is known, and each value has its kind.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,10 +12,10 @@ use crate::fault::Fault;
 use crate::field::{Field, Kind};
 use crate::parse::{self, Parsed};
 
-/// What a caller sent, checked against the schema. Path parameters are in it under their names.
+/// A caller's values, checked against the schema, with path parameters under their names.
 ///
-/// A getter answers `None` for a field that was left out, or sent as null or as an empty text. Asking for a name that the schema does not have, or as another
-/// kind, is a [`Fault::bug`].
+/// A getter returns `None` for a field that was left out, or sent as null or as an empty text. A name that the schema
+/// does not have, or another kind, is a [`Fault::bug`].
 #[derive(Clone, Debug)]
 pub struct Values {
     fields: &'static [Field],
@@ -24,7 +24,7 @@ pub struct Values {
 }
 
 impl Values {
-    /// Checks `map` against `fields`: no unknown name, each value of its kind, nothing required left out.
+    /// Checks `map` against `fields`: no unknown name, each value of its kind, and every required field present.
     pub fn from_map(fields: &'static [Field], map: &Map<String, Value>) -> Result<Values, Fault> {
         Values::read(fields, BTreeMap::new(), map)
     }
@@ -45,7 +45,7 @@ impl Values {
         Ok(values)
     }
 
-    /// As [`Values::read`] of what is stored already: its size does not matter, and what is required may be missing.
+    /// As [`Values::read`] for a stored document: its size is not checked, and required fields may be missing.
     pub(crate) fn parsed(
         fields: &'static [Field],
         parameters: BTreeMap<&'static str, String>,
@@ -67,7 +67,7 @@ impl Values {
         Values { fields: &[], parameters, parsed: BTreeMap::new() }
     }
 
-    /// Whether the caller sent the field, or the path holds it.
+    /// Whether the caller sent the field, or the path has it.
     #[must_use]
     pub fn given(&self, name: &str) -> bool {
         self.parameters.contains_key(name) || self.parsed.contains_key(name)
@@ -84,7 +84,7 @@ impl Values {
         })
     }
 
-    /// The text of a [`Kind::String`] or a path parameter; a fault where it is absent.
+    /// The text of a [`Kind::String`] or a path parameter; a fault if it is absent.
     pub fn text(&self, name: &str) -> Result<String, Fault> {
         self.string(name)?.ok_or_else(|| Fault::caller(format!("{name}: a value is required")))
     }
@@ -137,7 +137,7 @@ impl Values {
         })
     }
 
-    /// A [`Kind::String`] or path parameter as a type of its own.
+    /// Parses a [`Kind::String`] or path parameter as another type.
     pub fn parse<T>(&self, name: &str) -> Result<Option<T>, Fault>
     where
         T: FromStr,
@@ -172,7 +172,7 @@ impl Values {
         }
     }
 
-    /// Refuses what leaves a required field out.
+    /// Refuses values without a required field.
     pub(crate) fn check_required(&self) -> Result<(), Fault> {
         let missing = self.fields.iter().find(|field| field.is_required() && !self.given(field.name));
         match missing {
@@ -210,7 +210,7 @@ fn unknown(fields: &'static [Field], parameters: &BTreeMap<&'static str, String>
     })
 }
 
-/// The fields that are not in the path, parted by commas; none where there are none.
+/// The fields that are not in the path, separated by commas; none if there are none.
 pub(crate) fn known_names(
     fields: &'static [Field],
     parameters: &BTreeMap<&'static str, String>,

@@ -51,7 +51,7 @@ impl VaultStorage {
     }
 }
 
-/// Vault's storage server answers errors as text.
+/// Reads the error of Vault's storage server, which is a text.
 fn told(error: &str) -> Result<(), StorageError> {
     match error {
         "" => Ok(()),

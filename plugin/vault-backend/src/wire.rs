@@ -1,4 +1,4 @@
-//! Protobuf to the domain's words and back, and the one table from fault to wire.
+//! Conversion between protobuf and the domain's types, and the one table from fault to wire.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -17,12 +17,12 @@ use crate::fault::{Blame, Fault};
 use crate::request::{Call, Incoming, Mount, Operation, Request};
 use crate::response::{Body, Lease, LeaseEnd, Raw, Response};
 
-/// Go's zero time in Unix seconds. Vault sets the true issue time, but needs one to be there.
+/// Go's zero time in Unix seconds. Vault replaces it with the true issue time, but requires a value.
 const GO_ZERO_TIME: i64 = -62_135_596_800;
 
-/// `ProtoError` types of Vault's SDK (`sdk/plugin/pb/translation.go`); the status each gives was measured.
+/// `ProtoError` types of Vault's SDK (`sdk/plugin/pb/translation.go`). The status of each was measured.
 pub(crate) mod error_type {
-    /// The text as it is: 500, or a forward where it is the read-only text.
+    /// The text unchanged: 500, or a forward if it is the read-only text.
     pub(crate) const UNKNOWN: u32 = 0;
     /// 400 on an existence check.
     pub(crate) const USER: u32 = 1;
@@ -36,7 +36,7 @@ pub(crate) mod error_type {
     pub(crate) const UNSUPPORTED_PATH: u32 = 6;
 }
 
-/// A request of Vault's to `mount`.
+/// Reads a request from Vault to `mount`.
 pub(crate) fn incoming(mount: Mount, wire: pb::Request) -> Result<Incoming, Fault> {
     let call = call(&wire.operation);
     let operation = match call {
@@ -70,7 +70,7 @@ pub(crate) fn request(mount: Mount, operation: Operation, wire: pb::Request) -> 
     }
 }
 
-/// Of a token, which Vault has salted and hashed already.
+/// A mark of a token, which Vault has already salted and hashed.
 fn mark(token: String) -> u64 {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     SEED.hash_one(token)
@@ -92,7 +92,7 @@ fn call(operation: &str) -> Call {
     }
 }
 
-/// JSON as text; nothing and `null` are an empty object.
+/// Parses JSON; no text and `null` are an empty object.
 fn object(text: &str) -> Result<Map<String, Value>, Fault> {
     if text.is_empty() {
         return Ok(Map::new());
@@ -112,7 +112,7 @@ fn lease_end(secret: &pb::Secret) -> Result<LeaseEnd, Fault> {
     Ok(LeaseEnd { internal: object(&secret.internal_data)?, issued, ttl: nanoseconds(options.ttl) })
 }
 
-/// Go's `time.Duration`; what is negative counts as nothing.
+/// Go's `time.Duration`; a negative one counts as zero.
 fn nanoseconds(span: i64) -> Duration {
     Duration::from_nanos(u64::try_from(span).unwrap_or(0))
 }
@@ -121,7 +121,7 @@ fn go_duration(span: Duration) -> i64 {
     i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// What Vault is told of the outcome of `call`.
+/// The reply to Vault about the outcome of `call`.
 pub(crate) fn reply(call: Call, outcome: Result<Response, Fault>) -> pb::HandleRequestReply {
     match outcome.and_then(|answer| response(call, answer)) {
         Ok(response) => pb::HandleRequestReply { response, err: None },
@@ -129,7 +129,8 @@ pub(crate) fn reply(call: Call, outcome: Result<Response, Fault>) -> pb::HandleR
     }
 }
 
-/// What Vault is told of a fault: an answer that is an error, or an error, never both, as both together lose the status.
+/// The reply to Vault about a fault: a response that is an error, or an error, and never both, because both together
+/// lose the status.
 pub(crate) fn refusal(fault: &Fault) -> pb::HandleRequestReply {
     match fault.blame() {
         Blame::Caller | Blame::Operator | Blame::Refused => {
@@ -155,7 +156,7 @@ pub(crate) fn error(fault: &Fault) -> pb::ProtoError {
     }
 }
 
-/// A fault of an existence check: there only a user's error keeps its text and becomes a 400.
+/// A fault of an existence check, where only a caller's error keeps its text and becomes a 400.
 pub(crate) fn existence_error(fault: &Fault) -> pb::ProtoError {
     match fault.blame() {
         Blame::Caller | Blame::Operator | Blame::Refused => proto_error(error_type::USER, fault),
@@ -195,7 +196,7 @@ fn secret(lease: &Lease) -> pb::Secret {
     pb::Secret { lease_options: Some(options), internal_data, lease_id: String::new() }
 }
 
-/// Base64 always: Vault decodes whatever happens to be base64.
+/// Always encodes in base64, because Vault decodes any body that happens to be base64.
 fn raw_data(raw: &Raw) -> Value {
     let mut data = json!({
         "http_raw_body": STANDARD.encode(&raw.body),
@@ -210,7 +211,7 @@ fn raw_data(raw: &Raw) -> Value {
     data
 }
 
-/// What Vault is told of the special paths.
+/// The special paths for Vault.
 pub(crate) fn special_paths(special: &SpecialPaths) -> pb::Paths {
     let owned = |paths: &[&str]| paths.iter().map(ToString::to_string).collect();
     pb::Paths {

@@ -51,7 +51,7 @@ fn offer(service_id: u32, address: &str) -> ConnInfo {
     ConnInfo { service_id, network: "unix".to_owned(), address: address.to_owned(), knock: None }
 }
 
-/// The desk beside what it should hold.
+/// The rendezvous, and the state it must have.
 struct Meeting<'a> {
     rendezvous: &'a Rendezvous,
     now: Instant,

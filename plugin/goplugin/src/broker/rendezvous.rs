@@ -1,4 +1,4 @@
-//! Where the host's offers and the plugin's dials meet, whichever comes first.
+//! The meeting point of the host's offers and the plugin's dials, whichever comes first.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,14 @@ use proto::plugin::ConnInfo;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-/// How long an offer that nobody dials is kept at least. Go forgets it after 5 s; the listener behind it lives on.
+/// The shortest time that an offer without a dial is kept. go-plugin drops it after 5 s; the listener behind it lives
+/// on.
 pub(super) const KEPT: Duration = Duration::from_mins(1);
 
-/// Offers and dials that are kept: a host makes one for each mount, when it starts or is unsealed.
+/// The number of offers and dials that are kept: a host makes one for each mount, when it starts or is unsealed.
 const SLOTS: usize = 4096;
 
-/// Offers and answers by connection number, and the way out to the host.
+/// Offers and answers by connection number, and the stream to the host.
 pub(crate) struct Rendezvous {
     slots: Mutex<Slots>,
     outgoing: watch::Sender<Option<mpsc::Sender<ConnInfo>>>,
@@ -27,12 +28,12 @@ impl Default for Rendezvous {
 }
 
 impl Rendezvous {
-    /// The host opened the broker's stream: `outgoing` leads to it.
+    /// The host opened the broker's stream, to which `outgoing` leads.
     pub(crate) fn open(&self, outgoing: mpsc::Sender<ConnInfo>) {
         self.outgoing.send_replace(Some(outgoing));
     }
 
-    /// The broker's stream that `outgoing` leads to ended. The host may have opened another before the end of this one was seen.
+    /// The broker's stream that `outgoing` leads to ended. The host may have opened another one before this was seen.
     pub(crate) fn close(&self, outgoing: &mpsc::Sender<ConnInfo>) {
         self.outgoing
             .send_if_modified(|current| current.take_if(|current| current.same_channel(outgoing)).is_some());
@@ -44,18 +45,18 @@ impl Rendezvous {
         let _open = outgoing.wait_for(Option::is_some).await.is_ok();
     }
 
-    /// The host offered or answered something.
+    /// Takes an offer or an answer of the host.
     pub(crate) fn arrived(&self, info: ConnInfo, now: Instant) {
         self.slots().arrived(info, now);
     }
 
-    /// Waits for what the host says about connection `id`; none when another claim took its place.
+    /// Waits for what the host says about connection `id`; none if another claim replaced this one.
     pub(crate) async fn claim(&self, id: u32) -> Option<ConnInfo> {
         let claimed = self.slots().claim(id);
         claimed.await.ok()
     }
 
-    /// Says something to the host and waits for what it says about the same connection; none when the stream is gone.
+    /// Sends a message to the host, and waits for its answer about the same connection; none if the stream is gone.
     pub(crate) async fn ask(&self, info: ConnInfo) -> Option<ConnInfo> {
         let outgoing = self.outgoing.borrow().clone()?;
         let answer = self.slots().claim(info.service_id);
@@ -90,7 +91,7 @@ impl Slots {
         }
     }
 
-    /// The oldest offer gives way to a new one. A dial gives way to none.
+    /// Drops the oldest offer in favour of a new one. A dial is never dropped.
     fn make_room(&mut self) {
         if self.0.len() < SLOTS {
             return;

@@ -1,4 +1,4 @@
-//! The broker's stream: what the host says goes to the rendezvous, what the plugin says goes out.
+//! The broker's stream: messages of the host go to the rendezvous, messages of the plugin go out.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::Rendezvous;
 
-/// Messages to the host that wait for the stream.
+/// The messages that may wait for the stream to the host.
 const WAITING: usize = 16;
 
-/// Bytes of one offer or answer: a path of at most 108, or an error's text.
+/// The largest offer or answer, in bytes: a path of at most 108, or an error's text.
 const OFFER: usize = 4096;
 
-/// What the host hears when it knocks: connections go from plugin to host only.
+/// The answer to a knock of the host, because connections go from plugin to host only.
 const NOT_LISTENING: &str = "this plugin listens on no broker connection";
 
 /// Serves `plugin.GRPCBroker`.
@@ -29,12 +29,12 @@ pub(crate) struct BrokerService {
 }
 
 impl BrokerService {
-    /// Streams meet at `desk` and end with `stop`.
+    /// Streams meet at `rendezvous` and end with `stop`.
     pub(crate) fn new(rendezvous: Arc<Rendezvous>, stop: CancellationToken) -> Self {
         Self { rendezvous, stop }
     }
 
-    /// The service for a server, which takes no offer longer than one is.
+    /// The service for a server, with a bound for the size of an offer.
     pub(crate) fn into_server(self) -> GrpcBrokerServer<Self> {
         GrpcBrokerServer::new(self).max_decoding_message_size(OFFER)
     }
