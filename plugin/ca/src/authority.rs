@@ -19,7 +19,7 @@ pub(crate) struct Authority<'a> {
 
 /// The position of a certificate in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     /// It signs leaves.
     Issuer(PathLength),
     /// It stands above this many CAs.
@@ -68,7 +68,12 @@ impl<'a> Authority<'a> {
 
     /// Checks every rule for an issuer or a parent. The error is the first rule that is broken, under the name of the
     /// field.
-    pub(crate) fn check(&self, place: Place, now: OffsetDateTime, field: &'static str) -> Result<(), Error> {
+    pub(crate) fn check(
+        &self,
+        place: Position,
+        now: OffsetDateTime,
+        field: &'static str,
+    ) -> Result<(), Error> {
         [
             shape(&self.x509),
             is_ca(&self.x509, place),
@@ -107,7 +112,7 @@ fn shape(x509: &X509Certificate<'_>) -> Result<(), Flaw> {
 }
 
 /// AWS: a CA has basicConstraints CA:TRUE and keyUsage keyCertSign. RFC 5280 §4.2.1.9 for the path length.
-fn is_ca(x509: &X509Certificate<'_>, place: Place) -> Result<(), Flaw> {
+fn is_ca(x509: &X509Certificate<'_>, place: Position) -> Result<(), Flaw> {
     let constraints = x509.basic_constraints().map_err(|_| Flaw::Extension("basicConstraints"))?;
     let constraints = constraints.map(|found| found.value).filter(|found| found.ca).ok_or(Flaw::NotCa)?;
     let usage = x509.key_usage().map_err(|_| Flaw::Extension("keyUsage"))?;
@@ -115,8 +120,8 @@ fn is_ca(x509: &X509Certificate<'_>, place: Place) -> Result<(), Flaw> {
         return Err(Flaw::NoKeyCertSign);
     }
     match (place, constraints.path_len_constraint) {
-        (Place::Issuer(PathLength::Required), found) if found != Some(0) => Err(Flaw::PathLength(found)),
-        (Place::Parent(beneath), Some(allowed)) if allowed < beneath => {
+        (Position::Issuer(PathLength::Required), found) if found != Some(0) => Err(Flaw::PathLength(found)),
+        (Position::Parent(beneath), Some(allowed)) if allowed < beneath => {
             Err(Flaw::TooDeep { allowed, beneath })
         }
         _ => Ok(()),
@@ -137,13 +142,13 @@ fn is_valid_at(x509: &X509Certificate<'_>, now: OffsetDateTime) -> Result<(), Fl
 
 /// AWS: signatures use SHA-256 or stronger. The key of an issuer must be one that this crate can sign with, that of a
 /// parent one that it can check.
-fn is_strong(x509: &X509Certificate<'_>, place: Place) -> Result<(), Flaw> {
+fn is_strong(x509: &X509Certificate<'_>, place: Position) -> Result<(), Flaw> {
     algorithm::accepted_of_ca(&x509.signature_algorithm)?;
     let parent_keys = "ec-p256, ec-p384, ec-p521, rsa-2048 to rsa-8192, ml-dsa-44, ml-dsa-65 or ml-dsa-87";
     let issuer_keys = "ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, ml-dsa-44, ml-dsa-65 or ml-dsa-87";
     let kind = algorithm::public_kind(x509.public_key());
     match (place, kind) {
-        (Place::Parent(_), Ok(_))
+        (Position::Parent(_), Ok(_))
         | (
             _,
             Ok(
@@ -155,13 +160,13 @@ fn is_strong(x509: &X509Certificate<'_>, place: Place) -> Result<(), Flaw> {
                 | PublicKind::MlDsa87,
             ),
         ) => Ok(()),
-        (Place::Issuer(_), Ok(PublicKind::P521)) => {
+        (Position::Issuer(_), Ok(PublicKind::P521)) => {
             Err(Flaw::UnsupportedKey("ec-p521".to_owned(), issuer_keys))
         }
-        (Place::Issuer(_), Ok(PublicKind::Rsa(bits))) => {
+        (Position::Issuer(_), Ok(PublicKind::Rsa(bits))) => {
             Err(Flaw::UnsupportedKey(format!("rsa-{bits}"), issuer_keys))
         }
-        (Place::Issuer(_), Err(name)) => Err(Flaw::UnsupportedKey(name, issuer_keys)),
-        (Place::Parent(_), Err(name)) => Err(Flaw::UnsupportedKey(name, parent_keys)),
+        (Position::Issuer(_), Err(name)) => Err(Flaw::UnsupportedKey(name, issuer_keys)),
+        (Position::Parent(_), Err(name)) => Err(Flaw::UnsupportedKey(name, parent_keys)),
     }
 }

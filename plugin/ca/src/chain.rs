@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::authority::{Authority, PathLength, Place};
+use crate::authority::{Authority, PathLength, Position};
 use crate::error::{BundleFault, Error, Flaw};
 use crate::key::PrivateKey;
 
@@ -100,7 +100,8 @@ fn find_parent(child: &Authority<'_>, pool: &[Authority<'_>]) -> Option<usize> {
 
 fn check(path: &[Authority<'_>], terms: &Terms) -> Result<(), Error> {
     for (beneath, authority) in (0_u32..).zip(path) {
-        let place = if beneath == 0 { Place::Issuer(terms.path_length) } else { Place::Parent(beneath) };
+        let place =
+            if beneath == 0 { Position::Issuer(terms.path_length) } else { Position::Parent(beneath) };
         authority.check(place, terms.now, terms.field)?;
     }
     for (child, parent) in path.iter().zip(path.iter().skip(1)) {

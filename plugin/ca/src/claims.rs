@@ -12,7 +12,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::authority::{Authority, Place};
+use crate::authority::{Authority, Position};
 use crate::key::PrivateKey;
 use crate::secret::Secret;
 use crate::{
@@ -116,7 +116,7 @@ fn elements(input: &[u8]) {
 fn certificate(input: &[u8]) {
     let Some(authority) = Authority::parse(input) else { return };
     one_line(&authority.subject);
-    for place in [Place::Parent(0), Place::Parent(1)] {
+    for place in [Position::Parent(0), Position::Parent(1)] {
         if let Err(error) = authority.check(place, NOW, "certificate") {
             told(&error, "");
         }

@@ -3,7 +3,7 @@
 use rcgen::{BasicConstraints, IsCa, KeyUsagePurpose};
 use time::OffsetDateTime;
 
-use crate::authority::{Authority, PathLength, Place};
+use crate::authority::{Authority, PathLength, Position};
 use crate::error::Error;
 use crate::issuer::Issuer;
 use crate::key::PrivateKey;
@@ -38,7 +38,7 @@ impl Issuer {
 /// Checks a new certificate as if it was imported, and that it says what was requested.
 fn read_back(certificate: &[u8], profile: &CaProfile, now: OffsetDateTime) -> Result<(), Error> {
     let root = Authority::parse(certificate).ok_or_else(|| Error::bug("a root just made cannot be read"))?;
-    root.check(Place::Issuer(PathLength::Required), now, "root").map_err(Error::bug)?;
+    root.check(Position::Issuer(PathLength::Required), now, "root").map_err(Error::bug)?;
     if !(profile.subject.is(root.x509.subject()) && root.is_self_issued() && root.verifies_under(&root)) {
         return Err(Error::bug("a root just made does not say what was asked"));
     }

@@ -244,7 +244,7 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::Identity;
+    use crate::certificate::CertifiedKey;
     use crate::tls::Tls;
     use proto::logical::{Empty, plugin_version_client::PluginVersionClient};
 
@@ -253,8 +253,8 @@ mod tests {
         rendezvous: &Arc<Rendezvous>,
         stop: &CancellationToken,
     ) -> Broker {
-        let identity = Identity::generate().unwrap();
-        let host = Identity::generate().unwrap().certificate().clone();
+        let identity = CertifiedKey::generate().unwrap();
+        let host = CertifiedKey::generate().unwrap().certificate().clone();
         let tls = Tls::pinned(&identity, host).unwrap();
         Broker::new(tls.connector, rendezvous.clone(), multiplexer, stop.clone())
     }
@@ -290,7 +290,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_broken_connection_is_made_anew_at_the_next_call() {
-        let (plugin, host) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        let (plugin, host) = (CertifiedKey::generate().unwrap(), CertifiedKey::generate().unwrap());
         let tls = Tls::pinned(&plugin, host.certificate().clone()).unwrap();
         let acceptor = Tls::pinned(&host, plugin.certificate().clone()).unwrap().acceptor;
         let dir = tempfile::tempdir().unwrap();

@@ -16,12 +16,12 @@ pub(crate) const NAME: &str = "localhost";
 /// This certificate is P-256 and `CA:FALSE`: hosts pin it by putting it alone into a pool, and Go's `x509.Verify`
 /// accepts a leaf that is itself in the pool (measured as server and as client, against go-plugin 1.7 and Vault 1.21).
 /// P-256 keys are made and sign several times faster, and a certificate that can sign nothing promises less.
-pub(crate) struct Identity {
+pub(crate) struct CertifiedKey {
     certificate: CertificateDer<'static>,
     key: KeyPair,
 }
 
-impl Identity {
+impl CertifiedKey {
     /// A fresh pair. Its validity is wide and fixed, so no clock is needed: the pair lives in this process only, and
     /// its peer pins it.
     pub(crate) fn generate() -> Result<Self, rcgen::Error> {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_certificate_is_a_leaf_for_localhost_with_both_key_usages() {
-        let identity = Identity::generate().unwrap();
+        let identity = CertifiedKey::generate().unwrap();
 
         let (_, certificate) = X509Certificate::from_der(identity.certificate()).unwrap();
 
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn two_processes_never_share_a_key() {
-        let (one, other) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        let (one, other) = (CertifiedKey::generate().unwrap(), CertifiedKey::generate().unwrap());
 
         assert_ne!(one.key.serialized_der(), other.key.serialized_der());
     }

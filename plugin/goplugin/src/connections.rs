@@ -19,7 +19,7 @@ use tonic::transport::server::Connected;
 
 use crate::host_liveness::{HostLiveness, Present};
 use crate::lobby::{Guest, GuestSocket, Lobby, PROOF};
-use crate::multiplex::{Multiplexer, Session, Stream};
+use crate::multiplex::{Multiplexer, Stream, YamuxSession};
 
 /// The streams that the host may have open on one shared socket, proved or not. It opens one, for all of its calls.
 const STREAMS: usize = 4;
@@ -112,7 +112,7 @@ impl Acceptor {
     /// A session ends with its socket once one of its streams has proved that the host is the peer; otherwise it ends
     /// soon.
     async fn receive_session(self, guest: Arc<Guest>, socket: GuestSocket, multiplexer: Multiplexer) {
-        let (session, streams) = Session::over(socket);
+        let (session, streams) = YamuxSession::over(socket);
         tokio::select! {
             () = self.receive_streams(&guest, &session, streams, &multiplexer) => {}
             late = guest.has_to_go() => self.lobby.refused(&late),
@@ -123,7 +123,7 @@ impl Acceptor {
     async fn receive_streams(
         &self,
         guest: &Arc<Guest>,
-        session: &Session,
+        session: &YamuxSession,
         mut streams: mpsc::Receiver<Stream>,
         multiplexer: &Multiplexer,
     ) {

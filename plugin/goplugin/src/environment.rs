@@ -122,7 +122,7 @@ pub fn variable(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::Identity;
+    use crate::certificate::CertifiedKey;
 
     const CONFIG: HandshakeConfig = HandshakeConfig {
         magic_cookie_key: "GREETER_PLUGIN",
@@ -131,7 +131,7 @@ mod tests {
     };
 
     fn pem() -> String {
-        Identity::generate().unwrap().pem()
+        CertifiedKey::generate().unwrap().pem()
     }
 
     fn environment(variables: &[(&str, &str)]) -> Result<HostEnvironment, HostEnvironmentError> {

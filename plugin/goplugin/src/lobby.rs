@@ -38,7 +38,7 @@ const QUIET: Duration = Duration::from_secs(10);
 #[derive(Clone, Default)]
 pub(crate) struct Lobby {
     present: Arc<Mutex<Everybody>>,
-    refusals: Arc<Mutex<Refusals>>,
+    refusals: Arc<Mutex<RefusalLog>>,
 }
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ struct Everybody {
 
 struct Waiting {
     process: Process,
-    standing: Arc<Standing>,
+    standing: Arc<PeerState>,
 }
 
 /// The process at the other end, if the system tells it.
@@ -57,7 +57,7 @@ type Process = Option<i32>;
 
 /// The state of one peer.
 #[derive(Default)]
-struct Standing {
+struct PeerState {
     proved: AtomicBool,
     has_to_go: CancellationToken,
 }
@@ -65,7 +65,7 @@ struct Standing {
 /// One peer, until it is dropped.
 pub(crate) struct Guest {
     lobby: Lobby,
-    standing: Arc<Standing>,
+    standing: Arc<PeerState>,
 }
 
 /// The socket of a guest.
@@ -74,12 +74,12 @@ pub(crate) type GuestSocket = Join<Hearing, OwnedWriteHalf>;
 /// The bytes from a guest, bounded until its proof.
 pub(crate) struct Hearing {
     socket: OwnedReadHalf,
-    standing: Arc<Standing>,
+    standing: Arc<PeerState>,
     may_say: usize,
 }
 
 #[derive(Default)]
-struct Refusals {
+struct RefusalLog {
     last_said: Option<Instant>,
     unsaid: u64,
 }
@@ -88,7 +88,7 @@ impl Lobby {
     /// Admits a peer. If there is no room, one of the waiting peers has to go (see [`gives_way`]).
     pub(crate) fn enter(&self, socket: UnixStream) -> (Guest, GuestSocket) {
         let process = socket.peer_cred().ok().and_then(|peer| peer.pid());
-        let standing = Arc::new(Standing::default());
+        let standing = Arc::new(PeerState::default());
         self.present().enter(Waiting { process, standing: standing.clone() });
         let guest = Guest { lobby: self.clone(), standing: standing.clone() };
         let (socket, to_the_guest) = socket.into_split();
@@ -117,7 +117,7 @@ impl Everybody {
         }
     }
 
-    fn has_proved(&mut self, standing: &Arc<Standing>) -> io::Result<()> {
+    fn has_proved(&mut self, standing: &Arc<PeerState>) -> io::Result<()> {
         if standing.proved.load(Relaxed) {
             return Ok(());
         }
@@ -130,7 +130,7 @@ impl Everybody {
         Ok(())
     }
 
-    fn leave(&mut self, standing: &Arc<Standing>) {
+    fn leave(&mut self, standing: &Arc<PeerState>) {
         if standing.proved.load(Relaxed) {
             self.hosts -= 1;
         } else {
@@ -172,7 +172,7 @@ impl Drop for Guest {
     }
 }
 
-impl Refusals {
+impl RefusalLog {
     /// Returns the number of refusals since the last line, if another line is due.
     fn due(&mut self, now: Instant) -> Option<u64> {
         if self.last_said.is_some_and(|last| now.duration_since(last) < QUIET) {
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_refusals_is_one_line_in_ten_seconds_and_says_how_many_it_stands_for() {
-        let (mut refusals, start) = (Refusals::default(), Instant::now());
+        let (mut refusals, start) = (RefusalLog::default(), Instant::now());
 
         let said = [0, 1, 9, 10].map(|second| refusals.due(start + Duration::from_secs(second)));
 

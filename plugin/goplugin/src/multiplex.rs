@@ -27,7 +27,7 @@ const GROWTH: usize = 64 << 20;
 /// The session to the host, once it has proved itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Multiplexer {
-    session: watch::Sender<Option<Session>>,
+    session: watch::Sender<Option<YamuxSession>>,
 }
 
 impl Multiplexer {
@@ -37,7 +37,7 @@ impl Multiplexer {
     }
 
     /// From now on, streams to the host are opened on `session`.
-    pub(crate) fn prefer(&self, session: Session) {
+    pub(crate) fn prefer(&self, session: YamuxSession) {
         self.session.send_replace(Some(session));
     }
 
@@ -50,15 +50,15 @@ impl Multiplexer {
 
 /// Opens streams on one connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Session {
-    orders: mpsc::Sender<Order>,
+pub(crate) struct YamuxSession {
+    orders: mpsc::Sender<StreamRequest>,
     ended: CancellationToken,
 }
 
 /// A task that waits for a stream.
-type Order = oneshot::Sender<Stream>;
+type StreamRequest = oneshot::Sender<Stream>;
 
-impl Session {
+impl YamuxSession {
     /// Speaks yamux on `socket`, as the side that was dialled. The receiver yields the streams the host opens.
     pub(crate) fn over(socket: GuestSocket) -> (Self, mpsc::Receiver<Stream>) {
         let connection = Connection::new(socket.compat(), config(), Mode::Server);
@@ -91,8 +91,8 @@ fn config() -> Config {
 /// Moves the bytes of one session.
 struct Driver {
     connection: Connection<Compat<GuestSocket>>,
-    ordered: mpsc::Receiver<Order>,
-    order: Option<Order>,
+    ordered: mpsc::Receiver<StreamRequest>,
+    order: Option<StreamRequest>,
 }
 
 /// What happened on a session.
@@ -177,7 +177,7 @@ mod tests {
         let (near, far) = UnixStream::pair().unwrap();
         tokio::spawn(host(far));
         let (_guest, near) = Lobby::default().enter(near);
-        let (session, mut arrivals) = Session::over(near);
+        let (session, mut arrivals) = YamuxSession::over(near);
         let multiplexer = Multiplexer::new();
         multiplexer.prefer(session);
 
@@ -196,7 +196,7 @@ mod tests {
     async fn a_session_whose_host_is_gone_opens_nothing() {
         let (near, far) = UnixStream::pair().unwrap();
         let (_guest, near) = Lobby::default().enter(near);
-        let (session, mut arrivals) = Session::over(near);
+        let (session, mut arrivals) = YamuxSession::over(near);
         let multiplexer = Multiplexer::new();
         multiplexer.prefer(session);
 

@@ -14,7 +14,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use crate::broker::{Broker, BrokerService, Rendezvous};
-use crate::certificate::Identity;
+use crate::certificate::CertifiedKey;
 use crate::connections::Acceptor;
 use crate::controller::Controller;
 use crate::environment::HostEnvironment;
@@ -82,7 +82,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let stop = CancellationToken::new();
     signals::watch(stop.clone()).map_err(ServeError::Signals)?;
-    let identity = Identity::generate()?;
+    let identity = CertifiedKey::generate()?;
     let tls = Tls::pinned(&identity, environment.client_certificate)?;
     let Socket { listener, path } =
         Socket::bind(&environment.socket_dir, environment.socket_group.as_deref())?;

@@ -16,7 +16,7 @@ use rustls::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::certificate::Identity;
+use crate::certificate::CertifiedKey;
 
 /// grpc-go refuses a peer that negotiates nothing.
 const ALPN_H2: &[u8] = b"h2";
@@ -35,7 +35,7 @@ pub(crate) struct Tls {
 
 impl Tls {
     /// TLS as `identity`, with `host` and nobody else.
-    pub(crate) fn pinned(identity: &Identity, host: CertificateDer<'static>) -> Result<Self, Error> {
+    pub(crate) fn pinned(identity: &CertifiedKey, host: CertificateDer<'static>) -> Result<Self, Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let pin = Arc::new(Pin { certificate: host, algorithms: provider.signature_verification_algorithms });
         Ok(Self {
@@ -45,7 +45,11 @@ impl Tls {
     }
 }
 
-fn server(identity: &Identity, provider: Arc<CryptoProvider>, pin: Arc<Pin>) -> Result<ServerConfig, Error> {
+fn server(
+    identity: &CertifiedKey,
+    provider: Arc<CryptoProvider>,
+    pin: Arc<Pin>,
+) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(pin)
@@ -56,7 +60,11 @@ fn server(identity: &Identity, provider: Arc<CryptoProvider>, pin: Arc<Pin>) -> 
     Ok(config)
 }
 
-fn client(identity: &Identity, provider: Arc<CryptoProvider>, pin: Arc<Pin>) -> Result<ClientConfig, Error> {
+fn client(
+    identity: &CertifiedKey,
+    provider: Arc<CryptoProvider>,
+    pin: Arc<Pin>,
+) -> Result<ClientConfig, Error> {
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -185,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_sides_that_pin_each_other_meet() {
-        let (plugin, host) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        let (plugin, host) = (CertifiedKey::generate().unwrap(), CertifiedKey::generate().unwrap());
         let acceptor = Tls::pinned(&plugin, host.certificate().clone()).unwrap().acceptor;
         let connector = Tls::pinned(&host, plugin.certificate().clone()).unwrap().connector;
 
@@ -197,8 +205,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_with_another_certificate_is_refused() {
-        let (plugin, host, stranger) =
-            (Identity::generate().unwrap(), Identity::generate().unwrap(), Identity::generate().unwrap());
+        let (plugin, host, stranger) = (
+            CertifiedKey::generate().unwrap(),
+            CertifiedKey::generate().unwrap(),
+            CertifiedKey::generate().unwrap(),
+        );
         let acceptor = Tls::pinned(&plugin, host.certificate().clone()).unwrap().acceptor;
         let connector = Tls::pinned(&stranger, plugin.certificate().clone()).unwrap().connector;
 
@@ -210,8 +221,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_listener_with_another_certificate_is_refused() {
-        let (plugin, host, stranger) =
-            (Identity::generate().unwrap(), Identity::generate().unwrap(), Identity::generate().unwrap());
+        let (plugin, host, stranger) = (
+            CertifiedKey::generate().unwrap(),
+            CertifiedKey::generate().unwrap(),
+            CertifiedKey::generate().unwrap(),
+        );
         let acceptor = Tls::pinned(&stranger, plugin.certificate().clone()).unwrap().acceptor;
         let connector = Tls::pinned(&plugin, host.certificate().clone()).unwrap().connector;
 
@@ -222,8 +236,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_shows_the_right_certificate_without_its_key_is_refused() {
-        let (plugin, host, thief) =
-            (Identity::generate().unwrap(), Identity::generate().unwrap(), Identity::generate().unwrap());
+        let (plugin, host, thief) = (
+            CertifiedKey::generate().unwrap(),
+            CertifiedKey::generate().unwrap(),
+            CertifiedKey::generate().unwrap(),
+        );
         let acceptor = Tls::pinned(&plugin, host.certificate().clone()).unwrap().acceptor;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let pin = Arc::new(Pin {

@@ -2,10 +2,10 @@
 
 mod anchors;
 mod credentials;
-mod denied;
 mod error;
 mod explain;
 mod iam;
+mod missing_permission;
 mod operation;
 mod profiles;
 mod request;
@@ -30,9 +30,9 @@ use request::UnsignedRequest;
 
 pub use anchors::{AnchorSource, TrustAnchor};
 pub use credentials::Credentials;
-pub use denied::Denied;
 pub use error::CallError;
 pub use iam::IamRole;
+pub use missing_permission::MissingPermission;
 pub use operation::Operation;
 pub use profiles::{AttributeMapping, Profile};
 pub use sts::CallerIdentity;

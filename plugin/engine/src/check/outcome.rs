@@ -44,7 +44,7 @@ pub(super) fn identity(answer: Option<&(String, Result<CallerIdentity, CallError
             format!("STS says {}, CreateSession said {arn}", caller.arn),
             "look whether sts_endpoint of the config is the right AWS",
         ),
-        Some((_, Err(error))) if error.denied.is_some() => Verdict::broken(
+        Some((_, Err(error))) if error.missing_permission.is_some() => Verdict::broken(
             error,
             "a policy denies this session what needs no permission: look for inline policies iamra-<mount> of the role (revoke, revoke-sessions) and for service control policies",
         ),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use super::{HandshakeConfig, HostEnvironment, HostEnvironmentError};
-use crate::certificate::Identity;
+use crate::certificate::CertifiedKey;
 use crate::handshake::Handshake;
 use crate::multiplexing::Multiplexing;
 use crate::tls::Tls;
@@ -20,7 +20,8 @@ const CONFIG: HandshakeConfig =
 /// Characters of a line of a certificate in PEM.
 const LINE_OF_PEM: usize = 64;
 
-static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::generate().expect("a certificate is made"));
+static IDENTITY: LazyLock<CertifiedKey> =
+    LazyLock::new(|| CertifiedKey::generate().expect("a certificate is made"));
 
 /// An environment as `/proc/<pid>/environ` has it, `<name>=<value>` parted by zero bytes: without the cookie it is a start by
 /// hand and with it never; what is refused is refused without a line of the certificate; what is taken gives a line of six or

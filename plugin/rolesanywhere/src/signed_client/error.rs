@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::denied::Denied;
+use super::missing_permission::MissingPermission;
 use super::operation::Operation;
 use crate::error::{Error, Remedy};
 
@@ -14,16 +14,16 @@ pub struct CallError {
     /// The cause, in the terms of `CreateSession`.
     pub cause: Box<Error>,
     /// The missing permission, if AWS refused for the lack of one.
-    pub denied: Option<Denied>,
+    pub missing_permission: Option<MissingPermission>,
 }
 
 impl CallError {
     pub(super) fn new(operation: Operation, cause: Error) -> Self {
-        let denied = match &cause {
-            Error::Refused { kind, message, .. } => Denied::of(operation, kind, message),
+        let missing_permission = match &cause {
+            Error::Refused { kind, message, .. } => MissingPermission::of(operation, kind, message),
             _ => None,
         };
-        Self { operation, cause: Box::new(cause), denied }
+        Self { operation, cause: Box::new(cause), missing_permission }
     }
 
     /// The remedy of this error.
@@ -59,8 +59,8 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.operation.action())?;
         self.cause.tell(f, self.operation.name(), self.operation.service())?;
-        match &self.denied {
-            Some(denied) => write!(f, "; {denied}"),
+        match &self.missing_permission {
+            Some(missing_permission) => write!(f, "; {missing_permission}"),
             None => Ok(()),
         }
     }

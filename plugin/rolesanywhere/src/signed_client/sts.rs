@@ -36,7 +36,7 @@ impl SignedClient {
 
 fn read(answer: &Answer<'_>) -> Result<CallerIdentity, String> {
     let wire: Response = xml::parse(answer)?;
-    let Identity { arn, account, user_id } = wire.result;
+    let IdentityWire { arn, account, user_id } = wire.result;
     Ok(CallerIdentity {
         arn: filled("Arn", arn)?,
         account: filled("Account", account)?,
@@ -51,12 +51,12 @@ fn filled(name: &str, text: String) -> Result<String, String> {
 #[derive(Deserialize)]
 struct Response {
     #[serde(rename = "GetCallerIdentityResult")]
-    result: Identity,
+    result: IdentityWire,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Identity {
+struct IdentityWire {
     arn: String,
     account: String,
     user_id: String,

@@ -145,9 +145,9 @@ async fn a_refusal_of_roles_anywhere_is_read_from_header_and_json() {
     let err = signed_client(&script).get_trust_anchor(&anchor()).await.unwrap_err();
 
     assert_eq!(err.kind(), Some("AccessDeniedException"));
-    let denied = err.denied.unwrap();
+    let missing = err.missing_permission.unwrap();
     assert_eq!(
-        (denied.action.as_str(), denied.resource.as_deref()),
+        (missing.action.as_str(), missing.resource.as_deref()),
         ("rolesanywhere:GetTrustAnchor", Some("arn:aws:x"))
     );
 }

@@ -239,8 +239,8 @@ async fn a_permission_that_is_missing_is_named_by_iam_and_by_roles_anywhere() {
     let of_iam = caller.put_role_policy(&role(), "p", "{}").await.unwrap_err();
     let of_anchor = caller.get_trust_anchor(&anchor()).await.unwrap_err();
 
-    assert_eq!(of_iam.denied.unwrap().action, "iam:PutRolePolicy");
-    assert_eq!(of_anchor.denied.unwrap().action, "rolesanywhere:GetTrustAnchor");
+    assert_eq!(of_iam.missing_permission.unwrap().action, "iam:PutRolePolicy");
+    assert_eq!(of_anchor.missing_permission.unwrap().action, "rolesanywhere:GetTrustAnchor");
     assert!(caller.get_role(&role()).await.is_ok());
 }
 

@@ -29,7 +29,7 @@ async fn a_refusal_names_the_permission_that_is_missing() {
     let err = signed_client(&script).put_role_policy(&role(), "p", "{}").await.unwrap_err();
 
     assert_eq!((script.attempts(), err.remedy(), err.request_id()), (1, Remedy::Reconfigure, Some("r-2")));
-    assert_eq!(err.denied.as_ref().unwrap().action, "iam:PutRolePolicy");
+    assert_eq!(err.missing_permission.as_ref().unwrap().action, "iam:PutRolePolicy");
     let shown = err.to_string();
     assert!(
         shown.starts_with("iam:PutRolePolicy: AWS refused with 403 AccessDenied: User: arn:aws:sts"),
@@ -190,7 +190,7 @@ async fn a_policy_that_is_not_there_is_no_error_but_a_role_that_is_not_there_is(
     let of_delete = signed_client.delete_role_policy(&role(), "p").await.unwrap_err();
 
     assert!(of_get.is_not_found() && of_delete.is_not_found());
-    assert!(of_get.denied.is_none(), "{of_get}");
+    assert!(of_get.missing_permission.is_none(), "{of_get}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use super::operation::Operation;
 /// AWS writes `User: <arn> is not authorized to perform: <action> on resource: <resource> because <reason>`, with each part
 /// after the action left out at times. <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
+pub struct MissingPermission {
     /// Such as `iam:PutRolePolicy`: the action that AWS names, else the one that the call needs.
     pub action: String,
     /// The object of the action: an ARN, or `role <name>`.
@@ -20,7 +20,7 @@ pub struct Denied {
     pub reason: Option<String>,
 }
 
-impl Denied {
+impl MissingPermission {
     /// Returns the missing permission if a refusal of this kind and text is about one.
     pub(super) fn of(operation: Operation, kind: &str, message: &str) -> Option<Self> {
         let Some((before, after)) = message.split_once("not authorized to perform: ") else {
@@ -43,7 +43,7 @@ impl Denied {
     }
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for MissingPermission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the permission {} is missing", self.action)?;
         self.resource.as_ref().map_or(Ok(()), |resource| write!(f, " on {resource}"))
@@ -74,8 +74,8 @@ fn until_reason(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn of(message: &str) -> Denied {
-        Denied::of(Operation::PutRolePolicy, "AccessDenied", message).unwrap()
+    fn of(message: &str) -> MissingPermission {
+        MissingPermission::of(Operation::PutRolePolicy, "AccessDenied", message).unwrap()
     }
 
     #[test]
@@ -117,6 +117,9 @@ mod tests {
 
     #[test]
     fn another_refusal_is_about_no_permission() {
-        assert_eq!(Denied::of(Operation::GetRole, "NoSuchEntity", "The role cannot be found."), None);
+        assert_eq!(
+            MissingPermission::of(Operation::GetRole, "NoSuchEntity", "The role cannot be found."),
+            None
+        );
     }
 }
