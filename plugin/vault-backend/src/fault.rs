@@ -204,6 +204,8 @@ impl Display for Fault {
     }
 }
 
+impl std::error::Error for Fault {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,5 +220,3 @@ mod tests {
         );
     }
 }
-
-impl std::error::Error for Fault {}

@@ -32,7 +32,7 @@ pub(crate) enum Origin {
     /// The caller of this request.
     Request { mount: String, request_id: String, path: String },
     /// The engine itself, as part of what `span` is about.
-    Engine { mount: String, span: Span },
+    Own { mount: String, span: Span },
 }
 
 type Attempt = Outcome<Arc<Issued>, Fault>;
@@ -67,19 +67,19 @@ impl Origin {
 
     /// The engine, in the current span.
     pub(crate) fn engine(mount_point: &str) -> Self {
-        Self::Engine { mount: mount_point.to_owned(), span: Span::current() }
+        Self::Own { mount: mount_point.to_owned(), span: Span::current() }
     }
 
     fn mount(&self) -> &str {
         match self {
-            Self::Request { mount, .. } | Self::Engine { mount, .. } => mount,
+            Self::Request { mount, .. } | Self::Own { mount, .. } => mount,
         }
     }
 
     fn span(&self) -> Span {
         match self {
             Self::Request { mount, request_id, path } => info_span!("session", mount, request_id, path),
-            Self::Engine { span, .. } => span.clone(),
+            Self::Own { span, .. } => span.clone(),
         }
     }
 }

@@ -196,7 +196,7 @@ mod tests {
     fn a_fault_without_a_name_is_named_by_whose_move_it_is() {
         let names = [
             (Fault::caller(""), "InvalidRequest"),
-            (Fault::operator(""), "NotConfigured"),
+            (Fault::operator("").cure_is_told(), "NotConfigured"),
             (Fault::later(""), "ServiceUnavailable"),
             (Fault::bug(""), "InternalError"),
         ];

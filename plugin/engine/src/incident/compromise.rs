@@ -416,12 +416,12 @@ impl Incidents {
     pub(crate) async fn settle(
         &self,
         owner: Owner<'_>,
-        issuers: &Issuers,
-        now: OffsetDateTime,
+        compromises: &[(String, Compromise)],
+        (issuers, now): (&Issuers, OffsetDateTime),
     ) -> Result<(), Fault> {
-        for (id, known) in self.credentials.store().compromises().await? {
+        for (id, known) in compromises {
             // without the issuer's record nobody can say which CA is above it: the report has said when to ask, and how
-            let Some(issuer) = issuers.find(&id).filter(|_| known.is_due(now)) else { continue };
+            let Some(issuer) = issuers.find(id).filter(|_| known.is_due(now)) else { continue };
             let response = CompromiseResponse::new(self, owner, issuer, (false, now));
             if let Err(fault) = Box::pin(response.settle()).await {
                 tracing::warn!(

@@ -23,7 +23,7 @@ use crate::management::last_looks::{LastLooks, signing};
 use crate::management::own_session::{OwnSessions, is_by};
 use crate::management::sync_report::SyncReport;
 use crate::records::config::Config;
-use crate::records::managed_anchor::Duty;
+use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::records::role::Role;
 use crate::snapshot::Snapshot;
 
@@ -142,8 +142,12 @@ impl TrustAnchors {
     }
 
     /// Looks after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
-    pub(crate) async fn keep_in_step(&self, issuers: &Issuers, mount_point: &str) -> Result<(), Fault> {
-        let anchors = self.credentials.store().managed_anchors().await?;
+    pub(crate) async fn keep_in_step(
+        &self,
+        anchors: &[(String, ManagedAnchor)],
+        issuers: &Issuers,
+        mount_point: &str,
+    ) -> Result<(), Fault> {
         let mut looked_after: Vec<_> =
             anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some()).collect();
         self.keep(|name| looked_after.iter().any(|(kept, _)| kept == name));

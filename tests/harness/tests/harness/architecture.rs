@@ -49,8 +49,8 @@ const FLOORS: [&[&str]; 12] = [
 
 /// Words of Vault's requests and of the mount as a whole, and the only folders and files of the engine that know them.
 const PATHS_ALONE: [(&str, &[&str]); 5] = [
-    ("Answer", &["paths", "backend"]),
-    ("Ask", &["paths", "backend"]),
+    ("Response", &["paths", "backend", "claims"]),
+    ("Params", &["paths", "backend"]),
     ("Field", &["paths", "backend"]),
     ("Route", &["paths", "backend"]),
     ("Engine", &["paths", "backend", "engine", "claims"]),
