@@ -1,4 +1,4 @@
-//! The engine as a Vault backend: its routes on one screen, and what Vault tells it.
+//! The engine as a Vault backend: its routes on one screen, and Vault's calls to the mount.
 
 use std::sync::Arc;
 
@@ -76,13 +76,19 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         }
     }
 
+    /// Learns whether this node is a performance standby. If it is not, repairs the issuers after a crash between two writes.
+    ///
+    /// # Errors
+    /// If Vault does not tell the replication state, or if the repair fails by anything but an operator's fault. The mount then
+    /// does not come up.
     async fn initialize(self: Arc<Self>, mount: Mount) -> Result<(), Fault> {
         self.lifecycle.set_standby(mount.system.replication_state().await?.is_performance_standby());
         if self.lifecycle.is_standby() {
             return Ok(());
         }
         match issuers::repair(&self.store().write().await).await {
-            // A record of a later version. The mount still serves: each request says what has to be done.
+            // A later version wrote a record. The mount must serve all the same: each request that needs the record names the
+            // cure.
             Err(fault) if fault.blame() == Blame::Operator => {
                 tracing::error!("nothing was mended: {fault}");
                 Ok(())
@@ -91,7 +97,11 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         }
     }
 
-    /// What is looked after here is AWS's side; each mount's turn comes each minute, and once more when it is taken away.
+    /// Maintains the AWS side of the mount: trust anchors, responses to a compromise, denials that are over. Vault calls this
+    /// each minute, and once more when the mount is removed. A mount that is being removed (tainted) changes nothing at AWS any
+    /// more.
+    ///
+    /// The work ends when the mount closes, because a seal waits for it.
     async fn periodic(self: Arc<Self>, mount: Mount) -> Result<(), Fault> {
         if self.lifecycle.is_standby() || mount.system.tainted().await? {
             return Ok(());
@@ -113,16 +123,18 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
         self.lifecycle.until_closed(Box::pin(self.denials.prune(owner))).await
     }
 
+    /// Drops the snapshot or the cached role that was read from the storage key `key`, because another node wrote it.
     fn invalidate(&self, key: &str) {
         self.store().invalidate(key);
     }
 
+    /// Gives up all work of the mount. Sessions at AWS live on until they expire.
     fn cleanup(&self) {
         self.lifecycle.close();
         self.credentials.sessions.close();
     }
 
-    /// Always succeeds and does nothing at AWS: Vault cannot tell a revoke from a lease's natural end.
+    /// Succeeds always and does nothing at AWS, because Vault does not say whether a lease was revoked or has expired.
     async fn revoke(self: Arc<Self>, _mount: Mount, lease: LeaseEnd) -> Result<(), Fault> {
         tracing::debug!(
             serial = lease.internal.get("serial").and_then(|serial| serial.as_str()),

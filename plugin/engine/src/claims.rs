@@ -1,5 +1,7 @@
-//! What holds of everything that a host sends and AWS answers. `fuzz/` looks for an input that breaks a claim; tests beside each
-//! claim hold the inputs it kept.
+//! Claims that hold for every request of a host and every answer of AWS. `fuzz/` searches for an input that breaks a claim. The
+//! test beside each claim replays the inputs that the fuzzer saved.
+//!
+//! Tests and the fuzzer alone compile this module.
 
 #![allow(
     clippy::missing_panics_doc,

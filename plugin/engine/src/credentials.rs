@@ -1,4 +1,12 @@
 //! Floor 6: from a role and a caller to a session.
+//!
+//! ```text
+//! grant ─▶ session_spec ─▶ key ─▶ service ─▶ recipe ─▶ issued ─▶ outcome, lifetime
+//!   └────▶ ledger: which sessions live, who holds them, which reads a revocation ends
+//! ```
+//!
+//! `documents` writes a session in the forms that AWS tools read; `counters` counts the calls to AWS. Start reading in
+//! `grant.rs`.
 
 pub(crate) mod counters;
 pub(crate) mod documents;

@@ -1,4 +1,4 @@
-//! One mount: its parts, and how they are put together.
+//! One mount: its parts, and how they are assembled.
 
 use std::sync::Arc;
 
@@ -15,20 +15,29 @@ use crate::management::trust_anchors::TrustAnchors;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::Store;
 
-/// One mount of the engine: its parts.
+/// One mount of the engine. Each mount has its own cache of sessions, ledger, counters and AWS clients.
 pub struct Engine {
-    /// Vault's, as they were when the mount began.
+    /// The proxy variables of Vault's environment, read once when the mount starts.
     pub(crate) proxy_variables: ProxyVariables,
+    /// Grants sessions to callers. The parts below share it, because they need its snapshots and its session service.
     pub(crate) credentials: Arc<Credentials>,
+    /// Keeps the bundles of trust anchors in sync with the issuers.
     pub(crate) anchors: Arc<TrustAnchors>,
+    /// Writes the inline policies that deny sessions.
     pub(crate) denials: Arc<DenialPolicies>,
+    /// Ends sessions after a leak, with the three parts above.
     pub(crate) incidents: Incidents,
+    /// Explains why a read is refused.
     pub(crate) checks: Checks,
+    /// Whether this node is a performance standby, and whether the mount is closing.
     pub(crate) lifecycle: Arc<Lifecycle>,
 }
 
 impl Engine {
-    /// An engine whose clients `connect` makes.
+    /// Assembles an engine whose AWS clients `connect` makes: [`Client::new`], or a substitute for AWS in tests.
+    ///
+    /// Nothing is read from storage and nothing is called here, because Vault also makes an engine only to learn its type and
+    /// version.
     pub(crate) fn connecting(
         mount: Mount,
         connect: impl Fn(&Settings) -> Result<Client, ClientError> + Send + Sync + 'static,
@@ -37,6 +46,7 @@ impl Engine {
         let variables = proxy_variables.clone();
         let (lifecycle, sessions) = (Arc::new(Lifecycle::new()), service::service());
         let (ended, limited) = (sessions.clone(), sessions.clone());
+        // the store ends cached sessions after a write, and each fresh snapshot sets the limits of the service
         let store = Store::new(mount.storage, move |ends| service::end(&ended, ends));
         let snapshots = Snapshots::new(
             store.clone(),
@@ -57,7 +67,7 @@ impl Engine {
         self.credentials.store()
     }
 
-    /// Config, issuers, clusters and client as they stand.
+    /// The current config, issuers, clusters and client as one value; loaded from storage if one of them changed.
     pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Fault> {
         self.credentials.snapshots.get().await
     }

@@ -1,4 +1,6 @@
-//! AWS as an input has it: the answers it lists, one for each call, and then sessions for whoever asks.
+//! AWS as an input describes it: one listed answer for each call, and after the last one a session for every request.
+//!
+//! A call other than CreateSession that has no listed answer is refused with 403.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,20 +13,22 @@ use serde_json::{Value, json};
 
 use crate::ground::clock::{self, rfc3339};
 
-/// What comes into no answer but that of a read of credentials.
+/// A secret that only the answer to a read of credentials may contain.
 pub(super) const SECRET_KEY: &str = "cAnAry-secret-access-key";
+/// As [`SECRET_KEY`].
 pub(super) const SESSION_TOKEN: &str = "cAnAry-session-token";
 
-/// Answers that are still to be given: status and body.
+/// The answers not yet given, first one first: HTTP status and body. Clones share the list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Aws(Arc<Mutex<VecDeque<(u16, String)>>>);
 
 impl Aws {
-    /// Answers the next call that no earlier one of these answers.
+    /// Adds the answer to one call, after the answers added before it.
     pub(super) fn will_say(&self, status: u16, body: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((status, body.to_owned()));
     }
 
+    /// A client that is connected to this AWS.
     pub(super) fn client(&self, settings: &Settings) -> Result<Client, ClientError> {
         Client::with_transport(settings, Arc::new(self.clone()))
     }
@@ -40,6 +44,7 @@ impl Aws {
 
 #[async_trait]
 impl Transport for Aws {
+    /// Answers at once. A listed status that HTTP does not have becomes 500.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let (status, body) = self.answer(request.uri().path(), request.body());
         let mut response = Response::new(Bytes::from(body));
@@ -48,6 +53,7 @@ impl Transport for Aws {
     }
 }
 
+/// The body of a CreateSession answer to the body `asked`: the session is of the role and the duration that it names.
 fn session(asked: &Value) -> Value {
     let role = asked["roleArn"].as_str().unwrap_or_default();
     let assumed = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/");

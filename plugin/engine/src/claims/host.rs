@@ -1,4 +1,4 @@
-//! A conversation of a host with one mount.
+//! A conversation between a host and one mount.
 
 #![expect(clippy::large_futures, reason = "one of them is polled at a time, and its size is of no matter")]
 
@@ -19,17 +19,24 @@ const PROFILE: &str =
     "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/0f0f0f0f-1111-4222-8333-555555555555";
 const ROLE: &str = "arn:aws:iam::111122223333:role/app";
 const PODS: &str = "{{kubernetes.cluster}}.{{kubernetes.namespace}}.{{kubernetes.service_account}}";
-/// Requests of one input that are made; the rest is left out.
+/// The requests of one input that are sent, which bounds its running time. Later lines are ignored.
 const MAX_REQUESTS: usize = 24;
-/// What a list of everything that is known, or a quotation, may add to an error.
+/// The bytes that an error may have beside four for each byte of the input: room for a list of all known names, or a quotation.
 const MAX_ERROR: usize = 8_192;
 
-/// Lines, each a request `<operation> <path> <body>` as Vault's protobuf has them, or `aws <status> <body>`, the answer to a call
-/// that the next requests have the engine make.
+/// Sends one input to a mount and checks each answer. A line is a request, `<operation> <path> <body>` in the form of Vault's
+/// protobuf, or an answer of AWS, `aws <status> <body>`, to a call that a later request makes.
 ///
-/// No request makes a handler panic or is answered as a bug of ours; no error or warning breaks out of its line, no error is long
-/// or has a secret in it, and no answer has one but that of a read of credentials or of who sent it; and whatever was stored, the
-/// next process reads.
+/// The claim:
+///
+/// - No request makes a handler panic, and none is answered as a bug of ours (500).
+/// - No error or warning contains a control character, and no error is longer than `MAX_ERROR` allows.
+/// - No error or warning contains a secret. An answer contains one only if it is that of a read of credentials, or if the input
+///   contained the secret itself.
+/// - The next process reads everything that this one stored.
+///
+/// # Panics
+/// If the claim does not hold.
 pub fn host_requests(input: &[u8]) {
     let input = String::from_utf8_lossy(input);
     let aws = Aws::default();
@@ -43,7 +50,7 @@ pub fn host_requests(input: &[u8]) {
             let mut next = || words.next().unwrap_or_default();
             match (next(), next(), next()) {
                 ("aws", status, body) => aws.will_say(status.parse().unwrap_or(500), body),
-                // An RSA key takes seconds to make.
+                // skipped, because an RSA key takes seconds to make
                 (_, _, body) if body.contains("rsa") => {}
                 (operation, path, body) => {
                     let reply = mount.send(operation, path, body).await;
@@ -57,6 +64,7 @@ pub fn host_requests(input: &[u8]) {
     });
 }
 
+/// The claim about the form of one answer; `sent` is the input's length in bytes.
 fn held(operation: &str, path: &str, reply: &Reply, sent: usize) {
     let about = format!("{operation} {path}: {reply:?}");
     assert_ne!(reply.status, 500, "{about}");
@@ -66,6 +74,7 @@ fn held(operation: &str, path: &str, reply: &Reply, sent: usize) {
     }
 }
 
+/// The claim about secrets in one answer. Errors and warnings of a read of credentials must not contain one either.
 fn hides(operation: &str, path: &str, reply: &Reply, secrets: &[&str]) {
     let about = format!("{operation} {path}: {reply:?}");
     let hands_out = ["creds/", "sts/", "container/"].iter().any(|start| path.starts_with(start));
@@ -79,7 +88,7 @@ fn hides(operation: &str, path: &str, reply: &Reply, secrets: &[&str]) {
     }
 }
 
-/// Every list, and every document that a list names.
+/// Reads every list, every document that a list names, and the single documents, as a process after a restart would.
 async fn all_is_read(mount: &TestMount<Engine>) {
     for (list, document) in [
         ("roles/", "roles/"),
@@ -102,6 +111,7 @@ async fn all_is_read(mount: &TestMount<Engine>) {
     }
 }
 
+/// A mount on `storage` that calls `aws`; its requests come from [`pod`].
 async fn mounted(aws: &Aws, storage: Storage) -> TestMount<Engine> {
     let system = SystemView::fake(FakeSystemView::default());
     let connect = aws.clone();
@@ -111,6 +121,7 @@ async fn mounted(aws: &Aws, storage: Storage) -> TestMount<Engine> {
     mount.expect("what is stored does not keep a mount from coming up").asked_by(pod())
 }
 
+/// The entity of a service account that logged in by the cluster `prod` of [`WITH_EVERYTHING`].
 fn pod() -> Entity {
     let metadata = [
         ("service_account_namespace", "payments"),
@@ -129,7 +140,7 @@ fn pod() -> Entity {
     Entity { id, name, aliases: vec![alias], ..Entity::default() }
 }
 
-/// A mount that has one of each: what conversations begin with.
+/// The storage that every conversation begins with: a mount with issuers, a config, a cluster and roles.
 static WITH_EVERYTHING: LazyLock<Storage> = LazyLock::new(|| {
     let storage = Storage::in_memory();
     in_still_time(async {
@@ -149,7 +160,8 @@ static WITH_EVERYTHING: LazyLock<Storage> = LazyLock::new(|| {
     storage
 });
 
-/// Time stands still while anything can be done, so that pauses and deadlines cost none.
+/// Runs `work` on paused time: the clock moves only when no task can run, and then jumps to the next timer. Pauses and deadlines
+/// therefore take no real time.
 fn in_still_time<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without I/O").block_on(work)

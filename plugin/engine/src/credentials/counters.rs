@@ -1,7 +1,8 @@
-//! What operators watch, in Prometheus' words: the calls to AWS counted as they happen, everything else read when it is asked for.
+//! The counters of one mount for Prometheus. Calls to AWS are counted as they happen; the exposition reads everything else when
+//! Prometheus scrapes.
 //!
-//! Labels are bounded: AWS's types are a list, issuers are made by operators. There is no role, identity, ARN or account in them:
-//! a fleet has as many as it likes, and whoever may read metrics may not see who is who.
+//! Labels are bounded: AWS's types are a fixed list, and only operators make issuers. No label holds a role, identity, ARN or
+//! account, because a fleet has any number of them, and because a reader of metrics must not learn who the callers are.
 
 use std::time::Duration;
 
@@ -11,11 +12,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use rolesanywhere::Error;
 use tokio::time::Instant;
 
-/// Labels that are known when the program is built.
+/// One label whose name and values are fixed when the program is built.
 pub(crate) type Labels = [(&'static str, &'static str); 1];
 
-/// AWS's types of refusal that have a series of their own, from the start. Others, which an AWS of tomorrow or a proxy may make
-/// up, are [`OTHER`].
+/// The types of AWS's refusals that have a series of their own, which begins at zero. Every other type counts as [`OTHER`],
+/// because a future AWS or a proxy may make up any number of them.
 const TYPES: [&str; 9] = [
     "AccessDeniedException",
     "ExpiredTokenException",
@@ -27,28 +28,37 @@ const TYPES: [&str; 9] = [
     "UnrecognizedClientException",
     "ValidationException",
 ];
+/// The label of a type that is not in [`TYPES`].
 const OTHER: &str = "other";
-/// What answered was not Roles Anywhere; the name is the `code` of `container/:role`.
+/// The label of an answer that is not from Roles Anywhere. It is also the `code` that `container/:role` answers.
 const BAD_ANSWER: &str = "AwsBadAnswer";
 
-/// From a warm connection nearby, about 50 ms, to the longest request that the config's defaults let through.
+/// The buckets of [`Counters::durations`] in seconds: from a call over a warm connection nearby, which takes about 50 ms, to the
+/// longest request that the config's defaults allow.
 const BUCKETS: [f64; 11] = [0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
-/// From a kept session to the patience of `creds`; 1 s is where the first SDKs leave.
+/// The buckets of [`Counters::answers`] in seconds: from a cached session to the deadline of `creds`, which is 15 s. The first
+/// SDKs give up after 1 s.
 const ANSWER_BUCKETS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
-/// What is counted of one mount since its process began.
+/// The counters of one mount since its process began. A restart or a failover sets them to zero.
 #[derive(Debug)]
 pub(crate) struct Counters {
+    /// CreateSession calls that AWS refused, by its type.
     pub(crate) refusals: Family<Labels, Counter>,
-    /// By the issuer's id.
+    /// Leaves that were signed for CreateSession, by the issuer's id.
     pub(crate) signed: Family<[(&'static str, String); 1], Counter>,
+    /// How long each CreateSession took, in seconds, however it ended.
     pub(crate) durations: Histogram,
+    /// How long each read waited for a session, in seconds.
     pub(crate) answers: Histogram,
+    /// Denials that an explicit call wrote, one for each IAM role and call.
     pub(crate) revocations: Counter,
 }
 
 impl Default for Counters {
+    /// Makes every series of [`Counters::refusals`] at zero, because a rate over a series needs the value from before its first
+    /// event.
     fn default() -> Self {
         let refusals = Family::<Labels, Counter>::default();
         for kind in TYPES.into_iter().chain([BAD_ANSWER, OTHER]) {
@@ -65,22 +75,22 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts a leaf of the issuer with this id.
+    /// Counts one leaf of the issuer with the id `issuer`.
     pub(crate) fn signed(&self, issuer: &str) {
         self.signed.get_or_create(&[("issuer_id", issuer.to_owned())]).inc();
     }
 
-    /// Notes how long a read waited for its session, also for none.
+    /// Records how long a read waited for its session, also if it got none.
     pub(crate) fn answered(&self, took: Duration) {
         self.answers.observe(took.as_secs_f64());
     }
 
-    /// Counts denials that were written to an IAM role because somebody asked for it.
+    /// Counts one denial that an explicit call wrote to an IAM role. The removal of expired denials does not count.
     pub(crate) fn revoked(&self) {
         self.revocations.inc();
     }
 
-    /// Times a CreateSession, also one that is given up, and counts it when it is refused.
+    /// Runs one CreateSession and records its time, also if its caller gives it up; counts it if AWS refuses it.
     pub(crate) async fn watch<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let _until_dropped = Timer { began: Instant::now(), durations: &self.durations };
         let answer = call.await;
@@ -91,6 +101,7 @@ impl Counters {
     }
 }
 
+/// Records the time since `began` when it is dropped: a call that is given up never returns.
 struct Timer<'a> {
     began: Instant,
     durations: &'a Histogram,
@@ -102,7 +113,7 @@ impl Drop for Timer<'_> {
     }
 }
 
-/// The type under which an error is counted; none for those that the session service counts.
+/// The type under which an error is counted; none for an error that the session service counts, or that never reached AWS.
 fn refusal(error: &Error) -> Option<&'static str> {
     match error {
         Error::Refused { kind, .. } => Some(TYPES.into_iter().find(|known| known == kind).unwrap_or(OTHER)),

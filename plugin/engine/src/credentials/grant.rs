@@ -1,4 +1,4 @@
-//! From a role and a caller to a session: who is asking is found out for every read, the session may be one that others have.
+//! From a role and a caller to a session. Every read identifies its caller anew; the session may be one that other callers share.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,37 +23,50 @@ use crate::records::role_options::SessionSharing;
 use crate::snapshot::Snapshot;
 use identity::Caller;
 
-/// The wait for a session ends this much before the read itself, so that the answer can say what AWS did and not only that it is late.
+/// The wait for a session ends this long before the deadline of the read, because the answer must say what AWS did, and not only
+/// that the read is late.
 const ANSWER_MARGIN: Duration = Duration::from_millis(50);
 
-/// A write of the role or config meanwhile is no reason to fail whoever asked before it: what is there now is read and asked for,
-/// this often, should writes of the same role follow each other so fast.
+/// How often a read is planned again within its deadline because a write made its plan outdated.
+///
+/// A write of the role or the config is no reason to fail a read that began before it: the read goes on with the new values. More
+/// than one new plan is necessary only if writes of the same role follow each other this fast.
 const MAX_REPLANS: u32 = 3;
 
-/// What a read asks for.
+/// One read of credentials, as its path received it.
 #[derive(Clone, Copy)]
 pub(crate) struct CredentialRequest<'a> {
+    /// The engine's role, by name. It need not exist.
     pub(crate) role: &'a str,
-    /// The length the caller chose, if it chose one.
+    /// The session duration that the caller asks for; none for the role's own.
     pub(crate) ttl: Option<Duration>,
-    /// Whether the caller rather waits than has a session past its half-life.
+    /// Whether the caller would rather wait than receive a session past its half-life.
     pub(crate) freshness: Freshness,
-    /// Bounds the whole read.
+    /// Bounds the whole read: planning it, waiting for a revocation to end, and waiting for AWS.
     pub(crate) patience: Duration,
 }
 
-/// A session that is fit to be handed out.
+/// A session that may be handed to the caller. The ledger has noted it.
 pub(crate) struct Granted {
+    /// The role as the last plan of the read found it.
     pub(crate) role: Arc<Role>,
     pub(crate) key: SessionKey,
+    /// The session, its age, and whether it was made for this read.
     pub(crate) grant: Grant<Arc<Issued>, Fault>,
 }
 
 impl Credentials {
-    /// Finds or makes a session for the sender of `request`, until the deadline or the mount's end.
+    /// Finds or makes a session for the sender of `request`. It returns at the deadline at the latest, and at once when the mount
+    /// closes.
+    ///
+    /// The ledger notes the caller as a holder before the session is returned, so every later revocation finds it.
     ///
     /// # Errors
-    /// The caller's or operator's fault where the role gives this caller nothing, AWS's refusal, or for later with the time to wait.
+    /// - The caller's or the operator's fault if the role gives this caller no session.
+    /// - AWS's refusal.
+    /// - A fault for later, as a rule with the time to wait, if AWS or the quota gave no session in time, if a revocation ended
+    ///   the read, or if the mount closes.
+    /// - Read-only on a performance standby: Vault then forwards the request to the active node.
     pub(crate) async fn grant(
         &self,
         request: &Request,
@@ -61,6 +74,7 @@ impl Credentials {
     ) -> Result<Granted, Fault> {
         self.lifecycle.active_only()?;
         let started = Instant::now();
+        // once, before the first plan: a revocation from here on must reach this read, also after a new plan
         let reader = self.ledger.reader(holder(request));
         let mut replans = 0;
         let (role, key, reply) = loop {
@@ -75,7 +89,9 @@ impl Credentials {
         match reply {
             Reply::Granted(grant) => {
                 let is_shared = role.sharing() != SessionSharing::None;
+                // before the answer: a session that the ledger does not know cannot be revoked
                 if self.ledger.note(clock::now(), &grant.session, (&key, is_shared), &reader).is_err() {
+                    // the revocation may not have found this session in the cache, and the next caller must not receive it
                     self.sessions.invalidate(move |kept| *kept == key);
                     return Err(faults::revoked());
                 }
@@ -86,7 +102,12 @@ impl Credentials {
         }
     }
 
-    /// Resolves who is asking for what now, and asks for a session of that.
+    /// Plans the read from the data as it is now, waits until no revocation holds it up, and asks the session service.
+    ///
+    /// The reply is [`Why::Changed`] if a write made the plan outdated before a session was found.
+    ///
+    /// # Errors
+    /// As those of [`Self::grant`], except AWS's, which the reply contains.
     async fn attempt(
         &self,
         request: &Request,
@@ -98,6 +119,7 @@ impl Credentials {
         let ReadPlan { role, key, group, snapshot, epoch } =
             planned.await.unwrap_or_else(|_| Err(faults::late(wanted.patience)))?;
         let left = wanted.patience.saturating_sub(started.elapsed() + ANSWER_MARGIN);
+        // before the service is asked: a session that is made while a revocation is open would be denied as well
         let admitted = async { self.ledger.admit(reader, &key).await.map_err(|CutOff| faults::revoked()) };
         timeout(left, self.lifecycle.until_closed(admitted))
             .await
@@ -109,9 +131,11 @@ impl Credentials {
         Ok((role, key, reply))
     }
 
+    /// Reads the role and the snapshot, identifies the caller, and makes the session key from them. Calls Vault and never AWS.
     async fn plan(&self, request: &Request, wanted: CredentialRequest<'_>) -> Result<ReadPlan, Fault> {
         let name = wanted.role;
-        // before anything else is read: a change after it makes the service ask again
+        // before anything else is read: the service denies a request whose data changed after its epoch, and the read is planned
+        // anew
         let epoch = self.sessions.epoch();
         let role = self.store().cached_role(name).await?.ok_or_else(|| faults::no_role(name))?;
         let snapshot = self.snapshots.get().await?;
@@ -131,18 +155,20 @@ impl Credentials {
     }
 }
 
-/// What is wanted, resolved for one caller.
+/// One read, resolved for its caller.
 struct ReadPlan {
     role: Arc<Role>,
     key: SessionKey,
+    /// The callers whose refusals count together.
     group: FailureDomain,
+    /// The config and the issuers that `key` was made from.
     snapshot: Arc<Snapshot>,
-    /// From before anything else was read.
+    /// Read before the role and the snapshot.
     epoch: Epoch,
 }
 
-/// What AWS refuses together, for the most part: the role's callers of one namespace, or, where none is known, of one organizational
-/// unit. Whoever has identities refused on purpose slows down those alone that are as near.
+/// The callers whom AWS refuses together, for the most part: the role's callers of one namespace, or, if no namespace is known,
+/// of one organizational unit. A caller that has identities refused on purpose then slows down its own group only.
 fn group(role: &str, caller: &Caller<'_>, leaf: &LeafProfile) -> FailureDomain {
     let units = &leaf.subject.organizational_unit;
     match caller.namespace() {
@@ -152,6 +178,7 @@ fn group(role: &str, caller: &Caller<'_>, leaf: &LeafProfile) -> FailureDomain {
     }
 }
 
+/// The request to the session service. `spent` is the time since the read began: the wait gets the rest, less [`ANSWER_MARGIN`].
 fn ask(
     request: &Request,
     wanted: CredentialRequest<'_>,
@@ -177,7 +204,8 @@ fn ask(
     }
 }
 
-/// Whose turn a read takes: the entity's, and where there is none, the token's.
+/// The name in whose turn a read is served under the quota: the entity's id or, without one, the token's accessor. A batch token
+/// without an entity has neither, so the mark of the token stands in, and such tokens do not share one turn.
 pub(crate) fn turn(request: &Request) -> Cow<'_, str> {
     match (holder(request), request.token_mark) {
         ("", Some(mark)) => Cow::Owned(format!("token {mark:016x}")),
@@ -185,17 +213,18 @@ pub(crate) fn turn(request: &Request) -> Cow<'_, str> {
     }
 }
 
-/// Who is handed a session, as far as that is known later: batch tokens have no accessor.
+/// The holder that a revocation can name later: the entity's id or, without one, the token's accessor. Empty for a batch token
+/// without an entity, because batch tokens have no accessor.
 fn holder(request: &Request) -> &str {
     let entity = request.entity_id.as_deref().filter(|id| !id.is_empty());
     entity.unwrap_or(&request.client_token_accessor)
 }
 
-/// Joins a read that made no session to AWS's record of the session it got; `issued.rs` does so for the one that made it.
+/// Joins a read that received a cached session to AWS's record of that session. `issued.rs` logs the read that made it.
 ///
-/// Vault's audit shows `serial_number` of a leased answer once the mount is tuned to, so that the line is for whoever debugs. A
-/// container document has no serial, and audit has but one hash of it: there the line is the only join, at a level that is on by
-/// default. SDKs fetch it a few times an hour.
+/// Vault's audit shows the `serial_number` of a leased answer once the mount is tuned to show it, so the line of such a read is
+/// at debug level. A container document has no serial number, and the audit holds only one hash of it: the line is the only join,
+/// so it is at info level, which is on by default. SDKs fetch the document a few times an hour.
 fn log(request: &Request, wanted: CredentialRequest<'_>, grant: &Grant<Arc<Issued>, Fault>) {
     let Issued { session, serial, .. } = &*grant.session;
     let (path, role, source_identity) = (&request.path, wanted.role, &session.source_identity);

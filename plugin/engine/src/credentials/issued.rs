@@ -1,4 +1,4 @@
-//! A session that was made, and what is known about how it came about.
+//! A session that AWS gave, and the facts about how it was made.
 
 use std::time::Duration;
 
@@ -11,18 +11,23 @@ use crate::credentials::lifetime;
 use crate::ground::clock::rfc3339;
 use crate::ground::faults;
 
-/// A session, and what is known about how it came about. One value for all who share it; its secrets are overwritten when the
-/// last of them and the cache are done with it.
+/// A session, and the facts about how it was made. All its holders share one value; its secrets are overwritten when the last
+/// holder and the cache have dropped it.
 pub(crate) struct Issued {
     pub(crate) session: Session,
-    /// When it came.
+    /// When AWS's answer arrived, by this host's clock.
     pub(crate) began: OffsetDateTime,
+    /// The serial number of its certificate, lowercase hexadecimal with colons.
     pub(crate) serial: String,
+    /// For every caller that receives it: about the certificate, the duration, the clocks and the issuer's expiry.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Issued {
-    /// A fresh session that is over, or nearly, comes of two clocks that differ, or of AWS.
+    /// Refuses a fresh session that has expired, or nearly: two clocks differ, or AWS erred.
+    ///
+    /// # Errors
+    /// For later, with the clock skew if AWS told its time.
     pub(super) fn check(&self) -> Result<(), Fault> {
         let whole = span(self.session.expiration - self.began);
         if lifetime::is_useful(whole, whole) {
@@ -31,8 +36,10 @@ impl Issued {
         Err(faults::short_session(whole, self.session.dated, self.began))
     }
 
-    /// One of the two places where reads and AWS's own record meet, the other is `grant.rs`: the request's id stands in Vault's
-    /// audit, the serial number and the source identity in `CloudTrail`.
+    /// Logs the session for the engine's role `role`, in the span of the read that made it.
+    ///
+    /// This line and that of `grant.rs` are the only joins between reads and AWS's own record: Vault's audit has the request's
+    /// id, `CloudTrail` has the serial number and the source identity.
     pub(super) fn log(&self, role: &str, cause: Cause) {
         let message = match cause {
             Cause::Asked => "issued a session",
@@ -49,7 +56,7 @@ impl Issued {
     }
 }
 
-/// A span of whole seconds, zero when `left` is negative.
+/// A span of whole seconds, rounded down; zero if `left` is negative.
 fn span(left: time::Duration) -> Duration {
     Duration::from_secs(u64::try_from(left.whole_seconds()).unwrap_or(0))
 }

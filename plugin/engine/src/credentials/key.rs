@@ -1,4 +1,4 @@
-//! What makes two callers' sessions the same session.
+//! The key of a session: two callers may share a session only if their keys are equal.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
@@ -7,31 +7,33 @@ use ca::LeafProfile;
 use rolesanywhere::CreateSession;
 use sessions::QuotaScope;
 
-/// Everything that AWS or the certificate sees, and what must keep sessions apart although AWS would not.
+/// Everything that AWS or the certificate sees, and the parts that must keep sessions apart although AWS would not.
 ///
-/// One service belongs to one mount, so the mount is no part. All of it is compared by value: an identical write of a role makes an
-/// equal key, so a controller that syncs roles from a repository costs nothing. None of it is secret.
+/// One session service belongs to one mount, so the mount is no part of it. All parts are compared by value: an identical write
+/// of a role makes an equal key, so a controller that syncs roles from a repository costs no session. No part is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyParts {
-    /// The Vault role, so that a change of one role ends the sessions of no other.
+    /// The engine's role, because a change of one role must not end the sessions of another.
     pub(crate) role: String,
-    /// Where the caller logged in, if the role's templates need a cluster: two clusters' `payments.api` never share.
+    /// The cluster in which the caller logged in, if the role's templates need one: the `payments.api` of two clusters never
+    /// share.
     pub(crate) cluster: Option<Cluster>,
-    /// Counts real changes of the mount's config: another endpoint is another AWS.
+    /// The number of changes of the mount's config that make other sessions, because another endpoint is another AWS.
     pub(crate) config: u64,
-    /// The id of the issuer that signs the leaf.
+    /// The id of the issuer that signs the leaf. It is not the reference of the role, because `default` is another issuer after a
+    /// rotation.
     pub(crate) issuer: String,
-    /// The resolved subject and names, the key type and the certificate's lifetime.
+    /// The resolved subject and names, the key type, and the lifetime of the certificate.
     pub(crate) leaf: LeafProfile,
-    /// ARNs, duration, session name and instance properties.
+    /// The parameters of CreateSession: ARNs, duration, session name and instance properties.
     pub(crate) call: CreateSession,
 }
 
-/// A registered cluster, as its operator named it.
+/// A registered cluster under its operator's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cluster {
     pub(crate) name: String,
-    /// Of its auth mount: a name that is given to another mount is another cluster.
+    /// The accessor of its auth mount. If the operator gives the name to another auth mount, that is another cluster.
     pub(crate) accessor: String,
 }
 
@@ -41,7 +43,8 @@ impl Cluster {
     }
 }
 
-/// [`KeyParts`] behind a pointer, hashed once.
+/// [`KeyParts`] behind a pointer, hashed once. A clone costs a reference count, because the cache, the flights and the ledger all
+/// hold the key.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionKey(Arc<Hashed>);
 
@@ -51,7 +54,7 @@ struct Hashed {
     parts: KeyParts,
 }
 
-/// Seeded at random: callers choose parts of what is hashed.
+/// Seeded at random, because callers choose parts of the hashed value and could otherwise make keys collide.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl SessionKey {
@@ -72,12 +75,12 @@ impl SessionKey {
         &self.0.parts.issuer
     }
 
-    /// Whether it is of a caller from this cluster.
+    /// Whether its caller is from the cluster called `name`; never for a role whose templates need no cluster.
     pub(crate) fn is_of_cluster(&self, name: &str) -> bool {
         self.0.parts.cluster.as_ref().is_some_and(|cluster| cluster.name == name)
     }
 
-    /// Account and region: what one quota of AWS covers.
+    /// The account and region of the trust anchor, which one quota of AWS covers.
     pub(crate) fn quota_scope(&self) -> QuotaScope {
         let anchor = &self.0.parts.call.trust_anchor;
         QuotaScope::new(format!("{}/{}", anchor.account(), anchor.region()))
@@ -100,6 +103,7 @@ impl Hash for SessionKey {
 
 impl Hash for KeyParts {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        // without `..`: a new part that is not hashed must not compile
         let Self { role, cluster, config, issuer, leaf, call } = self;
         (role, cluster, config, issuer, leaf).hash(state);
         let CreateSession { trust_anchor, profile, role, duration, role_session_name, instance_properties } =

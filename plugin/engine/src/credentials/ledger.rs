@@ -1,6 +1,6 @@
-//! Selector sessions live, and who has them: what a revocation of one session has to know.
+//! The sessions that live, and their holders: the knowledge that a revocation of single sessions needs.
 //!
-//! Kept in memory only. After a restart or a failover the earlier sessions are not known, and whoever revokes is told so.
+//! It is in memory only. After a restart or a failover the earlier sessions are unknown, and the answer to a revocation says so.
 
 mod cuts;
 mod selector;
@@ -21,27 +21,33 @@ pub(crate) use selector::Selector;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 
-/// Living sessions that are remembered, some hundred bytes each; beyond so many, those that end first are forgotten.
+/// The living sessions that are remembered, some hundred bytes each. Beyond this number those that expire first are forgotten.
 const MAX_SESSIONS: usize = 100_000;
-/// Holders of one session that are told apart. One with more counts as everybody's: a revocation of any entity then means it too, and has
-/// to be forced.
+/// The holders of one session that are listed. A session with more counts as everybody's: a revocation of any entity then
+/// includes it, and must be forced.
 const MAX_HOLDERS: usize = 1024;
 
-/// The sessions that were handed out and have not ended.
+/// The sessions that were handed out and have not expired.
+///
+/// One lock guards the sessions and the cuts, so a read is either found by a revocation or ended by it. The lock is never held
+/// across an await.
 pub(crate) struct Ledger {
+    /// When this process began to record sessions.
     began: OffsetDateTime,
     index: Mutex<Index>,
-    /// The number of the cut that was closed last.
+    /// The number of the cut that was closed last. It wakes the reads that wait for one.
     closed: watch::Sender<u64>,
 }
 
+/// The sessions in two orders, and the cuts.
 #[derive(Default)]
 struct Index {
     by_serial: HashMap<Arc<str>, Entry>,
+    /// The serial numbers of `by_serial` in the order in which the sessions expire.
     by_end: BTreeSet<(OffsetDateTime, Arc<str>)>,
-    /// Each is many sessions'.
+    /// Each belongs to many sessions, which share one value.
     origins: HashSet<Arc<SessionOrigin>>,
-    /// The end of the last session that was forgotten while it lived, for want of room.
+    /// The latest expiration of a session that was forgotten while it lived, for lack of room.
     forgotten: Option<OffsetDateTime>,
     cuts: Cuts,
 }
@@ -49,45 +55,47 @@ struct Index {
 /// One session that was handed out.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// Of its certificate, lowercase hexadecimal with colons.
+    /// The serial number of its certificate, lowercase hexadecimal with colons.
     pub(crate) serial: Arc<str>,
     pub(crate) origin: Arc<SessionOrigin>,
-    /// What is kept of it for the next caller; nothing of one that is not shared.
+    /// The key under which it is cached for the next caller; none if it is not shared.
     pub(crate) cached_as: Option<SessionKey>,
-    /// Its name at AWS.
+    /// Its name at AWS, the last part of the assumed role's ARN.
     pub(crate) session_name: Box<str>,
+    /// As AWS answered it; none if the session has none.
     pub(crate) source_identity: Option<Box<str>>,
     pub(crate) expiration: OffsetDateTime,
-    /// AWS was told to deny it.
+    /// The policy that denies it was written to IAM.
     pub(crate) is_denied: bool,
-    /// AWS is about to be told to: it is handed to nobody else.
+    /// A cut found it: nobody else may receive it, also if the revocation fails afterwards.
     is_ending: bool,
     holders: Holders,
 }
 
-/// Where a session comes from.
+/// The role, trust anchor and cluster that a session comes from.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SessionOrigin {
-    /// The engine's role.
+    /// The engine's role, by name.
     pub(crate) role: String,
     pub(crate) role_arn: RoleArn,
     pub(crate) trust_anchor: TrustAnchorArn,
-    /// Where its caller logged in, if the role names the cluster.
+    /// The cluster in which its caller logged in, if the role's templates need one.
     cluster: Option<String>,
-    /// The role names its sessions itself, so that the next one has the name too.
+    /// The role names its sessions itself (`role_session_name`): the next one has the same name.
     is_named: bool,
 }
 
-/// The entities that were handed a session, or the accessors of tokens without one. Most sessions have one.
+/// The holders of a session: ids of entities, or accessors of tokens without an entity. Most sessions have one.
 #[derive(Clone, Debug)]
 enum Holders {
+    /// It is empty for an unshared session of a batch token without an entity.
     One(Box<str>),
     Listed(BTreeSet<Box<str>>),
-    /// There were more than are listed, or some of whom nothing is known: batch tokens have no accessor.
+    /// These, and others: more than [`MAX_HOLDERS`], or batch tokens without an entity, which have no accessor.
     AndMore(BTreeSet<Box<str>>),
 }
 
-/// An open cut; closed on drop.
+/// An open cut. Dropping it closes the cut and wakes the reads that wait.
 #[must_use]
 pub(crate) struct Hold<'a> {
     ledger: &'a Ledger,
@@ -96,25 +104,29 @@ pub(crate) struct Hold<'a> {
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
+        // before the notice: a read that wakes looks at the cuts again
         self.ledger.index().cuts.close(self.number);
         self.ledger.closed.send_replace(self.number);
     }
 }
 
 impl Ledger {
+    /// An empty ledger that records sessions from `began` on.
     pub(crate) fn new(began: OffsetDateTime) -> Self {
         Self { began, index: Mutex::default(), closed: watch::Sender::new(0) }
     }
 
-    /// Since when sessions are known.
+    /// The time from which on sessions are known.
     pub(crate) fn began(&self) -> OffsetDateTime {
         self.began
     }
 
-    /// Notes that `reader` is handed a session, which is kept for the next caller if `is_shared`.
+    /// Records that `reader` receives a session, which is cached under `key` for the next caller if `is_shared`.
+    ///
+    /// Call it before the session is handed out. Expired sessions leave here, and if the ledger is full those that expire first.
     ///
     /// # Errors
-    /// Where a revocation cut it off: then it is handed to nobody.
+    /// [`CutOff`] if a revocation includes the read or the session: the caller must not hand it out.
     pub(crate) fn note(
         &self,
         now: OffsetDateTime,
@@ -123,6 +135,7 @@ impl Ledger {
         reader: &Reader<'_>,
     ) -> Result<(), CutOff> {
         let (mut index, holder) = (self.index(), reader.holder);
+        // under the same lock as the insertion: no cut can come between the two
         index.cuts.check(reader, key, issued)?;
         match index.by_serial.get_mut(issued.serial.as_str()) {
             Some(entry) if entry.is_ending => return Err(CutOff),
@@ -150,19 +163,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// The living sessions that are meant, those of the engine's role `role` if it is given.
+    /// The living sessions that `which` selects, of the engine's role `role` only if it is given. It walks all sessions, except
+    /// for a serial number.
     pub(crate) fn find(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
         self.index().find(now, which, role)
     }
 
-    /// The living sessions of an IAM role, whichever of the engine's roles led to it.
+    /// The living sessions of an IAM role, by whichever of the engine's roles they were made.
     pub(crate) fn of_iam_role(&self, now: OffsetDateTime, role: &RoleArn) -> Vec<Entry> {
         let index = self.index();
         let is_of = |entry: &&Entry| entry.expiration > now && entry.origin.role_arn == *role;
         index.by_serial.values().filter(is_of).cloned().collect()
     }
 
-    /// Notes that AWS was told to deny these.
+    /// Records that these are denied at AWS. Those that expired meanwhile are skipped.
     pub(crate) fn mark_denied(&self, entries: &[Entry]) {
         let mut index = self.index();
         for entry in entries {
@@ -172,35 +186,40 @@ impl Ledger {
         }
     }
 
-    /// Where the sessions that are remembered come from.
+    /// The origins of the remembered sessions, each once, in no order.
     pub(crate) fn origins(&self) -> Vec<Arc<SessionOrigin>> {
         self.index().origins.iter().map(Arc::clone).collect()
     }
 
-    /// Whether a session may live that was handed out here and then forgotten for want of room.
+    /// Whether a session that was handed out here and forgotten for lack of room may still live.
     pub(crate) fn has_forgotten(&self, now: OffsetDateTime) -> bool {
         self.index().forgotten.is_some_and(|end| end > now)
     }
 
-    /// A read by `holder` begins.
+    /// Begins a read by `holder`. Every cut from here on that includes the read ends it.
     pub(crate) fn reader<'a>(&self, holder: &'a str) -> Reader<'a> {
         Reader { holder, began: self.index().cuts.made }
     }
 
-    /// Waits until no open cut holds a read up, and refuses one that was cut off.
+    /// Waits until no open cut holds up the read. The caller bounds the wait.
+    ///
+    /// # Errors
+    /// [`CutOff`] if a cut since the beginning of the read includes it.
     pub(crate) async fn admit(&self, reader: &Reader<'_>, key: &SessionKey) -> Result<(), CutOff> {
+        // before the first look: a cut that closes between the look and the wait must wake this read
         let mut closed = self.closed.subscribe();
         while !self.index().cuts.verdict(reader, key)? {
-            // the sender is the ledger's own
+            // it cannot fail: the sender is the ledger's own
             let _ = closed.changed().await;
         }
         Ok(())
     }
 
-    /// The living sessions that are meant. From here on they are handed to nobody else, and reads that are meant and under way get
-    /// nothing.
+    /// Makes a cut and returns the living sessions that it found. From here on nobody else receives them, and reads under way
+    /// that the cut includes get no session. Reads that begin later do not wait.
     pub(crate) fn cut(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
         let mut index = self.index();
+        // under the same lock as the search: a read hands out its session before the cut and is found, or is cut off
         index.cuts.make(RevocationScope::Asked(which.clone(), role.map(str::to_owned)), false);
         let found = index.find(now, which, role);
         for entry in &found {
@@ -211,7 +230,8 @@ impl Ledger {
         found
     }
 
-    /// Reads that are meant and under way get nothing, and those that begin wait until the answer is dropped.
+    /// Opens a cut: reads under way that it includes get no session, and reads that begin later wait until the returned value is
+    /// dropped.
     pub(crate) fn hold(&self, meant: RevocationScope) -> Hold<'_> {
         Hold { ledger: self, number: self.index().cuts.make(meant, true) }
     }
@@ -222,27 +242,31 @@ impl Ledger {
 }
 
 impl Entry {
-    /// The source identity by which it has to be denied: its role names its sessions itself, so that the next one has the name too.
+    /// The source identity by which it must be denied; none if its name suffices. A role that names its sessions itself gives the
+    /// next one the same name, so a denial of the name would deny that one too.
     pub(crate) fn denied_by(&self) -> Option<&str> {
         self.source_identity.as_deref().filter(|_| self.origin.is_named)
     }
 
-    /// How many others have it beside those that are meant, at least; none where it is theirs alone.
+    /// The number of other holders, at least, who would lose it with those that `which` selects; zero if nobody else holds it.
     pub(crate) fn others(&self, which: &Selector) -> usize {
         match which {
             Selector::Serial(_) => self.holders.count() - 1,
             Selector::Entity(entity) => self.holders.count() - usize::from(self.holders.has(entity)),
-            // pods of one cluster are what is meant
+            // all its holders are callers of the cluster, which the key separates
             Selector::Cluster(_) => 0,
         }
     }
 }
 
 impl Holders {
+    /// The first holder. A shared session of a holder without a name may be anybody's, because the next such holder looks the
+    /// same.
     fn first(holder: &str, is_shared: bool) -> Self {
         if holder.is_empty() && is_shared { Self::AndMore(BTreeSet::new()) } else { Self::One(holder.into()) }
     }
 
+    /// Adds a holder; an empty one cannot be listed and makes the session everybody's.
     fn add(&mut self, holder: &str) {
         match self {
             Self::AndMore(_) => {}
@@ -265,12 +289,12 @@ impl Holders {
         }
     }
 
-    /// Whether `holder` is one of them, or may be one of those that are not listed.
+    /// Whether `holder` is listed, or may be one of those who are not.
     fn may_be(&self, holder: &str) -> bool {
         matches!(self, Self::AndMore(_)) || self.has(holder)
     }
 
-    /// At least so many, at least one.
+    /// The number of holders, or a lower bound of it if not all are listed. At least one.
     fn count(&self) -> usize {
         match self {
             Self::One(_) => 1,
@@ -303,7 +327,8 @@ impl Index {
         }
     }
 
-    /// Forgets what has ended, and what ends first where that is not enough.
+    /// Makes room for one session: forgets the expired ones, and those that expire first if that is not enough. Records the
+    /// latest expiration of the living ones among them.
     fn make_room(&mut self, now: OffsetDateTime) {
         while let Some((end, _)) = self.by_end.first() {
             if *end > now && self.by_serial.len() < MAX_SESSIONS {
@@ -316,14 +341,15 @@ impl Index {
         }
     }
 
-    /// Forgets a origin whose last session goes.
+    /// Forgets an origin whose last session leaves.
     fn let_go(&mut self, origin: &Arc<SessionOrigin>) {
-        // the set's own, and the leaving entry's
+        // two: the set's own reference, and that of the leaving entry
         if Arc::strong_count(origin) <= 2 {
             self.origins.remove(origin);
         }
     }
 
+    /// The origin of the sessions of `key`: the known value if there is one.
     fn origin(&mut self, key: &SessionKey) -> Arc<SessionOrigin> {
         let parts = key.parts();
         let origin = Arc::new(SessionOrigin {
@@ -341,7 +367,8 @@ impl Index {
     }
 }
 
-/// The entries by the IAM role that they are sessions of; first those of which some are not denied yet, so that a repeated call goes on.
+/// Groups the entries by their IAM role. Roles with a session that is not denied yet come first: a call that ran out of time and
+/// is repeated then continues with them.
 pub(crate) fn by_iam_role(entries: Vec<Entry>) -> Vec<(RoleArn, Vec<Entry>)> {
     let mut found: BTreeMap<String, (RoleArn, Vec<Entry>)> = BTreeMap::new();
     for entry in entries {

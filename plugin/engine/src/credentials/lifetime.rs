@@ -1,57 +1,63 @@
-//! How long Vault may lease a session, which is shorter than the session itself so that Vault Agent replaces it in time, and
-//! when a session has too little left to be handed out at all.
+//! How long Vault may lease a session, and when a session has too little time left to be handed out.
 //!
-//! Agent fetches a leased secret again at 85 to 95 % of its lease, and botocore starts to refresh 15 minutes before a
-//! session ends. A lease as long as the session would leave three minutes of an hour.
+//! The lease is shorter than the session, because Vault Agent must replace the session in time. Agent fetches a leased secret
+//! again at 85 to 95 % of its lease, and botocore starts to refresh 15 minutes before a session ends. A lease as long as the
+//! session would leave three minutes of an hour.
 
 use std::time::Duration;
 
 use rolesanywhere::{Session, SessionDuration};
 use time::OffsetDateTime;
 
+/// The margin between the end of a lease and the end of a session between 10 and 20 minutes long.
 const DEFAULT_MARGIN: Duration = Duration::from_mins(5);
+/// Vault turns a lease of zero or less into its own default of 32 days.
 const MIN_LEASE: Duration = Duration::from_secs(1);
 
 /// The lease for a session of `whole` that has `remaining` left.
 ///
-/// `max(remaining − margin, remaining / 2)` where `margin = max(min(300 s, whole / 2), whole / 4)`, and never under one
-/// second: Vault turns a lease of zero or less into its own default of 32 days.
+/// `max(remaining − margin, remaining / 2)` where `margin = max(min(300 s, whole / 2), whole / 4)`, and at least
+/// [`MIN_LEASE`].
 pub(crate) fn lease(whole: Duration, remaining: Duration) -> Duration {
     let margin = DEFAULT_MARGIN.min(whole / 2).max(whole / 4);
     remaining.saturating_sub(margin).max(remaining / 2).max(MIN_LEASE)
 }
 
-/// Half of a session of `whole`, in seconds: when the engine makes the next one, ten percent sooner or later.
+/// Half of a session of `whole`, in seconds, rounded, and at least one. The engine makes the next session at that age, ten
+/// percent sooner or later.
 pub(crate) fn rotation_period(whole: Duration) -> u64 {
     (whole / 2 + Duration::from_millis(500)).as_secs().max(1)
 }
 
-/// When to read a static answer again, in seconds, never zero: once a renewal is due in `renewal_in`. An answer that could not be
-/// renewed is asked for again every half minute, or sooner when little is left of it.
+/// The seconds until a static answer should be read again, rounded up, and at least one: until its renewal, which is due in
+/// `renewal_in`. An answer whose renewal is overdue should be read again after [`OVERDUE`], or after half of `remaining` if that
+/// is sooner.
 pub(crate) fn until_renewal(renewal_in: Duration, remaining: Duration) -> u64 {
     let wait = if renewal_in.is_zero() { OVERDUE.min(remaining / 2) } else { renewal_in };
     wait.saturating_add(Duration::from_nanos(999_999_999)).as_secs().max(1)
 }
 
+/// How soon an answer is read again whose session could not be renewed: half a minute.
 const OVERDUE: Duration = Duration::from_secs(30);
 
-/// What must be left of a session in any case: under it, whoever gets it is busy with the next read already.
+/// The shortest time that a session must have left in any case. A caller with less would have to read the next one at once.
 const MIN_USEFUL: Duration = Duration::from_secs(5);
-/// SDKs take a session as good as over when less than this is left.
+/// SDKs treat a session as expired when less than this is left.
 const REFRESH_WINDOW: Duration = Duration::from_mins(5);
 
-/// Whether a session of `whole` that has `remaining` left may be handed out: more than five minutes, or more than a third of a
-/// session that is shorter than a quarter of an hour, and five seconds at the very least.
+/// Whether a session of `whole` that has `remaining` left may be handed out. It must have more than five minutes left, or more
+/// than a third if it is shorter than a quarter of an hour, and at least five seconds in any case.
 ///
-/// A fresh session is shorter than its profile says only when the clocks differ.
+/// A fresh session is shorter than its profile says only if the clocks differ.
 pub(crate) fn is_useful(whole: Duration, remaining: Duration) -> bool {
     remaining >= MIN_USEFUL && remaining > REFRESH_WINDOW.min(whole / 3)
 }
 
-/// AWS dates a session before it answers; a few seconds are no clamp.
+/// The seconds by which a session may be shorter than requested and still count as whole, because AWS dates it before it answers.
 const TOLERANCE: i64 = 30;
 
-/// The seconds of a session that AWS gave where it did not give all that were `asked`, by its own clock.
+/// The seconds, by AWS's own clock, of a session that AWS made shorter than `asked`; none if it is as long, within [`TOLERANCE`].
+/// `arrived` is this host's time, for an AWS that told no time.
 pub(crate) fn given_instead(
     session: &Session,
     arrived: OffsetDateTime,
@@ -61,7 +67,7 @@ pub(crate) fn given_instead(
     (given + TOLERANCE < i64::from(asked.as_secs())).then_some(given)
 }
 
-/// What is to be said of a session that AWS cut short.
+/// The warning for a session that AWS made shorter than `asked`; none if it is as long.
 pub(crate) fn cut_short(
     session: &Session,
     arrived: OffsetDateTime,
@@ -73,7 +79,8 @@ pub(crate) fn cut_short(
     ))
 }
 
-/// What is to be said of this host's clock, if it is far from AWS's: callers go by theirs.
+/// The warning if this host's clock is far from AWS's; none if they are in sync, or if AWS told no time. The times in an answer
+/// are this host's, and callers compare them with their own clocks.
 pub(crate) fn clock(session: &Session, arrived: OffsetDateTime) -> Option<String> {
     let skew = session.clock_skew(arrived)?;
     Some(format!("{skew}, so that times here are off by as much; set the clock of Vault's node"))

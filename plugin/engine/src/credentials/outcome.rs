@@ -1,4 +1,4 @@
-//! AWS's answers as outcomes of a flight, and a flight's reasons as faults of a request.
+//! AWS's errors as outcomes of a flight, and a flight's reasons as faults of a request.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use vault_backend::{Blame, Fault};
 
 use crate::ground::faults;
 
-/// What an attempt without a session means for the flight: whether to try again, and whether all of the place pause.
+/// The outcome of an attempt for which AWS gave no session: whether the flight tries again, and whether all flights of its quota
+/// scope pause.
 pub(crate) fn failed<S>(error: &Error) -> Outcome<S, Fault> {
     let fault = faults::create_session(error);
     match error {
@@ -20,7 +21,11 @@ pub(crate) fn failed<S>(error: &Error) -> Outcome<S, Fault> {
     }
 }
 
-/// What a caller without a session is told after it has `waited`. A refusal keeps its status; everything else is a matter of time.
+/// The fault of a caller that got no session after it had `waited`. A refusal keeps its status and text; every other reason is a
+/// fault for later, and says that the caller should ask again in `retry_in`.
+///
+/// A reason of the session service gets a name, which `container/:role` answers as `code`. A fault of AWS or of the CA keeps its
+/// own.
 pub(crate) fn fault(why: Why<Fault>, retry_in: Duration, waited: Duration) -> Fault {
     let name = match &why {
         Why::Refused(_) | Why::Unreachable(_) | Why::Throttled(_) => None,
@@ -41,6 +46,7 @@ pub(crate) fn fault(why: Why<Fault>, retry_in: Duration, waited: Duration) -> Fa
     if fault.blame() == Blame::Later { with_hint(&fault, retry_in) } else { fault }
 }
 
+/// Adds the time to wait, at least one second, and keeps the name.
 fn with_hint(fault: &Fault, retry_in: Duration) -> Fault {
     let hinted = Fault::later(format!("{fault}; ask again in {} s", retry_in.as_secs().max(1)));
     fault.name().into_iter().fold(hinted, Fault::named)

@@ -1,4 +1,4 @@
-//! One session made: a fresh leaf, CreateSession with it, both forgotten.
+//! Makes one session: signs a fresh leaf, calls CreateSession with it, and drops the leaf and its key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,10 @@ use crate::ground::faults;
 use crate::issuers::{self, Rotation};
 use crate::snapshot::Snapshot;
 
-/// How the sessions of one key are made. Beside the key it holds the snapshot of the config and issuer that the key pins; of its
-/// bounds, which the key does not pin, those of the newest request hold.
+/// How the sessions of one key are made.
+///
+/// The snapshot holds the config and the issuer that the key pins. The key does not pin the config's limits: those of the newest
+/// request apply.
 pub(crate) struct Recipe {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) key: SessionKey,
@@ -27,26 +29,27 @@ pub(crate) struct Recipe {
     pub(crate) metrics: Arc<Counters>,
 }
 
-/// For whom a session is made, for the log.
+/// The party for which a session is made; the log and the cure of a fault name its mount.
 pub(crate) enum Origin {
-    /// The caller of this request.
+    /// The sender of this request.
     Request { mount: String, request_id: String, path: String },
-    /// The engine itself, as part of what `span` is about.
+    /// The engine itself, for the work that `span` describes.
     Own { mount: String, span: Span },
 }
 
+/// How one attempt ended, as the session service takes it.
 type Attempt = Outcome<Arc<Issued>, Fault>;
 
-/// Why one attempt made no session.
+/// Why one attempt gave no session. The engine's checks read AWS's error itself; flights read only the [`Outcome`].
 pub(crate) enum AttemptError {
-    /// AWS or the network said no.
+    /// AWS refused the call, or did not answer.
     Aws(Error),
-    /// It did not come so far, or what came is of no use.
+    /// The attempt failed before the call, or AWS's session is of no use.
     Here(Attempt),
 }
 
 impl AttemptError {
-    /// What it means for the flight.
+    /// Whether the flight tries again, pauses or ends.
     pub(crate) fn outcome(self) -> Attempt {
         match self {
             Self::Aws(error) => outcome::failed(&error),
@@ -60,12 +63,13 @@ impl AttemptError {
 }
 
 impl Origin {
+    /// The sender of `request`.
     pub(crate) fn of(request: &Request) -> Self {
         let (mount, request_id, path) = (&request.mount_point, &request.id, &request.path);
         Self::Request { mount: mount.clone(), request_id: request_id.clone(), path: path.clone() }
     }
 
-    /// The engine, in the current span.
+    /// The engine, for the work of the current span.
     pub(crate) fn engine(mount_point: &str) -> Self {
         Self::Own { mount: mount_point.to_owned(), span: Span::current() }
     }
@@ -85,7 +89,7 @@ impl Origin {
 }
 
 impl Recipe {
-    /// The work of a flight, one CreateSession each time.
+    /// The work of a flight. Each call of it makes one attempt, and logs the session that it made.
     pub(crate) fn work(self) -> Work<Arc<Issued>, Fault> {
         let role = self.key.role().to_owned();
         self.work_told(move |ended, cause| {
@@ -95,7 +99,8 @@ impl Recipe {
         })
     }
 
-    /// The same, where `told` is told how each attempt ended.
+    /// As [`Self::work`], but `told` is called with the result of each attempt, in the span of its origin, before the service
+    /// learns of it. No session is logged.
     pub(crate) fn work_told(
         self,
         told: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
@@ -116,13 +121,18 @@ impl Recipe {
         })
     }
 
-    /// One fresh leaf, and one CreateSession with it.
+    /// Signs one fresh leaf and calls CreateSession once with it. Leaf and key are dropped when it returns.
+    ///
+    /// # Errors
+    /// [`Outcome::Lost`] if the snapshot has no issuer of the key's id; a refusal if the CA or the check of the session refuses;
+    /// AWS's error otherwise.
     async fn make(&self) -> Result<Issued, AttemptError> {
         let parts = self.key.parts();
         let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(AttemptError::Here(Outcome::Lost))?;
         let leaf = issuers::issue(authority, &parts.leaf)
             .await
             .map_err(|fault| AttemptError::refused(self.cured(fault)))?;
+        // before the call: an issuer's count is of the leaves that it signed, also of those that AWS refuses
         self.metrics.signed(&parts.issuer);
         let identity =
             Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
@@ -142,11 +152,12 @@ impl Recipe {
         Ok(issued)
     }
 
-    /// What only the operator can mend about an issuer is mended by another issuer.
+    /// An operator's fault of an issuer, such as an expired certificate, is cured by another issuer.
     fn cured(&self, fault: Fault) -> Fault {
         if fault.blame() == Blame::Operator { Fault::operator(fault.why()).cure(self.cure()) } else { fault }
     }
 
+    /// The command that gives the role another issuer: the next step of the rotation if the key's issuer is the default.
     fn cure(&self) -> String {
         let issuers = &self.snapshot.issuers;
         if issuers.is_default(self.key.issuer()) {
@@ -156,7 +167,7 @@ impl Recipe {
         }
     }
 
-    /// The service repeats and pauses, for all callers together.
+    /// The budget of one attempt without retries, because the session service retries and pauses for all callers together.
     fn one_attempt(&self) -> RetryBudget {
         RetryBudget { total: self.snapshot.config.flight_timeout(), retries: Duration::ZERO }
     }

@@ -1,6 +1,6 @@
-//! The sessions of one mount: what makes, shares and remembers them.
+//! The sessions of one mount: the parts that make, share and remember them.
 //!
-//! Sharing itself is the crate `sessions`, which knows neither Vault nor AWS.
+//! The crate `sessions` does the sharing. It knows neither Vault nor AWS.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::ground::lifecycle::Lifecycle;
 use crate::snapshot::Snapshots;
 use crate::store::{Ends, Store};
 
-/// Sessions shared under AWS's quota.
+/// The session service: it caches sessions, renews them at half-life, and keeps calls within AWS's quota.
 pub(crate) type Service = Sessions<SessionKey, Arc<Issued>, Fault>;
 
-/// A service with the bounds of a mount that has no config.
+/// A service with the limits of a mount that has no config. The first snapshot sets the limits of the config.
 pub(crate) fn service() -> Service {
     Sessions::new(Limits::default(), fastrand::Rng::new(), clock::now)
 }
@@ -28,13 +28,16 @@ pub(crate) fn service() -> Service {
 /// The parts that lead from a role and a caller to a session.
 pub(crate) struct Credentials {
     pub(crate) snapshots: Snapshots,
+    /// Sessions for callers, and the engine's own: all of them count against one quota.
     pub(crate) sessions: Service,
+    /// The sessions that were handed to callers. The engine's own sessions are not in it.
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Arc<Counters>,
     pub(crate) lifecycle: Arc<Lifecycle>,
 }
 
 impl Credentials {
+    /// Sessions made before this call are unknown to the ledger.
     pub(crate) fn new(snapshots: Snapshots, sessions: Service, lifecycle: Arc<Lifecycle>) -> Self {
         Self { snapshots, sessions, ledger: Ledger::new(clock::now()), metrics: Arc::default(), lifecycle }
     }
@@ -44,7 +47,9 @@ impl Credentials {
         self.snapshots.store()
     }
 
-    /// Drops what is cached of these sessions for the next caller.
+    /// Drops these sessions from the cache: the next caller gets a new one. Sessions that were never shared are not in it.
+    ///
+    /// Call it before AWS is told to deny them, because a reader must not receive a denied session.
     pub(crate) fn forget(&self, entries: &[Entry]) {
         let keys: HashSet<_> = entries.iter().filter_map(|entry| entry.cached_as.clone()).collect();
         if !keys.is_empty() {
@@ -53,7 +58,8 @@ impl Credentials {
     }
 }
 
-/// Drops the cached sessions that a change of storage ends.
+/// Drops the cached sessions that a write to storage ends. The store calls it after the write, also if the write failed, because
+/// a write that fails may have landed. The sessions live on at AWS.
 pub(crate) fn end(sessions: &Service, ends: Ends<'_>) {
     match ends {
         Ends::Nothing => {}

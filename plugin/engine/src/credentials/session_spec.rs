@@ -1,4 +1,4 @@
-//! What is to be asked of AWS for one caller, decided without any call of AWS.
+//! The parameters of the session for one caller, decided without a call to AWS.
 
 use std::time::Duration;
 
@@ -14,18 +14,21 @@ use crate::snapshot::Snapshot;
 use identity::Caller;
 use identity::SubjectField;
 
-/// One read, resolved as far as it can be without AWS.
+/// One read, resolved as far as possible without AWS. Reads of credentials and the preview begin with it.
 pub(crate) struct Prepared<'a> {
+    /// The issuer that signs the leaf. It is enabled.
     pub(crate) authority: &'a Loaded,
     pub(crate) caller: Caller<'a>,
     pub(crate) order: SessionSpec,
 }
 
 impl<'a> Prepared<'a> {
-    /// Resolves `role`, called `name`, for the sender of `request`, who asks for `ttl`.
+    /// Resolves `role`, called `name`, for the sender of `request`, who asks for the duration `ttl`. Vault is asked for the
+    /// entity if the role depends on the caller.
     ///
     /// # Errors
-    /// An operator's fault where no issuer signs or no anchor is named, the caller's where the role does not take it.
+    /// The operator's fault if no issuer signs or no anchor is named; the caller's fault if the role does not accept the caller
+    /// or the duration.
     pub(crate) async fn of(
         snapshot: &'a Snapshot,
         request: &'a Request,
@@ -39,16 +42,22 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// What is to be asked of AWS for one caller.
+/// The leaf, and the parameters of CreateSession, for one caller.
 pub(crate) struct SessionSpec {
     pub(crate) anchorage: Anchorage,
     pub(crate) duration: SessionDuration,
     pub(crate) leaf: LeafProfile,
+    /// The resolved template of the role; none if AWS names the session after the certificate's serial number.
     pub(crate) role_session_name: Option<String>,
 }
 
 impl SessionSpec {
-    /// Decides everything that needs no I/O. A leaf that the CA would refuse is refused here, before it costs a turn at AWS.
+    /// Decides everything that needs no I/O. A leaf that the CA would refuse is refused here, before the read waits for its turn
+    /// under AWS's quota.
+    ///
+    /// # Errors
+    /// The operator's fault if the role or the config lacks an ARN, or if `allowed_role_arns` does not contain the role's; the
+    /// caller's fault if it may not have `ttl`, or if a template has no value for it.
     pub(crate) fn new(
         snapshot: &Snapshot,
         role_name: &str,
@@ -71,6 +80,7 @@ impl SessionSpec {
         })
     }
 
+    /// The parameters of CreateSession. `role` must be the one that `self` was made from.
     pub(crate) fn call(&self, role: &Role) -> CreateSession {
         CreateSession {
             trust_anchor: self.anchorage.trust_anchor.clone(),

@@ -1,14 +1,15 @@
-//! Which sessions a revocation means.
+//! The sessions that a revocation ends, as its caller names them.
 
 use ca::Serial;
 
-/// Which sessions are meant.
+/// The sessions to end. A process finds only those that it handed out itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
-    /// The one whose certificate had this serial number.
+    /// The session whose certificate had this serial number.
     Serial(Serial),
-    /// Those that this entity was handed.
+    /// Every session that was handed to the entity with this id.
     Entity(String),
-    /// Those of callers from this cluster, of roles that name the cluster.
+    /// The sessions of callers from the cluster with this name. Those of a role whose templates need no cluster are not among
+    /// them.
     Cluster(String),
 }
