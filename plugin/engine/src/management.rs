@@ -1,4 +1,11 @@
-//! Floor 6: what the engine does at AWS as itself: trust anchors, and the inline policies that deny sessions.
+//! Floor 6: the engine's own calls to AWS, for trust anchors and for the inline policies that deny sessions.
+//!
+//! ```text
+//! trust_anchors ─▶ bundle_plan, sync_report, last_looks ─┐
+//! denial_policy, prune ──────────────────────────────────┴▶ own_session ─▶ AWS
+//! ```
+//!
+//! Each call to AWS is made in a session of the engine's own, never in a caller's.
 
 pub(crate) mod anchor_task;
 pub(crate) mod bundle_plan;

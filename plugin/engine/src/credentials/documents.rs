@@ -65,7 +65,7 @@ struct ContainerDocument<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ProcessDocument<'a> {
-    /// Must be 1, by the same page.
+    /// Must be 1, as the guide says.
     version: u8,
     access_key_id: &'a str,
     secret_access_key: &'a str,

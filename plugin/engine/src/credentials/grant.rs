@@ -107,7 +107,7 @@ impl Credentials {
     /// The reply is [`Why::Changed`] if a write made the plan outdated before a session was found.
     ///
     /// # Errors
-    /// As those of [`Self::grant`], except AWS's, which the reply contains.
+    /// Those of [`Self::grant`] except AWS's, which the reply contains.
     async fn attempt(
         &self,
         request: &Request,

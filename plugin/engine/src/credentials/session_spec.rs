@@ -56,8 +56,9 @@ impl SessionSpec {
     /// under AWS's quota.
     ///
     /// # Errors
-    /// The operator's fault if the role or the config lacks an ARN, or if `allowed_role_arns` does not contain the role's; the
-    /// caller's fault if it may not have `ttl`, or if a template has no value for it.
+    /// The operator's fault if neither the role nor the config names an ARN, or if `allowed_role_arns` does not allow the role's;
+    /// the caller's fault if it may not have `ttl`. If a template has no value for the caller, the fault is that of the one who
+    /// can cure it.
     pub(crate) fn new(
         snapshot: &Snapshot,
         role_name: &str,

@@ -4,26 +4,29 @@ use sessions::{Rank, Sharing};
 
 use crate::records::managed_anchor::ManagedAnchor;
 
-/// One anchor with its name, and where its mount is for texts.
+/// One anchor and the work on it.
 #[derive(Clone, Copy)]
 pub(crate) struct AnchorTask<'a> {
+    /// The operator's name of the anchor, as in `trust-anchors/<name>`.
     pub(crate) name: &'a str,
     pub(crate) anchor: &'a ManagedAnchor,
+    /// The mount's path, for the commands in faults.
     pub(crate) mount_point: &'a str,
-    /// What is done there.
+    /// The urgency of the work.
     pub(crate) need: Need,
 }
 
-/// What the engine needs a session for.
+/// The purpose for which the engine needs a session. `own_session.rs` has the table of the differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// To look, or to keep something in step.
+    /// To read state, or to keep something in sync.
     Routine,
-    /// Sessions are to end, or a key has leaked. What AWS dates by its own clock is dated by this session.
+    /// To end sessions, or to respond to a leaked key. The session must be new, because its date tells AWS's clock.
     Incident,
 }
 
 impl Need {
+    /// The rank of the session's request under AWS's quota. No caller may hold up an incident; routine work comes after callers.
     pub(crate) fn rank(self) -> Rank {
         match self {
             Self::Routine => Rank::Spare,
@@ -31,6 +34,7 @@ impl Need {
         }
     }
 
+    /// Whether other work may use the session.
     pub(crate) fn sharing(self) -> Sharing {
         match self {
             Self::Routine => Sharing::SameKey,

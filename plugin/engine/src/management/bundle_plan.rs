@@ -1,4 +1,4 @@
-//! What a trust anchor's bundle should become, from what it holds and what it must hold. No I/O.
+//! The bundle that a trust anchor should have, computed from the certificates that it holds and those that it must hold. No I/O.
 
 use std::collections::BTreeSet;
 
@@ -6,41 +6,42 @@ use std::collections::BTreeSet;
 /// Source: IAM Roles Anywhere User Guide, "Quotas".
 pub(crate) const MAX_CERTIFICATES: usize = 2;
 
-/// So many certificates are remembered of one anchor before those are forgotten that are nowhere any more; a record of 70 KB, where Vault's
-/// storage takes 512 KB or more.
+/// The certificates of one anchor that are remembered before those that are no longer anywhere are forgotten. The record then has
+/// 70 KB, and Vault's storage accepts 512 KB or more.
 const MAX_REMEMBERED: usize = 1_000;
 
-/// A certificate as DER.
+/// A certificate as DER. Certificates are compared byte by byte.
 type Der = Vec<u8>;
 
 /// The difference between an anchor's bundle and the issuers that sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BundlePlan {
-    /// The whole bundle as it should be: issuers that sign, then what is not ours.
+    /// The whole bundle as it should be: the issuers that sign, then the certificates that are not ours.
     pub(crate) bundle: Vec<Der>,
-    /// Issuers that sign and are not held yet.
+    /// The issuers that sign and that the anchor does not hold yet.
     pub(crate) missing: Vec<Der>,
-    /// Issuers of ours that sign no longer.
+    /// Our issuers that the anchor holds and that no longer sign.
     pub(crate) retired: Vec<Der>,
-    /// What was not put there by this mount. It stays.
+    /// The certificates that this mount did not put there. They stay.
     pub(crate) foreign: Vec<Der>,
 }
 
-/// The bundle has no room for an issuer that signs.
+/// The bundle has no room for an issuer that signs. Nothing must be changed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BundleFull {
-    /// The certificates that are not ours and stand in the way.
+    /// The certificates that are not ours and take the room.
     pub(crate) foreign: Vec<Der>,
-    /// The issuers that find no room.
+    /// The issuers that sign and that the anchor does not hold.
     pub(crate) missing: Vec<Der>,
 }
 
 impl BundlePlan {
-    /// Compares what the anchor `holds` with the issuers that `sign`; `ours` are the SHA-256 sums of all certificates that this mount
-    /// has put into the anchor or has as an issuer.
+    /// Compares the certificates that the anchor `holds` with the issuers that `sign`. `ours` contains the SHA-256 sums of all
+    /// certificates that this mount has put into the anchor or has as an issuer.
     ///
     /// # Errors
-    /// [`BundleFull`] where more than [`MAX_CERTIFICATES`] would be needed: what is not ours is never removed.
+    /// [`BundleFull`] if the bundle would need more than [`MAX_CERTIFICATES`], because a certificate that is not ours is never
+    /// removed.
     pub(crate) fn new(holds: &[Der], sign: &[Der], ours: &BTreeSet<String>) -> Result<Self, BundleFull> {
         let missing: Vec<Der> = sign.iter().filter(|issuer| !holds.contains(issuer)).cloned().collect();
         let others = holds.iter().filter(|held| !sign.contains(held)).cloned();
@@ -53,14 +54,15 @@ impl BundlePlan {
         Ok(Self { bundle, missing, retired, foreign })
     }
 
-    /// Whether the anchor is as it should be.
+    /// Whether the anchor holds every issuer that signs, and none of ours that does not. Foreign certificates do not count.
     pub(crate) fn is_in_step(&self) -> bool {
         self.missing.is_empty() && self.retired.is_empty()
     }
 }
 
-/// What is noted of `ours`, the certificates that this mount ever had or put into the anchor: all of them while they are few, so that one
-/// which comes back is known, and else those that the anchor `holds` and `issuers`.
+/// The certificates to record of `ours`, which are all that this mount ever had or put into the anchor. Up to [`MAX_REMEMBERED`]
+/// all are recorded, because one that comes back must be recognized. Beyond it only those remain that the anchor `holds` or that
+/// are among the current `issuers`.
 pub(crate) fn remembered(
     ours: &BTreeSet<String>,
     holds: &[Der],
@@ -73,12 +75,12 @@ pub(crate) fn remembered(
     ours.iter().filter(|sum| held.contains(*sum) || issuers.contains(*sum)).cloned().collect()
 }
 
-/// The SHA-256 of a certificate, lowercase hexadecimal.
+/// The SHA-256 of a certificate as 64 lowercase hexadecimal digits.
 pub(crate) fn fingerprint(der: &[u8]) -> String {
     hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der))
 }
 
-/// The SHA-256 sums of certificates.
+/// The [`fingerprint`] of each certificate, without their order.
 pub(crate) fn fingerprints(list: &[Vec<u8>]) -> BTreeSet<String> {
     list.iter().map(|der| fingerprint(der)).collect()
 }

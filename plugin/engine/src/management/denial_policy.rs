@@ -1,7 +1,7 @@
-//! Ending sessions at AWS: our inline policy of an IAM role, read, changed, written and read back.
+//! Ends sessions at AWS: reads the inline policy that this mount owns in an IAM role, changes it, writes it, and reads it back.
 //!
-//! A session cannot be taken back. What can be done is to have its IAM role deny it everything, by an inline policy that this mount
-//! owns. Only explicit calls come here, never a lease's end: Vault cannot tell a revoke from an expiry.
+//! AWS cannot take a session back. The IAM role can deny it every action, by an inline policy. Only explicit calls come here and
+//! never the end of a lease, because Vault does not say whether a lease was revoked or has expired.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,135 +23,160 @@ use crate::records::denials::Denials;
 use crate::records::managed_anchor::Duty;
 use crate::store::Store;
 
-/// Begins the `Sid` of each statement that this engine writes, by which it knows its own documents.
+/// The prefix of the `Sid` of each statement that this engine writes. The engine recognizes its own documents by it.
 pub(crate) const SID_PREFIX: &str = "Iamra";
-/// No further IAM role is begun after this: the CLI waits for a minute, and what was done is to be told.
+/// A call begins no further IAM role after this time, because Vault's CLI waits for one minute and must receive the answer.
 pub(crate) const MAX_CALL: Duration = Duration::from_secs(40);
-/// For one call of IAM with its retries.
+/// The time for one call to IAM and its retries.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// IAM shows a change within seconds as a rule; the denial itself takes as long.
+/// How often a written policy is read back. As a rule IAM shows a change within seconds, and the denial itself takes as long.
 const LOOKS: u32 = 5;
+/// The pause between two reads. All reads together wait two seconds.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
-/// For so long a read of IAM may show less than was written before it.
+/// How long after a write IAM may still show the former policy.
 const UNTIL_SHOWN: Duration = Duration::from_secs(300);
-/// Makes a moment differ from the second that it began in.
+/// The smallest step by which a moment differs from the full second in which it lies.
 const MIN_STEP: Duration = Duration::from_millis(1);
-/// AWS dates sessions to the second, and does not say whether up or down.
+/// AWS dates sessions to the second, and does not document whether it rounds up or down.
 const ROUNDING: Duration = Duration::from_secs(1);
-/// A moment lies this far ahead at most, beside the time that AWS took to tell its clock: it was rounded up to a second three times.
+/// How far ahead a moment can be, beside the time that AWS took to tell its clock: it was rounded up to the second three times.
 const MAX_WAIT: Duration = Duration::from_secs(4);
 
-/// One IAM role as the engine may change it, while no other change of this mount is under way.
+/// The right to change this mount's policy in one IAM role. While it lives, no other change of the mount is under way.
 pub(crate) struct RolePolicy<'a> {
     policies: &'a DenialPolicies,
+    /// The lock of the mount's changes, and the recent writes that it guards.
     turn: MutexGuard<'a, RecentWrites>,
+    /// Signs in the session that was made for this role's account.
     caller: SignedClient,
     role: &'a RoleArn,
-    /// What the inline policy is called: by the mount, so that two mounts never write the same one.
+    /// The name of the inline policy, `iamra-<mount id>`, because two mounts must never write the same one.
     pub(crate) policy_name: String,
 }
 
-/// AWS's clock, by which sessions are dated, as the engine's own session tells it that was made just now.
+/// AWS's clock, which dates sessions, as far as a session of the engine's own tells it that was made just now.
 ///
-/// That session was dated somewhere between question and answer, which may be seconds apart: from either on it counts a bound.
+/// AWS dated that session at some moment between the request and the answer, which may be seconds apart. The time since the
+/// answer gives a lower bound of AWS's clock, and the time since the request an upper bound.
 #[derive(Clone, Copy)]
 pub(crate) struct AwsTime {
+    /// The date of the session, to the second.
     at: OffsetDateTime,
+    /// Before the session was requested, on this host's monotonic clock.
     asked: Instant,
+    /// After it had arrived.
     answered: Instant,
 }
 
 impl AwsTime {
-    /// AWS's clock is not behind this.
+    /// The lower bound: AWS's clock is not behind it.
     pub(crate) fn earliest(&self) -> OffsetDateTime {
         self.at + self.answered.elapsed().max(MIN_STEP)
     }
 
-    /// Nor ahead of this, since the date may have been rounded down: whatever was issued until now is dated before it.
+    /// The upper bound: AWS's clock is not ahead of it. Every session issued until now is dated before it, because a second is
+    /// added for a date that was rounded down.
     pub(crate) fn latest(&self) -> OffsetDateTime {
         self.at + ROUNDING + self.asked.elapsed()
     }
 
-    /// Waits until sessions that begin are dated after `moment`, which is a few seconds ahead at most. Whichever way AWS rounds, it rounds
-    /// them as it rounded the engine's own session.
+    /// Waits until new sessions are dated after `moment`, which is at most a few seconds ahead. AWS rounds their dates in the
+    /// same direction as the date of the engine's own session, so the direction does not matter.
+    ///
+    /// The wait is bounded by
+    /// [`MAX_WAIT`] and the time that AWS took to answer.
     pub(crate) async fn wait_past(&self, moment: OffsetDateTime) {
         let left = Duration::try_from(moment - self.earliest()).unwrap_or_default() + MIN_STEP;
         sleep(left.min(MAX_WAIT + (self.answered - self.asked))).await;
     }
 }
 
-/// What this process wrote a short while ago, by the IAM role's ARN. IAM answers reads with an older state for a while: written back, that
-/// would take denials away that were just made.
+/// The policies that this process wrote within [`UNTIL_SHOWN`], by the IAM role's ARN.
+///
+/// IAM may answer a read with a former state
+/// for a while. A change that was based on it would remove denials that were just written.
 #[derive(Default)]
 pub(crate) struct RecentWrites(HashMap<String, (Instant, Policy)>);
 
 impl RecentWrites {
+    /// Records a write, and forgets those that IAM must show by now.
     fn note(&mut self, role: &RoleArn, policy: &Policy) {
         self.0.retain(|_, (written, _)| written.elapsed() < UNTIL_SHOWN);
         self.0.insert(role.to_string(), (Instant::now(), policy.clone()));
     }
 
+    /// The last write to the role, if IAM may not show it yet.
     fn of(&self, role: &RoleArn) -> Option<&Policy> {
         let (written, policy) = self.0.get(role.as_str())?;
         (written.elapsed() < UNTIL_SHOWN).then_some(policy)
     }
 }
 
-/// A document that was written.
+/// The result of a write to one IAM role.
 pub(crate) struct WrittenDenial {
     pub(crate) policy: Policy,
-    /// IAM showed it when it was asked again.
+    /// Whether IAM showed the policy when it was read back. If not, it was written all the same and takes effect later.
     pub(crate) is_seen: bool,
-    /// That the mount could not note when it is over, for whoever has to delete it then.
+    /// A warning if the mount could not record when the denial is over: somebody must delete the policy by hand then.
     pub(crate) unnoted: Option<String>,
 }
 
-/// The mount in whose name IAM roles are changed.
+/// The mount in whose name the engine changes IAM roles.
 #[derive(Clone, Copy)]
 pub(crate) struct Owner<'a> {
-    /// Vault's id of the backend.
+    /// Vault's id of the backend, which names the policy.
     pub(crate) mount_id: &'a str,
+    /// The mount's path for the commands in faults, or `<mount>/` if the work is not a request's.
     pub(crate) mount_point: &'a str,
 }
 
-/// The inline policies by which this mount denies sessions: one change at a time, because each is read, changed and written back.
+/// The inline policies by which this mount denies sessions. The mount makes one change at a time, because each one is read,
+/// changed and written back.
 pub(crate) struct DenialPolicies {
     pub(super) store: Store,
     own: Arc<OwnSessions>,
+    /// Held for the whole of each change, across the calls to IAM.
     recent: Mutex<RecentWrites>,
-    /// When what is over was last taken out of IAM roles.
+    /// When denials that are over were last removed; none if that must be done at the next tick.
     pub(super) pruned: Mutex<Option<Instant>>,
 }
 
 impl DenialPolicies {
+    /// Knows no recent write: until [`UNTIL_SHOWN`] after a failover, IAM alone says what is denied.
     pub(crate) fn new(store: Store, own: Arc<OwnSessions>) -> Self {
         Self { store, own, recent: Mutex::default(), pruned: Mutex::default() }
     }
 
-    /// Opens the IAM role `role` to one change, in turn: no other change of this mount is under way while the answer lives.
+    /// Waits for the turn to change this mount's policy in the IAM role `role`, and reads AWS's clock. The turn ends when the
+    /// returned [`RolePolicy`] is dropped.
+    ///
+    /// # Errors
+    /// Those of [`OwnSessions::session_for`].
     pub(crate) async fn open<'a>(
         &'a self,
         owner: Owner<'_>,
         role: &'a RoleArn,
     ) -> Result<(RolePolicy<'a>, AwsTime), Fault> {
+        // the turn first: a wait after the request would move the upper bound of AWS's clock ahead
         let (turn, asked) = (self.recent.lock().await, Instant::now());
         let own = self.own_session(owner, (role, Need::Incident)).await?;
         let aws = AwsTime { at: dated(&own.session), asked, answered: Instant::now() };
         Ok((RolePolicy::new(self, owner, (role, turn), &own.session).await?, aws))
     }
 
-    /// The same for what can wait, and a time that AWS's clock is not behind; nothing where another change is under way. The session comes
-    /// before the turn, so that no revocation waits while AWS lets the engine in.
+    /// As [`Self::open`] for work that can wait, with a time that AWS's clock is not behind; none if another change is under way.
     pub(crate) async fn open_if_idle<'a>(
         &'a self,
         owner: Owner<'_>,
         role: &'a RoleArn,
     ) -> Result<Option<(RolePolicy<'a>, OffsetDateTime)>, Fault> {
         let own = self.own_session(owner, (role, Need::Routine)).await?;
+        // after the session: a revocation must not wait while AWS makes it
         let Ok(turn) = self.recent.try_lock() else { return Ok(None) };
         Ok(Some((RolePolicy::new(self, owner, (role, turn), &own.session).await?, dated(&own.session))))
     }
 
+    /// A session for the duty of revocation in the account of `role`, by any anchor.
     async fn own_session(
         &self,
         owner: Owner<'_>,
@@ -161,12 +186,14 @@ impl DenialPolicies {
     }
 }
 
-/// When AWS made one of the engine's own sessions, by its clock.
+/// The date, by AWS's clock, of one of the engine's own sessions. AWS never makes one shorter than requested, because they
+/// request the minimum.
 fn dated(own: &Session) -> OffsetDateTime {
     own.expiration - time::Duration::seconds(i64::from(SessionDuration::MIN.as_secs()))
 }
 
 impl<'a> RolePolicy<'a> {
+    /// `turn` is the held lock of `policies`; `own` signs the calls.
     async fn new(
         policies: &'a DenialPolicies,
         owner: Owner<'_>,
@@ -179,10 +206,10 @@ impl<'a> RolePolicy<'a> {
 }
 
 impl RolePolicy<'_> {
-    /// What is denied now: what IAM shows, and what was written so lately that it may not show it yet.
+    /// The denials now: those that IAM shows, and those that were written so recently that IAM may not show them yet.
     ///
     /// # Errors
-    /// An operator's fault where the policy of our name is not what we wrote: it stays as it is.
+    /// The operator's fault if the policy with our name is not as we wrote it. It is left as it is. AWS's refusal otherwise.
     pub(crate) async fn read(&self) -> Result<Policy, Fault> {
         let mut policy = self.shown().await?;
         if let Some(written) = self.turn.of(self.role) {
@@ -191,7 +218,7 @@ impl RolePolicy<'_> {
         Ok(policy)
     }
 
-    /// What IAM shows; nothing where there is no policy yet.
+    /// The denials that IAM shows; an empty policy if the role has none of ours.
     async fn shown(&self) -> Result<Policy, Fault> {
         let document = self.caller.get_role_policy(self.role, &self.policy_name).await;
         let Some(document) = document.map_err(|error| self.failed(&error))? else {
@@ -206,10 +233,12 @@ impl RolePolicy<'_> {
         })
     }
 
-    /// Writes `policy`, which denies something, and looks whether IAM shows it.
+    /// Writes `policy`, which must not be empty, and reads whether IAM shows it.
+    ///
+    /// The cached sessions must be dropped before, as for [`Self::put`].
     ///
     /// # Errors
-    /// As those of [`Self::put`].
+    /// Those of [`Self::put`]. That IAM does not show the policy yet is no error.
     pub(crate) async fn write(&mut self, policy: Policy) -> Result<WrittenDenial, Fault> {
         let unnoted = self.put(&policy).await?;
         let is_seen = self.shows(&policy).await;
@@ -217,20 +246,22 @@ impl RolePolicy<'_> {
         Ok(WrittenDenial { policy, is_seen, unnoted })
     }
 
-    /// Writes `policy`, or deletes it where it is empty, and says what could not be noted of it.
+    /// Writes `policy`, or deletes it if it is empty. Returns a warning if the denial could not be recorded.
     ///
-    /// What is kept of the sessions has to be ended before: also a write that errs may have landed.
+    /// The cached sessions that it denies must be dropped before, because a write that fails may have landed.
     ///
     /// # Errors
-    /// An operator's fault where the role's inline policies have no room for it.
+    /// The operator's fault if the role's inline policies have no room for it; AWS's refusal; read-only if this node may not
+    /// write.
     pub(crate) async fn put(&mut self, policy: &Policy) -> Result<Option<String>, Fault> {
+        // before the write: the tick removes only denials that are recorded, so a crash must not leave one without a record
         let unnoted = self.note(policy).await?;
         let written = if policy.is_empty() {
             self.caller.delete_role_policy(self.role, &self.policy_name).await.map(drop)
         } else {
             self.caller.put_role_policy(self.role, &self.policy_name, &policy.to_string()).await
         };
-        // only AWS's own word says that nothing was written
+        // unless AWS itself refused: after a lost answer the policy may have been written
         if written.as_ref().err().is_none_or(|error| error.kind().is_none()) {
             self.turn.note(self.role, policy);
         }
@@ -240,17 +271,20 @@ impl RolePolicy<'_> {
             Err(error) => return Err(self.failed(&error)),
         }
         if policy.is_empty() {
+            // after the deletion at AWS: until then the tick must find the record
             self.policies.store.write().await.delete_denials(self.role).await?;
             tracing::info!(role_arn = %self.role, "nothing is denied to sessions of an IAM role any more");
         }
         Ok(unnoted)
     }
 
-    /// Notes until when the role holds a denial, for Vault's tick. What keeps the note from being stored is told beside the denial, which
-    /// matters more.
+    /// Records until when the role holds a denial, for Vault's tick. Does nothing for an empty policy.
+    ///
+    /// Returns a warning if
+    /// storage fails, because the denial matters more than its record and must go on.
     ///
     /// # Errors
-    /// Where this node may not write at all: Vault has another one do all of it.
+    /// Read-only if this node may not write at all: Vault then forwards the request to one that may.
     async fn note(&self, policy: &Policy) -> Result<Option<String>, Fault> {
         let Some(until) = policy.needed_until() else { return Ok(None) };
         let Err(fault) =
@@ -270,7 +304,12 @@ impl RolePolicy<'_> {
         )))
     }
 
-    /// Refuses a document for which the role's other inline policies leave no room.
+    /// Refuses a policy for which the role's other inline policies leave no room. It reads each of them, one call at a time.
+    ///
+    /// Call it before cached sessions are dropped: a refusal then changes nothing.
+    ///
+    /// # Errors
+    /// The operator's fault, with the sizes; AWS's refusal of a read.
     pub(crate) async fn check_room(&self, policy: &Policy) -> Result<(), Fault> {
         let mut others = 0;
         for name in self.caller.list_role_policies(self.role).await.map_err(|error| self.failed(&error))? {
@@ -283,6 +322,7 @@ impl RolePolicy<'_> {
         if policy.would_fit(others) { Ok(()) } else { Err(self.no_room(policy, Some(others))) }
     }
 
+    /// Whether IAM shows exactly `policy` within [`LOOKS`] reads. A read that fails counts as no.
     async fn shows(&self, policy: &Policy) -> bool {
         for _ in 0..LOOKS {
             if self.shown().await.is_ok_and(|shown| shown == *policy) {
@@ -293,6 +333,8 @@ impl RolePolicy<'_> {
         false
     }
 
+    /// `others` are the characters of the role's other inline policies, if they are known. The cure differs for the denial of all
+    /// sessions, which cannot become smaller.
     fn no_room(&self, policy: &Policy, others: Option<usize>) -> Fault {
         let taken = others.map_or_else(String::new, |others| format!(" {others} are taken by others, and"));
         let is_break_glass = policy.issued_before().is_some() && policy.len() == 1;
@@ -309,6 +351,7 @@ policy.len()
 )).cure(cure)
     }
 
+    /// The fault of a call that failed; drops the engine's session if AWS refused it.
     fn failed(&self, error: &rolesanywhere::CallError) -> Fault {
         self.policies.own.refused(Duty::Revocation, error);
         faults::call(error).within(self.role)

@@ -1,4 +1,4 @@
-//! What the last look at each trust anchor found, and when the next one is due.
+//! The state of each trust anchor when it was last read, and when the next read is due.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,28 +12,31 @@ use crate::issuers::Issuers;
 use crate::management::bundle_plan::fingerprints;
 use crate::records::managed_anchor::ManagedAnchor;
 
-/// An anchor that was in step is looked at again after this, for what others changed at AWS.
+/// An anchor that was in sync is read again after this time, because others may change it at AWS.
 const LOOK_AGAIN: Duration = Duration::from_hours(1);
-/// The same where the last look failed.
+/// An anchor whose last read failed is tried again after this time.
 const TRY_AGAIN: Duration = Duration::from_mins(5);
 
-/// By the operator's name of the anchor.
+/// The last read of each anchor, by the operator's name. It is in memory only: a new process reads every anchor at its first
+/// tick.
 #[derive(Default)]
 pub(super) struct LastLooks(Mutex<BTreeMap<String, LastLook>>);
 
-/// What the last look at an anchor found.
+/// The result of the last read of an anchor.
 #[derive(Clone, Debug)]
 struct LastLook {
+    /// The entry as it was then: another ARN or role under the same name makes a new read due.
     anchor: ManagedAnchor,
-    /// SHA-256 sums of the certificates of this mount that it held then, whichever else it may hold; none where the look failed.
+    /// The SHA-256 sums of this mount's certificates that it held then, whatever else it holds; none if the read failed.
     held: Option<BTreeSet<String>>,
-    /// The same of the issuers that signed then.
+    /// The SHA-256 sums of the issuers that signed then.
     wanted: BTreeSet<String>,
+    /// When the read ended.
     looked: Instant,
 }
 
 impl LastLooks {
-    /// Whether each anchor was in step with `issuers` when it was last looked at, by name.
+    /// Whether each anchor held every issuer that signs when it was last read, by name. False if the read failed.
     pub(super) fn in_step(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
         let wanted = fingerprints(&signing(issuers));
         let last_looks = self.all();
@@ -42,7 +45,8 @@ impl LastLooks {
         last_looks.iter().map(|(name, last_look)| (name.clone(), is_in_step(last_look))).collect()
     }
 
-    /// Whether each of these anchors was last seen with exactly what signs of `issuers`, whatever else is there that is not this mount's.
+    /// Whether each of these anchors was last seen with exactly the issuers that sign. Certificates that are not this mount's do
+    /// not count. An anchor that was never read is not.
     pub(super) fn are_seen_with(&self, arns: &[TrustAnchorArn], issuers: &Issuers) -> bool {
         let wanted = fingerprints(&signing(issuers));
         let last_looks = self.all();
@@ -52,7 +56,8 @@ impl LastLooks {
         })
     }
 
-    /// Whether an anchor is to be looked at: it holds other certificates of this mount than those that sign, or was not looked at for long.
+    /// Whether an anchor must be read: it was never read, its entry changed, it held other certificates of this mount than those
+    /// that sign (`wanted`), or the last read is too long ago.
     pub(super) fn is_due(&self, name: &str, anchor: &ManagedAnchor, wanted: &BTreeSet<String>) -> bool {
         match self.all().get(name).filter(|last_look| last_look.anchor == *anchor) {
             Some(LastLook { held: Some(held), looked, .. }) if held == wanted => {
@@ -65,12 +70,12 @@ impl LastLooks {
         }
     }
 
-    /// For how long it was not looked at.
+    /// The time since the last read; the maximum if there was none.
     pub(super) fn unseen_for(&self, name: &str) -> Duration {
         self.all().get(name).map_or(Duration::MAX, |last_look| last_look.looked.elapsed())
     }
 
-    /// Notes what a look found now.
+    /// Records the result of a read that ended now; `held` is none if it failed.
     pub(super) fn note(
         &self,
         name: &str,
@@ -81,7 +86,7 @@ impl LastLooks {
         self.all().insert(name.to_owned(), last_look);
     }
 
-    /// Nothing is said any more of an anchor that is not kept.
+    /// Forgets every anchor for whose name `is_kept` is false.
     pub(super) fn retain(&self, is_kept: impl Fn(&str) -> bool) {
         self.all().retain(|name, _| is_kept(name));
     }
@@ -91,7 +96,7 @@ impl LastLooks {
     }
 }
 
-/// The issuers whose leaves AWS has to accept.
+/// The certificates, as DER, of the issuers whose leaves AWS must accept now, the current one first.
 pub(crate) fn signing(issuers: &Issuers) -> Vec<Vec<u8>> {
     issuers.bundle(clock::now()).iter().map(|loaded| loaded.issuer.certificate_der().to_vec()).collect()
 }

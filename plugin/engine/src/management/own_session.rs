@@ -1,9 +1,9 @@
-//! The engine as a caller of AWS: a certificate of its own, and a session for one duty.
+//! The engine as a caller of AWS: it issues itself a certificate, and gets a session for one duty with it.
 //!
-//! | need | its turn | the session |
+//! | need | turn under the quota | session |
 //! | --- | --- | --- |
-//! | [`Routine`](Need::Routine) | after every caller's | the last one, while more than five of its 15 minutes are left |
-//! | [`Incident`](Need::Incident) | before every caller's, also where the rate is spent or AWS throttles | made now, for this piece of work |
+//! | [`Routine`](Need::Routine) | after every caller | the last one, while more than five of its 15 minutes are left |
+//! | [`Incident`](Need::Incident) | before every caller, also if the rate is spent or AWS throttles | a new one for this work |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,17 +31,18 @@ use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::snapshot::Snapshot;
 use identity::MANAGEMENT;
 
-/// The engine's certificates serve one CreateSession.
+/// The lifetime of the engine's own certificates, each of which serves one CreateSession.
 const CERTIFICATE_TTL: Duration = Duration::from_mins(5);
-/// For the engine's own session, with its turn and its retries.
+/// The wait for the engine's own session, its turn under the quota and its retries included.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How the keys of these sessions begin. No role's name has a slash.
+/// The first part of the role name in the keys of these sessions. The name of no role contains a slash, so no caller has such a
+/// key.
 const OWN: &str = "trust-anchors/";
 
 /// Makes the engine's own sessions, and calls AWS with them.
 pub(crate) struct OwnSessions {
     credentials: Arc<Credentials>,
-    /// Of all calls of Roles Anywhere's own API.
+    /// Shared by all clients that [`Self::caller`] makes, because their calls count against the same rates at AWS.
     rate_limiter: RateLimiter,
 }
 
@@ -50,7 +51,10 @@ impl OwnSessions {
         Self { credentials, rate_limiter: RateLimiter::default() }
     }
 
-    /// A caller of AWS in the session `own`, `patience` for each call with its retries.
+    /// A client of AWS in the session `own`. Each call and its retries may take `patience`.
+    ///
+    /// # Errors
+    /// If the snapshot cannot be loaded.
     pub(crate) async fn caller(&self, own: &Session, patience: Duration) -> Result<SignedClient, Fault> {
         let client =
             self.credentials.snapshots.get().await?.client.clone().rate_limited_by(self.rate_limiter.clone());
@@ -59,15 +63,16 @@ impl OwnSessions {
 
     /// Finds or makes the engine a session for `duty` at one trust anchor.
     ///
-    /// During a rotation the anchor may hold the former issuer alone, or the next one: whichever of those that sign it takes will do, also
-    /// where the default is disabled or gone.
+    /// During a rotation the anchor may hold only the former issuer, or only the next one. The issuers that sign are therefore
+    /// tried in turn, the current one first, also if the default is disabled or missing.
     ///
     /// # Errors
-    /// An operator's fault where the entry has no IAM role for the duty; AWS's refusal otherwise, which for [`Need::Routine`] may be that of a
-    /// moment ago.
+    /// The operator's fault if the entry has no IAM role for the duty, or if no issuer signs; the fault of the first issuer that
+    /// was tried otherwise. For [`Need::Routine`] that may be a refusal of AWS that is cached.
     pub(crate) async fn session(&self, at: AnchorTask<'_>, duty: Duty) -> Result<Arc<Issued>, Fault> {
         let AnchorTask { name, anchor, mount_point, .. } = at;
         let role = anchor.role(duty).ok_or_else(|| no_role(name, duty, mount_point))?;
+        // before the snapshot: a change after it makes the service deny the request as outdated
         let epoch = self.credentials.sessions.epoch();
         let snapshot = self.credentials.snapshots.get().await?;
         let signing = snapshot.issuers.bundle(clock::now());
@@ -92,12 +97,14 @@ impl OwnSessions {
     )))
     }
 
-    /// Makes the engine a session for `duty` in the account of `role`, by whichever trust anchor of that account lets it in: IAM is the same
-    /// from each region, and in an incident one of them may be out of reach or hold the wrong issuer. The anchor `near`, and those of its
-    /// region, come first: what is regional may be closed to the roles of another region.
+    /// Finds or makes the engine a session for `duty` in the account of `role`, by the first trust anchor of that account that
+    /// admits it.
+    ///
+    /// IAM is the same from each region, and in an incident one anchor may be unreachable or hold the wrong issuer. The anchor
+    /// `near` comes first and then those of its region, because a regional service may be closed to the roles of another region.
     ///
     /// # Errors
-    /// An operator's fault where no entry of that account names an IAM role for the duty; what the first of them said otherwise.
+    /// The operator's fault if no entry of that account names an IAM role for the duty; the fault of the first anchor otherwise.
     pub(crate) async fn session_for(
         &self,
         (role, near): (&RoleArn, Option<&TrustAnchorArn>),
@@ -118,7 +125,9 @@ impl OwnSessions {
         Err(refusal.unwrap_or_else(|| Fault::bug("no trust anchor was tried")))
     }
 
-    /// AWS refused the engine a call. Its session may be one of those that somebody has denied: the next piece of work makes another.
+    /// Drops the engine's cached sessions for `duty` if AWS refused a call with `error`, because its session may be among those
+    /// that were denied. The next piece of work makes another. An object that is missing, and an unreachable AWS, say nothing
+    /// about the session.
     pub(crate) fn refused(&self, duty: Duty, error: &CallError) {
         if error.kind().is_some() && !error.is_not_found() {
             let of_duty = Some(duty.common_name());
@@ -128,7 +137,10 @@ impl OwnSessions {
         }
     }
 
-    /// The trust anchors by which the engine acts in the account of `role`, at least one.
+    /// The trust anchors, at least one, that have an IAM role for `duty` in the account and partition of `role`.
+    ///
+    /// # Errors
+    /// The operator's fault if there is none; it names the command that adds one.
     async fn for_account(
         &self,
         role: &RoleArn,
@@ -156,6 +168,8 @@ account = role.account()
         }
     }
 
+    /// Asks the session service for a session by one issuer. All own sessions of an anchor take turns together and count as one
+    /// failure domain, so a broken anchor slows down no other.
     async fn ask(
         &self,
         (snapshot, epoch): (&Arc<Snapshot>, Epoch),
@@ -167,7 +181,7 @@ account = role.account()
         let key = SessionKey::new(KeyParts {
             role: match at.need {
                 Need::Routine => own.clone(),
-                // nor does what AWS refused a moment ago answer it
+                // a key of its own, because neither a cached session nor a cached refusal may answer it
                 Need::Incident => format!("{own}/{}", WORKS.fetch_add(1, Ordering::Relaxed)),
             },
             cluster: None,
@@ -187,6 +201,7 @@ account = role.account()
             epoch,
         };
         let began = Instant::now();
+        // nobody shares the session of an incident, so it is not cached
         let sharing = at.need.sharing();
         match self.credentials.sessions.get(SessionRequest { key, sharing, spec, deadline: PATIENCE }).await {
             Reply::Granted(grant) => Ok(grant.session),
@@ -194,6 +209,8 @@ account = role.account()
         }
     }
 
+    /// The work of a flight: each attempt makes one session and logs its name at AWS, by which `CloudTrail` knows the engine's
+    /// calls.
     fn work(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -217,19 +234,22 @@ account = role.account()
     }
 }
 
-/// Keeps two pieces of work apart, where each is to have a session of its own.
+/// Numbers the pieces of work that each need a session of their own.
 static WORKS: AtomicU64 = AtomicU64::new(0);
 
-/// Whether a session is the engine's own by this trust anchor: what the anchor holds decides whether there may be another one.
+/// Selects the engine's own sessions by this trust anchor. Drop them, and the refusals, when its bundle changes: they say nothing
+/// of the new bundle.
 pub(crate) fn is_by(anchor: &TrustAnchorArn) -> impl Fn(&SessionKey) -> bool + Send + use<> {
     let anchor = anchor.clone();
     move |key| key.role().starts_with(OWN) && key.parts().call.trust_anchor == anchor
 }
 
+/// The sort key of an anchor: `near` itself, then its region, then all others.
 fn distance(anchor: &TrustAnchorArn, near: &TrustAnchorArn) -> (bool, bool) {
     (anchor.region() != near.region(), anchor != near)
 }
 
+/// The shortest session that AWS makes, 15 minutes, for an IAM role of the entry `anchor`.
 fn call(anchor: &ManagedAnchor, role: &RoleArn) -> CreateSession {
     CreateSession {
         trust_anchor: anchor.trust_anchor_arn.clone(),
@@ -241,6 +261,8 @@ fn call(anchor: &ManagedAnchor, role: &RoleArn) -> CreateSession {
     }
 }
 
+/// The engine's own certificate: the reserved O [`MANAGEMENT`] and the duty as CN. The trust policy of the duty's IAM role
+/// compares both.
 fn profile(duty: Duty) -> LeafProfile {
     let subject = Subject { organization: vec![MANAGEMENT.to_owned()], ..Subject::named(duty.common_name()) };
     LeafProfile {
@@ -252,6 +274,7 @@ fn profile(duty: Duty) -> LeafProfile {
     }
 }
 
+/// The fault of an entry that has no IAM role for `duty`.
 fn no_role(name: &str, duty: Duty, mount_point: &str) -> Fault {
     Fault::operator(format!("{}: trust-anchors/{name} names none", duty.field()))
         .cure(format!("vault patch {mount_point}trust-anchors/{name} {}=<arn>", duty.field()))

@@ -1,4 +1,4 @@
-//! What denies nothing any more leaves the IAM roles, by Vault's tick.
+//! Removes denials that are over from the IAM roles, in Vault's tick.
 
 use std::time::Duration;
 
@@ -9,13 +9,21 @@ use vault_backend::Fault;
 use crate::ground::clock;
 use crate::management::denial_policy::{DenialPolicies, Owner};
 
-/// Between two looks at what is over: an hour, less the age of a session that they share, by which they know the time.
+/// The time between two removals: an hour, less the age of the engine's session that they share. It tells them AWS's time, and
+/// may be ten minutes old.
 const EACH: Duration = Duration::from_mins(50);
-/// A tick has other work too.
+/// No further IAM role is begun after this time, because a tick has other work too.
 const MAX_DURATION: Duration = Duration::from_secs(30);
 
 impl DenialPolicies {
-    /// Takes out of IAM roles what denies nothing any more, each hour. Faults are logged, and it is tried again.
+    /// Removes the entries that deny nothing any more from this mount's policies, about each hour, and deletes a policy without
+    /// entries.
+    ///
+    /// A fault of one IAM role is logged, and the role is tried again in the next round. A tick that finds another one at this
+    /// work does nothing.
+    ///
+    /// # Errors
+    /// Storage's, if the records cannot be read.
     pub(crate) async fn prune(&self, owner: Owner<'_>) -> Result<(), Fault> {
         let Ok(mut pruned) = self.pruned.try_lock() else { return Ok(()) };
         if pruned.is_some_and(|pruned: Instant| pruned.elapsed() < EACH) {
@@ -44,20 +52,22 @@ impl DenialPolicies {
         Ok(())
     }
 
+    /// Removes the expired entries of one IAM role, by AWS's clock. Its record in storage goes with the last entry.
     async fn prune_role(&self, owner: Owner<'_>, role: &RoleArn) -> Result<Pruned, Fault> {
         let Some((mut iam, now)) = self.open_if_idle(owner, role).await? else {
             return Ok(Pruned::NotNow);
         };
         let mut policy = iam.read().await?;
         policy.prune(now);
-        // Not checked in IAM afterwards: a revocation may be waiting for this turn.
+        // not read back afterwards, because a revocation may be waiting for this turn
         iam.put(&policy).await?;
         Ok(Pruned::Done)
     }
 }
 
+/// Whether the work on one IAM role was done.
 enum Pruned {
     Done,
-    /// A revocation is under way, which comes first: the next tick goes on.
+    /// A revocation is under way and comes first. The next tick tries again.
     NotNow,
 }

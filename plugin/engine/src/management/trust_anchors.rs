@@ -1,4 +1,4 @@
-//! Trust anchors kept in step with the mount's issuers: read, compare, update, look again.
+//! Trust anchors in sync with the mount's issuers: read the bundle, compare, update, read it back.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,26 +27,29 @@ use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::records::role::Role;
 use crate::snapshot::Snapshot;
 
-/// For one call of Roles Anywhere's own API with its retries. AWS takes one a second, so that calls wait for each other.
+/// The time for one call to Roles Anywhere's API and its retries. It includes the wait for other calls, because AWS accepts one a
+/// second.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Vault gives up a tick after 90 seconds and begins the next one.
+/// The time for all anchors of one tick. Vault gives up a tick after 90 seconds and begins the next one.
 const MAX_TICK: Duration = Duration::from_secs(75);
-/// Anchors that are looked at together: one that does not answer holds up few others.
+/// The anchors that are read at once, because one that does not answer must hold up few others.
 const AT_ONCE: usize = 8;
 
-/// The trust anchors of one mount: one piece of work at a time for each, and what was found last.
+/// The trust anchors of one mount: one piece of work at a time for each, and the last state that each was seen in.
 pub(crate) struct TrustAnchors {
     credentials: Arc<Credentials>,
     own: Arc<OwnSessions>,
-    /// By name.
+    /// By the operator's name of the anchor. It is held across calls to AWS.
     turns: std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
+    /// Held by the tick that runs; a tick that begins meanwhile does nothing.
     ticking: Mutex<()>,
-    /// Those that somebody asked for, who waits for the answer.
+    /// Limits the reads of `trust-anchors/:name/sync`, whose callers wait for AWS.
     pub(crate) looks: ConcurrencyLimit,
     last_looks: LastLooks,
 }
 
 impl TrustAnchors {
+    /// No anchor counts as seen, so the first tick reads all of them.
     pub(crate) fn new(credentials: Arc<Credentials>, own: Arc<OwnSessions>) -> Self {
         Self {
             credentials,
@@ -58,11 +61,12 @@ impl TrustAnchors {
         }
     }
 
-    /// Whether each anchor was in step with `issuers` when it was last looked at, by name.
+    /// Whether each anchor was in sync with `issuers` when it was last read, by name. Anchors never read are not in it.
     pub(crate) fn in_step(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
         self.last_looks.in_step(issuers)
     }
 
+    /// Waits until no other work on the anchor called `name` is under way.
     async fn turn(&self, name: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,24 +75,24 @@ impl TrustAnchors {
         turn.lock_owned().await
     }
 
-    /// Nothing is said any more of an anchor that is looked after no longer.
+    /// Forgets the state of every anchor that is no longer managed, and its turn, unless work on it is under way.
     pub(crate) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
         self.last_looks.retain(&is_kept);
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.retain(|name, turn| is_kept(name) || Arc::strong_count(turn) > 1);
     }
 
-    /// Brings one anchor in step with the mount's issuers; with `dry_run` only says what would change.
+    /// Brings one anchor in sync with the mount's issuers; with `dry_run`, only reports the difference.
     ///
-    /// Interrupted anywhere, the same call goes on from there: what is put into the anchor is noted before, and the anchor itself is
-    /// looked at anew each time.
+    /// A call that was interrupted anywhere can be repeated: the certificates are recorded before they are put into the anchor,
+    /// and each call reads the anchor anew.
     ///
     /// # Errors
-    /// An operator's fault where the anchor takes its CA from AWS Private CA, or has no room beside certificates that are not ours;
-    /// AWS's refusal otherwise.
+    /// The operator's fault if the anchor takes its CA from AWS Private CA, or if certificates that are not ours leave no room;
+    /// for later if AWS shows another bundle than it accepted; AWS's refusal otherwise.
     pub(crate) async fn sync(&self, at: AnchorTask<'_>, dry_run: bool) -> Result<SyncReport, Fault> {
         let wanted = fingerprints(&signing(&self.credentials.snapshots.get().await?.issuers));
-        // a routine waits for AWS before its turn at the anchor, so that no incident waits behind it
+        // before the turn: an incident must not wait for the anchor while a routine waits for its session
         let caller = Box::pin(self.caller(at)).await;
         let _turn = self.turn(at.name).await;
         let done = match caller {
@@ -96,10 +100,13 @@ impl TrustAnchors {
             Err(fault) => Err(fault),
         };
         let held = done.as_ref().ok().map(SyncReport::held);
+        // still in the turn: a later result must not be overwritten by this one
         self.last_looks.note(at.name, at.anchor, (held, wanted));
         done
     }
 
+    /// The work of [`Self::sync`], while the turn is held. The snapshot is read in the turn, because the issuers may have changed
+    /// during the wait.
     async fn sync_in_turn(
         &self,
         at: AnchorTask<'_>,
@@ -117,7 +124,8 @@ impl TrustAnchors {
         if dry_run {
             return Ok(SyncReport { seen, plan, changed: false });
         }
-        // also what a person put there for this mount: an issuer that is deleted later is known all the same
+        // before the update: a certificate in the anchor that is not recorded would count as somebody else's and stay for ever.
+        // This also records an issuer of ours that a person put there, which may be deleted here later
         let remembered = remembered(&ours, holds, &issuers);
         if known != remembered {
             self.credentials.store().write().await.put_anchor_certificates(at.name, remembered).await?;
@@ -129,6 +137,7 @@ impl TrustAnchors {
             .update_trust_anchor(&at.anchor.trust_anchor_arn, &plan.bundle)
             .await
             .map_err(|error| self.refused(&error, at))?;
+        // sessions and refusals by the former bundle say nothing of this one
         self.credentials.sessions.invalidate(is_by(&at.anchor.trust_anchor_arn));
         let seen = self.look(caller, at).await?;
         check_held(bundle_of(&seen, at)?, &plan, at)?;
@@ -141,7 +150,10 @@ impl TrustAnchors {
         Ok(SyncReport { seen, plan, changed: true })
     }
 
-    /// Looks after every anchor that is due; Vault calls this each minute. Faults are logged, and the anchor is tried again later.
+    /// Brings those of the managed `anchors` that are due in sync, the one not seen for longest first. Vault's tick calls this each
+    /// minute, with every entry of storage: the state of all others is forgotten.
+    ///
+    /// A fault of an anchor is logged. The anchor is tried again after five minutes, or at the next tick if the issuers change.
     pub(crate) async fn keep_in_step(
         &self,
         anchors: &[(String, ManagedAnchor)],
@@ -151,6 +163,7 @@ impl TrustAnchors {
         let mut looked_after: Vec<_> =
             anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some()).collect();
         self.keep(|name| looked_after.iter().any(|(kept, _)| kept == name));
+        // after `keep`, which needs no call: also a tick that finds another one under way forgets removed anchors
         let Ok(_ticking) = self.ticking.try_lock() else { return Ok(()) };
         looked_after.sort_by_key(|(name, _)| Reverse(self.last_looks.unseen_for(name)));
         let looks: Vec<_> = looked_after
@@ -168,13 +181,14 @@ impl TrustAnchors {
         })
     }
 
-    /// Whether every anchor in use by `roles` was last seen with what it must hold. One that nobody looks after was not.
+    /// Whether every anchor in use by `roles` was last seen with exactly the issuers that sign. An anchor that is not managed was
+    /// never seen. False if no anchor is in use.
     pub(crate) fn are_held(&self, snapshot: &Snapshot, roles: &[(String, Role)], mount_point: &str) -> bool {
         let arns = in_use(&snapshot.config, roles, mount_point);
         !arns.is_empty() && self.last_looks.are_seen_with(&arns, &snapshot.issuers)
     }
 
-    /// Brings an anchor in step if it is due.
+    /// Brings an anchor in sync if it is due. Does nothing if no issuer signs: the bundle then stays as it is.
     async fn look_after(&self, at: AnchorTask<'_>, issuers: &Issuers) -> Result<(), Fault> {
         let wanted = fingerprints(&signing(issuers));
         if wanted.is_empty() || !self.last_looks.is_due(at.name, at.anchor, &wanted) {
@@ -186,7 +200,11 @@ impl TrustAnchors {
         Ok(())
     }
 
-    /// Refuses an issuer that some anchor, which the engine looks after, does not hold yet: with it as the default, reads would fail.
+    /// Refuses an issuer that a managed anchor does not hold yet, because reads would fail if it were the default. It reads each
+    /// anchor now and changes none.
+    ///
+    /// # Errors
+    /// The operator's fault, with the command that syncs the anchor; the fault of an anchor that cannot be read.
     pub(crate) async fn require_held(&self, issuer: &Loaded, mount_point: &str) -> Result<(), Fault> {
         let anchors = self.credentials.store().managed_anchors().await?;
         let looked_after = anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
@@ -200,6 +218,7 @@ impl TrustAnchors {
         stream::iter(looks).buffered(AT_ONCE).try_collect().await
     }
 
+    /// As [`Self::require_held`], for one anchor.
     async fn check_held_by(&self, at: AnchorTask<'_>, issuer: &Loaded) -> Result<(), Fault> {
         let report = self.sync(at, true).await?;
         if report.holds(issuer.issuer.certificate_der()) {
@@ -213,6 +232,7 @@ impl TrustAnchors {
         .cure(format!("vault write -force {}trust-anchors/{}/sync", at.mount_point, at.name)))
     }
 
+    /// A client in the engine's own session for the duty of trust anchors.
     async fn caller(&self, at: AnchorTask<'_>) -> Result<SignedClient, Fault> {
         let own = self.own.session(at, Duty::TrustAnchor).await?;
         self.own.caller(&own.session, PATIENCE).await
@@ -222,12 +242,14 @@ impl TrustAnchors {
         caller.get_trust_anchor(&at.anchor.trust_anchor_arn).await.map_err(|error| self.refused(&error, at))
     }
 
+    /// The fault of a refused call; drops the engine's session, which may have been denied.
     fn refused(&self, error: &CallError, at: AnchorTask<'_>) -> Fault {
         self.own.refused(Duty::TrustAnchor, error);
         faults::call(error).within(format!("trust-anchors/{}", at.name))
     }
 }
 
+/// The certificates of the anchor's bundle as DER; the operator's fault if its CA is of another kind.
 fn bundle_of<'a>(seen: &'a TrustAnchor, at: AnchorTask<'_>) -> Result<&'a [Vec<u8>], Fault> {
     let of = |what: &str| {
         Fault::operator(format!(
@@ -243,6 +265,7 @@ fn bundle_of<'a>(seen: &'a TrustAnchor, at: AnchorTask<'_>) -> Result<&'a [Vec<u
     }
 }
 
+/// Refuses a bundle that differs from the written one, in any order: another writer may be at work.
 fn check_held(holds: &[Vec<u8>], plan: &BundlePlan, at: AnchorTask<'_>) -> Result<(), Fault> {
     if fingerprints(holds) == fingerprints(&plan.bundle) {
         return Ok(());
@@ -253,6 +276,7 @@ fn check_held(holds: &[Vec<u8>], plan: &BundlePlan, at: AnchorTask<'_>) -> Resul
     )))
 }
 
+/// The fault of a bundle without room; it lists the certificates in the way by their SHA-256.
 fn no_room(full: &BundleFull, at: AnchorTask<'_>) -> Fault {
     let foreign: Vec<String> = full.foreign.iter().map(|der| fingerprint(der)).collect();
     Fault::operator(format!(
@@ -263,7 +287,8 @@ foreign.join(", ")
 )).cure("remove them at AWS, or give this mount an anchor of its own")
 }
 
-/// Where the mount's roles and their sessions come from: the trust anchors that the config and the roles name.
+/// The trust anchors that the config and the roles name, each once, by ARN. A role whose ARNs are missing or refused is skipped,
+/// because it gets no sessions.
 pub(crate) fn in_use(config: &Config, roles: &[(String, Role)], mount_point: &str) -> Vec<TrustAnchorArn> {
     let mut found: BTreeMap<String, TrustAnchorArn> = BTreeMap::new();
     let places = roles.iter().filter_map(|(_, role)| role.place(config, mount_point).ok());
