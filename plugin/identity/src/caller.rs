@@ -1,4 +1,4 @@
-//! Who is asking, as Vault knows it, and what a template's references stand for.
+//! The caller as Vault knows it, and the values of a template's references.
 
 use vault_backend::{Alias, Entity, Fault, Request, quote};
 
@@ -7,68 +7,76 @@ use crate::command_word::word;
 use crate::reference::{AliasPart, Pod, Reference, is_verified_key};
 use crate::subject_field::{SubjectField, TENANT_IN_CN};
 
-/// A caller of one role.
+/// A caller of one role. Every `Caller` passed the role's checks: its entity is enabled, and it is of a cluster that the role
+/// takes.
 pub struct Caller<'a> {
     role_name: &'a str,
+    /// The engine's own mount with a `/` at its end, for the commands in errors.
     mount_point: &'a str,
     clusters: &'a Clusters,
     /// Whether the role lets values that tenants write into its certificates.
     takes_tenant_metadata: bool,
+    /// Vault's answer about the caller.
     known: Known,
 }
 
-/// What a role says of its callers.
+/// A role's rules about its callers.
 #[derive(Clone, Copy)]
 pub struct Audience<'a> {
     /// The engine role's name: the value of `role.name`.
     pub role_name: &'a str,
-    /// Whether anything of a session depends on who asks.
+    /// Whether any part of a session depends on the caller. Vault is asked only then: the answer costs one call of Vault for each
+    /// read.
     pub asks_who: bool,
-    /// The clusters whose pods get credentials; none: callers of every kind.
+    /// The clusters whose pods get credentials. An empty list lets callers of every kind in.
     pub clusters: &'a [String],
     /// Whether the role lets values that tenants write into its certificates.
     pub takes_tenant_metadata: bool,
 }
 
-/// What Vault tells about the caller.
+/// Vault's answer about the caller.
 pub enum Known {
-    /// The role does not depend on who asks, so Vault was not asked.
+    /// Vault was not asked, because the role does not depend on the caller.
     NotAsked,
     /// The token belongs to no entity.
     NoEntity,
-    /// The entity of the token is not there: merged into another one, or deleted.
+    /// Vault does not know the entity of the token, whose id this is: it was merged into another one or deleted.
     Gone(String),
-    /// The token's entity, with the aliases that Vault shows of it.
+    /// The token's entity with those of its aliases that Vault shows: the ones of the mount's own Vault namespace.
     Entity(Entity),
 }
 
-/// What a reference stands for.
+/// The value of a reference for one caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// The value, as Vault has it.
+    /// The value as Vault has it, never empty.
     pub value: String,
-    /// Where Vault has it from, and who writes it there.
+    /// The origin of the value in Vault, and who writes it there, for `preview`.
     pub from: String,
-    /// Whether whoever may edit a service account writes it.
+    /// Whether anyone who may edit a service account writes it.
     pub tenant_written: bool,
 }
 
-/// Why a reference stands for nothing.
+/// Why a reference has no value for a caller.
 pub struct Unresolvable {
+    /// The reason without the field and the reference, which [`Unresolvable::fault`] adds.
     text: String,
-    /// What mends it, where it is the operator's move.
+    /// The operator's cure; `None` where the caller must act.
     cure: Option<String>,
 }
 
 impl<'a> Audience<'a> {
-    /// Of a role that takes callers of every kind and asks about none.
+    /// The rules of a role that takes callers of every kind and depends on none.
     pub fn everybody(role_name: &'a str) -> Self {
         Self { role_name, asks_who: false, clusters: &[], takes_tenant_metadata: false }
     }
 }
 
 impl<'a> Caller<'a> {
-    /// Asks Vault who sent `request`, where the role depends on it, and refuses callers whom the role does not take.
+    /// Asks Vault who sent `request`, where the role depends on it.
+    ///
+    /// # Errors
+    /// As [`Self::of`], and where Vault does not answer.
     pub async fn find(
         request: &'a Request,
         audience: Audience<'a>,
@@ -78,7 +86,11 @@ impl<'a> Caller<'a> {
         Self::of(known, audience, &request.mount_point, clusters)
     }
 
-    /// The caller whom Vault told as `known`.
+    /// Makes the caller about whom Vault answered `known`.
+    ///
+    /// # Errors
+    /// The entity is disabled, it has aliases of two registered clusters, or the role names clusters and the caller is of none of
+    /// them.
     pub fn of(
         known: Known,
         audience: Audience<'a>,
@@ -92,25 +104,30 @@ impl<'a> Caller<'a> {
         Ok(caller)
     }
 
-    /// Nobody in particular, for texts that do not depend on who asks.
+    /// No caller in particular, for templates that do not depend on one.
     pub fn nobody(role_name: &'a str) -> Self {
         let (mount_point, clusters) = ("", &NO_CLUSTERS);
         Self { role_name, mount_point, clusters, takes_tenant_metadata: false, known: Known::NotAsked }
     }
 
-    /// The caller's cluster and the accessor of its auth mount, where Vault was asked and they are registered.
+    /// Returns the caller's cluster and the accessor of its auth mount; `None` where Vault was not asked, or the caller is no pod
+    /// of a registered cluster.
     pub fn cluster(&self) -> Option<(&str, &str)> {
         self.pod().ok().map(|(alias, cluster)| (cluster, alias.mount_accessor.as_str()))
     }
 
-    /// The caller's cluster and its namespace there, where Vault was asked and they are known.
+    /// Returns the caller's cluster and its Kubernetes namespace there; `None` as for [`Self::cluster`], and where the alias has
+    /// no namespace.
     pub fn namespace(&self) -> Option<(&str, &str)> {
         let (alias, cluster) = self.pod().ok()?;
         let namespace = alias.metadata.get(Pod::Namespace.key()?)?;
         Some((cluster, namespace))
     }
 
-    /// What `reference` stands for, in a text for `place`.
+    /// Returns the value of `reference`, for a template of the field `place`.
+    ///
+    /// # Errors
+    /// Vault has no value or an empty one, or a tenant writes it and neither the role nor the field takes that.
     pub fn resolve(&self, reference: &Reference, place: SubjectField) -> Result<Resolved, Unresolvable> {
         let told = match reference {
             Reference::RoleName => Resolved::of(self.role_name, "the engine role's name"),
@@ -136,6 +153,7 @@ impl<'a> Caller<'a> {
         self.check_tenant(told, place)
     }
 
+    /// Checks that a value which a tenant writes may go into the field. A common name never takes it, whatever the role allows.
     fn check_tenant(&self, told: Resolved, place: SubjectField) -> Result<Resolved, Unresolvable> {
         if told.tenant_written && place == SubjectField::CommonName {
             return Err(Unresolvable::operator(TENANT_IN_CN, "ask for it in another field of the role"));
@@ -152,6 +170,7 @@ impl<'a> Caller<'a> {
         Ok(told)
     }
 
+    /// A property of the pod. Only metadata that the Kubernetes auth method verified is read, never annotations.
     fn resolve_pod(&self, pod: Pod) -> Result<Resolved, Unresolvable> {
         let (alias, cluster) = self.pod()?;
         let accessor = &alias.mount_accessor;
@@ -167,6 +186,7 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         Ok(Resolved::of(value, format!("cluster {cluster}: the login at {accessor}")))
     }
 
+    /// The entity's metadata under `key`.
     fn resolve_entity_metadata(&self, key: &str) -> Result<Resolved, Unresolvable> {
         let entity = self.entity()?;
         let value = entity.metadata.get(key).ok_or_else(|| {
@@ -182,6 +202,7 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         Ok(Resolved::of(value, "identity/entity, which operators of Vault write"))
     }
 
+    /// A property of the caller's one alias under `accessor`.
     fn resolve_alias(&self, accessor: &str, part: &AliasPart) -> Result<Resolved, Unresolvable> {
         let alias = self.alias(accessor)?;
         match part {
@@ -222,7 +243,8 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         }
     }
 
-    /// Whether the Kubernetes auth method, under whatever name it is mounted, took this key from an annotation.
+    /// Returns whether a Kubernetes auth method took this key from an annotation. The method may be registered under any plugin
+    /// name, so its verified metadata and the clusters' registrations count too.
     fn is_annotation(&self, alias: &Alias, key: &str) -> bool {
         let is_kubernetes = alias.mount_type == "kubernetes"
             || alias.metadata.contains_key("service_account_uid")
@@ -230,6 +252,7 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         is_kubernetes && !is_verified_key(key)
     }
 
+    /// The caller's entity, or why there is none.
     fn entity(&self) -> Result<&Entity, Unresolvable> {
         match &self.known {
             Known::Entity(entity) => Ok(entity),
@@ -243,6 +266,8 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         }
     }
 
+    /// The caller's one alias under this mount. With two, Vault does not say which one logged in, so neither may name the caller.
+    /// An alias of the token auth method is refused by its type too, because the reference's accessor may not show it.
     fn alias(&self, accessor: &str) -> Result<&Alias, Unresolvable> {
         let entity = self.entity()?;
         let mut found = entity.aliases.iter().filter(|alias| alias.mount_accessor == accessor);
@@ -266,7 +291,7 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         }
     }
 
-    /// The caller's one alias under the auth mount of a registered cluster, and the cluster.
+    /// The caller's one alias under the auth mount of a registered cluster, and the cluster's name.
     fn pod(&self) -> Result<(&Alias, &str), Unresolvable> {
         if self.clusters.is_empty() {
             return Err(Unresolvable::operator(
@@ -281,7 +306,8 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         self.pods(entity).next().ok_or_else(|| self.no_pod(entity))
     }
 
-    /// Why the caller is no pod of a registered cluster: mistyped accessors are known by the one at which it logged in.
+    /// Why the caller is no pod of a registered cluster. A registered accessor that looks like one of the caller's was probably
+    /// mistyped, and the error says so.
     fn no_pod(&self, entity: &Entity) -> Unresolvable {
         let (name, mount_point) = (&entity.name, self.mount_point);
         let at =
@@ -305,10 +331,12 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         ))
     }
 
+    /// The entity's aliases under auth mounts of registered clusters, with the clusters' names.
     fn pods<'b>(&'b self, entity: &'b Entity) -> impl Iterator<Item = (&'b Alias, &'b str)> {
         entity.aliases.iter().filter_map(|alias| Some((alias, self.clusters.name(&alias.mount_accessor)?)))
     }
 
+    /// Refuses a disabled entity, and one with aliases of two clusters: a pod of one would otherwise pass for a pod of the other.
     fn check_entity(&self) -> Result<(), Fault> {
         let Known::Entity(entity) = &self.known else { return Ok(()) };
         if entity.disabled {
@@ -326,6 +354,7 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         Ok(())
     }
 
+    /// Refuses a caller that is no pod of one of these clusters; an empty list takes every caller.
     fn check_cluster(&self, clusters: &[String]) -> Result<(), Fault> {
         if clusters.is_empty() {
             return Ok(());
@@ -341,18 +370,20 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
     }
 }
 
-/// Where the name of an entity is from that nobody named.
+/// The origin of an entity name that Vault generated, with its cure.
 const MADE_UP: &str = "Vault, which made it up at the first login: vault write identity/entity/id/<id> name=<name>, or use {{identity.entity.aliases.<accessor>.name}}";
 
-/// Whether nobody gave the entity this name: Vault calls those `entity_` and eight hex digits (`IdentityStore.generateName`).
+/// Returns whether Vault generated the entity's name: `entity_` and eight hex digits (`IdentityStore.generateName`).
 fn is_made_up(name: &str) -> bool {
     name.strip_prefix("entity_")
         .is_some_and(|id| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// `EntityInfo` leaves out aliases of other namespaces without a word (Vault's `dynamic_system_view.go`).
+/// Part of every error about a missing alias, because `EntityInfo` silently omits aliases of other Vault namespaces (Vault's
+/// `dynamic_system_view.go`).
 const OTHER_NAMESPACE: &str = " (Vault shows the engine aliases of its own Vault namespace only: mount it in the namespace of the auth method)";
 
+/// Asks Vault for the entity of the request's token; a token without one costs no call.
 async fn look(request: &Request) -> Result<Known, Fault> {
     let Some(id) = request.entity_id.as_ref().filter(|id| !id.is_empty()) else {
         return Ok(Known::NoEntity);
@@ -362,25 +393,30 @@ async fn look(request: &Request) -> Result<Known, Fault> {
 }
 
 impl Resolved {
+    /// A value that no tenant writes.
     fn of(value: &str, from: impl Into<String>) -> Self {
         Self { value: value.to_owned(), from: from.into(), tenant_written: false }
     }
 }
 
 impl Unresolvable {
+    /// The caller must act.
     fn caller(text: impl Into<String>) -> Self {
         Self { text: text.into(), cure: None }
     }
 
+    /// An operator must act, as `cure` says.
     fn operator(text: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { text: text.into(), cure: Some(cure.into()) }
     }
 
-    /// The error of a role whose field `place` asks for `reference`.
+    /// Returns the fault for the field `place`, whose template holds `reference`: the operator's where there is a cure, else the
+    /// caller's.
     pub fn fault(self, place: SubjectField, reference: &Reference) -> Fault {
         self.labelled(&format!("{}: {{{{{reference}}}}}", place.field()))
     }
 
+    /// The fault with `label` and a colon in front.
     fn labelled(self, label: &str) -> Fault {
         let text = format!("{label}: {}", self.text);
         match self.cure {

@@ -1,39 +1,43 @@
-//! Which auth mount is which cluster: one Vault serves several, and `payments/api` of one must never pass for that of another.
+//! The registered clusters and their auth mounts. One Vault serves several clusters, and `payments/api` of one must never pass
+//! for `payments/api` of another.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, quote};
 
-/// Longest name of a cluster: a DNS label, because it begins common names and SPIFFE ids.
+/// The longest name of a cluster, in characters: that of a DNS label, because common names and SPIFFE ids begin with it.
 const MAX_NAME: usize = 63;
 
-/// Stored as `cluster/<name>`; its JSON is also what a read answers.
+/// One registration. It is stored as `cluster/<name>`, and a read returns the same JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
-    /// Of the auth mount through which the cluster's pods log in.
+    /// The accessor of the auth mount through which the cluster's pods log in.
     pub accessor: String,
 }
 
-/// All clusters of one mount, by the accessors of their auth mounts.
+/// All clusters of one mount: names by the accessors of their auth mounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clusters(BTreeMap<String, String>);
 
-/// None at all.
+/// No clusters, for callers of whom nothing is asked.
 pub(crate) static NO_CLUSTERS: Clusters = Clusters(BTreeMap::new());
 
 impl Clusters {
-    /// The cluster whose auth mount has this accessor.
+    /// Returns the cluster whose auth mount has this accessor.
     pub fn name(&self, accessor: &str) -> Option<&str> {
         self.0.get(accessor).map(String::as_str)
     }
 
-    /// The accessor of this cluster's auth mount.
+    /// Returns the accessor of this cluster's auth mount.
     pub fn accessor(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(_, known)| *known == name).map(|(accessor, _)| accessor.as_str())
     }
 
-    /// The cluster whose accessor is that of no mount and looks like this one: at most two characters differ.
+    /// Returns the cluster, and its registered accessor, that looks like `accessor`: both have the same length and differ in at
+    /// most two bytes.
+    ///
+    /// Ask it about an accessor that is not registered: an operator then probably mistyped the registration.
     pub fn near(&self, accessor: &str) -> Option<(&str, &str)> {
         let differ = |known: &str| known.bytes().zip(accessor.bytes()).filter(|(a, b)| a != b).count();
         let near = |known: &str| known.len() == accessor.len() && differ(known) <= 2;
@@ -47,14 +51,18 @@ impl Clusters {
 }
 
 impl FromIterator<(String, String)> for Clusters {
-    /// From accessors and names.
+    /// Takes pairs of accessor and cluster name.
     fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
         Self(pairs.into_iter().collect())
     }
 }
 
 impl Cluster {
-    /// A cluster `name` whose pods log in at the mount of `accessor`.
+    /// Makes the registration of the cluster `name`, whose pods log in at the mount of `accessor`.
+    ///
+    /// # Errors
+    /// The caller's: `name` is no DNS label of 1 to 63 lowercase characters, or `accessor` has other characters than ASCII
+    /// letters, digits and `_-.`, does not begin with `auth_`, or is that of the token auth method, at which no pod logs in.
     pub fn new(name: &str, accessor: &str) -> Result<Self, Fault> {
         check_name(name)?;
         let legal = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
@@ -80,7 +88,8 @@ impl Cluster {
     }
 }
 
-/// Whether an accessor is as Vault makes them: `auth_<type>_` and eight hex digits (`Core.generateMountAccessor`).
+/// Returns whether an accessor has the form that Vault gives it: `auth_<type>_` and eight lowercase hex digits
+/// (`Core.generateMountAccessor`). One of another form is probably mistyped.
 pub fn is_as_vault_makes_it(accessor: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     accessor

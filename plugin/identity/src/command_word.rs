@@ -1,9 +1,12 @@
-//! Texts of whoever asks, as a command in an error may hold them.
+//! Values from a request, as a part of the command in an error.
 
-/// Longest text that is taken as it is, in bytes.
+/// The longest value that a command repeats, in bytes.
 const MAX_LENGTH: usize = 80;
 
-/// `text` as a part of a command: as it is where every shell takes it so, else `placeholder`.
+/// Returns `text` where every shell takes it without quotes (1 to 80 bytes of ASCII letters, digits and `_-./:@`), else
+/// `placeholder`.
+///
+/// Operators paste these commands, so a value that a caller chose must never become shell syntax.
 pub fn word<'a>(text: &'a str, placeholder: &'a str) -> &'a str {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "_-./:@".contains(character);
     if (1..=MAX_LENGTH).contains(&text.len()) && text.chars().all(is_plain) { text } else { placeholder }

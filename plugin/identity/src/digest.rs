@@ -1,31 +1,40 @@
-//! `short`: a value that is too long for its place, or holds characters the place does not take, as a legal prefix and a digest of the whole.
+//! The template function `short`: a value that is too long for its field, or holds characters that the field does not take,
+//! becomes a legal prefix and a digest of the whole value.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// Hex digits of the digest: 96 bits. Who may choose names without end, such as those of branches, can try 2^48 of them, and would
-/// with half as many digits find one that is shortened to another's text.
+/// Hex digits of the digest: 96 bits. A person who may choose names without end, such as those of branches, can try 2^48 of them.
+/// With half as many digits, one of these names would be shortened to another caller's value.
 const DIGITS: usize = 24;
 
-/// What the digest of several values begins with: the first byte of a length. A single value that begins so is put behind [`SINGLE`],
-/// which no text holds, so that it has the digest of no several; every other single value has its own plain SHA-256.
+/// The first byte of the digest's input for several values: each value follows its length as 8 bytes, big-endian, and no length
+/// reaches 2^56. A single value that begins with this byte is hashed behind [`SINGLE`], so its digest is never that of several
+/// values. Every other single value has its plain SHA-256.
 const LENGTH: u8 = 0;
+/// A byte that UTF-8 never contains, so no value begins with it.
 const SINGLE: u8 = 0xff;
 
-/// Whether `value` may stay as it is. One that looks like a shortened value may not, or its holder could take the name that
-/// another's value is shortened to.
+/// Returns whether `value` needs no shortening: the field takes all its characters, and it does not look like a shortened value.
+/// One that looks so is shortened again, because its holder could otherwise take the name to which another caller's value is
+/// shortened.
+///
+/// The length is not checked here.
 pub(crate) fn may_stay(value: &str, takes: impl Fn(char) -> bool) -> bool {
     value.chars().all(takes) && !looks_short(value)
 }
 
-/// `<legal prefix>-<24 hex digits of the value's SHA-256>` (see [`SINGLE`]) in at most `room` characters; the digits alone where nothing else fits.
+/// Returns `<legal prefix>-<24 hex digits of the value's SHA-256>` (see [`SINGLE`]) in at most `room` characters.
 ///
-/// The prefix ends with the first sign the place does not take, and loses characters at its end that are neither letter nor digit.
+/// The prefix ends before the first character that the field does not take, and loses characters at its end that are neither
+/// letter nor digit. Where no prefix fits, the digits stand alone; with a `room` below 24 they are longer than it, and the caller
+/// must check that.
 pub(crate) fn shorten(value: &str, room: usize, takes: impl Fn(char) -> bool) -> String {
     let mark: &[u8] = if value.as_bytes().first() == Some(&LENGTH) { &[SINGLE] } else { &[] };
     joined(value, digits_of(&[mark, value.as_bytes()]), room, takes)
 }
 
-/// As [`shorten`], for several values that become one text together: the prefix is of the first, the digest of all of them.
+/// As [`shorten`], for several values that become one: the prefix is of the first value, the digest of all of them. Each value is
+/// hashed behind its length, so `ab`, `c` and `a`, `bc` differ.
 pub(crate) fn shorten_all(values: &[&str], room: usize, takes: impl Fn(char) -> bool) -> String {
     let lengths: Vec<[u8; 8]> = values.iter().map(|value| (value.len() as u64).to_be_bytes()).collect();
     let parts: Vec<&[u8]> = lengths
@@ -36,6 +45,7 @@ pub(crate) fn shorten_all(values: &[&str], room: usize, takes: impl Fn(char) -> 
     joined(values.first().copied().unwrap_or_default(), digits_of(&parts), room, takes)
 }
 
+/// Joins the legal prefix of `value` to `digits`; one character of `room` is the dash between them.
 fn joined(value: &str, digits: String, room: usize, takes: impl Fn(char) -> bool) -> String {
     let prefix: String = value
         .chars()
@@ -46,12 +56,14 @@ fn joined(value: &str, digits: String, room: usize, takes: impl Fn(char) -> bool
     if prefix.is_empty() { digits } else { format!("{prefix}-{digits}") }
 }
 
+/// The first [`DIGITS`] hex digits, lowercase, of the SHA-256 of all `parts` in a row.
 fn digits_of(parts: &[&[u8]]) -> String {
     let mut digits = hex::encode(digest(&SHA256, &parts.concat()));
     digits.truncate(DIGITS);
     digits
 }
 
+/// Returns whether `value` ends in [`DIGITS`] lowercase hex digits that stand alone or behind a dash, as a shortened value does.
 fn looks_short(value: &str) -> bool {
     let Some(start) = value.len().checked_sub(DIGITS) else { return false };
     let (before, digits) = value.as_bytes().split_at(start);
@@ -63,6 +75,7 @@ fn looks_short(value: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Takes the characters of a common name.
     fn word(character: char) -> bool {
         character.is_ascii_alphanumeric() || "_+=.@-".contains(character)
     }

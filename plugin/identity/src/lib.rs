@@ -1,14 +1,16 @@
-//! Who asks, and what the certificate says of the caller: a role's templates, resolved for one of Vault's identities.
+//! Callers and the certificates made for them: a role's templates, resolved for one identity of Vault.
 //!
 //! ```text
-//! role's text ──▶ Template ─┐
+//! role field  ──▶ Template ─┐
 //!                           ├─▶ resolve ──▶ shorten ──▶ SubjectTexts::profile ──▶ ca::LeafProfile
 //! request ──▶ Caller ───────┘        a value is never read as a template again
 //!              └ Vault's entity, its aliases, and which auth mount is which cluster
 //! ```
 //!
-//! It reads no storage and calls no AWS: two callers whom a text tells apart never get one text, and property tests hold it. Start
-//! reading in `template.rs`, then `caller.rs`.
+//! The crate reads no storage and calls no AWS API. Its one call of Vault is `EntityInfo`, in `caller.rs`.
+//!
+//! Two callers for whom a template's references have different values never get the same result. Property tests hold this, because a
+//! policy in AWS would otherwise take one caller for another. Start reading in `template.rs`, then `caller.rs`.
 
 mod caller;
 mod clusters;

@@ -1,4 +1,4 @@
-//! What a template may ask about a caller: `kubernetes.namespace`, `identity.entity.name` and so on.
+//! The references of a template, such as `kubernetes.namespace` and `identity.entity.name`: each asks one thing about a caller.
 //!
 //! The `identity` references are those of Vault's own templates
 //! (<https://developer.hashicorp.com/vault/docs/concepts/policies#templated-policies>).
@@ -7,9 +7,9 @@ use std::fmt;
 
 use vault_backend::quote;
 
-/// Metadata that Vault's Kubernetes auth method sets from the API server's answer to a `TokenReview`, and that annotations cannot
-/// override (vault-plugin-auth-kubernetes, `reservedAliasMetadataKeys`). Every other key comes from the service account's
-/// annotations `vault.hashicorp.com/alias-metadata-<key>`, which whoever may edit it writes.
+/// Metadata keys that Vault's Kubernetes auth method sets from the API server's answer to a `TokenReview`. Annotations cannot
+/// override them (vault-plugin-auth-kubernetes, `reservedAliasMetadataKeys`). Every other key comes from the service account's
+/// annotations `vault.hashicorp.com/alias-metadata-<key>`, which anyone who may edit the service account writes.
 const VERIFIED_KEYS: [&str; 4] = [
     "service_account_name",
     "service_account_namespace",
@@ -17,72 +17,86 @@ const VERIFIED_KEYS: [&str; 4] = [
     "service_account_secret_name",
 ];
 
-/// The longest key of metadata that Vault's identity store keeps, in bytes (`metaKeyMaxLength`).
+/// The longest metadata key that Vault's identity store takes, in bytes (`metaKeyMaxLength`). Accessors have the same bound here,
+/// because errors repeat them.
 const MAX_KEY: usize = 128;
+/// Ends the error about an unknown reference with every reference that exists.
 const KNOWN: &str = "the references are kubernetes.cluster, kubernetes.namespace, kubernetes.service_account, kubernetes.uid, \
     identity.entity.id, identity.entity.name, identity.entity.metadata.<key>, \
     identity.entity.aliases.<accessor>.name, .metadata.<key>, .custom_metadata.<key>, and role.name";
 
-/// One thing that a template asks.
+/// One reference of a template. [`Display`](fmt::Display) gives the form in which it is written, without braces and spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
     /// The engine role's name.
     RoleName,
-    /// The pod's cluster or service account.
+    /// A property of the caller's pod, by its cluster's registration and its alias there.
     Kubernetes(Pod),
     /// The id of the caller's entity, a UUID.
     EntityId,
     /// The name of the caller's entity.
     EntityName,
-    /// The entity's metadata under this key, which operators of Vault write.
+    /// The entity's metadata under this key. Operators of Vault write it.
     EntityMetadata(String),
-    /// Something of the caller's alias under one auth mount.
+    /// A property of the caller's alias under one auth mount.
     Alias {
-        /// Of the auth mount, as `vault auth list` shows it.
+        /// The auth mount's accessor, as `vault auth list` shows it.
         accessor: String,
-        /// What of the alias.
+        /// Which property of the alias.
         part: AliasPart,
     },
 }
 
-/// What is known of a pod, by its alias under the auth mount of a registered cluster.
+/// A property of a pod. The engine knows pods by their alias under the auth mount of a registered cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pod {
+    /// The name under which `clusters/<name>` registers the auth mount.
     Cluster,
+    /// The Kubernetes namespace. One of the same name may exist in another cluster.
     Namespace,
+    /// The name of the service account, unique in its namespace alone.
     ServiceAccount,
+    /// The UID of the service account, which Kubernetes never gives twice.
     Uid,
 }
 
+/// A property of an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AliasPart {
+    /// The alias's name. The auth method sets it at login, and it is unique in its mount.
     Name,
+    /// The metadata under this key, which the auth method sets at each login.
     Metadata(String),
+    /// The custom metadata under this key, which operators of Vault write.
     CustomMetadata(String),
 }
 
-/// Something in braces.
+/// A reference in braces: `{{reference}}` or `{{reference | short}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub reference: Reference,
+    /// Whether the value may be shortened where it does not fit the field; without it, such a value is refused.
     pub short: bool,
 }
 
-/// What a reference says of a caller: whether two callers may give the same value.
+/// How much the value of a reference says of a caller: whether two callers may have the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Says<'a> {
-    /// One caller alone gives it: the id or name of an entity, the name of an alias, the uid of a service account.
+    /// Only one caller has the value: the id or name of an entity, the name of an alias, or the UID of a service account.
     Who,
-    /// One half of what names a service account in its cluster, by the alias under this accessor or the pod's own.
+    /// The namespace, which names a service account of a cluster together with its name. The alias is that under this accessor,
+    /// or with `None` the pod's own.
     Namespace(Option<&'a str>),
-    /// The other half.
+    /// The service account's name, the other half; by the same alias.
     ServiceAccount(Option<&'a str>),
-    /// Something that others may have too: a cluster, or metadata of any other key.
+    /// Other callers may have the value too: it is a cluster, or metadata under any other key.
     Something,
 }
 
-/// Whether these references together name one caller: no two callers give the same values. A service account counts as one caller,
-/// however many pods run as it; Vault does not tell those apart either.
+/// Returns whether these references together name one caller, so no two callers have the same values. The two halves that name a
+/// service account must come from one alias.
+///
+/// A service account counts as one caller, however many pods run as it, because Vault does not distinguish those either.
 pub fn name_one_caller<'a>(references: impl Iterator<Item = &'a Reference>) -> bool {
     let said: Vec<Says<'_>> = references.map(Reference::says).collect();
     said.iter().any(|says| match says {
@@ -93,6 +107,10 @@ pub fn name_one_caller<'a>(references: impl Iterator<Item = &'a Reference>) -> b
 }
 
 impl Slot {
+    /// Reads `inside`, which stands between `{{` and `}}`; spaces around the reference and the function do not count.
+    ///
+    /// # Errors
+    /// Why it is no reference, for the end of an error: the function is not `short`, or the reference is unknown.
     pub(crate) fn read(inside: &str) -> Result<Self, String> {
         let (reference, function) = inside
             .split_once('|')
@@ -112,7 +130,10 @@ impl Slot {
 }
 
 impl Reference {
-    /// Reads what stands between the braces, or says why it is no reference.
+    /// Reads a reference as it stands between the braces.
+    ///
+    /// # Errors
+    /// Why it is none, for the end of an error; for an unknown name, with the list of all references.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "role.name" => return Ok(Self::RoleName),
@@ -133,11 +154,13 @@ impl Reference {
         Err(format!("there is nothing of this name; {KNOWN}"))
     }
 
-    /// Whether the answer depends on who asks.
+    /// Returns whether the value depends on the caller. Only that of `role.name` does not.
     pub fn asks_who(&self) -> bool {
         *self != Self::RoleName
     }
 
+    /// How much the value says of a caller. Of an alias's metadata only keys of [`VERIFIED_KEYS`] name one: the auth method sets
+    /// those, and a tenant may write any other.
     fn says(&self) -> Says<'_> {
         match self {
             Self::EntityId
@@ -159,7 +182,10 @@ impl Reference {
         }
     }
 
-    /// Whether a tenant is known to write the answer, from the reference alone: Vault names mounts `auth_<type>_<id>`.
+    /// Returns whether a tenant is known to write the value, from the reference alone: Vault names accessors `auth_<type>_<id>`.
+    ///
+    /// Of a Kubernetes auth method that is registered under another plugin name this is known only from a caller's alias, see
+    /// [`crate::Caller::resolve`].
     pub fn is_known_tenant_metadata(&self) -> bool {
         match self {
             Self::Alias { accessor, part: AliasPart::Metadata(key) } => {
@@ -176,7 +202,7 @@ pub(crate) fn is_verified_key(key: &str) -> bool {
 }
 
 impl Pod {
-    /// The key of the alias's metadata, and none for what the mount's registration says.
+    /// The metadata key of the alias that holds the property; `None` for the cluster, whose name the registration holds.
     pub fn key(self) -> Option<&'static str> {
         match self {
             Self::Cluster => None,
@@ -187,7 +213,11 @@ impl Pod {
     }
 }
 
-/// `<accessor>.name`, `<accessor>.metadata.<key>` or `<accessor>.custom_metadata.<key>`.
+/// Reads `<accessor>.name`, `<accessor>.metadata.<key>` or `<accessor>.custom_metadata.<key>`.
+///
+/// # Errors
+/// The accessor is missing, over [`MAX_KEY`] bytes, holds a space or control character, or is the token auth method's, whose
+/// aliases are free choices of anyone who makes tokens; or the property does not exist.
 fn alias(text: &str) -> Result<Reference, String> {
     let (accessor, rest) = text.split_once('.').unwrap_or((text, ""));
     let is_unlike_any = |character: char| character.is_whitespace() || character.is_control();
@@ -211,7 +241,8 @@ fn alias(text: &str) -> Result<Reference, String> {
     Ok(Reference::Alias { accessor: accessor.to_owned(), part })
 }
 
-/// A key that Vault's identity metadata can have, so that every error and command that names it is one line of a bounded length.
+/// Checks that `text` is a key that Vault's identity metadata can have: 1 to [`MAX_KEY`] bytes without control characters. Every
+/// error and command that names the key is then one line of bounded length.
 fn key_of(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("the key of the metadata is missing".to_owned());
@@ -294,6 +325,7 @@ mod tests {
         }
     }
 
+    /// Whether the references written so name one caller.
     fn names_one(texts: &[&str]) -> bool {
         let references: Vec<_> = texts.iter().map(|text| Reference::parse(text).unwrap()).collect();
         name_one_caller(references.iter())

@@ -1,4 +1,4 @@
-//! What AWS makes of a certificate: session tags and source identity, as a profile's default attribute mappings have it.
+//! The session tags and the source identity that AWS derives from a certificate under a profile's default attribute mappings.
 //!
 //! Sources: IAM Roles Anywhere User Guide, "Trust model in IAM Roles Anywhere" and "Attribute mapping".
 
@@ -8,7 +8,8 @@ use ca::LeafProfile;
 
 use crate::subject_field::{MAX_TAG, is_tag_character};
 
-/// The names AWS uses for attribute types.
+/// The names that AWS uses for attribute types, by dotted object identifier. Any other attribute keeps its object identifier as
+/// its name.
 const NAMES: [(&str, &str); 17] = [
     ("2.5.4.3", "CN"),
     ("2.5.4.4", "SURNAME"),
@@ -29,17 +30,17 @@ const NAMES: [(&str, &str); 17] = [
     ("0.9.2342.19200300.100.1.1", "UID"),
 ];
 
-/// The session tags of a leaf whose issuer has these attributes (dotted object identifier and value, in encoded order).
+/// Returns the session tags of a leaf whose issuer has these attributes (dotted object identifier and value, in encoded order).
 ///
-/// Several values of one attribute are joined by `/`; of each kind of alternative name only the first counts. Our own values fit a
-/// tag; an issuer's may not, and AWS leaves such a tag out.
+/// AWS joins several values of one attribute with `/`. Of each kind of alternative name only the first counts. The engine's own
+/// values fit a tag; an issuer's may not, and AWS omits such a tag ([`lost`] names it).
 pub fn session_tags(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, String> {
     let mut tags = all(leaf, issuer);
     tags.retain(|_, value| fits(value));
     tags
 }
 
-/// As AWS joins them, before it looks at their characters.
+/// The tags as AWS joins them, before it checks their characters and length.
 fn all(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, String> {
     let subject = &leaf.subject;
     let mut tags = BTreeMap::new();
@@ -67,21 +68,24 @@ fn all(leaf: &LeafProfile, issuer: &[(String, String)]) -> BTreeMap<String, Stri
     tags
 }
 
-/// The names of the session tags that AWS leaves out, because a value has characters that tags cannot hold or is too long.
+/// Returns the names of the session tags that AWS omits, because a value holds characters that tags cannot hold or has over 256
+/// characters. Conditions of a policy on such a tag then meet no value.
 pub fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Vec<String> {
     let whole = all(leaf, issuer);
     whole.into_iter().filter(|(_, value)| !fits(value)).map(|(name, _)| name).collect()
 }
 
+/// Whether a session tag can have this value: at most [`MAX_TAG`] characters, all of them those of a tag.
 fn fits(value: &str) -> bool {
     value.chars().all(is_tag_character) && value.chars().count() <= MAX_TAG
 }
 
-/// The source identity of a leaf with this common name of at most 61 characters.
+/// Returns the source identity of a leaf with this common name. STS takes 64 characters, so the name must have at most 61.
 pub fn source_identity(common_name: &str) -> String {
     format!("CN={common_name}")
 }
 
+/// Adds `value` to the tag `key`, behind a `/` where the tag has one already.
 fn put(tags: &mut BTreeMap<String, String>, key: String, value: &str) {
     tags.entry(key)
         .and_modify(|joined| {

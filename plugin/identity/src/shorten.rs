@@ -1,24 +1,28 @@
-//! Makes a text fit its place: what `short` marks gives way, value by value, then all of it together.
+//! Makes a result fit its field: the values that `short` marks are shortened one by one, then all of them together.
 
 use crate::digest;
 use crate::reference::Slot;
 use crate::subject_field::SubjectField;
 
-/// A piece of a text for one caller.
+/// A piece of a template for one caller.
 pub(crate) struct Part<'a> {
-    /// What the text gets; shorter than `value` where that gave way.
+    /// The characters that go into the result: `value`, or its shortened form.
     pub text: String,
+    /// The whole value, from which every digest is made.
     pub value: String,
+    /// The reference that gave the value; `None` for plain characters.
     pub slot: Option<&'a Slot>,
 }
 
-/// Shortens what `short` marks as far as it has to be; what then does not fit is for [`SubjectField::check`] to refuse.
+/// Shortens the values that `short` marks, as far as they must be. A result that does not fit after that is for
+/// [`SubjectField::check`] to refuse.
 pub(crate) fn fit(place: SubjectField, parts: &mut Vec<Part<'_>>) {
     shorten_each(place, parts);
     join_all(place, parts);
 }
 
-/// Shortens what `short` marks: values the place does not take, then, from the right, until the whole fits.
+/// Shortens each value that `short` marks and the field does not take, then marked values from the right until the whole fits.
+/// Values further left therefore stay readable longest.
 fn shorten_each(place: SubjectField, parts: &mut [Part<'_>]) {
     let takes = |character: char| place.takes(character);
     for part in parts.iter_mut().filter(|part| part.is_short()) {
@@ -35,10 +39,12 @@ fn shorten_each(place: SubjectField, parts: &mut [Part<'_>]) {
     }
 }
 
-/// Where even the digests do not fit beside each other, one stands for all that `short` marks, from the first to the last of them.
+/// Replaces all values that `short` marks, from the first to the last with the plain characters between them, by one digest,
+/// where even their single digests do not fit side by side.
 ///
-/// Not where the plain text between them occurs in the result: without it, no other caller's values can give the same text. Nor
-/// where a reference that `short` does not mark would go with them. What then does not fit is refused.
+/// The values stay apart in two cases, and the result is then refused for its length. The joined value must not contain the first
+/// character of the plain parts that it replaces: without that character, no other caller's values can give the same result. And
+/// no reference that `short` does not mark may be lost.
 fn join_all(place: SubjectField, parts: &mut Vec<Part<'_>>) {
     let over = length(parts).saturating_sub(place.longest());
     let marked = |part: &Part<'_>| part.is_short();
@@ -65,11 +71,13 @@ fn join_all(place: SubjectField, parts: &mut Vec<Part<'_>>) {
     }
 }
 
+/// The length of the result in characters.
 fn length(parts: &[Part<'_>]) -> usize {
     parts.iter().map(|part| part.text.chars().count()).sum()
 }
 
 impl Part<'_> {
+    /// Whether `short` marks the part.
     fn is_short(&self) -> bool {
         self.slot.is_some_and(|slot| slot.short)
     }
@@ -93,7 +101,7 @@ mod tests {
         assert!(error.to_string().contains("73 characters, 1 to 61"), "{error}");
     }
 
-    /// With so much before them, two digests do not fit a common name beside each other.
+    /// A template with so many characters in front that two digests do not fit a common name side by side.
     const NARROW: &str = "payments-prod-eu-central-1.{{identity.entity.metadata.a | short}}.{{identity.entity.metadata.b | short}}";
 
     #[test]

@@ -1,4 +1,4 @@
-//! A role's subject fields, and the certificate profile they give for one caller.
+//! A role's subject fields, and the certificate profile that they give for one caller.
 
 use std::time::Duration;
 
@@ -10,10 +10,14 @@ use crate::caller::Caller;
 use crate::subject_field::{MAX_TAG, SubjectField};
 use crate::template::{ResolvedReference, Template};
 
-/// The parts of a role that say what its certificates hold.
+/// The fields of a role that become its certificates' subject and alternative names. They are stored among the role's other
+/// fields.
+///
+/// Lists keep the order of the role write: AWS joins several values of one attribute with `/`, and uses the first alternative
+/// name of each kind alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectTexts {
-    /// Default: the role's name, the same for every caller.
+    /// Default: the role's name, which is the same for every caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub common_name: Option<Template>,
     organization: Vec<Template>,
@@ -26,6 +30,9 @@ pub struct SubjectTexts {
 
 impl SubjectTexts {
     /// Reads the subject fields of a role write.
+    ///
+    /// # Errors
+    /// The caller's: a value is malformed, or its field can never take it, whatever the caller.
     pub fn from_values(values: &Values) -> Result<Self, Fault> {
         let common_name = values.string(SubjectField::CommonName.field())?;
         Ok(Self {
@@ -41,7 +48,7 @@ impl SubjectTexts {
         })
     }
 
-    /// All texts with their places, in the order of a role's fields.
+    /// Returns all templates with their fields, in the order of a role's fields; an unset common name is left out.
     pub fn all(&self) -> impl Iterator<Item = (SubjectField, &Template)> {
         let lists = self.lists();
         let common_name = self.common_name.iter().map(|text| (SubjectField::CommonName, text));
@@ -49,7 +56,10 @@ impl SubjectTexts {
             .chain(lists.into_iter().flat_map(|(place, texts)| texts.iter().map(move |text| (place, text))))
     }
 
-    /// The leaf that `caller` gets from the role `role_name`.
+    /// Returns the profile of the leaf that `caller` gets from the role `role_name`. `ttl` is the leaf's life.
+    ///
+    /// # Errors
+    /// A reference has no value for this caller, or a resolved value does not fit its field or its session tag.
     pub fn profile(
         &self,
         role_name: &str,
@@ -78,7 +88,10 @@ impl SubjectTexts {
         Ok(LeafProfile { subject, uri_sans, dns_sans, key, ttl })
     }
 
-    /// What each reference of the subject stands for.
+    /// Returns each reference of the subject with its value for `caller`, for `preview`.
+    ///
+    /// # Errors
+    /// As [`Self::profile`], for the first reference that has no value.
     pub fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(SubjectField, ResolvedReference)>, Fault> {
         let mut uses = Vec::new();
         for (place, text) in self.all() {
@@ -87,7 +100,10 @@ impl SubjectTexts {
         Ok(uses)
     }
 
-    /// A leaf of the texts as far as their form does not depend on the caller.
+    /// Returns the profile of a leaf for checks of a role write, when there is no caller.
+    ///
+    /// Subject attributes that depend on the caller are left out. Alternative names hold `a` for each reference; those that begin
+    /// with a reference are left out, because their form is the caller's.
     pub fn sample(&self, role_name: &str, key: KeySpec, ttl: Duration) -> LeafProfile {
         let plain = |texts: &[Template]| -> Vec<String> {
             texts.iter().filter(|text| !text.asks_who()).filter_map(Template::sample).collect()
@@ -108,6 +124,7 @@ impl SubjectTexts {
         LeafProfile { subject, uri_sans: formed(&self.uri_sans), dns_sans: formed(&self.dns_sans), key, ttl }
     }
 
+    /// The fields that take several values, in the order of a role's fields.
     fn lists(&self) -> [(SubjectField, &[Template]); 6] {
         [
             (SubjectField::Organization, self.organization.as_slice()),
@@ -120,17 +137,22 @@ impl SubjectTexts {
     }
 }
 
+/// Reads the list of one field; an unset field is an empty list.
 fn texts(values: &Values, place: SubjectField) -> Result<Vec<Template>, Fault> {
     let given = values.list(place.field())?.unwrap_or_default();
     given.iter().map(|text| Template::parse(place, text)).collect()
 }
 
+/// Resolves every template of one field; the first that fails is the error.
 fn resolve_all(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
     texts.iter().map(|text| text.resolve(place, caller)).collect()
 }
 
-/// The values of one attribute of the subject. AWS joins several with `/` into one session tag, so that none of them may look like
-/// two, and all together have to fit a tag.
+/// Resolves the values of one attribute of the subject. AWS joins several with `/` into one session tag, so no value that depends
+/// on the caller may hold a `/`: it would look like two values.
+///
+/// # Errors
+/// The caller's: a value holds `/`, or the joined tag has over 256 characters ([`MAX_TAG`]).
 fn joinable(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
     let values = resolve_all(place, texts, caller)?;
     if values.len() < 2 {

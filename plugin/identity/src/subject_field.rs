@@ -1,26 +1,30 @@
-//! Where a text of a role goes at AWS, and so which characters it may hold and how long it may be.
+//! The fields of a role that AWS gets to see: which characters each may hold, and how long it may be.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 use vault_backend::{Fault, quote};
 
-/// Bounds in characters. CN: the source identity `CN=<common name>` has to fit the 64 of STS. O, OU and L: RFC 5280, appendix
-/// A.1. Alternative names: session tags of STS, which hold 256.
+/// Characters of a common name. The source identity `CN=<common name>` must fit the 64 characters of STS.
 const MAX_COMMON_NAME: usize = 61;
+/// Characters of O and OU (RFC 5280, appendix A.1).
 const MAX_ORGANIZATION: usize = 64;
+/// Characters of L (RFC 5280, appendix A.1).
 const MAX_LOCALITY: usize = 128;
-/// The longest value of a session tag. Source: STS API reference, `Tag`.
+/// The longest value of a session tag, in characters, and so the bound of alternative names. Source: STS API reference, `Tag`.
 pub(crate) const MAX_TAG: usize = 256;
+/// Characters of a role session name. Source: STS API reference, `AssumeRole`.
 const MAX_SESSION_NAME: usize = 64;
-/// The subject O of the identity with which the engine itself calls AWS: no role may make certificates for it.
+/// The subject O of the identity with which the engine itself calls AWS. No role may issue certificates for it, because a caller
+/// of that role would then have the engine's own permissions.
 pub const MANAGEMENT: &str = "iamra-management";
 
-/// Said when metadata that tenants write would become a common name.
+/// The refusal of tenant-written metadata in a common name. The common name is the source identity, by which CloudTrail and trust
+/// policies know a caller, so `allow_tenant_metadata` does not lift it.
 pub(crate) const TENANT_IN_CN: &str =
     "holds metadata that whoever edits the service account writes; it never becomes a common name";
 
-/// A field of a role that ends up at AWS.
+/// A field of a role whose value AWS gets to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubjectField {
     /// Subject CN: a session tag, and the source identity.
@@ -42,7 +46,7 @@ pub enum SubjectField {
 }
 
 impl SubjectField {
-    /// The role's field.
+    /// Returns the name of the role's field.
     pub fn field(self) -> &'static str {
         match self {
             Self::CommonName => "common_name",
@@ -56,7 +60,7 @@ impl SubjectField {
         }
     }
 
-    /// The most characters a text may have here.
+    /// Returns the largest length of a value, in characters.
     pub fn longest(self) -> usize {
         match self {
             Self::CommonName => MAX_COMMON_NAME,
@@ -68,11 +72,11 @@ impl SubjectField {
         }
     }
 
-    /// Whether a text may hold `sign` here: AWS drops a session tag with any other sign without a word, and a condition with
-    /// `StringNotEquals` on it then holds.
+    /// Returns whether a value may hold `character`. AWS silently drops a session tag with any other character, and a condition
+    /// with `StringNotEquals` on that tag then holds.
     ///
     /// Sources: STS API reference, `Tag` (`[\p{L}\p{Z}\p{N}_.:/=+\-@]`) and `AssumeRole` (`[\w+=,.@-]` for the source identity
-    /// and the session name). A common name is both tag and source identity, so it has no comma.
+    /// and the session name). A common name is both tag and source identity, so it takes no comma.
     pub fn takes(self, character: char) -> bool {
         let word = |character: char| character.is_ascii_alphanumeric() || "_+=.@-".contains(character);
         match self {
@@ -82,6 +86,7 @@ impl SubjectField {
         }
     }
 
+    /// The characters that [`Self::takes`] allows, for an error.
     fn characters(self) -> &'static str {
         match self {
             Self::CommonName => "letters from a to z, digits and _+=.@-",
@@ -90,7 +95,11 @@ impl SubjectField {
         }
     }
 
-    /// Refuses a whole text that AWS or a certificate would not take.
+    /// Checks a whole value: its characters and its length. A country must be two letters, and O must not be [`MANAGEMENT`] in
+    /// any case, because IAM conditions may compare without case.
+    ///
+    /// # Errors
+    /// The caller's, with field, value and bound.
     pub fn check(self, text: &str) -> Result<(), Fault> {
         self.check_characters(text)?;
         self.check_length(text)?;
@@ -103,6 +112,7 @@ impl SubjectField {
         Ok(())
     }
 
+    /// Lengths are from 1 character, for a session name from 2 (STS API reference, `AssumeRole`).
     fn check_length(self, text: &str) -> Result<(), Fault> {
         let length = text.chars().count();
         let lengths = if self == Self::SessionName { 2 } else { 1 }..=self.longest();
@@ -113,7 +123,10 @@ impl SubjectField {
         Ok(())
     }
 
-    /// Refuses a part of a text that holds a sign the place does not take.
+    /// Checks the characters of a value, or of a plain part of a template, and not its length.
+    ///
+    /// # Errors
+    /// The caller's, with the first character that the field does not take and its position, counted from 1.
     pub fn check_characters(self, text: &str) -> Result<(), Fault> {
         match text.chars().position(|character| !self.takes(character)) {
             None => Ok(()),
@@ -126,17 +139,18 @@ impl SubjectField {
         }
     }
 
-    /// `<field>: "<text>" <why>`.
+    /// Returns the caller's fault `<field>: "<text>" <why>`. Long values are cut and control characters escaped.
     pub fn refuse(self, text: &str, why: &str) -> Fault {
         Fault::caller(format!("{}: {} {why}", self.field(), quote(text)))
     }
 }
 
+/// Whether `text` has the form of an ISO 3166 code of two letters. No list of countries is kept.
 fn is_country(text: &str) -> bool {
     text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether a session tag may hold `sign`.
+/// Returns whether a session tag may hold `character`. ASCII is decided without the regular expression.
 pub(crate) fn is_tag_character(character: char) -> bool {
     character.is_ascii_alphanumeric()
         || "_.:/=+-@ ".contains(character)

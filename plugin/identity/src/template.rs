@@ -1,10 +1,11 @@
-//! A role's text for the certificate or the session: plain, or a template over who is asking.
+//! A value of a role for the certificate or the session: plain, or a template with references to the caller.
 //!
 //! ```text
 //! {{kubernetes.cluster}}.{{kubernetes.namespace | short}}
-//!   └ reference            └ reference            └ gives way when the text is too long
+//!   └ reference            └ reference            └ may be shortened when the value is too long
 //! ```
-//! Read once, when the role is written. What a reference stands for is never read as a template again.
+//! A template is parsed when the role is written or loaded. The value of a reference is never parsed as a template, so no caller can
+//! insert references of its own.
 
 #[cfg(any(test, fuzzing))]
 pub mod claims;
@@ -17,39 +18,51 @@ use crate::reference::{Pod, Reference, Slot};
 use crate::shorten::{self, Part};
 use crate::subject_field::{SubjectField, TENANT_IN_CN};
 
-/// A template or a plain text. Stored, and shown, as it was written.
+/// A template or a plain value. It is stored, and shown, as it was written.
+///
+/// Deserialization checks the syntax alone, because a stored value does not say its field. [`Template::resolve`] checks each
+/// result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template {
+    /// The value as it was written, with all its spaces.
     source: String,
+    /// The parsed `source`: no two plain pieces follow each other, and none is empty.
     pieces: Vec<Piece>,
 }
 
+/// A part of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
+    /// Characters outside of braces, the same for every caller.
     Plain(String),
+    /// A reference in braces.
     Value(Slot),
 }
 
-/// Why a text is no template.
+/// Why a value is no template.
 #[derive(Debug, thiserror::Error)]
 #[error("at character {at}: {reason}")]
 pub struct Malformed {
-    /// Counted from one.
+    /// The position of the fault in characters, counted from one.
     at: usize,
     reason: String,
 }
 
-/// A reference and what it stands for.
+/// A reference and its value for one caller.
 pub struct ResolvedReference {
-    /// As it is written between the braces.
+    /// The reference as it is written between the braces, without spaces and function.
     pub reference: String,
-    /// What it stands for.
+    /// Its value before any shortening, and the value's origin.
     pub told: Resolved,
 }
 
 impl Template {
-    /// Reads the `text` that a role write gives for `place`.
+    /// Parses the value `text` that a role write gives for the field `place`.
+    ///
+    /// # Errors
+    /// The caller's: `text` is malformed, its plain characters do not fit the field, two references stand side by side, or a
+    /// common name holds metadata that a tenant writes.
     pub fn parse(place: SubjectField, text: &str) -> Result<Self, Fault> {
         let template = Self::read(text).map_err(|error| place.refuse(text, &error.to_string()))?;
         if template.slots().next().is_none() {
@@ -60,37 +73,43 @@ impl Template {
         Ok(template)
     }
 
-    /// Whether the text depends on who asks.
+    /// Returns whether the result depends on the caller.
     pub fn asks_who(&self) -> bool {
         self.slots().any(|slot| slot.reference.asks_who())
     }
 
-    /// What the text asks, in order.
+    /// Returns the references of the template, in order; one that is written twice comes twice.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.slots().map(|slot| &slot.reference)
     }
 
-    /// Whether the text asks about the caller's pod.
+    /// Returns whether a reference is to the caller's pod.
     pub fn asks_pod(&self) -> bool {
         self.slots().any(|slot| matches!(slot.reference, Reference::Kubernetes(_)))
     }
 
-    /// Whether two namespaces or service accounts of one name in two clusters would get the same text. A uid is never given twice.
+    /// Returns whether two namespaces or service accounts of one name in two clusters would get the same result, because the
+    /// cluster is not part of the template. A UID needs no cluster: it is never given twice.
     pub fn confuses_clusters(&self) -> bool {
         let asks = |pod: Pod| self.slots().any(|slot| slot.reference == Reference::Kubernetes(pod));
         (asks(Pod::Namespace) || asks(Pod::ServiceAccount)) && !asks(Pod::Cluster)
     }
 
-    /// Whether the text holds metadata that, as far as can be told without a caller, a tenant writes.
+    /// Returns whether the template holds metadata that a tenant is known to write, as far as that is known without a caller.
     pub fn asks_tenant(&self) -> bool {
         self.slots().any(|slot| slot.reference.is_known_tenant_metadata())
     }
 
-    /// The text for `caller`.
+    /// Returns the value for `caller`: resolved, shortened where `short` allows it, and checked against the field.
+    ///
+    /// # Errors
+    /// A reference has no value for this caller, a value holds the character that follows it in the template, or the result does
+    /// not fit the field. The last two are the caller's, and name the template.
     pub fn resolve(&self, place: SubjectField, caller: &Caller<'_>) -> Result<String, Fault> {
         let mut parts: Vec<Part<'_>> =
             self.pieces.iter().map(|piece| part(piece, place, caller)).collect::<Result<_, _>>()?;
         shorten::fit(place, &mut parts);
+        // after the shortening: a value that was shortened may have lost the character that its border has
         self.check_borders(place, &parts)?;
         let whole: String = parts.iter().map(|part| part.text.as_str()).collect();
         match (self.asks_who(), place.check(&whole)) {
@@ -102,7 +121,10 @@ impl Template {
         }
     }
 
-    /// What each reference of the text stands for.
+    /// Returns each reference with its value for `caller`.
+    ///
+    /// # Errors
+    /// A reference has no value for this caller.
     pub fn uses(&self, place: SubjectField, caller: &Caller<'_>) -> Result<Vec<ResolvedReference>, Fault> {
         let tell = |slot: &Slot| {
             let told = told(slot, place, caller)?;
@@ -111,7 +133,8 @@ impl Template {
         self.slots().map(tell).collect()
     }
 
-    /// The text with `a` in place of every reference, for checks of its form without a caller; none where the form is the caller's.
+    /// Returns the template with `a` in place of every reference, for checks of its form without a caller; `None` where it begins
+    /// with a reference, because its form, such as the scheme of a URI, is then the caller's.
     pub fn sample(&self) -> Option<String> {
         if matches!(self.pieces.first(), Some(Piece::Value(_))) {
             return None;
@@ -123,6 +146,7 @@ impl Template {
         Some(sample.collect())
     }
 
+    /// The references with their functions, in order.
     fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Plain(_) => None,
@@ -130,6 +154,7 @@ impl Template {
         })
     }
 
+    /// Parses `text` without the rules of a field. Any text is parsed or refused, and a parsed one keeps its `source` unchanged.
     fn read(text: &str) -> Result<Self, Malformed> {
         let at = |rest: &str| text[..text.len() - rest.len()].chars().count() + 1;
         let mut pieces = Vec::new();
@@ -155,7 +180,8 @@ impl Template {
         Ok(Self { source: text.to_owned(), pieces })
     }
 
-    /// The plain parts must fit the place, whatever the values will be.
+    /// Checks that the plain parts fit the field, whatever the values are. Each reference counts as one character, because no
+    /// value is empty.
     fn check_plain(&self, place: SubjectField) -> Result<(), Fault> {
         let mut length = 0;
         for piece in &self.pieces {
@@ -177,6 +203,8 @@ impl Template {
         Ok(())
     }
 
+    /// Checks the references without their values. Two side by side are refused, because `ab` and `c` would give the result of
+    /// `a` and `bc`.
     fn check_slots(&self, place: SubjectField) -> Result<(), Fault> {
         let together = self.pieces.windows(2).any(|pair| matches!(pair, [Piece::Value(_), Piece::Value(_)]));
         if together {
@@ -189,7 +217,8 @@ impl Template {
         Ok(())
     }
 
-    /// No caller's value may hold the sign that ends it, or `a.b` and `c` would give the text of `a` and `b.c`.
+    /// Checks that no caller's value holds the character that ends it: `a.b` and `c` would otherwise give the result of `a` and
+    /// `b.c`. The last value has no such border, because the end of the result ends it.
     fn check_borders(&self, place: SubjectField, parts: &[Part<'_>]) -> Result<(), Fault> {
         let is_caller = |part: &Part<'_>| part.slot.is_some_and(|slot| slot.reference.asks_who());
         let Some(last) = parts.iter().rposition(is_caller) else { return Ok(()) };
@@ -210,6 +239,7 @@ impl Template {
     }
 }
 
+/// One piece as a part of the result for `caller`, not yet shortened.
 fn part<'a>(piece: &'a Piece, place: SubjectField, caller: &Caller<'_>) -> Result<Part<'a>, Fault> {
     match piece {
         Piece::Plain(text) => Ok(Part { text: text.clone(), value: text.clone(), slot: None }),
@@ -220,6 +250,7 @@ fn part<'a>(piece: &'a Piece, place: SubjectField, caller: &Caller<'_>) -> Resul
     }
 }
 
+/// The value of one reference for `caller`, with the field's name in the error.
 fn told(slot: &Slot, place: SubjectField, caller: &Caller<'_>) -> Result<Resolved, Fault> {
     caller.resolve(&slot.reference, place).map_err(|unknown| unknown.fault(place, &slot.reference))
 }
@@ -309,7 +340,7 @@ pub(crate) mod tests {
         Template::parse(SubjectField::OrganizationalUnit, text).unwrap();
     }
 
-    /// What `template` gives a caller whose entity has these metadata.
+    /// The common name that `template` gives a caller whose entity has this metadata.
     pub(crate) fn resolved(template: &str, metadata: &[(&str, &str)]) -> Result<String, Fault> {
         let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let known = Known::Entity(Entity { name: "e".to_owned(), metadata, ..Entity::default() });

@@ -1,4 +1,4 @@
-//! What holds of every text of a role and every caller.
+//! The claims that hold for every template and every caller: the fuzzer and the kept seeds try to break them.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -25,16 +25,17 @@ const PLACES: [SubjectField; 8] = [
     SubjectField::DnsSan,
     SubjectField::SessionName,
 ];
+/// The accessors of the two registered clusters, `prod` and `dev`.
 const PROD: &str = "auth_kubernetes_1";
 const DEV: &str = "auth_kubernetes_2";
-/// Beside what an error quotes, which is the text that was sent and what Vault knows of the caller.
+/// The longest error in bytes, besides the parts that it quotes: the value that was sent, and Vault's data about the caller.
 const MAX_ERROR: usize = 2_048;
 
-/// Lines: a field of a role, its text, and what Vault knows of a caller, `<reference>=<value>`; after a line `--` what it knows
-/// otherwise of a second one.
+/// Checks the claims for one input. Its lines are a field of a role, the field's value, and Vault's data about a caller as
+/// `<reference>=<value>`; lines after `--` replace data for a second caller.
 ///
-/// A text is kept as it was written or refused; what is taken gives each caller a text that AWS takes at its place; and two
-/// callers of whom the text is told different things never have one text.
+/// A value is stored as it was written or refused. An accepted value gives each caller a result that AWS takes for the field. Two
+/// callers for whom its references differ never have the same result.
 pub fn role_template(input: &[u8]) {
     let input = String::from_utf8_lossy(input);
     let mut lines = input.lines();
@@ -59,7 +60,7 @@ pub fn role_template(input: &[u8]) {
     }
 }
 
-/// What one caller gets, and the values that it is made of.
+/// The result for one caller and the values in it; `None` where the caller is refused.
 fn resolved(
     template: &Template,
     place: SubjectField,
@@ -84,16 +85,19 @@ fn resolved(
     Some((text, uses.into_iter().map(|one| one.told.value).collect()))
 }
 
+/// Checks a refusal: it has a bounded length, and no detail for the log, which only a bug of the engine has.
 fn told(fault: &Fault, quoted: usize) {
     let said = fault.to_string();
     assert!(said.len() <= MAX_ERROR + 3 * quoted, "{} bytes: {said}", said.len());
     assert!(fault.detail().is_none(), "{fault:?}");
 }
 
+/// The lines that hold a `=`, as names and values; the last of two equal names counts.
 fn pairs<'a>(lines: &[&'a str]) -> BTreeMap<&'a str, &'a str> {
     lines.iter().filter_map(|line| line.split_once('=')).collect()
 }
 
+/// An entity with a pod's alias and a JWT alias; properties that are not `known` have their own name as value.
 fn entity(known: &BTreeMap<&str, &str>) -> Entity {
     let text = |name: &str| known.get(name).map_or_else(|| name.to_owned(), |value| (*value).to_owned());
     let below = |start: &str| -> BTreeMap<String, String> {
