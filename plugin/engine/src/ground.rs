@@ -1,4 +1,5 @@
-//! Floor 1: what every other floor stands on: time, faults, bounds, serial numbers. It knows no request and no record.
+//! Floor 1: the parts that every other floor needs: time, faults, bounds, serial numbers, the lifecycle of a mount and its limits
+//! of concurrency. It knows no request and no record.
 
 pub(crate) mod bounds;
 pub(crate) mod clock;

@@ -1,4 +1,7 @@
-//! Floor 2: what is stored, as types. It does no I/O.
+//! Floor 2: the stored records, as types. It does no I/O.
+//!
+//! Their field names are those of the JSON in Vault's storage, and most are those of the API too. A field that an earlier version
+//! did not write must be an `Option` or have a `#[serde(default)]`, because the records of every version are read for good.
 
 pub(crate) mod allowed_roles;
 pub(crate) mod anchorage;

@@ -1,10 +1,10 @@
-//! Spans of time as Vault shows them: a number of whole seconds.
+//! Bounds of time spans, in whole seconds, as Vault shows them.
 
 use std::time::Duration;
 
 use vault_backend::Fault;
 
-/// A span between a lowest and a highest number of whole seconds.
+/// The smallest and the largest span that a field takes, both included, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     pub(crate) least: u64,
@@ -12,7 +12,10 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// `given`, or a fault that names `field`, the value and the bound.
+    /// Returns `given` in whole seconds; a fraction of a second is cut off before the bounds are checked.
+    ///
+    /// # Errors
+    /// The caller's, with `field`, the value and the bound.
     pub(crate) fn check(self, field: &str, given: Duration) -> Result<Duration, Fault> {
         let seconds = given.as_secs();
         let bound = |side: &str, bound: u64| {

@@ -1,37 +1,40 @@
-//! How many looks at AWS go on at once: each takes calls, connections and a place in line.
+//! Limits how many inspections of AWS run at once, because each takes calls, connections and a place in the queue.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use vault_backend::Fault;
 
-/// Of one mount.
+/// Inspections of one kind at once on one mount.
 const MAX_AT_ONCE: usize = 4;
-/// Of one caller, so that another one can look too.
+/// Inspections of one kind at once for one caller: fewer than [`MAX_AT_ONCE`], which leaves room for another caller.
 const MAX_OF_ONE_CALLER: usize = 2;
 
-/// The looks of one kind that are under way.
+/// The inspections of one kind that run on one mount.
 pub(crate) struct ConcurrencyLimit {
-    /// In the plural, for texts.
+    /// The kind in the plural, for errors.
     what: &'static str,
+    /// The caller of each running inspection; a caller with two is in it twice. The lock is never held across an `await`.
     by: Mutex<Vec<String>>,
 }
 
-/// One look, until it is dropped.
+/// The right to run one inspection. Dropping it makes room for the next one.
 pub(crate) struct Permit<'a> {
     looks: &'a ConcurrencyLimit,
     by: &'a str,
 }
 
 impl ConcurrencyLimit {
+    /// A limit under which nothing runs yet; `what` is the plural of the kind.
     pub(crate) fn new(what: &'static str) -> Self {
         Self { what, by: Mutex::default() }
     }
 
-    /// Begins a look of the caller `by`.
+    /// Begins an inspection of the caller `by`. It does not wait for room.
     ///
     /// # Errors
-    /// For later, where so many are under way already.
+    /// `RateLimited`, to be tried later (503), where [`MAX_AT_ONCE`] or [`MAX_OF_ONE_CALLER`] run already.
     pub(crate) fn begin<'a>(&'a self, by: &'a str) -> Result<Permit<'a>, Fault> {
+        // one lock for the count and the entry: two callers at once must not take the same last place
         let mut under_way = self.under_way();
         let of_one = under_way.iter().filter(|other| *other == by).count();
         if under_way.len() >= MAX_AT_ONCE || of_one >= MAX_OF_ONE_CALLER {
@@ -45,6 +48,7 @@ impl ConcurrencyLimit {
         Ok(Permit { looks: self, by })
     }
 
+    /// The running inspections. A panic while the lock was held leaves a whole list, so a poisoned lock is taken.
     fn under_way(&self) -> MutexGuard<'_, Vec<String>> {
         self.by.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! What the CA and AWS say when they fail, as Vault's callers and operators are told it, and by which name SDKs know it.
+//! Faults of the CA and of AWS as Vault's callers and operators see them, each with the name by which SDKs know it.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Rem
 use time::OffsetDateTime;
 use vault_backend::{Blame, Fault, quote};
 
-/// A fault of the certificate authority.
+/// A fault of the certificate authority: a bug, the operator's where the issuer has expired or is not valid yet, else the
+/// caller's, who wants a certificate against the rules.
 pub(crate) fn ca(error: ca::Error) -> Fault {
     if error.is_bug() {
         Fault::bug(error)
@@ -17,18 +18,19 @@ pub(crate) fn ca(error: ca::Error) -> Fault {
     }
 }
 
-/// A config that no client can be made from.
+/// A config from which no AWS client can be made. The operator must change it, and the text says how.
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 pub(crate) fn client(error: ClientError) -> Fault {
     Fault::operator(error.to_string()).cure_is_told()
 }
 
-/// A leaf that the client refuses: ours to answer for.
+/// A leaf that the AWS client refuses. It is a bug, because the engine issued the leaf itself.
 pub(crate) fn identity(error: IdentityError) -> Fault {
     Fault::bug(error)
 }
 
-/// A CreateSession that gave no session.
+/// A CreateSession that gave no session. A refusal keeps AWS's own error type as its name; an answer that may change by itself is
+/// to be tried later (503).
 pub(crate) fn create_session(error: &Error) -> Fault {
     match error {
         Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
@@ -42,7 +44,8 @@ pub(crate) fn create_session(error: &Error) -> Fault {
     }
 }
 
-/// A call of the engine's own that AWS did not answer as hoped. Where a permission is missing, the text names it.
+/// A failed call of the engine's own at AWS, by the same rules as [`create_session`]. Where a permission is missing, the text
+/// names it.
 pub(crate) fn call(error: &CallError) -> Fault {
     match &*error.cause {
         Error::Refused { kind, .. } => Fault::refused(error.to_string()).named(kind),
@@ -61,12 +64,13 @@ pub(crate) fn no_role(name: &str) -> Fault {
     Fault::caller(format!("role: there is no role {}", quote(name))).named("RoleNotFound")
 }
 
-/// A read that took all of its time.
+/// A read that used up its time, `total`.
 pub(crate) fn late(total: Duration) -> Fault {
     Fault::later(format!("no session within {} s; ask again", total.as_secs_f32())).named("DeadlineExceeded")
 }
 
-/// A read that was under way when its caller's sessions were revoked.
+/// A read that was in flight when its caller's sessions were revoked. It returns no session, because that could be one of the
+/// revoked.
 pub(crate) fn revoked() -> Fault {
     Fault::later(
         "sessions were revoked while this read was under way, and it is handed none of them; ask again",
@@ -74,12 +78,13 @@ pub(crate) fn revoked() -> Fault {
     .named("SessionRevoked")
 }
 
-/// A read that a revocation held up for all of its time.
+/// A read that waited for a revocation of its IAM role until its time was over.
 pub(crate) fn revoking() -> Fault {
     Fault::later("sessions of this IAM role are being revoked; ask again in 5 s").named("SessionRevoked")
 }
 
-/// A fresh session that is over, or nearly, when it `arrived`; `dated` is when AWS answered by its own clock.
+/// A fresh session that had ended, or nearly, when it `arrived`. `dated` is the time of the answer by AWS's clock; with it the
+/// text says whether this host's clock is wrong, and without it asks for a check of the clock.
 pub(crate) fn short_session(
     remaining: Duration,
     dated: Option<OffsetDateTime>,
@@ -97,7 +102,8 @@ pub(crate) fn short_session(
         .named("SessionTooShort")
 }
 
-/// The `code` that `container/:role` gives beside a fault's text: one CamelCase word, which SDKs show before it.
+/// Returns the `code` that `container/:role` puts beside a fault's text: one CamelCase word, which SDKs show in front of the
+/// text.
 ///
 /// | code | status | when |
 /// | --- | --- | --- |
@@ -106,11 +112,11 @@ pub(crate) fn short_session(
 /// | `NotConfigured` | 400 | the operator has to set something up |
 /// | `ThrottlingException` | 503 | AWS counts too many requests |
 /// | `AwsUnavailable` | 503 | AWS or the network did not answer |
-/// | `AwsBadAnswer`, `SessionTooShort` | 503 | what answered is no usable session |
-/// | `RateLimited` | 503 | it waits for its turn under `rate_limit` |
-/// | `SessionRevoked` | 503 | a revocation ran while it was read: the next read has a new session |
+/// | `AwsBadAnswer`, `SessionTooShort` | 503 | the answer holds no usable session |
+/// | `RateLimited` | 503 | the read waits for its turn under `rate_limit` |
+/// | `SessionRevoked` | 503 | a revocation ran during the read: the next read gets a new session |
 /// | `DeadlineExceeded`, `ServiceUnavailable` | 503 | the read took too long, or the mount is closing |
-/// | `InternalError` | 500 | our own mistake, logged whole |
+/// | `InternalError` | 500 | a bug of the engine, whose details are in the log alone |
 pub(crate) fn code(fault: &Fault) -> &str {
     let named = fault.name().filter(|name| is_word(name));
     named.unwrap_or(match fault.blame() {
@@ -122,7 +128,8 @@ pub(crate) fn code(fault: &Fault) -> &str {
     })
 }
 
-/// AWS's type comes from an answer: whatever else stands there is not repeated as a name.
+/// Returns whether a name may be repeated as a code: 1 to 64 ASCII letters and digits, the first an upper-case letter. AWS's type
+/// comes from an answer, and anything else in it is not repeated.
 fn is_word(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|first: char| first.is_ascii_uppercase())

@@ -1,9 +1,9 @@
-//! A certificate's serial number as operators have it at hand: from Vault's answers, AWS's records and headers.
+//! Serial numbers of certificates in the forms in which operators have them: Vault's answers, and AWS's records and headers.
 
 use ca::Serial;
 use vault_backend::{Fault, quote};
 
-/// The longest serial number. Source: RFC 5280, 4.1.2.2.
+/// The longest serial number, in bytes. Source: RFC 5280, 4.1.2.2.
 const MAX_BYTES: usize = 20;
 
 /// Reads `text` as the number in any of its encodings:
@@ -15,7 +15,10 @@ const MAX_BYTES: usize = 20;
 /// | `CN=`-less source identities, `ID=0a1b…` | AWS |
 /// | decimal digits alone, more than 32 of them | the `Credential` of AWS's signatures |
 ///
-/// Digits alone are hexadecimal up to 32 of them, which is what serial numbers made here have.
+/// Up to 32 digits alone are hexadecimal, because the serial numbers made here have 32 hex digits. Longer ones are decimal.
+///
+/// # Errors
+/// The caller's: `text` has none of these forms, or the number is zero or longer than [`MAX_BYTES`].
 pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
     let refused = || {
         Fault::caller(format!(
@@ -32,12 +35,13 @@ pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
     if (1..=MAX_BYTES).contains(&serial.as_bytes().len()) { Ok(serial) } else { Err(refused()) }
 }
 
+/// The bytes of hex digits of either case, an odd number of them with a zero in front; `None` for any other character.
 fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
     let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
     hex::decode(even).ok()
 }
 
-/// Big-endian bytes of a decimal number of any size.
+/// The big-endian bytes of a decimal number of any size; `digits` must hold ASCII digits alone.
 fn decimal(digits: &str) -> Vec<u8> {
     let mut bytes = vec![0_u8];
     for digit in digits.bytes() {

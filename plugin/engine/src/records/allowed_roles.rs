@@ -1,11 +1,14 @@
-//! `allowed_role_arns`: the guard rail for operators who delegate the writing of roles.
+//! `allowed_role_arns` of the config: the IAM roles that roles may name, for operators who delegate the writing of roles.
 
 use rolesanywhere::RoleArn;
 use vault_backend::Fault;
 
-/// Refuses `role` unless one of `globs` matches it; no globs allow every role.
+/// Checks that one of `globs` matches `role`; an empty list allows every IAM role.
 ///
-/// `*` stands for any run of characters, as in an IAM policy's `Resource`; there is no other sign.
+/// `*` stands for any run of characters, as in an IAM policy's `Resource`. No other character is special.
+///
+/// # Errors
+/// The operator's: no glob matches.
 pub(crate) fn check(globs: &[String], role: &RoleArn) -> Result<(), Fault> {
     let text = role.to_string();
     if globs.is_empty() || globs.iter().any(|glob| matches(glob, &text)) {
@@ -18,9 +21,9 @@ pub(crate) fn check(globs: &[String], role: &RoleArn) -> Result<(), Fault> {
     .cure("name another IAM role, or write a glob for this one to allowed_role_arns of the config"))
 }
 
-/// What to say where `after` lets roles name IAM roles that `before` did not.
+/// Returns a warning where `after` lets roles name IAM roles that `before` did not; `None` where it is the same, narrower or new.
 ///
-/// A glob that is not inside one glob of before counts as wider, also where several of before cover it together.
+/// A glob of `after` must lie inside one glob of `before`. One that only several of them cover together counts as wider.
 pub(crate) fn lifted(before: &[String], after: &[String]) -> Option<String> {
     if before.is_empty() {
         return None;
@@ -44,6 +47,8 @@ pub(crate) fn lifted(before: &[String], after: &[String]) -> Option<String> {
     })
 }
 
+/// Returns whether `glob` matches the whole `text`. The runs of two `*` never overlap. A `*` in `text` matches only a `*` of
+/// `glob`, so a glob can be matched against another one.
 fn matches(glob: &str, text: &str) -> bool {
     let Some((first, rest)) = glob.split_once('*') else {
         return glob == text;
@@ -89,6 +94,7 @@ mod tests {
         assert!(!matches("arn:ab*ba", "arn:aba"));
     }
 
+    /// The warning about a change from `before` to `after`.
     fn lifts(before: &[&str], after: &[&str]) -> Option<String> {
         let owned = |globs: &[&str]| globs.iter().map(ToString::to_string).collect::<Vec<_>>();
         lifted(&owned(before), &owned(after))

@@ -1,19 +1,23 @@
-//! Where a call of Roles Anywhere happens: a trust anchor and a profile, beside an IAM role.
+//! The trust anchor and the profile of a call of Roles Anywhere, and the rules about them and the IAM role.
 //!
-//! AWS takes them together only in one account, which is of one partition, and anchor and profile in one region
-//! (Roles Anywhere user guide).
+//! AWS accepts the three only in one account, which belongs to one partition, and anchor and profile only in one region (Roles
+//! Anywhere user guide).
 
 use rolesanywhere::{Partition, ProfileArn, RoleArn, TrustAnchorArn};
 use vault_backend::Fault;
 
-/// The trust anchor and the profile of one call: one region, one account.
+/// The trust anchor and the profile of one call: both are in one region and one account.
 #[derive(Clone, Debug)]
 pub(crate) struct Anchorage {
     pub(crate) trust_anchor: TrustAnchorArn,
     pub(crate) profile: ProfileArn,
 }
 
-/// Refuses an anchor and a profile of different regions or accounts: Roles Anywhere takes no such pair.
+/// Checks that an anchor and a profile, each with its field, are in one region and one account, because Roles Anywhere accepts no
+/// other pair.
+///
+/// # Errors
+/// The caller's, with both fields and their values.
 pub(crate) fn same_place(
     (anchor_field, anchor): (&str, &TrustAnchorArn),
     (profile_field, profile): (&str, &ProfileArn),
@@ -35,7 +39,11 @@ pub(crate) fn same_place(
     Ok(())
 }
 
-/// Refuses an IAM role of another account or partition than what `field` names.
+/// Checks that an IAM role, with its field, is of the account and partition of the ARN that `field` holds. IAM roles have no
+/// region.
+///
+/// # Errors
+/// The caller's, with both fields and their values.
 pub(crate) fn same_account(
     (role_field, role): (&str, &RoleArn),
     (field, account, partition): (&str, &str, Partition),

@@ -1,4 +1,5 @@
-//! What is known of a compromise: when each trust anchor was seen clear of the issuer, and when sessions were ended for the last time.
+//! The record of a compromised issuer key: when each trust anchor was first seen clear of the issuer, and when the sessions of
+//! each IAM role were last ended. It decides when the incident is over; the workflow is in `incident/compromise.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,66 +8,73 @@ use time::{Duration, OffsetDateTime};
 
 use crate::ground::clock::rfc3339;
 
-/// For so long AWS may go on taking a CA after its trust anchor reads back without it. AWS documents neither a delay nor a bound of it; it is
-/// chosen long, because a session that is made within the delay lives for up to twelve hours.
+/// How long AWS may go on accepting a CA after its trust anchor reads back without it. AWS documents neither a delay nor a bound.
+/// The value is long, because a session that is made within the delay lives for up to twelve hours.
 const LAG: Duration = Duration::minutes(15);
-/// When a step of Vault's tick failed, it is tried again after this,
+/// The pause after a failed step of Vault's tick.
 const TRY_AGAIN: Duration = Duration::minutes(5);
-/// and for so long after the step was due: then it is left to a person.
+/// How long after its due time a step is repeated. After that a person must act.
 const GIVE_UP: Duration = Duration::days(1);
 
-/// Stored as `compromise/<issuer's id>`.
+/// It is stored as `compromise/<issuer's id>` and outlives the issuer, because its key must not come back with another
+/// certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Compromise {
-    /// When it was first told, RFC 3339.
+    /// When an operator first reported it, RFC 3339.
     since: String,
-    /// The key, as [`ca::Issuer::key_sha256`] has it: it outlives the issuer's record.
+    /// The compromised key as [`ca::Issuer::key_sha256`] gives it. Empty in records of builds that did not store it.
     #[serde(default)]
     pub(crate) key_sha256: String,
-    /// Empty, and stored because the first builds read no record without it.
+    /// Always empty. It is stored because the first builds read no record without it.
     #[serde(default)]
     revoked: BTreeSet<String>,
-    /// The IAM roles whose sessions were ended while a trust anchor may still have held the issuer.
+    /// The ARNs of IAM roles whose sessions were ended while a trust anchor may still have held the issuer. AWS may have made
+    /// more since.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     early: BTreeSet<String>,
-    /// The trust anchors that were seen clear of the issuer, each with the first time, in seconds since 1970.
+    /// By the ARN of each trust anchor that was last seen clear of the issuer: when it was first seen so, in seconds since 1970.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     clear_since: BTreeMap<String, i64>,
-    /// When sessions of each IAM role were ended last, after its trust anchors had dropped the issuer, in seconds since 1970.
+    /// By the ARN of each IAM role: when its sessions were last ended after its trust anchors had dropped the issuer, in seconds
+    /// since 1970.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     ended: BTreeMap<String, i64>,
-    /// When Vault's tick is to end sessions once more, in seconds since 1970.
+    /// When Vault's tick ends sessions once more, in seconds since 1970; `None` where no step is planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     again_at: Option<i64>,
 }
 
 impl Compromise {
-    /// One that was told at `now`.
+    /// A compromise that an operator reports at `now`, before any step was taken.
     pub(crate) fn told_at(now: OffsetDateTime) -> Self {
         Self { since: rfc3339(now), ..Self::default() }
     }
 
-    /// When it was first told, RFC 3339.
+    /// When an operator first reported it, RFC 3339.
     pub(crate) fn since(&self) -> &str {
         &self.since
     }
 
-    /// Whether it is of this key.
+    /// Returns whether this key is the compromised one.
     pub(crate) fn is_of(&self, key_sha256: &str) -> bool {
         self.key_sha256 == key_sha256
     }
 
-    /// Which key it is of.
+    /// Returns the SHA-256 sum of the compromised key.
     pub(crate) fn into_key_sha256(self) -> String {
         self.key_sha256
     }
 
-    /// When the engine ends sessions once more; nothing where that is done.
+    /// Returns when the engine ends sessions once more; `None` where nothing is planned.
     pub(crate) fn again_at(&self) -> Option<OffsetDateTime> {
         self.again_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())
     }
 
-    /// Notes that the trust anchor `arn` was looked at: whether it is clear of the issuer, and whether it was made so just now.
+    /// Notes that the engine inspected the trust anchor `arn` at `now`: whether it is clear of the issuer, and whether the engine
+    /// has just removed the issuer from it.
+    ///
+    /// An anchor that holds the issuer again loses its time. One that was cleared anew starts again at `now`, because AWS may
+    /// have accepted the issuer until then.
     pub(crate) fn saw(&mut self, arn: &str, is_clear: bool, was_changed: bool, now: OffsetDateTime) {
         let now = now.unix_timestamp();
         if !is_clear {
@@ -78,35 +86,42 @@ impl Compromise {
         }
     }
 
-    /// From when on AWS takes the issuer by none of these trust anchors; nothing while one is not clear.
+    /// Returns the time from which AWS accepts the issuer by none of these trust anchors: [`LAG`] after the last was seen clear.
+    /// `None` while one is not clear, and for no anchors.
     pub(crate) fn settles_at(&self, anchors: &BTreeSet<String>) -> Option<OffsetDateTime> {
         let since: Option<Vec<i64>> = anchors.iter().map(|arn| self.clear_since.get(arn).copied()).collect();
         let last = since?.into_iter().max()?;
         OffsetDateTime::from_unix_timestamp(last).ok().map(|last| last + LAG)
     }
 
-    /// Whether the sessions of `role`, which come from `anchors`, were ended after AWS took the issuer no more.
+    /// Returns whether the sessions of the IAM role `role`, which come from `anchors`, were ended after AWS stopped accepting the
+    /// issuer. Only then can AWS make no more of them.
     pub(crate) fn is_settled(&self, role: &str, anchors: &BTreeSet<String>) -> bool {
         let settles = self.settles_at(anchors).map(OffsetDateTime::unix_timestamp);
         self.ended.get(role).zip(settles).is_some_and(|(ended, settles)| *ended >= settles)
     }
 
-    /// Whether they were ended while an anchor may still have held it.
+    /// Returns whether the sessions of `role` were ended while an anchor may still have held the issuer.
     pub(crate) fn was_ended_early(&self, role: &str) -> bool {
         self.early.contains(role)
     }
 
+    /// Notes that the sessions of `role` were ended early. The note is never removed.
     pub(crate) fn note_ended_early(&mut self, role: &str) {
         self.early.insert(role.to_owned());
     }
 
+    /// Notes that the sessions of `role` were ended at `now`. Call it only when its trust anchors have dropped the issuer.
     pub(crate) fn note_ended(&mut self, role: &str, now: OffsetDateTime) {
         self.ended.insert(role.to_owned(), now.unix_timestamp());
     }
 
-    /// Decides when Vault's tick ends sessions once more, of `roles` with the trust anchors by which theirs come: when the last of those
-    /// settles whose sessions did not end since, and soon where that was due already. One of an anchor that could not be looked at today
-    /// counts by when it was seen clear. One of an anchor that was never seen clear is left to a person.
+    /// Plans when Vault's tick ends sessions once more. `roles` are the IAM roles, each with the trust anchors from which its
+    /// sessions come.
+    ///
+    /// The time is when the last of the unsettled roles settles, or [`TRY_AGAIN`] after `now` where that time has passed. A role
+    /// that is overdue by [`GIVE_UP`] is left to a person, and so is one of an anchor that was never seen clear. An anchor that
+    /// could not be inspected now counts by the time at which it was first seen clear.
     pub(crate) fn plan<'a>(
         &mut self,
         roles: impl IntoIterator<Item = (&'a str, &'a BTreeSet<String>)>,
@@ -118,7 +133,7 @@ impl Compromise {
         self.plan_for(last.map(|at| if at > now { at } else { now + TRY_AGAIN }));
     }
 
-    /// What is due is tried again later, however this try ends.
+    /// Plans the next try [`TRY_AGAIN`] after `now`, however the one that begins now ends.
     pub(crate) fn put_off(&mut self, now: OffsetDateTime) {
         self.plan_for(Some(now + TRY_AGAIN));
     }
@@ -127,7 +142,7 @@ impl Compromise {
         self.again_at = at.map(OffsetDateTime::unix_timestamp);
     }
 
-    /// Whether it is time for that.
+    /// Returns whether the planned time has come.
     pub(crate) fn is_due(&self, now: OffsetDateTime) -> bool {
         self.again_at().is_some_and(|at| at <= now)
     }
@@ -193,7 +208,7 @@ mod tests {
         assert_eq!(known.settles_at(&anchors(&["one"])), Some(after(35)));
     }
 
-    /// When the tick comes next for a role of the anchor `one`, looked at so many minutes after noon.
+    /// When the tick comes next for a role of the anchor `one`, if it is planned so many minutes after noon.
     fn planned(known: &mut Compromise, minutes: i64) -> Option<OffsetDateTime> {
         known.plan([(ROLE, &anchors(&["one"]))], after(minutes));
         known.again_at()

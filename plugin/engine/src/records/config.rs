@@ -1,4 +1,4 @@
-//! The mount's configuration: how AWS is reached, and what roles may fall back on.
+//! The mount's configuration: how the engine reaches AWS, the defaults of roles, and the bounds of sessions.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -12,28 +12,32 @@ use vault_backend::{Fault, Values};
 use crate::ground::bounds::Bounds;
 use crate::records::anchorage::same_place;
 
-/// What AWS and its audit are told of the program that asks.
+/// The `User-Agent` by which AWS and its audit log know the plugin.
 const USER_AGENT: &str = concat!("vault-plugin-secrets-iamra/", env!("CARGO_PKG_VERSION"));
+/// Bounds of `connect_timeout` and `request_timeout`, in seconds.
 const TIMEOUT: Bounds = Bounds { least: 1, most: 60 };
-/// AWS's quota for CreateSession is 10 per second, account and region, and can be raised.
+/// Bound of `rate_limit` and `rate_burst`. AWS's quota for CreateSession is 10 per second, account and region, and can be raised.
 const MAX_CALLS: u32 = 10_000;
+/// Bound of `max_cached_sessions`.
 const MAX_SESSIONS: u32 = 1_000_000;
-/// An RSA key on a busy machine.
+/// The time to issue a leaf with an RSA key on a busy machine.
 const FOR_THE_LEAF: Duration = Duration::from_secs(5);
-/// What a read shows in place of a proxy's user and of its password, and a write takes as "unchanged".
+/// A read shows this in place of a proxy's user and password, and a write takes it as "unchanged".
 const MASK: &str = "redacted";
 
-/// Stored as `config`; what is not set takes AWS's public endpoint and the environment's proxy.
+/// It is stored as `config`. Unset fields take AWS's public endpoints and the environment's proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Config {
+    /// The endpoint of Roles Anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint: Option<Url>,
-    /// Of STS, for what the engine asks of AWS itself.
+    /// The endpoint of STS, for calls that the engine makes on its own account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sts_endpoint: Option<Url>,
-    /// The same of IAM.
+    /// The endpoint of IAM, for the same calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     iam_endpoint: Option<Url>,
+    /// CA certificates that the client trusts at these endpoints, besides its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_ca_pem: Option<String>,
     use_fips: bool,
@@ -44,19 +48,24 @@ pub(crate) struct Config {
     connect_timeout: u64,
     /// Seconds, 1 to 60.
     request_timeout: u64,
+    /// Further attempts after a first one, 0 to 10.
     max_retries: u32,
-    /// CreateSession calls per second and account and region, in the long run.
+    /// CreateSession calls per second, account and region, in the long run.
     #[serde(default = "usual_rate")]
     rate_limit: NonZeroU32,
-    /// The same at once, after a rest.
+    /// CreateSession calls that may start at once after a pause.
     #[serde(default = "usual_rate")]
     rate_burst: NonZeroU32,
+    /// Sessions in memory. Beyond the bound the cache evicts.
     #[serde(default = "usual_sessions")]
     max_cached_sessions: NonZeroUsize,
+    /// The trust anchor of roles that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) default_trust_anchor_arn: Option<TrustAnchorArn>,
+    /// The profile of roles that name none. It must be in the region and account of the default trust anchor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) default_profile_arn: Option<ProfileArn>,
+    /// Globs of the IAM roles that roles may name, see [`crate::records::allowed_roles`]; an empty list allows all.
     pub(crate) allowed_role_arns: Vec<String>,
 }
 
@@ -84,7 +93,12 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a whole config; `stored` lends the proxy's user and password, which a read had masked.
+    /// Reads a whole config. `stored` is the present one: it gives the proxy's user and password where `values` hold the masked
+    /// ones of a read.
+    ///
+    /// # Errors
+    /// The caller's: a value is malformed or outside its bounds, the default ARNs do not go together, or the masked proxy is not
+    /// the stored one.
     pub(crate) fn from_values(values: &Values, stored: Option<&Self>) -> Result<Self, Fault> {
         let usual = Self::default();
         let proxy_url = values.parse::<Url>("proxy_url")?.map(ProxyUrl);
@@ -112,7 +126,7 @@ impl Config {
         Ok(config)
     }
 
-    /// How the Roles Anywhere client is to be made in a process with these `variables`.
+    /// Returns the settings of the AWS client in a process with these proxy `variables`.
     pub(crate) fn settings(&self, variables: &ProxyVariables) -> Settings {
         Settings {
             endpoint: self.endpoint.clone(),
@@ -130,7 +144,7 @@ impl Config {
         }
     }
 
-    /// What bounds the mount's sessions.
+    /// Returns the bounds of the mount's sessions.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             rate: Rate { per_second: self.rate_limit, burst: self.rate_burst },
@@ -141,14 +155,16 @@ impl Config {
         }
     }
 
-    /// The longest time for one leaf and one CreateSession.
+    /// The longest time for one leaf and one attempt of CreateSession.
     pub(crate) fn flight_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout + self.request_timeout) + FOR_THE_LEAF
     }
 
-    /// Whether sessions that were made under `other` are those that this config makes: only bounds differ, or where the engine asks on
-    /// its own account. So an operator who
-    /// raises the rate while a fleet starts does not empty the cache.
+    /// Returns whether sessions that were made under `other` are the same that this config makes: the two differ only in bounds,
+    /// or in the endpoints of the engine's own calls. The cache then stays, so an operator can raise the rate while a fleet
+    /// starts.
+    ///
+    /// A new field counts as a difference unless it is named here.
     pub(crate) fn makes_the_same_as(&self, other: &Self) -> bool {
         let Self { connect_timeout, request_timeout, max_retries, .. } = *other;
         let Self { rate_limit, rate_burst, max_cached_sessions, .. } = *other;
@@ -166,11 +182,12 @@ impl Config {
         bounded == *other
     }
 
-    /// What a read shows: what a write takes, with the proxy's user and password masked.
+    /// Returns the config as a read shows it: the fields of a write, with the proxy's user and password masked.
     pub(crate) fn shown(&self) -> Self {
         Self { proxy_url: self.proxy_url.as_ref().map(ProxyUrl::masked), ..self.clone() }
     }
 
+    /// Checks that the default ARNs go together. One alone is fine, because roles may name the other.
     fn check_defaults(&self) -> Result<(), Fault> {
         match (&self.default_trust_anchor_arn, &self.default_profile_arn) {
             (Some(anchor), Some(profile)) => {
@@ -181,6 +198,7 @@ impl Config {
     }
 }
 
+/// Reads a timeout in whole seconds, or returns the default `usual`.
 fn timeout(values: &Values, field: &str, usual: u64) -> Result<u64, Fault> {
     match values.duration(field)? {
         Some(given) => Ok(TIMEOUT.check(field, given)?.as_secs()),
@@ -188,6 +206,7 @@ fn timeout(values: &Values, field: &str, usual: u64) -> Result<u64, Fault> {
     }
 }
 
+/// Reads `max_retries`: 0 to 10.
 fn retries(values: &Values, usual: u32) -> Result<u32, Fault> {
     let Some(given) = values.int("max_retries")? else {
         return Ok(usual);
@@ -198,6 +217,7 @@ fn retries(values: &Values, usual: u32) -> Result<u32, Fault> {
     }
 }
 
+/// Reads a number from 1 to `most`; `None` where the field is unset.
 fn above_zero(values: &Values, field: &str, most: u32) -> Result<Option<NonZeroU32>, Fault> {
     let Some(given) = values.int(field)? else {
         return Ok(None);
@@ -210,30 +230,34 @@ fn sessions_of(number: NonZeroU32) -> NonZeroUsize {
     number.try_into().unwrap_or(NonZeroUsize::MAX)
 }
 
+/// The default of `rate_limit` and `rate_burst`, also for records that were stored without them.
 fn usual_rate() -> NonZeroU32 {
     Limits::default().rate.per_second
 }
 
+/// The default of `max_cached_sessions`, also for records that were stored without it.
 fn usual_sessions() -> NonZeroUsize {
     Limits::default().max_sessions
 }
 
-/// A proxy's address, whose user and password no log line and no read shows: the user may be a token.
+/// A proxy's address. No log line and no read shows its user and password; the user may be a token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct ProxyUrl(Url);
 
 impl ProxyUrl {
+    /// The address as a read shows it. A user or password that is not set stays so.
     fn masked(&self) -> Self {
+        // an empty user stays empty: the mask must not claim a user that is not stored
         let user = if self.0.username().is_empty() { "" } else { MASK };
         self.with(user, self.0.password().map(|_| MASK))
     }
 
-    /// `stored`, where `self` is what a read shows of it.
+    /// Returns `stored` where `self` is the masked form of it, and `self` where it holds no [`MASK`].
     ///
     /// # Errors
-    /// `self` is masked and is something else. Where a part of the two could be given and the other one be masked, the answer would tell whether
-    /// that part is the stored one.
+    /// The caller's: `self` is masked and is not the masked form of `stored`. If one part could be given with the other one
+    /// masked, the answer would tell whether the given part is the stored one.
     fn unmasked(self, stored: Option<&Self>) -> Result<Self, Fault> {
         if self.0.username() != MASK && self.0.password() != Some(MASK) {
             return Ok(self);
@@ -245,6 +269,7 @@ impl ProxyUrl {
         })
     }
 
+    /// The same address with this user and password.
     fn with(&self, user: &str, password: Option<&str>) -> Self {
         let mut url = self.0.clone();
         // Fails only for URLs without a host, which hold neither.

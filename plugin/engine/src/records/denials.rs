@@ -1,4 +1,4 @@
-//! Which IAM roles hold a denial of this mount, and until when it matters.
+//! Records of the IAM roles that hold a denial policy of this mount, and how long each is needed.
 
 use rolesanywhere::RoleArn;
 use serde::{Deserialize, Serialize};
@@ -8,22 +8,28 @@ use time::OffsetDateTime;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Denials {
     pub(crate) role_arn: RoleArn,
-    /// Seconds since 1970.
+    /// When the policy is needed no longer, in seconds since 1970: every session that it denies has ended by then. Vault's tick
+    /// then prunes it.
     pub(crate) until: i64,
 }
 
 impl Denials {
+    /// A record of `role_arn`; a fraction of a second of `until` is cut off.
     pub(crate) fn new(role_arn: RoleArn, until: OffsetDateTime) -> Self {
         Self { role_arn, until: until.unix_timestamp() }
     }
 
-    /// The last part of its key.
+    /// Returns the last part of the record's storage key.
     pub(crate) fn name(&self) -> String {
         name_of(&self.role_arn)
     }
 }
 
-/// A role's name is its own in its account, whatever its path. IAM lets it hold `..`, which no storage key of Vault's may; no name holds `%`.
+/// Returns `<account>.<role's name>`, the last part of the storage key of an IAM role's record.
+///
+/// The name is unique in its account, whatever the role's path. IAM lets a name hold `..`, which Vault allows in no storage key,
+/// so every `..` becomes `.%2E`, also that of the dot behind the account and one at the start of the name. No IAM name holds `%`,
+/// so two names never get one key.
 pub(crate) fn name_of(role: &RoleArn) -> String {
     format!("{}.{}", role.account(), role.name()).replace("..", ".%2E")
 }

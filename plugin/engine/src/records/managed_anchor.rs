@@ -1,4 +1,4 @@
-//! A trust anchor that the engine may look after, and the IAM roles with which it does so.
+//! A trust anchor that the engine may manage, and the IAM roles that it assumes for that.
 
 use rolesanywhere::{ProfileArn, RoleArn, TrustAnchorArn};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,8 @@ use vault_backend::{Fault, Values};
 
 use crate::records::anchorage::{same_account, same_place};
 
-/// What the engine does at AWS beside CreateSession. Each has an IAM role of its own, so that none can do what the others may.
+/// The duties of the engine at AWS besides CreateSession. Each has an IAM role of its own, so none has the permissions of
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Duty {
     /// Reads the trust anchor and writes its bundle.
@@ -17,23 +18,27 @@ pub(crate) enum Duty {
     Check,
 }
 
-/// Stored as `trust-anchor/<name>`; its JSON is also what a read answers.
+/// It is stored as `trust-anchor/<name>`, and a read returns the same JSON. Anchor and profile are in one region and account, and
+/// each IAM role in that account.
 #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ManagedAnchor {
     pub(crate) trust_anchor_arn: TrustAnchorArn,
-    /// Of the engine's own sessions in this account and region.
+    /// The profile of the engine's own sessions in this account and region.
     pub(crate) profile_arn: ProfileArn,
+    /// The IAM role of [`Duty::TrustAnchor`]. Without it the engine does not write the bundle of this anchor.
     #[serde(skip_serializing_if = "Option::is_none")]
     management_role_arn: Option<RoleArn>,
+    /// The IAM role of [`Duty::Revocation`].
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_role_arn: Option<RoleArn>,
+    /// The IAM role of [`Duty::Check`].
     #[serde(skip_serializing_if = "Option::is_none")]
     check_role_arn: Option<RoleArn>,
 }
 
 impl Duty {
-    /// The field that names the IAM role of this duty.
+    /// Returns the field that names the IAM role of this duty.
     pub(crate) fn field(self) -> &'static str {
         match self {
             Self::TrustAnchor => "management_role_arn",
@@ -42,7 +47,8 @@ impl Duty {
         }
     }
 
-    /// The CN of the engine's certificate. Beside the reserved O it is what that role's trust policy has its condition on.
+    /// Returns the CN of the engine's certificate for this duty. The trust policy of the IAM role has its condition on this CN
+    /// and the reserved O, [`identity::MANAGEMENT`].
     pub(crate) fn common_name(self) -> &'static str {
         match self {
             Self::TrustAnchor => "trust-anchor",
@@ -54,6 +60,9 @@ impl Duty {
 
 impl ManagedAnchor {
     /// Reads a whole entry.
+    ///
+    /// # Errors
+    /// The caller's: an ARN is missing or malformed, or the ARNs are of different regions, accounts or partitions.
     pub(crate) fn from_values(values: &Values) -> Result<Self, Fault> {
         let missing = |field: &str| Fault::caller(format!("{field}: missing; give its ARN"));
         let anchor = Self {
@@ -67,7 +76,7 @@ impl ManagedAnchor {
         Ok(anchor)
     }
 
-    /// The IAM role for `duty`, where there is one.
+    /// Returns the IAM role for `duty`; `None` where the engine may not do it with this anchor.
     pub(crate) fn role(&self, duty: Duty) -> Option<&RoleArn> {
         match duty {
             Duty::TrustAnchor => self.management_role_arn.as_ref(),
@@ -76,6 +85,7 @@ impl ManagedAnchor {
         }
     }
 
+    /// Checks that AWS can take the ARNs together in one call.
     fn check(&self) -> Result<(), Fault> {
         same_place(("trust_anchor_arn", &self.trust_anchor_arn), ("profile_arn", &self.profile_arn))?;
         let anchor = ("trust_anchor_arn", self.trust_anchor_arn.account(), self.trust_anchor_arn.partition());

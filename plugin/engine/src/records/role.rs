@@ -1,4 +1,4 @@
-//! A role: which AWS role a caller gets, with which certificate and for how long.
+//! A role: the AWS role that a caller gets, the certificate for it, and the session's duration.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,54 +23,65 @@ use identity::word;
 use identity::{Audience, Caller};
 use identity::{ResolvedReference, Template};
 
+/// Bounds of `certificate_ttl`, in seconds.
 const CERTIFICATE_TTL: Bounds = Bounds { least: 60, most: 86_400 };
+/// The default of `certificate_ttl`, in seconds.
 const DEFAULT_CERTIFICATE_TTL: u64 = 600;
-/// CreateSession takes at most 50 instance properties of 1 to 200 characters (API model, `InstancePropertyMap`).
+/// The most instance properties that CreateSession takes (API model, `InstancePropertyMap`).
 const MAX_PROPERTIES: usize = 50;
+/// The most characters of a key or a value of an instance property; the least is 1 (the same model).
 const MAX_PROPERTY: usize = 200;
-/// A caller's ttl is rounded up to this, so that a caller cannot make a session of its own for every second.
+/// Seconds. A caller's ttl is rounded up to a multiple of this, so a caller cannot force a session of its own for every second.
 const CALLER_TTL_STEP: u64 = 900;
-/// Stored as `role/<name>`; the same JSON is what a read answers.
+/// It is stored as `role/<name>`, and a read returns the same JSON.
 #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Role {
     pub(crate) role_arn: RoleArn,
+    /// Default: the config's.
     #[serde(skip_serializing_if = "Option::is_none")]
     profile_arn: Option<ProfileArn>,
+    /// Default: the config's.
     #[serde(skip_serializing_if = "Option::is_none")]
     trust_anchor_arn: Option<TrustAnchorArn>,
+    /// The duration of a session whose caller asks for no ttl.
     session_duration: SessionDuration,
-    /// Default: the session duration.
+    /// The longest ttl that a caller may ask for. Default: `session_duration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_session_duration: Option<SessionDuration>,
     /// Seconds, 60 to 86400.
     certificate_ttl: u64,
     key_type: LeafKey,
+    /// The issuer's id or name, or `default`. An issuer's name cannot change while a role has it here.
     pub(crate) issuer_ref: String,
     #[serde(flatten)]
     pub(crate) subject: SubjectTexts,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) role_session_name: Option<Template>,
-    /// The clusters whose pods get credentials; none: callers of every kind.
+    /// The clusters whose pods get credentials. An empty list lets callers of every kind in.
     #[serde(default)]
     pub(crate) clusters: Vec<String>,
-    /// Whether certificates may hold what service accounts' annotations say.
+    /// Whether certificates may hold values from annotations of service accounts.
     #[serde(default)]
     pub(crate) allow_tenant_metadata: bool,
     pub(crate) instance_properties: BTreeMap<String, String>,
     allow_caller_ttl: bool,
-    /// Default: see [`Role::sharing`].
+    /// Default: see [`Role::sharing`]. Unset is stored as unset, because the default depends on the templates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session_sharing: Option<SessionSharing>,
     #[serde(default)]
     pub(crate) lease: LeaseStyle,
-    /// The region an answer names; default: the trust anchor's.
+    /// The region that an answer names. Default: the trust anchor's.
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<Region>,
 }
 
 impl Role {
-    /// Reads a whole role.
+    /// Reads a whole role, without its config and the registered clusters, which may change later.
+    ///
+    /// # Errors
+    /// The caller's: a value is missing, malformed or outside its bounds, the ARNs do not go together, or the templates confuse
+    /// clusters or hold tenant metadata that the role does not allow.
     pub(crate) fn from_values(values: &Values) -> Result<Self, Fault> {
         let role_arn = values
             .parse::<RoleArn>("role_arn")?
@@ -102,7 +113,11 @@ impl Role {
         Ok(role)
     }
 
-    /// The ARNs of a call, with the config's defaults where the role names none.
+    /// Returns the trust anchor and the profile of a call, those of the config where the role names none.
+    ///
+    /// # Errors
+    /// The operator's: neither names one, or `allowed_role_arns` does not allow the IAM role. The caller's: the ARNs do not go
+    /// together.
     pub(crate) fn place(&self, config: &Config, mount_point: &str) -> Result<Anchorage, Fault> {
         let missing = |field: &str| {
             Fault::operator(format!("{field}: neither the role nor the config names one"))
@@ -115,7 +130,11 @@ impl Role {
         Ok(Anchorage { trust_anchor: trust_anchor.clone(), profile: profile.clone() })
     }
 
-    /// Refuses what AWS takes in no call: the role beside an anchor and a profile of its own or, where there is a config, of that.
+    /// Checks that AWS can take the role's ARNs together; with a `config`, also its defaults for those that the role does not
+    /// name.
+    ///
+    /// # Errors
+    /// The caller's, with the fields that do not go together.
     pub(crate) fn check_place(&self, config: Option<&Config>) -> Result<(), Fault> {
         let (anchor, profile) = (self.anchor(config), self.profile(config));
         if let Some((field, anchor)) = anchor {
@@ -130,20 +149,24 @@ impl Role {
         }
     }
 
-    /// The trust anchor of a call, and the field that names it.
+    /// The trust anchor of a call and the field that names it; `None` where neither role nor config has one.
     fn anchor<'a>(&'a self, config: Option<&'a Config>) -> Option<(&'static str, &'a TrustAnchorArn)> {
         let own = self.trust_anchor_arn.as_ref().map(|anchor| ("trust_anchor_arn", anchor));
         let default = || Some(("default_trust_anchor_arn", config?.default_trust_anchor_arn.as_ref()?));
         own.or_else(default)
     }
 
-    /// The profile of a call, and the field that names it.
+    /// The profile of a call and the field that names it; `None` where neither role nor config has one.
     fn profile<'a>(&'a self, config: Option<&'a Config>) -> Option<(&'static str, &'a ProfileArn)> {
         let own = self.profile_arn.as_ref().map(|profile| ("profile_arn", profile));
         own.or_else(|| Some(("default_profile_arn", config?.default_profile_arn.as_ref()?)))
     }
 
-    /// How long a session the caller gets, when it asks for `ttl`.
+    /// Returns the duration of the session of a caller that asks for `ttl`. It is rounded up to [`CALLER_TTL_STEP`], but not
+    /// above the role's maximum.
+    ///
+    /// # Errors
+    /// The caller's: the role lets no caller choose, or `ttl` is below AWS's minimum or above the role's maximum.
     pub(crate) fn duration(&self, ttl: Option<Duration>) -> Result<SessionDuration, Fault> {
         let Some(ttl) = ttl else {
             return Ok(self.session_duration);
@@ -161,8 +184,10 @@ impl Role {
             .map_err(|error| Fault::caller(format!("ttl: {error}")))
     }
 
-    /// Who may have the same session: callers who are the same at AWS, unless the role says otherwise. Where nothing that AWS sees
-    /// names one caller, that would be all of a cluster or a namespace, or everybody, which nobody gets unasked.
+    /// Returns who may have the same session: callers that AWS cannot distinguish, unless the role says otherwise.
+    ///
+    /// Where nothing that AWS sees names one caller, those would be all callers of a cluster or a namespace, or all callers of
+    /// the role. An operator must ask for that explicitly, so the default is then that nobody shares.
     pub(crate) fn sharing(&self) -> SessionSharing {
         self.session_sharing.unwrap_or(if self.names_caller() {
             SessionSharing::Identity
@@ -171,12 +196,14 @@ impl Role {
         })
     }
 
-    /// Whether the sessions of `other` are those that this role makes. To write down what was in force by default changes none.
+    /// Returns whether the sessions of `other` are the same that this role makes. Setting `session_sharing` to the default that
+    /// was in force changes none.
     pub(crate) fn makes_the_same_as(&self, other: &Self) -> bool {
         let in_force = |role: &Self| Self { session_sharing: Some(role.sharing()), ..role.clone() };
         in_force(self) == in_force(other)
     }
 
+    /// Whether the templates of the role together name one caller.
     fn names_caller(&self) -> bool {
         name_one_caller(self.texts().flat_map(|(_, text)| text.references()))
     }
@@ -185,16 +212,21 @@ impl Role {
         self.key_type.spec()
     }
 
+    /// The life of a leaf.
     pub(crate) fn certificate_ttl(&self) -> Duration {
         Duration::from_secs(self.certificate_ttl)
     }
 
-    /// The region an answer names.
+    /// Returns the region that an answer names, with which SDKs call AWS.
     pub(crate) fn region(&self, anchor: &TrustAnchorArn) -> String {
         self.region.as_ref().unwrap_or(anchor.region()).to_string()
     }
 
-    /// Refuses a role whose certificates could not be issued: the default common name is `name`.
+    /// Checks that certificates of the role can be issued, as far as that does not depend on the caller. `name` is the role's
+    /// name, which is the default common name.
+    ///
+    /// # Errors
+    /// The caller's, with the field that no certificate can have.
     pub(crate) fn check_certificate(&self, name: &str) -> Result<(), Fault> {
         if self.subject.common_name.is_none() {
             SubjectField::CommonName
@@ -208,7 +240,10 @@ impl Role {
         self.subject.sample(name, self.key(), self.certificate_ttl()).check().map_err(faults::ca)
     }
 
-    /// Refuses a role that names a cluster which is not in `known`.
+    /// Checks that every cluster of the role is in `known`.
+    ///
+    /// # Errors
+    /// The operator's, with the command that registers the first one missing.
     pub(crate) fn check_registered(&self, known: &Clusters, mount_point: &str) -> Result<(), Fault> {
         match self.clusters.iter().find(|name| known.accessor(name).is_none()) {
             None => Ok(()),
@@ -221,7 +256,7 @@ impl Role {
         }
     }
 
-    /// What the role, called `name`, says of its callers.
+    /// Returns the rules of the role, called `name`, about its callers.
     pub(crate) fn audience<'a>(&'a self, name: &'a str) -> Audience<'a> {
         Audience {
             role_name: name,
@@ -231,17 +266,20 @@ impl Role {
         }
     }
 
-    /// Whether anything of a session depends on who asks.
+    /// Whether any part of a session depends on the caller. A role for some clusters depends on it even without templates.
     fn asks_who(&self) -> bool {
         !self.clusters.is_empty() || self.texts().any(|(_, text)| text.asks_who())
     }
 
-    /// Whether certificates depend on the caller's pod.
+    /// Returns whether certificates depend on the caller's pod.
     pub(crate) fn asks_pod(&self) -> bool {
         self.texts().any(|(_, text)| text.asks_pod())
     }
 
-    /// What each reference of the role stands for.
+    /// Returns each reference of the role with its value for `caller`, the session name's last.
+    ///
+    /// # Errors
+    /// A reference has no value for this caller.
     pub(crate) fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(SubjectField, ResolvedReference)>, Fault> {
         let mut uses = self.subject.uses(caller)?;
         if let Some(name) = &self.role_session_name {
@@ -251,11 +289,12 @@ impl Role {
         Ok(uses)
     }
 
+    /// All templates with their fields; the session name's is last.
     fn texts(&self) -> impl Iterator<Item = (SubjectField, &Template)> {
         self.subject.all().chain(self.role_session_name.iter().map(|name| (SubjectField::SessionName, name)))
     }
 
-    /// What an operator should know about this role, though it is legal.
+    /// Returns warnings for the operator about this role, called `name`; each is about a setting that is legal.
     pub(crate) fn warnings(&self, name: &str) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.subject.common_name.is_none() {
@@ -291,7 +330,7 @@ impl Role {
         warnings
     }
 
-    /// What to say where callers get credentials who were kept out by the `clusters` of `before`.
+    /// Returns a warning where callers get credentials that the `clusters` of `before` refused; `None` where there are none.
     pub(crate) fn opened_since(&self, before: &Self) -> Option<String> {
         if before.clusters.is_empty() {
             return None;
@@ -312,7 +351,10 @@ impl Role {
         })
     }
 
-    /// Refuses texts by which pods of one name in two clusters would look the same, unless one cluster alone is served.
+    /// Refuses templates that give pods of the same name in two clusters the same result. A role for exactly one cluster may have
+    /// them.
+    ///
+    /// Only fields that name a single caller are checked: O, OU, C and L are attributes of many.
     fn check_clusters(&self) -> Result<(), Fault> {
         let names_pods = |place| {
             matches!(
@@ -333,6 +375,8 @@ impl Role {
         }
     }
 
+    /// Refuses metadata that a tenant is known to write, unless the role allows it. Metadata that is found to be a tenant's only
+    /// from the caller's alias is refused at the read.
     fn check_tenant_metadata(&self) -> Result<(), Fault> {
         match self.texts().find(|(_, text)| text.asks_tenant()) {
             Some((place, _)) if !self.allow_tenant_metadata => Err(Fault::caller(format!(
@@ -344,6 +388,7 @@ impl Role {
     }
 }
 
+/// Reads a duration within AWS's bounds; `None` where the field is unset.
 fn session_duration(values: &Values, field: &str) -> Result<Option<SessionDuration>, Fault> {
     let Some(given) = values.duration(field)? else {
         return Ok(None);
@@ -351,6 +396,7 @@ fn session_duration(values: &Values, field: &str) -> Result<Option<SessionDurati
     SessionDuration::try_from(given).map(Some).map_err(|error| Fault::caller(format!("{field}: {error}")))
 }
 
+/// Reads `max_session_duration`, which must not be below the duration `usual` of the role.
 fn session_duration_bound(values: &Values, usual: SessionDuration) -> Result<Option<SessionDuration>, Fault> {
     let most = session_duration(values, "max_session_duration")?;
     match most {
@@ -363,6 +409,7 @@ fn session_duration_bound(values: &Values, usual: SessionDuration) -> Result<Opt
     }
 }
 
+/// Reads `certificate_ttl` in seconds.
 fn certificate_ttl(values: &Values) -> Result<u64, Fault> {
     match values.duration("certificate_ttl")? {
         Some(given) => Ok(CERTIFICATE_TTL.check("certificate_ttl", given)?.as_secs()),
@@ -375,6 +422,7 @@ fn session_name(values: &Values) -> Result<Option<Template>, Fault> {
     given.map(|text| Template::parse(SubjectField::SessionName, &text)).transpose()
 }
 
+/// Reads `instance_properties` within the bounds of CreateSession.
 fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Fault> {
     let given = values.pairs("instance_properties")?.unwrap_or_default();
     if given.len() > MAX_PROPERTIES {
@@ -397,7 +445,7 @@ fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Faul
 
 #[cfg(any(test, fuzzing))]
 impl Role {
-    /// A role with nothing but its ARN.
+    /// A role with an ARN and defaults, as a version before templates stored it.
     #[expect(clippy::expect_used, reason = "a claim or a test begins with it")]
     pub(crate) fn plain() -> Self {
         serde_json::from_value(serde_json::json!({

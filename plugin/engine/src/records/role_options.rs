@@ -6,7 +6,7 @@ use ca::KeySpec;
 use serde::{Deserialize, Serialize};
 use sessions::Sharing;
 
-/// The kinds of key a leaf may have: what Roles Anywhere is known to take and what is made fast enough.
+/// The kinds of key that a leaf may have: those that Roles Anywhere is known to accept and that are generated fast enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LeafKey {
     #[default]
@@ -14,6 +14,7 @@ pub(crate) enum LeafKey {
     EcP256,
     #[serde(rename = "ec-p384")]
     EcP384,
+    /// Its generation takes about 100 ms of CPU, and a role write warns of it.
     #[serde(rename = "rsa-2048")]
     Rsa2048,
     #[serde(rename = "ml-dsa-44")]
@@ -24,31 +25,33 @@ pub(crate) enum LeafKey {
     MlDsa87,
 }
 
-/// Who may have the same session.
+/// Which callers may get the same session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SessionSharing {
-    /// Callers who are the same at AWS: subject, tags and names are equal.
+    /// Callers that AWS cannot distinguish: subject, tags and names are equal.
     Identity,
-    /// Nobody: each read makes a session.
+    /// No two callers: each read makes a session.
     None,
 }
 
-/// How Vault is told of an answer's end.
+/// How Vault learns when an answer ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LeaseStyle {
-    /// By a lease, which keeps the whole answer in Vault's storage until it ends.
+    /// By a lease, with which Vault stores the whole answer until the lease ends.
     #[default]
     Leased,
-    /// Not at all: the data says when to read again, as Vault's static roles do.
+    /// Not at all: the data says when to read again, as Vault's static roles do. Vault then stores no copy of the answer.
     Static,
 }
 
 impl LeafKey {
+    /// The words of the API, for its schema; `from_str` takes the same ones.
     pub(crate) const WORDS: &'static [&'static str] =
         &["ec-p256", "ec-p384", "rsa-2048", "ml-dsa-44", "ml-dsa-65", "ml-dsa-87"];
 
+    /// The kind of key as the certificate authority names it.
     pub(crate) fn spec(self) -> KeySpec {
         match self {
             Self::EcP256 => KeySpec::EcP256,
