@@ -1,11 +1,12 @@
-//! What the engine keeps in Vault's storage: the keys, the records, and nothing else.
+//! The engine's part of Vault's storage: its keys, its records, and their cache.
 //!
-//! Logical storage has no transactions and requests run concurrently, so every write goes through a [`Writer`], which holds the
-//! store's lock, and puts in one order: key, issuer, pointer last. A crash between two puts leaves something unused, never
-//! something broken; see `issuers::repair`.
+//! Vault's storage has no transactions, and requests run concurrently. Every write therefore goes through a [`Writer`], which
+//! holds the store's lock. Writes that depend on each other have one order: the key first, then the issuer, the pointer to it
+//! last. A crash between two puts leaves a record unused, never a pointer to nothing; see `issuers::repair`.
 //!
-//! The hot path's records are cached: roles here, the rest in [`crate::snapshot`]. Every change goes through [`Store::changed`],
-//! which drops the cached value of a key and keeps a read that began before from being cached after.
+//! Records that every read of credentials needs are cached: roles here, the others in [`crate::snapshot`]. Every change is
+//! announced by [`Store::changed`], which drops the cached value of a key. A read that began before the change is then not cached
+//! after it.
 
 mod ends;
 mod format;
@@ -38,40 +39,47 @@ pub(crate) const ISSUERS_CONFIG: &str = "config/issuers";
 const ISSUER_PREFIX: &str = "issuer/";
 const ROLE_PREFIX: &str = "role/";
 const CLUSTER_PREFIX: &str = "cluster/";
+/// By the name of a managed anchor, the certificates that this mount has put into it.
 const ANCHOR_CERTIFICATES_PREFIX: &str = "trust-anchor-certificates/";
+/// By account and IAM role, see [`Denials::name`].
 const DENIALS_PREFIX: &str = "denials/";
+/// By the issuer's id.
 const COMPROMISE_PREFIX: &str = "compromise/";
+/// By the operator's name of the anchor.
 const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
-/// Seal-wrapped: private keys of issuers and of pending signing requests.
+/// The private keys of issuers and of pending signing requests, by id. Vault wraps them with its seal too.
 pub(crate) const KEY_PREFIX: &str = "key/";
 
-/// Roles cache in memory, about 1 KB each; beyond so many, those that are read least are read from storage again.
+/// Roles in memory, about 1 KB each. Beyond this number the roles that are read least are loaded from storage again.
 const MAX_CACHED_ROLES: usize = 4096;
 
-/// The certificates that this mount has put into a trust anchor.
+/// The certificates that this mount has put into a trust anchor, by which it knows them from foreign ones.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct AnchorCertificates {
     /// Their SHA-256 sums in lowercase hexadecimal.
     sha256: BTreeSet<String>,
 }
 
-/// The engine's view of one mount's storage.
+/// The storage of one mount. Clones share its lock and its cache.
 #[derive(Clone)]
 pub(crate) struct Store {
     storage: Records,
+    /// Held by a [`Writer`]. Reads do not take it.
     lock: Arc<Mutex<()>>,
     cache: Arc<RecordCache>,
+    /// Drops cached sessions.
     ended: Arc<Ended>,
 }
 
-/// Called for the sessions that a change ends.
+/// Is called after each change with the sessions that it ends.
 type Ended = dyn Fn(Ends<'_>) + Send + Sync;
 
-/// What is cache of storage, and what says that it is out of date.
+/// The cached roles, and a counter by which snapshots learn that they are out of date.
 struct RecordCache {
-    /// A load is a placeholder in it. A change removes that too, so that what was read before a change is not cache after it.
+    /// A load has a placeholder in it. A change removes that as well, so a value that was read before the change is not cached
+    /// after it.
     roles: Cache<String, Arc<Role>>,
-    /// Counts the changes of everything but roles.
+    /// The number of changes of all records but roles.
     others: AtomicU64,
 }
 
@@ -87,13 +95,14 @@ impl Store {
         }
     }
 
-    /// Another node changed what is stored under `key`: what was cached of it, and sessions made from it, end.
+    /// Another node changed the record under `key`. Its cached value and the sessions made from it are dropped.
     pub(crate) fn invalidate(&self, key: &str) {
         self.changed(key);
+        // after the cached record: a session that is made between the two lines is made from the new record
         (self.ended)(ends_by_key(key));
     }
 
-    /// Says that what is stored under `key` has changed, or may have: nothing that was read of it before is used again.
+    /// Announces that the record under `key` has changed, or may have. No value that was read before this call is used again.
     pub(crate) fn changed(&self, key: &str) {
         match key.strip_prefix(ROLE_PREFIX) {
             Some(name) => drop(self.cache.roles.remove(name)),
@@ -101,24 +110,26 @@ impl Store {
         }
     }
 
-    /// Another number after each change of anything but a role.
+    /// Returns a number that differs after each change of any record but a role.
     pub(crate) fn generation(&self) -> u64 {
         self.cache.others.load(Ordering::SeqCst)
     }
 
+    /// The config; `None` before the first write.
     pub(crate) async fn config(&self) -> Result<Option<Config>, Fault> {
         self.storage.get_json(CONFIG).await
     }
 
-    /// A role as it is cache in memory, or else stored; for reads of credentials.
+    /// Returns a role from memory, or else from storage; for reads of credentials.
     ///
-    /// Callers who miss the same role wait for one load. That there is no such role is not cache: whoever may ask could otherwise
+    /// Callers that miss the same role wait for one load. The absence of a role is not cached, because callers could otherwise
     /// fill the memory with names.
     pub(crate) async fn cached_role(&self, name: &str) -> Result<Option<Arc<Role>>, Fault> {
         let place = match self.cache.roles.get_value_or_guard_async(name).await {
             Ok(role) => return Ok(Some(role)),
             Err(place) => place,
         };
+        // after the placeholder: a change during this read removes it, and the insert below then caches nothing
         let role = self.role(name).await?.map(Arc::new);
         if let Some(role) = &role {
             let _changed_meanwhile = place.insert(Arc::clone(role));
@@ -126,7 +137,7 @@ impl Store {
         Ok(role)
     }
 
-    /// A role as it is stored.
+    /// Returns a role as it is stored now, for checks of a write.
     pub(crate) async fn role(&self, name: &str) -> Result<Option<Role>, Fault> {
         self.storage.get_json(&role_key(name)).await
     }
@@ -143,7 +154,7 @@ impl Store {
         Ok(self.storage.list(CLUSTER_PREFIX).await?)
     }
 
-    /// All clusters of the mount, by the accessors of their auth mounts.
+    /// Returns all clusters of the mount, by the accessors of their auth mounts. It costs one read for each.
     pub(crate) async fn clusters(&self) -> Result<Clusters, Fault> {
         let mut clusters = Vec::new();
         for name in self.cluster_names().await? {
@@ -154,7 +165,7 @@ impl Store {
         Ok(clusters.into_iter().collect())
     }
 
-    /// Every role with its name.
+    /// Returns every role with its name, in one read each: up to thousands. Not for reads of credentials.
     pub(crate) async fn roles(&self) -> Result<Vec<(String, Role)>, Fault> {
         let mut roles = Vec::new();
         for name in self.role_names().await? {
@@ -169,7 +180,7 @@ impl Store {
         self.storage.get_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}")).await
     }
 
-    /// All of them with the operator's names, by name.
+    /// Returns all managed anchors with the operator's names, by name.
     pub(crate) async fn managed_anchors(&self) -> Result<Vec<(String, ManagedAnchor)>, Fault> {
         let mut anchors = Vec::new();
         for name in self.storage.list(MANAGED_ANCHOR_PREFIX).await? {
@@ -180,6 +191,8 @@ impl Store {
         Ok(anchors)
     }
 
+    /// Returns the SHA-256 sums of the certificates that this mount has put into the anchor `name`; an empty set for an unknown
+    /// anchor.
     pub(crate) async fn anchor_certificates(&self, name: &str) -> Result<BTreeSet<String>, Fault> {
         let key = format!("{ANCHOR_CERTIFICATES_PREFIX}{name}");
         let known: Option<AnchorCertificates> = self.storage.get_json(&key).await?;
@@ -190,13 +203,13 @@ impl Store {
         self.storage.get_json(&format!("{COMPROMISE_PREFIX}{issuer_id}")).await
     }
 
-    /// What is known of a compromise of the issuer's key, by whichever certificate of it that was told.
+    /// Returns the compromise of the issuer's key, whichever of its certificates was reported; `None` where the key is good.
     pub(crate) async fn compromise_of(&self, issuer: &Issuer) -> Result<Option<Compromise>, Fault> {
         let key = issuer.key_sha256();
         Ok(self.compromises().await?.into_iter().map(|(_, known)| known).find(|known| known.is_of(&key)))
     }
 
-    /// All of them, by the issuers' ids.
+    /// Returns all compromises by the issuers' ids. Issuers that were deleted since are among them.
     pub(crate) async fn compromises(&self) -> Result<Vec<(String, Compromise)>, Fault> {
         let mut all = Vec::new();
         for id in self.storage.list(COMPROMISE_PREFIX).await? {
@@ -207,7 +220,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Every IAM role that holds a denial of this mount.
+    /// Returns every IAM role that holds a denial of this mount.
     pub(crate) async fn denials(&self) -> Result<Vec<Denials>, Fault> {
         let mut all = Vec::new();
         for name in self.storage.list(DENIALS_PREFIX).await? {
@@ -216,6 +229,7 @@ impl Store {
         Ok(all)
     }
 
+    /// Returns the ids of all issuers, those that are marked as deleted included.
     pub(crate) async fn issuer_ids(&self) -> Result<Vec<String>, Fault> {
         Ok(self.storage.list(ISSUER_PREFIX).await?)
     }
@@ -224,27 +238,31 @@ impl Store {
         self.storage.get_json(&issuer_key(id)).await
     }
 
+    /// Returns the pointer to the default issuer; without a default where none was ever stored.
     pub(crate) async fn issuers_config(&self) -> Result<IssuersConfig, Fault> {
         Ok(self.written_issuers_config().await?.unwrap_or_default())
     }
 
-    /// `None` as long as no issuer was ever the default.
+    /// Returns the stored pointer; `None` until an issuer becomes the default for the first time. A repair must distinguish that
+    /// from a default that was removed.
     pub(crate) async fn written_issuers_config(&self) -> Result<Option<IssuersConfig>, Fault> {
         self.storage.get_json(ISSUERS_CONFIG).await
     }
 
+    /// Returns the ids of all keys, also of those that no issuer has yet.
     pub(crate) async fn key_ids(&self) -> Result<Vec<String>, Fault> {
         Ok(self.storage.list(KEY_PREFIX).await?)
     }
 
-    /// The PKCS#8 DER of a key.
+    /// Returns the PKCS#8 DER of a key.
     pub(crate) async fn key(&self, id: &str) -> Result<Option<ca::Secret>, Fault> {
         let bytes = self.storage.get(&format!("{KEY_PREFIX}{id}")).await?;
         Ok(bytes.map(ca::Secret::new))
     }
 }
 
-/// Which sessions end when the record under `key` changes.
+/// Returns the sessions that end when another node changes the record under `key`. The change itself is unknown, so all that may
+/// depend on the record end.
 fn ends_by_key(key: &str) -> Ends<'_> {
     if key == CONFIG || key == ISSUERS_CONFIG {
         return Ends::All;

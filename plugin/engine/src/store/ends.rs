@@ -1,24 +1,26 @@
-//! Which cached sessions a change of storage ends.
+//! The cached sessions that a change of storage ends.
 
 use std::collections::HashSet;
 
-/// An argument of every write of what sessions are made from. Those sessions end after the write, also where it errs: a Put that
-/// errs may have landed.
+/// The sessions made from a record, as an argument of every write of such a record. They are dropped from the cache after the
+/// write, even if it fails: a Put that fails may have landed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ends<'a> {
-    /// The change makes no other sessions than before.
+    /// The change does not affect the sessions that are made.
     Nothing,
+    /// All sessions of the mount.
     All,
-    /// Those of one role.
+    /// The sessions of one role.
     Role(&'a str),
-    /// Those of callers from one cluster.
+    /// The sessions of callers from one cluster.
     Cluster(&'a str),
-    /// Those made with one issuer, by its id.
+    /// The sessions made with one issuer, by its id.
     Issuer(&'a str),
-    /// Those made with any of these issuers.
+    /// The sessions made with any of these issuers, by their ids.
     Issuers(&'a [String]),
-    /// Those that these roles made with one issuer.
+    /// The sessions that these roles made with one issuer, which they follow as the default.
     Followers {
+        /// The id of the issuer that was the default.
         issuer: &'a str,
         roles: &'a HashSet<String>,
     },

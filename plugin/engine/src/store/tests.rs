@@ -1,4 +1,4 @@
-//! What is kept of storage, and when it is out of date.
+//! When cached records are out of date, and which sessions a change ends.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,23 +6,26 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 
-/// A role, told apart by its issuer.
+/// A role that differs from others by its issuer.
 fn role(issuer: &str) -> Role {
     let mut role = Role::plain();
     role.issuer_ref = issuer.to_owned();
     role
 }
 
+/// A store with this role as `app`, and its storage for changes that the store does not see.
 async fn stored(role: &Role) -> (Store, Storage) {
     let storage = Storage::in_memory();
     storage.put_json("role/app", role).await.unwrap();
     (Store::new(storage.clone(), |_| {}), storage)
 }
 
+/// The role `app` as a read of credentials gets it.
 async fn kept(store: &Store) -> Option<Role> {
     store.cached_role("app").await.unwrap().map(|role| Role::clone(&role))
 }
 
+/// Polls `work` once. It must wait, for storage or a lock.
 fn begin<F: Future>(work: F) -> Pin<Box<F>> {
     let mut work = Box::pin(work);
     let polled = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -81,7 +84,7 @@ async fn a_write_that_is_given_up_half_way_is_seen() {
     let writer = store.write().await;
     let writing = begin(writer.put_role("app", &new, Ends::Nothing));
     storage.hold(false);
-    // read while the write is under way, and kept by it
+    // read and cached while the write is under way
     let generation = store.generation();
     kept(&store).await;
     storage.put_json("role/app", &role("c")).await.unwrap();
@@ -135,7 +138,7 @@ async fn no_more_roles_are_kept_than_the_bound_says() {
     assert!(store.cache.roles.len() <= MAX_CACHED_ROLES && store.cache.roles.len() > MAX_CACHED_ROLES / 2);
 }
 
-/// Which sessions a store with this record says are ended by what `change` does to it.
+/// The sessions that a store drops during `change`, in order. Its storage loses the answer of every write.
 async fn ended_by(change: impl AsyncFnOnce(&Store)) -> Vec<String> {
     let ended = Arc::new(std::sync::Mutex::new(Vec::new()));
     let noted = Arc::clone(&ended);

@@ -1,4 +1,4 @@
-//! Every write: a guard that holds the store's lock, so that a write without it does not compile.
+//! The writer: a guard that holds the store's lock and owns every write, so a write without the lock does not compile.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -22,9 +22,10 @@ use crate::store::{
 };
 use identity::Cluster;
 
-/// The store while nobody else writes: held through every read-check-write, so that two operators at once cannot mix.
+/// The store while nobody else writes. Hold it from the first read of a check to the last write, so two operators at once cannot
+/// overwrite each other's change. It reads like the [`Store`] to which it derefs.
 ///
-/// It is never held across a call of AWS.
+/// Never hold it across a call of AWS, because every other write of the mount would wait for AWS.
 #[must_use]
 pub(crate) struct Writer {
     store: Store,
@@ -32,7 +33,7 @@ pub(crate) struct Writer {
 }
 
 impl Store {
-    /// Waits for the turn to write.
+    /// Waits until no other writer is left, and returns the only one. Writers get their turns in order.
     pub(crate) async fn write(&self) -> Writer {
         let turn = Arc::clone(&self.lock).lock_owned().await;
         Writer { store: self.clone(), _turn: turn }
@@ -48,6 +49,7 @@ impl Deref for Writer {
 }
 
 impl Writer {
+    /// Stores the config. `ends` must be [`Ends::All`] unless the new config makes the same sessions.
     pub(crate) async fn put_config(&self, config: &Config, ends: Ends<'_>) -> Result<(), Fault> {
         self.put(CONFIG, config, ends).await
     }
@@ -56,6 +58,7 @@ impl Writer {
         self.remove(CONFIG, ends).await
     }
 
+    /// Stores a role. `ends` must be [`Ends::Role`] unless the new role makes the same sessions.
     pub(crate) async fn put_role(&self, name: &str, role: &Role, ends: Ends<'_>) -> Result<(), Fault> {
         self.put(&role_key(name), role, ends).await
     }
@@ -72,6 +75,7 @@ impl Writer {
         self.remove(&cluster_key(name), Ends::Cluster(name)).await
     }
 
+    /// Stores a managed anchor. No sessions end and no snapshot changes, because neither depends on it.
     pub(crate) async fn put_managed_anchor(&self, name: &str, anchor: &ManagedAnchor) -> Result<(), Fault> {
         self.store.storage.put_json(&format!("{MANAGED_ANCHOR_PREFIX}{name}"), anchor).await
     }
@@ -80,6 +84,7 @@ impl Writer {
         Ok(self.store.storage.delete(&format!("{MANAGED_ANCHOR_PREFIX}{name}")).await?)
     }
 
+    /// Replaces the SHA-256 sums of the certificates that this mount has put into the anchor `name`.
     pub(crate) async fn put_anchor_certificates(
         &self,
         name: &str,
@@ -89,8 +94,9 @@ impl Writer {
         self.store.storage.put_json(&key, &AnchorCertificates { sha256: sums }).await
     }
 
+    /// Stores the record alone. The issuer stops signing by writes of its own.
     pub(crate) async fn put_compromise(&self, issuer_id: &str, known: &Compromise) -> Result<(), Fault> {
-        // the sessions end by the writes of the switch
+        // the writes of the switch to another issuer end the sessions
         self.put(&format!("{COMPROMISE_PREFIX}{issuer_id}"), known, Ends::Nothing).await
     }
 
@@ -102,14 +108,19 @@ impl Writer {
         Ok(self.store.storage.delete(&format!("{DENIALS_PREFIX}{}", denials::name_of(role))).await?)
     }
 
+    /// Stores an issuer. Its key must be stored before ([`Self::put_key`]), because a crash must not leave an issuer without a
+    /// key.
     pub(crate) async fn put_issuer(&self, record: &IssuerRecord, ends: Ends<'_>) -> Result<(), Fault> {
         self.put(&issuer_key(&record.id), record, ends).await
     }
 
+    /// Deletes an issuer's record. Its key must be deleted before, unless another issuer shares it: a key alone looks like a
+    /// pending signing request, which no repair deletes.
     pub(crate) async fn delete_issuer(&self, id: &str) -> Result<(), Fault> {
         self.remove(&issuer_key(id), Ends::Issuer(id)).await
     }
 
+    /// Stores the pointer to the default issuer. The issuers to which it points must be stored before.
     pub(crate) async fn put_issuers_config(
         &self,
         config: &IssuersConfig,
@@ -118,6 +129,7 @@ impl Writer {
         self.put(ISSUERS_CONFIG, config, ends).await
     }
 
+    /// Stores the PKCS#8 DER of a key, wrapped with Vault's seal.
     pub(crate) async fn put_key(&self, id: &str, key: &ca::Secret) -> Result<(), Fault> {
         let key_of = format!("{KEY_PREFIX}{id}");
         let _after = self.changing(&key_of, Ends::Nothing);
@@ -128,24 +140,30 @@ impl Writer {
         self.remove(&format!("{KEY_PREFIX}{id}"), Ends::Nothing).await
     }
 
+    /// Stores a record of which values are cached or sessions are made.
     async fn put(&self, key: &str, value: &impl Serialize, ends: Ends<'_>) -> Result<(), Fault> {
         let _after = self.changing(key, ends);
         self.store.storage.put_json(key, value).await
     }
 
+    /// Deletes a record of which values are cached or sessions are made.
     async fn remove(&self, key: &str, ends: Ends<'_>) -> Result<(), Fault> {
         let _after = self.changing(key, ends);
         Ok(self.store.storage.delete(key).await?)
     }
 
-    /// Says of a change that it begins, and on drop that it has ended: well, badly (it may have landed), or given up half-way.
+    /// Announces that a change of `key` begins, and on drop that it has ended: in success, in error (it may have landed), or
+    /// because its request was dropped midway. Bind it to a name before the Put; `let _ =` would drop it at once.
     ///
-    /// What errs now and lands later is seen after the next write of the same key, also one that changes nothing.
+    /// A Put that fails now and lands later shows after the next write of the same key, even one that changes nothing.
     #[must_use]
     fn changing<'a>(&'a self, key: &'a str, ends: Ends<'a>) -> impl Drop + use<'a> {
+        // before the Put: a load that began earlier must not be cached
         self.store.changed(key);
         guard((), move |()| {
+            // after the Put: a load during it may have read either value
             self.store.changed(key);
+            // last: a session that is made from here on is made from the new record
             (self.store.ended)(ends);
         })
     }
