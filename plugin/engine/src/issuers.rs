@@ -1,6 +1,6 @@
-//! The mount's issuers: which there are, and which one a reference means.
+//! The mount's issuers, and the one that a reference means.
 //!
-//! Start reading at [`Issuers`], then `issuers/rotation.rs`: where each one stands while a CA takes over from another.
+//! Start reading at [`Issuers`], then `issuers/rotation.rs`: the phases of an issuer while one CA takes over from another.
 
 mod adding;
 mod removing;
@@ -22,24 +22,31 @@ pub(crate) use removing::{check_unpinned, remove, repair, roles_naming};
 pub(crate) use rotation::{Phase, Rotation};
 pub(crate) use signing::{issue, off_thread};
 
-/// An issuer with its key, ready to sign.
+/// An issuer with its key, ready to sign. Its `Debug` shows no key.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) record: IssuerRecord,
     pub(crate) issuer: Issuer,
 }
 
-/// All issuers of a mount, the default one, and the one that was it before.
+/// All issuers of a mount, the default one, and the default before it.
 #[derive(Debug, Default)]
 pub(crate) struct Issuers {
+    /// In the order of their ids, without those that are marked as deleted.
     pub(crate) all: Vec<Loaded>,
+    /// The id of the issuer that signs when a role names none.
     pub(crate) default: Option<String>,
+    /// The id of the default before it.
     pub(crate) previous: Option<String>,
-    /// The SHA-256 sums of keys that may be in other hands, and the ids of their issuers.
+    /// The SHA-256 sums of compromised keys, and the ids of the issuers that were reported. Records of old builds hold no sum.
     compromised: BTreeSet<String>,
 }
 
 impl Issuers {
+    /// Loads all issuers with their keys: several reads of storage for each.
+    ///
+    /// # Errors
+    /// A bug, where an issuer has no key or its parts do not match; the operator's, where a later version wrote a record.
     pub(crate) async fn load(store: &Store) -> Result<Self, Fault> {
         let mut all = Vec::new();
         for id in store.issuer_ids().await? {
@@ -53,21 +60,24 @@ impl Issuers {
         Ok(Self { all, default: config.default, previous: config.previous, compromised })
     }
 
-    /// Whether the key of an issuer may be in other hands, by whichever certificate of it that was told.
+    /// Returns whether the key of an issuer is compromised, whichever of its certificates was reported.
     fn is_compromised(&self, loaded: &Loaded) -> bool {
-        // most mounts never had one, and the sum is taken anew each time
+        // most mounts never had a compromise, and the sum is computed at each call
         !self.compromised.is_empty()
             && (self.compromised.contains(&loaded.record.id)
                 || self.compromised.contains(&loaded.issuer.key_sha256()))
     }
 
-    /// The issuer called `reference`: its id, its name or `default`.
+    /// Returns the issuer of `reference`, which is an id, a name or `default`. It may be disabled or expired.
     pub(crate) fn find(&self, reference: &str) -> Option<&Loaded> {
         let wanted = if reference == DEFAULT_ISSUER { self.default.as_deref()? } else { reference };
         self.all.iter().find(|loaded| loaded.record.is_called(wanted))
     }
 
-    /// As [`Self::find`], for signing; a fault ends in the command that cures it.
+    /// Returns the issuer of `reference` for signing. It may have expired: the certificate authority refuses that when it signs.
+    ///
+    /// # Errors
+    /// The operator's, with the command that cures it: the issuer is disabled, or there is none.
     pub(crate) fn require(&self, reference: &str, mount_point: &str) -> Result<&Loaded, Fault> {
         match self.find(reference) {
             Some(found) if found.record.state == IssuerState::Enabled => return Ok(found),
@@ -98,12 +108,13 @@ impl Issuers {
 }
 
 impl Loaded {
-    /// Whether its certificate was made later than the other's.
+    /// Returns whether its certificate is valid from a later time than the other's.
     pub(crate) fn is_younger_than(&self, other: &Self) -> bool {
         self.issuer.not_before() > other.issuer.not_before()
     }
 }
 
+/// One issuer with its key; `None` where it is gone or marked as deleted.
 async fn load_one(store: &Store, id: &str) -> Result<Option<Loaded>, Fault> {
     let Some(record) = store.issuer(id).await?.filter(|record| record.state != IssuerState::Deleted) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! A further issuer: made here, signed by somebody else, or brought along.
+//! New issuers: generated here, signed by another CA, or imported.
 
 use ca::{Issuer, Secret};
 use uuid::Uuid;
@@ -11,26 +11,32 @@ use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
 use crate::store::{Ends, Writer};
 use identity::word;
 
-/// What is to become an issuer.
+/// A certificate with its key that becomes an issuer.
 pub(crate) struct Candidate<'a> {
     pub(crate) issuer: Issuer,
+    /// The operator's name for it, not checked yet.
     pub(crate) name: Option<String>,
     pub(crate) key: KeyPlace,
+    /// The mount with a `/` at its end, for the commands in errors and warnings.
     pub(crate) mount_point: &'a str,
 }
 
-/// Where the key of a new issuer is.
+/// Where the key of a new issuer is stored.
 pub(crate) enum KeyPlace {
-    /// It came with the issuer and is to be stored.
+    /// Nowhere yet: it came with the issuer.
     New,
-    /// It is stored already, from a signing request or an earlier issuer.
+    /// Under this id, from a signing request or an earlier issuer.
     Stored(String),
 }
 
-/// Stores the candidate and makes it the default where there was none.
+/// Stores the candidate and makes it the default where there was none. Returns it with warnings for the operator.
 ///
-/// Key, issuer and pointer are put in this order. A certificate that is an issuer already is answered as that one, so that a
+/// The puts are in the order key, issuer, pointer. A certificate that is an issuer already is returned as that issuer, so a
 /// repeated import changes nothing but a chain that it completes.
+///
+/// # Errors
+/// The caller's: the name is taken or malformed. The operator's: the key is compromised, or trust anchors have no room for one
+/// more issuer. None of these leaves anything stored.
 pub(crate) async fn add(store: &Writer, candidate: Candidate<'_>) -> Result<(Loaded, Vec<String>), Fault> {
     let issuers = Issuers::load(store).await?;
     let same = |known: &&Loaded| known.issuer.certificate_der() == candidate.issuer.certificate_der();
@@ -49,6 +55,7 @@ pub(crate) async fn add(store: &Writer, candidate: Candidate<'_>) -> Result<(Loa
     let Candidate { issuer, name, key, mount_point } = candidate;
     let key_id = match key {
         KeyPlace::Stored(id) => id,
+        // before the issuer: a crash in between leaves a key without an issuer, never an issuer without a key
         KeyPlace::New => put_key(store, issuer.key_pkcs8()).await?,
     };
     let record = IssuerRecord {
@@ -63,6 +70,7 @@ pub(crate) async fn add(store: &Writer, candidate: Candidate<'_>) -> Result<(Loa
     let mut warnings: Vec<String> = issuer.warnings(clock::now()).iter().map(ToString::to_string).collect();
     if issuers.default.is_none() {
         let config = IssuersConfig { default: Some(record.id.clone()), previous: issuers.previous };
+        // after the issuer: a crash in between leaves an issuer to which nothing points, never a pointer to no issuer
         store.put_issuers_config(&config, Ends::Nothing).await?;
     } else {
         warnings.push(format!(
@@ -73,7 +81,10 @@ pub(crate) async fn add(store: &Writer, candidate: Candidate<'_>) -> Result<(Loa
     Ok((Loaded { record, issuer }, warnings))
 }
 
-/// What is there already stays as it is; a chain that was left out at first may follow.
+/// Returns the known issuer unchanged. A chain that was omitted before is stored now.
+///
+/// # Errors
+/// The caller's: it gives another name. Renaming is another command.
 async fn again(
     store: &Writer,
     known: &Loaded,
@@ -99,7 +110,8 @@ async fn again(
     Ok((Loaded { record, issuer: candidate.issuer }, warnings))
 }
 
-/// Stores a key, where it is not stored yet, and answers its id.
+/// Stores a key that is not stored yet, and returns its id. It compares the key with every stored one, so a repeated import makes
+/// no second copy.
 pub(crate) async fn put_key(store: &Writer, key: &Secret) -> Result<String, Fault> {
     for id in store.key_ids().await? {
         if store.key(&id).await?.is_some_and(|known| known.expose() == key.expose()) {
@@ -111,7 +123,11 @@ pub(crate) async fn put_key(store: &Writer, key: &Secret) -> Result<String, Faul
     Ok(id)
 }
 
-/// Refuses a name that is reserved, or that an issuer has already: a repeated command never makes a second CA of one name.
+/// Checks that a name is free and well-formed, so a repeated command never makes a second CA of one name. UUIDs are reserved,
+/// because they are ids.
+///
+/// # Errors
+/// The caller's, with the name and the rule.
 pub(crate) fn check_name(issuers: &Issuers, name: Option<&str>) -> Result<(), Fault> {
     let Some(name) = name else {
         return Ok(());

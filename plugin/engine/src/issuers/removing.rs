@@ -1,4 +1,4 @@
-//! An issuer that goes, key and all, who stands in its way, and what a crash left behind.
+//! The deletion of an issuer with its key, the roles that prevent it, and the repair after a crash.
 
 use vault_backend::Fault;
 
@@ -6,13 +6,14 @@ use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
 use crate::records::role::Role;
 use crate::store::{Ends, Store, Writer};
 
-/// As many roles are named in an error.
+/// The number of roles that an error names; further ones are counted.
 const NAMED: usize = 5;
 
-/// Deletes an issuer and its key.
+/// Deletes an issuer and its key, which stays where another issuer has it too.
 ///
-/// First nothing points to it, then it is marked, then its key goes and last its record: whatever crash comes between, it signs
-/// nothing any more, and [`repair`] or a repeated call ends the work. A key that another issuer has too stays.
+/// The steps are: no pointer to it, the mark, the key, the record. After a crash behind the mark the issuer signs nothing, and
+/// [`repair`] or a repeated call finishes the deletion. The caller first checks with [`check_unpinned`], unless an operator
+/// forces the deletion.
 pub(crate) async fn remove(store: &Writer, record: &IssuerRecord) -> Result<(), Fault> {
     let config = store.issuers_config().await?;
     let keep = |pointer: &Option<String>| pointer.clone().filter(|id| *id != record.id);
@@ -20,11 +21,13 @@ pub(crate) async fn remove(store: &Writer, record: &IssuerRecord) -> Result<(), 
     if without != config {
         store.put_issuers_config(&without, Ends::Issuer(&record.id)).await?;
     }
+    // the pointer is gone: no role may follow a default that is marked as deleted
     let marked = IssuerRecord { state: IssuerState::Deleted, ..record.clone() };
     store.put_issuer(&marked, Ends::Issuer(&record.id)).await?;
     finish(store, &marked).await
 }
 
+/// Deletes the key, unless another issuer has it, and then the record of an issuer that is marked as deleted.
 async fn finish(store: &Writer, marked: &IssuerRecord) -> Result<(), Fault> {
     let mut shared = false;
     for record in records(store).await? {
@@ -33,16 +36,20 @@ async fn finish(store: &Writer, marked: &IssuerRecord) -> Result<(), Fault> {
     if !shared {
         store.delete_key(&marked.key_id).await?;
     }
+    // last: after a crash the marked record is what `repair` finds
     store.delete_issuer(&marked.id).await
 }
 
-/// The roles that name this issuer, by its id or its name.
+/// Returns the names of the roles that name this issuer, by its id or its name. Those that follow the default are not among them.
 pub(crate) fn roles_naming(roles: &[(String, Role)], record: &IssuerRecord) -> Vec<String> {
     let naming = roles.iter().filter(|(_, role)| record.is_called(&role.issuer_ref));
     naming.map(|(name, _)| name.clone()).collect()
 }
 
-/// Refuses what would take an issuer from roles that name it.
+/// Checks that no role names the issuer; `roles` are those of [`roles_naming`].
+///
+/// # Errors
+/// The operator's, with the first [`NAMED`] of them.
 pub(crate) fn check_unpinned(record: &IssuerRecord, roles: &[String]) -> Result<(), Fault> {
     if roles.is_empty() {
         return Ok(());
@@ -58,10 +65,11 @@ pub(crate) fn check_unpinned(record: &IssuerRecord, roles: &[String]) -> Result<
     .cure("change them first, or use force=true, and they get no credentials"))
 }
 
-/// Mends what a crash between two puts left behind.
+/// Repairs what a crash between two puts left, and changes nothing where nothing is broken. It runs when an active node
+/// initializes the mount, and before each deletion of an issuer.
 ///
-/// A key without an issuer is a pending signing request and stays. An issuer that nothing ever pointed to becomes the default
-/// when it is the only one. A pointer to an issuer that is not there is cleared. A deletion that was begun is ended.
+/// A deletion that was begun is finished. An issuer that is the only one becomes the default, if none ever was. A pointer to a
+/// missing issuer is cleared. A key without an issuer is a pending signing request and stays.
 pub(crate) async fn repair(store: &Writer) -> Result<(), Fault> {
     let (gone, there): (Vec<_>, Vec<_>) =
         records(store).await?.into_iter().partition(|record| record.state == IssuerState::Deleted);
@@ -86,6 +94,7 @@ pub(crate) async fn repair(store: &Writer) -> Result<(), Fault> {
     store.put_issuers_config(&mended, Ends::Nothing).await
 }
 
+/// All stored issuers, those that are marked as deleted included.
 async fn records(store: &Store) -> Result<Vec<IssuerRecord>, Fault> {
     let mut found = Vec::new();
     for id in store.issuer_ids().await? {

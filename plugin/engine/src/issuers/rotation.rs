@@ -1,11 +1,11 @@
-//! Where each issuer stands while one CA takes over from another, what trust anchors must hold meanwhile, and what comes next.
+//! The phases of issuers while one CA takes over from another: which certificates trust anchors must hold, and the next step.
 //!
 //! ```text
 //! make or import ──▶ next ── config/issuers default=… ──▶ current ── the same, with another one ──▶ previous ── disabled=true ──▶ disabled
 //! ```
 //!
-//! The first issuer of a mount is current at once. Next, current and previous sign for the roles that name them, so that all of
-//! them stand in `trust-bundle`, and AWS bounds how many there are.
+//! The first issuer of a mount is current at once. Next, current and previous sign for the roles that name them, so
+//! `trust-bundle` must hold all of them, and AWS's bound on a bundle is the bound of their number.
 
 use std::fmt;
 
@@ -16,26 +16,30 @@ use crate::ground::clock::rfc3339;
 use crate::issuers::{Issuers, Loaded};
 use crate::records::issuer::IssuerState;
 
-/// Certificates of one trust anchor: a quota of AWS that cannot be raised
+/// The certificates of one trust anchor: a quota of AWS that cannot be raised
 /// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/quotas.html>).
 const MAX_IN_BUNDLE: usize = 2;
 
-/// Where an issuer stands. The first three sign, and are what trust anchors hold.
+/// The phase of an issuer. Issuers of the first three sign, and trust anchors hold them. The order of the variants is that of the
+/// bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// The default: it signs for every role that names no issuer.
     Current,
-    /// Not the default, and never was before the current one.
+    /// It is not the default, and was not the default before the current one.
     Next,
-    /// The default before the current one.
+    /// It was the default before the current one.
     Previous,
+    /// An operator disabled it, and may enable it again where anchors have room.
     Disabled,
-    /// Disabled for good: its key may be in other hands.
+    /// It is disabled for good, because its key is compromised.
     Compromised,
+    /// It is enabled, and its certificate has ended.
     Expired,
 }
 
 impl Phase {
+    /// Whether an issuer in this phase signs, so trust anchors must hold it.
     fn signs(self) -> bool {
         matches!(self, Self::Current | Self::Next | Self::Previous)
     }
@@ -55,7 +59,7 @@ impl fmt::Display for Phase {
 }
 
 impl Issuers {
-    /// Where `loaded` stands at `now`.
+    /// Returns the phase of `loaded` at `now`.
     pub(crate) fn phase(&self, loaded: &Loaded, now: OffsetDateTime) -> Phase {
         let id = loaded.record.id.as_str();
         if loaded.record.state != IssuerState::Enabled {
@@ -71,7 +75,8 @@ impl Issuers {
         }
     }
 
-    /// The issuers that a trust anchor must hold at `now`, the current one first.
+    /// Returns the issuers that a trust anchor must hold at `now`: the current one first, then by phase, older certificates
+    /// first. They may be more than an anchor takes.
     pub(crate) fn bundle(&self, now: OffsetDateTime) -> Vec<&Loaded> {
         let order = |loaded: &&Loaded| (self.phase(loaded, now), loaded.issuer.not_before());
         let mut found: Vec<&Loaded> = self.all.iter().filter(|loaded| order(loaded).0.signs()).collect();
@@ -79,13 +84,19 @@ impl Issuers {
         found
     }
 
-    /// Refuses another enabled issuer where trust anchors have no room for it.
+    /// Checks that trust anchors have room for one more enabled issuer.
+    ///
+    /// # Errors
+    /// The operator's, with the issuer to retire first.
     pub(crate) fn check_room(&self, now: OffsetDateTime, mount_point: &str) -> Result<(), Fault> {
         let bundle = self.bundle(now);
         if bundle.len() < MAX_IN_BUNDLE { Ok(()) } else { Err(self.crowded(&bundle, now, mount_point)) }
     }
 
-    /// The certificates that a trust anchor must hold, in PEM; more than it can hold are a fault.
+    /// Returns the certificates that a trust anchor must hold, in PEM; an empty value where no issuer signs.
+    ///
+    /// # Errors
+    /// The operator's: there are more than an anchor takes, as a version without this bound allowed.
     pub(crate) fn trust_bundle(&self, now: OffsetDateTime, mount_point: &str) -> Result<String, Fault> {
         let bundle = self.bundle(now);
         if bundle.len() > MAX_IN_BUNDLE {
@@ -94,6 +105,8 @@ impl Issuers {
         Ok(bundle.iter().map(|loaded| loaded.record.certificate_pem.as_str()).collect())
     }
 
+    /// The refusal of one more certificate. Its cure disables an issuer that is not the default, the previous one before the next
+    /// one.
     fn crowded(&self, bundle: &[&Loaded], now: OffsetDateTime, mount_point: &str) -> Fault {
         let named: Vec<String> = bundle
             .iter()
@@ -108,23 +121,25 @@ named.join(" and ")
     }
 }
 
-/// How far a mount is on the way from one CA to another.
+/// The stage of a mount on the way from one CA to another.
 #[derive(Debug)]
 pub(crate) enum Rotation<'a> {
-    /// No issuer signs for roles that name none.
+    /// No issuer signs for roles that name none. These are ready to be the default.
     NoCurrent(Vec<&'a Loaded>),
-    /// One issuer is current, and no other one signs; of those that are disabled, one that is to be deleted.
+    /// One issuer is current, and no other one signs. The second is a disabled one that can be deleted, if there is one.
     Steady(&'a Loaded, Option<&'a Loaded>),
-    /// The same, and it nears its end.
+    /// As steady, but the current issuer nears its end ([`ca::Issuer::expiry_warning`]: within 30 days, or within the last third
+    /// of a life shorter than 90 days).
     Due(&'a Loaded),
-    /// Another issuer is ready.
+    /// Another issuer signs for roles that name it and can become the default.
     Prepared { current: &'a Loaded, next: &'a Loaded },
-    /// The roles follow a new issuer, and the old one still signs for those that name it.
+    /// Roles that name no issuer follow a new one, and the old one still signs for those that name it.
     Switched { current: &'a Loaded, previous: &'a Loaded },
 }
 
 impl<'a> Rotation<'a> {
-    /// How far `issuers` are at `now`. Of issuers beyond the two that an anchor holds nothing is said here.
+    /// Returns the stage of `issuers` at `now`. Issuers beyond the two that an anchor holds are not considered;
+    /// [`Issuers::trust_bundle`] refuses them.
     pub(crate) fn of(issuers: &'a Issuers, now: OffsetDateTime) -> Self {
         let bundle = issuers.bundle(now);
         match bundle.as_slice() {
@@ -142,7 +157,7 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// One word for scripts.
+    /// Returns the stage as a fixed word or phrase, by which scripts know it.
     pub(crate) fn state(&self) -> &'static str {
         match self {
             Self::NoCurrent(_) => "no current issuer",
@@ -177,8 +192,11 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// What is to be done, and the command that does it; `pinned` are the roles that name the previous issuer, and `is_held` is whether every
-    /// trust anchor in use was seen with what it must hold.
+    /// Returns the next step with its command. `pinned` are the roles that name the previous issuer. `is_held` says whether every
+    /// trust anchor in use was seen with the certificates that it must hold.
+    ///
+    /// Roles come before the previous issuer is retired, and anchors before the switch: in any other order, sessions would be
+    /// refused.
     pub(crate) fn next_step(&self, mount_point: &str, pinned: &[String], is_held: bool) -> String {
         match self {
             Self::NoCurrent(ready) => match ready.first() {
@@ -216,6 +234,7 @@ impl<'a> Rotation<'a> {
     }
 }
 
+/// The part of a step about trust anchors: done, or to be done.
 fn hold(is_held: bool) -> &'static str {
     if is_held {
         "every trust anchor was seen with trust_bundle"
@@ -248,6 +267,7 @@ mod tests {
         made(name, days, NOW)
     }
 
+    /// An issuer whose certificate is valid for so many days from `at`.
     fn made(name: &str, days: u64, at: OffsetDateTime) -> Loaded {
         let subject = Subject { common_name: Some(name.to_owned()), ..Subject::default() };
         let profile = CaProfile { subject, key: KeySpec::EcP256, ttl: Duration::from_hours(24 * days) };
