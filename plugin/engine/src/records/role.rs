@@ -116,8 +116,7 @@ impl Role {
     /// Returns the trust anchor and the profile of a call, those of the config where the role names none.
     ///
     /// # Errors
-    /// The operator's: neither names one, or `allowed_role_arns` does not allow the IAM role. The caller's: the ARNs do not go
-    /// together.
+    /// The operator's: neither names one, or `allowed_role_arns` forbids the IAM role. The caller's: the ARNs do not go together.
     pub(crate) fn place(&self, config: &Config, mount_point: &str) -> Result<Anchorage, Fault> {
         let missing = |field: &str| {
             Fault::operator(format!("{field}: neither the role nor the config names one"))
@@ -130,8 +129,7 @@ impl Role {
         Ok(Anchorage { trust_anchor: trust_anchor.clone(), profile: profile.clone() })
     }
 
-    /// Checks that AWS can take the role's ARNs together; with a `config`, also its defaults for those that the role does not
-    /// name.
+    /// Checks that AWS can take the role's ARNs together; with a `config`, also its defaults for those that the role leaves out.
     ///
     /// # Errors
     /// The caller's, with the fields that do not go together.
@@ -162,8 +160,8 @@ impl Role {
         own.or_else(|| Some(("default_profile_arn", config?.default_profile_arn.as_ref()?)))
     }
 
-    /// Returns the duration of the session of a caller that asks for `ttl`. It is rounded up to [`CALLER_TTL_STEP`], but not
-    /// above the role's maximum.
+    /// Returns the session duration for a caller that asks for `ttl`: rounded up to [`CALLER_TTL_STEP`], but not above the role's
+    /// maximum.
     ///
     /// # Errors
     /// The caller's: the role lets no caller choose, or `ttl` is below AWS's minimum or above the role's maximum.
@@ -203,7 +201,6 @@ impl Role {
         in_force(self) == in_force(other)
     }
 
-    /// Whether the templates of the role together name one caller.
     fn names_caller(&self) -> bool {
         name_one_caller(self.texts().flat_map(|(_, text)| text.references()))
     }
@@ -212,7 +209,6 @@ impl Role {
         self.key_type.spec()
     }
 
-    /// The life of a leaf.
     pub(crate) fn certificate_ttl(&self) -> Duration {
         Duration::from_secs(self.certificate_ttl)
     }
@@ -222,11 +218,10 @@ impl Role {
         self.region.as_ref().unwrap_or(anchor.region()).to_string()
     }
 
-    /// Checks that certificates of the role can be issued, as far as that does not depend on the caller. `name` is the role's
-    /// name, which is the default common name.
+    /// Checks that certificates of the role, called `name`, can be issued, as far as that does not depend on the caller.
     ///
     /// # Errors
-    /// The caller's, with the field that no certificate can have.
+    /// The caller's, with the field that no certificate can have. The role's name is the default common name.
     pub(crate) fn check_certificate(&self, name: &str) -> Result<(), Fault> {
         if self.subject.common_name.is_none() {
             SubjectField::CommonName
@@ -289,7 +284,6 @@ impl Role {
         Ok(uses)
     }
 
-    /// All templates with their fields; the session name's is last.
     fn texts(&self) -> impl Iterator<Item = (SubjectField, &Template)> {
         self.subject.all().chain(self.role_session_name.iter().map(|name| (SubjectField::SessionName, name)))
     }
@@ -351,10 +345,8 @@ impl Role {
         })
     }
 
-    /// Refuses templates that give pods of the same name in two clusters the same result. A role for exactly one cluster may have
-    /// them.
-    ///
-    /// Only fields that name a single caller are checked: O, OU, C and L are attributes of many.
+    /// Refuses templates that give pods of one name in two clusters the same result. A role for exactly one cluster may have
+    /// them. Only fields that name a single caller are checked: O, OU, C and L are attributes of many.
     fn check_clusters(&self) -> Result<(), Fault> {
         let names_pods = |place| {
             matches!(
@@ -409,7 +401,6 @@ fn session_duration_bound(values: &Values, usual: SessionDuration) -> Result<Opt
     }
 }
 
-/// Reads `certificate_ttl` in seconds.
 fn certificate_ttl(values: &Values) -> Result<u64, Fault> {
     match values.duration("certificate_ttl")? {
         Some(given) => Ok(CERTIFICATE_TTL.check("certificate_ttl", given)?.as_secs()),
@@ -422,7 +413,6 @@ fn session_name(values: &Values) -> Result<Option<Template>, Fault> {
     given.map(|text| Template::parse(SubjectField::SessionName, &text)).transpose()
 }
 
-/// Reads `instance_properties` within the bounds of CreateSession.
 fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Fault> {
     let given = values.pairs("instance_properties")?.unwrap_or_default();
     if given.len() > MAX_PROPERTIES {
