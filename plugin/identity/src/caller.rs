@@ -7,8 +7,7 @@ use crate::command_word::word;
 use crate::reference::{AliasPart, Pod, Reference, is_verified_key};
 use crate::subject_field::{SubjectField, TENANT_IN_CN};
 
-/// A caller of one role. Every `Caller` passed the role's checks: its entity is enabled, and it is of a cluster that the role
-/// takes.
+/// A caller of one role that passed the role's checks: its entity is enabled, and it is of a cluster that the role takes.
 pub struct Caller<'a> {
     role_name: &'a str,
     /// The engine's own mount with a `/` at its end, for the commands in errors.
@@ -25,8 +24,8 @@ pub struct Caller<'a> {
 pub struct Audience<'a> {
     /// The engine role's name: the value of `role.name`.
     pub role_name: &'a str,
-    /// Whether any part of a session depends on the caller. Vault is asked only then: the answer costs one call of Vault for each
-    /// read.
+    /// Whether any part of a session depends on the caller. Vault is asked only then, because each read costs one more call of
+    /// Vault.
     pub asks_who: bool,
     /// The clusters whose pods get credentials. An empty list lets callers of every kind in.
     pub clusters: &'a [String],
@@ -66,7 +65,7 @@ pub struct Unresolvable {
 }
 
 impl<'a> Audience<'a> {
-    /// The rules of a role that takes callers of every kind and depends on none.
+    /// The rules of a role that takes callers of every kind and does not depend on them.
     pub fn everybody(role_name: &'a str) -> Self {
         Self { role_name, asks_who: false, clusters: &[], takes_tenant_metadata: false }
     }
@@ -89,7 +88,7 @@ impl<'a> Caller<'a> {
     /// Makes the caller about whom Vault answered `known`.
     ///
     /// # Errors
-    /// The entity is disabled, it has aliases of two registered clusters, or the role names clusters and the caller is of none of
+    /// The entity is disabled or has aliases of two registered clusters, or the role names clusters and the caller is of none of
     /// them.
     pub fn of(
         known: Known,
@@ -110,14 +109,14 @@ impl<'a> Caller<'a> {
         Self { role_name, mount_point, clusters, takes_tenant_metadata: false, known: Known::NotAsked }
     }
 
-    /// Returns the caller's cluster and the accessor of its auth mount; `None` where Vault was not asked, or the caller is no pod
-    /// of a registered cluster.
+    /// Returns the caller's cluster and the accessor of its auth mount; `None` where it is unknown or no pod of a registered
+    /// cluster.
     pub fn cluster(&self) -> Option<(&str, &str)> {
         self.pod().ok().map(|(alias, cluster)| (cluster, alias.mount_accessor.as_str()))
     }
 
-    /// Returns the caller's cluster and its Kubernetes namespace there; `None` as for [`Self::cluster`], and where the alias has
-    /// no namespace.
+    /// Returns the caller's cluster and its namespace there; `None` as for [`Self::cluster`], and where the alias has no
+    /// namespace.
     pub fn namespace(&self) -> Option<(&str, &str)> {
         let (alias, cluster) = self.pod().ok()?;
         let namespace = alias.metadata.get(Pod::Namespace.key()?)?;

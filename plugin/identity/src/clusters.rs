@@ -20,7 +20,7 @@ pub struct Cluster {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clusters(BTreeMap<String, String>);
 
-/// No clusters, for callers of whom nothing is asked.
+/// No clusters, for a caller without a request.
 pub(crate) static NO_CLUSTERS: Clusters = Clusters(BTreeMap::new());
 
 impl Clusters {
@@ -34,10 +34,9 @@ impl Clusters {
         self.0.iter().find(|(_, known)| *known == name).map(|(accessor, _)| accessor.as_str())
     }
 
-    /// Returns the cluster, and its registered accessor, that looks like `accessor`: both have the same length and differ in at
-    /// most two bytes.
-    ///
-    /// Ask it about an accessor that is not registered: an operator then probably mistyped the registration.
+    /// Returns the cluster, and its registered accessor, that looks like `accessor`: both accessors have the same length and
+    /// differ in at most two bytes. Meant for an accessor that is not registered: an operator then probably mistyped the
+    /// registration.
     pub fn near(&self, accessor: &str) -> Option<(&str, &str)> {
         let differ = |known: &str| known.bytes().zip(accessor.bytes()).filter(|(a, b)| a != b).count();
         let near = |known: &str| known.len() == accessor.len() && differ(known) <= 2;

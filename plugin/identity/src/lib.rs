@@ -9,8 +9,8 @@
 //!
 //! The crate reads no storage and calls no AWS API. Its one call of Vault is `EntityInfo`, in `caller.rs`.
 //!
-//! Two callers for whom a template's references have different values never get the same result. Property tests hold this, because a
-//! policy in AWS would otherwise take one caller for another. Start reading in `template.rs`, then `caller.rs`.
+//! Two callers for whom a template's references have different values never get the same result. Property tests hold this,
+//! because a policy in AWS would otherwise take one caller for another. Start reading in `template.rs`, then `caller.rs`.
 
 mod caller;
 mod clusters;

@@ -1,4 +1,4 @@
-//! The references of a template, such as `kubernetes.namespace` and `identity.entity.name`: each asks one thing about a caller.
+//! The references of a template, such as `kubernetes.namespace` and `identity.entity.name`: each stands for one property of a caller.
 //!
 //! The `identity` references are those of Vault's own templates
 //! (<https://developer.hashicorp.com/vault/docs/concepts/policies#templated-policies>).

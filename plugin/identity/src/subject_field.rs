@@ -19,8 +19,8 @@ const MAX_SESSION_NAME: usize = 64;
 /// of that role would then have the engine's own permissions.
 pub const MANAGEMENT: &str = "iamra-management";
 
-/// The refusal of tenant-written metadata in a common name. The common name is the source identity, by which CloudTrail and trust
-/// policies know a caller, so `allow_tenant_metadata` does not lift it.
+/// The refusal of tenant-written metadata in a common name. The common name is the source identity, by which AWS's audit log and
+/// trust policies know a caller, so `allow_tenant_metadata` does not lift the refusal.
 pub(crate) const TENANT_IN_CN: &str =
     "holds metadata that whoever edits the service account writes; it never becomes a common name";
 

@@ -4,8 +4,8 @@
 //! {{kubernetes.cluster}}.{{kubernetes.namespace | short}}
 //!   └ reference            └ reference            └ may be shortened when the value is too long
 //! ```
-//! A template is parsed when the role is written or loaded. The value of a reference is never parsed as a template, so no caller can
-//! insert references of its own.
+//! A template is parsed when the role is written or loaded. The value of a reference is never parsed as a template, so no caller
+//! can insert references of its own.
 
 #[cfg(any(test, fuzzing))]
 pub mod claims;
