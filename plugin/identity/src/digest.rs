@@ -4,7 +4,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// Hex digits of the digest: 96 bits. A person who may choose names without end, such as those of branches, can try 2^48 of them.
-/// With half as many digits, one of these names would be shortened to another caller's value.
+/// With half as many digits, that is enough to find a name that is shortened to another caller's value.
 const DIGITS: usize = 24;
 
 /// The first byte of the digest's input for several values: each value follows its length as 8 bytes, big-endian, and no length

@@ -42,9 +42,9 @@ fn shorten_each(place: SubjectField, parts: &mut [Part<'_>]) {
 /// Replaces all values that `short` marks, from the first to the last with the plain characters between them, by one digest,
 /// where even their single digests do not fit side by side.
 ///
-/// The values stay apart in two cases, and the result is then refused for its length. The joined value must not contain the first
-/// character of the plain parts that it replaces: without that character, no other caller's values can give the same result. And
-/// no reference that `short` does not mark may be lost.
+/// The values stay apart, and the result is refused for its length, in two cases: where the joined value would contain the first
+/// character of a plain part that it replaces, and where a reference that `short` does not mark would be lost. Without that first
+/// character in the result, no other caller's values can give the same one.
 fn join_all(place: SubjectField, parts: &mut Vec<Part<'_>>) {
     let over = length(parts).saturating_sub(place.longest());
     let marked = |part: &Part<'_>| part.is_short();
