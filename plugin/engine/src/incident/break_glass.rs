@@ -1,4 +1,4 @@
-//! The break-glass: every session of an IAM role that was issued before now is denied everything.
+//! The break-glass: it denies everything to every session of an IAM role that was issued before now.
 
 use rolesanywhere::RoleArn;
 use rolesanywhere::revocation::Policy;
@@ -9,36 +9,52 @@ use crate::ground::clock;
 use crate::incident::incidents::Incidents;
 use crate::management::denial_policy::{Owner, SID_PREFIX, WrittenDenial};
 
-/// What a denial does not reach, in every answer.
+/// Names the sessions that a denial does not reach. Every answer about a denial carries it as a warning.
 pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these (role chaining) are not reached: look for their AssumeRole in CloudTrail; IAM takes seconds, at times minutes, until a denial holds everywhere; another mount whose roles lead to the same IAM role goes on handing out what it keeps: ask it for the same";
 
-/// What was done to an IAM role.
+/// What the break-glass did to one IAM role.
 pub(crate) struct EndedSessions {
+    /// The inline policy that denies the sessions: `iamra-<the mount's id>`.
     pub(crate) policy_name: String,
-    /// Living ones that this process handed out; there may be more.
+    /// How many living sessions of the role this process handed out. There may be more: other mounts, other tools, and this mount
+    /// before it restarted made sessions too.
     pub(crate) sessions: usize,
+    /// The document as it was written, and whether IAM showed it afterwards.
     pub(crate) denied: WrittenDenial,
 }
 
 impl Incidents {
-    /// Denies every session of the IAM role, and ends what is kept of them.
+    /// Denies every session of the IAM role that was issued before now, and drops the cached ones.
     ///
-    /// Reads that are under way get nothing, and those that begin wait until AWS's clock is past the moment and what is kept has ended: nobody
-    /// is handed a session that is denied, or one that was made before this and is not. Denials of single sessions are older sessions all the
-    /// same, and leave the document to this one.
+    /// Reads under way are refused. Reads that begin meanwhile wait until AWS's clock has passed the moment of the denial and the
+    /// cached sessions are dropped, so no caller receives a denied session, and none receives an older session that escapes the
+    /// denial. The document replaces denials of single sessions, because those sessions are older too.
+    ///
+    /// # Errors
+    /// The operator's fault if no trust anchor of the account names a revocation role, if the inline policy of our name is not as
+    /// this mount wrote it, or if it has no room; otherwise AWS's refusal. A write that fails may still have landed, and the
+    /// cached sessions are dropped by then.
     pub(crate) async fn end_all(&self, owner: Owner<'_>, role: &RoleArn) -> Result<EndedSessions, Fault> {
+        // Takes the turn of the denial policies until the end of this function: no other change of this mount comes between the
+        // read and the write.
         let (mut iam, aws) = self.denials.open(owner, role).await?;
-        // what is not ours is left alone
+        // Before anything is dropped: this fails if the policy is not ours, and such a policy must stay as it is.
         iam.read().await?;
+        // Before the moment is chosen: a read that begins later waits, and one that began earlier gets nothing.
         let held = self.credentials.ledger.hold(RevocationScope::IamRole(role.clone()));
         let sessions = self.credentials.ledger.of_iam_role(clock::now(), role).len();
+        // Empty, not the one that was read: this denial covers every entry of that one.
         let mut policy = Policy::new(SID_PREFIX);
         policy.deny_issued_before(aws.latest());
         if let Some(moment) = policy.issued_before() {
+            // Before readers are let in: `deny_issued_before` rounds up to the second, and a session issued within that second is
+            // denied too.
             aws.wait_past(moment).await;
         }
+        // Before the write: a write that fails may have landed, and a cached session must not outlive it.
         let ended = role.clone();
         self.credentials.sessions.invalidate(move |key| key.parts().call.role == ended);
+        // Before the write as well: sessions that begin now are dated after the moment, so their readers need not wait for IAM.
         drop(held);
         let denied = iam.write(policy).await?;
         self.credentials.metrics.revoked();

@@ -1,12 +1,13 @@
-//! What is done when an issuer's key may be in other hands, step by step, and what is left for people.
+//! Takes an issuer out of use, step by step, when its key may be compromised, and tells people the steps that are theirs.
 //!
 //! ```text
 //! every anchor holds the next issuer ──▶ it is the default, the other signs nothing ──▶ no anchor holds the other ──▶ its sessions end
 //! ```
 //!
-//! Each step may be repeated. A revocation counts when it comes a quarter of an hour after the trust anchor was seen without a certificate of
-//! the key and without a CA above it: until then whoever has its key may make new sessions, and each call ends them once more, as Vault's tick does when
-//! that time has come. What counts is noted, so that a later call does not end the sessions of those who went on.
+//! Each step may be repeated. An ending of sessions is final only if it comes a quarter of an hour after the trust anchor was
+//! seen without a certificate of the key and without a CA above it. Until then the holder of the key may make new sessions. Each
+//! call ends those once more, and Vault's tick does so when that time has come. Final endings are stored, so a later call does
+//! not end the sessions that callers have made since.
 
 mod inventory;
 mod report;
@@ -38,38 +39,50 @@ use crate::records::issuer::{IssuerRecord, IssuerState, IssuersConfig};
 use crate::records::managed_anchor::Duty;
 use crate::store::{Ends, Store};
 
+/// The outcome of a role whose sessions an earlier call ended while an anchor still let the key in: ending them again would not
+/// help.
 const EARLIER: &str = "by an earlier call";
+/// The outcome of a role whose sessions ended for good.
 const EARLIER_AND_SETTLED: &str =
     "by an earlier call, when AWS took no certificate of the compromised issuer any more";
 
-/// One mount's work on one compromised issuer.
+/// The response of one mount to one compromised issuer. It is made for one call and thrown away; its progress is in the stored
+/// `Compromise`.
 pub(crate) struct CompromiseResponse<'a> {
+    /// The parts that do the work.
     incidents: &'a Incidents,
+    /// Whose name the inline policies carry, and the mount point for commands.
     owner: Owner<'a>,
+    /// The compromised issuer, as loaded before the response began. Its other certificates of the same key are compromised too.
     issuer: &'a Loaded,
-    /// Goes on although an anchor could not be brought to hold the next issuer.
+    /// Switches although some anchor could not be brought to hold the next issuer: reads through that anchor then fail.
     force: bool,
-    /// When anchors are looked at and sessions ended.
+    /// The start of the response, by this host's clock. It dates endings of sessions and decides what is due.
     now: OffsetDateTime,
+    /// Bounds the call: no further IAM role is begun after `denial_policy::MAX_CALL`.
     began: Instant,
 }
 
-/// What a response did, and when the engine does the rest by itself.
+/// The steps of a response, and when the engine does the rest by itself.
 pub(crate) struct CompromiseReport {
+    /// The steps in the order in which they were taken.
     pub(crate) report: Vec<Line>,
+    /// When Vault's tick ends sessions once more. None if nothing is planned.
     pub(crate) again_at: Option<OffsetDateTime>,
 }
 
-/// What the trust anchors are brought to hold.
+/// The state that trust anchors are synced for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Aim {
-    /// The next issuer beside the one that signs.
+    /// They hold the next issuer beside the one that signs. Comes before the switch, because a read fails at an anchor that does
+    /// not hold the signing issuer.
     Next,
-    /// Nothing by which the compromised issuer is let in.
+    /// They hold no certificate that lets the compromised key in. Comes after the switch.
     Clear,
 }
 
 impl Aim {
+    /// The step's name in the report.
     fn step(self) -> &'static str {
         match self {
             Self::Next => "let every trust anchor hold the next issuer",
@@ -77,6 +90,7 @@ impl Aim {
         }
     }
 
+    /// The consequence for as long as a person has not done the step.
     fn else_what(self) -> &'static str {
         match self {
             Self::Next => "until then reads by it fail",
@@ -86,6 +100,7 @@ impl Aim {
 }
 
 impl<'a> CompromiseResponse<'a> {
+    /// Begins the time of the call. It does no I/O.
     pub(crate) fn new(
         incidents: &'a Incidents,
         owner: Owner<'a>,
@@ -97,10 +112,12 @@ impl<'a> CompromiseResponse<'a> {
 }
 
 impl CompromiseResponse<'_> {
-    /// Does what is left to do.
+    /// Takes the steps that are left, in order: note the compromise, let anchors hold the next issuer, switch, clear the anchors,
+    /// end sessions. Responses of one mount run one at a time.
     ///
     /// # Errors
-    /// An operator's fault where no other issuer could take over. Whatever else fails stands in the report.
+    /// The operator's fault if no other issuer can take over. Storage's faults too: the steps before are done then, and a
+    /// repeated call goes on. A step that fails at AWS is a line of the report, not an error.
     pub(crate) async fn run(&self) -> Result<CompromiseReport, Fault> {
         let _turn = self.incidents.responding.lock().await;
         let (mut known, mount) = self.begin().await?;
@@ -109,23 +126,27 @@ impl CompromiseResponse<'_> {
             report.push(Line::new("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
             return Ok(CompromiseReport { report, again_at: None });
         }
+        // Before the switch: after it the engine cannot sign in through an anchor that does not hold the next issuer.
         let early = self.revoke_early(&mut known, &mount, &seen.into_keys().collect()).await?;
         report.push(Line::new("switch", Outcome::Done(self.switch().await?)));
+        // After the switch: an anchor that loses the issuer that still signs would fail every read.
         report.extend(self.clear(&mut known, &mount, early).await?);
         report.extend(self.beyond(&mount));
         Ok(CompromiseReport { report, again_at: known.again_at() })
     }
 
-    /// What Vault's tick does once it is time: anchors are looked at, and sessions ended once more.
+    /// What Vault's tick does when it is time: looks at the anchors again, and ends sessions once more. It does nothing if
+    /// another call did it meanwhile.
     ///
     /// # Errors
     /// Storage's.
     async fn settle(&self) -> Result<(), Fault> {
         let _turn = self.incidents.responding.lock().await;
         let id = &self.issuer.record.id;
+        // Read again under the lock: a call that held it before may have done this.
         let known = self.store().compromise(id).await?.filter(|known| known.is_due(self.now));
         let Some(mut known) = known else { return Ok(()) };
-        // Before any session ends: each tick would end them again while storage takes no writes.
+        // Before any session ends: otherwise each tick would end them again while storage takes no writes.
         known.put_off(self.now);
         self.store().write().await.put_compromise(id, &known).await?;
         let mount = Inventory::read(self.store()).await?;
@@ -135,7 +156,11 @@ impl CompromiseResponse<'_> {
         Ok(())
     }
 
-    /// Clears the anchors of the issuer and ends sessions; what is too early yet is noted for later.
+    /// Removes the issuer from the anchors and ends sessions. A step that is too early is planned for later. `early` has the
+    /// outcomes of roles whose sessions ended before the switch.
+    ///
+    /// # Errors
+    /// Storage's.
     async fn clear(
         &self,
         known: &mut Compromise,
@@ -143,6 +168,7 @@ impl CompromiseResponse<'_> {
         early: BTreeMap<String, Outcome>,
     ) -> Result<Vec<Line>, Fault> {
         let Synced { lines: mut report, seen, foreign } = self.sync(mount, Aim::Clear).await?;
+        // Before sessions end: whether an ending is final depends on when each anchor was seen clear.
         for (arn, seen) in &seen {
             known.saw(arn, seen.is_clear, seen.was_changed, seen.at);
         }
@@ -151,7 +177,7 @@ impl CompromiseResponse<'_> {
         report.extend(foreign);
         report.extend(self.pinned(mount));
         let roles = || targets.values().map(|target| (target.arn.as_str(), &target.anchors));
-        // Before as well: `end` stores the record for each role, and a crash must not lose the time.
+        // Again, because roles that ended for good are out of the plan now.
         known.plan(roles(), self.now);
         report.extend(self.revoke(known, &targets, early).await?);
         known.plan(roles(), self.now);
@@ -159,12 +185,17 @@ impl CompromiseResponse<'_> {
         Ok(report)
     }
 
-    /// Whether a certificate of the key is enabled still: else the switch was made by an earlier call.
+    /// Whether a certificate of the key is still enabled. If none is, an earlier call made the switch, and a failed sync must not
+    /// stop this one.
     fn still_signs(&self, mount: &Inventory) -> bool {
         mount.of_the_key(self.issuer).iter().any(|one| one.record.state == IssuerState::Enabled)
     }
 
-    /// Notes the compromise, and refuses where nobody could take over.
+    /// Stores the compromise before anything else happens, so an issuer of the key can never be enabled again, whatever fails
+    /// later. Keeps the record of an earlier call if there is one.
+    ///
+    /// # Errors
+    /// The operator's fault if no enabled issuer with another key could take over. Nothing is stored then.
     async fn begin(&self) -> Result<(Compromise, Inventory), Fault> {
         let writer = self.store().write().await;
         let mount = Inventory::read(&writer).await?;
@@ -185,7 +216,8 @@ impl CompromiseResponse<'_> {
         Ok((known, mount))
     }
 
-    /// Brings each anchor that is looked after in step, and says of the others what to do.
+    /// Syncs each managed trust anchor, and tells a person to do the others. The fault of one anchor becomes its line, and the
+    /// others are still synced.
     async fn sync(&self, mount: &Inventory, aim: Aim) -> Result<Synced, Fault> {
         let mount_point = self.owner.mount_point;
         let mut synced = Synced::default();
@@ -210,7 +242,8 @@ impl CompromiseResponse<'_> {
         Ok(synced)
     }
 
-    /// What an anchor holds, beside the issuer's own certificate, by which the key gets sessions.
+    /// The certificates in an anchor, other than this mount's issuers, that let the key in. Empty for [`Aim::Next`], which does
+    /// not clear anchors.
     fn ways_in(&self, mount: &Inventory, report: &SyncReport, aim: Aim) -> Vec<WayIn> {
         if aim == Aim::Next {
             return Vec::new();
@@ -226,7 +259,11 @@ impl CompromiseResponse<'_> {
         report.foreign().iter().filter_map(way_in).collect()
     }
 
-    /// Makes the next issuer the default, where the compromised one was, and has that sign nothing more.
+    /// Makes the next issuer the default if the compromised one was, and disables every issuer of the key. Each write ends the
+    /// sessions that those issuers made. Returns a sentence for the report; a repeated call changes nothing.
+    ///
+    /// # Errors
+    /// Storage's; a bug if the successor that `begin` saw is gone, as after a forced deletion meanwhile.
     async fn switch(&self) -> Result<String, Fault> {
         let writer = self.store().write().await;
         let issuers = Issuers::load(&writer).await?;
@@ -238,6 +275,7 @@ impl CompromiseResponse<'_> {
         if is_default || issuers.default.is_none() {
             let default = Some(next.record.id.clone());
             let config = IssuersConfig { default, previous: None };
+            // Before the issuers are disabled: a crash in between must not leave a default that signs nothing.
             writer.put_issuers_config(&config, Ends::Issuers(&ids)).await?;
         }
         for one in of_the_key.iter().filter(|one| one.record.state == IssuerState::Enabled) {
@@ -247,16 +285,19 @@ impl CompromiseResponse<'_> {
         Ok(format!("{label:?} signs, {} of the compromised key disabled", count(of_the_key.len(), "issuer")))
     }
 
-    /// The issuer that takes over: the default where that has another key, else the other that anchors hold.
+    /// The issuer that takes over: the default if it has another key, otherwise the other issuer that anchors hold. None if there
+    /// is neither.
     fn successor<'i>(&self, issuers: &'i Issuers) -> Option<&'i Loaded> {
         issuers.bundle(clock::now()).into_iter().find(|loaded| !self.has_the_key(loaded))
     }
 
+    /// Whether `other` has the compromised key. Keys are compared, not certificates: what leaked is the key.
     fn has_the_key(&self, other: &Loaded) -> bool {
         other.issuer.key_sha256() == self.issuer.issuer.key_sha256()
     }
 
-    /// The roles that name the compromised issuer, and get nothing until they name another one.
+    /// A line for each role that names an issuer of the key in `issuer_ref`: such a role gets no credentials until it names
+    /// another one.
     fn pinned(&self, mount: &Inventory) -> Vec<Line> {
         let told = |name: String| {
             let what = format!("vault patch {}roles/{name} issuer_ref=default", self.owner.mount_point);
@@ -266,8 +307,9 @@ impl CompromiseResponse<'_> {
         of_the_key.flat_map(|one| issuers::roles_naming(&mount.roles, &one.record)).map(told).collect()
     }
 
-    /// Ends sessions before the switch where a trust anchor is not known to hold the next issuer: by that one the engine itself could
-    /// not come in there afterwards.
+    /// Ends sessions before the switch if one of their trust anchors is not known to hold the next issuer, because after the
+    /// switch the engine itself cannot sign in through that anchor. `in_step` has the ARNs of the anchors that are known to hold
+    /// it. Returns the outcomes by the IAM role's ARN.
     async fn revoke_early(
         &self,
         known: &mut Compromise,
@@ -283,7 +325,8 @@ impl CompromiseResponse<'_> {
         Ok(outcomes)
     }
 
-    /// Ends the sessions of every IAM role that a role of this mount leads to: whoever has the key could have made some.
+    /// Ends the sessions of every IAM role that a role of this mount leads to, because the holder of the key could have made
+    /// some. A role that was ended early keeps that outcome unless its anchors are clear by now.
     async fn revoke(
         &self,
         known: &mut Compromise,
@@ -302,7 +345,7 @@ impl CompromiseResponse<'_> {
         Ok(lines)
     }
 
-    /// Who ends the sessions of an IAM role once more, and when, where whoever has the key may make new ones.
+    /// The line that says who ends the sessions of an IAM role once more, and when. None if its sessions ended for good.
     fn once_more(&self, known: &Compromise, target: &Target) -> Option<Line> {
         let step = format!("end the sessions of {} once more", target.arn);
         if target.is_clear {
@@ -317,6 +360,8 @@ impl CompromiseResponse<'_> {
         Some(Line::new(step, Outcome::ByHand(format!("{what}, or {}", self.by_name(target)))))
     }
 
+    /// How a person ends the sessions of the role: the break-glass of this mount if a role of the engine leads there, otherwise
+    /// IAM's console.
     fn by_name(&self, target: &Target) -> String {
         target.name.as_ref().map_or_else(
             || "\"Revoke active sessions\" in IAM's console".to_owned(),
@@ -324,6 +369,8 @@ impl CompromiseResponse<'_> {
         )
     }
 
+    /// Ends the sessions of one IAM role, unless that is done or would last too long, and stores that it was done. A fault of AWS
+    /// becomes the outcome, and a fault of storage a log line, so the next role gets its turn.
     async fn end(&self, known: &mut Compromise, target: &Target) -> Result<Outcome, Fault> {
         let arn = &target.arn;
         if !target.is_clear && known.was_ended_early(arn.as_str()) {
@@ -360,8 +407,8 @@ impl CompromiseResponse<'_> {
         }
     }
 
-    /// The IAM roles that the mount's roles lead to, and those of living sessions of roles that are gone or lead elsewhere now; `clear` are
-    /// the trust anchors that were seen so.
+    /// The IAM roles that the mount's roles lead to, and those of living sessions whose roles are gone or lead elsewhere now.
+    /// `clear` has the ARNs of the trust anchors that were seen clear.
     fn targets(&self, mount: &Inventory, clear: &BTreeSet<String>) -> BTreeMap<String, Target> {
         let mut found: BTreeMap<String, Target> = BTreeMap::new();
         let mut note = |arn: RoleArn, name: Option<String>, anchor: Option<&str>| {
@@ -380,7 +427,8 @@ impl CompromiseResponse<'_> {
         found
     }
 
-    /// What the key opened beside the mount's roles: the engine's own IAM roles, to which it may not write, and roles that nobody named here.
+    /// Lines for what the key opened beyond the mount's roles: the engine's own IAM roles, which it may not write to, and IAM
+    /// roles that nobody named here.
     fn beyond(&self, mount: &Inventory) -> Vec<Line> {
         let mut lines = Vec::new();
         for (name, anchor) in &mount.anchors {
@@ -406,13 +454,18 @@ impl CompromiseResponse<'_> {
         lines
     }
 
+    /// The mount's storage.
     fn store(&self) -> &Store {
         self.incidents.credentials.store()
     }
 }
 
 impl Incidents {
-    /// Ends sessions once more where that is due, for Vault's tick. Faults are logged, and it is tried again.
+    /// Ends sessions once more if that is due, for Vault's tick. A fault of one compromise is logged, and a later tick tries
+    /// again.
+    ///
+    /// # Errors
+    /// Storage's, if the compromises cannot be read.
     pub(crate) async fn settle(
         &self,
         owner: Owner<'_>,
@@ -420,7 +473,7 @@ impl Incidents {
         (issuers, now): (&Issuers, OffsetDateTime),
     ) -> Result<(), Fault> {
         for (id, known) in compromises {
-            // without the issuer's record nobody can say which CA is above it: the report has said when to ask, and how
+            // Without the issuer's record nobody can tell which CA is above it. The report said when to call again, and how.
             let Some(issuer) = issuers.find(id).filter(|_| known.is_due(now)) else { continue };
             let response = CompromiseResponse::new(self, owner, issuer, (false, now));
             if let Err(fault) = Box::pin(response.settle()).await {
@@ -434,11 +487,13 @@ impl Incidents {
     }
 }
 
+/// The outcome for an anchor that the engine does not manage.
 fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> Outcome {
     let else_what = aim.else_what();
     Outcome::ByHand(format!("put what {mount_point}trust-bundle shows into {anchor}: {else_what}"))
 }
 
+/// `1 issuer` or `2 issuers`.
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -1,4 +1,8 @@
-//! Ending single sessions, by serial number, entity or cluster.
+//! Ends single sessions, selected by serial number, entity or cluster.
+//!
+//! A session that this process handed out is denied by its name or, if its role sets `role_session_name`, by its source identity.
+//! A session that it does not know can be denied only by serial number and role. Either way the cached copy is dropped before the
+//! policy is written, and a denial that would hit other callers is refused unless it is forced.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -16,20 +20,32 @@ use crate::incident::incidents::Incidents;
 use crate::management::denial_policy::{self, Owner, WrittenDenial};
 use crate::records::role_options::SessionSharing;
 
-/// IAM's longest session, for one of which nothing is known.
+/// The longest session that IAM allows, 12 hours. An unknown session is denied for this long, because nobody can tell when it
+/// expires; and a process that began earlier than this knows every living session that it handed out, unless it forgot some for
+/// want of room.
 const MAX_SESSION: time::Duration = time::Duration::hours(12);
 
-/// Selector sessions are to end.
+/// Which sessions must end.
 pub(crate) struct RevocationRequest {
+    /// The serial number, entity or cluster.
     pub(crate) which: Selector,
+    /// Only sessions of this role of the engine. Required with a serial number that this process does not know.
     pub(crate) role: Option<String>,
-    /// In which IAM role a session is denied that is not known here.
+    /// The IAM role in which an unknown session is denied. Default: the IAM role that `role` leads to now. Known sessions are
+    /// denied where they were made.
     pub(crate) role_arn: Option<RoleArn>,
+    /// Also ends sessions that other callers share, or that a denial by source identity reaches.
     pub(crate) force: bool,
 }
 
 impl Incidents {
-    /// Ends the sessions that are meant.
+    /// Ends the selected sessions: drops the cached copies, then denies them in each of their IAM roles.
+    ///
+    /// # Errors
+    /// The caller's fault if the cluster is not registered, if the session belongs to another role, or if nothing is known of it
+    /// and the request names no serial number with a role. The operator's fault if others would lose a session and `force` is
+    /// absent, or if an unknown session's role names its sessions itself. AWS's refusal only if no IAM role at all could be
+    /// changed: otherwise the report lists the failures.
     pub(crate) async fn end(
         &self,
         owner: Owner<'_>,
@@ -37,6 +53,7 @@ impl Incidents {
     ) -> Result<RevocationReport, Fault> {
         let (now, role) = (clock::now(), ask.role.as_deref());
         let found = self.credentials.ledger.find(now, &ask.which, role);
+        // Before the cut: a refused request leaves every session as it was.
         self.check(&found, ask)?;
         if found.is_empty() {
             if let Selector::Cluster(name) = &ask.which
@@ -50,9 +67,11 @@ impl Incidents {
             }
             check_role(&self.credentials.ledger.find(now, &ask.which, None))?;
         }
+        // From here on these sessions are handed to nobody else, and selected reads that are under way get nothing.
         let found = self.credentials.ledger.cut(now, &ask.which, role);
         self.credentials.forget(&found);
-        // somebody may have been handed one of them in between
+        // Again, because a read may have been handed one of them between the search and the cut. A refusal here has dropped them
+        // from the cache and denies nothing.
         self.check(&found, ask)?;
         let work = async {
             if found.is_empty() {
@@ -64,7 +83,7 @@ impl Incidents {
         self.credentials.lifecycle.until_closed(work).await
     }
 
-    /// Refuses what would take sessions from others, unless it is forced.
+    /// Refuses a revocation that would take sessions from other callers, unless it is forced.
     fn check(&self, found: &[Entry], ask: &RevocationRequest) -> Result<(), Fault> {
         if ask.force {
             return Ok(());
@@ -73,7 +92,7 @@ impl Incidents {
         self.check_unlike(found)
     }
 
-    /// Refuses sessions that can only be denied by a source identity which others have too.
+    /// Refuses sessions that can be denied only by a source identity that other living sessions have too.
     fn check_unlike(&self, found: &[Entry]) -> Result<(), Fault> {
         let others = self.ended_along(found);
         let Some((first, identity)) =
@@ -89,7 +108,8 @@ first.origin.role,
 )).cure("to end them all the same add force=true; a common_name with the caller in it keeps callers apart"))
     }
 
-    /// The living sessions that a denial of those that were `found` reaches beside them.
+    /// The living sessions that are not in `found` and that a denial of `found` reaches all the same: sessions of the same IAM
+    /// role with a source identity that is denied. Empty if every session is denied by its own name.
     fn ended_along(&self, found: &[Entry]) -> Vec<Entry> {
         let meant: HashSet<&str> = found.iter().map(|entry| &*entry.serial).collect();
         let mut along = Vec::new();
@@ -104,7 +124,14 @@ first.origin.role,
         along
     }
 
-    /// Ends what can be ended: an IAM role that cannot be written to keeps the sessions of no other one alive.
+    /// Denies known sessions, one IAM role after the other. A role that cannot be written to does not stop the others: its fault
+    /// goes into `failed` of the report.
+    ///
+    /// A role that is not begun within [`denial_policy::MAX_CALL`] fails with a fault that asks for a repeat. The repeat makes
+    /// progress, because roles with sessions that are not denied yet come first.
+    ///
+    /// # Errors
+    /// The last role's fault if nothing at all was denied: a report of an empty success would mislead.
     async fn revoke_known(
         &self,
         owner: Owner<'_>,
@@ -139,7 +166,8 @@ first.origin.role,
         Ok(done)
     }
 
-    /// What cannot be known of an entity's or a cluster's sessions.
+    /// Warns that an entity or a cluster may have sessions that this process does not know: those made before it began, as long
+    /// as they may live, and those it forgot for want of room. None for a serial number.
     fn unknown_ones(&self, owner: Owner<'_>, which: &Selector) -> Option<String> {
         let (now, began) = (clock::now(), self.credentials.ledger.began());
         let why = if matches!(which, Selector::Serial(_)) {
@@ -157,7 +185,8 @@ first.origin.role,
         ))
     }
 
-    /// Holds up reads of those who would get a session that is denied along, because it has the source identity of one of `entries`.
+    /// Holds up reads that may get a session with the source identity of one of `entries`, because such a session would be denied
+    /// too. None if all of them are denied by name. Reads go on when the answer is dropped.
     fn hold_alike<'a>(&'a self, role: &RoleArn, entries: &[Entry]) -> Option<Hold<'a>> {
         let identities: HashSet<Box<str>> =
             entries.iter().filter_map(Entry::denied_by).map(Into::into).collect();
@@ -165,6 +194,11 @@ first.origin.role,
             .then(|| self.credentials.ledger.hold(RevocationScope::Identities(role.clone(), identities)))
     }
 
+    /// Denies `entries`, which are all sessions of the one IAM role `role`, and adds them to `done` after the write.
+    ///
+    /// # Errors
+    /// The operator's fault if the policy is not ours, has no room, or would now hit others; a fault of a session name that does
+    /// not fit into a policy; AWS's refusal otherwise. `done` is then unchanged.
     async fn revoke_of(
         &self,
         owner: Owner<'_>,
@@ -174,25 +208,33 @@ first.origin.role,
     ) -> Result<(), Fault> {
         let (mut iam, aws) = self.denials.open(owner, role).await?;
         let mut policy = iam.read().await?;
+        // By the earliest time that AWS's clock may show: an entry must not go while its session may live.
         policy.prune(aws.earliest());
+        // Before the moment is chosen: a session of the same identity that begins in between would be denied.
         let held = self.hold_alike(role, entries);
         let now = aws.latest();
         let denials: Vec<Denial> = entries.iter().map(|entry| Denial::of(entry, now)).collect();
         for denial in &denials {
             denial.add_to(&mut policy)?;
         }
+        // Before cached sessions are dropped: a document that does not fit changes nothing.
         iam.check_room(&policy).await?;
+        // One second more, because the policy rounds the moment up to the second: sessions that begin afterwards are dated past
+        // it.
         if let Some(later) = denials.iter().filter_map(Denial::issued_before).max() {
             aws.wait_past(later.saturating_add(time::Duration::SECOND)).await;
         }
+        // Again, because callers may have been handed sessions of the same identity while this waited.
         if !ask.force {
             self.check_unlike(entries)?;
         }
+        // Before the write: no caller may receive a denied session, and a write that fails may have landed.
         self.credentials.forget(&self.ended_along(entries));
         self.credentials.forget(entries);
         drop(held);
         let denied = iam.write(policy).await?;
         self.credentials.metrics.revoked();
+        // After the write alone: a repeated call goes on with the roles whose sessions are not marked.
         self.credentials.ledger.mark_denied(entries);
         for entry in entries {
             done.add(&entry.serial, &entry.origin.role, entry.expiration);
@@ -202,7 +244,15 @@ first.origin.role,
         Ok(())
     }
 
-    /// A session that was made before this process began, or by another mount: its name is known, nothing else.
+    /// Denies a session that this process did not make: one from before it began, or another mount's. Its certificate's serial
+    /// number is its name at AWS, and nothing else about it is known.
+    ///
+    /// It is denied for 12 hours from now, and every cached session of the role is dropped, because this process cannot tell
+    /// which one it is.
+    ///
+    /// # Errors
+    /// The caller's fault without a serial number and a role, or if there is no such role. The operator's fault if the role names
+    /// its sessions itself, so the serial number names none, or if its callers share sessions and `force` is absent.
     async fn revoke_unknown(
         &self,
         owner: Owner<'_>,
@@ -236,7 +286,8 @@ first.origin.role,
             policy.deny_session(&session_name, now + MAX_SESSION).map_err(unfit)?;
         }
         iam.check_room(&policy).await?;
-        // it may be kept all the same: forgotten for want of room, or made by a flight that lands just now
+        // Before the write. A session may be cached although the ledger does not know it: the ledger forgot it for want of room,
+        // or a flight lands just now.
         let ended = name.clone();
         self.credentials.sessions.invalidate(move |key| key.role() == ended);
         let denied = iam.write(policy).await?;
@@ -254,12 +305,13 @@ first.origin.role,
     }
 }
 
-/// Refuses a session that is known, of another role than was asked for.
+/// Tells a session that is known under another role from one that is not known at all. `known` was searched without the role.
 fn check_role(known: &[Entry]) -> Result<(), Fault> {
     let Some(entry) = known.first() else { return Ok(()) };
     Err(Fault::caller(format!("role: the session {} is of the role {:?}", entry.serial, entry.origin.role)))
 }
 
+/// Refuses sessions that others share beside those selected. Holders that a session does not list count as at least one.
 fn check_unshared(found: &[Entry], which: &Selector) -> Result<(), Fault> {
     let shared: Vec<&Entry> = found.iter().filter(|entry| entry.others(which) > 0).collect();
     let Some(first) = shared.first() else { return Ok(()) };
@@ -273,7 +325,8 @@ first.others(which)
 )).cure("to end them all the same add force=true; with session_sharing=none on the role each caller has sessions of its own"))
 }
 
-/// Vault does not tell a plugin which entities were merged into one, so that who answers the incident has to look.
+/// Tells how to find the sessions of merged entities. Vault does not tell a plugin which entities were merged into one, so the
+/// operator must look. None unless an entity is selected.
 fn former_ids(owner: Owner<'_>, which: &Selector) -> Option<String> {
     let Selector::Entity(id) = which else { return None };
     Some(format!(
@@ -282,29 +335,36 @@ fn former_ids(owner: Owner<'_>, which: &Selector) -> Option<String> {
     ))
 }
 
-/// What was denied, in all IAM roles together.
+/// What was denied in all IAM roles together.
 #[derive(Default)]
 pub(crate) struct RevocationReport {
-    /// Serial numbers.
+    /// Serial numbers of the denied certificates, lowercase hexadecimal with colons.
     pub(crate) revoked: Vec<String>,
+    /// The engine's roles that made them.
     pub(crate) roles: BTreeSet<String>,
+    /// The IAM roles whose policies were written.
     pub(crate) role_arns: Vec<String>,
+    /// The inline policy's name, the same in every IAM role: it contains the mount's id.
     pub(crate) policy_name: String,
-    /// When the last of them is over.
+    /// When the last of them expires. None before the first write.
     pub(crate) until: Option<OffsetDateTime>,
-    /// Each IAM role whose policy IAM did not show yet.
+    /// The IAM roles whose policy IAM did not show in five looks after the write. The denial is written all the same.
     pub(crate) unseen: Vec<String>,
+    /// The IAM roles whose sessions still live, each with its fault.
     pub(crate) failed: Vec<String>,
+    /// What the operator must know or do beside this.
     pub(crate) warnings: Vec<String>,
 }
 
 impl RevocationReport {
+    /// Adds one denied session, which expires at `until`.
     fn add(&mut self, serial: &str, role: &str, until: OffsetDateTime) {
         self.revoked.push(serial.to_owned());
         self.roles.insert(role.to_owned());
         self.until = self.until.max(Some(until));
     }
 
+    /// Adds one IAM role whose policy was written.
     fn wrote(&mut self, role: &RoleArn, policy_name: &str, denied: &WrittenDenial) {
         self.role_arns.push(role.to_string());
         policy_name.clone_into(&mut self.policy_name);
@@ -315,22 +375,25 @@ impl RevocationReport {
     }
 }
 
-/// AWS's session name is the serial number in hexadecimal; whether it pads an odd number of digits is not documented.
+/// The names that an unknown session may have: its serial number in hexadecimal, with and without leading zeros, because AWS does
+/// not document whether it pads an odd number of digits. Both are denied; neither can name another session.
 fn names_of(serial: &Serial) -> Vec<String> {
     let padded = serial.hex();
     let bare = padded.trim_start_matches('0').to_owned();
     if bare == padded { vec![padded] } else { vec![padded, bare] }
 }
 
-/// By what a session is denied.
+/// How the policy selects one session.
 enum Denial {
-    /// Its name, which no other session has.
+    /// By its session name, which no other session has.
     Name { name: String, until: OffsetDateTime },
-    /// The role names its sessions itself, so that the next one has the name too: by whom it is, up to now.
+    /// By its source identity, up to the moment `before`. Its role sets `role_session_name`, so the caller's next session has the
+    /// same name.
     Identity { identity: String, before: OffsetDateTime, until: OffsetDateTime },
 }
 
 impl Denial {
+    /// Chooses the denial of `entry`; `now` is the latest time that AWS's clock may show, so the session was issued before it.
     fn of(entry: &Entry, now: OffsetDateTime) -> Self {
         let until = entry.expiration;
         match entry.denied_by() {
@@ -339,6 +402,10 @@ impl Denial {
         }
     }
 
+    /// Adds the entry to the document, which is not written yet.
+    ///
+    /// # Errors
+    /// The operator's fault if the name or identity is none that AWS takes: 2 to 64 letters, digits or characters of `_+=,.@-`.
     fn add_to(&self, policy: &mut rolesanywhere::revocation::Policy) -> Result<(), Fault> {
         match self {
             Self::Name { name, until } => policy.deny_session(name, *until).map_err(unfit),
@@ -348,6 +415,7 @@ impl Denial {
         }
     }
 
+    /// The moment that new sessions of the identity must be dated after. None for a denial by name, which hits no later session.
     fn issued_before(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Name { .. } => None,
@@ -355,6 +423,7 @@ impl Denial {
         }
     }
 
+    /// Tells the operator that a denial by source identity reaches every earlier session of that identity.
     fn warning(&self) -> Option<String> {
         match self {
             Self::Name { .. } => None,
@@ -366,6 +435,7 @@ impl Denial {
     }
 }
 
+/// The error says the cure itself.
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn unfit(error: Unfit) -> Fault {
     Fault::operator(error.to_string()).cure_is_told()

@@ -1,4 +1,4 @@
-//! The mount as it stood when a response began.
+//! The mount's records as they stood when a response began.
 
 use rolesanywhere::TrustAnchorArn;
 use vault_backend::Fault;
@@ -10,18 +10,26 @@ use crate::records::managed_anchor::ManagedAnchor;
 use crate::records::role::Role;
 use crate::store::Store;
 
-/// What a response goes by. It is read once, because a mount may have thousands of roles, and each pass reads all of them.
+/// The records that a response works from. It reads them once, because a mount may have thousands of roles and each pass reads
+/// all of them.
 ///
-/// A role that is written meanwhile is not in it; its sessions are, because the ledger knows them.
+/// A role that is written meanwhile is missing here. Its sessions are not missed, because the ledger knows them.
 pub(super) struct Inventory {
+    /// The defaults that roles without an anchor or a profile use; empty if the mount has no config.
     pub(super) config: Config,
+    /// All issuers, the compromised one included.
     pub(super) issuers: Issuers,
+    /// The roles of the engine, by name.
     pub(super) roles: Vec<(String, Role)>,
-    /// The managed trust anchors, by name.
+    /// The managed trust anchors, by name. An entry without a management role is in it too, and a person must sync that one.
     pub(super) anchors: Vec<(String, ManagedAnchor)>,
 }
 
 impl Inventory {
+    /// Reads all of it from storage, in one pass for each kind of record.
+    ///
+    /// # Errors
+    /// Storage's, and the operator's fault if a record was written by a later version.
     pub(super) async fn read(store: &Store) -> Result<Self, Fault> {
         Ok(Self {
             config: store.config().await?.unwrap_or_default(),
@@ -31,12 +39,14 @@ impl Inventory {
         })
     }
 
-    /// The issuers whose certificates are of the same key as `issuer`, itself among them.
+    /// The issuers whose certificates have the same key as `issuer`, `issuer` included. The key is compromised, so all of them
+    /// are.
     pub(super) fn of_the_key(&self, issuer: &Loaded) -> Vec<&Loaded> {
         self.issuers.all.iter().filter(|one| one.issuer.key_sha256() == issuer.issuer.key_sha256()).collect()
     }
 
-    /// The trust anchors in use that the engine does not manage.
+    /// The trust anchors that roles or the config use and that `trust-anchors` has no entry for. The engine cannot look at them,
+    /// so a person must.
     pub(super) fn unmanaged(&self, mount_point: &str) -> Vec<TrustAnchorArn> {
         let mut arns = in_use(&self.config, &self.roles, mount_point);
         arns.retain(|arn| !self.anchors.iter().any(|(_, anchor)| anchor.trust_anchor_arn == *arn));

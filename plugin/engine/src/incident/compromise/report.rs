@@ -1,19 +1,22 @@
-//! What a response to a compromise did and left, line by line.
+//! The report of a response to a compromise: a line for each step, done or left.
 
 /// One line of the report.
 pub(crate) struct Line {
+    /// The step in the imperative, such as `end the sessions of <ARN>`.
     pub(super) step: String,
+    /// How it ended.
     pub(super) outcome: Outcome,
 }
 
-/// How a step ended.
+/// How a step ended. Each variant holds the text that follows the step.
 pub(crate) enum Outcome {
+    /// The engine did it, or an earlier call had.
     Done(String),
-    /// The engine may not, and a person must.
+    /// The engine may not do it. The text is the command or the action for a person.
     ByHand(String),
-    /// It is too early: the engine does it by itself, and the same call then.
+    /// It is too early. The engine does it by itself at the time in the text, and the same call does it from then on.
     Later(String),
-    /// The same call again may do it.
+    /// It failed. The same call again may do it.
     Failed(String),
 }
 
@@ -32,7 +35,7 @@ impl Line {
         Self { step: step.into(), outcome }
     }
 
-    /// For whoever reads the report.
+    /// The line as the answer shows it: `<outcome>: <step>: <text>`. Scripts match the first word.
     pub(crate) fn told(&self) -> String {
         let (how, what) = match &self.outcome {
             Outcome::Done(what) => ("done", what),
@@ -44,7 +47,8 @@ impl Line {
     }
 }
 
-/// One word for scripts.
+/// One word for scripts: `incomplete` if a step failed, else `settling` if one is too early, else `by_hand`. It is never `done`,
+/// because every report ends with steps that only a person may take.
 pub(crate) fn state(report: &[Line]) -> &'static str {
     if report.iter().any(|line| line.outcome.is_failed()) {
         "incomplete"

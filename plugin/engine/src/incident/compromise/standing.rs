@@ -1,4 +1,4 @@
-//! What was seen of the trust anchors, and the IAM roles whose sessions come by them.
+//! What the trust anchors were seen to hold, and the IAM roles whose sessions came through them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,31 +11,34 @@ use crate::management::anchor_task::AnchorTask;
 use crate::management::sync_report::SyncReport;
 use crate::records::compromise::Compromise;
 
-/// What the trust anchors hold now.
+/// The result of syncing every trust anchor once.
 #[derive(Default)]
 pub(super) struct Synced {
+    /// A line for each anchor, managed or not.
     pub(super) lines: Vec<Line>,
-    /// Those that were seen with the issuers that sign, and with no other of this mount, by their ARNs.
+    /// The anchors that are in sync, by ARN: each holds the issuers that sign and no other issuer of this mount. An anchor that
+    /// is not managed, or whose sync failed, is missing.
     pub(super) seen: BTreeMap<String, Seen>,
-    /// What else was seen there.
+    /// What else was seen there and a person must judge: a disabled anchor, and certificates that this mount did not put there.
     pub(super) foreign: Vec<Line>,
 }
 
-/// One trust anchor that is in step.
+/// One trust anchor that is in sync.
 pub(super) struct Seen {
-    /// It holds no certificate of the key, and no CA above one.
+    /// It holds no certificate of the compromised key, and no CA above one.
     pub(super) is_clear: bool,
-    /// It was brought in step just now.
+    /// This sync changed it, so AWS may go on taking the removed certificate for some minutes from now.
     pub(super) was_changed: bool,
-    /// Not before AWS showed it.
+    /// When it was looked at. The time is taken after AWS answered, so the waiting time never begins too early.
     pub(super) at: OffsetDateTime,
 }
 
-/// A certificate, by its SHA-256, that an anchor holds and that is no issuer of this mount: by it the compromised key gets sessions.
+/// A certificate in an anchor that lets the compromised key in although it is no issuer of this mount. Each variant holds its
+/// SHA-256.
 pub(super) enum WayIn {
     /// Another certificate of the same key.
     OfTheKey(String),
-    /// A CA above the issuer, or one that may be.
+    /// A CA above the issuer, or one that may be: the issuer's chain does not always reach a root.
     Above(String),
 }
 
@@ -49,7 +52,8 @@ impl fmt::Display for WayIn {
 }
 
 impl Synced {
-    /// Notes an anchor that is in step and was seen `at` this time, with these ways in for the key.
+    /// Records an anchor that is in sync, seen at `at` with these ways in for the key, and returns the outcome of its step: done,
+    /// or by hand if there is a way in that the engine may not remove, because it did not put it there.
     pub(super) fn note(
         &mut self,
         named: AnchorTask<'_>,
@@ -75,22 +79,28 @@ impl Synced {
     }
 }
 
-/// An IAM role whose sessions are to end.
+/// An IAM role whose sessions must end.
 pub(super) struct Target {
+    /// The IAM role.
     pub(super) arn: RoleArn,
-    /// One of the engine's roles that lead there, if one still does.
+    /// One of the engine's roles that lead to it. None if only living sessions do, because their role is gone or leads elsewhere
+    /// now.
     pub(super) name: Option<String>,
-    /// By which sessions of it come.
+    /// The ARNs of the trust anchors that its sessions come through.
     pub(super) anchors: BTreeSet<String>,
-    /// Every one of them was seen without a certificate of the compromised key and without a CA above one.
+    /// Every one of those anchors is clear, so the key makes no new sessions of the role once AWS has caught up. False if one of
+    /// them is not known.
     pub(super) is_clear: bool,
 }
 
 impl Target {
+    /// A target without anchors yet. It counts as clear until an anchor that is not clear is added.
     pub(super) fn new(arn: RoleArn, name: Option<String>) -> Self {
         Self { arn, name, anchors: BTreeSet::new(), is_clear: true }
     }
 
+    /// Whether its sessions ended after AWS stopped taking the issuer, so nothing is left to do. A later call must not end them
+    /// again, because callers have new ones by then.
     pub(super) fn is_settled(&self, known: &Compromise) -> bool {
         self.is_clear && known.is_settled(self.arn.as_str(), &self.anchors)
     }
