@@ -1,4 +1,4 @@
-//! Why a read of credentials is refused: every link between the CA and AWS's answer, in order.
+//! Tells why a read of credentials is refused: it judges every link between the CA and AWS's answer, in order.
 //!
 //! ```text
 //! local ──▶ reach ──▶ asking ──▶ session, or AWS's refusal ──▶ refusal: which link it is about
@@ -6,7 +6,8 @@
 //!                        └────────────▶ anchor, profile, policy, outcome: a verdict for each link ──▶ report
 //! ```
 //!
-//! Start reading in `link.rs`. Only `asking.rs`, `looking.rs` and this file ask anybody; the others judge what was seen.
+//! Only `asking.rs`, `looking.rs` and this file call AWS; the others judge what those saw. Nothing here changes anything at AWS,
+//! and no session that a check makes is handed out. Start reading in `link.rs`.
 
 mod anchor;
 mod asking;
@@ -46,28 +47,32 @@ use verdict::{Cure, Verdict};
 
 pub(crate) use report::CheckReport;
 
-/// Checks of one mount.
+/// The checks of one mount.
 pub(crate) struct Checks {
+    /// Makes the session that a check asks for, under the same quota as `creds`.
     credentials: Arc<Credentials>,
+    /// Signs in as the engine itself, to read anchor, profile and IAM role.
     own: Arc<OwnSessions>,
-    /// Those that are under way.
+    /// The checks under way. The path takes a permit before it calls [`Checks::run`], because each check costs AWS calls.
     pub(crate) looks: ConcurrencyLimit,
 }
 
 impl Checks {
+    /// Checks with no check under way.
     pub(crate) fn new(credentials: Arc<Credentials>, own: Arc<OwnSessions>) -> Self {
         Self { credentials, own, looks: ConcurrencyLimit::new("checks") }
     }
 
-    /// Checks each link of the role `name` for whoever sent `request`.
+    /// Checks each link of the role `name` for the sender of `request`. A report has a verdict for every link.
     ///
     /// # Errors
-    /// Where there is no such role, storage fails or the mount closes. What is broken at AWS is no error but an answer.
+    /// The caller's fault if there is no such role, and storage's faults. A link that is broken is not an error but a verdict.
     pub(crate) async fn run(&self, request: &Request, name: &str) -> Result<CheckReport, Fault> {
         let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
         let snapshot = self.credentials.snapshots.get().await?;
         let subject = Subject { name, role: &role, mount_point: &request.mount_point };
         let mut report = CheckReport::default();
+        // The local links come first: a caller who gets no certificate must cost AWS nothing.
         let plan = plan(&snapshot, request, subject, &mut report).await;
         let Ok(anchorage) = role.place(&snapshot.config, subject.mount_point) else {
             return Ok(report.rest(NotAsked::Broken));
@@ -83,28 +88,41 @@ impl Checks {
                 }
             },
         };
+        // After CreateSession: its outcome decides whether AWS is asked at all, and how a refusal of the engine's own session is
+        // told.
         let seen = looking::look(&self.own, self.credentials.store(), subject, &anchorage, &asked).await;
         let identity = who(&snapshot, &anchorage, &asked).await;
         let plan = plan.ok();
         let evidence = Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen };
         judge(&mut report, &evidence);
         report.note(Link::Identity, outcome::identity(identity.as_ref()));
+        // Last, because a cure may depend on the verdicts of two links.
         let known = Known { subject, own_profile: evidence.seen.own_profile.as_deref() };
         Ok(cures::settle(report, known).rest(NotAsked::Broken))
     }
 }
 
-/// All that was seen.
+/// Everything that was seen, for the judges.
 struct Evidence<'a> {
+    /// The role.
     subject: Subject<'a>,
+    /// Config, issuers, clusters and client as they stood when the check began.
     snapshot: &'a Snapshot,
+    /// The trust anchor and the profile that the role is used with.
     anchorage: &'a Anchorage,
+    /// None if a local link is broken.
     plan: Option<PlannedCall<'a>>,
+    /// How CreateSession ended.
     asked: Asked,
+    /// What AWS showed the engine.
     seen: looking::AwsState,
 }
 
-/// Judges the links that need nothing but the mount, and makes what is to be asked; or says whose move it is.
+/// Judges the local links and builds the call.
+///
+/// # Errors
+/// Who must act: the caller if no certificate or session name can be made for this caller, the operator if the mount has nothing
+/// to sign with. The verdicts are in `report` already.
 async fn plan<'a>(
     snapshot: &'a Snapshot,
     request: &Request,
@@ -135,7 +153,8 @@ async fn plan<'a>(
     Ok(PlannedCall { authority: authority.ok_or(Blame::Operator)?, order, call })
 }
 
-/// Whether the endpoint was reached.
+/// Sends one unsigned request, which judges endpoint and clock. Returns whether the endpoint was reached: without an endpoint no
+/// other call is made.
 async fn reach(snapshot: &Snapshot, anchorage: &Anchorage, report: &mut CheckReport) -> bool {
     let probed = snapshot.client.probe(anchorage.trust_anchor.region(), clock::now, PATIENCE).await;
     report.note(Link::Endpoint, reach::endpoint(&probed));
@@ -143,7 +162,8 @@ async fn reach(snapshot: &Snapshot, anchorage: &Anchorage, report: &mut CheckRep
     probed.is_ok()
 }
 
-/// Whom AWS takes the fresh session for; nothing without one.
+/// Asks STS whose session it is, with the fresh session itself. Returns the ARN that CreateSession told, and STS's answer; none
+/// without a session.
 async fn who(
     snapshot: &Snapshot,
     anchorage: &Anchorage,
@@ -159,6 +179,8 @@ async fn who(
     Some((issued.session.assumed_role_arn.clone(), answer))
 }
 
+/// Judges the links that need AWS. Last it blames a link for AWS's refusal, because several of AWS's texts are told apart only by
+/// the other verdicts.
 fn judge(report: &mut CheckReport, evidence: &Evidence<'_>) {
     let Evidence { subject, snapshot, anchorage, plan, asked, seen } = evidence;
     let at = anchor::AnchorContext {

@@ -1,4 +1,4 @@
-//! The trust anchor: whether it is there, enabled, and holds the CA, and none above it. No I/O.
+//! Judges the trust anchor: it must be there, be enabled, and hold the CA but no CA above it. No I/O.
 
 use ca::Issuer;
 use rolesanywhere::{AnchorSource, TrustAnchor, TrustAnchorArn};
@@ -9,11 +9,13 @@ use super::subject::Subject;
 use super::verdict::Verdict;
 use crate::management::bundle_plan::fingerprint;
 
-/// Where it is, for texts.
+/// Names for the texts: which anchor, of which role and mount.
 pub(super) struct AnchorContext<'a> {
+    /// The role, and the mount point for commands.
     pub(super) subject: Subject<'a>,
+    /// The anchor that the role is used with.
     pub(super) arn: &'a TrustAnchorArn,
-    /// Its name in `trust-anchors`, where the engine keeps its bundle.
+    /// Its name in `trust-anchors` if the engine manages its bundle.
     pub(super) managed: Option<&'a str>,
 }
 
@@ -21,22 +23,24 @@ pub(super) struct AnchorContext<'a> {
 pub(super) struct MountCerts<'a> {
     /// The issuer that signs for the role.
     pub(super) authority: &'a Issuer,
-    /// All issuers, in DER.
+    /// The certificates of all issuers, in DER.
     pub(super) mine: &'a [&'a [u8]],
 }
 
 impl MountCerts<'_> {
+    /// Whether `bundle` has the signing issuer's own certificate, byte for byte.
     fn is_held(&self, bundle: &[Vec<u8>]) -> bool {
         bundle.iter().any(|held| held == self.authority.certificate_der())
     }
 
+    /// Whether the certificate `held` is of a CA above the signing issuer.
     fn is_above(&self, held: &[u8]) -> bool {
         self.authority.is_below(held)
     }
 }
 
 impl AnchorContext<'_> {
-    /// The command that lets the anchor hold what it should.
+    /// The command that puts the missing CA into the anchor: a sync if the engine manages it, otherwise [`Self::replace`].
     pub(super) fn fill(&self) -> String {
         let mount = self.subject.mount_point;
         match self.managed {
@@ -45,7 +49,7 @@ impl AnchorContext<'_> {
         }
     }
 
-    /// How the anchor comes to hold nothing else. A person does this: the engine takes out only what it put there.
+    /// How the anchor comes to hold nothing else. A person must do this, because the engine removes only what it put there.
     pub(super) fn replace(&self) -> String {
         format!(
             "vault read -format=raw {}trust-bundle > bundle.pem, and put it into the anchor in place of what it holds (aws rolesanywhere update-trust-anchor)",
@@ -53,7 +57,7 @@ impl AnchorContext<'_> {
         )
     }
 
-    /// The command that switches the anchor on.
+    /// The command that enables the anchor.
     pub(super) fn enable(&self) -> String {
         format!(
             "aws rolesanywhere enable-trust-anchor --region {} --trust-anchor-id {}",
@@ -62,7 +66,7 @@ impl AnchorContext<'_> {
         )
     }
 
-    /// How another anchor is named.
+    /// How the role or the config gets another anchor.
     pub(super) fn name_another(&self) -> String {
         format!(
             "compare with aws rolesanywhere list-trust-anchors --region {}, and write its ARN to trust_anchor_arn of {mount}roles/{} or default_trust_anchor_arn of {mount}config",
@@ -73,7 +77,8 @@ impl AnchorContext<'_> {
     }
 }
 
-/// Whether the anchor is there, enabled, and holds the CA or one above it.
+/// Whether the anchor is there, enabled, and holds the CA or one above it. A CA that is neither this mount's nor above this one
+/// is a warning, because its certificates open the same roles. If the anchor was not read, a session proves that it is right.
 pub(super) fn holds(
     at: &AnchorContext<'_>,
     looked: &Observed<TrustAnchor>,
@@ -117,6 +122,7 @@ pub(super) fn holds(
     )
 }
 
+/// The verdict without a look at the bundle: AWS gave a session through the anchor, or nothing is known.
 fn inferred(why: &str, asked: &Asked) -> Verdict {
     match asked {
         Asked::Issued(_) => Verdict::ok("CreateSession went through it; its bundle was not read"),
@@ -124,7 +130,11 @@ fn inferred(why: &str, asked: &Asked) -> Verdict {
     }
 }
 
-/// Whether the anchor holds a CA above ours. AWS takes it, and that is what is wrong with it.
+/// Whether the anchor holds a CA above ours. AWS accepts it, and yet it is broken: every certificate below that CA is let in too,
+/// and nobody here checked its subject.
+///
+/// A root has no CA above it. If the anchor holds neither our CA nor one that we know to be above it, and yet AWS gave a session,
+/// what it holds must be above.
 pub(super) fn above(
     at: &AnchorContext<'_>,
     looked: &Observed<TrustAnchor>,
@@ -169,13 +179,13 @@ pub(super) fn above(
     )
 }
 
-/// Short enough for a table, long enough to find it.
+/// SHA-256 of each certificate, cut to 16 hex digits: short enough for a table, long enough to find the certificate.
 fn sums(list: &[Vec<u8>]) -> String {
     let short: Vec<String> = list.iter().map(|der| format!("SHA-256 {}…", &fingerprint(der)[..16])).collect();
     short.join(", ")
 }
 
-/// The last part of an ARN.
+/// The part of an ARN after its last slash, which AWS's CLI takes as the id.
 pub(super) fn id(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }

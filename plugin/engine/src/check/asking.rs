@@ -1,4 +1,4 @@
-//! CreateSession as `creds` makes it: a fresh leaf, after all others, and nothing kept of it.
+//! Calls CreateSession as `creds` does: with a fresh certificate, after all other reads, and without caching the session.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,21 +17,24 @@ use crate::credentials::recipe::{AttemptError, Origin, Recipe};
 use crate::credentials::service::Credentials;
 use crate::snapshot::Snapshot;
 
-/// What is asked for.
+/// What a check asks AWS for.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
+    /// The mount's config and issuers, of the same moment as the plan.
     pub(super) snapshot: &'a Arc<Snapshot>,
+    /// The role.
     pub(super) subject: Subject<'a>,
+    /// The certificate and the call.
     pub(super) plan: &'a PlannedCall<'a>,
 }
 
-/// How it ended.
+/// How CreateSession ended.
 pub(super) enum Asked {
-    /// A session, which nobody is given.
+    /// AWS gave a session. Nobody receives it, and it expires by itself.
     Issued(Arc<Issued>),
-    /// AWS or the network said no.
+    /// AWS refused, or the network failed.
     Refused(Error),
-    /// The engine itself did not come so far.
+    /// The engine failed before AWS answered, as when the quota left no turn in time.
     Failed(Fault),
     /// Nobody was asked, for this reason.
     Not(NotAsked),
@@ -42,9 +45,9 @@ pub(super) enum Asked {
 pub(super) enum NotAsked {
     /// The endpoint was not reached.
     Unreached,
-    /// What is wrong is the caller's, who may ask again and again: AWS is asked nothing at all.
+    /// The caller can have no certificate of this role. Such a caller may ask again and again, so AWS is asked nothing at all.
     Stranger,
-    /// A link before it is broken.
+    /// An earlier link is broken.
     Broken,
 }
 
@@ -58,10 +61,11 @@ impl fmt::Display for NotAsked {
     }
 }
 
-/// Keeps two checks apart.
+/// Numbers the checks of this process, so no two of them share a session or a failure.
 static CHECKS: AtomicU64 = AtomicU64::new(0);
 
-/// Asks once more than AWS was asked before: what it refused a moment ago may have been mended since.
+/// Calls CreateSession once, even if AWS refused the same call a moment ago, because the cause may have been cured since. It
+/// waits for the quota behind all reads, [`PATIENCE`] in all.
 pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wanted<'_>) -> Asked {
     let Wanted { snapshot, subject, plan } = wanted;
     let parts = KeyParts {
@@ -72,9 +76,11 @@ pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wa
         call: plan.call.clone(),
         leaf: plan.order.leaf.clone(),
     };
-    // no role's name has a slash, so that neither sessions nor refusals of the role meet those of a check
+    // No role's name has a slash, so neither cached sessions nor cached refusals of the role apply to a check, nor those of a
+    // check to the role.
     let apart = format!("{}/{}", subject.name, CHECKS.fetch_add(1, Ordering::Relaxed));
     let key = SessionKey::new(KeyParts { role: apart.clone(), ..parts.clone() });
+    // The recipe has the role's own key, because the session must be the one that a read would get.
     let recipe = Recipe {
         snapshot: Arc::clone(snapshot),
         key: SessionKey::new(parts),
@@ -105,7 +111,7 @@ pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wa
     }
 }
 
-/// One attempt, which leaves AWS's own words behind when it fails.
+/// One attempt. On failure it stores AWS's own error in `refusal`, because the scheduler passes on only the engine's fault.
 fn work(recipe: Recipe, refusal: Arc<Mutex<Option<Error>>>) -> sessions::Work<Arc<Issued>, Fault> {
     recipe.work_told(move |ended, _| match ended {
         Ok(issued) => {

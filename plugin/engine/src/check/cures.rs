@@ -1,20 +1,21 @@
-//! The cures of all links together: one that would lead astray gives way to the one that helps. No I/O.
+//! Looks at the cures of all links together: a cure that would mislead is replaced with the one that helps. No I/O.
 
 use super::link::Link;
 use super::report::CheckReport;
 use super::subject::Subject;
 use super::verdict::{Clue, Cure, Verdict};
 
-/// What is known beside what the links found.
+/// What is known beside the verdicts.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
+    /// The role, and the mount point for commands.
     pub(super) subject: Subject<'a>,
-    /// The entry of `trust-anchors` whose sessions the role's profile is for.
+    /// The entry of `trust-anchors` that uses the role's profile for the engine's own sessions. None if no entry does.
     pub(super) own_profile: Option<&'a str>,
 }
 
-/// Decides what cures a profile that does not list the role. To list it there is right for a role that exists, in a profile of roles
-/// for callers.
+/// Decides the cure of a profile that does not list the role. Listing it there is right only if the role exists and the profile
+/// is meant for callers: a missing role needs its ARN corrected, and the profile of the engine's own sessions must stay as it is.
 pub(super) fn settle(report: CheckReport, known: Known<'_>) -> CheckReport {
     if !report.has_clue(Link::Profile, Clue::NotListed) {
         return report;
@@ -41,7 +42,7 @@ mod tests {
 
     const LIST_IT: &str = "aws rolesanywhere update-profile --role-arns arn";
 
-    /// What is said of profile and CreateSession where the profile does not list the role.
+    /// The texts of the profile and of CreateSession if the profile does not list the role.
     fn told(trust_policy: Verdict, own_profile: Option<&str>) -> [String; 2] {
         let role = Role::plain();
         let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };

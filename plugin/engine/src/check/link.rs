@@ -1,44 +1,45 @@
-//! The links between the CA and a session at AWS, in the order in which they are looked at.
+//! The links between the CA and a session at AWS, in the order in which they are checked.
 
-/// One link. Its key begins with its number, so that a table sorted by key reads in order.
+/// One link. Its order is that of the variants, and its key begins with its number, so a table that is sorted by key reads in
+/// order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Link {
-    /// The issuer signs, and not for the last time.
+    /// The issuer is enabled, valid now, and not near its end.
     Ca,
-    /// What is sent beside the leaf leads to a root.
+    /// The certificates that are sent beside the leaf lead to a root.
     Chain,
     /// The leaf for this caller keeps AWS's rules.
     Certificate,
-    /// Anchor, profile and role are of one account, and the first two of one region.
+    /// Anchor, profile and role are in one account, and the first two in one region.
     Place,
-    /// Something that is AWS answers there, over TLS that is trusted.
+    /// The endpoint answers as AWS does, over TLS that is trusted.
     Endpoint,
-    /// The host's clock against AWS's.
+    /// The host's clock agrees with AWS's.
     Clock,
-    /// It is there, enabled, and holds the CA.
+    /// The anchor is there, enabled, and holds the CA.
     TrustAnchor,
-    /// It is there, enabled, and lists the role.
+    /// The profile is there, enabled, and lists the role.
     Profile,
-    /// The anchor holds no CA above the one here.
+    /// The anchor holds no CA above this mount's.
     CaAbove,
-    /// The profile takes the name that is sent.
+    /// The profile accepts the session name that is sent.
     SessionName,
-    /// The IAM role lets this certificate in, and not any other.
+    /// The IAM role's trust policy admits this certificate, and no other.
     TrustPolicy,
     /// AWS gives a session.
     CreateSession,
-    /// AWS takes the session for whom it is.
+    /// STS names the session as CreateSession did.
     Identity,
-    /// As long as it was asked for.
+    /// The session is as long as it was asked for.
     Duration,
-    /// As whom `CloudTrail` shows it.
+    /// The source identity, which `CloudTrail` shows.
     SourceIdentity,
-    /// What policies can test.
+    /// The session tags, which policies can test.
     SessionTags,
 }
 
 impl Link {
-    /// All of them, in order.
+    /// All links, in order.
     pub(super) const ALL: [Self; 16] = [
         Self::Ca,
         Self::Chain,
@@ -58,7 +59,7 @@ impl Link {
         Self::SessionTags,
     ];
 
-    /// What the answer calls it.
+    /// The link's name in the answer. Scripts read it, so a key must not change.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::Ca => "01_ca",

@@ -1,4 +1,4 @@
-//! The links that need nothing but the mount: CA, chain, certificate, account and region. No I/O.
+//! Judges the links that need only the mount's own records: CA, chain, certificate, account and region. No I/O.
 
 use ca::{Issuer, LEAF_RULES, LeafProfile, Warning};
 use time::OffsetDateTime;
@@ -13,7 +13,8 @@ use crate::issuers::{Issuers, Loaded, Rotation};
 use crate::records::anchorage::Anchorage;
 use crate::records::issuer::DEFAULT_ISSUER;
 
-/// Judges the role's issuer and its chain. None where there is nothing to sign with.
+/// Judges the role's issuer and its chain. Returns the issuer; none if the role has nothing to sign with, and then the chain is
+/// not judged.
 pub(super) fn authority<'a>(
     issuers: &'a Issuers,
     subject: Subject<'_>,
@@ -45,6 +46,8 @@ pub(super) fn authority<'a>(
     Some(found)
 }
 
+/// Judges the issuer's validity at `now`. An issuer that is not valid yet is blamed on the host's clock. `cure` is for one that
+/// has ended or nears its end.
 fn ca(found: &Loaded, now: OffsetDateTime, cure: String) -> Verdict {
     let (issuer, label) = (&found.issuer, found.record.label());
     let (from, until) = (rfc3339(issuer.not_before()), rfc3339(issuer.not_after()));
@@ -63,6 +66,8 @@ fn ca(found: &Loaded, now: OffsetDateTime, cure: String) -> Verdict {
     Verdict::ok(format!("{label:?} ({}) until {until}", issuer.subject_text()))
 }
 
+/// Judges the certificates that go beside the leaf. Name constraints in the CA are a warning, because AWS may refuse names that
+/// break them.
 fn chain(issuer: &Issuer, now: OffsetDateTime) -> Verdict {
     if issuer.warnings(now).contains(&Warning::NameConstraints) {
         return Verdict::warning(
@@ -74,6 +79,7 @@ fn chain(issuer: &Issuer, now: OffsetDateTime) -> Verdict {
         return Verdict::ok("the CA is a root, nothing stands between it and the leaf");
     }
     let sent = issuer.path().len();
+    // The path leaves out a self-signed root. So the chain has one if issuer and chain together are more than the path.
     let has_root = issuer.chain().len() + 1 > sent;
     if has_root {
         Verdict::ok(format!("{sent} certificates go beside the leaf, and lead to a root"))
@@ -84,7 +90,7 @@ fn chain(issuer: &Issuer, now: OffsetDateTime) -> Verdict {
     }
 }
 
-/// Judges the ARNs of a call.
+/// Judges account and region of the call's ARNs.
 pub(super) fn place(place: Result<Anchorage, Fault>, report: &mut CheckReport) {
     let verdict = match place {
         Ok(place) => {
@@ -100,7 +106,7 @@ pub(super) fn place(place: Result<Anchorage, Fault>, report: &mut CheckReport) {
     report.note(Link::Place, verdict);
 }
 
-/// Judges the certificate that the caller would get.
+/// Judges the certificate that the caller would get. No key is made and nothing is signed.
 pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: Subject<'_>, report: &mut CheckReport) {
     let verdict = match leaf {
         Ok(leaf) => Verdict::ok(format!(
@@ -115,7 +121,8 @@ pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: Subject<'_>, repor
     report.note(Link::Certificate, verdict);
 }
 
-/// Of a certificate or a session name that this caller cannot have.
+/// The verdict on a certificate or a session name that this caller cannot have. Without a cure in the fault, the operator is told
+/// how to check as another caller.
 pub(super) fn stranger(fault: &Fault, subject: Subject<'_>) -> Verdict {
     let Subject { name, mount_point, .. } = subject;
     Verdict::of_fault(
@@ -138,6 +145,7 @@ mod tests {
 
     const MADE: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 
+    /// The verdict on a root of 90 days, so many days after it was made.
     fn said(days: i64) -> String {
         let name = Name { common_name: Some("root".to_owned()), ..Name::default() };
         let profile = CaProfile { subject: name, key: KeySpec::EcP256, ttl: Duration::from_hours(24 * 90) };

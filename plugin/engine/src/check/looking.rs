@@ -1,4 +1,4 @@
-//! What AWS shows the engine of anchor, profile and role, in a session of its own for this duty.
+//! Reads anchor, profile and IAM role from AWS, in a session of the engine's own with the `check_role_arn`.
 
 use rolesanywhere::{CallError, Error, IamRole, Profile, SignedClient, TrustAnchor};
 use tokio::time::timeout;
@@ -14,24 +14,30 @@ use crate::store::Store;
 
 /// What is known of one thing at AWS.
 pub(super) enum Observed<T> {
+    /// AWS showed it.
     Seen(T),
+    /// AWS says that there is none.
     NotThere,
-    /// It was not read, for this reason.
+    /// It was not read, for this reason. It may be there.
     Unread(String),
 }
 
-/// Anchor, profile and IAM role of one engine role.
+/// Anchor, profile and IAM role of one role of the engine, as AWS showed them.
 pub(super) struct AwsState {
+    /// The trust anchor with its bundle.
     pub(super) anchor: Observed<TrustAnchor>,
+    /// The Roles Anywhere profile.
     pub(super) profile: Observed<Profile>,
+    /// The IAM role with its trust policy.
     pub(super) role: Observed<IamRole>,
-    /// The entry in `trust-anchors` of this very anchor, where the engine keeps its bundle.
+    /// The entry of `trust-anchors` with which the engine manages this very anchor. None if a person does.
     pub(super) managed: Option<String>,
-    /// The entry in `trust-anchors` whose sessions the role's profile is for.
+    /// The entry of `trust-anchors` that uses the role's profile for the engine's own sessions.
     pub(super) own_profile: Option<String>,
 }
 
 impl<T> Observed<T> {
+    /// Tells an absent thing from an unread one: AWS must say `not found` for the first.
     fn of(answer: Result<T, CallError>) -> Self {
         match answer {
             Ok(found) => Self::Seen(found),
@@ -40,7 +46,7 @@ impl<T> Observed<T> {
         }
     }
 
-    /// What was seen, if it was.
+    /// The thing, if AWS showed it.
     pub(super) fn seen(&self) -> Option<&T> {
         match self {
             Self::Seen(found) => Some(found),
@@ -49,7 +55,9 @@ impl<T> Observed<T> {
     }
 }
 
-/// Reads all three. Without a `check_role_arn` nothing is read, and the reason says what would let it.
+/// Reads all three at once. Without a `check_role_arn` nothing is read, and the reason says which entry would allow it. Nothing
+/// is read either if the endpoint was not reached, or if the caller gets no session anyway. The engine's sign-in may take 20
+/// seconds; each read then has [`PATIENCE`].
 pub(super) async fn look(
     own: &OwnSessions,
     store: &Store,
@@ -57,6 +65,7 @@ pub(super) async fn look(
     anchorage: &Anchorage,
     asked: &Asked,
 ) -> AwsState {
+    // A fault of storage hides only the names for the texts: the check goes on.
     let entries = store.managed_anchors().await.unwrap_or_default();
     let name_of = |is_it: &dyn Fn(&ManagedAnchor) -> bool| {
         entries.iter().find(|(_, entry)| is_it(entry)).map(|(name, _)| name.clone())
@@ -79,6 +88,7 @@ pub(super) async fn look(
                 caller.get_role(&subject.role.role_arn)
             );
             let errors = [anchor.as_ref().err(), profile.as_ref().err(), role.as_ref().err()];
+            // A refusal may mean that somebody denied the engine's own session: the next check must make another one.
             errors.into_iter().flatten().for_each(|error| own.refused(Duty::Check, error));
             AwsState {
                 anchor: Observed::of(anchor),
@@ -101,7 +111,8 @@ pub(super) async fn look(
     }
 }
 
-/// What AWS said twice is told once, where it refused the role's own session.
+/// The reason why nothing was read. If AWS refused the engine's own session with the text of the role's refusal, the text is not
+/// repeated.
 fn why(fault: &Fault, asked: &Asked) -> String {
     let text = fault.to_string();
     let is_the_same = match asked {
@@ -118,6 +129,10 @@ fn why(fault: &Fault, asked: &Asked) -> String {
     }
 }
 
+/// A client with a session for [`Duty::Check`] in the account of the IAM role, preferably through the role's own anchor.
+///
+/// # Errors
+/// The operator's fault if no entry of that account has a `check_role_arn`; otherwise AWS's refusal.
 async fn caller(
     own: &OwnSessions,
     subject: Subject<'_>,

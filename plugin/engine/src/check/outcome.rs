@@ -1,4 +1,4 @@
-//! The session itself: whose it is, how long, and what policies see of it. No I/O.
+//! Judges the session itself: whose it is, how long it lasts, and what policies see of it. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,12 @@ use crate::ground::clock::rfc3339;
 use crate::issuers::Loaded;
 use identity::session_tags;
 
-/// Percent of the packed size above which little more may be added.
+/// Percent of AWS's packed size from which little more may be added. AWS refuses a session above 100.
 const NEARLY_FULL: u32 = 80;
+/// The reason for each link that only a session can show.
 const NO_SESSION: &str = "there is no session to look at";
 
-/// Whether AWS gave a session; of a refusal another file says more.
+/// Whether AWS gave a session. `refusal.rs` says more about a refusal.
 pub(super) fn created(asked: &Asked) -> Verdict {
     match asked {
         Asked::Issued(issued) => Verdict::ok(format!(
@@ -33,7 +34,9 @@ pub(super) fn created(asked: &Asked) -> Verdict {
     }
 }
 
-/// Whether AWS takes the session for whom it was given; `answer` goes with the ARN of the session.
+/// Whether STS names the session as CreateSession did. `answer` is the session's ARN and STS's answer; none without a session.
+/// STS answers this call whatever policies deny, so an answer does not show what the session may do. A network fault is no
+/// verdict, because `creds` does not need STS.
 pub(super) fn identity(answer: Option<&(String, Result<CallerIdentity, CallError>)>) -> Verdict {
     match answer {
         None => Verdict::not_checked(NO_SESSION),
@@ -54,7 +57,8 @@ pub(super) fn identity(answer: Option<&(String, Result<CallerIdentity, CallError
     }
 }
 
-/// Whether the session is as long as it was asked for.
+/// Whether the session is as long as it was asked for. Without a session it compares the role's `MaxSessionDuration` with the
+/// shorter of request and profile, because AWS refuses a longer session and does not shorten it.
 pub(super) fn duration(
     subject: Subject<'_>,
     asked_for: SessionDuration,
@@ -91,12 +95,14 @@ pub(super) fn duration(
     Verdict::ok(format!("{given} s, the role allows {most} s"))
 }
 
-/// What AWS was asked for, of a length that two clocks measured.
+/// Rounds a length in seconds to the minute. The length was measured with two clocks, and the number that helps the reader is the
+/// one that AWS was asked for.
 fn to_the_minute(seconds: i64) -> i64 {
     (seconds + 30).div_euclid(60) * 60
 }
 
-/// The commands after which a session is not too long for the role.
+/// The commands after which a session is not too long for the role: allow `seconds` in IAM, or ask for `most`. None for `seconds`
+/// leaves a placeholder.
 pub(super) fn over(subject: Subject<'_>, seconds: Option<u32>, most: i64) -> String {
     let role = subject.role.role_arn.name();
     let seconds = seconds.map_or_else(|| "<seconds>".to_owned(), |seconds| seconds.to_string());
@@ -106,11 +112,12 @@ pub(super) fn over(subject: Subject<'_>, seconds: Option<u32>, most: i64) -> Str
     )
 }
 
+/// The command that changes the role's session duration.
 fn patch(subject: Subject<'_>, seconds: i64) -> String {
     format!("vault patch {}roles/{} session_duration={seconds}", subject.mount_point, subject.name)
 }
 
-/// As whom `CloudTrail` shows the session.
+/// Compares the session's source identity with the one that the certificate should give, `CN=<common name>`.
 pub(super) fn source_identity(leaf: &LeafProfile, asked: &Asked) -> Verdict {
     let expected = session_tags::source_identity(leaf.subject.common_name.as_deref().unwrap_or_default());
     let Asked::Issued(issued) = asked else {
@@ -129,7 +136,8 @@ pub(super) fn source_identity(leaf: &LeafProfile, asked: &Asked) -> Verdict {
     }
 }
 
-/// Which of the certificate's attributes policies can test.
+/// Judges the attributes of the certificate that policies can test: those that AWS drops, those that the profile does not map,
+/// and the room they take.
 pub(super) fn tags(
     authority: &Loaded,
     leaf: &LeafProfile,
@@ -144,7 +152,8 @@ pub(super) fn tags(
     lost(leaf, &issuer).and(packed(asked)).and(mapped(&names, looked))
 }
 
-/// What a session of this certificate shows to policies, as far as the profile maps it.
+/// What a session of this certificate shows to policies, as far as the profile maps it. A profile that was not read, or that
+/// shows no mappings, counts as mapping everything. None if the issuer's subject cannot be read.
 pub(super) fn shown(authority: &Loaded, leaf: &LeafProfile, looked: &Observed<Profile>) -> Option<Shown> {
     let issuer = authority.issuer.subject_attributes().ok()?;
     let mappings = looked.seen().and_then(|profile| profile.attribute_mappings.as_ref());
@@ -156,7 +165,8 @@ pub(super) fn shown(authority: &Loaded, leaf: &LeafProfile, looked: &Observed<Pr
     Some(Shown { tags, unmapped: unmapped.into_keys().collect(), source_identity })
 }
 
-/// Attributes of the certificate of which AWS makes no tag, whatever the profile says.
+/// Warns of attributes that AWS never makes a tag of, whatever the profile says: their values have characters that tags cannot
+/// hold, or are too long.
 fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Verdict {
     match session_tags::lost(leaf, issuer).join(", ") {
         none if none.is_empty() => Verdict::not_checked(""),
@@ -169,6 +179,7 @@ fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Verdict {
     }
 }
 
+/// Warns if tags and session policy nearly fill AWS's room. An empty verdict otherwise, which the others outrank.
 fn packed(asked: &Asked) -> Verdict {
     match asked {
         Asked::Issued(issued) => match issued.session.packed_policy_size {
@@ -182,7 +193,8 @@ fn packed(asked: &Asked) -> Verdict {
     }
 }
 
-/// AWS makes tags of what the profile maps. The issuer's are the same for every caller, so that nobody needs them.
+/// Warns of attributes that the profile does not map to tags. The issuer's attributes are not missed, because they are the same
+/// for every caller.
 fn mapped(names: &[&str], looked: &Observed<Profile>) -> Verdict {
     let expected = names.join(", ");
     let profile = match looked {
@@ -223,7 +235,7 @@ fn mapped(names: &[&str], looked: &Observed<Profile>) -> Verdict {
     )
 }
 
-/// The certificate's fields that tags are made of.
+/// The certificate fields that the tags come from: `x509Subject` of `x509Subject/CN`.
 fn fields<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     names.filter_map(|name| Some(name.split_once('/')?.0)).collect()
 }
@@ -237,6 +249,7 @@ fn map_all(profile: &Profile, field: &str) -> String {
     )
 }
 
+/// Whether one of the mappings covers the tag. A specifier is a name, a prefix with `*`, or `*` alone.
 fn is_mapped(tag: &str, mappings: &[AttributeMapping]) -> bool {
     let Some((field, attribute)) = tag.split_once('/') else { return false };
     let fits = |specifier: &String| {

@@ -1,4 +1,4 @@
-//! The IAM role's trust policy: whether it lets this certificate in, and whom else. No I/O.
+//! Judges the IAM role's trust policy: whether it admits this certificate, and which others. No I/O.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,16 +12,18 @@ use super::looking::Observed;
 use super::subject::Subject;
 use super::verdict::{Clue, Cure, Verdict};
 
-/// What the policy's conditions are held against.
+/// What the policy's conditions are compared with.
 pub(super) struct Shown {
     /// The session's tags by name.
     pub(super) tags: BTreeMap<String, String>,
-    /// The names of those that the certificate would make, and the profile does not map.
+    /// The names of tags that the certificate would give and the profile does not map. A condition on one of these cannot hold.
     pub(super) unmapped: Vec<String>,
+    /// The session's source identity, `CN=<common name>`.
     pub(super) source_identity: String,
 }
 
-/// What AWS did is what counts; what the policy says is told beside it.
+/// Judges the trust policy. AWS's own decision outranks what the text says: after a session, findings are warnings at most. Only
+/// if there is no session are the policy's conditions compared with `shown`.
 pub(super) fn lets_in(
     anchor: &TrustAnchorArn,
     looked: &Observed<IamRole>,
@@ -58,6 +60,7 @@ pub(super) fn lets_in(
     let found = lint(&seen.trust_policy, anchor);
     let verdicts = found.iter().map(|finding| of(finding, went_through, &role.role_arn));
     let other_text = format!("{}; or write the role with what the policy wants", cure(&role.role_arn));
+    // Such a condition is cured in the profile, not in the policy.
     let is_unmapped = |key: &str| {
         let name = key.split_once('/').map_or("", |(_, name)| name);
         shown.is_some_and(|shown| shown.unmapped.iter().any(|one| one.eq_ignore_ascii_case(name)))
@@ -74,6 +77,7 @@ pub(super) fn lets_in(
     })
 }
 
+/// The verdict on one finding.
 fn of(finding: &Finding, went_through: bool, role: &RoleArn) -> Verdict {
     if finding.is_broken() && !went_through {
         Verdict::broken(finding, cure(role))
@@ -82,6 +86,7 @@ fn of(finding: &Finding, went_through: bool, role: &RoleArn) -> Verdict {
     }
 }
 
+/// How the trust policy is changed.
 fn cure(role: &RoleArn) -> String {
     format!(
         "change its trust policy: aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json (vault-config/aws has one that is tight)",
@@ -97,11 +102,12 @@ fn find(subject: Subject<'_>) -> String {
     )
 }
 
+/// The command that names another IAM role.
 fn name_role(subject: Subject<'_>, arn: impl Display) -> String {
     format!("vault patch {}roles/{} role_arn={arn}", subject.mount_point, subject.name)
 }
 
-/// How a policy is mended that lets this certificate out, for a reason AWS does not tell.
+/// How to change a policy that refuses this certificate for a reason that AWS does not tell.
 pub(super) fn mend(role: &RoleArn, name: &str, mount_point: &str) -> String {
     format!(
         "change its trust policy: compare its conditions (aws iam get-role --role-name {}) with what it is shown: vault read {mount_point}preview/{name}; it must allow rolesanywhere.amazonaws.com sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity",

@@ -1,4 +1,4 @@
-//! The profile: whether it is there, enabled, lists the role, and takes the session's name. No I/O.
+//! Judges the profile: it must be there, be enabled, list the role, and accept the session's name. No I/O.
 
 use rolesanywhere::{Profile, ProfileArn};
 
@@ -9,7 +9,8 @@ use super::subject::Subject;
 use super::verdict::{Clue, Verdict};
 use crate::records::role::Role;
 
-/// Whether the profile lets the role be asked for.
+/// Whether sessions of the role can be made with the profile. A profile that does not list the role leaves a clue, because its
+/// cure depends on the trust policy's verdict. If the profile was not read, a session proves that it is right.
 pub(super) fn lists(
     arn: &ProfileArn,
     looked: &Observed<Profile>,
@@ -41,7 +42,8 @@ pub(super) fn lists(
     Verdict::ok(format!("the profile {:?} is enabled and lists the role", profile.name))
 }
 
-/// Whether the profile takes the name that is sent.
+/// Whether the profile accepts the session name that is sent. Without one AWS names sessions by serial number, which every
+/// profile allows.
 pub(super) fn session_name(
     arn: &ProfileArn,
     looked: &Observed<Profile>,
@@ -63,6 +65,7 @@ pub(super) fn session_name(
     }
 }
 
+/// The verdict without a look at the profile: `what` if AWS gave a session, otherwise `why` it was not read.
 fn inferred(what: &str, why: &str, asked: &Asked) -> Verdict {
     match asked {
         Asked::Issued(_) => Verdict::ok(what),
@@ -78,12 +81,13 @@ pub(super) fn find(arn: &ProfileArn) -> String {
     )
 }
 
-/// The command that switches the profile on.
+/// The command that enables the profile.
 pub(super) fn enable(arn: &ProfileArn) -> String {
     format!("aws rolesanywhere enable-profile --region {} --profile-id {}", arn.region(), id(arn.as_str()))
 }
 
-/// The command that lets the profile list the role beside those that it lists now, or the role name another profile.
+/// The command that lists the role in the profile beside those listed `now`, or names another profile. AWS replaces the whole
+/// list, so the command must repeat what is there; an empty `now` leaves a placeholder.
 pub(super) fn list(arn: &ProfileArn, now: &[String], subject: Subject<'_>) -> String {
     let now = if now.is_empty() { "<all it lists now>".to_owned() } else { now.join(" ") };
     format!(
@@ -95,12 +99,12 @@ pub(super) fn list(arn: &ProfileArn, now: &[String], subject: Subject<'_>) -> St
     )
 }
 
-/// The command that lets the profile accept names.
+/// The command that makes the profile accept session names.
 pub(super) fn accept(arn: &ProfileArn) -> String {
     format!("{} --accept-role-session-name, or write the role without role_session_name", update(arn))
 }
 
-/// The command that changes the profile; the change follows.
+/// The command that changes the profile, without the option that follows.
 pub(super) fn update(arn: &ProfileArn) -> String {
     format!("aws rolesanywhere update-profile --region {} --profile-id {}", arn.region(), id(arn.as_str()))
 }

@@ -1,13 +1,16 @@
-//! The endpoint and the clock, from one unsigned request. No I/O.
+//! Judges the endpoint and the clock, both from one unsigned request. No I/O.
 
 use rolesanywhere::{ClockSkew, ProbeError, Reached, TransportErrorKind};
 
 use super::verdict::Verdict;
 
-/// AWS documents no bound; 30 minutes were seen refused, and five minutes is the rule of its signatures elsewhere.
+/// The clock skew in seconds above which AWS is taken to refuse signatures. AWS documents no bound here. 30 minutes were seen
+/// refused, and five minutes is the rule of AWS's signatures elsewhere.
 const REFUSED: u64 = 300;
+/// HTTP status 407, which only a proxy sends.
 const PROXY_WANTS_PASSWORD: u16 = 407;
 
+/// Judges what answered. An answer without AWS's request id is a warning: a proxy or another service may have sent it.
 pub(super) fn endpoint(probed: &Result<Reached, ProbeError>) -> Verdict {
     let reached = match probed {
         Ok(reached) => reached,
@@ -34,6 +37,7 @@ pub(super) fn endpoint(probed: &Result<Reached, ProbeError>) -> Verdict {
     Verdict::ok(format!("{endpoint} answers within {} ms", took.as_millis().max(1)))
 }
 
+/// The cure, by the kind of failure: each kind is another person's to mend.
 fn unreached(kind: TransportErrorKind) -> &'static str {
     match kind {
         TransportErrorKind::Untrusted => {
@@ -55,6 +59,8 @@ fn unreached(kind: TransportErrorKind) -> &'static str {
     }
 }
 
+/// Judges the host's clock: ok within [`ClockSkew::TOLERANCE`] seconds of AWS's, broken beyond [`REFUSED`], a warning between.
+/// Not checked if the answer had no `Date`.
 pub(super) fn clock(probed: &Result<Reached, ProbeError>) -> Verdict {
     let Ok(reached) = probed else { return Verdict::not_checked("the endpoint was not reached") };
     if reached.server_date.is_none() {

@@ -1,7 +1,7 @@
-//! Which link AWS's words are about. No I/O.
+//! Decides which link AWS's refusal is about. No I/O.
 //!
-//! AWS answers nearly every mistake with `AccessDeniedException`; its text tells them apart, and where one text has several causes,
-//! what else was seen does.
+//! AWS answers nearly every mistake with `AccessDeniedException`. The text tells the mistakes apart. If one text has several
+//! causes, what else was seen decides.
 
 use rolesanywhere::Error;
 
@@ -12,19 +12,21 @@ use super::verdict::{Clue, State, Verdict};
 use super::{outcome, policy, profile};
 use crate::records::anchorage::Anchorage;
 
-/// What else is known where AWS refused.
+/// What else is known when AWS refuses.
 pub(super) struct RefusalContext<'a> {
+    /// The role, and the mount point for commands.
     pub(super) subject: Subject<'a>,
+    /// The ARNs that were sent.
     pub(super) anchorage: &'a Anchorage,
-    /// The anchor's name in `trust-anchors`, where the engine keeps its bundle.
+    /// The anchor's name in `trust-anchors` if the engine manages its bundle.
     pub(super) managed: Option<&'a str>,
-    /// Of the link that says so.
+    /// The state of [`Link::Clock`].
     pub(super) clock: State,
-    /// It was looked at, and holds the CA or one above it.
+    /// The anchor was read, and holds the CA or one above it.
     pub(super) anchor_is_right: bool,
 }
 
-/// The link to blame, and what is to be said of it.
+/// The link to blame, and its verdict.
 pub(super) fn blame(error: &Error, at: &RefusalContext<'_>) -> (Link, Verdict) {
     match error {
         Error::Refused { message, explanation, .. } => refused(message, *explanation, at),
@@ -58,7 +60,7 @@ pub(super) fn blame(error: &Error, at: &RefusalContext<'_>) -> (Link, Verdict) {
     }
 }
 
-/// AWS's answer without our words for it, which stand at the link that is blamed.
+/// AWS's answer without our explanation, which stands at the link that is blamed.
 pub(super) fn short(error: &Error) -> String {
     match error {
         Error::Refused { kind, status, message, request_id, .. } => {
@@ -69,15 +71,16 @@ pub(super) fn short(error: &Error) -> String {
     }
 }
 
-/// A text of AWS: what it contains, and who answers for it.
+/// One of AWS's texts, and the link that it is about.
 struct Row {
     text: &'static str,
     /// What it tells of another link's cure.
     clue: Option<Clue>,
+    /// Returns the link and its cure. Without a cure the general explanation of AWS's error is told.
     judge: fn(&RefusalContext<'_>) -> (Link, Option<String>),
 }
 
-/// More specific texts come first.
+/// The first row that fits counts, so more specific texts must come first.
 const TABLE: &[Row] = &[
     Row {
         text: "Untrusted certificate. Insufficient certificate",
@@ -177,10 +180,13 @@ const TABLE: &[Row] = &[
     },
 ];
 
-/// What a clock that is off makes AWS say: of a signature, or of a certificate that is over or has not begun for it.
+/// Texts that AWS also answers if this host's clock is off: the signature's time is wrong, or the certificate has ended or not
+/// begun by AWS's clock.
 const OF_THE_CLOCK: [&str; 3] =
     ["Invalid signature", "Insufficient certificate", "Untrusted signing certificate"];
 
+/// Blames a link for AWS's text. A clock that was seen to be off is blamed first, because the other cures would not help. A text
+/// that no row knows stays with [`Link::CreateSession`], with the request id for AWS.
 fn refused(message: &str, explanation: Option<&'static str>, at: &RefusalContext<'_>) -> (Link, Verdict) {
     if matches!(at.clock, State::Broken | State::Warning)
         && OF_THE_CLOCK.iter().any(|text| message.contains(text))
@@ -200,14 +206,15 @@ fn refused(message: &str, explanation: Option<&'static str>, at: &RefusalContext
     (link, clue.into_iter().fold(verdict, Verdict::with_clue))
 }
 
+/// AWS's text in quotes, so nobody takes it for ours.
 fn quoted(message: &str) -> String {
     format!("AWS says {message:?}")
 }
 
-/// The anchor does not hold the CA, or it does and the path between is not what AWS takes.
+/// Either the anchor does not hold the CA, or it does and AWS refuses the path between anchor and leaf.
 fn untrusted(at: &RefusalContext<'_>) -> (Link, Option<String>) {
     if !at.anchor_is_right {
-        // the engine itself is kept out by the same anchor, where that was not even read
+        // If the anchor was not read, the same anchor may keep the engine itself out. So the cure is for a person, not a sync.
         return (Link::TrustAnchor, Some(at.anchor().replace()));
     }
     let why = "a CA between anchor and leaf has ended, or has constraints that the certificate's names break";
@@ -221,6 +228,7 @@ fn untrusted(at: &RefusalContext<'_>) -> (Link, Option<String>) {
 }
 
 impl RefusalContext<'_> {
+    /// The anchor, for its commands.
     fn anchor(&self) -> anchor::AnchorContext<'_> {
         anchor::AnchorContext {
             subject: self.subject,
@@ -234,7 +242,7 @@ impl RefusalContext<'_> {
 mod tests {
     use super::*;
 
-    /// Who is blamed for a signature that AWS refuses, where the clock was judged like this.
+    /// The link and the text for a signature that AWS refuses, if the clock was judged like this.
     fn blamed(clock: State) -> (Link, String) {
         let role = crate::records::role::Role::plain();
         let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };

@@ -1,4 +1,4 @@
-//! All verdicts as an answer.
+//! Collects the verdicts, and renders them as the answer.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use super::asking::NotAsked;
 use super::link::Link;
 use super::verdict::{Clue, State, Verdict};
 
-/// What is said of each link so far.
+/// The verdict on each link so far.
 #[derive(Debug, Default)]
 pub(crate) struct CheckReport(BTreeMap<Link, Verdict>);
 
 impl CheckReport {
-    /// Adds a verdict; the worse one counts, and two of one state are both told.
+    /// Adds a verdict. Of two verdicts on a link the worse counts; two of one state are joined.
     pub(super) fn note(&mut self, link: Link, verdict: Verdict) {
         let joined = match self.0.remove(&link) {
             Some(known) => known.and(verdict),
@@ -22,12 +22,12 @@ impl CheckReport {
         self.0.insert(link, joined);
     }
 
-    /// Says it anew.
+    /// Replaces the verdict on a link, whatever it was.
     pub(super) fn replace(&mut self, link: Link, verdict: Verdict) {
         self.0.insert(link, verdict);
     }
 
-    /// Says of a link what `told` makes of it.
+    /// Replaces the verdict on a link with what `told` makes of it. Does nothing if the link has none.
     pub(super) fn told_anew(mut self, link: Link, told: impl FnOnce(Verdict) -> Verdict) -> Self {
         if let Some(verdict) = self.0.remove(&link) {
             self.0.insert(link, told(verdict));
@@ -35,27 +35,29 @@ impl CheckReport {
         self
     }
 
+    /// Whether the verdict on `link` left this clue for another link's cure.
     pub(super) fn has_clue(&self, link: Link, clue: Clue) -> bool {
         self.0.get(&link).is_some_and(|verdict| verdict.has_clue(clue))
     }
 
-    /// The links that are broken, each with its text; nothing where none is.
+    /// The broken links, a line for each with its verdict; none if nothing is broken. Warnings do not count.
     pub(crate) fn failure(&self) -> Option<String> {
         let broken = self.0.iter().filter(|(_, verdict)| verdict.state == State::Broken);
         let lines: Vec<String> = broken.map(|(link, verdict)| format!("{}: {verdict}", link.key())).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
-    /// How a link is, as far as it was judged.
+    /// The state of a link; not checked if it has no verdict yet.
     pub(super) fn state(&self, link: Link) -> State {
         self.0.get(&link).map_or(State::NotChecked, |verdict| verdict.state)
     }
 
+    /// Whether the link has a broken verdict by now.
     pub(super) fn is_broken(&self, link: Link) -> bool {
         self.state(link) == State::Broken
     }
 
-    /// The whole: links of which nothing was said were not checked, for this reason.
+    /// The complete report: each link without a verdict was not checked, for this reason.
     pub(super) fn rest(mut self, why: NotAsked) -> Self {
         for link in Link::ALL {
             self.0.entry(link).or_insert_with(|| Verdict::not_checked(why));
@@ -63,7 +65,7 @@ impl CheckReport {
         self
     }
 
-    /// As `check/<role>` answers it: a text for each link, then the names of those that are not ok.
+    /// The answer of `check/<role>`: a text for each link, then the keys of those that are not ok, and a summary.
     pub(crate) fn shown(&self) -> Map<String, Value> {
         let named = |state: State| -> Vec<&str> {
             let those = self.0.iter().filter(|(_, verdict)| verdict.state == state);
@@ -79,6 +81,7 @@ impl CheckReport {
         links.chain(lists.map(|(name, list)| (name.to_owned(), list))).collect()
     }
 
+    /// One line that begins with `broken`, `ok` or `not checked`, for scripts, and then counts the links by state.
     fn summary(&self) -> String {
         let count = |state: State| self.0.values().filter(|verdict| verdict.state == state).count();
         let worst = if count(State::Broken) > 0 {

@@ -1,4 +1,4 @@
-//! What is checked, and what is to be asked of AWS for it.
+//! The role under check, and the call that is planned for it.
 
 use std::time::Duration;
 
@@ -8,20 +8,26 @@ use crate::credentials::session_spec::SessionSpec;
 use crate::issuers::Loaded;
 use crate::records::role::Role;
 
-/// For one call of AWS with its retries.
+/// The bound of one AWS call with its retries. A check makes several, one after the other.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The role that is checked, and where its mount is for texts.
+/// The role that is checked, and its mount for the texts.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
+    /// The role's name, for commands.
     pub(super) name: &'a str,
+    /// The role as stored when the check began.
     pub(super) role: &'a Role,
+    /// With a slash at its end, such as `iamra/`.
     pub(super) mount_point: &'a str,
 }
 
-/// What is to be asked, as far as it can be without AWS.
+/// The call to AWS, as far as it can be prepared without AWS.
 pub(super) struct PlannedCall<'a> {
+    /// The issuer that signs the certificate.
     pub(super) authority: &'a Loaded,
+    /// The certificate's profile and the session's length.
     pub(super) order: SessionSpec,
+    /// The parameters of CreateSession.
     pub(super) call: CreateSession,
 }

@@ -1,4 +1,4 @@
-//! What is said of one link.
+//! The verdict on one link: its state, what was seen, and the cure.
 
 use std::fmt::{self, Display};
 
@@ -6,20 +6,20 @@ use vault_backend::Fault;
 
 use super::link::Link;
 
-/// How a link is. The order is that of how much it matters.
+/// The state of a link, in the order of weight: of two verdicts the greater one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
-    /// Nobody could look, and nothing follows from what was seen elsewhere.
+    /// Nobody could look, and nothing follows from what was seen elsewhere. The least, because any finding outranks it.
     NotChecked,
-    /// As it should be.
+    /// It is as it should be.
     Ok,
     /// It works, and should be mended all the same.
     Warning,
-    /// No session because of it, or one that others can have too.
+    /// It prevents a session, or lets others have one too.
     Broken,
 }
 
-/// What one link found that decides how another is cured.
+/// A finding of one link that decides the cure of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clue {
     /// The profile does not list the role.
@@ -28,12 +28,12 @@ pub(super) enum Clue {
     NoSuchRole,
 }
 
-/// What mends a link.
+/// How a link is mended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cure {
-    /// A command, or what a person does.
+    /// A command, or an action for a person.
     Text(String),
-    /// What mends this other link.
+    /// The cure of this other link, which is not repeated.
     Of(Link),
 }
 
@@ -52,29 +52,36 @@ impl fmt::Display for Cure {
     }
 }
 
-/// State, what was seen, and what cures it. `Display` is the text of the answer.
+/// State, what was seen, and the cures. `Display` is the text of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
+    /// Decides which of two verdicts counts.
     pub(super) state: State,
+    /// Empty if the verdict adds nothing; [`Self::and`] drops an empty text.
     seen: String,
+    /// Each cure once, in the order in which they were found.
     cures: Vec<Cure>,
+    /// None for most verdicts.
     clue: Option<Clue>,
 }
 
 impl Verdict {
+    /// Nothing to mend.
     pub(super) fn ok(seen: impl Display) -> Self {
         Self::new(State::Ok, seen, Vec::new())
     }
 
-    /// `how` says what would let it be checked.
+    /// `why` says what prevented the check, and may say what would allow it.
     pub(super) fn not_checked(why: impl Display) -> Self {
         Self::new(State::NotChecked, why, Vec::new())
     }
 
+    /// Works, but should be mended.
     pub(super) fn warning(seen: impl Display, cure: impl Into<Cure>) -> Self {
         Self::new(State::Warning, seen, vec![cure.into()])
     }
 
+    /// Prevents a session. Takes a cure, because a broken link must say how to mend it.
     pub(super) fn broken(seen: impl Display, cure: impl Into<Cure>) -> Self {
         Self::new(State::Broken, seen, vec![cure.into()])
     }
@@ -88,20 +95,22 @@ impl Verdict {
         Self { clue: Some(clue), ..self }
     }
 
+    /// Whether it left this clue.
     pub(super) fn has_clue(&self, clue: Clue) -> bool {
         self.clue == Some(clue)
     }
 
-    /// The same with another cure.
+    /// The same with `cure` in place of all its cures.
     pub(super) fn cured_by(self, cure: impl Into<Cure>) -> Self {
         Self { cures: vec![cure.into()], ..self }
     }
 
+    /// Whether `cure` is its only cure.
     pub(super) fn is_cured_by(&self, cure: &Cure) -> bool {
         self.cures == [cure.clone()]
     }
 
-    /// Of a fault of the engine, with its own cure where it has one.
+    /// A fault of the engine as a broken link, with the fault's own cure if it has one.
     pub(super) fn of_fault(fault: &Fault, otherwise: impl Into<Cure>) -> Self {
         match fault.cure() {
             Some(cure) => Self::broken(fault.why(), cure),
@@ -109,7 +118,7 @@ impl Verdict {
         }
     }
 
-    /// Both, where a link has two things to say of one state; else the one that matters more.
+    /// Joins two verdicts on one link: the one that matters more or, if both have the same state, both texts and all cures.
     pub(super) fn and(self, other: Self) -> Self {
         if self.state != other.state {
             return if self.state > other.state { self } else { other };
