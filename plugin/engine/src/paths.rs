@@ -1,4 +1,9 @@
-//! Floor 8: one file for each Vault path. The only folder that knows requests, answers and fields.
+//! Floor 8: one file for each Vault path. Only this folder knows fields and responses, and only it and `backend.rs` know
+//! `Engine`.
+//!
+//! A file always has the same parts: the fields and their struct, the route with its help, then the handlers. A handler reads the
+//! request, calls one of the floors below, and renders the result; it never calls AWS itself. The files without `path_` in their
+//! names hold what several paths share. `backend.rs` lists the routes in order.
 
 pub(crate) mod entity_id;
 pub(crate) mod exposition;

@@ -1,14 +1,15 @@
-//! The id of one of Vault's entities, as operators name whom they mean.
+//! The id of a Vault entity, as operators give it.
 
 use vault_backend::{Fault, quote};
 
-/// Vault's ids are UUIDs of 36 characters.
+/// The longest id in characters. Vault's ids are UUIDs of 36 characters; the rest is room for another form.
 const MAX_LENGTH: usize = 64;
 
-/// Takes `text` as an id, which goes into errors and commands as it is.
+/// Takes `text` as an id. The id goes into errors and into commands that an operator pastes, so nothing but letters, digits and
+/// dashes is let through.
 ///
 /// # Errors
-/// The caller's fault where it is not 1 to [`MAX_LENGTH`] letters, digits and dashes.
+/// The caller's fault if it is not 1 to [`MAX_LENGTH`] letters, digits and dashes.
 pub(crate) fn parse(text: String) -> Result<String, Fault> {
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_sign) {

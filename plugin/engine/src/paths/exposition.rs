@@ -1,4 +1,6 @@
-//! The text that Prometheus reads: every metric with its name and its help.
+//! Renders the mount's metrics for Prometheus: each with its name, its help and its unit.
+//!
+//! Names and labels are an interface: dashboards and alerts use them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,19 +17,25 @@ use crate::issuers::Issuers;
 
 use crate::credentials::counters::{Counters, Labels};
 
-/// `OpenMetrics` 1.0: Prometheus reads it since 2.5.
+/// `OpenMetrics` 1.0, which Prometheus reads since 2.5.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What is not counted but stands somewhere.
+/// The values that are read when Prometheus asks, not counted as they happen.
 pub(crate) struct Gauges<'a> {
+    /// The session scheduler's own counts.
     pub(crate) counts: Counts,
+    /// The configured bounds, shown beside the values that they bound.
     pub(crate) limits: Limits,
+    /// For expiry and signatures of each.
     pub(crate) issuers: &'a Issuers,
-    /// Whether each trust anchor that is looked after was in step when it was last looked at, by its name here.
+    /// Whether each managed trust anchor was in sync when it was last looked at, by its name here.
     pub(crate) anchors: BTreeMap<String, bool>,
 }
 
-/// All metrics of a mount.
+/// All metrics of a mount. They are registered anew for each scrape, because the gauges are values of this moment.
+///
+/// # Errors
+/// None in practice: the writer is a `String`.
 pub(crate) fn text(metrics: &Counters, gauges: &Gauges<'_>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("iamra");
     let Gauges { counts, limits, issuers, anchors } = gauges;
@@ -51,6 +59,7 @@ pub(crate) fn text(metrics: &Counters, gauges: &Gauges<'_>) -> Result<String, fm
     Ok(text)
 }
 
+/// How reads were answered, by the kind of session, and how long they waited.
 fn register_answers(registry: &mut Registry, metrics: &Counters, counts: &Counts) {
     registry.register_with_unit(
         "answer_duration",
@@ -75,6 +84,7 @@ fn register_answers(registry: &mut Registry, metrics: &Counters, counts: &Counts
     );
 }
 
+/// The CreateSession calls, by outcome.
 fn register_calls(registry: &mut Registry, metrics: &Counters, counts: &Counts) {
     let totals = [
         ("sessions_issued", "Sessions that AWS gave since the process began", counts.issued),
@@ -115,6 +125,7 @@ fn register_calls(registry: &mut Registry, metrics: &Counters, counts: &Counts) 
     );
 }
 
+/// The queue under AWS's quota, and the cache, each beside its bound.
 fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
     let most = u64::try_from(limits.max_sessions.get()).unwrap_or(u64::MAX);
     let gauges = [
@@ -155,6 +166,7 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
     );
 }
 
+/// A gauge for each managed trust anchor.
 fn register_anchors(registry: &mut Registry, anchors: &BTreeMap<String, bool>) {
     let in_step = Family::<[(&'static str, String); 1], Gauge>::default();
     for (name, is_in_step) in anchors {
@@ -167,7 +179,8 @@ fn register_anchors(registry: &mut Registry, anchors: &BTreeMap<String, bool>) {
     );
 }
 
-/// Roles may name an issuer that is not the default: which ones are in use shows by what they sign.
+/// Expiry and number of signatures of each issuer. Roles may name an issuer that is not the default, so only the signatures show
+/// which ones are in use.
 fn register_issuers(registry: &mut Registry, metrics: &Counters, issuers: &Issuers) {
     let expiries = Family::<[(&'static str, String); 3], Gauge>::default();
     let signed = Family::<[(&'static str, String); 2], Counter>::default();

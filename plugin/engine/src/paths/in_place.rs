@@ -1,15 +1,17 @@
-//! A role as another caller would have it: what operators ask by the caller's entity.
+//! A request in another caller's place: operators ask how a role looks for a given entity.
 
 use vault_backend::{Fault, Field, Params, Request, Values};
 
 use crate::paths::entity_id;
 
-/// What a path that shows a role to whoever asks calls it.
+/// The role's name, in the paths that show a role to its own callers.
 pub(crate) const ROLE: Field = Field::string("role", "name of the role");
 
-/// A role, and the caller in whose place it is asked for.
+/// A role, and the caller in whose place it is looked at.
 pub(crate) struct InPlaceOf {
+    /// The role's name.
     pub(crate) role: String,
+    /// The caller's entity, by its id.
     pub(crate) entity_id: String,
 }
 
@@ -19,10 +21,11 @@ impl InPlaceOf {
         "Vault's entity in whose place to ask, as vault token lookup shows it; to ask as yourself, read",
     );
 
-    /// The request as that caller's.
+    /// The request with that caller's entity in place of the sender's. A path that bounds the work of each caller must take the
+    /// sender's turn before it calls this: otherwise an operator would use up the other caller's share.
     ///
     /// # Errors
-    /// The caller's fault where Vault knows no such entity.
+    /// The caller's fault if Vault knows no such entity in the mount's namespace; for later if Vault does not answer.
     pub(crate) async fn instead_of(&self, mut request: Request) -> Result<Request, Fault> {
         let id = &self.entity_id;
         if request.mount.system.entity_info(id).await?.is_none() {

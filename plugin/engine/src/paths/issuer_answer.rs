@@ -1,4 +1,4 @@
-//! What every path answers about an issuer.
+//! The response about one issuer, which several paths give.
 
 use serde_json::{Map, Value, json};
 use vault_backend::{Fault, Response};
@@ -9,21 +9,27 @@ use crate::management::bundle_plan::fingerprint;
 use crate::records::issuer::IssuerState;
 use crate::store::Writer;
 
-/// Stores a new issuer and answers it.
+/// Stores a new issuer and returns its fields, with the warnings of [`issuers::add`]. The caller holds the store's lock from the
+/// checks on, so no other issuer takes the last place in between.
+///
+/// # Errors
+/// Those of [`issuers::add`].
 pub(crate) async fn added(writer: &Writer, candidate: Candidate<'_>) -> Result<Response, Fault> {
     let (loaded, warnings) = issuers::add(writer, candidate).await?;
+    // After the write: whether the issuer is the default, and its state, depend on it.
     let issuers = Issuers::load(writer).await?;
     Ok(warnings.into_iter().fold(Response::data(described(&issuers, &loaded)), Response::warn))
 }
 
-/// The issuer, with a warning where it nears its end.
+/// The issuer's fields, with a warning if it nears its end.
 pub(crate) fn shown(issuers: &Issuers, loaded: &Loaded) -> Response {
     let expiry = loaded.issuer.expiry_warning(clock::now());
     let answer = Response::data(described(issuers, loaded));
     expiry.into_iter().fold(answer, |answer, warning| answer.warn(warning.to_string()))
 }
 
-/// The fields of the answer.
+/// The fields of one issuer, without its private key. A change of an issuer reads the same fields back, so each name must be one
+/// of the route's.
 pub(crate) fn described(issuers: &Issuers, loaded: &Loaded) -> Map<String, Value> {
     let (record, issuer) = (&loaded.record, &loaded.issuer);
     let fields = json!({

@@ -1,4 +1,4 @@
-//! The fields that a root and a signing request share.
+//! The fields that a new root and a signing request share.
 
 use ca::{KeySpec, Subject};
 use vault_backend::{Fault, Field, Values};
@@ -7,7 +7,9 @@ use crate::ground::faults;
 
 /// Subject and key of a new CA.
 pub(crate) struct NewCa {
+    /// The common name, and what else was given.
     pub(crate) subject: Subject,
+    /// Kind and size. Without `key_bits`, or with 0, the size is the kind's default: 256, 2048 or 65.
     pub(crate) key: KeySpec,
 }
 
@@ -30,6 +32,10 @@ impl NewCa {
         "size of the CA's key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa; 44, 65 or 87, the parameter set, for ml-dsa",
     );
 
+    /// Reads subject and key; the key type is `ec` if none is given.
+    ///
+    /// # Errors
+    /// The caller's fault if the key type has no such size.
     pub(crate) fn from_values(values: &Values) -> Result<Self, Fault> {
         let list = |field: &str| values.list(field).map(Option::unwrap_or_default);
         let subject = Subject {
@@ -41,6 +47,7 @@ impl NewCa {
             province: list("province")?,
         };
         let kind = values.string("key_type")?.unwrap_or_else(|| "ec".to_owned());
+        // 0 stands for the default, and so does a number that is negative or over 32 bits.
         let bits = values.int("key_bits")?.map(|bits| u32::try_from(bits).unwrap_or(0));
         let key = KeySpec::from_type_and_bits(&kind, bits).map_err(faults::ca)?;
         Ok(Self { subject, key })

@@ -1,4 +1,6 @@
-//! `ca/pem`, `ca_chain` and `trust-bundle`: certificates of the issuers, for everyone.
+//! `ca/pem`, `ca_chain` and `trust-bundle`: the issuers' certificates, for everyone.
+//!
+//! All three are unauthenticated (see `special_paths` in `backend.rs`). They show certificates alone, never a key.
 
 use std::sync::Arc;
 
@@ -10,8 +12,10 @@ use crate::issuers::{Loaded, Rotation};
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::issuer::IssuerState;
 
+/// The media type of the three responses.
 const PEM: &str = "application/pem-certificate-chain";
 
+/// `ca/pem`: one certificate.
 pub(crate) fn pem_route() -> Route<Engine> {
     Route::at("ca/pem")
         .synopsis("The default issuer's certificate, PEM, unauthenticated.")
@@ -21,6 +25,7 @@ pub(crate) fn pem_route() -> Route<Engine> {
         .read(pem)
 }
 
+/// `ca_chain`: that certificate and its parents.
 pub(crate) fn chain_route() -> Route<Engine> {
     Route::at("ca_chain")
         .synopsis("The default issuer's certificate and its parents, PEM, unauthenticated.")
@@ -28,6 +33,7 @@ pub(crate) fn chain_route() -> Route<Engine> {
         .read(chain)
 }
 
+/// `trust-bundle`: what every trust anchor must hold.
 pub(crate) fn trust_bundle_route() -> Route<Engine> {
     Route::at("trust-bundle")
         .synopsis("What a trust anchor must hold, PEM, unauthenticated.")
@@ -37,26 +43,33 @@ pub(crate) fn trust_bundle_route() -> Route<Engine> {
         .read(trust_bundle)
 }
 
+/// The certificates of the enabled issuers.
+///
+/// # Errors
+/// The operator's fault if no issuer signs, or if more are enabled than an anchor can hold.
 async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<Response, Fault> {
     let (snapshot, now) = (engine.snapshot().await?, clock::now());
     let bundle = snapshot.issuers.trust_bundle(now, &request.mount_point)?;
     if bundle.is_empty() {
-        // not an empty answer: whoever writes it to a file, and that into an anchor, has to notice
+        // An error and not an empty response: a script that writes the response into an anchor must notice.
         let next_step = Rotation::of(&snapshot.issuers, now).next_step(&request.mount_point, &[], false);
         return Err(Fault::operator("no issuer signs, so that an anchor has nothing to hold").cure(next_step));
     }
     Ok(Response::raw(Raw::ok(PEM, bundle)))
 }
 
+/// The default issuer's certificate.
 async fn pem(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     raw(&engine, |loaded| loaded.record.certificate_pem.clone()).await
 }
 
+/// The default issuer's certificate, then its parents, nearest first.
 async fn chain(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     raw(&engine, |loaded| loaded.record.certificate_pem.clone() + &loaded.record.chain_pem.concat()).await
 }
 
-/// Without a CA that signs the answer is empty, as Vault's PKI engine has it.
+/// Renders the default issuer. If there is none, or it is disabled, the response is empty with status 204, as that of Vault's PKI
+/// engine is.
 async fn raw(engine: &Arc<Engine>, text: impl Fn(&Loaded) -> String) -> Result<Response, Fault> {
     let snapshot = engine.snapshot().await?;
     let default = snapshot.issuers.find(DEFAULT_ISSUER);

@@ -1,4 +1,4 @@
-//! `check/:role`: every link between the CA and AWS's answer, each with what was seen and the cure.
+//! `check/:role`: judges every link between the CA and AWS's answer, each with what was seen and the cure.
 
 use std::sync::Arc;
 
@@ -8,22 +8,28 @@ use crate::credentials::grant;
 use crate::engine::Engine;
 use crate::paths::in_place::{InPlaceOf, ROLE};
 
-/// The role that is checked as whoever asks.
+/// A check as the caller.
 struct Named {
+    /// The role's name.
     role: String,
+    /// A broken link is an error.
     strict: bool,
 }
 
-/// The role, and the caller in whose place it is checked.
+/// A check in another caller's place.
 struct Theirs {
+    /// The role and that caller.
     of: InPlaceOf,
+    /// A broken link is an error.
     strict: bool,
 }
 
+/// Both operations take it.
 const STRICT: Field =
     Field::bool("strict", "an error where a link is broken, of which Vault's CLI makes the exit code 2")
         .default_text("false");
 
+/// False if it is not given.
 fn strict(values: &Values) -> Result<bool, Fault> {
     Ok(values.bool("strict")?.unwrap_or(false))
 }
@@ -44,6 +50,8 @@ impl Params for Theirs {
     }
 }
 
+/// A read checks as the caller, a write in another caller's place. The write is an operation of its own because policies must be
+/// able to grant the one without the other.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("check/{role}")
         .with_at_signs()
@@ -55,17 +63,25 @@ pub(crate) fn route() -> Route<Engine> {
         .update(update)
 }
 
+/// Checks as the caller.
 async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     let who = grant::turn(&request);
     answer(&engine, &request, (&ask.role, &who), ask.strict).await
 }
 
+/// Checks in the place of `entity_id`, in the operator's own turn.
 async fn update(engine: Arc<Engine>, request: Request, ask: Theirs) -> Result<Response, Fault> {
+    // Before the request takes the other caller's entity: the check counts against the operator.
     let who = grant::turn(&request).into_owned();
     let request = ask.of.instead_of(request).await?;
     answer(&engine, &request, (&ask.of.role, &who), ask.strict).await
 }
 
+/// Runs one check for `who`, within the limits of the mount and of one caller.
+///
+/// # Errors
+/// For later if too many checks are under way; the operator's fault if `strict` and a link is broken; those of
+/// [`crate::check::Checks::run`].
 async fn answer(
     engine: &Arc<Engine>,
     request: &Request,
@@ -73,6 +89,7 @@ async fn answer(
     strict: bool,
 ) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
+    // Held until the check ends.
     let _look = engine.checks.looks.begin(who)?;
     let report = engine.lifecycle.until_closed(Box::pin(engine.checks.run(request, role))).await?;
     match report.failure().filter(|_| strict) {

@@ -1,4 +1,4 @@
-//! `clusters` and `clusters/:name`: which auth mount is which cluster.
+//! `clusters` and `clusters/:name`: registers which auth mount belongs to which cluster.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::engine::Engine;
 use crate::store::cluster_key;
 use identity::{Cluster, is_as_vault_makes_it};
 
-/// The name of a cluster.
+/// One cluster.
 struct Named {
+    /// A DNS label; it begins common names and SPIFFE ids.
     name: String,
 }
 
@@ -34,10 +35,12 @@ const FIELDS: &[Field] = &[
     .required(),
 ];
 
+/// `clusters`: all of them.
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("clusters").synopsis("The clusters and their auth mounts.").list(list)
 }
 
+/// `clusters/:name`: one of them.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("clusters/{name}")
         .synopsis("Which auth mount is which cluster.")
@@ -50,10 +53,12 @@ pub(crate) fn route() -> Route<Engine> {
         .exists(exists)
 }
 
+/// Tells Vault a create from an update.
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().cluster(request.parameter("name")).await?.is_some())
 }
 
+/// The names, each with its accessor. One that is deleted between the two reads is listed without details.
 async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let names = engine.store().cluster_names().await?;
     let mut accessors = Map::new();
@@ -65,6 +70,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
     Ok(Response::list_with_info(names, accessors))
 }
 
+/// The cluster; 404 if there is none.
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     match engine.store().cluster(&ask.name).await? {
         Some(cluster) => Response::json(&cluster),
@@ -72,6 +78,11 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Resp
     }
 }
 
+/// Registers a cluster or gives it another auth mount, which ends the cached sessions of its callers.
+///
+/// # Errors
+/// The caller's fault if the accessor belongs to another cluster: a mount with two clusters would let one service account pass
+/// for another.
 async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Response, Fault> {
     let name = change.path.text("name")?;
     let writer = engine.store().write().await;
@@ -86,6 +97,7 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     }
     let before = stored.map(|stored| stored.accessor);
     if before.as_ref() == Some(&cluster.accessor) {
+        // Storage has this already, but the cache may not: an earlier write may have landed although its answer was lost.
         writer.changed(&cluster_key(&name));
     } else {
         writer.put_cluster(&name, &cluster).await?;
@@ -93,6 +105,8 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     Ok(warnings(&name, before, &cluster.accessor).into_iter().fold(Response::no_content(), Response::warn))
 }
 
+/// What the operator should look at: Vault shows a plugin no list of its auth mounts, so an accessor can be judged only by its
+/// form.
 fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(before) = before.filter(|before| before != accessor) {
@@ -113,6 +127,11 @@ fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
     warnings
 }
 
+/// Deletes the cluster, which ends the cached sessions of its callers. Succeeds if there is none.
+///
+/// # Errors
+/// The operator's fault if a role names the cluster: without it nobody would get credentials of that role. The lock is held from
+/// this check to the deletion, so no role can name it in between.
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     for (role_name, role) in writer.roles().await? {

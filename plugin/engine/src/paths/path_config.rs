@@ -1,4 +1,4 @@
-//! `config`: how AWS is reached, and what roles may fall back on.
+//! `config`: how the engine reaches AWS, and the defaults of roles.
 
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ const FIELDS: &[Field] = &[
         Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all").at_most(256),
 ];
 
+/// One document for the mount, so the path has no name in it.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("config")
         .synopsis("How AWS is reached, and what roles may fall back on.")
@@ -47,10 +48,12 @@ pub(crate) fn route() -> Route<Engine> {
         .exists(exists)
 }
 
+/// Tells Vault a create from an update.
 async fn exists(engine: Arc<Engine>, _request: Request) -> Result<bool, Fault> {
     Ok(engine.store().config().await?.is_some())
 }
 
+/// The config, with the proxy's user and password masked; 404 if none was written.
 async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     match engine.store().config().await? {
         Some(config) => Response::json(&config.shown()),
@@ -58,12 +61,18 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
     }
 }
 
+/// Stores a config that a client can be made of.
+///
+/// # Errors
+/// The caller's fault if a value is out of its bounds; the operator's if no client can be made of the values together.
 async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let stored = writer.config().await?;
     let config = Config::from_values(&change.onto(stored.as_ref())?, stored.as_ref())?;
+    // Before the write, and thrown away: a config that no client can be made of would fail every read.
     Client::new(&config.settings(&engine.proxy_variables)).map_err(faults::client)?;
     if stored.as_ref() == Some(&config) {
+        // Storage has this already, but the cache may not: an earlier write may have landed although its answer was lost.
         writer.changed(CONFIG);
         return Ok(Response::no_content());
     }
@@ -72,19 +81,23 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     Ok(told(&stored, &config))
 }
 
+/// All cached sessions end, unless the change makes the same ones: timeouts, retries, the rate and the cache size leave them
+/// alone.
 fn ends(before: &Config, after: &Config) -> Ends<'static> {
     if before.makes_the_same_as(after) { Ends::Nothing } else { Ends::All }
 }
 
-/// An answer that says whether roles may name IAM roles that they might not name before.
+/// A response that warns if roles may now name IAM roles that they could not name before.
 fn told(before: &Config, after: &Config) -> Response {
     let lifted = allowed_roles::lifted(&before.allowed_role_arns, &after.allowed_role_arns);
     lifted.into_iter().fold(Response::no_content(), Response::warn)
 }
 
+/// Returns to the defaults, as a write of them would. Succeeds if there is no config.
 async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let Some(stored) = writer.config().await? else {
+        // Storage has this already, but the cache may not: an earlier write may have landed although its answer was lost.
         writer.changed(CONFIG);
         return Ok(Response::no_content());
     };

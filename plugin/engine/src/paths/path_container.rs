@@ -1,4 +1,4 @@
-//! `container/:role`: the container-credentials document that every AWS SDK fetches again by itself.
+//! `container/:role`: the container-credentials document, which every AWS SDK fetches and renews by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,26 +12,29 @@ use crate::credentials::grant::{CredentialRequest, Granted};
 use crate::engine::Engine;
 use crate::ground::faults;
 
-/// How long a read may take, by who waits for it.
+/// The bound of one read, chosen by the clients that wait for it.
 ///
-/// | who | gives up after | and then |
+/// | client | gives up after | then |
 /// | --- | --- | --- |
 /// | JavaScript, Java | 1 s | asks again, 4 or 6 times in all |
 /// | botocore | 2 s | asks again, 3 times in all |
 /// | Rust, Go | 5 s, not at all | |
 /// | Vault Agent's listener | never: it does not stop when the SDK hangs up | asks again on 5xx, unless it is told not to |
 ///
-/// So it is just under botocore's patience. The 15 s of `creds` would serve none but Go; under one second would fail botocore,
-/// Rust and Go too where AWS, or the first TLS connection to it, takes a little longer. Whoever leaves finds the session made when
-/// it asks again. An AWS that throttles is told at once. One that gives no answer is asked twice more while an
-/// attempt can begin in this time: of an AWS that fails three calls in ten, one cold read in forty notices.
+/// The bound is just under botocore's. The 15 s of `creds` would serve only Go. Under one second, botocore, Rust and Go would
+/// fail too whenever AWS, or the first TLS connection to it, takes a little longer. A client that hangs up finds the session made
+/// when it asks again.
+///
+/// An AWS that throttles is reported at once. An AWS that gives no answer is asked twice more while an attempt can begin in this
+/// time: of an AWS that fails three calls in ten, one cold read in forty notices.
 const PATIENCE: Duration = Duration::from_millis(1800);
 
-/// Exactly this: Go reads an error's `code` and `message` under no other type.
+/// The exact media type: Go's SDK reads an error's `code` and `message` under no other.
 const JSON: &str = "application/json";
 
-/// The role whose credentials are asked for.
+/// One role.
 struct Named {
+    /// The role's name.
     role: String,
 }
 
@@ -43,6 +46,7 @@ impl Params for Named {
     }
 }
 
+/// The keys of the document. SDKs define them, so they differ from those of `creds`.
 const ANSWER: &[Field] = &[
     Field::string("AccessKeyId", "id of the access key"),
     Field::string("SecretAccessKey", "secret access key").sensitive(),
@@ -54,6 +58,7 @@ const ANSWER: &[Field] = &[
     Field::string("AccountId", "account of the IAM role"),
 ];
 
+/// Failures have a form of their own too, because SDKs do not read Vault's `errors`.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("container/{role}")
         .with_at_signs()
@@ -66,6 +71,11 @@ pub(crate) fn route() -> Route<Engine> {
         .render_errors_with(failure)
 }
 
+/// The credentials, without a lease. A session past its half-life is good enough, because SDKs may hang up before AWS gives a new
+/// one, and that one is made meanwhile.
+///
+/// # Errors
+/// Those of `Credentials::grant`, in JSON for SDKs.
 async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     let wanted =
         CredentialRequest { role: &ask.role, ttl: None, freshness: Freshness::StaleOk, patience: PATIENCE };
@@ -74,6 +84,7 @@ async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<
     Ok(Response::raw(Raw::ok(JSON, document).no_store()))
 }
 
+/// An error as SDKs show it. Caches must not store it, or an SDK would see it after the cause is gone.
 fn failure(fault: &Fault) -> Raw {
     let body = json!({ "code": faults::code(fault), "message": fault.to_string() });
     Raw::failure(fault, JSON, body.to_string()).no_store()

@@ -15,12 +15,14 @@ use crate::engine::Engine;
 use crate::ground::clock::rfc3339;
 use crate::records::role_options::LeaseStyle;
 
-/// The total time for one request, AWS's answers and retries included.
+/// The time for one read, with AWS's answers, retries and the wait for the quota.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// A role's credentials.
+/// A read of a role's credentials.
 struct Creds {
+    /// The role's name.
     role: String,
+    /// The session's length. None: the role's own. The role must allow callers to choose it.
     ttl: Option<Duration>,
 }
 
@@ -38,6 +40,7 @@ impl Params for Creds {
     }
 }
 
+/// The names are those of Vault's aws engine where it has the same value, so its clients read this engine too.
 const ANSWER: &[Field] = &[
     Field::string("access_key", "id of the access key"),
     Field::string("secret_key", "secret access key").sensitive(),
@@ -79,6 +82,7 @@ const ANSWER: &[Field] = &[
     ),
 ];
 
+/// One route for both paths: `sts/` is the name that users of Vault's aws engine know.
 pub(crate) fn route(path: &'static str) -> Route<Engine> {
     Route::at(path)
         .with_at_signs()
@@ -91,12 +95,18 @@ pub(crate) fn route(path: &'static str) -> Route<Engine> {
         .update(creds)
 }
 
+/// The credentials for the caller.
+///
+/// # Errors
+/// Those of `Credentials::grant`.
 async fn creds(engine: Arc<Engine>, request: Request, ask: Creds) -> Result<Response, Fault> {
     let wanted =
         CredentialRequest { role: &ask.role, ttl: ask.ttl, freshness: Freshness::Prefer, patience: DEADLINE };
     Ok(answer(&ask.role, &engine.credentials.grant(&request, wanted).await?))
 }
 
+/// Renders a session under a lease or, for a role with `lease=static`, with the times that Vault's static roles give. Warnings of
+/// the session, and of a renewal that failed, come with it.
 fn answer(name: &str, granted: &Granted) -> Response {
     let Granted { role, grant, .. } = granted;
     let answer = match role.lease {
@@ -110,6 +120,8 @@ fn answer(name: &str, granted: &Granted) -> Response {
     grant.session.warnings.iter().cloned().chain(stale(grant)).fold(answer, Response::warn)
 }
 
+/// The lease ends before the session does, so Vault's agent fetches new credentials in time. `internal` goes to the engine's log
+/// when the lease ends.
 fn lease(name: &str, grant: &Grant<Arc<Issued>, Fault>) -> Lease {
     let ttl = lifetime::lease(grant.whole, grant.remaining);
     let internal = Map::from_iter([
@@ -119,7 +131,7 @@ fn lease(name: &str, grant: &Grant<Arc<Issued>, Fault>) -> Lease {
     Lease { ttl: Duration::from_secs(ttl.as_secs()), max_ttl: None, internal }
 }
 
-/// The words of Vault's static roles, by which Agent's templates know when to read again without a lease.
+/// The keys of Vault's static roles, from which Agent's templates learn when to read again without a lease. They replace `ttl`.
 fn rotation(grant: &Grant<Arc<Issued>, Fault>) -> Map<String, Value> {
     Map::from_iter([
         ("rotation_period".to_owned(), lifetime::rotation_period(grant.whole).into()),
@@ -128,12 +140,14 @@ fn rotation(grant: &Grant<Arc<Issued>, Fault>) -> Map<String, Value> {
     ])
 }
 
+/// The warning with a session that is past its half-life because no new one could be made. None for any other.
 fn stale(grant: &Grant<Arc<Issued>, Fault>) -> Option<String> {
     let CacheStatus::Stale(why) = &grant.cache_status else { return None };
     let minutes = grant.remaining.as_secs() / 60;
     Some(format!("this session has {minutes} of its minutes left, and a new one could not be had: {why}"))
 }
 
+/// All keys of a response under a lease.
 fn data(granted: &Granted) -> Map<String, Value> {
     let Granted { role, key, grant } = granted;
     let issued = &grant.session;

@@ -1,4 +1,6 @@
-//! `intermediate/generate/internal` and `intermediate/set-signed`: a CA that somebody else signs.
+//! `intermediate/generate/internal` and `intermediate/set-signed`: a CA that another CA signs.
+//!
+//! The key is made here and never leaves. Both paths require `sudo` (see `special_paths` in `backend.rs`).
 
 use std::sync::Arc;
 
@@ -34,10 +36,13 @@ impl Params for Generate {
     }
 }
 
-/// The answer to a signing request.
+/// The certificate for an earlier signing request.
 struct SetSigned {
+    /// The certificate and its parents, PEM, in any order.
     certificate: String,
+    /// None: the issuer has only its id.
     issuer_name: Option<String>,
+    /// Takes a CA without `pathlen:0`, which could sign further CAs.
     force: bool,
 }
 
@@ -58,6 +63,7 @@ impl Params for SetSigned {
     }
 }
 
+/// Makes the request.
 pub(crate) fn generate_route() -> Route<Engine> {
     Route::at("intermediate/generate/internal")
         .synopsis("Make a key that never leaves the engine, and a signing request for it.")
@@ -67,6 +73,7 @@ pub(crate) fn generate_route() -> Route<Engine> {
         .update(generate)
 }
 
+/// Takes the certificate.
 pub(crate) fn set_signed_route() -> Route<Engine> {
     Route::at("intermediate/set-signed")
         .synopsis("Take the signed certificate of an earlier signing request.")
@@ -76,8 +83,13 @@ pub(crate) fn set_signed_route() -> Route<Engine> {
         .update(set_signed)
 }
 
+/// Makes and stores a key, and returns the signing request. Nothing points to the key until its certificate comes.
+///
+/// # Errors
+/// The caller's fault if no request can be made of the subject; storage's.
 async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Result<Response, Fault> {
     let profile = CsrProfile { subject: ask.0.subject, key: ask.0.key };
+    // Before the lock: an RSA key may take a second.
     let csr = issuers::off_thread(move || ca::generate_csr(&profile)).await?;
     let key_id = issuers::put_key(&engine.store().write().await, &csr.key).await?;
     Ok(Response::data(Map::from_iter([
@@ -86,6 +98,10 @@ async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Resu
     ])))
 }
 
+/// Makes an issuer of a certificate and the stored key that it certifies. The key stays stored, so it can be certified again.
+///
+/// # Errors
+/// A fault of `ca` if no stored key fits or the certificate breaks a rule; those of `issuers::add`.
 async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let (ids, keys) = stored_keys(&writer).await?;
@@ -100,6 +116,7 @@ async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Re
     issuer_answer::added(&writer, candidate).await
 }
 
+/// Ids and keys of this mount, in the same order. Keys of issuers are among them, because a CA may be certified anew.
 async fn stored_keys(store: &Store) -> Result<(Vec<String>, Vec<ca::Secret>), Fault> {
     let mut found = (Vec::new(), Vec::new());
     for id in store.key_ids().await? {

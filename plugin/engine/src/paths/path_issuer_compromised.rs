@@ -1,4 +1,4 @@
-//! `issuer/:ref/compromised`: everything that is to be done when an issuer's key may be in other hands.
+//! `issuer/:ref/compromised`: takes an issuer out of use, everywhere, when its key may be compromised.
 
 use std::sync::Arc;
 
@@ -13,9 +13,11 @@ use crate::issuers::Phase;
 use crate::paths::owner::owner;
 use crate::records::issuer::DEFAULT_ISSUER;
 
-/// Which issuer.
+/// The issuer whose key may be compromised.
 struct Compromised {
+    /// Its id or name. `default` is refused.
     reference: String,
+    /// Also the next issuer, and also if some anchor could not be brought to hold the one that takes over.
     force: bool,
 }
 
@@ -34,6 +36,7 @@ impl Params for Compromised {
     }
 }
 
+/// A write, because it changes AWS. It may be repeated: each call does the steps that are left.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}/compromised")
         .synopsis("Put an issuer whose key may be in other hands out of use, everywhere.")
@@ -43,6 +46,11 @@ pub(crate) fn route() -> Route<Engine> {
         .update(respond)
 }
 
+/// Runs the response and renders its steps, `step_01` and on.
+///
+/// # Errors
+/// The caller's fault if there is no such issuer, or if it is named `default`. The operator's fault if it is the next issuer and
+/// `force` is absent, or if no other issuer can take over. A step that fails is not an error: `state` is then `incomplete`.
 async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     if ask.reference == DEFAULT_ISSUER {
@@ -55,7 +63,8 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let found =
         found.ok_or_else(|| Fault::caller(format!("ref: there is no issuer {}", quote(&ask.reference))))?;
     let id = found.record.id.clone();
-    // what an earlier call began and a crash ended goes on: between its two Puts the issuer stands where a next one does
+    // A call that a crash ended must be able to go on: between its two Puts, the compromised issuer stands where a next one does.
+    // So an issuer with a stored compromise is not refused.
     let is_next = snapshot.issuers.phase(found, clock::now()) == Phase::Next;
     if is_next && !ask.force && engine.store().compromise(&id).await?.is_none() {
         return Err(Fault::operator(format!(

@@ -1,4 +1,4 @@
-//! `issuers` and `issuer/:ref`: which CAs the mount has, and what becomes of one.
+//! `issuers` and `issuer/:ref`: the CAs of the mount, and how one is renamed, disabled or deleted.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::paths::issuer_answer::{described, shown};
 use crate::records::issuer::{IssuerRecord, IssuerState};
 use crate::store::{Ends, Store, issuer_key};
 
-/// A reference to an issuer.
+/// One issuer: its id, its name or `default`.
 struct Reference(String);
 
 const REF: Field = Field::string("ref", "id or name of an issuer, or \"default\"");
@@ -26,10 +26,13 @@ impl Params for Reference {
     }
 }
 
-/// What an issuer is to be.
+/// The fields of an issuer that a write may change.
 struct Wanted {
+    /// None: no name. Roles can then use its id only.
     issuer_name: Option<String>,
+    /// It signs nothing and leaves the trust bundle.
     disabled: bool,
+    /// Also if it is the default or a role names it.
     force: bool,
 }
 
@@ -58,6 +61,7 @@ const FIELDS: &[Field] = &[
 ];
 
 impl Wanted {
+    /// Reads them from the whole document, so a field that the change leaves out has its stored value.
     fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self {
             issuer_name: values.string("issuer_name")?,
@@ -67,9 +71,11 @@ impl Wanted {
     }
 }
 
-/// An issuer that is to go.
+/// An issuer to delete.
 struct Delete {
+    /// Its id, its name or `default`.
     reference: String,
+    /// Also if it is the default, a role names it, or its compromise is not settled.
     force: bool,
 }
 
@@ -84,6 +90,7 @@ impl Params for Delete {
     }
 }
 
+/// `issuers`: all of them.
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("issuers")
         .synopsis("The ids of the issuers, with name, serial number, fingerprint, state and end.")
@@ -93,6 +100,7 @@ pub(crate) fn list_route() -> Route<Engine> {
         .list(list)
 }
 
+/// `issuer/:ref`: one of them. No path makes an issuer by writing here.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}")
         .synopsis("One issuer: certificate, chain, validity, state. Never its key.")
@@ -104,6 +112,7 @@ pub(crate) fn route() -> Route<Engine> {
         .delete(delete)
 }
 
+/// The ids, each with the fields that a rotation needs.
 async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let (snapshot, now) = (engine.snapshot().await?, clock::now());
     let issuers = &snapshot.issuers;
@@ -122,6 +131,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
     Ok(Response::list_with_info(keys, info.collect()))
 }
 
+/// The issuer without its key; 404 if there is none.
 async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<Response, Fault> {
     let snapshot = engine.snapshot().await?;
     Ok(match snapshot.issuers.find(&ask.0) {
@@ -130,6 +140,12 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<
     })
 }
 
+/// Renames, disables or enables an issuer. Cached sessions that it made end, unless it is only renamed.
+///
+/// # Errors
+/// The caller's fault if there is no such issuer or the name is taken. The operator's fault if a role names it by the old name,
+/// if it is the default or named and must not be disabled, if it is compromised and must stay disabled, or if anchors have no
+/// room for one more.
 async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Response, Fault> {
     let reference = change.path.text("ref")?;
     let writer = engine.store().write().await;
@@ -138,6 +154,7 @@ async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result
     let wanted = Wanted::from_values(&change.onto(Some(&described(&issuers, found)))?)?;
     let record = changed(&writer, &issuers, found, &wanted, &request.mount_point).await?;
     if record == found.record {
+        // Storage has this already, but the cache may not: an earlier write may have landed although its answer was lost.
         writer.changed(&issuer_key(&record.id));
     } else {
         let is_renamed = record.state == found.record.state;
@@ -148,7 +165,10 @@ async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result
     Ok(shown(&issuers, require(&issuers, &record.id)?))
 }
 
-/// The record as it is to be, or why it may not.
+/// The record after the change. Stores nothing.
+///
+/// # Errors
+/// Those of [`change`] that the stored records decide.
 async fn changed(
     store: &Store,
     issuers: &Issuers,
@@ -168,6 +188,7 @@ async fn changed(
             record.state = IssuerState::Disabled;
         }
         (false, IssuerState::Disabled) => {
+            // The compromise is stored under the id of one issuer. Other certificates of its key are found by the key.
             let known = match store.compromise(&record.id).await? {
                 Some(known) => Some(known),
                 None => store.compromise_of(&found.issuer).await?,
@@ -188,7 +209,11 @@ async fn changed(
     Ok(record)
 }
 
-/// Refuses to take away a name that roles use: they keep what was written into them, so that it can be written back.
+/// Refuses to take away a name that a role uses. Roles keep what was written into them, so a document that is read can be written
+/// back.
+///
+/// # Errors
+/// The operator's fault, which names the first such role.
 async fn check_rename(store: &Store, record: &IssuerRecord) -> Result<(), Fault> {
     let Some(old) = &record.name else { return Ok(()) };
     for (role_name, role) in store.roles().await? {
@@ -202,6 +227,10 @@ async fn check_rename(store: &Store, record: &IssuerRecord) -> Result<(), Fault>
     Ok(())
 }
 
+/// Refuses to take a needed issuer out of use, unless it is forced.
+///
+/// # Errors
+/// The operator's fault if it is the default or a role names it.
 async fn check_dispensable(
     store: &Store,
     issuers: &Issuers,
@@ -220,8 +249,13 @@ async fn check_dispensable(
     issuers::check_unpinned(&found.record, &issuers::roles_naming(&store.roles().await?, &found.record))
 }
 
+/// Deletes an issuer with its key, for good. Succeeds if there is none.
+///
+/// # Errors
+/// The operator's fault if it is needed, or if the engine must still end sessions that its key made, and `force` is absent.
 async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
+    // First: a deletion that a crash interrupted is ended before another begins, and a repeated call finds nothing left.
     issuers::repair(&writer).await?;
     let issuers = Issuers::load(&writer).await?;
     let Some(found) = issuers.find(&ask.reference) else {
@@ -233,7 +267,11 @@ async fn delete(engine: Arc<Engine>, request: Request, ask: Delete) -> Result<Re
     Ok(Response::no_content())
 }
 
-/// Refuses to forget an issuer for whose compromise something is left to do.
+/// Refuses to delete an issuer while the engine has sessions to end for its compromise. Without the record it cannot tell which
+/// CAs are above.
+///
+/// # Errors
+/// The operator's fault, with the time of the last ending.
 async fn check_settled(store: &Store, record: &IssuerRecord, force: bool) -> Result<(), Fault> {
     let known = store.compromise(&record.id).await?.filter(|_| !force);
     let Some(at) = known.and_then(|known| known.again_at()) else { return Ok(()) };
@@ -245,6 +283,10 @@ async fn check_settled(store: &Store, record: &IssuerRecord, force: bool) -> Res
     .cure("delete it then, or use force=true, and they are not ended"))
 }
 
+/// The issuer called `reference`.
+///
+/// # Errors
+/// The caller's fault if there is none.
 fn require<'a>(issuers: &'a Issuers, reference: &str) -> Result<&'a Loaded, Fault> {
     issuers
         .find(reference)

@@ -1,4 +1,5 @@
-//! `issuers/import/bundle`: a CA, key included, that was made elsewhere.
+//! `issuers/import/bundle`: imports a CA with its key, both made elsewhere. The path requires `sudo` (see `special_paths` in
+//! `backend.rs`).
 
 use std::sync::Arc;
 
@@ -12,8 +13,11 @@ use crate::paths::issuer_answer;
 
 /// A CA as a PEM bundle.
 struct Import {
+    /// Certificate, one unencrypted key, and parents, in any order.
     pem_bundle: String,
+    /// None: the issuer has only its id.
     issuer_name: Option<String>,
+    /// Takes a CA without `pathlen:0`, which could sign further CAs.
     force: bool,
 }
 
@@ -35,6 +39,7 @@ impl Params for Import {
     }
 }
 
+/// The bundle is sensitive: no error text may quote it.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("issuers/import/bundle")
         .synopsis("Take a CA, key included, that was made elsewhere.")
@@ -44,6 +49,11 @@ pub(crate) fn route() -> Route<Engine> {
         .update(import)
 }
 
+/// Stores the CA as an issuer. A certificate that is an issuer already is returned as that one, so a repeated import changes
+/// nothing but a chain that it completes.
+///
+/// # Errors
+/// A fault of `ca` if key and certificate do not belong together or the certificate breaks a rule; those of `issuers::add`.
 async fn import(engine: Arc<Engine>, request: Request, ask: Import) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let issuer = ca::import_bundle(&ask.pem_bundle, clock::now(), ask.force).map_err(faults::ca)?;

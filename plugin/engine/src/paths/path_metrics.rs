@@ -1,4 +1,4 @@
-//! `metrics`: the mount's numbers for Prometheus.
+//! `metrics`: the mount's metrics for Prometheus.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use vault_backend::{Fault, Raw, Request, Response, Route};
 use crate::engine::Engine;
 use crate::paths::exposition::{self, CONTENT_TYPE, Gauges};
 
+/// The path takes a token, although it shows no secret, ARN, role or identity.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("metrics")
         .synopsis("What Prometheus scrapes: sessions, calls to AWS, queue, cache and issuers of this mount.")
@@ -16,7 +17,11 @@ pub(crate) fn route() -> Route<Engine> {
         .read(read)
 }
 
-/// A performance standby makes no sessions: its zeros would stand beside the active node's numbers.
+/// The metrics as text. A performance standby makes no sessions, and its zeros would stand beside the active node's numbers, so
+/// it has Vault forward the request.
+///
+/// # Errors
+/// A fault that has Vault forward the request if this node is a standby.
 async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     let snapshot = engine.snapshot().await?;

@@ -1,4 +1,4 @@
-//! `preview/:role`: the identity the caller would have at AWS, and where each part of it comes from. No call of AWS.
+//! `preview/:role`: shows the identity that the caller would have at AWS, and where each part comes from. It calls no AWS.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use identity::ResolvedReference;
 use identity::SubjectField;
 use identity::session_tags;
 
-/// The role that is asked about.
+/// A preview for the caller.
 struct Named {
+    /// The role's name.
     role: String,
 }
 
@@ -27,6 +28,7 @@ impl Params for Named {
     }
 }
 
+/// A read shows the caller's own identity, a write another caller's. Policies can grant the one without the other.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("preview/{role}")
         .with_at_signs()
@@ -38,15 +40,23 @@ pub(crate) fn route() -> Route<Engine> {
         .update(update)
 }
 
+/// The caller's own identity.
 async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     preview(&engine, &request, ask.role).await
 }
 
+/// The identity of `entity_id`.
 async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result<Response, Fault> {
     let request = ask.instead_of(request).await?;
     preview(&engine, &request, ask.role).await
 }
 
+/// Resolves the role for the request's entity as a read of `creds` does, and shows the certificate that would be issued. No
+/// certificate is issued.
+///
+/// # Errors
+/// The caller's fault if there is no such role, or if the role gives this caller nothing; the operator's if no issuer signs or no
+/// anchor is named.
 async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Result<Response, Fault> {
     let role = engine.store().role(&name).await?.ok_or_else(|| faults::no_role(&name))?;
     let snapshot = engine.snapshot().await?;
@@ -72,7 +82,7 @@ async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Resul
     Ok(Response::data(shown))
 }
 
-/// The attributes that are there, by the names of a role's fields.
+/// The subject's attributes that are not empty, by the names of the role's fields.
 fn subject(subject: &ca::Subject) -> Value {
     let mut shown = Map::new();
     if let Some(common_name) = &subject.common_name {
@@ -91,7 +101,8 @@ fn subject(subject: &ca::Subject) -> Value {
     Value::Object(shown)
 }
 
-/// One line for each value, since a table of Vault's CLI shows a list of maps as one.
+/// One line for each resolved reference, `value_01` and on, because Vault's CLI shows a list of maps in one cell.
+/// `tenant_written` names the fields with a value that the owner of a service account can write.
 fn origins(uses: &[(SubjectField, ResolvedReference)]) -> Map<String, Value> {
     let line = |(place, ResolvedReference { reference, told }): &(SubjectField, ResolvedReference)| {
         json!(format!("{}: {{{{{reference}}}}} is {:?}, from {}", place.field(), told.value, told.from))

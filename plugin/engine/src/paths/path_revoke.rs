@@ -1,4 +1,5 @@
-//! `revoke`: single sessions are denied everything, by serial number, entity or cluster.
+//! `revoke`: denies single sessions everything, by serial number, entity or cluster. The path requires `sudo` (see
+//! `special_paths` in `backend.rs`).
 
 use std::sync::Arc;
 
@@ -56,7 +57,11 @@ impl Params for RevocationRequest {
     }
 }
 
-/// A name that a role can have by the route `roles/:name`: it becomes part of a storage key.
+/// A name that a role can have under the route `roles/:name`. It becomes part of a storage key, so a slash or a leading dot must
+/// not get through.
+///
+/// # Errors
+/// The caller's fault, with the characters that a name may have.
 fn role_name(text: String) -> Result<String, Fault> {
     if is_name_with_at_signs(&text) {
         return Ok(text);
@@ -67,6 +72,7 @@ fn role_name(text: String) -> Result<String, Fault> {
     )))
 }
 
+/// The schema is that of `RevocationRequest`.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("revoke")
         .synopsis("Deny single sessions everything at AWS.")
@@ -76,12 +82,16 @@ pub(crate) fn route() -> Route<Engine> {
         .update(revoke)
 }
 
+/// Ends the sessions and renders the report.
+///
+/// # Errors
+/// Those of `Incidents::end`. An IAM role that could not be changed is listed in `failed` if another one could.
 async fn revoke(engine: Arc<Engine>, request: Request, ask: RevocationRequest) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     Ok(shown(engine.incidents.end(owner(&request), &ask).await?))
 }
 
-/// What was denied, as the path answers it.
+/// The report as the response. `failed` is there only if something failed, so a script can test for the key.
 fn shown(report: RevocationReport) -> Response {
     let mut data = Map::from_iter([
         ("revoked".to_owned(), json!(report.revoked)),

@@ -1,4 +1,5 @@
-//! `roles/:name/revoke-sessions`: the break-glass. Every session of the IAM role that was issued before now is denied everything.
+//! `roles/:name/revoke-sessions`: the break-glass. It denies everything to every session of the IAM role that was issued before
+//! now.
 
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use crate::ground::faults;
 use crate::incident::break_glass::{EndedSessions, OUT_OF_REACH};
 use crate::paths::owner::owner;
 
-/// The name of a role.
+/// One role.
 struct Named {
+    /// The engine's role. The sessions of its IAM role end, whichever role of the engine made them.
     name: String,
 }
 
@@ -24,6 +26,7 @@ impl Params for Named {
     }
 }
 
+/// A path of its own, so a policy can grant the break-glass without writes of the role.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}/revoke-sessions")
         .with_at_signs()
@@ -34,6 +37,10 @@ pub(crate) fn route() -> Route<Engine> {
         .update(revoke)
 }
 
+/// Ends all sessions of the IAM role that the role leads to now.
+///
+/// # Errors
+/// The caller's fault if there is no such role; those of `Incidents::end_all`.
 async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     let role = engine.store().role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;

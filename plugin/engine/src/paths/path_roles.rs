@@ -1,4 +1,4 @@
-//! `roles` and `roles/:name`: which AWS role a caller gets, with which certificate and for how long.
+//! `roles` and `roles/:name`: which IAM role a caller gets, with which certificate and for how long.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use crate::records::role::Role;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
 use crate::store::{Ends, Store, Writer, role_key};
 
-/// The name of a role.
+/// One role.
 struct Named {
+    /// The role's name.
     name: String,
 }
 
@@ -106,10 +107,12 @@ const FIELDS: &[Field] = &[
         Field::string("region", "region that answers name; default: the trust anchor's"),
 ];
 
+/// `roles`: the names.
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("roles").synopsis("The names of the roles.").list(list)
 }
 
+/// `roles/:name`: one of them.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}")
         .with_at_signs()
@@ -123,14 +126,17 @@ pub(crate) fn route() -> Route<Engine> {
         .exists(exists)
 }
 
+/// Tells Vault a create from an update.
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().role(request.parameter("name")).await?.is_some())
 }
 
+/// The names alone, in one call of storage.
 async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     Ok(Response::list(engine.store().role_names().await?))
 }
 
+/// The role as it was written; 404 if there is none.
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     match engine.store().role(&ask.name).await? {
         Some(role) => Response::json(&role),
@@ -138,19 +144,31 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Resp
     }
 }
 
+/// Stores a role.
+///
+/// # Errors
+/// The caller's fault if a field or a template is wrong; those of [`store`].
 async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Response, Fault> {
     let name = change.path.text("name")?;
+    // Before the stored role is read: two PATCHes of one role must not lose each other's fields.
     let writer = engine.store().write().await;
     let stored = writer.role(&name).await?;
     let role = Role::from_values(&change.onto(stored.as_ref())?)?;
     store(&writer, &request, &name, stored.as_ref(), role).await
 }
 
+/// Deletes the role, which ends its cached sessions. Sessions that were handed out live on at AWS. Succeeds if there is none.
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     engine.store().write().await.delete_role(&ask.name).await?;
     Ok(Response::no_content())
 }
 
+/// Checks the role against config and clusters, and stores it. Its cached sessions end only if the new role would make others.
+/// What keeps callers from credentials today, such as a missing issuer, is a warning, because roles may be written before it.
+///
+/// # Errors
+/// The operator's fault if `allowed_role_arns` does not allow the IAM role, or if a cluster is not registered; the caller's if
+/// its certificate could not be issued.
 async fn store(
     writer: &Writer,
     request: &Request,
@@ -164,6 +182,7 @@ async fn store(
     let clusters = writer.clusters().await?;
     role.check_registered(&clusters, &request.mount_point)?;
     if stored == Some(&role) {
+        // Storage has this already, but the cache may not: an earlier write may have landed although its answer was lost.
         writer.changed(&role_key(name));
     } else {
         let otherwise = stored.is_some_and(|stored| !stored.makes_the_same_as(&role));
@@ -183,7 +202,8 @@ async fn store(
     Ok(warnings.into_iter().fold(Response::no_content(), Response::warn))
 }
 
-/// A role may be written before the issuer it names: then its callers wait for that.
+/// A warning if the role's issuer cannot sign. It is no error, because a role may be written before its issuer; its callers get
+/// nothing until then.
 async fn unusable_issuer(store: &Store, request: &Request, role: &Role) -> Result<Option<String>, Fault> {
     if role.issuer_ref == DEFAULT_ISSUER {
         return Ok(None);
@@ -193,6 +213,7 @@ async fn unusable_issuer(store: &Store, request: &Request, role: &Role) -> Resul
     Ok(found.err().map(|fault| unusable(&fault)))
 }
 
+/// A warning that nobody gets credentials of the role, and why.
 fn unusable(fault: &Fault) -> String {
     format!("nobody gets credentials of this role: {fault}")
 }

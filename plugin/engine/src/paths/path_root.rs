@@ -1,4 +1,5 @@
-//! `root/generate/internal`: a self-signed CA whose key never leaves the engine.
+//! `root/generate/internal`: makes a self-signed CA whose key never leaves the engine. The path requires `sudo` (see
+//! `special_paths` in `backend.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +14,18 @@ use crate::issuers::{self, Candidate, Issuers, KeyPlace};
 use crate::paths::issuer_answer;
 use crate::paths::new_ca::NewCa;
 
+/// The life of a CA in seconds: a day to a hundred years of 365 days.
 const TTL: Bounds = Bounds { least: 86_400, most: 100 * 365 * 86_400 };
+/// Ten years of 365 days.
 const DEFAULT_TTL: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// A new self-signed CA.
 struct Generate {
+    /// Subject and key.
     ca: NewCa,
+    /// The certificate's life, within [`TTL`].
     ttl: Duration,
+    /// None: the issuer has only its id.
     issuer_name: Option<String>,
 }
 
@@ -47,6 +53,7 @@ impl Params for Generate {
     }
 }
 
+/// Each call makes another CA. A repeated command with a name is refused, because the name is taken.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("root/generate/internal")
         .synopsis("Make a self-signed CA whose key never leaves the engine.")
@@ -56,9 +63,16 @@ pub(crate) fn route() -> Route<Engine> {
         .update(generate)
 }
 
+/// Makes the CA and stores it. The first issuer of a mount becomes its default. The store's lock is held while the key is made,
+/// so the name and the room that were checked cannot be taken meanwhile.
+///
+/// # Errors
+/// The caller's fault if the name is taken or the subject does not fit; the operator's if a trust anchor has no room for another
+/// issuer.
 async fn generate(engine: Arc<Engine>, request: Request, ask: Generate) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     let issuers = Issuers::load(&writer).await?;
+    // Before the key is made: an RSA key may take a second, and a refused request should cost nothing.
     issuers::check_name(&issuers, ask.issuer_name.as_deref())?;
     issuers.check_room(clock::now(), &request.mount_point)?;
     let profile = CaProfile { subject: ask.ca.subject, key: ask.ca.key, ttl: ask.ttl };

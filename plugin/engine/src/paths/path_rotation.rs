@@ -1,4 +1,4 @@
-//! `rotation`: how far the mount is on the way from one CA to another, what trust anchors must hold, and what comes next.
+//! `rotation`: shows how far the mount is on the way from one CA to another, what trust anchors must hold, and the next step.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
 use crate::issuers::{self, Loaded, Rotation};
 
+/// A read alone: the commands of a rotation are on other paths, and `next_step` names them.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("rotation")
         .synopsis("How far the mount is on the way from one CA to another, and what comes next.")
@@ -18,6 +19,10 @@ pub(crate) fn route() -> Route<Engine> {
         .read(read)
 }
 
+/// The state of the rotation. It asks no AWS: whether anchors hold the bundle is what was seen at the last look.
+///
+/// # Errors
+/// The operator's fault if more issuers are enabled than an anchor can hold; storage's.
 async fn read(engine: Arc<Engine>, request: Request, (): ()) -> Result<Response, Fault> {
     let (snapshot, now) = (engine.snapshot().await?, clock::now());
     let rotation = Rotation::of(&snapshot.issuers, now);

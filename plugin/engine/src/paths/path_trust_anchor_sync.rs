@@ -1,4 +1,4 @@
-//! `trust-anchors/:name/sync`: what differs between an anchor and the issuers, and mending it.
+//! `trust-anchors/:name/sync`: shows what differs between a trust anchor and the issuers, and mends it.
 
 use std::sync::Arc;
 
@@ -8,14 +8,17 @@ use crate::credentials::grant;
 use crate::engine::Engine;
 use crate::management::anchor_task::{AnchorTask, Need};
 
-/// The name of an anchor.
+/// A look at one anchor, which changes nothing.
 struct Look {
+    /// The operator's name for the anchor.
     name: String,
 }
 
-/// What is to be done.
+/// A sync of one anchor.
 struct Write {
+    /// The operator's name for the anchor.
     name: String,
+    /// Changes nothing, as a read does.
     dry_run: bool,
 }
 
@@ -38,6 +41,7 @@ impl Params for Write {
     }
 }
 
+/// A read looks, a write mends. Policies can grant the one without the other.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("trust-anchors/{name}/sync")
         .synopsis("What differs between a trust anchor and the mount's issuers, and mending it.")
@@ -48,16 +52,22 @@ pub(crate) fn route() -> Route<Engine> {
         .update(write)
 }
 
+/// Shows the difference. Looks are bounded for each caller, because each takes calls of AWS's management API.
 async fn look(engine: Arc<Engine>, request: Request, ask: Look) -> Result<Response, Fault> {
     let who = grant::turn(&request);
     let _look = engine.anchors.looks.begin(&who)?;
     answer(&engine, &request, &ask.name, true).await
 }
 
+/// Mends the difference. It takes no permit, so looks under way cannot keep an operator from it.
 async fn write(engine: Arc<Engine>, request: Request, ask: Write) -> Result<Response, Fault> {
     answer(&engine, &request, &ask.name, ask.dry_run).await
 }
 
+/// Syncs the anchor and renders the report.
+///
+/// # Errors
+/// The caller's fault if there is no such entry; those of `TrustAnchors::sync`.
 async fn answer(
     engine: &Arc<Engine>,
     request: &Request,

@@ -1,4 +1,4 @@
-//! `trust-anchors` and `trust-anchors/:name`: which anchors the engine may look after, and as whom.
+//! `trust-anchors` and `trust-anchors/:name`: which anchors the engine manages, and with which IAM roles.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::engine::Engine;
 use crate::records::managed_anchor::ManagedAnchor;
 use crate::store::Writer;
 
-/// The name of an entry.
+/// One entry.
 struct Named {
+    /// The operator's name for the anchor.
     name: String,
 }
 
@@ -50,10 +51,12 @@ const FIELDS: &[Field] = &[
     ),
 ];
 
+/// `trust-anchors`: all of them.
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("trust-anchors").synopsis("The trust anchors that the engine looks after.").list(list)
 }
 
+/// `trust-anchors/:name`: one of them.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("trust-anchors/{name}")
         .synopsis("A trust anchor that the engine looks after, and the IAM roles with which it does so.")
@@ -66,10 +69,12 @@ pub(crate) fn route() -> Route<Engine> {
         .exists(exists)
 }
 
+/// Tells Vault a create from an update.
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().managed_anchor(request.parameter("name")).await?.is_some())
 }
 
+/// The names, each with the anchor's ARN.
 async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     let mut arns = Map::new();
     for (name, anchor) in engine.store().managed_anchors().await? {
@@ -78,6 +83,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
     Ok(Response::list_with_info(arns.keys().cloned().collect(), arns))
 }
 
+/// The entry; 404 if there is none.
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     match engine.store().managed_anchor(&ask.name).await? {
         Some(anchor) => Response::json(&anchor),
@@ -85,6 +91,10 @@ async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Resp
     }
 }
 
+/// Stores an entry. Nothing is done at AWS: the next tick of Vault syncs the anchor.
+///
+/// # Errors
+/// A fault if anchor and profile are not of one region and account, or an IAM role is of another account; those of [`store`].
 async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Result<Response, Fault> {
     let name = change.path.text("name")?;
     let writer = engine.store().write().await;
@@ -93,6 +103,10 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     store(&writer, &name, anchor).await
 }
 
+/// Stores the entry, unless it is stored already.
+///
+/// # Errors
+/// The caller's fault if another entry has the same anchor: one anchor has one manager.
 async fn store(writer: &Writer, name: &str, anchor: ManagedAnchor) -> Result<Response, Fault> {
     let known = writer.managed_anchors().await?;
     let twin = known
@@ -110,9 +124,11 @@ async fn store(writer: &Writer, name: &str, anchor: ManagedAnchor) -> Result<Res
     Ok(Response::no_content())
 }
 
+/// Deletes the entry. The anchor at AWS stays as it is, and a person must manage it from then on. Succeeds if there is none.
 async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     let writer = engine.store().write().await;
     writer.delete_managed_anchor(&ask.name).await?;
+    // After the deletion: metrics and rotation must not go on telling of an anchor that nobody looks at.
     engine.anchors.keep(|name| name != ask.name);
     Ok(Response::no_content())
 }
