@@ -6,7 +6,7 @@
 //!                        └────────────▶ anchor, profile, policy, outcome: a verdict for each link ──▶ report
 //! ```
 //!
-//! Only `asking.rs`, `looking.rs` and this file call AWS; the others judge what those saw. Nothing here changes anything at AWS,
+//! Only `asking.rs`, `looking.rs` and this file call AWS; the others judge what those saw. No anchor, profile or role is changed,
 //! and no session that a check makes is handed out. Start reading in `link.rs`.
 
 mod anchor;
@@ -58,7 +58,6 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    /// Checks with no check under way.
     pub(crate) fn new(credentials: Arc<Credentials>, own: Arc<OwnSessions>) -> Self {
         Self { credentials, own, looks: ConcurrencyLimit::new("checks") }
     }
@@ -104,7 +103,6 @@ impl Checks {
 
 /// Everything that was seen, for the judges.
 struct Evidence<'a> {
-    /// The role.
     subject: Subject<'a>,
     /// Config, issuers, clusters and client as they stood when the check began.
     snapshot: &'a Snapshot,

@@ -22,7 +22,6 @@ use crate::snapshot::Snapshot;
 pub(super) struct Wanted<'a> {
     /// The mount's config and issuers, of the same moment as the plan.
     pub(super) snapshot: &'a Arc<Snapshot>,
-    /// The role.
     pub(super) subject: Subject<'a>,
     /// The certificate and the call.
     pub(super) plan: &'a PlannedCall<'a>,

@@ -26,7 +26,6 @@ pub(super) enum Observed<T> {
 pub(super) struct AwsState {
     /// The trust anchor with its bundle.
     pub(super) anchor: Observed<TrustAnchor>,
-    /// The Roles Anywhere profile.
     pub(super) profile: Observed<Profile>,
     /// The IAM role with its trust policy.
     pub(super) role: Observed<IamRole>,

@@ -228,7 +228,6 @@ fn untrusted(at: &RefusalContext<'_>) -> (Link, Option<String>) {
 }
 
 impl RefusalContext<'_> {
-    /// The anchor, for its commands.
     fn anchor(&self) -> anchor::AnchorContext<'_> {
         anchor::AnchorContext {
             subject: self.subject,

@@ -8,7 +8,7 @@ use crate::credentials::session_spec::SessionSpec;
 use crate::issuers::Loaded;
 use crate::records::role::Role;
 
-/// The bound of one AWS call with its retries. A check makes several, one after the other.
+/// The bound of one AWS call with its retries. A check makes several calls, so the whole may take a few times as long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The role that is checked, and its mount for the texts.

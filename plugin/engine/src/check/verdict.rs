@@ -66,7 +66,6 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    /// Nothing to mend.
     pub(super) fn ok(seen: impl Display) -> Self {
         Self::new(State::Ok, seen, Vec::new())
     }
@@ -76,7 +75,6 @@ impl Verdict {
         Self::new(State::NotChecked, why, Vec::new())
     }
 
-    /// Works, but should be mended.
     pub(super) fn warning(seen: impl Display, cure: impl Into<Cure>) -> Self {
         Self::new(State::Warning, seen, vec![cure.into()])
     }

@@ -49,7 +49,6 @@ const EARLIER_AND_SETTLED: &str =
 /// The response of one mount to one compromised issuer. It is made for one call and thrown away; its progress is in the stored
 /// `Compromise`.
 pub(crate) struct CompromiseResponse<'a> {
-    /// The parts that do the work.
     incidents: &'a Incidents,
     /// Whose name the inline policies carry, and the mount point for commands.
     owner: Owner<'a>,
@@ -82,7 +81,6 @@ enum Aim {
 }
 
 impl Aim {
-    /// The step's name in the report.
     fn step(self) -> &'static str {
         match self {
             Self::Next => "let every trust anchor hold the next issuer",
@@ -454,7 +452,6 @@ impl CompromiseResponse<'_> {
         lines
     }
 
-    /// The mount's storage.
     fn store(&self) -> &Store {
         self.incidents.credentials.store()
     }

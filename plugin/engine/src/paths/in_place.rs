@@ -9,9 +9,7 @@ pub(crate) const ROLE: Field = Field::string("role", "name of the role");
 
 /// A role, and the caller in whose place it is looked at.
 pub(crate) struct InPlaceOf {
-    /// The role's name.
     pub(crate) role: String,
-    /// The caller's entity, by its id.
     pub(crate) entity_id: String,
 }
 
@@ -25,7 +23,8 @@ impl InPlaceOf {
     /// sender's turn before it calls this: otherwise an operator would use up the other caller's share.
     ///
     /// # Errors
-    /// The caller's fault if Vault knows no such entity in the mount's namespace; for later if Vault does not answer.
+    /// The caller's fault if Vault knows no such entity in the mount's namespace; a fault to try again later if Vault does not
+    /// answer.
     pub(crate) async fn instead_of(&self, mut request: Request) -> Result<Request, Fault> {
         let id = &self.entity_id;
         if request.mount.system.entity_info(id).await?.is_none() {

@@ -15,7 +15,6 @@ use crate::records::issuer::IssuerState;
 /// The media type of the three responses.
 const PEM: &str = "application/pem-certificate-chain";
 
-/// `ca/pem`: one certificate.
 pub(crate) fn pem_route() -> Route<Engine> {
     Route::at("ca/pem")
         .synopsis("The default issuer's certificate, PEM, unauthenticated.")
@@ -25,7 +24,6 @@ pub(crate) fn pem_route() -> Route<Engine> {
         .read(pem)
 }
 
-/// `ca_chain`: that certificate and its parents.
 pub(crate) fn chain_route() -> Route<Engine> {
     Route::at("ca_chain")
         .synopsis("The default issuer's certificate and its parents, PEM, unauthenticated.")
@@ -33,7 +31,6 @@ pub(crate) fn chain_route() -> Route<Engine> {
         .read(chain)
 }
 
-/// `trust-bundle`: what every trust anchor must hold.
 pub(crate) fn trust_bundle_route() -> Route<Engine> {
     Route::at("trust-bundle")
         .synopsis("What a trust anchor must hold, PEM, unauthenticated.")
@@ -58,7 +55,6 @@ async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<R
     Ok(Response::raw(Raw::ok(PEM, bundle)))
 }
 
-/// The default issuer's certificate.
 async fn pem(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
     raw(&engine, |loaded| loaded.record.certificate_pem.clone()).await
 }

@@ -10,7 +10,6 @@ use crate::paths::in_place::{InPlaceOf, ROLE};
 
 /// A check as the caller.
 struct Named {
-    /// The role's name.
     role: String,
     /// A broken link is an error.
     strict: bool,
@@ -18,7 +17,6 @@ struct Named {
 
 /// A check in another caller's place.
 struct Theirs {
-    /// The role and that caller.
     of: InPlaceOf,
     /// A broken link is an error.
     strict: bool,
@@ -63,7 +61,6 @@ pub(crate) fn route() -> Route<Engine> {
         .update(update)
 }
 
-/// Checks as the caller.
 async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     let who = grant::turn(&request);
     answer(&engine, &request, (&ask.role, &who), ask.strict).await
@@ -80,8 +77,8 @@ async fn update(engine: Arc<Engine>, request: Request, ask: Theirs) -> Result<Re
 /// Runs one check for `who`, within the limits of the mount and of one caller.
 ///
 /// # Errors
-/// For later if too many checks are under way; the operator's fault if `strict` and a link is broken; those of
-/// [`crate::check::Checks::run`].
+/// A fault to try again later if too many checks are under way or the mount closes; the operator's fault if `strict` and a link
+/// is broken; those of [`crate::check::Checks::run`].
 async fn answer(
     engine: &Arc<Engine>,
     request: &Request,

@@ -35,12 +35,10 @@ const FIELDS: &[Field] = &[
     .required(),
 ];
 
-/// `clusters`: all of them.
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("clusters").synopsis("The clusters and their auth mounts.").list(list)
 }
 
-/// `clusters/:name`: one of them.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("clusters/{name}")
         .synopsis("Which auth mount is which cluster.")
@@ -53,7 +51,7 @@ pub(crate) fn route() -> Route<Engine> {
         .exists(exists)
 }
 
-/// Tells Vault a create from an update.
+/// Whether the cluster is there: by this Vault tells `create` from `update` in policies.
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().cluster(request.parameter("name")).await?.is_some())
 }

@@ -35,7 +35,6 @@ const FIELDS: &[Field] = &[
         Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all").at_most(256),
 ];
 
-/// One document for the mount, so the path has no name in it.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("config")
         .synopsis("How AWS is reached, and what roles may fall back on.")
@@ -48,7 +47,7 @@ pub(crate) fn route() -> Route<Engine> {
         .exists(exists)
 }
 
-/// Tells Vault a create from an update.
+/// Whether a config was written: by this Vault tells `create` from `update` in policies.
 async fn exists(engine: Arc<Engine>, _request: Request) -> Result<bool, Fault> {
     Ok(engine.store().config().await?.is_some())
 }
@@ -81,8 +80,8 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     Ok(told(&stored, &config))
 }
 
-/// All cached sessions end, unless the change makes the same ones: timeouts, retries, the rate and the cache size leave them
-/// alone.
+/// All cached sessions end, unless the new config makes the same ones: timeouts, retries, the rate, the cache size, and the
+/// endpoints that only the engine's own calls use leave them alone.
 fn ends(before: &Config, after: &Config) -> Ends<'static> {
     if before.makes_the_same_as(after) { Ends::Nothing } else { Ends::All }
 }

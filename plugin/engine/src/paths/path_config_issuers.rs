@@ -89,10 +89,10 @@ fn asked(change: &Change, default: Option<&str>) -> Result<Asked, Fault> {
 }
 
 /// Asks every managed trust anchor whether it holds the issuer called `reference`. Asks nobody if that is the default already, or
-/// if there is no such issuer, which the caller refuses itself.
+/// if there is no such issuer: [`change`] refuses that one itself.
 ///
 /// # Errors
-/// Those of `require_held`, and for later if the mount closes meanwhile.
+/// Those of `require_held`, and a fault to try again later if the mount closes meanwhile.
 async fn check_held(engine: &Arc<Engine>, reference: &str, mount_point: &str) -> Result<(), Fault> {
     let snapshot = engine.snapshot().await?;
     match snapshot.issuers.find(reference).filter(|found| !snapshot.issuers.is_default(&found.record.id)) {
@@ -133,7 +133,6 @@ fn switched(before: &Issuers, to: &Loaded, mount_point: &str) -> Response {
     ))
 }
 
-/// The response that shows the default.
 fn answer(default: Option<&str>) -> Response {
     Response::data(Map::from_iter([("default".to_owned(), Value::from(default))]))
 }

@@ -34,7 +34,6 @@ const JSON: &str = "application/json";
 
 /// One role.
 struct Named {
-    /// The role's name.
     role: String,
 }
 

@@ -20,7 +20,6 @@ const DEADLINE: Duration = Duration::from_secs(15);
 
 /// A read of a role's credentials.
 struct Creds {
-    /// The role's name.
     role: String,
     /// The session's length. None: the role's own. The role must allow callers to choose it.
     ttl: Option<Duration>,

@@ -63,7 +63,6 @@ impl Params for SetSigned {
     }
 }
 
-/// Makes the request.
 pub(crate) fn generate_route() -> Route<Engine> {
     Route::at("intermediate/generate/internal")
         .synopsis("Make a key that never leaves the engine, and a signing request for it.")
@@ -73,7 +72,6 @@ pub(crate) fn generate_route() -> Route<Engine> {
         .update(generate)
 }
 
-/// Takes the certificate.
 pub(crate) fn set_signed_route() -> Route<Engine> {
     Route::at("intermediate/set-signed")
         .synopsis("Take the signed certificate of an earlier signing request.")

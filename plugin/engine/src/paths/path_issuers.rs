@@ -90,7 +90,6 @@ impl Params for Delete {
     }
 }
 
-/// `issuers`: all of them.
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("issuers")
         .synopsis("The ids of the issuers, with name, serial number, fingerprint, state and end.")
@@ -100,7 +99,7 @@ pub(crate) fn list_route() -> Route<Engine> {
         .list(list)
 }
 
-/// `issuer/:ref`: one of them. No path makes an issuer by writing here.
+/// A write changes an issuer and never makes one. It has no `exists`, so Vault takes each write as an update.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}")
         .synopsis("One issuer: certificate, chain, validity, state. Never its key.")

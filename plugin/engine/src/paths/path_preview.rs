@@ -16,7 +16,6 @@ use identity::session_tags;
 
 /// A preview for the caller.
 struct Named {
-    /// The role's name.
     role: String,
 }
 
@@ -40,12 +39,10 @@ pub(crate) fn route() -> Route<Engine> {
         .update(update)
 }
 
-/// The caller's own identity.
 async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     preview(&engine, &request, ask.role).await
 }
 
-/// The identity of `entity_id`.
 async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result<Response, Fault> {
     let request = ask.instead_of(request).await?;
     preview(&engine, &request, ask.role).await

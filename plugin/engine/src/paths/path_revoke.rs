@@ -72,7 +72,6 @@ fn role_name(text: String) -> Result<String, Fault> {
     )))
 }
 
-/// The schema is that of `RevocationRequest`.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("revoke")
         .synopsis("Deny single sessions everything at AWS.")

@@ -14,7 +14,6 @@ use crate::store::{Ends, Store, Writer, role_key};
 
 /// One role.
 struct Named {
-    /// The role's name.
     name: String,
 }
 
@@ -107,12 +106,10 @@ const FIELDS: &[Field] = &[
         Field::string("region", "region that answers name; default: the trust anchor's"),
 ];
 
-/// `roles`: the names.
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("roles").synopsis("The names of the roles.").list(list)
 }
 
-/// `roles/:name`: one of them.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}")
         .with_at_signs()
@@ -126,7 +123,7 @@ pub(crate) fn route() -> Route<Engine> {
         .exists(exists)
 }
 
-/// Tells Vault a create from an update.
+/// Whether the role is there: by this Vault tells `create` from `update` in policies.
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().role(request.parameter("name")).await?.is_some())
 }

@@ -21,7 +21,6 @@ const DEFAULT_TTL: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// A new self-signed CA.
 struct Generate {
-    /// Subject and key.
     ca: NewCa,
     /// The certificate's life, within [`TTL`].
     ttl: Duration,

@@ -10,13 +10,11 @@ use crate::management::anchor_task::{AnchorTask, Need};
 
 /// A look at one anchor, which changes nothing.
 struct Look {
-    /// The operator's name for the anchor.
     name: String,
 }
 
 /// A sync of one anchor.
 struct Write {
-    /// The operator's name for the anchor.
     name: String,
     /// Changes nothing, as a read does.
     dry_run: bool,

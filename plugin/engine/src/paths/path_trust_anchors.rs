@@ -11,7 +11,6 @@ use crate::store::Writer;
 
 /// One entry.
 struct Named {
-    /// The operator's name for the anchor.
     name: String,
 }
 
@@ -51,12 +50,10 @@ const FIELDS: &[Field] = &[
     ),
 ];
 
-/// `trust-anchors`: all of them.
 pub(crate) fn list_route() -> Route<Engine> {
     Route::at("trust-anchors").synopsis("The trust anchors that the engine looks after.").list(list)
 }
 
-/// `trust-anchors/:name`: one of them.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("trust-anchors/{name}")
         .synopsis("A trust anchor that the engine looks after, and the IAM roles with which it does so.")
@@ -69,7 +66,7 @@ pub(crate) fn route() -> Route<Engine> {
         .exists(exists)
 }
 
-/// Tells Vault a create from an update.
+/// Whether the entry is there: by this Vault tells `create` from `update` in policies.
 async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
     Ok(engine.store().managed_anchor(request.parameter("name")).await?.is_some())
 }

@@ -4,7 +4,6 @@
 pub(crate) struct Line {
     /// The step in the imperative, such as `end the sessions of <ARN>`.
     pub(super) step: String,
-    /// How it ended.
     pub(super) outcome: Outcome,
 }
 

@@ -81,7 +81,6 @@ impl Synced {
 
 /// An IAM role whose sessions must end.
 pub(super) struct Target {
-    /// The IAM role.
     pub(super) arn: RoleArn,
     /// One of the engine's roles that lead to it. None if only living sessions do, because their role is gone or leads elsewhere
     /// now.
