@@ -23,14 +23,13 @@ use vault_backend::Fault;
 use inventory::Inventory;
 pub(crate) use report::state;
 use report::{Line, Outcome};
-use standing::{Synced, Target, WayIn};
+use standing::{Aim, Synced, Target, WayIn};
 
 use crate::ground::clock::{self, rfc3339};
 use crate::incident::break_glass::EndedSessions;
 use crate::incident::incidents::Incidents;
-use crate::issuers::{self, Issuers, Loaded};
-use crate::management::anchor_task::AnchorTask;
-use crate::management::anchor_task::Need;
+use crate::issuers::{Issuers, Loaded};
+use crate::management::anchor_task::{AnchorTask, Need};
 use crate::management::bundle_plan::fingerprint;
 use crate::management::denial_policy::{self, Owner};
 use crate::management::sync_report::SyncReport;
@@ -70,33 +69,6 @@ pub(crate) struct CompromiseReport {
     pub(crate) again_at: Option<OffsetDateTime>,
 }
 
-/// The state that trust anchors are synced for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Aim {
-    /// They hold the next issuer beside the one that signs. Comes before the switch, because a read fails at an anchor that does
-    /// not hold the signing issuer.
-    Next,
-    /// They hold no certificate that lets the compromised key in. Comes after the switch.
-    Clear,
-}
-
-impl Aim {
-    fn step(self) -> &'static str {
-        match self {
-            Self::Next => "let every trust anchor hold the next issuer",
-            Self::Clear => "let no trust anchor hold the compromised issuer",
-        }
-    }
-
-    /// The consequence for as long as a person has not done the step.
-    fn else_what(self) -> &'static str {
-        match self {
-            Self::Next => "until then reads by it fail",
-            Self::Clear => "until then its key makes sessions",
-        }
-    }
-}
-
 impl<'a> CompromiseResponse<'a> {
     /// Begins the time of the call. It does no I/O.
     pub(crate) fn new(
@@ -129,7 +101,7 @@ impl CompromiseResponse<'_> {
         report.push(Line::new("switch", Outcome::Done(self.switch().await?)));
         // After the switch: an anchor that loses the issuer that still signs would fail every read.
         report.extend(self.clear(&mut known, &mount, early).await?);
-        report.extend(self.beyond(&mount));
+        report.extend(mount.beyond(self.owner.mount_point));
         Ok(CompromiseReport { report, again_at: known.again_at() })
     }
 
@@ -173,7 +145,7 @@ impl CompromiseResponse<'_> {
         let clear = seen.into_iter().filter(|(_, seen)| seen.is_clear).map(|(arn, _)| arn).collect();
         let targets = self.targets(mount, &clear);
         report.extend(foreign);
-        report.extend(self.pinned(mount));
+        report.extend(mount.pinned(self.issuer, self.owner.mount_point));
         let roles = || targets.values().map(|target| (target.arn.as_str(), &target.anchors));
         // Again, because roles that ended for good are out of the plan now.
         known.plan(roles(), self.now);
@@ -294,17 +266,6 @@ impl CompromiseResponse<'_> {
         other.issuer.key_sha256() == self.issuer.issuer.key_sha256()
     }
 
-    /// A line for each role that names an issuer of the key in `issuer_ref`: such a role gets no credentials until it names
-    /// another one.
-    fn pinned(&self, mount: &Inventory) -> Vec<Line> {
-        let told = |name: String| {
-            let what = format!("vault patch {}roles/{name} issuer_ref=default", self.owner.mount_point);
-            Line::new(format!("role {name} names it"), Outcome::ByHand(what))
-        };
-        let of_the_key = mount.of_the_key(self.issuer).into_iter();
-        of_the_key.flat_map(|one| issuers::roles_naming(&mount.roles, &one.record)).map(told).collect()
-    }
-
     /// Ends sessions before the switch if one of their trust anchors is not known to hold the next issuer, because after the
     /// switch the engine itself cannot sign in through that anchor. `in_step` has the ARNs of the anchors that are known to hold
     /// it. Returns the outcomes by the IAM role's ARN.
@@ -423,33 +384,6 @@ impl CompromiseResponse<'_> {
             note(origin.role_arn.clone(), None, Some(origin.trust_anchor.as_str()));
         }
         found
-    }
-
-    /// Lines for what the key opened beyond the mount's roles: the engine's own IAM roles, which it may not write to, and IAM
-    /// roles that nobody named here.
-    fn beyond(&self, mount: &Inventory) -> Vec<Line> {
-        let mut lines = Vec::new();
-        for (name, anchor) in &mount.anchors {
-            let duties = [Duty::TrustAnchor, Duty::Revocation, Duty::Check];
-            let roles: Vec<&str> =
-                duties.iter().filter_map(|duty| anchor.role(*duty)).map(RoleArn::as_str).collect();
-            if roles.is_empty() {
-                continue;
-            }
-            let what = format!(
-                "\"Revoke active sessions\" of {} in IAM's console; then `foreign` of vault read {}trust-anchors/{name}/sync must be empty: whoever had the key could act as the engine there",
-                roles.join(", "),
-                self.owner.mount_point
-            );
-            lines.push(Line::new(
-                format!("end the engine's own sessions at trust-anchors/{name}"),
-                Outcome::ByHand(what),
-            ));
-        }
-        lines.push(Line::new("end the sessions of other IAM roles", Outcome::ByHand(
-            "whoever had the key could ask for any IAM role whose trust policy lets in one of these anchors and that a profile lists, also where no role here names it: \"Revoke active sessions\" of those".to_owned(),
-        )));
-        lines
     }
 
     fn store(&self) -> &Store {

@@ -1,12 +1,13 @@
 //! The mount's records as they stood when a response began.
 
-use rolesanywhere::TrustAnchorArn;
+use rolesanywhere::{RoleArn, TrustAnchorArn};
 use vault_backend::Fault;
 
-use crate::issuers::{Issuers, Loaded};
+use super::report::{Line, Outcome};
+use crate::issuers::{self, Issuers, Loaded};
 use crate::management::trust_anchors::in_use;
 use crate::records::config::Config;
-use crate::records::managed_anchor::ManagedAnchor;
+use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::records::role::Role;
 use crate::store::Store;
 
@@ -51,5 +52,43 @@ impl Inventory {
         let mut arns = in_use(&self.config, &self.roles, mount_point);
         arns.retain(|arn| !self.anchors.iter().any(|(_, anchor)| anchor.trust_anchor_arn == *arn));
         arns
+    }
+
+    /// A line for each role that names an issuer of the key in `issuer_ref`: such a role gets no credentials until it names
+    /// another one.
+    pub(super) fn pinned(&self, issuer: &Loaded, mount_point: &str) -> Vec<Line> {
+        let told = |name: String| {
+            let what = format!("vault patch {}roles/{name} issuer_ref=default", mount_point);
+            Line::new(format!("role {name} names it"), Outcome::ByHand(what))
+        };
+        let of_the_key = self.of_the_key(issuer).into_iter();
+        of_the_key.flat_map(|one| issuers::roles_naming(&self.roles, &one.record)).map(told).collect()
+    }
+
+    /// Lines for what the key opened beyond the mount's roles: the engine's own IAM roles, which it may not write to, and IAM
+    /// roles that nobody named here.
+    pub(super) fn beyond(&self, mount_point: &str) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for (name, anchor) in &self.anchors {
+            let duties = [Duty::TrustAnchor, Duty::Revocation, Duty::Check];
+            let roles: Vec<&str> =
+                duties.iter().filter_map(|duty| anchor.role(*duty)).map(RoleArn::as_str).collect();
+            if roles.is_empty() {
+                continue;
+            }
+            let what = format!(
+                "\"Revoke active sessions\" of {} in IAM's console; then `foreign` of vault read {}trust-anchors/{name}/sync must be empty: whoever had the key could act as the engine there",
+                roles.join(", "),
+                mount_point
+            );
+            lines.push(Line::new(
+                format!("end the engine's own sessions at trust-anchors/{name}"),
+                Outcome::ByHand(what),
+            ));
+        }
+        lines.push(Line::new("end the sessions of other IAM roles", Outcome::ByHand(
+            "whoever had the key could ask for any IAM role whose trust policy lets in one of these anchors and that a profile lists, also where no role here names it: \"Revoke active sessions\" of those".to_owned(),
+        )));
+        lines
     }
 }

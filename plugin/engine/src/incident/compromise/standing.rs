@@ -11,6 +11,33 @@ use crate::management::anchor_task::AnchorTask;
 use crate::management::sync_report::SyncReport;
 use crate::records::compromise::Compromise;
 
+/// The state that trust anchors are synced for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// They hold the next issuer beside the one that signs. Comes before the switch, because a read fails at an anchor that does
+    /// not hold the signing issuer.
+    Next,
+    /// They hold no certificate that lets the compromised key in. Comes after the switch.
+    Clear,
+}
+
+impl Aim {
+    pub(super) fn step(self) -> &'static str {
+        match self {
+            Self::Next => "let every trust anchor hold the next issuer",
+            Self::Clear => "let no trust anchor hold the compromised issuer",
+        }
+    }
+
+    /// The consequence for as long as a person has not done the step.
+    pub(super) fn else_what(self) -> &'static str {
+        match self {
+            Self::Next => "until then reads by it fail",
+            Self::Clear => "until then its key makes sessions",
+        }
+    }
+}
+
 /// The result of syncing every trust anchor once.
 #[derive(Default)]
 pub(super) struct Synced {
