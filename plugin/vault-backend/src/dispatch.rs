@@ -27,7 +27,9 @@ pub(crate) struct Table<B> {
 
 impl<B: Backend> Table<B> {
     pub(crate) fn new(plugin: Plugin) -> Arc<Self> {
-        Arc::new(Self { plugin, routes: B::routes(), special: B::special_paths() })
+        let routes = B::routes();
+        refuse_overlaps(&routes);
+        Arc::new(Self { plugin, routes, special: B::special_paths() })
     }
 
     /// Answers `incoming`. Work with effects is finished even if the caller hangs up, because storage has no
@@ -176,4 +178,38 @@ fn panicked(panic: &(dyn Any + Send)) -> Fault {
     let text =
         panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     Fault::bug(format!("a handler panicked: {}", text.unwrap_or("without a text")))
+}
+
+/// Panics where two routes would answer the same operation on the same path, because the order of the list would decide which one.
+fn refuse_overlaps<B: Send + Sync + 'static>(routes: &[Route<B>]) {
+    for (index, one) in routes.iter().enumerate() {
+        for other in &routes[index + 1..] {
+            let both = one.operations().find(|operation| other.operations().any(|its| its == *operation));
+            let (first, second) = (one.pattern.template(), other.pattern.template());
+            assert!(
+                both.is_none() || !one.pattern.overlaps(&other.pattern),
+                "the routes {first} and {second} both answer {both:?} on some path"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(template: &'static str) -> Route<()> {
+        Route::at(template).read(|_: Arc<()>, _: Request, (): ()| async { Ok(Response::no_content()) })
+    }
+
+    #[test]
+    fn routes_of_different_paths_stand_beside_each_other() {
+        refuse_overlaps(&[route("notes/{name}"), route("notes"), route("notes/{name}/lines")]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the routes notes/{name} and notes/first both answer Some(Read) on some path")]
+    fn two_routes_that_answer_one_path_are_refused_at_the_start() {
+        refuse_overlaps(&[route("notes/{name}"), route("notes/first")]);
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Memory {
 #[derive(Default)]
 struct State {
     entries: BTreeMap<String, Entry>,
+    gets: Vec<String>,
     puts: Vec<String>,
     read_only: bool,
     writes_left: Option<usize>,
@@ -44,7 +45,9 @@ impl Memory {
 
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
         check(key)?;
-        Ok(self.state().entries.get(key).map(|entry| entry.bytes.clone()))
+        let mut state = self.state();
+        state.gets.push(key.to_owned());
+        Ok(state.entries.get(key).map(|entry| entry.bytes.clone()))
     }
 
     pub(crate) fn put(&self, key: &str, bytes: Vec<u8>, sealed: bool) -> Result<(), StorageError> {
@@ -104,6 +107,10 @@ impl Memory {
     pub(crate) async fn answers<T>(&self, answer: Result<T, StorageError>) -> Result<T, StorageError> {
         let _open = self.held.subscribe().wait_for(|held| !held).await.is_ok();
         answer
+    }
+
+    pub(crate) fn gets(&self) -> Vec<String> {
+        self.state().gets.clone()
     }
 
     pub(crate) fn puts(&self) -> Vec<String> {

@@ -73,6 +73,20 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Whether some path matches both patterns.
+    pub(crate) fn overlaps(&self, other: &Pattern) -> bool {
+        let pairs = self.segments.iter().zip(&other.segments);
+        self.segments.len() == other.segments.len()
+            && pairs.into_iter().all(|pair| match pair {
+                (Segment::Literal(one), Segment::Literal(two)) => one == two,
+                (Segment::Literal(literal), Segment::Name(_)) => is_name(literal, other.inside),
+                (Segment::Name(_), Segment::Literal(literal)) => is_name(literal, self.inside),
+                (Segment::Name(_), Segment::Name(_)) => true,
+            })
+    }
+}
+
 fn segment(text: &'static str) -> Segment {
     match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         Some(name) => Segment::Name(name),
@@ -113,6 +127,18 @@ mod tests {
         }
         for name in ["", "-a", "a-", ".a", ".", "..", "a b", "ä", "a/b", "a%2f", "a\n"] {
             assert!(!fits(&pattern, &format!("roles/{name}")), "{name:?} matched");
+        }
+    }
+
+    #[test]
+    fn two_patterns_overlap_where_one_path_matches_both() {
+        let overlap = |one, two| Pattern::new(one).overlaps(&Pattern::new(two));
+
+        for (one, two) in [("roles/{name}", "roles/{role}"), ("issuer/{ref}", "issuer/default"), ("a", "a")] {
+            assert!(overlap(one, two) && overlap(two, one), "{one} and {two}");
+        }
+        for (one, two) in [("roles/{name}", "roles"), ("roles/{name}", "creds/{name}"), ("a/{b}", "a/-")] {
+            assert!(!overlap(one, two) && !overlap(two, one), "{one} and {two}");
         }
     }
 

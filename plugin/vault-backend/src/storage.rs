@@ -128,6 +128,12 @@ impl Storage {
         self.memory().hold(held);
     }
 
+    /// The keys read so far, in the order of their Gets. Empty unless in memory.
+    #[must_use]
+    pub fn gets(&self) -> Vec<String> {
+        self.memory().gets()
+    }
+
     /// The keys written so far, in the order of their Puts. Empty unless in memory.
     #[must_use]
     pub fn puts(&self) -> Vec<String> {

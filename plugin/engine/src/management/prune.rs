@@ -29,13 +29,16 @@ impl DenialPolicies {
         if pruned.is_some_and(|pruned: Instant| pruned.elapsed() < EACH) {
             return Ok(());
         }
-        *pruned = Some(Instant::now());
         let began = Instant::now();
-        for denials in self.store.denials().await? {
+        // Before the time is noted: after a fault of storage the next tick tries again.
+        let records = self.store.denials().await?;
+        *pruned = Some(began);
+        for denials in records {
             if denials.until > clock::now().unix_timestamp() {
                 continue;
             }
             if began.elapsed() > MAX_DURATION {
+                *pruned = None;
                 break;
             }
             match Box::pin(self.prune_role(owner, &denials.role_arn)).await {

@@ -47,9 +47,15 @@ impl NewCa {
             province: list("province")?,
         };
         let kind = values.string("key_type")?.unwrap_or_else(|| "ec".to_owned());
-        // 0 stands for the default, and so does a number that is negative or over 32 bits.
-        let bits = values.int("key_bits")?.map(|bits| u32::try_from(bits).unwrap_or(0));
+        let bits = values.int("key_bits")?.map(size).transpose()?;
         let key = KeySpec::from_type_and_bits(&kind, bits).map_err(faults::ca)?;
         Ok(Self { subject, key })
     }
+}
+
+/// 0 stands for the kind's default; `ca` refuses a size that the kind does not have.
+fn size(bits: i64) -> Result<u32, Fault> {
+    u32::try_from(bits).map_err(|_| {
+        Fault::caller(format!("key_bits: {bits} is outside 0 to {}, and 0 stands for the default", u32::MAX))
+    })
 }

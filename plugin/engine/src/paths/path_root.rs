@@ -69,14 +69,14 @@ pub(crate) fn route() -> Route<Engine> {
 /// The caller's fault if the name is taken or the subject does not fit; the operator's if a trust anchor has no room for another
 /// issuer.
 async fn generate(engine: Arc<Engine>, request: Request, ask: Generate) -> Result<Response, Fault> {
-    let writer = engine.store().write().await;
-    let issuers = Issuers::load(&writer).await?;
-    // Before the key is made: an RSA key may take a second, and a refused request should cost nothing.
+    let issuers = Issuers::load(engine.store()).await?;
+    // Before the key is made: an RSA key may take a second, and a refused request should cost nothing. `added` checks both again.
     issuers::check_name(&issuers, ask.issuer_name.as_deref())?;
     issuers.check_room(clock::now(), &request.mount_point)?;
     let profile = CaProfile { subject: ask.ca.subject, key: ask.ca.key, ttl: ask.ttl };
     let issuer = issuers::off_thread(move || Issuer::generate_root(&profile, clock::now())).await?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
     let candidate = Candidate { issuer, name, key: KeyPlace::New, mount_point };
-    issuer_answer::added(&writer, candidate).await
+    // The lock only now: making the key must hold up no other write.
+    issuer_answer::added(&engine.store().write().await, candidate).await
 }

@@ -22,6 +22,17 @@ fn role_with(field: &str, value: &str) -> Value {
     json!({ "role_arn": ROLE, field: value })
 }
 
+#[tokio::test]
+async fn a_key_of_a_negative_size_is_refused_with_the_value_and_the_bound() {
+    let mount = mount().await;
+
+    let reply = mount.write("root/generate/internal", json!({ "common_name": "a", "key_bits": -1 })).await;
+
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(reply.error.starts_with("key_bits: -1 is outside 0 to"), "{}", reply.error);
+    assert_eq!(mount.list("issuers").await.status, 404, "nothing is half-stored");
+}
+
 /// What a shell would run, and what would begin a line of its own.
 const HOSTILE: &str = "n$(id)\nvault delete";
 

@@ -77,6 +77,33 @@ async fn one_command_switches_clears_the_anchor_and_ends_the_sessions() {
     assert_eq!(world.ok(world.mount.read("issuer/first").await)["disabled"], true);
 }
 
+/// On a mount of thousands of roles each further pass costs thousands of calls of Vault's storage.
+#[tokio::test]
+async fn a_response_reads_each_role_once_and_a_tick_none() {
+    let world = with_next().await;
+    let names: Vec<String> = (0..40).map(|number| format!("role-{number}")).collect();
+    for name in &names {
+        world.ok(world.mount.write(&format!("roles/{name}"), json!({ "role_arn": ROLE_ARN })).await);
+    }
+    let reads = |before: usize| -> Vec<String> {
+        let gets = world.mount.storage.gets().split_off(before);
+        gets.into_iter().filter(|key| key.starts_with("role/")).collect()
+    };
+    let before = world.mount.storage.gets().len();
+
+    respond(&world, json!({})).await;
+    let mut responded = reads(before);
+    let before = world.mount.storage.gets().len();
+    assert_eq!(world.mount.periodic().await.status, 204);
+
+    responded.sort();
+    let mut each: Vec<String> = names.iter().map(|name| format!("role/{name}")).collect();
+    each.push("role/demo".to_owned());
+    each.sort();
+    assert_eq!(responded, each);
+    assert_eq!(reads(before), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn a_compromised_issuer_is_not_enabled_again() {
     let world = with_next().await;

@@ -58,7 +58,7 @@ impl Inventory {
     /// another one.
     pub(super) fn pinned(&self, issuer: &Loaded, mount_point: &str) -> Vec<Line> {
         let told = |name: String| {
-            let what = format!("vault patch {}roles/{name} issuer_ref=default", mount_point);
+            let what = format!("vault patch {mount_point}roles/{name} issuer_ref=default");
             Line::new(format!("role {name} names it"), Outcome::ByHand(what))
         };
         let of_the_key = self.of_the_key(issuer).into_iter();
