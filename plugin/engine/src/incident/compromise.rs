@@ -119,7 +119,8 @@ impl CompromiseResponse<'_> {
         // Before any session ends: otherwise each tick would end them again while storage takes no writes.
         known.put_off(self.now);
         self.store().write().await.put_compromise(id, &known).await?;
-        let mount = Inventory::read(self.store()).await?;
+        let issuers = Issuers::load(self.store()).await?;
+        let mount = Inventory::read(self.store(), issuers).await?;
         for line in self.clear(&mut known, &mount, BTreeMap::new()).await? {
             tracing::info!(issuer = self.issuer.record.label(), "after a compromise: {}", line.told());
         }
@@ -168,8 +169,8 @@ impl CompromiseResponse<'_> {
     /// The operator's fault if no enabled issuer with another key could take over. Nothing is stored then.
     async fn begin(&self) -> Result<(Compromise, Inventory), Fault> {
         let writer = self.store().write().await;
-        let mount = Inventory::read(&writer).await?;
-        if self.successor(&mount.issuers).is_none() {
+        let issuers = Issuers::load(&writer).await?;
+        if self.successor(&issuers).is_none() {
             return Err(Fault::operator(
                 "no other issuer with a key of its own is enabled that could take over",
             )
@@ -183,7 +184,9 @@ impl CompromiseResponse<'_> {
         let mut known = known.unwrap_or_else(|| Compromise::told_at(self.now));
         known.key_sha256 = self.issuer.issuer.key_sha256();
         writer.put_compromise(id, &known).await?;
-        Ok((known, mount))
+        // Without the lock: the reads of thousands of roles must hold up no other write.
+        drop(writer);
+        Ok((known, Inventory::read(self.store(), issuers).await?))
     }
 
     /// Syncs each managed trust anchor, and tells a person to do the others. The fault of one anchor becomes its line, and the

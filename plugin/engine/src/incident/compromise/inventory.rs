@@ -31,10 +31,10 @@ impl Inventory {
     ///
     /// # Errors
     /// Storage's, and the operator's fault if a record was written by a later version.
-    pub(super) async fn read(store: &Store) -> Result<Self, Fault> {
+    pub(super) async fn read(store: &Store, issuers: Issuers) -> Result<Self, Fault> {
         Ok(Self {
             config: store.config().await?.unwrap_or_default(),
-            issuers: Issuers::load(store).await?,
+            issuers,
             roles: store.roles().await?,
             anchors: store.managed_anchors().await?,
         })
