@@ -8,7 +8,7 @@ path "iamra/roles/+/revoke-sessions" {
   capabilities = ["update"]
 }
 
-# Puts an issuer whose key may be in other hands out of use, here and at AWS, and ends all sessions.
+# Takes an issuer whose key may be compromised out of use, here and at AWS, and ends all sessions.
 path "iamra/issuer/+/compromised" {
   capabilities = ["update"]
 }

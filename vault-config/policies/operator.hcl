@@ -56,7 +56,7 @@ path "iamra/rotation" {
   capabilities = ["read"]
 }
 
-# Which trust anchors the engine looks after at AWS, and as whom.
+# Which trust anchors the engine manages at AWS, and as whom.
 path "iamra/trust-anchors" {
   capabilities = ["list"]
 }

@@ -19,10 +19,10 @@ use crate::store;
 
 impl Backend for Engine {
     const HELP: &'static str = "\
-The iamra engine hands out AWS credentials through IAM Roles Anywhere. It holds a certificate authority of its own; for a read
+The iamra engine hands out AWS credentials through IAM Roles Anywhere. It holds its own certificate authority. For a read
 of creds/<role> it issues a certificate, calls CreateSession with it, forgets certificate and key, and returns the session's
 credentials under a lease that is shorter than the session. Callers who are the same at AWS share a session until its half-life.
-container/<role> gives the same to AWS SDKs that fetch their credentials themselves, without a lease.";
+container/<role> gives the same, without a lease, to AWS SDKs that fetch their credentials themselves.";
 
     fn new(mount: Mount) -> Self {
         Self::connecting(mount, Client::new)
@@ -90,7 +90,7 @@ container/<role> gives the same to AWS SDKs that fetch their credentials themsel
             // A later version wrote a record. The mount must serve all the same: each request that needs the record names the
             // cure.
             Err(fault) if fault.blame() == Blame::Operator => {
-                tracing::error!("nothing was mended: {fault}");
+                tracing::error!("the issuers were not repaired: {fault}");
                 Ok(())
             }
             done => done,

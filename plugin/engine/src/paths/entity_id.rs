@@ -16,7 +16,7 @@ pub(crate) fn parse(text: String) -> Result<String, Fault> {
         return Ok(text);
     }
     Err(Fault::caller(format!(
-        "entity_id: {} is no id of an entity, which has 1 to {MAX_LENGTH} letters, digits and dashes; vault token lookup shows a token's",
+        "entity_id: {} is not an entity id (1 to {MAX_LENGTH} letters, digits and dashes; vault token lookup shows a token's)",
         quote(&text)
     )))
 }
@@ -34,7 +34,7 @@ mod tests {
         let too_long = "a".repeat(MAX_LENGTH + 1);
         for bad in ["", "a b", "a/../b", "`id`", "a\n", "ä", &too_long] {
             let error = parse(bad.to_owned()).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("entity_id: {bad:.80?} is no id")), "{error}");
+            assert!(error.starts_with(&format!("entity_id: {bad:.80?} is not an entity id")), "{error}");
         }
     }
 }

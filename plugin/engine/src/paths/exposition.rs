@@ -63,7 +63,7 @@ pub(crate) fn text(metrics: &Counters, gauges: &Gauges<'_>) -> Result<String, fm
 fn register_answers(registry: &mut Registry, metrics: &Counters, counts: &Counts) {
     registry.register_with_unit(
         "answer_duration",
-        "How long reads of creds and container waited for a session since the process began, also for none",
+        "How long reads of creds and container waited for a session since the process began, including reads that got none",
         Unit::Seconds,
         metrics.answers.clone(),
     );
@@ -79,7 +79,7 @@ fn register_answers(registry: &mut Registry, metrics: &Counters, counts: &Counts
     }
     registry.register(
         "answers",
-        "Reads of creds and container that were answered since the process began, by session: new: made for this read; shared: had by others too; renewing: past its half-life while the next one is made; stale: past its half-life because AWS gave no new one; none: an error. Reads that fail before, such as of a role that is not there, are not in it",
+        "Reads of creds and container that the engine answered since the process began, by session: new: made for this read; shared: with other callers; renewing: past its half-life while the engine makes the next one; stale: past its half-life because AWS gave no new one; none: an error. Reads that fail earlier, such as those of a role that does not exist, are not counted",
         answers,
     );
 }
@@ -105,7 +105,7 @@ fn register_calls(registry: &mut Registry, metrics: &Counters, counts: &Counts) 
         ),
         (
             "create_session_unreachable",
-            "CreateSession calls that met no answer or a 5xx since the process began",
+            "CreateSession calls that got no answer or a 5xx since the process began",
             counts.unreachable,
         ),
     ];
@@ -114,7 +114,7 @@ fn register_calls(registry: &mut Registry, metrics: &Counters, counts: &Counts) 
     }
     registry.register(
         "create_session_refused",
-        "CreateSession calls that AWS refused since the process began, by AWS's type; AwsBadAnswer: what answered is not Roles Anywhere",
+        "CreateSession calls that AWS refused since the process began, by AWS's type; AwsBadAnswer: the answer did not come from Roles Anywhere",
         metrics.refusals.clone(),
     );
     registry.register_with_unit(
@@ -130,15 +130,11 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
     let most = u64::try_from(limits.max_sessions.get()).unwrap_or(u64::MAX);
     let gauges = [
         ("callers_waiting", "Reads that wait for a session now", counts.waiting),
-        (
-            "create_session_queued",
-            "Sessions to be made that wait for their turn or for another try",
-            counts.queued,
-        ),
+        ("create_session_queued", "Sessions to make that wait for their turn or for a retry", counts.queued),
         ("create_session_in_flight", "Sessions that are being made now", counts.flying),
         (
             "limiter_tokens",
-            "Calls that may start at once; of the account and region that has the fewest left",
+            "Calls that may start at once, in the account and region with the fewest left",
             counts.tokens,
         ),
         ("limiter_tokens_max", "The config's rate_burst", u64::from(limits.rate.burst.get())),
@@ -147,7 +143,7 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
             "Accounts and regions whose calls pause because AWS throttled",
             counts.paused,
         ),
-        ("cache_sessions", "Sessions kept for the next caller", counts.cached),
+        ("cache_sessions", "Sessions in the cache", counts.cached),
         ("cache_sessions_max", "The config's max_cached_sessions", most),
     ];
     for (name, help, count) in gauges {
@@ -155,7 +151,7 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
     }
     registry.register_with_unit(
         "limiter_pause",
-        "What is left of the longest pause after AWS throttled, 0 without one",
+        "Time left of the longest pause after AWS throttled, 0 without a pause",
         Unit::Seconds,
         ConstGauge::new(counts.pause_left.as_secs_f64()),
     );
@@ -174,7 +170,7 @@ fn register_anchors(registry: &mut Registry, anchors: &BTreeMap<String, bool>) {
     }
     registry.register(
         "trust_anchor_in_step",
-        "Whether a trust anchor that the engine looks after held every issuer that signs when it was last looked at: 1, or 0 also where the look failed",
+        "Whether a trust anchor that the engine manages held every issuer that signs at the last look: 1, or 0, also if the look failed",
         in_step,
     );
 }
@@ -195,13 +191,13 @@ fn register_issuers(registry: &mut Registry, metrics: &Counters, issuers: &Issue
     }
     registry.register_with_unit(
         "issuer_expiry_timestamp",
-        "When the issuer's certificate ends, in Unix time; by its id and its name, or its id again where it has none",
+        "When the issuer's certificate ends, in Unix time; by its id and its name, or its id again if it has no name",
         Unit::Seconds,
         expiries,
     );
     registry.register(
         "certificates_signed",
-        "Leaf certificates that the issuer signed since the process began, one for each CreateSession. They are forgotten after it",
+        "Leaf certificates that the issuer signed since the process began, one for each CreateSession. The engine forgets them afterwards",
         signed,
     );
 }

@@ -16,7 +16,7 @@ pub(crate) struct InPlaceOf {
 impl InPlaceOf {
     const ENTITY: Field = Field::string(
         "entity_id",
-        "Vault's entity in whose place to ask, as vault token lookup shows it; to ask as yourself, read",
+        "id of the Vault entity to ask for, as vault token lookup shows it; to ask for yourself, read",
     );
 
     /// The request with that caller's entity in place of the sender's. A path that bounds the work of each caller must take the

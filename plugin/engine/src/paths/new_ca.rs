@@ -56,6 +56,6 @@ impl NewCa {
 /// 0 stands for the kind's default; `ca` refuses a size that the kind does not have.
 fn size(bits: i64) -> Result<u32, Fault> {
     u32::try_from(bits).map_err(|_| {
-        Fault::caller(format!("key_bits: {bits} is outside 0 to {}, and 0 stands for the default", u32::MAX))
+        Fault::caller(format!("key_bits: {bits} is outside 0 to {} (0 stands for the default)", u32::MAX))
     })
 }

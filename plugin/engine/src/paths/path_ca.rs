@@ -19,7 +19,7 @@ pub(crate) fn pem_route() -> Route<Engine> {
     Route::at("ca/pem")
         .synopsis("The default issuer's certificate, PEM, unauthenticated.")
         .description(
-            "The one certificate that signs for roles which name no issuer. A trust anchor must hold trust-bundle, which has this one and, during a rotation, another. Read it with curl or -format=raw.",
+            "The one certificate that signs for roles that name no issuer. A trust anchor must hold trust-bundle, which has this one and, during a rotation, another. Read it with curl or -format=raw.",
         )
         .read(pem)
 }
@@ -33,10 +33,8 @@ pub(crate) fn chain_route() -> Route<Engine> {
 
 pub(crate) fn trust_bundle_route() -> Route<Engine> {
     Route::at("trust-bundle")
-        .synopsis("What a trust anchor must hold, PEM, unauthenticated.")
-        .description(
-            "The certificates of the enabled issuers, the default one first, at most two: AWS allows two for each trust anchor. None of their parents: with a parent in an anchor, every certificate under that parent could ask for sessions. During a rotation it has the current and the next issuer, and after the switch the current and the previous one until that is disabled or deleted. Read it with curl or -format=raw, and write the whole text into each trust anchor. Where no issuer signs it is an error with the next step, so that no script writes an empty one.",
-        )
+        .synopsis("The certificates that a trust anchor must hold, PEM, unauthenticated.")
+        .description(include_str!("../help/trust-bundle.md"))
         .read(trust_bundle)
 }
 
@@ -50,7 +48,7 @@ async fn trust_bundle(engine: Arc<Engine>, request: Request, (): ()) -> Result<R
     if bundle.is_empty() {
         // An error and not an empty response: a script that writes the response into an anchor must notice.
         let next_step = Rotation::of(&snapshot.issuers, now).next_step(&request.mount_point, &[], false);
-        return Err(Fault::operator("no issuer signs, so that an anchor has nothing to hold").cure(next_step));
+        return Err(Fault::operator("no issuer signs, so the trust bundle is empty").cure(next_step));
     }
     Ok(Response::raw(Raw::ok(PEM, bundle)))
 }

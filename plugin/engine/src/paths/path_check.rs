@@ -24,7 +24,7 @@ struct Theirs {
 
 /// Both operations take it.
 const STRICT: Field =
-    Field::bool("strict", "an error where a link is broken, of which Vault's CLI makes the exit code 2")
+    Field::bool("strict", "return an error if a link is broken; Vault's CLI then exits with code 2")
         .default_text("false");
 
 /// False if it is not given.
@@ -54,9 +54,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("check/{role}")
         .with_at_signs()
         .synopsis("Why a read of the role's credentials is refused.")
-        .description(
-            "Looks at each link between the mount's CA and AWS's answer, in order, and says of each `ok`, `warning`, `broken` or `not checked`, what was seen, and the cure. It issues a certificate and calls CreateSession with it as creds does, when no reader needs the rate, and forgets the session; no credentials are in the answer. A mount does four checks at once, and two for one caller. Anchor, profile and the IAM role's trust policy are read with the check_role_arn of a trust anchor of that account (trust-anchors/<name>); without one, what CreateSession tells of them counts.\n\nA read checks as whoever asks. A write with entity_id checks in the place of that caller, and shows that caller's names; it is for operators. `summary` begins with `ok` or `broken`; with strict=true a broken link is an error, for scripts.",
-        )
+        .description(include_str!("../help/check-role.md"))
         .read(read)
         .update(update)
 }

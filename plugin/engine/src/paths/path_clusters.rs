@@ -41,10 +41,8 @@ pub(crate) fn list_route() -> Route<Engine> {
 
 pub(crate) fn route() -> Route<Engine> {
     Route::at("clusters/{name}")
-        .synopsis("Which auth mount is which cluster.")
-        .description(
-            "Templates of roles take {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}} and {{kubernetes.uid}} from the caller's alias under the auth mount that is registered here, and from no other one. So a service account of one cluster never passes for one of the same name in another. A caller with aliases of two registered mounts is refused.\n\nThe mount is a Kubernetes auth method, or a JWT auth method whose `user_claim` is the service account (`sub`) and whose role maps claims to the metadata service_account_namespace, service_account_name and service_account_uid:\n\n  vault write auth/<mount>/role/<role> role_type=jwt user_claim=sub bound_audiences=vault token_policies=<policy> \\\n    claim_mappings=/kubernetes.io/namespace=service_account_namespace \\\n    claim_mappings=/kubernetes.io/serviceaccount/name=service_account_name \\\n    claim_mappings=/kubernetes.io/serviceaccount/uid=service_account_uid\n\nVault shows a plugin no list of its auth mounts, so that an accessor can be judged by its form alone. preview/<role>, and check/<role> with the entity_id of a pod, name the mount at which the pod logged in. A cluster that a role names in `clusters` cannot be deleted.",
-        )
+        .synopsis("The auth mount of a cluster.")
+        .description(include_str!("../help/clusters-name.md"))
         .read(read)
         .change(FIELDS, change)
         .delete(delete)
@@ -89,7 +87,7 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     let known = writer.clusters().await?;
     if let Some(other) = known.name(&cluster.accessor).filter(|other| *other != name) {
         return Err(Fault::caller(format!(
-            "accessor: {} is the auth mount of the cluster {other} already; a mount belongs to one cluster",
+            "accessor: {} is already the auth mount of the cluster {other} (a mount belongs to one cluster)",
             cluster.accessor
         )));
     }
@@ -109,17 +107,17 @@ fn warnings(name: &str, before: Option<String>, accessor: &str) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(before) = before.filter(|before| before != accessor) {
         warnings.push(format!(
-            "{name} was the auth mount {before} until now: whoever logs in at {accessor} has the identities of {name} from now on"
+            "{name} was the auth mount {before} until now: callers that log in at {accessor} have the identities of {name} from now on"
         ));
     }
     if !is_as_vault_makes_it(accessor) {
         warnings.push(format!(
-            "accessor: {accessor} does not end in _ and eight hex digits, as Vault makes them: compare it with `vault auth list`. Vault shows a plugin no list of its auth mounts; with a wrong accessor every pod of {name} is refused"
+            "accessor: {accessor} does not end in _ and eight hex digits, as Vault's accessors do: compare it with `vault auth list`. Vault shows a plugin no list of its auth mounts, and with a wrong accessor every pod of {name} is refused"
         ));
     }
     if !accessor.starts_with("auth_kubernetes_") {
         warnings.push(format!(
-            "{accessor} is no Kubernetes auth mount by its name; it has to set the metadata service_account_namespace, service_account_name and service_account_uid of its aliases, as a role of a JWT auth mount does by its claim_mappings: vault path-help <this mount>/clusters/{name}"
+            "accessor: {accessor} is not a Kubernetes auth mount by its name: the mount must set the metadata service_account_namespace, service_account_name and service_account_uid of its aliases, as a role of a JWT auth mount does with claim_mappings: vault path-help <this mount>/clusters/{name}"
         ));
     }
     warnings

@@ -22,14 +22,14 @@ const FIELDS: &[Field] = &[
         .longest(512 << 10),
         Field::bool("use_fips", "use the FIPS endpoint; only some regions have one").default_text("false"),
         Field::bool("use_dualstack", "use the dual-stack (IPv4 and IPv6) endpoint").default_text("false"),
-        Field::string("proxy_url", "HTTP proxy; default: HTTPS_PROXY and NO_PROXY of Vault's environment, read as Vault reads them. Its user and password are masked on read, and what a read shows a write takes as unchanged")
+        Field::string("proxy_url", "HTTP proxy; default: HTTPS_PROXY and NO_PROXY of Vault's environment, read as Vault reads them. A read masks its user and password, and a write of the masked value leaves them unchanged")
             .sensitive(),
         Field::duration("connect_timeout", "longest time to connect, 1 to 60 seconds").default_text("3s"),
         Field::duration("request_timeout", "longest time for one try, 1 to 60 seconds").default_text("10s"),
         Field::int("max_retries", "tries after the first, 0 to 10, for 429, 5xx and network errors").default_text("3"),
         Field::int("rate_limit", "CreateSession calls per second for each account and region, 1 to 10000; AWS's quota is 10").default_text("8"),
         Field::int("rate_burst", "CreateSession calls at once after a rest, 1 to 10000").default_text("8"),
-        Field::int("max_cached_sessions", "sessions kept for the next caller, 1 to 1000000").default_text("20000"),
+        Field::int("max_cached_sessions", "sessions in the cache, 1 to 1000000").default_text("20000"),
         Field::string("default_trust_anchor_arn", "trust anchor of roles that name none"),
         Field::string("default_profile_arn", "profile of roles that name none; of the trust anchor's region and account"),
         Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all").at_most(256),
@@ -37,9 +37,9 @@ const FIELDS: &[Field] = &[
 
 pub(crate) fn route() -> Route<Engine> {
     Route::at("config")
-        .synopsis("How AWS is reached, and what roles may fall back on.")
+        .synopsis("How the engine reaches AWS, and the defaults of roles.")
         .description(
-            "Without a configuration, the region's public endpoint and the environment's proxy are used.\n\nWhat a write changes ends the sessions that callers shared, unless it changes only timeouts, retries, the rate and the size of the cache.",
+            "Without a configuration, the engine uses the region's public endpoint and the environment's proxy.\n\nA change ends the sessions that callers share, unless it changes only timeouts, retries, the rate and the size of the cache.",
         )
         .read(read)
         .change(FIELDS, change)

@@ -15,17 +15,15 @@ use crate::store::{Ends, ISSUERS_CONFIG, Store};
 
 const FIELDS: &[Field] = &[
     Field::string("default", "id or name of the issuer").required(),
-    Field::bool("force", "do not ask the trust anchors that the engine looks after whether they hold it")
+    Field::bool("force", "do not ask the trust anchors that the engine manages whether they hold it")
         .default_text("false"),
 ];
 
 /// It has no `exists`, so Vault takes every write as an update, and policies need no `create`.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("config/issuers")
-        .synopsis("Which issuer signs when a role names none.")
-        .description(
-            "A write is the switch of a rotation: every trust anchor must hold the new issuer before (see trust-bundle and rotation); those under trust-anchors with a management_role_arn are asked, unless `force` is given. Roles that follow the default get new sessions, made with the new issuer; those handed out stay valid at AWS. The issuer that was the default before goes on signing for roles that name it, and stays in trust-bundle until it is disabled or deleted.",
-        )
+        .synopsis("The issuer that signs for roles that name none.")
+        .description(include_str!("../help/config-issuers.md"))
         .read(read)
         .change(FIELDS, change)
 }
@@ -114,7 +112,7 @@ fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(
         Phase::Disabled => Err(Fault::operator(format!("default: the issuer {label:?} is disabled"))
             .cure(format!("vault write {mount_point}issuer/{label} disabled=false"))),
         Phase::Compromised => Err(Fault::caller(format!(
-            "default: the key of the issuer {label:?} is compromised: it signs nothing any more"
+            "default: the key of the issuer {label:?} is compromised: it no longer signs"
         ))),
         Phase::Expired => Err(Fault::caller(format!("default: the issuer {label:?} has expired"))),
         Phase::Current | Phase::Next | Phase::Previous => Ok(()),

@@ -61,10 +61,8 @@ const ANSWER: &[Field] = &[
 pub(crate) fn route() -> Route<Engine> {
     Route::at("container/{role}")
         .with_at_signs()
-        .synopsis("AWS credentials of a role as AWS SDKs fetch them themselves.")
-        .description(
-            "The container-credentials document, raw JSON with `AccessKeyId`, `SecretAccessKey`, `Token`, `Expiration` and `AccountId`: set AWS_CONTAINER_CREDENTIALS_FULL_URI to this path on a listener of Vault Agent or Vault Proxy on loopback, and every SDK fetches it again before it expires. A failure is `code` and `message` in JSON, which SDKs show.\n\nThere is no lease; a session lives until its expiration. Callers who are the same at AWS share one (session_sharing of the role), and it is renewed at its half-life without being asked, so that SDKs are answered at once, also while AWS is away. A read takes under two seconds, because SDKs wait no longer. By hand, read it with curl or -format=raw.",
-        )
+        .synopsis("AWS credentials of a role in the form that AWS SDKs fetch themselves.")
+        .description(include_str!("../help/container-role.md"))
         .answers(ANSWER)
         .read(container)
         .render_errors_with(failure)

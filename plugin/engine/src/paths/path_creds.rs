@@ -30,7 +30,7 @@ impl Params for Creds {
         Field::string("role", "name of the role"),
         Field::duration(
             "ttl",
-            "length of the session, 900 seconds or more, where the role allows callers to choose",
+            "length of the session, 900 seconds or more, if the role lets callers choose it",
         ),
     ];
 
@@ -46,7 +46,7 @@ const ANSWER: &[Field] = &[
     Field::string("session_token", "session token; AWS refuses the two keys without it").sensitive(),
     Field::string(
         "security_token",
-        "the session token again, by the name that Vault's aws engine also gives it",
+        "the session token again, under the name that Vault's aws engine also uses",
     )
     .sensitive(),
     Field::string("arn", "ARN of the session, as sts:GetCallerIdentity shows it"),
@@ -74,10 +74,10 @@ const ANSWER: &[Field] = &[
     .sensitive(),
     Field::string("credentials_file", "finished text of a shared credentials file, as its [default] profile")
         .sensitive(),
-    Field::int("rotation_period", "half of the session's length in seconds; with lease=static alone"),
+    Field::int("rotation_period", "half of the session's length in seconds; only with lease=static"),
     Field::string(
         "last_vault_rotation",
-        "when the session was made, RFC 3339 in UTC; with lease=static alone",
+        "when the session was made, RFC 3339 in UTC; only with lease=static",
     ),
 ];
 
@@ -86,9 +86,7 @@ pub(crate) fn route(path: &'static str) -> Route<Engine> {
     Route::at(path)
         .with_at_signs()
         .synopsis("AWS credentials of a role, under a lease.")
-        .description(
-            "A session of Roles Anywhere for the caller, made with a certificate that is forgotten afterwards. Callers who are the same at AWS share one until its half-life (session_sharing of the role). The lease is shorter than the session, is not renewable, and its end or revocation changes nothing at AWS: a session lives until its expiration. With lease=static there is no lease; `ttl` is then the time until the engine will have a new session. `credential_process` and `credentials_file` are finished texts for an Agent template.",
-        )
+        .description(include_str!("../help/creds-role.md"))
         .answers(ANSWER)
         .read(creds)
         .update(creds)
@@ -143,7 +141,7 @@ fn rotation(grant: &Grant<Arc<Issued>, Fault>) -> Map<String, Value> {
 fn stale(grant: &Grant<Arc<Issued>, Fault>) -> Option<String> {
     let CacheStatus::Stale(why) = &grant.cache_status else { return None };
     let minutes = grant.remaining.as_secs() / 60;
-    Some(format!("this session has {minutes} of its minutes left, and a new one could not be had: {why}"))
+    Some(format!("this session has {minutes} minutes left, and AWS gave no new one: {why}"))
 }
 
 /// All keys of a response under a lease.

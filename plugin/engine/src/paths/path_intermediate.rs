@@ -67,7 +67,7 @@ pub(crate) fn generate_route() -> Route<Engine> {
     Route::at("intermediate/generate/internal")
         .synopsis("Make a key that never leaves the engine, and a signing request for it.")
         .description(
-            "Have the request signed as a CA with pathlen 0 by Vault's PKI engine (use_csr_values=false, max_path_length=0), AWS Private CA (template SubordinateCACertificate_PathLen0/V1), cert-manager or an offline root, then write the answer to intermediate/set-signed.",
+            "Have the request signed as a CA with pathlen 0 by Vault's PKI engine (use_csr_values=false, max_path_length=0), AWS Private CA (template SubordinateCACertificate_PathLen0/V1), cert-manager or an offline root. Then write the signed certificate to intermediate/set-signed.",
         )
         .update(generate)
 }
@@ -76,7 +76,7 @@ pub(crate) fn set_signed_route() -> Route<Engine> {
     Route::at("intermediate/set-signed")
         .synopsis("Take the signed certificate of an earlier signing request.")
         .description(
-            "Give the certificate with its parents up to, but not necessarily including, the root: at most five certificates, in any order. AWS Private CA's Certificate and CertificateChain may be joined as they are. The request stays, so that its key can be certified again; trust anchors then hold the new certificate too.",
+            "Give the certificate with its parents up to, but not necessarily including, the root: at most five certificates, in any order. You may join AWS Private CA's Certificate and CertificateChain as they are. The engine keeps the request, so its key can be certified again; trust anchors must then hold the new certificate too.",
         )
         .update(set_signed)
 }

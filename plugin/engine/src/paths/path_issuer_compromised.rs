@@ -26,7 +26,7 @@ impl Params for Compromised {
         Field::string("ref", "id or name of the issuer"),
         Field::bool(
             "force",
-            "also the issuer that is next; and switch although some trust anchor could not be brought to hold the one that takes over",
+            "also take the next issuer out of use; also switch if a trust anchor could not be given the issuer that takes over",
         )
         .default_text("false"),
     ];
@@ -39,10 +39,8 @@ impl Params for Compromised {
 /// A write, because it changes AWS. It may be repeated: each call does the steps that are left.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}/compromised")
-        .synopsis("Put an issuer whose key may be in other hands out of use, everywhere.")
-        .description(
-            "In this order: every trust anchor under trust-anchors holds the next issuer; the next issuer becomes the default and the compromised one is disabled, which ends what was cached from it; no anchor holds it any more, so that AWS takes no certificate of it; every session of the IAM roles of this mount's roles that was issued before is denied everything, as roles/<name>/revoke-sessions does. What leaks is a key: all of this holds for every certificate of it, and no certificate of it becomes an issuer again. Another enabled issuer with a key of its own must be there before: make one first.\n\nThere is a `step_` for each, in order: done, by hand (with what to do), later (with when) or failed. `state` is `incomplete` while something failed: the same call again does what is left. It is `settling` for 15 minutes after the last trust anchor was seen without the issuer, for so long AWS may go on taking its certificates: at `again_at` the engine ends sessions once more by itself, and the same call does from then on; before, it ends also the sessions of those who went on. It is `by_hand` once only that is left which the engine may not do. An anchor that holds a CA above the issuer, or another certificate of its key, lets the key in as well, and counts as holding it. What it cannot do is told too: whoever has the key could also act as the engine itself at AWS, whose own IAM roles it may not write to, and make sessions for as long as an anchor that is looked after by hand holds the issuer.",
-        )
+        .synopsis("Take an issuer whose key may be compromised out of use, everywhere.")
+        .description(include_str!("../help/issuer-ref-compromised.md"))
         .update(respond)
 }
 
@@ -68,10 +66,10 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let is_next = snapshot.issuers.phase(found, clock::now()) == Phase::Next;
     if is_next && !ask.force && engine.store().compromise(&id).await?.is_none() {
         return Err(Fault::operator(format!(
-            "ref: {:?} is the next issuer, which signs for nobody yet, and would never sign again",
+            "ref: {:?} is the next issuer, which signs for nobody yet and would never sign again",
             found.record.label()
         ))
-        .cure("if its key is the one that leaked add force=true"));
+        .cure("if its key is the compromised one, add force=true"));
     }
     let response =
         CompromiseResponse::new(&engine.incidents, owner(&request), found, (ask.force, clock::now()));

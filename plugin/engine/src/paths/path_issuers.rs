@@ -40,17 +40,16 @@ const FIELDS: &[Field] = &[
     REF,
     Field::string(
         "issuer_name",
-        "name of the issuer, unique in the mount; not while a role names it by the old one",
+        "name of the issuer, unique in the mount; it cannot change while a role names the issuer by it",
     ),
-    Field::bool("disabled", "whether it signs nothing, and is left out of trust-bundle")
-        .default_text("false"),
-    Field::bool("force", "disable it although it is the default or a role names it").default_text("false"),
+    Field::bool("disabled", "whether it signs nothing and is left out of trust-bundle").default_text("false"),
+    Field::bool("force", "disable it even if it is the default or a role names it").default_text("false"),
     Field::string("issuer_id", "its id, which never changes").read_only(),
-    Field::bool("is_default", "whether it signs where a role names none").read_only(),
+    Field::bool("is_default", "whether it signs for roles that name none").read_only(),
     Field::string("state", "current, next, previous, disabled, compromised or expired").read_only(),
     Field::string("key_id", "id of its key, which no path returns").read_only(),
     Field::string("key_type", "kind of its key").read_only(),
-    Field::string("subject", "whom its certificate names").read_only(),
+    Field::string("subject", "subject of its certificate").read_only(),
     Field::string("serial_number", "its certificate's serial number").read_only(),
     Field::string("sha256_fingerprint", "SHA-256 of its certificate, as trust-anchors/<name>/sync shows it")
         .read_only(),
@@ -82,7 +81,7 @@ struct Delete {
 impl Params for Delete {
     const FIELDS: &'static [Field] = &[
         REF,
-        Field::bool("force", "delete it although it is the default or a role names it").default_text("false"),
+        Field::bool("force", "delete it even if it is the default or a role names it").default_text("false"),
     ];
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
@@ -102,10 +101,8 @@ pub(crate) fn list_route() -> Route<Engine> {
 /// A write changes an issuer and never makes one. It has no `exists`, so Vault takes each write as an update.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("issuer/{ref}")
-        .synopsis("One issuer: certificate, chain, validity, state. Never its key.")
-        .description(
-            "A write renames it, or disables or enables it. A disabled issuer signs nothing and leaves trust-bundle; what was cached from it ends, and what was handed out stays valid at AWS until its expiration. The default is not disabled or deleted, nor is an issuer that a role names in issuer_ref, unless force=true: their callers then get no credentials. A delete takes the key along, for good.",
-        )
+        .synopsis("One issuer: certificate, chain, validity and state, never its key.")
+        .description(include_str!("../help/issuer-ref.md"))
         .read(read)
         .change(FIELDS, change)
         .delete(delete)
@@ -220,7 +217,7 @@ async fn check_rename(store: &Store, record: &IssuerRecord) -> Result<(), Fault>
             return Err(Fault::operator(format!(
                 "issuer_name: the role {role_name:?} names this issuer as {old:?} in issuer_ref",
             ))
-            .cure(format!("write the id {} there first", record.id)));
+            .cure(format!("write the id {} into its issuer_ref first", record.id)));
         }
     }
     Ok(())
@@ -242,7 +239,7 @@ async fn check_dispensable(
     }
     if issuers.is_default(&found.record.id) {
         return Err(Fault::operator(format!("the issuer {:?} is the default", found.record.label())).cure(format!(
-"make another one that first (vault read {mount_point}rotation), or use force=true, and roles that name no issuer get no credentials"
+"make another issuer the default first (vault read {mount_point}rotation), or use force=true: roles that name no issuer then get no credentials"
 )));
     }
     issuers::check_unpinned(&found.record, &issuers::roles_naming(&store.roles().await?, &found.record))
@@ -279,7 +276,7 @@ async fn check_settled(store: &Store, record: &IssuerRecord, force: bool) -> Res
         record.label(),
         rfc3339(at)
     ))
-    .cure("delete it then, or use force=true, and they are not ended"))
+    .cure("delete it after that, or use force=true: these sessions are then not ended"))
 }
 
 /// The issuer called `reference`.

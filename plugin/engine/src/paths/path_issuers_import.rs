@@ -42,9 +42,9 @@ impl Params for Import {
 /// The bundle is sensitive: no error text may quote it.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("issuers/import/bundle")
-        .synopsis("Take a CA, key included, that was made elsewhere.")
+        .synopsis("Import a CA with its key, both made elsewhere.")
         .description(
-            "No path ever returns the key again. A key that was elsewhere is only as safe as that place was. What is an issuer already is answered as that one, so that a repeated import changes nothing.",
+            "No path ever returns the key again. A key that was elsewhere is only as safe as that place was. The import of a CA that is an issuer already returns that issuer, so a repeated import changes nothing.",
         )
         .update(import)
 }

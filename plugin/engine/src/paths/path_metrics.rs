@@ -10,9 +10,9 @@ use crate::paths::exposition::{self, CONTENT_TYPE, Gauges};
 /// The path takes a token, although it shows no secret, ARN, role or identity.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("metrics")
-        .synopsis("What Prometheus scrapes: sessions, calls to AWS, queue, cache and issuers of this mount.")
+        .synopsis("Metrics for Prometheus: sessions, calls to AWS, queue, cache and issuers of this mount.")
         .description(
-            "OpenMetrics text, raw. It takes a token that may read it, and holds no secret, ARN, role or identity. Counters begin at zero with each process of the plugin, so with each failover, upgrade and reload. By hand, read it with curl or -format=raw.",
+            "OpenMetrics text, raw. A read needs a token that allows it. The text holds no secret, ARN, role or identity. Counters begin at zero with each process of the plugin, so with each failover, upgrade and reload. By hand, read it with curl or -format=raw.",
         )
         .read(read)
 }

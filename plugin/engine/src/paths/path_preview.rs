@@ -32,9 +32,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("preview/{role}")
         .with_at_signs()
         .synopsis("The identity that you would have at AWS with a role.")
-        .description(
-            "Certificate subject, alternative names, session tags, source identity and session name for whoever asks, without any call of AWS. There is a `value_` for each reference of the role's templates: the field, what it stands for there and where Vault has it from; `tenant_written` names the fields with a value that whoever may edit the service account writes. A read shows the caller's own. A write with entity_id shows those of that caller; it is for operators.\n\nThe session tags are those of a profile whose attribute mappings are AWS's defaults. Without `role_session_name` the session is named by the certificate's serial number. `session_sharing` is what is in force, written or by default.",
-        )
+        .description(include_str!("../help/preview-role.md"))
         .read(read)
         .update(update)
 }

@@ -20,12 +20,12 @@ impl Params for RevocationRequest {
     const FIELDS: &'static [Field] = &[
         Field::string(
             "serial_number",
-            "serial number of the session's certificate, as answers, logs and AWS have it: hexadecimal with or without colons, or decimal",
+            "serial number of the session's certificate, as answers, logs and AWS show it: hexadecimal with or without colons, or decimal",
         ),
-        Field::string("entity_id", "Vault's entity whose sessions are meant"),
+        Field::string("entity_id", "Vault entity whose sessions are denied"),
         Field::string(
             "cluster",
-            "registered cluster whose callers' sessions are meant, of roles that name the cluster",
+            "registered cluster whose callers' sessions are denied, of roles that name the cluster",
         ),
         Field::string(
             "role",
@@ -33,9 +33,10 @@ impl Params for RevocationRequest {
         ),
         Field::string(
             "role_arn",
-            "IAM role in which a session that this process does not know is denied; default the one that the role leads to now",
+            "IAM role in which a session that this process does not know is denied; default: the role's current role_arn",
         ),
-        Field::bool("force", "also sessions that others share: they lose them too").default_text("false"),
+        Field::bool("force", "also deny sessions that other callers share; they lose them too")
+            .default_text("false"),
     ];
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
@@ -50,7 +51,7 @@ impl Params for RevocationRequest {
         let which = which?;
         let role_arn: Option<RoleArn> = values.parse("role_arn")?;
         if role_arn.is_some() && !matches!(which, Selector::Serial(_)) {
-            return Err(Fault::caller("role_arn: goes with a serial_number alone"));
+            return Err(Fault::caller("role_arn: allowed only with serial_number"));
         }
         let role = values.string("role")?.map(role_name).transpose()?;
         Ok(Self { which, role, role_arn, force: values.bool("force")?.unwrap_or(false) })
@@ -67,7 +68,7 @@ fn role_name(text: String) -> Result<String, Fault> {
         return Ok(text);
     }
     Err(Fault::caller(format!(
-        "role: {} is no name of a role, which has letters, digits and _, inside also -, @ and single dots",
+        "role: {} is not a role name (letters, digits and _, inside also -, @ and single dots)",
         quote(&text)
     )))
 }
@@ -75,9 +76,7 @@ fn role_name(text: String) -> Result<String, Fault> {
 pub(crate) fn route() -> Route<Engine> {
     Route::at("revoke")
         .synopsis("Deny single sessions everything at AWS.")
-        .description(
-            "Writes the sessions' names into the inline policy iamra-<the mount's id> of their IAM role, which denies them everything until they are over, and ends what is kept of them: whoever reads again gets a new session. A session that several entities share is refused unless forced, because all of them lose it; roles with session_sharing=none make sessions that are nobody else's. A read of those who are meant that is under way when the revocation begins is refused with 503 and `SessionRevoked`, so that no session is missed; whoever may still log in reads again at once, so cut the caller off in Vault first.\n\nWhich entity and which cluster has which session is known to this process only, since it began: after a restart or a failover give the serial number and the role, or end all of the role's sessions with roles/<role>/revoke-sessions. IAM takes 10240 characters of inline policies for each role; when they are full this says so.\n\nAfter a merge of entities the sessions of the one that went are found by its former id: `vault read -field=merged_entity_ids identity/entity/id/<id>` lists those. A session that is not known is denied in the IAM role that `role` leads to now, or in `role_arn`.\n\n`revoked` has the serial numbers, `until` when the last of them is over, `seen_at_iam` whether IAM showed each policy when it was asked again, and `failed` the IAM roles whose sessions could not be denied.",
-        )
+        .description(include_str!("../help/revoke.md"))
         .update(revoke)
 }
 

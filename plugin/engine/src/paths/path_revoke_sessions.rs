@@ -31,9 +31,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}/revoke-sessions")
         .with_at_signs()
         .synopsis("Deny every session of the role's IAM role that was issued before now.")
-        .description(
-            "Writes an inline policy, iamra-<the mount's id>, into the IAM role: whatever was issued before now by AWS's clock is denied everything, also sessions that did not come from this mount. What is kept for the next caller ends too, so that whoever reads again goes on with a new session, and running SDKs do once they fetch credentials anew. Needs revocation_role_arn of the trust anchor of that account.\n\n`sessions` is how many of them this process has handed out; there may be more. A read that is under way meanwhile is refused with 503 and `SessionRevoked`, and one that begins waits for some seconds and gets a session that lives. The policy stays until the last of those sessions is over, 13 hours at most, and is deleted within an hour after.",
-        )
+        .description(include_str!("../help/roles-name-revoke-sessions.md"))
         .update(revoke)
 }
 

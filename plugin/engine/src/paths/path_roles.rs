@@ -76,7 +76,7 @@ const FIELDS: &[Field] = &[
             "role_session_name",
             "session name, 2 to 64 characters, a template; only for profiles with acceptRoleSessionName. Default: the certificate's serial",
         ),
-        Field::list("clusters", "registered clusters whose pods alone get credentials; none: no such bound").at_most(256),
+        Field::list("clusters", "registered clusters whose pods alone get credentials; none: no such limit").at_most(256),
         Field::bool(
             "allow_tenant_metadata",
             "let certificates hold metadata that service accounts' annotations set, never in common_name",
@@ -94,16 +94,16 @@ const FIELDS: &[Field] = &[
         .default_text("false"),
         Field::string(
             "session_sharing",
-            "who may have the same session: callers who are the same at AWS (identity), or nobody (none). Default: identity where subject, alternative names or session name hold what names one caller (an entity, an alias, a uid, or a service account and its namespace), else none; preview/<role> shows which is in force",
+            "who shares a session: callers who are the same at AWS (identity), or nobody (none). Default: identity if subject, alternative names or session name hold a value that names one caller (an entity, an alias, a uid, or a service account and its namespace), else none; preview/<role> shows the value in force",
         )
         .one_of(SessionSharing::WORDS),
         Field::string(
             "lease",
-            "leased, or static: no lease in Vault, the data says when to read again (ttl, rotation_period), as Agent's templates understand it",
+            "leased, or static: no lease in Vault; ttl and rotation_period in the data tell Agent's templates when to read again",
         )
         .default_text("leased")
         .one_of(LeaseStyle::WORDS),
-        Field::string("region", "region that answers name; default: the trust anchor's"),
+        Field::string("region", "region in the answers; default: the trust anchor's"),
 ];
 
 pub(crate) fn list_route() -> Route<Engine> {
@@ -113,10 +113,8 @@ pub(crate) fn list_route() -> Route<Engine> {
 pub(crate) fn route() -> Route<Engine> {
     Route::at("roles/{name}")
         .with_at_signs()
-        .synopsis("Which AWS role a caller gets, with which certificate and for how long.")
-        .description(
-            "An identical write changes nothing, any other one ends the sessions that callers shared.\n\nTemplates: {{kubernetes.cluster}}, {{kubernetes.namespace}}, {{kubernetes.service_account}}, {{kubernetes.uid}} for pods of a registered cluster (see clusters/<name>); {{identity.entity.id}}, {{identity.entity.name}}, {{identity.entity.metadata.<key>}}, {{identity.entity.aliases.<accessor>.name}}, .metadata.<key> and .custom_metadata.<key>, as in Vault's policies; {{role.name}}. {{<reference> | short}} cuts what is too long, or holds signs AWS refuses, to a prefix and 24 hex digits of its SHA-256. What cannot be resolved is an error. preview/<role> shows the result.",
-        )
+        .synopsis("The IAM role that a caller gets, its certificate and the length of its sessions.")
+        .description(include_str!("../help/roles-name.md"))
         .read(read)
         .change(FIELDS, change)
         .delete(delete)
@@ -192,7 +190,7 @@ async fn store(
     warnings.extend(unusable_issuer(writer, request, &role).await?);
     if role.asks_pod() && clusters.is_empty() {
         warnings.push(format!(
-            "no cluster is registered, so that nobody gets credentials of this role: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
+            "no cluster is registered, so nobody gets credentials of this role: vault write {}clusters/<name> accessor=<accessor of its auth mount>",
             request.mount_point
         ));
     }

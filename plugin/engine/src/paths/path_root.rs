@@ -57,7 +57,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("root/generate/internal")
         .synopsis("Make a self-signed CA whose key never leaves the engine.")
         .description(
-            "The answer's certificate is what a Roles Anywhere trust anchor must hold. The first issuer of a mount becomes its default, a second one is the next: see rotation. A third is refused until one is disabled or deleted, because an anchor holds two certificates.",
+            "A Roles Anywhere trust anchor must hold the answer's certificate. The first issuer of a mount becomes its default. A second one is the next: see rotation. The engine refuses a third until one is disabled or deleted, because a trust anchor holds two certificates.",
         )
         .update(generate)
 }

@@ -12,10 +12,8 @@ use crate::issuers::{self, Loaded, Rotation};
 /// A read alone: the commands of a rotation are on other paths, and `next_step` names them.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("rotation")
-        .synopsis("How far the mount is on the way from one CA to another, and what comes next.")
-        .description(
-            "A rotation takes two commands here, and after each the trust anchors get what trust-bundle then holds:\n\n  vault write iamra/root/generate/internal common_name=<name> issuer_name=new     (or an intermediate, or an import)\n  vault read -format=raw iamra/trust-bundle                                       current and next: into every trust anchor\n  vault write iamra/config/issuers default=new\n  vault write iamra/issuer/<old> disabled=true\n  vault read -format=raw iamra/trust-bundle                                       the new one alone: into every trust anchor\n\n`state` is steady, due (the current issuer nears its end), prepared (there is a next issuer), switched (the previous one is still enabled) or `no current issuer`. `next_step` is the command that follows; it says so where every trust anchor in use is looked after under trust-anchors and was last seen with what it must hold. Roles that name the previous issuer in issuer_ref are in `roles_of_previous`: change them before it is disabled. To go back after the switch, write the previous one to config/issuers again.",
-        )
+        .synopsis("The state of the mount's rotation from one CA to another, and the next step.")
+        .description(include_str!("../help/rotation.md"))
         .read(read)
 }
 

@@ -32,7 +32,7 @@ impl Params for Look {
 
 impl Params for Write {
     const FIELDS: &'static [Field] =
-        &[NAME, Field::bool("dry_run", "only say what would change").default_text("false")];
+        &[NAME, Field::bool("dry_run", "only show the changes, and make none").default_text("false")];
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { name: values.text("name")?, dry_run: values.bool("dry_run")?.unwrap_or(false) })
@@ -42,10 +42,8 @@ impl Params for Write {
 /// A read looks, a write mends. Policies can grant the one without the other.
 pub(crate) fn route() -> Route<Engine> {
     Route::at("trust-anchors/{name}/sync")
-        .synopsis("What differs between a trust anchor and the mount's issuers, and mending it.")
-        .description(
-            "A read shows the difference and changes nothing. A write adds issuers that sign and are not held, and removes those of this mount that sign no longer; never an issuer that signs, and never a certificate that this mount did not put there. Certificates are shown by their SHA-256. The engine does the same by itself within a minute after its issuers changed, and looks once an hour for what others changed.",
-        )
+        .synopsis("The difference between a trust anchor and the mount's issuers, and its repair.")
+        .description(include_str!("../help/trust-anchors-name-sync.md"))
         .read(look)
         .update(write)
 }

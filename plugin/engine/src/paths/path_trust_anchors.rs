@@ -38,7 +38,7 @@ const FIELDS: &[Field] = &[
     .required(),
     Field::string(
         "management_role_arn",
-        "IAM role that may read the anchor and update its bundle; default: none, the bundle is kept by hand",
+        "IAM role that may read the anchor and update its bundle; default: none, and the bundle is managed by hand",
     ),
     Field::string(
         "revocation_role_arn",
@@ -51,15 +51,13 @@ const FIELDS: &[Field] = &[
 ];
 
 pub(crate) fn list_route() -> Route<Engine> {
-    Route::at("trust-anchors").synopsis("The trust anchors that the engine looks after.").list(list)
+    Route::at("trust-anchors").synopsis("The trust anchors that the engine manages.").list(list)
 }
 
 pub(crate) fn route() -> Route<Engine> {
     Route::at("trust-anchors/{name}")
-        .synopsis("A trust anchor that the engine looks after, and the IAM roles with which it does so.")
-        .description(
-            "Without an entry, and without an IAM role in it, everything is done by hand: trust-bundle says what to paste. With management_role_arn the engine keeps the anchor's bundle in step with its issuers, with revocation_role_arn it can deny sessions, with check_role_arn check/<role> also reads what stands behind a refusal. Each is a role of its own, so that none may do what the others may.\n\nTo AWS the engine is then a certificate with the organization iamra-management, which no role of this mount can produce, and the common name trust-anchor, revocation or check.",
-        )
+        .synopsis("A trust anchor that the engine manages, and the IAM roles with which it does so.")
+        .description(include_str!("../help/trust-anchors-name.md"))
         .read(read)
         .change(FIELDS, change)
         .delete(delete)
@@ -111,7 +109,7 @@ async fn store(writer: &Writer, name: &str, anchor: ManagedAnchor) -> Result<Res
         .find(|(other, there)| other != name && there.trust_anchor_arn == anchor.trust_anchor_arn);
     if let Some((other, _)) = twin {
         return Err(Fault::caller(format!(
-            "trust_anchor_arn: {} is looked after by trust-anchors/{other} already",
+            "trust_anchor_arn: {} is already managed by trust-anchors/{other}",
             anchor.trust_anchor_arn
         )));
     }

@@ -82,8 +82,8 @@ async fn a_role_to_revoke_is_named_as_roles_are() {
         let reply = mount.write("revoke", json!({ "serial_number": "0a", "role": odd })).await;
 
         assert_eq!(reply.status, 400, "{odd:?}");
-        let rule = "which has letters, digits and _, inside also -, @ and single dots";
-        assert_eq!(reply.error, format!("role: {odd:?} is no name of a role, {rule}"));
+        let rule = "(letters, digits and _, inside also -, @ and single dots)";
+        assert_eq!(reply.error, format!("role: {odd:?} is not a role name {rule}"));
     }
     for name in ["app", "a@b", "a..b"] {
         let reply = mount.write("revoke", json!({ "serial_number": "0a", "role": name })).await;

@@ -205,7 +205,7 @@ async fn creds_warn_when_an_old_session_is_all_there_is() {
     let (warned, left) = until("its half-life", SOON, async || {
         let asked = now();
         let answer = ann.read(CREDS).await.ok();
-        let is_warned = answer.warnings().iter().any(|text| text.contains("could not be had"));
+        let is_warned = answer.warnings().iter().any(|text| text.contains("AWS gave no new one"));
         is_warned.then(|| (left(&answer, asked), answer)).map(|(left, answer)| (answer, left))
     })
     .await;

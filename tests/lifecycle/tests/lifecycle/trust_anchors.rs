@@ -217,7 +217,7 @@ async fn one_anchor_belongs_to_one_entry() {
 
     assert_eq!(reply.status, 400);
     assert!(
-        reply.error.contains(&format!("{TRUST_ANCHOR_ARN} is looked after by trust-anchors/main")),
+        reply.error.contains(&format!("{TRUST_ANCHOR_ARN} is already managed by trust-anchors/main")),
         "{reply:?}"
     );
     assert_eq!(world.mount.read("trust-anchors/again").await.status, 404);

@@ -69,7 +69,7 @@ async fn every_certificate_of_the_key_goes_and_none_comes_back() {
     let imported = import(&world, &certified_again(&key), "again").await;
 
     assert_eq!(answer["state"], SETTLING, "{}", report(&answer));
-    assert!(too_early.error.contains("ends sessions once more: delete it then"), "{too_early:?}");
+    assert!(too_early.error.contains("ends sessions once more: delete it after that"), "{too_early:?}");
     for refused in [enabled, imported] {
         assert_eq!(refused.status, 400, "{refused:?}");
         assert!(refused.error.contains("compromised since"), "{}", refused.error);
