@@ -158,13 +158,16 @@ impl<'a> Caller<'a> {
     /// Checks that a value which a tenant writes may go into the field. A common name never takes it, whatever the role allows.
     fn check_tenant(&self, told: Resolved, place: SubjectField) -> Result<Resolved, Unresolvable> {
         if told.tenant_written && place == SubjectField::CommonName {
-            return Err(Unresolvable::operator(TENANT_IN_CN, "ask for it in another field of the role"));
+            return Err(Unresolvable::operator(
+                TENANT_IN_CN,
+                "put the reference into another field of the role",
+            ));
         }
         if told.tenant_written && !self.takes_tenant_metadata {
             return Err(Unresolvable::operator(
-                "comes from an annotation that whoever edits the service account writes",
+                "comes from an annotation that anyone who may edit the service account writes",
                 format!(
-                    "if that is meant: vault patch {}roles/{} allow_tenant_metadata=true",
+                    "if that is intended: vault patch {}roles/{} allow_tenant_metadata=true",
                     self.mount_point, self.role_name
                 ),
             ));
@@ -212,7 +215,7 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
             AliasPart::Metadata(key) => {
                 let value = alias.metadata.get(key).ok_or_else(|| {
                     Unresolvable::caller(format!(
-                        "the caller's alias under {} has no metadata {}; the auth method sets it at login: have it set there, then log in again",
+                        "the caller's alias under {} has no metadata {}; the auth method sets it at login: configure that there, then log in again",
                         alias.mount_accessor,
                         quote(key)
                     ))
@@ -259,10 +262,10 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         match &self.known {
             Known::Entity(entity) => Ok(entity),
             Known::Gone(id) => Err(Unresolvable::caller(format!(
-                "Vault knows no entity {id} any more, as after a merge or a deletion: log in again"
+                "Vault no longer knows the entity {id}, for example after a merge or a deletion: log in again"
             ))),
             Known::NoEntity => Err(Unresolvable::caller(
-                "this token belongs to no entity, as root tokens and tokens made at auth/token do: log in through an auth method",
+                "this token belongs to no entity, like root tokens and tokens created at auth/token: log in through an auth method",
             )),
             Known::NotAsked => Err(Unresolvable::caller("Vault was not asked who the caller is")),
         }
@@ -275,7 +278,7 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         let mut found = entity.aliases.iter().filter(|alias| alias.mount_accessor == accessor);
         match (found.next(), found.next()) {
             (Some(alias), None) if alias.mount_type == "token" => Err(Unresolvable::operator(
-                "an alias of the token auth method is the choice of whoever makes tokens",
+                "anyone who creates tokens chooses an alias of the token auth method",
                 "name an alias of another auth mount: vault auth list",
             )),
             (Some(alias), None) => Ok(alias),
@@ -366,14 +369,14 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
             return Ok(());
         }
         Err(Fault::caller(format!(
-            "clusters: this role is for {} only, the caller is of {cluster}",
+            "clusters: this role accepts only callers of {}, but this caller is of {cluster}",
             clusters.join(", ")
         )))
     }
 }
 
 /// The origin of an entity name that Vault generated, with its cure.
-const MADE_UP: &str = "Vault, which made it up at the first login: vault write identity/entity/id/<id> name=<name>, or use {{identity.entity.aliases.<accessor>.name}}";
+const MADE_UP: &str = "Vault, which generated it at the first login: vault write identity/entity/id/<id> name=<name>, or use {{identity.entity.aliases.<accessor>.name}}";
 
 /// Returns whether Vault generated the entity's name: `entity_` and eight hex digits (`IdentityStore.generateName`).
 fn is_made_up(name: &str) -> bool {
@@ -383,7 +386,7 @@ fn is_made_up(name: &str) -> bool {
 
 /// Part of every error about a missing alias, because `EntityInfo` silently omits aliases of other Vault namespaces (Vault's
 /// `dynamic_system_view.go`).
-const OTHER_NAMESPACE: &str = " (Vault shows the engine aliases of its own Vault namespace only: mount it in the namespace of the auth method)";
+const OTHER_NAMESPACE: &str = " (Vault shows the engine only aliases of its own Vault namespace: mount the engine in the namespace of the auth method)";
 
 /// Asks Vault for the entity of the request's token; a token without one costs no call.
 async fn look(request: &Request) -> Result<Known, Fault> {

@@ -67,19 +67,19 @@ impl Cluster {
         let legal = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
         if !accessor.chars().all(legal) {
             return Err(Fault::caller(format!(
-                "accessor: {} is no accessor of an auth mount: take it from `vault auth list`",
+                "accessor: {} is not an auth mount accessor (see `vault auth list`)",
                 quote(accessor)
             )));
         }
         if !accessor.starts_with("auth_") {
             return Err(Fault::caller(format!(
-                "accessor: {} is no accessor of an auth mount, which begins with auth_: take it from `vault auth list`",
+                "accessor: {} is not an auth mount accessor, which begins with auth_ (see `vault auth list`)",
                 quote(accessor)
             )));
         }
         if accessor.starts_with("auth_token_") {
             return Err(Fault::caller(format!(
-                "accessor: {} is the token auth method, at which nobody logs in as a pod",
+                "accessor: {} is the token auth method, through which no pod logs in",
                 quote(accessor)
             )));
         }
@@ -107,7 +107,7 @@ fn check_name(name: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::caller(format!(
-        "name: {} is no DNS label: lower-case letters, digits and dashes inside, at most {MAX_NAME}",
+        "name: {} is not a DNS label (lowercase letters, digits and inner dashes, 1 to {MAX_NAME} characters)",
         quote(name)
     )))
 }
@@ -124,7 +124,7 @@ mod tests {
         for name in ["", "Prod", "a.b", "-a", "a-", "a_b", "ä", &"a".repeat(64)] {
             let error = Cluster::new(name, "auth_kubernetes_1a").unwrap_err().to_string();
 
-            assert!(error.contains("no DNS label"), "{error}");
+            assert!(error.contains("not a DNS label"), "{error}");
         }
     }
 
@@ -148,8 +148,8 @@ mod tests {
     #[test]
     fn an_accessor_is_a_word_and_not_the_token_methods() {
         for (accessor, words) in [
-            ("a b", "no accessor"),
-            ("kubernetes/", "no accessor"),
+            ("a b", "not an auth mount accessor"),
+            ("kubernetes/", "not an auth mount accessor"),
             ("kubernetes", "begins with auth_"),
             ("kv_7d3f2a1b", "begins with auth_"),
             ("auth_token_1", "token auth"),

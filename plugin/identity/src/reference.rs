@@ -119,7 +119,7 @@ impl Slot {
             None => false,
             Some("short") => true,
             Some(other) => {
-                return Err(format!("there is no function {}; the one there is, is short", quote(other)));
+                return Err(format!("there is no function {}; the only function is short", quote(other)));
             }
         };
         let reference = reference.trim();
@@ -151,7 +151,7 @@ impl Reference {
         if let Some(rest) = text.strip_prefix("identity.entity.aliases.") {
             return alias(rest);
         }
-        Err(format!("there is nothing of this name; {KNOWN}"))
+        Err(format!("there is no reference of this name; {KNOWN}"))
     }
 
     /// Returns whether the value depends on the caller. Only that of `role.name` does not.
@@ -222,12 +222,10 @@ fn alias(text: &str) -> Result<Reference, String> {
     let (accessor, rest) = text.split_once('.').unwrap_or((text, ""));
     let is_unlike_any = |character: char| character.is_whitespace() || character.is_control();
     if accessor.is_empty() || accessor.len() > MAX_KEY || accessor.contains(is_unlike_any) {
-        return Err(
-            "an alias is named by the accessor of its auth mount, as `vault auth list` shows it".to_owned()
-        );
+        return Err("name an alias by the accessor of its auth mount (see `vault auth list`)".to_owned());
     }
     if accessor.starts_with("auth_token_") {
-        return Err("an alias of the token auth method is the choice of whoever makes tokens".to_owned());
+        return Err("anyone who creates tokens chooses an alias of the token auth method".to_owned());
     }
     let part = if rest == "name" {
         AliasPart::Name
@@ -236,7 +234,7 @@ fn alias(text: &str) -> Result<Reference, String> {
     } else if let Some(key) = rest.strip_prefix("custom_metadata.") {
         AliasPart::CustomMetadata(key_of(key)?)
     } else {
-        return Err("of an alias there is .name, .metadata.<key> and .custom_metadata.<key>".to_owned());
+        return Err("an alias has .name, .metadata.<key> and .custom_metadata.<key>".to_owned());
     };
     Ok(Reference::Alias { accessor: accessor.to_owned(), part })
 }
@@ -245,16 +243,13 @@ fn alias(text: &str) -> Result<Reference, String> {
 /// error and command that names the key is then one line of bounded length.
 fn key_of(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        return Err("the key of the metadata is missing".to_owned());
+        return Err("the metadata key is missing".to_owned());
     }
     if text.len() > MAX_KEY {
-        return Err(format!(
-            "the key of the metadata has {} bytes, Vault keeps at most {MAX_KEY}",
-            text.len()
-        ));
+        return Err(format!("the metadata key has {} bytes (Vault stores at most {MAX_KEY})", text.len()));
     }
     if text.contains(char::is_control) {
-        return Err("the key of the metadata holds a control character".to_owned());
+        return Err("the metadata key holds a control character".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -309,11 +304,11 @@ mod tests {
     #[test]
     fn what_is_no_reference_is_refused_with_the_reason() {
         for (text, words) in [
-            ("", "nothing of this name"),
-            ("kubernetes.pod", "nothing of this name"),
-            ("identity.entity.groups.names", "nothing of this name"),
-            ("identity.entity.metadata", "nothing of this name"),
-            ("identity.entity.metadata.", "the key"),
+            ("", "no reference of this name"),
+            ("kubernetes.pod", "no reference of this name"),
+            ("identity.entity.groups.names", "no reference of this name"),
+            ("identity.entity.metadata", "no reference of this name"),
+            ("identity.entity.metadata.", "the metadata key"),
             ("identity.entity.aliases.", "accessor"),
             ("identity.entity.aliases.auth_jwt_1", ".name, .metadata"),
             ("identity.entity.aliases.auth_jwt_1.id", ".name, .metadata"),
@@ -377,9 +372,9 @@ mod tests {
             assert!(parsed(&"k".repeat(128)).is_ok());
             assert_eq!(
                 parsed(&"k".repeat(129)).unwrap_err(),
-                "the key of the metadata has 129 bytes, Vault keeps at most 128"
+                "the metadata key has 129 bytes (Vault stores at most 128)"
             );
-            assert_eq!(parsed("a\u{0}b").unwrap_err(), "the key of the metadata holds a control character");
+            assert_eq!(parsed("a\u{0}b").unwrap_err(), "the metadata key holds a control character");
         }
         for accessor in ["a\u{7}", &"a".repeat(129)] {
             assert!(Reference::parse(&format!("identity.entity.aliases.{accessor}.name")).is_err());

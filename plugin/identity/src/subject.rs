@@ -168,8 +168,9 @@ fn joinable(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Res
     let joined = values.join("/");
     let length = joined.chars().count();
     if length > MAX_TAG {
-        let why =
-            format!("has {length} characters as AWS joins it into one session tag, {MAX_TAG} are allowed");
+        let why = format!(
+            "has {length} characters when AWS joins the values into one session tag, {MAX_TAG} are allowed"
+        );
         return Err(place.refuse(&joined, &why));
     }
     Ok(values)

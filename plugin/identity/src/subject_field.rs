@@ -22,7 +22,7 @@ pub const MANAGEMENT: &str = "iamra-management";
 /// The refusal of tenant-written metadata in a common name. The common name is the source identity, by which AWS's audit log and
 /// trust policies know a caller, so `allow_tenant_metadata` does not lift the refusal.
 pub(crate) const TENANT_IN_CN: &str =
-    "holds metadata that whoever edits the service account writes; it never becomes a common name";
+    "holds metadata that anyone who may edit the service account writes; it never becomes a common name";
 
 /// A field of a role whose value AWS gets to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,10 +104,10 @@ impl SubjectField {
         self.check_characters(text)?;
         self.check_length(text)?;
         if self == Self::Country && !is_country(text) {
-            return Err(self.refuse(text, "is no code of two letters, such as DE"));
+            return Err(self.refuse(text, "is not a code of two letters, such as DE"));
         }
         if self == Self::Organization && text.eq_ignore_ascii_case(MANAGEMENT) {
-            return Err(self.refuse(text, "is reserved for the engine's own calls of AWS"));
+            return Err(self.refuse(text, "is reserved for the engine's own calls to AWS"));
         }
         Ok(())
     }

@@ -114,7 +114,7 @@ impl Template {
         let whole: String = parts.iter().map(|part| part.text.as_str()).collect();
         match (self.asks_who(), place.check(&whole)) {
             (true, Err(fault)) => Err(Fault::caller(format!(
-                "{fault}; it is what {} gives for this caller",
+                "{fault}; it is the value of {} for this caller",
                 quote(&self.source)
             ))),
             (_, checked) => checked.map(|()| whole),
@@ -208,7 +208,7 @@ impl Template {
     fn check_slots(&self, place: SubjectField) -> Result<(), Fault> {
         let together = self.pieces.windows(2).any(|pair| matches!(pair, [Piece::Value(_), Piece::Value(_)]));
         if together {
-            let why = "has two references with nothing between them: two callers could give the same text; put a sign between them";
+            let why = "has two references with nothing between them: two callers could get the same value; put a character between them";
             return Err(place.refuse(&self.source, why));
         }
         if place == SubjectField::CommonName && self.asks_tenant() {
@@ -228,7 +228,7 @@ impl Template {
             if value.text.contains(character) {
                 let reference = value.slot.map(|slot| slot.reference.to_string()).unwrap_or_default();
                 return Err(Fault::caller(format!(
-                    "{}: {{{{{reference}}}}} is {}, and its {character:?} could be taken for the one after it in {}: put this reference last, or part it by another sign",
+                    "{}: {{{{{reference}}}}} is {}, and its {character:?} could be taken for the one after it in {}: put this reference last, or separate it by another character",
                     place.field(),
                     quote(&value.text),
                     quote(&self.source),
@@ -290,8 +290,8 @@ pub(crate) mod tests {
             ("{{role.name}", 1, "{{ is not closed"),
             ("{{ {{role.name}} }}", 1, "{{ is not closed"),
             ("{{role.name}} }}", 15, "}} closes no {{"),
-            ("x-{{kubernetes.pod}}", 5, "nothing of this name"),
-            ("{{}}", 3, "nothing of this name"),
+            ("x-{{kubernetes.pod}}", 5, "no reference of this name"),
+            ("{{}}", 3, "no reference of this name"),
             ("{{role.name | long}}", 3, "no function \"long\""),
             ("{{role.name | short | short}}", 3, "no function"),
         ] {

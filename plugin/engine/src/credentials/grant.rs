@@ -232,7 +232,7 @@ fn log(request: &Request, wanted: CredentialRequest<'_>, grant: &Grant<Arc<Issue
     match (&grant.cache_status, wanted.freshness) {
         (CacheStatus::New, _) => {}
         (CacheStatus::Stale(why), _) => {
-            tracing::warn!(path, role, serial, source_identity, expiration, %why, "served an old session: no new one could be had");
+            tracing::warn!(path, role, serial, source_identity, expiration, %why, "served an old session because no new one was available");
         }
         (_, Freshness::StaleOk) => {
             tracing::info!(path, role, serial, source_identity, expiration, "served a shared session");

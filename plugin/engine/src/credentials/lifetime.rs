@@ -75,7 +75,7 @@ pub(crate) fn cut_short(
 ) -> Option<String> {
     let given = given_instead(session, arrived, asked)?;
     Some(format!(
-        "AWS gave a session of {given} s where {asked} s were asked for: the profile's durationSeconds is shorter"
+        "AWS returned a session of {given} s instead of {asked} s, because the profile's durationSeconds is shorter"
     ))
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn cut_short(
 /// are this host's, and callers compare them with their own clocks.
 pub(crate) fn clock(session: &Session, arrived: OffsetDateTime) -> Option<String> {
     let skew = session.clock_skew(arrived)?;
-    Some(format!("{skew}, so that times here are off by as much; set the clock of Vault's node"))
+    Some(format!("{skew}, so the times in this answer are off by as much; set the clock of Vault's node"))
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Recipe {
         if issuers.is_default(self.key.issuer()) {
             Rotation::of(issuers, clock::now()).next_step(self.origin.mount(), &[], false)
         } else {
-            format!("write another issuer to issuer_ref of the role {:?}", self.key.role())
+            format!("set issuer_ref of the role {:?} to another issuer", self.key.role())
         }
     }
 

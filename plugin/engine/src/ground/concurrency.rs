@@ -40,7 +40,7 @@ impl ConcurrencyLimit {
         if under_way.len() >= MAX_AT_ONCE || of_one >= MAX_OF_ONE_CALLER {
             let (all, what) = (under_way.len(), self.what);
             return Err(Fault::later(format!(
-                "{all} {what} are under way, {of_one} of them this caller's: the mount does {MAX_AT_ONCE} at once, and {MAX_OF_ONE_CALLER} for one caller; ask again in a few seconds"
+                "{all} {what} are under way, {of_one} of them for this caller (at most {MAX_AT_ONCE}, and {MAX_OF_ONE_CALLER} for one caller); ask again in a few seconds"
             ))
             .named("RateLimited"));
         }
@@ -79,7 +79,10 @@ mod tests {
 
         assert_eq!(of_one, [true, true, false]);
         assert_eq!((fifth.status(), fifth.name()), (503, Some("RateLimited")));
-        assert!(fifth.to_string().starts_with("4 checks are under way, 0 of them this caller's"), "{fifth}");
+        assert!(
+            fifth.to_string().starts_with("4 checks are under way, 0 of them for this caller"),
+            "{fifth}"
+        );
     }
 
     #[test]

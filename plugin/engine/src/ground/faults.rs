@@ -72,10 +72,8 @@ pub(crate) fn late(total: Duration) -> Fault {
 /// A read that was in flight when its caller's sessions were revoked. It returns no session, because that could be one of the
 /// revoked.
 pub(crate) fn revoked() -> Fault {
-    Fault::later(
-        "sessions were revoked while this read was under way, and it is handed none of them; ask again",
-    )
-    .named("SessionRevoked")
+    Fault::later("sessions were revoked during this read, so it returns none of them; ask again")
+        .named("SessionRevoked")
 }
 
 /// A read that waited for a revocation of its IAM role until its time was over.
@@ -98,8 +96,7 @@ pub(crate) fn short_session(
         }
         None => "check this host's clock".to_owned(),
     };
-    Fault::later(format!("AWS answered with a session that ends in {seconds} s already; {why}"))
-        .named("SessionTooShort")
+    Fault::later(format!("AWS returned a session that ends in {seconds} s; {why}")).named("SessionTooShort")
 }
 
 /// Returns the `code` that `container/:role` puts beside a fault's text: one CamelCase word, which SDKs show in front of the
@@ -192,7 +189,7 @@ mod tests {
         let off = told(Some(arrived + time::Duration::seconds(90)));
 
         assert!(
-            in_time.ends_with("ends in 3 s already; this host's clock is within 60 s of AWS's, so ask again"),
+            in_time.ends_with("ends in 3 s; this host's clock is within 60 s of AWS's, so ask again"),
             "{in_time}"
         );
         assert!(off.ends_with("this host's clock is 90 s behind AWS's"), "{off}");

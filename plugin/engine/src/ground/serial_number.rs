@@ -22,7 +22,7 @@ const MAX_BYTES: usize = 20;
 pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
     let refused = || {
         Fault::caller(format!(
-            "serial_number: {} is no serial number of 1 to {MAX_BYTES} bytes, in hexadecimal with or without colons, or in decimal",
+            "serial_number: {} is not a serial number (1 to {MAX_BYTES} bytes, in hexadecimal with or without colons, or in decimal)",
             quote(text)
         ))
     };

@@ -46,10 +46,10 @@ pub(crate) async fn add(store: &Writer, candidate: Candidate<'_>) -> Result<(Loa
     check_name(&issuers, candidate.name.as_deref())?;
     if let Some(known) = store.compromise_of(&candidate.issuer).await? {
         return Err(Fault::operator(format!(
-            "the key of this certificate is compromised since {}",
+            "the key of this certificate has been compromised since {}",
             known.since()
         ))
-        .cure(format!("take a new one, as with {}root/generate/internal", candidate.mount_point)));
+        .cure(format!("use a new key, for example from {}root/generate/internal", candidate.mount_point)));
     }
     issuers.check_room(clock::now(), candidate.mount_point)?;
     let Candidate { issuer, name, key, mount_point } = candidate;
@@ -74,7 +74,7 @@ pub(crate) async fn add(store: &Writer, candidate: Candidate<'_>) -> Result<(Loa
         store.put_issuers_config(&config, Ends::Nothing).await?;
     } else {
         warnings.push(format!(
-            "this is the next issuer, and another one is the default: let every trust anchor hold {mount_point}trust-bundle, then: vault write {mount_point}config/issuers default={}",
+            "this is the next issuer, because another one is the default: let every trust anchor hold {mount_point}trust-bundle, then: vault write {mount_point}config/issuers default={}",
             record.label()
         ));
     }
@@ -93,7 +93,7 @@ async fn again(
     let mut record = known.record.clone();
     if let Some(name) = candidate.name.filter(|name| !record.is_called(name)) {
         return Err(Fault::caller(format!(
-            "issuer_name: this certificate is the issuer {:?} already; to rename it: vault write {}issuer/{} issuer_name={}",
+            "issuer_name: this certificate is already the issuer {:?}; to rename it: vault write {}issuer/{} issuer_name={}",
             record.label(),
             candidate.mount_point,
             record.id,
@@ -101,11 +101,11 @@ async fn again(
         )));
     }
     let chain_pem = candidate.issuer.chain_pem();
-    let mut warnings = vec![format!("this certificate was the issuer {:?} already", record.label())];
+    let mut warnings = vec![format!("this certificate was already the issuer {:?}", record.label())];
     if !chain_pem.is_empty() && chain_pem != record.chain_pem {
         record.chain_pem = chain_pem;
         store.put_issuer(&record, Ends::Nothing).await?;
-        warnings.push("its chain is from now on the one given".to_owned());
+        warnings.push("its chain is now the one in this request".to_owned());
     }
     Ok((Loaded { record, issuer: candidate.issuer }, warnings))
 }
@@ -144,7 +144,7 @@ pub(crate) fn check_name(issuers: &Issuers, name: Option<&str>) -> Result<(), Fa
     }
     match issuers.all.iter().find(|known| known.record.is_called(name)) {
         Some(known) => Err(Fault::caller(format!(
-            "issuer_name: {name:?} is the name of issuer {} already",
+            "issuer_name: {name:?} is already the name of issuer {}",
             known.record.id
         ))),
         None => Ok(()),

@@ -62,7 +62,7 @@ pub(crate) fn check_unpinned(record: &IssuerRecord, roles: &[String]) -> Result<
         record.label(),
         roles[..roles.len().min(NAMED)].join(", ")
     ))
-    .cure("change them first, or use force=true, and they get no credentials"))
+    .cure("change them first, or use force=true, after which they get no credentials"))
 }
 
 /// Repairs what a crash between two puts left, and changes nothing where nothing is broken. It runs when an active node
@@ -74,7 +74,7 @@ pub(crate) async fn repair(store: &Writer) -> Result<(), Fault> {
     let (gone, there): (Vec<_>, Vec<_>) =
         records(store).await?.into_iter().partition(|record| record.state == IssuerState::Deleted);
     for marked in gone {
-        tracing::warn!(issuer = marked.id, "ended the deletion of an issuer that was interrupted");
+        tracing::warn!(issuer = marked.id, "finished the interrupted deletion of an issuer");
         finish(store, &marked).await?;
     }
     let config = store.written_issuers_config().await?;
@@ -90,7 +90,7 @@ pub(crate) async fn repair(store: &Writer) -> Result<(), Fault> {
     if config.as_ref() == Some(&mended) {
         return Ok(());
     }
-    tracing::warn!(from = ?config, to = ?mended, "mended the default issuer after an interrupted write");
+    tracing::warn!(from = ?config, to = ?mended, "repaired the default issuer after an interrupted write");
     store.put_issuers_config(&mended, Ends::Nothing).await
 }
 

@@ -218,12 +218,12 @@ impl<'a> Rotation<'a> {
             Self::Due(_) => format!("make or import the next issuer: {}", make(mount_point)),
             Self::Prepared { next, .. } => switch(hold(is_held), next, mount_point),
             Self::Switched { previous, .. } if !pinned.is_empty() => format!(
-                "let roles follow that name {:?}: vault patch {mount_point}roles/{} issuer_ref=default",
+                "let the roles that name {:?} follow the default: vault patch {mount_point}roles/{} issuer_ref=default",
                 previous.record.label(),
                 pinned[0]
             ),
             Self::Switched { current, previous } if previous.is_younger_than(current) => format!(
-                "the switch was taken back: switch again: vault write {mount_point}config/issuers default={0}, or give {0:?} up: vault write {mount_point}issuer/{0} disabled=true",
+                "the switch was undone; switch again: vault write {mount_point}config/issuers default={0}, or abandon {0:?}: vault write {mount_point}issuer/{0} disabled=true",
                 previous.record.label()
             ),
             Self::Switched { previous, .. } => format!(

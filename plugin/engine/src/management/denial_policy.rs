@@ -226,10 +226,10 @@ impl RolePolicy<'_> {
         };
         Policy::parse(SID_PREFIX, &document).map_err(|problem| {
             Fault::operator(format!(
-                "the inline policy {} of {} is not as this mount wrote it, and is left alone: {problem}",
+                "the inline policy {} of {} differs from the one that this mount wrote, so it stays unchanged: {problem}",
                 self.policy_name, self.role
             ))
-            .cure("save what is meant under another name and delete it, then ask again")
+            .cure("save its statements under another name and delete it, then ask again")
         })
     }
 
@@ -273,7 +273,7 @@ impl RolePolicy<'_> {
         if policy.is_empty() {
             // after the deletion at AWS: until then the tick must find the record
             self.policies.store.write().await.delete_denials(self.role).await?;
-            tracing::info!(role_arn = %self.role, "nothing is denied to sessions of an IAM role any more");
+            tracing::info!(role_arn = %self.role, "removed the last denial of sessions of an IAM role");
         }
         Ok(unnoted)
     }
@@ -295,9 +295,9 @@ impl RolePolicy<'_> {
         if fault.blame() == Blame::ReadOnly {
             return Err(fault);
         }
-        tracing::error!(role_arn = %self.role, "a denial could not be noted: {fault}");
+        tracing::error!(role_arn = %self.role, "could not record a denial: {fault}");
         Ok(Some(format!(
-            "the sessions of {} are denied, but this mount could not note that ({fault}), and will not delete the inline policy {} when it is over: repeat this command, or delete the policy after {}",
+            "the sessions of {} are denied, but this mount could not record the denial ({fault}) and will not delete the inline policy {} when it ends: repeat this command, or delete the policy after {}",
             self.role,
             self.policy_name,
             rfc3339(until)
@@ -336,15 +336,15 @@ impl RolePolicy<'_> {
     /// `others` are the characters of the role's other inline policies, if they are known. The cure differs for the denial of all
     /// sessions, which cannot become smaller.
     fn no_room(&self, policy: &Policy, others: Option<usize>) -> Fault {
-        let taken = others.map_or_else(String::new, |others| format!(" {others} are taken by others, and"));
+        let taken = others.map_or_else(String::new, |others| format!(" the others take {others}, and"));
         let is_break_glass = policy.issued_before().is_some() && policy.len() == 1;
         let cure = if is_break_glass {
-            "Make a managed policy of an inline one of the role, and ask again"
+            "turn an inline policy of the role into a managed policy, then ask again"
         } else {
-            "To end every session of the role instead: roles/<role>/revoke-sessions"
+            "to end every session of the role instead: roles/<role>/revoke-sessions"
         };
         Fault::operator(format!(
-"the inline policies of {} may have {ROLE_LIMIT} characters together:{taken} {} are needed for {} entries; nothing was changed",
+"the inline policies of {} may have at most {ROLE_LIMIT} characters together:{taken} this one needs {} for {} entries; nothing was changed",
 self.role,
 policy.size(),
 policy.len()

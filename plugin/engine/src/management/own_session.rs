@@ -92,7 +92,7 @@ impl OwnSessions {
             Fault::operator("no issuer signs").cure(format!("vault read {mount_point}rotation"))
         });
         Err(fault.within(format!(
-        "{} of trust-anchors/{name}, by an anchor that must hold what {mount_point}trust-bundle shows (the first time by hand)",
+        "{} of trust-anchors/{name}, whose anchor must hold the certificates of {mount_point}trust-bundle (the first time, add them by hand)",
         duty.field()
     )))
     }
@@ -162,7 +162,7 @@ impl OwnSessions {
         match unable.first() {
             Some((name, _)) => Err(no_role(name, duty, mount_point)),
             None => Err(Fault::operator(format!(
-"{field}: no trust anchor of the account {account} is known here",
+"{field}: this mount knows no trust anchor of the account {account}",
 account = role.account()
 )).cure(format!("vault write {mount_point}trust-anchors/<name> trust_anchor_arn=<arn> profile_arn=<arn> {field}=<arn>"))),
         }
@@ -228,7 +228,7 @@ account = role.account()
         recipe.work_told(move |ended, _| {
             if let Ok(Issued { session, .. }) = ended {
                 let session = &session.role_session_name;
-                tracing::info!(anchor, duty, session, "the engine made itself a session");
+                tracing::info!(anchor, duty, session, "created a session for the engine itself");
             }
         })
     }
@@ -276,6 +276,6 @@ fn profile(duty: Duty) -> LeafProfile {
 
 /// The fault of an entry that has no IAM role for `duty`.
 fn no_role(name: &str, duty: Duty, mount_point: &str) -> Fault {
-    Fault::operator(format!("{}: trust-anchors/{name} names none", duty.field()))
+    Fault::operator(format!("{}: missing in trust-anchors/{name}", duty.field()))
         .cure(format!("vault patch {mount_point}trust-anchors/{name} {}=<arn>", duty.field()))
 }

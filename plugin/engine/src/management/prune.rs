@@ -48,7 +48,7 @@ impl DenialPolicies {
                     break;
                 }
                 Err(fault) => {
-                    tracing::warn!(role_arn = %denials.role_arn, "denials that are over could not be taken out: {fault}");
+                    tracing::warn!(role_arn = %denials.role_arn, "could not remove expired denials: {fault}");
                 }
             }
         }

@@ -39,11 +39,11 @@ impl SyncReport {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if !self.seen.enabled {
-            warnings.push(format!("{} is disabled: AWS gives no session by it", self.seen.arn));
+            warnings.push(format!("{} is disabled, so AWS returns no session for it", self.seen.arn));
         }
         for der in &self.plan.foreign {
             warnings.push(format!(
-                "the anchor also holds {}, which is no issuer of this mount: whoever has a certificate of it may ask for sessions",
+                "the anchor also holds {}, which is not an issuer of this mount: anyone with a certificate from it may request sessions",
                 fingerprint(der)
             ));
         }

@@ -56,7 +56,7 @@ impl TrustAnchors {
             own,
             turns: std::sync::Mutex::default(),
             ticking: Mutex::default(),
-            looks: ConcurrencyLimit::new("looks at trust anchors"),
+            looks: ConcurrencyLimit::new("reads of trust anchors"),
             last_looks: LastLooks::default(),
         }
     }
@@ -145,7 +145,7 @@ impl TrustAnchors {
             anchor = at.name,
             added = plan.missing.len(),
             removed = plan.retired.len(),
-            "brought a trust anchor in step with the issuers"
+            "brought a trust anchor in sync with the issuers"
         );
         Ok(SyncReport { seen, plan, changed: true })
     }
@@ -176,7 +176,7 @@ impl TrustAnchors {
             .collect();
         let looks = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect::<()>();
         timeout(MAX_TICK, looks).await.unwrap_or_else(|_| {
-            tracing::warn!("not every trust anchor could be looked at within a tick; the next one goes on");
+            tracing::warn!("could not read every trust anchor within one tick; the next tick continues");
             Ok(())
         })
     }
@@ -195,7 +195,7 @@ impl TrustAnchors {
             return Ok(());
         }
         if let Err(fault) = Box::pin(self.sync(at, false)).await {
-            tracing::warn!(anchor = at.name, "a trust anchor could not be brought in step: {fault}");
+            tracing::warn!(anchor = at.name, "could not bring a trust anchor in sync: {fault}");
         }
         Ok(())
     }
@@ -253,10 +253,10 @@ impl TrustAnchors {
 fn bundle_of<'a>(seen: &'a TrustAnchor, at: AnchorTask<'_>) -> Result<&'a [Vec<u8>], Fault> {
     let of = |what: &str| {
         Fault::operator(format!(
-            "trust-anchors/{}: {} takes its CA from {what}, so that its bundle cannot be written",
+            "trust-anchors/{}: {} takes its CA from {what}, so its bundle cannot be written",
             at.name, seen.arn
         ))
-        .cure(format!("make a trust anchor with a certificate bundle from {}trust-bundle", at.mount_point))
+        .cure(format!("create a trust anchor with a certificate bundle from {}trust-bundle", at.mount_point))
     };
     match &seen.source {
         AnchorSource::CertificateBundle(bundle) => Ok(bundle),
@@ -271,7 +271,7 @@ fn check_held(holds: &[Vec<u8>], plan: &BundlePlan, at: AnchorTask<'_>) -> Resul
         return Ok(());
     }
     Err(Fault::later(format!(
-        "trust-anchors/{}: AWS took the bundle, but shows another one; somebody else may be writing it: ask again",
+        "trust-anchors/{}: AWS accepted the bundle but shows another one, perhaps because somebody else wrote it: ask again",
         at.name
     )))
 }
@@ -280,7 +280,7 @@ fn check_held(holds: &[Vec<u8>], plan: &BundlePlan, at: AnchorTask<'_>) -> Resul
 fn no_room(full: &BundleFull, at: AnchorTask<'_>) -> Fault {
     let foreign: Vec<String> = full.foreign.iter().map(|der| fingerprint(der)).collect();
     Fault::operator(format!(
-"trust-anchors/{}: the anchor has room for {MAX_CERTIFICATES} certificates, and {} of them, which this mount did not put there, are in the way: {}",
+"trust-anchors/{}: the anchor holds at most {MAX_CERTIFICATES} certificates, and {} that this mount did not put there leave no room: {}",
 at.name,
 foreign.len(),
 foreign.join(", ")

@@ -18,7 +18,7 @@ pub(crate) fn check(globs: &[String], role: &RoleArn) -> Result<(), Fault> {
         "role_arn: {text:?} matches none of the config's allowed_role_arns ({})",
         globs.join(", ")
     ))
-    .cure("name another IAM role, or write a glob for this one to allowed_role_arns of the config"))
+    .cure("name another IAM role, or add a glob for this one to allowed_role_arns of the config"))
 }
 
 /// Returns a warning where `after` lets roles name IAM roles that `before` did not; `None` where it is the same, narrower or new.
@@ -31,7 +31,7 @@ pub(crate) fn lifted(before: &[String], after: &[String]) -> Option<String> {
     let until_now = before.join(", ");
     if after.is_empty() {
         return Some(format!(
-            "allowed_role_arns: lifted; roles may name every IAM role from now on, until now only {until_now}"
+            "allowed_role_arns: lifted; roles may now name every IAM role, until now only {until_now}"
         ));
     }
     let wider: Vec<_> = after

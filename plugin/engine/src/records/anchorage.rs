@@ -50,7 +50,7 @@ pub(crate) fn same_account(
 ) -> Result<(), Fault> {
     if role.partition() != partition {
         return Err(Fault::caller(format!(
-            "{role_field}: {role} is of the partition {}, but {field} is of {partition}; no account is of both",
+            "{role_field}: {role} is in partition {}, but {field} is in {partition}; no account is in both",
             role.partition()
         )));
     }

@@ -264,7 +264,7 @@ impl ProxyUrl {
         }
         stored.filter(|stored| stored.masked() == self).cloned().ok_or_else(|| {
             Fault::caller(format!(
-                "proxy_url: {MASK:?} stands for the user or password that is stored of this very proxy: send the URL as a read shows it, or with both anew"
+                "proxy_url: {MASK:?} stands for the stored user or password of exactly this proxy: send the URL as a read shows it, or send both again"
             ))
         })
     }

@@ -224,9 +224,9 @@ impl Role {
     /// The caller's, with the field that no certificate can have. The role's name is the default common name.
     pub(crate) fn check_certificate(&self, name: &str) -> Result<(), Fault> {
         if self.subject.common_name.is_none() {
-            SubjectField::CommonName
-                .check(name)
-                .map_err(|fault| Fault::caller(format!("{fault}; the role's name is the default")))?;
+            SubjectField::CommonName.check(name).map_err(|fault| {
+                Fault::caller(format!("{fault}; the default common_name is the role's name"))
+            })?;
         }
         let nobody = Caller::nobody(name);
         for (place, text) in self.texts().filter(|(_, text)| !text.asks_who()) {
@@ -293,7 +293,7 @@ impl Role {
         let mut warnings = Vec::new();
         if self.subject.common_name.is_none() {
             warnings.push(format!(
-                "common_name is not set: every caller of this role is {name:?} at AWS, and CloudTrail cannot tell them apart"
+                "common_name is not set: AWS sees every caller of this role as {name:?}, and CloudTrail cannot distinguish them"
             ));
         }
         if self.session_sharing.is_none()
@@ -301,13 +301,13 @@ impl Role {
             && self.texts().any(|(_, text)| text.asks_who())
         {
             warnings.push(
-                "session_sharing is none by default: what AWS sees depends on who asks, but nothing of it names one caller (an entity, an alias, a uid, or a service account with its namespace), so that each read makes a session; with session_sharing=identity callers who look the same at AWS share one".to_owned(),
+                "session_sharing is none by default, because the certificate or session name depends on the caller but names no single one (by an entity, an alias, a uid, or a service account with its namespace): each read makes a session; with session_sharing=identity, callers that AWS cannot distinguish share one".to_owned(),
             );
         }
         let seconds = self.session_duration.as_secs();
         if self.allow_tenant_metadata {
             warnings.push(
-                "allow_tenant_metadata: whoever may edit a service account chooses these values; no policy in AWS should rely on them".to_owned(),
+                "allow_tenant_metadata: anyone who may edit a service account chooses these values; no policy in AWS should rely on them".to_owned(),
             );
         }
         if seconds < 3600 {
@@ -332,7 +332,7 @@ impl Role {
         let until_now = before.clusters.join(", ");
         if self.clusters.is_empty() {
             return Some(format!(
-                "clusters: lifted; callers of every kind get credentials from now on, until now only pods of {until_now}"
+                "clusters: lifted; callers of every kind now get credentials, until now only pods of {until_now}"
             ));
         }
         let new: Vec<_> =
@@ -360,7 +360,7 @@ impl Role {
         let confusing = self.texts().find(|(place, text)| names_pods(*place) && text.confuses_clusters());
         match confusing {
             Some((place, _)) if self.clusters.len() != 1 => Err(Fault::caller(format!(
-                "{}: names namespaces or service accounts without {{{{kubernetes.cluster}}}}: those of one name in two clusters would be the same at AWS; add it, or name one cluster in clusters",
+                "{}: names namespaces or service accounts without {{{{kubernetes.cluster}}}}: AWS could not distinguish those of one name in two clusters; add it, or name one cluster in clusters",
                 place.field()
             ))),
             _ => Ok(()),
@@ -372,7 +372,7 @@ impl Role {
     fn check_tenant_metadata(&self) -> Result<(), Fault> {
         match self.texts().find(|(_, text)| text.asks_tenant()) {
             Some((place, _)) if !self.allow_tenant_metadata => Err(Fault::caller(format!(
-                "{}: holds metadata that whoever edits the service account writes; if that is meant, set allow_tenant_metadata=true",
+                "{}: holds metadata that anyone who may edit the service account writes; if that is intended, set allow_tenant_metadata=true",
                 place.field()
             ))),
             _ => Ok(()),
@@ -393,7 +393,7 @@ fn session_duration_bound(values: &Values, usual: SessionDuration) -> Result<Opt
     let most = session_duration(values, "max_session_duration")?;
     match most {
         Some(most) if most < usual => Err(Fault::caller(format!(
-            "max_session_duration: {} is below session_duration, which is {}",
+            "max_session_duration: {} is below session_duration ({})",
             most.as_secs(),
             usual.as_secs()
         ))),

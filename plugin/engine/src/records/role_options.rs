@@ -75,7 +75,7 @@ impl FromStr for LeafKey {
             "ml-dsa-44" => Ok(Self::MlDsa44),
             "ml-dsa-65" => Ok(Self::MlDsa65),
             "ml-dsa-87" => Ok(Self::MlDsa87),
-            _ => Err("is none of ec-p256, ec-p384, rsa-2048, ml-dsa-44, ml-dsa-65, ml-dsa-87"),
+            _ => Err("is not one of ec-p256, ec-p384, rsa-2048, ml-dsa-44, ml-dsa-65, ml-dsa-87"),
         }
     }
 }

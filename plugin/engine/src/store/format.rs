@@ -92,7 +92,7 @@ fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Fault> {
     match format_of(&record) {
         Some(format) if format <= FORMAT => serde_json::from_value(record).map_err(refused),
         Some(format) => Err(too_new(key, format)),
-        None => Err(unreadable(key, format!("{FIELD} is no number"))),
+        None => Err(unreadable(key, format!("{FIELD} is not a number"))),
     }
 }
 
@@ -100,7 +100,7 @@ fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Fault> {
 fn no_name(key: &str) -> Fault {
     let name = key.split_once('/').map_or(key, |(_, name)| name);
     Fault::caller(format!(
-        "name: {} holds {NO_KEY_HOLDS:?}, under which Vault's storage keeps nothing: choose a name without two dots in a row",
+        "name: {} holds {NO_KEY_HOLDS:?}, which Vault's storage refuses in a key: choose a name without two dots in a row",
         quote(name)
     ))
 }
@@ -114,7 +114,7 @@ fn format_of(record: &Value) -> Option<u64> {
 fn too_new(key: &str, format: u64) -> Fault {
     let version = env!("CARGO_PKG_VERSION");
     Fault::operator(format!(
-"{key} is stored in format {format}, and this plugin, v{version}, reads formats up to {FORMAT}: a later version wrote it; upgrade the plugin"
+"{key} is stored in format {format}, but this plugin, v{version}, reads formats up to {FORMAT}: a later version wrote it; upgrade the plugin"
 )).cure("vault plugin register, vault secrets tune -plugin-version, vault plugin reload")
 }
 

@@ -49,7 +49,7 @@ async fn a_caller_whose_entity_was_merged_away_is_told_to_log_in_again() {
 
     assert_eq!(reply.status, 400);
     assert!(
-        reply.error.contains("no entity entity-1 any more") && reply.error.contains("log in again"),
+        reply.error.contains("no longer knows the entity entity-1") && reply.error.contains("log in again"),
         "{}",
         reply.error
     );

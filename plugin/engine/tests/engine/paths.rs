@@ -377,7 +377,7 @@ async fn no_masked_user_or_password_is_sent_to_another_proxy() {
     ] {
         let reply = mount.write("config", json!({ "proxy_url": url })).await;
 
-        assert!(reply.error.contains("stands for the user or password that is stored"), "{url}: {reply:?}");
+        assert!(reply.error.contains("stands for the stored user or password"), "{url}: {reply:?}");
     }
 }
 

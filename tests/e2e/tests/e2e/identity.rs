@@ -413,7 +413,7 @@ async fn a_role_for_one_cluster_takes_no_pod_of_another() {
 
     let text = pods.prod("payments", "api").await.creds().await.refused(400);
 
-    assert_eq!(text, "clusters: this role is for dev only, the caller is of prod");
+    assert_eq!(text, "clusters: this role accepts only callers of dev, but this caller is of prod");
     assert!(pods.stage.root().delete("iamra/clusters/dev").await.refused(400).contains("pods"));
 }
 

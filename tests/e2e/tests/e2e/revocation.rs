@@ -213,5 +213,5 @@ async fn sessions_of_an_iam_role_with_dots_in_a_row_end_though_vault_takes_no_su
     let reply = stage.root().write("iamra/roles/dotted/revoke-sessions", json!({})).await.ok();
 
     assert_eq!(incident.live(&[&leaked]).await, [false]);
-    assert!(!reply.body.to_string().contains("could not note"), "{:?}", reply.body);
+    assert!(!reply.body.to_string().contains("could not record"), "{:?}", reply.body);
 }

@@ -146,7 +146,7 @@ async fn a_rotation_goes_on_after_the_process_was_killed_in_each_of_its_commands
         assert!(states.contains(&between.as_str()), "{path}: {between}");
         until("the repeated command to be done", Duration::from_secs(60), async || {
             let reply = stage.root().call(method, path, body.clone()).await;
-            let done = reply.status < 300 || reply.text.contains("is the name of issuer");
+            let done = reply.status < 300 || reply.text.contains("is already the name of issuer");
             done.then_some(())
         })
         .await;

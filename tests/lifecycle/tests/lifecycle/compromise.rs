@@ -225,7 +225,7 @@ async fn what_the_keys_holder_may_have_done_as_the_engine_itself_stands_in_the_r
 
     let told = report(&respond(&world, json!({})).await);
 
-    assert!(told.contains("is no issuer of this mount"), "{told}");
+    assert!(told.contains("is not an issuer of this mount"), "{told}");
     for role in [harness::MANAGEMENT_ROLE_ARN, harness::REVOCATION_ROLE_ARN, harness::CHECK_ROLE_ARN] {
         assert!(told.contains(role), "no {role} in:\n{told}");
     }

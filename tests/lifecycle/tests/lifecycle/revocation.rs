@@ -138,7 +138,11 @@ async fn a_policy_under_our_name_that_is_not_ours_is_left_alone() {
     let reply = world.mount.write(BREAK_GLASS, json!({})).await;
 
     assert_eq!(reply.status, 400);
-    assert!(reply.error.contains("is not as this mount wrote it, and is left alone"), "{}", reply.error);
+    assert!(
+        reply.error.contains("differs from the one that this mount wrote, so it stays unchanged"),
+        "{}",
+        reply.error
+    );
     assert_eq!(document(&world.policies("demo").await[&name]), foreign);
 }
 
@@ -229,7 +233,7 @@ async fn what_names_no_session_is_refused_with_what_to_give() {
     for (fields, words) in [
         (json!({}), "give one of serial_number, entity_id and cluster"),
         (json!({ "serial_number": "0a", "entity_id": "one" }), "give one of"),
-        (json!({ "serial_number": "hello" }), "serial_number: \"hello\" is no serial number"),
+        (json!({ "serial_number": "hello" }), "serial_number: \"hello\" is not a serial number"),
         (json!({ "entity_id": "nobody" }), "no living session of it is known"),
         (json!({ "serial_number": "0a", "role": "none" }), "there is no role \"none\""),
     ] {

@@ -355,7 +355,7 @@ async fn a_break_glass_without_room_does_not_name_itself_as_the_cure() {
 
     assert_eq!(reply.status, 400, "{reply:?}");
     assert!(
-        !reply.error.contains("revoke-sessions") && !reply.error.contains("taken by others"),
+        !reply.error.contains("revoke-sessions") && !reply.error.contains("the others take"),
         "{reply:?}"
     );
     assert!(reply.error.contains("managed policy"), "{}", reply.error);

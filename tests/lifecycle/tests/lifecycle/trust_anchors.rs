@@ -97,7 +97,10 @@ async fn what_somebody_else_put_there_stays_and_is_warned_of() {
     let reply = sync(&world).await;
 
     assert_eq!(world.held().await, 2);
-    assert!(reply.warnings.iter().any(|warning| warning.contains("no issuer of this mount")), "{reply:?}");
+    assert!(
+        reply.warnings.iter().any(|warning| warning.contains("not an issuer of this mount")),
+        "{reply:?}"
+    );
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ async fn a_role_for_one_cluster_takes_no_caller_of_another() {
 
     let error = refusal(role.clone(), Some(pod(DEV, "payments", "api"))).await;
 
-    assert_eq!(error, "clusters: this role is for prod only, the caller is of dev");
+    assert_eq!(error, "clusters: this role accepts only callers of prod, but this caller is of dev");
     assert!(refusal(role, None).await.starts_with("clusters: this token belongs to no entity"));
 }
 
@@ -125,7 +125,7 @@ async fn one_auth_mount_is_one_cluster() {
     let reply = mount.write("clusters/other", json!({ "accessor": PROD })).await;
 
     assert_eq!(reply.status, 400);
-    assert!(reply.error.contains("the cluster prod already"), "{}", reply.error);
+    assert!(reply.error.contains("already the auth mount of the cluster prod"), "{}", reply.error);
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn metadata_with_signs_that_a_place_does_not_take_is_refused_by_field_and_
             let error = refusal(json!({ field: text }), Some(who.clone())).await;
 
             assert!(error.starts_with(&format!("{field}: ")) && error.contains("may hold only"), "{error}");
-            assert!(error.ends_with(&format!("it is what {text:?} gives for this caller")), "{error}");
+            assert!(error.ends_with(&format!("it is the value of {text:?} for this caller")), "{error}");
         }
     }
 }

@@ -6,7 +6,7 @@ use vault_backend::Entity;
 use super::callers::{PROD, clusters, gitlab, pod, preview};
 use crate::mounts::ROLE;
 
-const UNNAMED: &str = "nothing of it names one caller";
+const UNNAMED: &str = "names no single one";
 
 /// The sharing in force for a pod, and whether the write warned that nobody is named.
 async fn sharing(fields: Value) -> (Value, bool) {
@@ -53,6 +53,6 @@ async fn the_name_that_vault_made_up_for_an_entity_is_told_from_one_that_was_giv
         preview(role.clone(), who).await.data["value_01"].as_str().unwrap().to_owned()
     };
 
-    assert!(told("entity_7fe053b9").await.contains("made it up at the first login"));
+    assert!(told("entity_7fe053b9").await.contains("generated it at the first login"));
     assert!(told("entity_payments").await.contains("operators of Vault write"));
 }

@@ -65,7 +65,7 @@ async fn a_role_of_another_partition_than_its_own_anchor_is_refused() {
     for (field, arn) in [("trust_anchor_arn", anchor), ("profile_arn", profile)] {
         let error = refused_role(json!({ "role_arn": CHINA, field: arn })).await;
 
-        assert!(error.contains(&format!("partition aws-cn, but {field} is of aws;")), "{error}");
+        assert!(error.contains(&format!("partition aws-cn, but {field} is in aws;")), "{error}");
     }
     let duties = json!({ "trust_anchor_arn": anchor, "profile_arn": profile, "check_role_arn": CHINA });
     let error = clusters().await.write("trust-anchors/main", duties).await.error;
@@ -77,7 +77,7 @@ async fn a_role_that_the_configs_anchor_does_not_fit_is_stored_with_a_warning() 
     let mount = clusters().await;
 
     for (arn, words) in [
-        (CHINA, "is of the partition aws-cn, but default_trust_anchor_arn is of aws;"),
+        (CHINA, "is in partition aws-cn, but default_trust_anchor_arn is in aws;"),
         (
             "arn:aws:iam::444455556666:role/app",
             "is in account 444455556666, but default_trust_anchor_arn is in 111122223333;",

@@ -14,8 +14,8 @@ async fn an_import_of_what_is_there_is_answered_as_that_and_puts_nothing() {
     let other = refused(&mount, IMPORT, named(&company, "b")).await;
 
     assert_eq!((&again.data, &nameless.data), (&first.data, &first.data));
-    assert!(again.warnings[0].contains("was the issuer \"a\" already"), "{:?}", again.warnings);
-    assert!(other.contains("is the issuer \"a\" already"), "{other}");
+    assert!(again.warnings[0].contains("was already the issuer \"a\""), "{:?}", again.warnings);
+    assert!(other.contains("is already the issuer \"a\""), "{other}");
     assert_eq!(mount.storage.puts(), puts);
 }
 

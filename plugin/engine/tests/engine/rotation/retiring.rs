@@ -75,7 +75,7 @@ async fn a_rename_keeps_id_and_place_and_is_refused_while_a_role_uses_the_name()
     let renamed = mount.patch("issuer/one", json!({ "issuer_name": "2026" })).await;
 
     assert!(named.contains("the role \"app\" names this issuer as \"two\""), "{named}");
-    assert!(taken.contains("is the name of issuer"), "{taken}");
+    assert!(taken.contains("is already the name of issuer"), "{taken}");
     assert_eq!((renamed.error.as_str(), &renamed.data["is_default"]), ("", &json!(true)));
     assert_eq!(state_of(&mount, "2026").await, "current");
     assert_eq!(mount.read("issuer/one").await.status, 404);

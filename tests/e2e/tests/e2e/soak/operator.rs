@@ -119,5 +119,5 @@ impl Operator {
 
 /// Done now, or by the try whose answer was lost.
 fn is_done(reply: &Reply) -> bool {
-    reply.status < 300 || reply.text.contains("is the name of issuer")
+    reply.status < 300 || reply.text.contains("is already the name of issuer")
 }

@@ -249,8 +249,7 @@ async fn a_shorter_profile_is_told_whatever_the_clock() {
         let said = world.creds("demo").await.warnings.join("; ");
 
         // the emulator's Date may be of the second after
-        let told =
-            |given| said.contains(&format!("AWS gave a session of {given} s where 3600 s were asked for"));
+        let told = |given| said.contains(&format!("AWS returned a session of {given} s instead of 3600 s"));
         assert!(told(1800) || told(1799), "{ahead}: {said}");
     }
 }
