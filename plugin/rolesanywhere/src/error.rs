@@ -171,10 +171,10 @@ impl Error {
                 write!(f, "AWS throttles {call}: {message}")?;
                 write_attempts(f, *attempts)?;
                 write_request_id(f, self.request_id())?;
-                retry_after.map_or(Ok(()), |wait| write!(f, "; it asks to wait {} s", wait.as_secs()))
+                retry_after.map_or(Ok(()), |wait| write!(f, "; AWS asks to wait {} s", wait.as_secs()))
             }
             Self::BadAnswer { reason, status, .. } => {
-                write!(f, "the endpoint's answer is not one of {service}: ")?;
+                write!(f, "the endpoint's answer is not from {service}: ")?;
                 status.map_or(Ok(()), |status| write!(f, "status {status}, "))?;
                 f.write_str(reason)?;
                 write_request_id(f, self.request_id())

@@ -28,7 +28,7 @@ const TABLE: &[Row] = &[
     Row {
         marks: &["Untrusted signing certificate"],
         meaning: "the trust anchor does not hold the CA that issued the certificate, or an intermediate between them is \
-                  missing; put the issuing CA's certificate into the trust anchor, or name the anchor that has it",
+                  missing; put the issuing CA's certificate into the trust anchor, or name the anchor that holds it",
     },
     Row {
         marks: &["Certificate revoked"],
@@ -37,9 +37,9 @@ const TABLE: &[Row] = &[
     },
     Row {
         marks: &["Invalid signature"],
-        meaning: "the signature does not fit what AWS received: most often this host's clock is off by minutes, else a \
-                  proxy changes the request or the endpoint is behind another host name; set the clock, let the proxy \
-                  pass requests unchanged",
+        meaning: "the signature does not match the request that AWS received: most often this host's clock is off by \
+                  minutes; otherwise a proxy changes the request, or the endpoint is behind another host name; set the \
+                  clock, or configure the proxy to pass requests unchanged",
     },
     Row {
         marks: &["Not authorized to set roleSessionName"],
@@ -53,7 +53,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         marks: &["rust anchor is disabled"],
-        meaning: "the trust anchor is switched off; run aws rolesanywhere enable-trust-anchor if that was not meant",
+        meaning: "the trust anchor is disabled; run aws rolesanywhere enable-trust-anchor if that was not intended",
     },
     Row {
         marks: &["Invalid or empty profile"],
@@ -66,7 +66,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         marks: &["exceeds the MaxSessionDuration"],
-        meaning: "the session would outlast the role's MaxSessionDuration; ask for a shorter session_duration, lower the \
+        meaning: "the session would exceed the role's MaxSessionDuration; request a shorter session_duration, lower the \
                   profile's duration or raise the role's maximum",
     },
     Row {
@@ -76,26 +76,27 @@ const TABLE: &[Row] = &[
     },
     Row {
         marks: &["Unable to assume role"],
-        meaning: "the role's trust policy does not let this certificate in: it must allow rolesanywhere.amazonaws.com \
+        meaning: "the role's trust policy does not admit this certificate: it must allow rolesanywhere.amazonaws.com \
                   the actions sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, and its conditions on \
-                  aws:SourceArn and aws:PrincipalTag/x509… must fit this trust anchor and certificate; attributes that \
-                  the profile does not map are missing as tags, and a role that does not exist gives the same text",
+                  aws:SourceArn and aws:PrincipalTag/x509… must match this trust anchor and certificate; attributes that \
+                  the profile does not map are missing as tags, and AWS gives the same message for a role that does \
+                  not exist",
     },
     Row {
         marks: &["at 'durationSeconds' failed to satisfy constraint"],
-        meaning: "AWS takes a session_duration of 900 to 43200 seconds only",
+        meaning: "session_duration must be 900 to 43200 seconds",
     },
     Row {
         marks: &["at 'roleSessionName' failed to satisfy constraint"],
-        meaning: "a session name has 2 to 64 letters, digits or characters of _+=,.@-",
+        meaning: "a session name must be 2 to 64 letters, digits or characters of _+=,.@-",
     },
     Row {
         marks: &["failed to satisfy constraint"],
-        meaning: "a parameter is outside what AWS takes; the text names it",
+        meaning: "a parameter is outside AWS's bounds; the message names it",
     },
     Row {
         marks: &["Incorrect basic constraints for CA certificate"],
-        meaning: "a trust anchor takes CA certificates only: CA:TRUE in basicConstraints and keyCertSign in keyUsage",
+        meaning: "a trust anchor accepts only CA certificates: CA:TRUE in basicConstraints and keyCertSign in keyUsage",
     },
     Row {
         marks: &["Error creating TrustAnchor. Bad certificate data"],

@@ -90,33 +90,33 @@ impl fmt::Display for Finding {
             Self::Unreadable(problem) => write!(f, "the trust policy cannot be read: {problem}"),
             Self::NoPrincipal => write!(f, "no statement allows the principal Service {SERVICE}"),
             Self::MissingAction(action) => {
-                write!(f, "{action} is not allowed to {SERVICE}; CreateSession needs {}", ACTIONS.join(", "))
+                write!(f, "{SERVICE} is not allowed {action}; CreateSession needs {}", ACTIONS.join(", "))
             }
             Self::OtherAnchor { values } => {
-                write!(f, "aws:SourceArn lets in other trust anchors only: {}", listed(values, ", ", shown))
+                write!(f, "aws:SourceArn admits only other trust anchors: {}", listed(values, ", ", shown))
             }
             Self::Unconditioned => f.write_str(
-                "nothing is asked of the certificate, so whoever has one of the trust anchor's CA becomes the role; add \
+                "no condition tests the certificate, so any certificate of the trust anchor's CA can assume the role; add \
                  StringEquals on aws:PrincipalTag/x509Subject/CN or sts:SourceIdentity",
             ),
             Self::PassesWhenAbsent { operator, key } => write!(
                 f,
-                "{} on {} lets in a session without it, and AWS leaves out tags whose value has characters \
-                 it does not take; use StringEquals or StringLike",
+                "{} on {} admits a session without it, and AWS leaves out tags whose value has characters \
+                 that tags cannot hold; use StringEquals or StringLike",
                 shown(operator),
                 shown(key)
             ),
             Self::AnyValue { key } => write!(f, "the condition on {} is satisfied by any value", shown(key)),
             Self::NoSourceArn => f.write_str(
-                "any trust anchor of the account leads to the role; add ArnEquals on aws:SourceArn with the anchor's ARN",
+                "any trust anchor of the account can be used for the role; add ArnEquals on aws:SourceArn with the anchor's ARN",
             ),
             Self::AnyAnchor { value } => {
-                write!(f, "aws:SourceArn lets in every trust anchor that fits {:?}; name the anchor's ARN", shown(value))
+                write!(f, "aws:SourceArn admits every trust anchor that matches {:?}; name the anchor's ARN", shown(value))
             }
             Self::OtherPrincipal { who } => {
-                write!(f, "without any certificate the role also lets in {}", bounded(who, MAX_WHO))
+                write!(f, "the role also admits, without any certificate: {}", bounded(who, MAX_WHO))
             }
-            Self::NotLookedInto(what) => write!(f, "a statement with {what} is not looked into"),
+            Self::NotLookedInto(what) => write!(f, "a statement with {what} is not checked"),
         }
     }
 }

@@ -94,7 +94,7 @@ impl<B: Send + Sync + 'static> Route<B> {
     /// The whole help. It is wrapped anew; an empty line separates paragraphs, and indented lines stay as they are.
     #[must_use]
     pub fn description(mut self, text: &'static str) -> Route<B> {
-        self.description = text;
+        self.description = text.trim_end();
         self
     }
 

@@ -52,7 +52,7 @@ impl AnchorContext<'_> {
     /// How the anchor comes to hold nothing else. A person must do this, because the engine removes only what it put there.
     pub(super) fn replace(&self) -> String {
         format!(
-            "vault read -format=raw {}trust-bundle > bundle.pem, and put it into the anchor in place of what it holds (aws rolesanywhere update-trust-anchor)",
+            "vault read -format=raw {}trust-bundle > bundle.pem, then replace the anchor's certificates with that file (aws rolesanywhere update-trust-anchor)",
             self.subject.mount_point
         )
     }
@@ -69,7 +69,7 @@ impl AnchorContext<'_> {
     /// How the role or the config gets another anchor.
     pub(super) fn name_another(&self) -> String {
         format!(
-            "compare with aws rolesanywhere list-trust-anchors --region {}, and write its ARN to trust_anchor_arn of {mount}roles/{} or default_trust_anchor_arn of {mount}config",
+            "find the anchor with aws rolesanywhere list-trust-anchors --region {}, then write its ARN to trust_anchor_arn of {mount}roles/{} or default_trust_anchor_arn of {mount}config",
             self.arn.region(),
             self.subject.name,
             mount = self.subject.mount_point
@@ -94,12 +94,15 @@ pub(super) fn holds(
         return Verdict::broken(format!("the anchor {:?} is disabled", anchor.name), at.enable());
     }
     let AnchorSource::CertificateBundle(bundle) = &anchor.source else {
-        return inferred("it takes its CA from another service, which does not show it", asked);
+        return inferred(
+            "the anchor takes its CA from another service, which does not show the certificate",
+            asked,
+        );
     };
     if !ours.is_held(bundle) && !bundle.iter().any(|held| ours.is_above(held)) {
         return Verdict::broken(
             format!(
-                "the anchor {:?} holds other CAs ({}), and not {:?}",
+                "the anchor {:?} holds other CAs ({}) but not {:?}",
                 anchor.name,
                 sums(bundle),
                 ours.authority.subject_text()
@@ -114,18 +117,20 @@ pub(super) fn holds(
     }
     Verdict::warning(
         format!(
-            "the anchor {:?} holds the CA, and beside it one that is not of this mount ({}): its certificates open the same roles",
+            "the anchor {:?} holds the CA and also one that does not belong to this mount ({}): its certificates open the same roles",
             anchor.name,
             sums(&strangers)
         ),
-        "give the other CA an anchor of its own, and let trust policies ask for aws:SourceArn",
+        "move the other CA to its own anchor, and test aws:SourceArn in the trust policies",
     )
 }
 
 /// The verdict without a look at the bundle: AWS gave a session through the anchor, or nothing is known.
 fn inferred(why: &str, asked: &Asked) -> Verdict {
     match asked {
-        Asked::Issued(_) => Verdict::ok("CreateSession went through it; its bundle was not read"),
+        Asked::Issued(_) => {
+            Verdict::ok("CreateSession succeeded through this anchor; its bundle was not read")
+        }
         _ => Verdict::not_checked(why),
     }
 }
@@ -142,11 +147,11 @@ pub(super) fn above(
     asked: &Asked,
 ) -> Verdict {
     if ours.authority.is_self_signed() {
-        return Verdict::ok("the CA is a root, there is none above it");
+        return Verdict::ok("the CA is a root, so no CA is above it");
     }
     let anchor = match looked {
         Observed::Seen(anchor) => anchor,
-        Observed::NotThere => return Verdict::not_checked("there is no such anchor"),
+        Observed::NotThere => return Verdict::not_checked("the anchor does not exist"),
         Observed::Unread(why) => return Verdict::not_checked(why),
     };
     let went_through = matches!(asked, Asked::Issued(_));
@@ -162,7 +167,7 @@ pub(super) fn above(
             )
         }
         AnchorSource::AcmPca(arn) if went_through => {
-            format!("the anchor trusts {arn}, which stands above this CA")
+            format!("the anchor trusts {arn}, which is above this CA")
         }
         AnchorSource::AcmPca(arn) => {
             return Verdict::not_checked(format!("the anchor takes its CA from {arn}"));
@@ -173,7 +178,7 @@ pub(super) fn above(
     };
     Verdict::broken(
         format!(
-            "{seen}: a certificate of any CA below it, of a web server or a person, is let in as this mount's are, with a subject that nobody here has checked"
+            "{seen}: AWS admits a certificate of any CA below it, such as a web server's or a person's, as it admits this mount's, with a subject that this mount did not check"
         ),
         at.replace(),
     )

@@ -54,8 +54,8 @@ impl fmt::Display for NotAsked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unreached => "the endpoint was not reached",
-            Self::Stranger => "this caller gets no session by this role, so that AWS was not asked",
-            Self::Broken => "a link before it is broken",
+            Self::Stranger => "the role gives this caller no session, so AWS was not asked",
+            Self::Broken => "an earlier link is broken",
         })
     }
 }
@@ -114,7 +114,7 @@ pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wa
 fn work(recipe: Recipe, refusal: Arc<Mutex<Option<Error>>>) -> sessions::Work<Arc<Issued>, Fault> {
     recipe.work_told(move |ended, _| match ended {
         Ok(issued) => {
-            tracing::info!(serial = issued.serial, "issued a session for a check, which nobody is given");
+            tracing::info!(serial = issued.serial, "issued a session for a check; no caller receives it");
         }
         Err(AttemptError::Aws(error)) => {
             *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());

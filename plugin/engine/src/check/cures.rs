@@ -30,7 +30,7 @@ pub(super) fn settle(report: CheckReport, known: Known<'_>) -> CheckReport {
     let Subject { name: role, mount_point, .. } = known.subject;
     report.told_anew(Link::Profile, |verdict| {
         verdict.cured_by(format!(
-            "leave this profile as it is, it is for the engine's own sessions (trust-anchors/{name}); name one for callers: vault patch {mount_point}roles/{role} profile_arn=<arn>, or default_profile_arn of {mount_point}config"
+            "do not change this profile, because the engine uses it for its own sessions (trust-anchors/{name}); name another profile for callers: vault patch {mount_point}roles/{role} profile_arn=<arn>, or write default_profile_arn of {mount_point}config"
         ))
     })
 }
@@ -63,7 +63,7 @@ mod tests {
         let [profile, session] = told(is_there(), None);
 
         assert!(profile.ends_with(LIST_IT), "{profile}");
-        assert!(session.ends_with("cure: that of 08_profile"), "{session}");
+        assert!(session.ends_with("cure: see 08_profile"), "{session}");
     }
 
     #[test]
@@ -73,8 +73,8 @@ mod tests {
         for own_profile in [None, Some("main")] {
             let [profile, session] = told(gone.clone(), own_profile);
 
-            assert!(profile.ends_with("cure: that of 11_trust_policy"), "{profile}");
-            assert!(session.ends_with("cure: that of 11_trust_policy"), "{session}");
+            assert!(profile.ends_with("cure: see 11_trust_policy"), "{profile}");
+            assert!(session.ends_with("cure: see 11_trust_policy"), "{session}");
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn authority<'a>(
         Ok(found) => found,
         Err(fault) => {
             let verdict = if subject.role.issuer_ref == DEFAULT_ISSUER {
-                Verdict::of_fault(&fault, "make or import a CA")
+                Verdict::of_fault(&fault, "generate or import a CA")
             } else {
                 Verdict::broken(
                     fault.why(),
@@ -52,16 +52,16 @@ fn ca(found: &Loaded, now: OffsetDateTime, cure: String) -> Verdict {
     let (issuer, label) = (&found.issuer, found.record.label());
     let (from, until) = (rfc3339(issuer.not_before()), rfc3339(issuer.not_after()));
     if issuer.not_after() <= now {
-        return Verdict::broken(format!("the issuer {label:?} ended at {until}"), cure);
+        return Verdict::broken(format!("the issuer {label:?} expired at {until}"), cure);
     }
     if issuer.not_before() > now {
         return Verdict::broken(
             format!("the issuer {label:?} is not valid before {from}, by this host's clock"),
-            "set the clock, or wait",
+            "set the clock of Vault's node, or wait until then",
         );
     }
     if issuer.expiry_warning(now).is_some() {
-        return Verdict::warning(format!("the issuer {label:?} ends at {until}"), cure);
+        return Verdict::warning(format!("the issuer {label:?} expires at {until}"), cure);
     }
     Verdict::ok(format!("{label:?} ({}) until {until}", issuer.subject_text()))
 }
@@ -72,20 +72,20 @@ fn chain(issuer: &Issuer, now: OffsetDateTime) -> Verdict {
     if issuer.warnings(now).contains(&Warning::NameConstraints) {
         return Verdict::warning(
             Warning::NameConstraints,
-            "take a CA without them, or keep to the names they permit",
+            "use a CA without name constraints, or use only names that they permit",
         );
     }
     if issuer.is_self_signed() {
-        return Verdict::ok("the CA is a root, nothing stands between it and the leaf");
+        return Verdict::ok("the CA is a root and signs the leaf directly");
     }
     let sent = issuer.path().len();
     // The path leaves out a self-signed root. So the chain has one if issuer and chain together are more than the path.
     let has_root = issuer.chain().len() + 1 > sent;
     if has_root {
-        Verdict::ok(format!("{sent} certificates go beside the leaf, and lead to a root"))
+        Verdict::ok(format!("{sent} certificates are sent with the leaf and lead to a root"))
     } else {
         Verdict::ok(format!(
-            "{sent} certificates go beside the leaf; no root is known here, so the anchor must hold one of these"
+            "{sent} certificates are sent with the leaf; this mount does not know their root, so the anchor must hold one of them"
         ))
     }
 }
@@ -110,7 +110,7 @@ pub(super) fn place(place: Result<Anchorage, Fault>, report: &mut CheckReport) {
 pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: Subject<'_>, report: &mut CheckReport) {
     let verdict = match leaf {
         Ok(leaf) => Verdict::ok(format!(
-            "CN={}, {}, {} s; each one is held against {} rules before it is used",
+            "CN={}, {}, {} s; each certificate is checked against {} rules before use",
             leaf.subject.common_name.as_deref().unwrap_or_default(),
             leaf.key,
             leaf.ttl.as_secs(),
@@ -128,7 +128,7 @@ pub(super) fn stranger(fault: &Fault, subject: Subject<'_>) -> Verdict {
     Verdict::of_fault(
         fault,
         format!(
-            "to ask as another caller: vault write {mount_point}check/{name} entity_id=<its entity's id>"
+            "check for another caller: vault write {mount_point}check/{name} entity_id=<the caller's entity id>"
         ),
     )
 }
@@ -166,7 +166,7 @@ mod tests {
     fn a_ca_is_ok_until_it_nears_its_end_and_broken_after_it() {
         assert!(said(1).starts_with("ok: \"prod-1\" (CN=root) until 2026-04-02"), "{}", said(1));
         assert!(said(80).starts_with("warning: ") && said(80).ends_with("cure: another one"), "{}", said(80));
-        assert!(said(91).starts_with("broken: the issuer \"prod-1\" ended at"), "{}", said(91));
+        assert!(said(91).starts_with("broken: the issuer \"prod-1\" expired at"), "{}", said(91));
     }
 
     #[test]

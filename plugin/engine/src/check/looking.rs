@@ -75,9 +75,9 @@ pub(super) async fn look(
     let own_profile = name_of(&|entry| entry.profile_arn == anchorage.profile);
     let caller = match asked {
         Asked::Not(why @ (NotAsked::Unreached | NotAsked::Stranger)) => Err(Fault::later(why.to_string())),
-        _ => timeout(PATIENCE * 2, caller(own, subject, anchorage))
-            .await
-            .unwrap_or_else(|_| Err(Fault::later("AWS did not let the engine in by check_role_arn in time"))),
+        _ => timeout(PATIENCE * 2, caller(own, subject, anchorage)).await.unwrap_or_else(|_| {
+            Err(Fault::later("AWS did not give the engine a session for check_role_arn in time"))
+        }),
     };
     match caller {
         Ok(caller) => {
@@ -122,7 +122,7 @@ fn why(fault: &Fault, asked: &Asked) -> String {
         _ => false,
     };
     if is_the_same {
-        "the engine's own session, by check_role_arn, was refused like the role's".to_owned()
+        "AWS refused the engine's own session (check_role_arn) for the same reason as the role's".to_owned()
     } else {
         text
     }

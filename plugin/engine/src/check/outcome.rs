@@ -19,17 +19,17 @@ use identity::session_tags;
 /// Percent of AWS's packed size from which little more may be added. AWS refuses a session above 100.
 const NEARLY_FULL: u32 = 80;
 /// The reason for each link that only a session can show.
-const NO_SESSION: &str = "there is no session to look at";
+const NO_SESSION: &str = "no session was issued";
 
 /// Whether AWS gave a session. `refusal.rs` says more about a refusal.
 pub(super) fn created(asked: &Asked) -> Verdict {
     match asked {
         Asked::Issued(issued) => Verdict::ok(format!(
-            "a session until {}, which nobody is given",
+            "a session until {}, which no caller receives",
             rfc3339(issued.session.expiration)
         )),
-        Asked::Refused(error) => Verdict::broken(error, "see AWS's text"),
-        Asked::Failed(fault) => Verdict::of_fault(fault, "ask again"),
+        Asked::Refused(error) => Verdict::broken(error, "see AWS's message"),
+        Asked::Failed(fault) => Verdict::of_fault(fault, "run the check again"),
         Asked::Not(why) => Verdict::not_checked(why),
     }
 }
@@ -41,18 +41,18 @@ pub(super) fn identity(answer: Option<&(String, Result<CallerIdentity, CallError
     match answer {
         None => Verdict::not_checked(NO_SESSION),
         Some((arn, Ok(caller))) if caller.arn == *arn => {
-            Verdict::ok(format!("{arn} (STS answers this whatever policies deny)"))
+            Verdict::ok(format!("{arn} (STS answers this call regardless of policies)"))
         }
         Some((arn, Ok(caller))) => Verdict::warning(
-            format!("STS says {}, CreateSession said {arn}", caller.arn),
-            "look whether sts_endpoint of the config is the right AWS",
+            format!("STS names the session {}, but CreateSession named it {arn}", caller.arn),
+            "check whether sts_endpoint of the config leads to the right AWS",
         ),
         Some((_, Err(error))) if error.missing_permission.is_some() => Verdict::broken(
             error,
-            "a policy denies this session what needs no permission: look for inline policies iamra-<mount> of the role (revoke, revoke-sessions) and for service control policies",
+            "find the policy that denies GetCallerIdentity, which needs no permission: an inline policy iamra-<mount> of the role (written by revoke and revoke-sessions), or a service control policy",
         ),
         Some((_, Err(error))) => {
-            Verdict::not_checked(format!("STS did not answer, which creds does not need: {error}"))
+            Verdict::not_checked(format!("STS did not answer, but creds does not need STS: {error}"))
         }
     }
 }
@@ -72,27 +72,27 @@ pub(super) fn duration(
         let given = lifetime::given_instead(&issued.session, issued.began, asked_for).map(to_the_minute);
         if let Some(given) = given {
             let why = profile.map_or_else(String::new, |seconds| {
-                format!(", by the profile's durationSeconds of {seconds}")
+                format!(", because the profile's durationSeconds is {seconds}")
             });
             return Verdict::warning(
-                format!("about {given} s where {wanted} s were asked for{why}"),
+                format!("the session lasts about {given} s instead of the requested {wanted} s{why}"),
                 format!(
                     "raise the profile's durationSeconds, or: {}",
                     patch(subject, profile.map_or(given, i64::from))
                 ),
             );
         }
-        return Verdict::ok(format!("{wanted} s as asked for"));
+        return Verdict::ok(format!("{wanted} s as requested"));
     }
     let Some(most) = most else { return Verdict::not_checked(NO_SESSION) };
     let given = profile.map_or(wanted, |profile| profile.min(wanted));
     if given > most {
         return Verdict::broken(
-            format!("{given} s are over the role's MaxSessionDuration of {most} s"),
+            format!("{given} s exceed the role's MaxSessionDuration of {most} s"),
             over(subject, Some(given), i64::from(most)),
         );
     }
-    Verdict::ok(format!("{given} s, the role allows {most} s"))
+    Verdict::ok(format!("{given} s; the role allows up to {most} s"))
 }
 
 /// Rounds a length in seconds to the minute. The length was measured with two clocks, and the number that helps the reader is the
@@ -126,12 +126,12 @@ pub(super) fn source_identity(leaf: &LeafProfile, asked: &Asked) -> Verdict {
     match issued.session.source_identity.as_deref() {
         Some(told) if told == expected => Verdict::ok(expected),
         Some(told) => Verdict::warning(
-            format!("AWS says {told} where {expected} was expected"),
-            "let policies test what AWS says",
+            format!("AWS set {told} instead of {expected}"),
+            "in policies, test the value that AWS set",
         ),
         None => Verdict::warning(
-            format!("AWS says none where {expected} was expected"),
-            "let policies test session tags instead",
+            format!("AWS set none instead of {expected}"),
+            "in policies, test session tags instead",
         ),
     }
 }
@@ -172,9 +172,9 @@ fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Verdict {
         none if none.is_empty() => Verdict::not_checked(""),
         lost => Verdict::warning(
             format!(
-                "AWS leaves out {lost}: a value of theirs has signs that tags cannot hold, so that StringNotEquals on them passes"
+                "AWS leaves out {lost} because their values are too long or have characters that tags cannot hold; StringNotEquals passes if the tag is absent"
             ),
-            "name the next issuer in letters, digits, spaces and _.:/=+-@",
+            "use only letters, digits, spaces and _.:/=+-@ in the next issuer's names",
         ),
     }
 }
@@ -184,7 +184,7 @@ fn packed(asked: &Asked) -> Verdict {
     match asked {
         Asked::Issued(issued) => match issued.session.packed_policy_size {
             Some(percent) if percent >= NEARLY_FULL => Verdict::warning(
-                format!("tags and session policy take {percent} % of the room that AWS has for them"),
+                format!("tags and session policy fill {percent} % of the space that AWS allows"),
                 "shorten the subject, or map fewer attributes in the profile",
             ),
             _ => Verdict::not_checked(""),
@@ -199,10 +199,10 @@ fn mapped(names: &[&str], looked: &Observed<Profile>) -> Verdict {
     let expected = names.join(", ");
     let profile = match looked {
         Observed::Seen(profile) => profile,
-        Observed::NotThere => return Verdict::not_checked("there is no such profile"),
+        Observed::NotThere => return Verdict::not_checked("the profile does not exist"),
         Observed::Unread(_) => {
             return Verdict::not_checked(format!(
-                "the profile's mappings were not read; by AWS's default: {expected}"
+                "the profile's mappings were not read; AWS maps by default: {expected}"
             ));
         }
     };
@@ -211,7 +211,7 @@ fn mapped(names: &[&str], looked: &Observed<Profile>) -> Verdict {
         let fields = fields(names.iter().copied().filter(|name| !of_the_issuer(name)));
         return Verdict::warning(
             format!(
-                "the profile {:?} shows no mappings, and whether AWS maps everything then is not documented",
+                "the profile {:?} shows no mappings; AWS does not document whether it then maps every attribute",
                 profile.name
             ),
             fields.iter().map(|field| map_all(profile, field)).collect::<Vec<_>>().join("; "),
@@ -227,7 +227,7 @@ fn mapped(names: &[&str], looked: &Observed<Profile>) -> Verdict {
         fields(missing.iter().copied()).iter().map(|field| map_all(profile, field)).collect();
     Verdict::warning(
         format!(
-            "the profile {:?} maps no {}: conditions on them do not hold",
+            "the profile {:?} does not map {}: conditions on these tags never hold",
             profile.name,
             missing.join(", ")
         ),

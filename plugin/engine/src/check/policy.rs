@@ -35,19 +35,21 @@ pub(super) fn lets_in(
     let seen = match looked {
         Observed::Seen(seen) => seen,
         Observed::NotThere => {
-            let seen = format!("there is no role {} in IAM", role.role_arn);
+            let seen = format!("IAM has no role {}", role.role_arn);
             return Verdict::broken(seen, find(subject)).with_clue(Clue::NoSuchRole);
         }
         Observed::Unread(why) if went_through => {
-            return Verdict::ok(format!("it lets this certificate in; whom else was not looked at ({why})"));
+            return Verdict::ok(format!(
+                "the policy admits this certificate; whether it admits others was not checked ({why})"
+            ));
         }
         Observed::Unread(why) => return Verdict::not_checked(why),
     };
     if seen.arn != role.role_arn {
         return Verdict::broken(
-            format!("the role of this name is {}, and not {}", seen.arn, role.role_arn),
+            format!("the role of this name is {}, not {}", seen.arn, role.role_arn),
             format!(
-                "write its whole ARN, with the path, and let the profile list that: {}",
+                "write its full ARN with the path, and list that ARN in the profile: {}",
                 name_role(subject, &seen.arn)
             ),
         )
@@ -59,7 +61,7 @@ pub(super) fn lets_in(
     };
     let found = lint(&seen.trust_policy, anchor);
     let verdicts = found.iter().map(|finding| of(finding, went_through, &role.role_arn));
-    let other_text = format!("{}; or write the role with what the policy wants", cure(&role.role_arn));
+    let other_text = format!("{}; or change the role to match the policy", cure(&role.role_arn));
     // Such a condition is cured in the profile, not in the policy.
     let is_unmapped = |key: &str| {
         let name = key.split_once('/').map_or("", |(_, name)| name);
@@ -67,13 +69,13 @@ pub(super) fn lets_in(
     };
     let unmet = unmet.iter().map(|unmet| {
         if is_unmapped(&unmet.key) {
-            Verdict::broken(format!("{unmet} among the session's tags"), Cure::Of(Link::SessionTags))
+            Verdict::broken(format!("{unmet} (the profile does not map it)"), Cure::Of(Link::SessionTags))
         } else {
             Verdict::broken(unmet, other_text.clone())
         }
     });
     verdicts.chain(unmet).reduce(Verdict::and).unwrap_or_else(|| {
-        Verdict::ok("it lets in this anchor alone, and tests the certificate with conditions that fail when a tag is absent")
+        Verdict::ok("the policy admits only this anchor, and its conditions on the certificate fail if a tag is absent")
     })
 }
 
@@ -89,7 +91,7 @@ fn of(finding: &Finding, went_through: bool, role: &RoleArn) -> Verdict {
 /// How the trust policy is changed.
 fn cure(role: &RoleArn) -> String {
     format!(
-        "change its trust policy: aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json (vault-config/aws has one that is tight)",
+        "change the role's trust policy: aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json (vault-config/aws has a strict example)",
         role.name()
     )
 }
@@ -97,7 +99,7 @@ fn cure(role: &RoleArn) -> String {
 /// How the right role is found.
 fn find(subject: Subject<'_>) -> String {
     format!(
-        "aws iam list-roles --query 'Roles[].Arn' shows those that there are; write the right one: {}",
+        "list the roles with aws iam list-roles --query 'Roles[].Arn', then write the right ARN: {}",
         name_role(subject, "<arn>")
     )
 }
@@ -110,7 +112,7 @@ fn name_role(subject: Subject<'_>, arn: impl Display) -> String {
 /// How to change a policy that refuses this certificate for a reason that AWS does not tell.
 pub(super) fn mend(role: &RoleArn, name: &str, mount_point: &str) -> String {
     format!(
-        "change its trust policy: compare its conditions (aws iam get-role --role-name {}) with what it is shown: vault read {mount_point}preview/{name}; it must allow rolesanywhere.amazonaws.com sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity",
+        "change the role's trust policy: compare its conditions (aws iam get-role --role-name {}) with the values that AWS receives (vault read {mount_point}preview/{name}); the policy must allow rolesanywhere.amazonaws.com sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity",
         role.name()
     )
 }

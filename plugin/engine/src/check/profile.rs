@@ -22,7 +22,11 @@ pub(super) fn lists(
         Observed::Seen(profile) => profile,
         Observed::NotThere => return Verdict::broken(format!("there is no {arn}"), find(arn)),
         Observed::Unread(why) => {
-            return inferred("CreateSession went through it: it is enabled and lists the role", why, asked);
+            return inferred(
+                "CreateSession succeeded with it, so it is enabled and lists the role",
+                why,
+                asked,
+            );
         }
     };
     if !profile.enabled {
@@ -31,7 +35,7 @@ pub(super) fn lists(
     if !profile.lists(&role.role_arn) {
         let listed = match profile.role_arns.join(", ") {
             none if none.is_empty() => "no role".to_owned(),
-            some => format!("{some}, and not {}", role.role_arn),
+            some => format!("{some} but not {}", role.role_arn),
         };
         return Verdict::broken(
             format!("the profile {:?} lists {listed}", profile.name),
@@ -51,17 +55,18 @@ pub(super) fn session_name(
     asked: &Asked,
 ) -> Verdict {
     if role.role_session_name.is_none() {
-        return Verdict::ok("none is sent, so sessions are named by their serial numbers");
+        return Verdict::ok("no name is sent, so AWS names each session by its certificate's serial number");
     }
     match looked {
         Observed::Seen(profile) if profile.accept_role_session_name => {
-            Verdict::ok("the profile accepts names")
+            Verdict::ok("the profile accepts session names")
         }
-        Observed::Seen(profile) => {
-            Verdict::broken(format!("the profile {:?} accepts no session name", profile.name), accept(arn))
-        }
-        Observed::NotThere => Verdict::not_checked("there is no such profile"),
-        Observed::Unread(why) => inferred("CreateSession took the name", why, asked),
+        Observed::Seen(profile) => Verdict::broken(
+            format!("the profile {:?} does not accept session names", profile.name),
+            accept(arn),
+        ),
+        Observed::NotThere => Verdict::not_checked("the profile does not exist"),
+        Observed::Unread(why) => inferred("CreateSession accepted the name", why, asked),
     }
 }
 
@@ -76,7 +81,7 @@ fn inferred(what: &str, why: &str, asked: &Asked) -> Verdict {
 /// How the right profile is found.
 pub(super) fn find(arn: &ProfileArn) -> String {
     format!(
-        "compare with aws rolesanywhere list-profiles --region {}, and write its ARN to profile_arn of the role or default_profile_arn of the config",
+        "find the profile with aws rolesanywhere list-profiles --region {}, then write its ARN to profile_arn of the role or default_profile_arn of the config",
         arn.region()
     )
 }
@@ -91,7 +96,7 @@ pub(super) fn enable(arn: &ProfileArn) -> String {
 pub(super) fn list(arn: &ProfileArn, now: &[String], subject: Subject<'_>) -> String {
     let now = if now.is_empty() { "<all it lists now>".to_owned() } else { now.join(" ") };
     format!(
-        "{} --role-arns {now} {}; or, if another profile is meant: vault patch {}roles/{} profile_arn=<arn>",
+        "{} --role-arns {now} {}; or name another profile: vault patch {}roles/{} profile_arn=<arn>",
         update(arn),
         subject.role.role_arn,
         subject.mount_point,
@@ -101,7 +106,7 @@ pub(super) fn list(arn: &ProfileArn, now: &[String], subject: Subject<'_>) -> St
 
 /// The command that makes the profile accept session names.
 pub(super) fn accept(arn: &ProfileArn) -> String {
-    format!("{} --accept-role-session-name, or write the role without role_session_name", update(arn))
+    format!("{} --accept-role-session-name, or remove role_session_name from the role", update(arn))
 }
 
 /// The command that changes the profile, without the option that follows.

@@ -15,7 +15,10 @@ pub(super) fn endpoint(probed: &Result<Reached, ProbeError>) -> Verdict {
     let reached = match probed {
         Ok(reached) => reached,
         Err(error @ ProbeError::Endpoint(_)) => {
-            return Verdict::broken(error, "correct region and endpoint of the role's ARNs and the config");
+            return Verdict::broken(
+                error,
+                "correct the region in the ARNs of the role or the config, or endpoint of the config",
+            );
         }
         Err(error @ ProbeError::Unreached { cause, .. }) => {
             return Verdict::broken(error, unreached(cause.kind));
@@ -24,14 +27,14 @@ pub(super) fn endpoint(probed: &Result<Reached, ProbeError>) -> Verdict {
     let Reached { endpoint, status, took, .. } = reached;
     if *status == PROXY_WANTS_PASSWORD {
         return Verdict::broken(
-            format!("a proxy before {endpoint} wants a password (407)"),
-            "give it in proxy_url of the config",
+            format!("a proxy in front of {endpoint} requires a password (407)"),
+            "write user and password to proxy_url of the config",
         );
     }
     if !reached.from_aws {
         return Verdict::warning(
-            format!("{endpoint} answers {status} without a request id, which AWS's answers have"),
-            "look for a proxy or another service there: endpoint and proxy_url of the config",
+            format!("{endpoint} answers {status} without a request id, but AWS's answers have one"),
+            "check endpoint and proxy_url of the config: a proxy or another service may answer there",
         );
     }
     Verdict::ok(format!("{endpoint} answers within {} ms", took.as_millis().max(1)))
@@ -41,21 +44,23 @@ pub(super) fn endpoint(probed: &Result<Reached, ProbeError>) -> Verdict {
 fn unreached(kind: TransportErrorKind) -> &'static str {
     match kind {
         TransportErrorKind::Untrusted => {
-            "give the certificate of the CA that stands in between as endpoint_ca_pem of the config"
+            "write the certificate of the CA behind the server's certificate to endpoint_ca_pem of the config"
         }
         TransportErrorKind::Unresolved => {
-            "mend DNS for Vault's nodes (/etc/resolv.conf and the servers it names), or pin the name in their /etc/hosts; or correct endpoint of the config"
+            "fix DNS on Vault's nodes (/etc/resolv.conf and the servers it names), pin the name in their /etc/hosts, or correct endpoint of the config"
         }
         TransportErrorKind::Proxy => {
-            "that is between Vault's nodes and the proxy: have whoever runs it look, or name another one in proxy_url of the config; NO_PROXY of Vault's environment goes past the one of HTTPS_PROXY"
+            "the fault is between Vault's nodes and the proxy: ask the proxy's operator, or name another proxy in proxy_url of the config; NO_PROXY in Vault's environment bypasses the proxy of HTTPS_PROXY"
         }
         TransportErrorKind::ProxyRefused => {
-            "have whoever runs the proxy allow it; the user and password it may want belong into proxy_url of the config; NO_PROXY of Vault's environment goes past the one of HTTPS_PROXY"
+            "ask the proxy's operator to allow the connection; write the user and password that the proxy may require to proxy_url of the config; NO_PROXY in Vault's environment bypasses the proxy of HTTPS_PROXY"
         }
         TransportErrorKind::Network => {
-            "let Vault's nodes reach it over HTTPS, by a proxy (proxy_url of the config) or an interface endpoint of a VPC; or correct endpoint of the config"
+            "let Vault's nodes reach the endpoint over HTTPS, through a proxy (proxy_url of the config) or a VPC interface endpoint; or correct endpoint of the config"
         }
-        TransportErrorKind::TooLarge => "look what answers there: endpoint and proxy_url of the config",
+        TransportErrorKind::TooLarge => {
+            "find out which server answers there: check endpoint and proxy_url of the config"
+        }
     }
 }
 
@@ -66,12 +71,14 @@ pub(super) fn clock(probed: &Result<Reached, ProbeError>) -> Verdict {
     if reached.server_date.is_none() {
         return Verdict::not_checked("the answer had no Date");
     }
-    let cure = "set the clock of Vault's node, as with chrony or systemd-timesyncd";
+    let cure = "set the clock of Vault's node, for example with chrony or systemd-timesyncd";
     match reached.clock_skew {
-        None => Verdict::ok(format!("within {} s of AWS's", ClockSkew::TOLERANCE)),
+        None => Verdict::ok(format!("within {} s of AWS's clock", ClockSkew::TOLERANCE)),
         Some(skew) if skew.seconds() <= REFUSED => Verdict::warning(skew, cure),
         Some(skew) => {
-            let seen = format!("{skew}; AWS refuses signatures of minutes ago with \"Invalid signature\"");
+            let seen = format!(
+                "{skew}; AWS refuses signatures whose time is minutes off with \"Invalid signature\""
+            );
             Verdict::broken(seen, cure)
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn blame(error: &Error, at: &RefusalContext<'_>) -> (Link, Verdict) {
             Verdict::broken(
                 error,
                 format!(
-                    "lower rate_limit of {}config, or have AWS raise the quota of CreateSession",
+                    "lower rate_limit of {}config, or ask AWS to raise the CreateSession quota",
                     at.subject.mount_point
                 ),
             ),
@@ -44,14 +44,14 @@ pub(super) fn blame(error: &Error, at: &RefusalContext<'_>) -> (Link, Verdict) {
             Link::Endpoint,
             Verdict::broken(
                 error,
-                "wait, where AWS's own status page tells of an outage; else look at what stands between Vault and the endpoint",
+                "if AWS's status page reports an outage, wait; otherwise check the network between Vault and the endpoint",
             ),
         ),
         Error::BadAnswer { .. } => (
             Link::Endpoint,
             Verdict::broken(
                 error,
-                "look what answers there: endpoint and proxy_url of the config, or a proxy in between",
+                "find out which server answers there: check endpoint and proxy_url of the config, and any proxy in between",
             ),
         ),
         Error::Local(_) => {
@@ -95,7 +95,7 @@ const TABLE: &[Row] = &[
             (
                 Link::Ca,
                 Some(format!(
-                    "a revocation list that was imported for the anchor names the CA, whose certificates are otherwise used once: look at aws rolesanywhere list-crls --region {}",
+                    "a revocation list that was imported for the anchor names the CA's own certificate, because each leaf certificate is used only once: find the list with aws rolesanywhere list-crls --region {}",
                     at.anchorage.trust_anchor.region()
                 )),
             )
@@ -106,11 +106,11 @@ const TABLE: &[Row] = &[
         clue: None,
         judge: |at| {
             let clock = if at.clock == State::Ok {
-                "; the clock is in time"
+                "; the clock is correct"
             } else {
                 "; or set the clock of Vault's node"
             };
-            let proxy = "let the proxy pass requests unchanged, and give in endpoint of the config the name by which AWS knows it";
+            let proxy = "configure the proxy to pass requests unchanged, and write the host name that AWS expects to endpoint of the config";
             (Link::Endpoint, Some(format!("{proxy}{clock}")))
         },
     },
@@ -136,7 +136,7 @@ const TABLE: &[Row] = &[
             (
                 Link::Profile,
                 Some(format!(
-                    "where it is disabled: {}; else {}",
+                    "if it is disabled: {}; otherwise {}",
                     profile::enable(&at.anchorage.profile),
                     profile::find(&at.anchorage.profile)
                 )),
@@ -200,7 +200,7 @@ fn refused(message: &str, explanation: Option<&'static str>, at: &RefusalContext
     };
     let cure = cure
         .or_else(|| explanation.map(str::to_owned))
-        .unwrap_or_else(|| "ask AWS, with the request id".to_owned());
+        .unwrap_or_else(|| "ask AWS Support, and give the request id".to_owned());
     let verdict = Verdict::broken(quoted(message), cure);
     let clue = row.and_then(|row| row.clue);
     (link, clue.into_iter().fold(verdict, Verdict::with_clue))
@@ -217,11 +217,12 @@ fn untrusted(at: &RefusalContext<'_>) -> (Link, Option<String>) {
         // If the anchor was not read, the same anchor may keep the engine itself out. So the cure is for a person, not a sync.
         return (Link::TrustAnchor, Some(at.anchor().replace()));
     }
-    let why = "a CA between anchor and leaf has ended, or has constraints that the certificate's names break";
+    let why =
+        "a CA between anchor and leaf has expired, or has constraints that the certificate's names break";
     (
         Link::Chain,
         Some(format!(
-            "{why}: take another CA, or keep to the names it permits; where the anchor holds a CA above: {}",
+            "{why}: use another CA, or use only names that it permits; if the anchor holds a CA above it: {}",
             at.anchor().replace()
         )),
     )
@@ -266,7 +267,7 @@ mod tests {
         let ((seen, in_time), (unseen, unknown)) = (blamed(State::Ok), blamed(State::NotChecked));
 
         assert_eq!((seen, unseen), (Link::Endpoint, Link::Endpoint));
-        assert!(in_time.contains("the clock is in time"), "{in_time}");
-        assert!(unknown.contains("set the clock") && !unknown.contains("in time"), "{unknown}");
+        assert!(in_time.contains("the clock is correct"), "{in_time}");
+        assert!(unknown.contains("set the clock") && !unknown.contains("correct"), "{unknown}");
     }
 }

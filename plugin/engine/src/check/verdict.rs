@@ -47,7 +47,7 @@ impl fmt::Display for Cure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            Self::Of(link) => write!(f, "that of {}", link.key()),
+            Self::Of(link) => write!(f, "see {}", link.key()),
         }
     }
 }

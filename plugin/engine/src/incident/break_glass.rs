@@ -10,7 +10,7 @@ use crate::incident::incidents::Incidents;
 use crate::management::denial_policy::{Owner, SID_PREFIX, WrittenDenial};
 
 /// Names the sessions that a denial does not reach. Every answer about a denial carries it as a warning.
-pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these (role chaining) are not reached: look for their AssumeRole in CloudTrail; IAM takes seconds, at times minutes, until a denial holds everywhere; another mount whose roles lead to the same IAM role goes on handing out what it keeps: ask it for the same";
+pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these sessions (role chaining) are not denied: look for their AssumeRole calls in CloudTrail; IAM takes seconds, sometimes minutes, to apply a denial everywhere; another mount whose roles lead to the same IAM role still hands out its cached sessions: run the same command there";
 
 /// What the break-glass did to one IAM role.
 pub(crate) struct EndedSessions {

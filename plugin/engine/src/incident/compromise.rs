@@ -43,7 +43,7 @@ use crate::store::{Ends, Store};
 const EARLIER: &str = "by an earlier call";
 /// The outcome of a role whose sessions ended for good.
 const EARLIER_AND_SETTLED: &str =
-    "by an earlier call, when AWS took no certificate of the compromised issuer any more";
+    "by an earlier call, after AWS stopped accepting certificates of the compromised issuer";
 
 /// The response of one mount to one compromised issuer. It is made for one call and thrown away; its progress is in the stored
 /// `Compromise`.
@@ -93,7 +93,7 @@ impl CompromiseResponse<'_> {
         let (mut known, mount) = self.begin().await?;
         let Synced { lines: mut report, seen, .. } = self.sync(&mount, Aim::Next).await?;
         if self.still_signs(&mount) && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
-            report.push(Line::new("switch", Outcome::Failed("not begun, since reads would fail where an anchor does not hold the next issuer: cure that and ask again, or use force=true".to_owned())));
+            report.push(Line::new("switch", Outcome::Failed("not begun, because reads would fail through an anchor that does not hold the next issuer: fix the failed steps and run the command again, or use force=true".to_owned())));
             return Ok(CompromiseReport { report, again_at: None });
         }
         // Before the switch: after it the engine cannot sign in through an anchor that does not hold the next issuer.
@@ -172,10 +172,10 @@ impl CompromiseResponse<'_> {
         let issuers = Issuers::load(&writer).await?;
         if self.successor(&issuers).is_none() {
             return Err(Fault::operator(
-                "no other issuer with a key of its own is enabled that could take over",
+                "no other issuer with its own key is enabled and could take over",
             )
             .cure(format!(
-                "vault write {}root/generate/internal common_name=<name> issuer_name=<name>, then ask again",
+                "vault write {}root/generate/internal common_name=<name> issuer_name=<name>, then run the command again",
                 self.owner.mount_point
             )));
         }
@@ -255,7 +255,10 @@ impl CompromiseResponse<'_> {
             let disabled = IssuerRecord { state: IssuerState::Disabled, ..one.record.clone() };
             writer.put_issuer(&disabled, Ends::Issuers(&ids)).await?;
         }
-        Ok(format!("{label:?} signs, {} of the compromised key disabled", count(of_the_key.len(), "issuer")))
+        Ok(format!(
+            "{label:?} signs now; disabled {} of the compromised key",
+            count(of_the_key.len(), "issuer")
+        ))
     }
 
     /// The issuer that takes over: the default if it has another key, otherwise the other issuer that anchors hold. None if there
@@ -313,12 +316,12 @@ impl CompromiseResponse<'_> {
         if target.is_clear {
             let at = known.settles_at(&target.anchors).filter(|_| !target.is_settled(known))?;
             let what = format!(
-                "AWS may take certificates of the compromised issuer for some minutes after its trust anchor reads back without it: the engine does it by itself at {at}, and so does this command from then on; asked before, it ends also the sessions of those who went on",
+                "AWS may accept certificates of the compromised issuer for some minutes after its trust anchor reads back without it: the engine does it by itself at {at}, and this command does it from then on; before that, the command also ends the sessions that callers have made since",
                 at = rfc3339(at)
             );
             return Some(Line::new(step, Outcome::Later(what)));
         }
-        let what = "when its trust anchor no longer holds the compromised issuer or a CA above it, since until then its key makes new ones: this command again";
+        let what = "wait until its trust anchor no longer holds the compromised issuer or a CA above it, because until then the key can make new sessions; then run this command again";
         Some(Line::new(step, Outcome::ByHand(format!("{what}, or {}", self.by_name(target)))))
     }
 
@@ -326,7 +329,7 @@ impl CompromiseResponse<'_> {
     /// IAM's console.
     fn by_name(&self, target: &Target) -> String {
         target.name.as_ref().map_or_else(
-            || "\"Revoke active sessions\" in IAM's console".to_owned(),
+            || "use \"Revoke active sessions\" in IAM's console".to_owned(),
             |name| format!("vault write -force {}roles/{name}/revoke-sessions", self.owner.mount_point),
         )
     }
@@ -343,7 +346,7 @@ impl CompromiseResponse<'_> {
         }
         if self.began.elapsed() > denial_policy::MAX_CALL {
             return Ok(Outcome::Failed(
-                "not begun, since the call would last too long: ask again".to_owned(),
+                "not begun, because the call would take too long: run the command again".to_owned(),
             ));
         }
         match Box::pin(self.incidents.end_all(self.owner, arn)).await {
@@ -357,11 +360,11 @@ impl CompromiseResponse<'_> {
                 // The record is stored again at the end. The sessions of the other roles must end even if this write fails.
                 let written = self.store().write().await.put_compromise(&self.issuer.record.id, known).await;
                 if let Err(fault) = written {
-                    tracing::error!(role_arn = %arn, "ended sessions, and could not note it yet: {fault}");
+                    tracing::error!(role_arn = %arn, "ended sessions, but could not record it yet: {fault}");
                 }
                 let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
                 let unnoted = denied.unnoted.map_or_else(String::new, |told| format!("; {told}"));
-                Ok(Outcome::Done(format!("those issued before {before} are denied everything{unnoted}")))
+                Ok(Outcome::Done(format!("sessions issued before {before} are denied everything{unnoted}")))
             }
             Err(fault) => Ok(Outcome::Failed(format!(
                 "{fault}; or by hand: \"Revoke active sessions\" of the role in IAM's console"
@@ -424,7 +427,7 @@ impl Incidents {
 /// The outcome for an anchor that the engine does not manage.
 fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> Outcome {
     let else_what = aim.else_what();
-    Outcome::ByHand(format!("put what {mount_point}trust-bundle shows into {anchor}: {else_what}"))
+    Outcome::ByHand(format!("put the certificates of {mount_point}trust-bundle into {anchor}: {else_what}"))
 }
 
 /// `1 issuer` or `2 issuers`.

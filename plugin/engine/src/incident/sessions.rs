@@ -101,11 +101,11 @@ impl Incidents {
             return Ok(());
         };
         Err(Fault::operator(format!(
-"nothing was denied: the role names its sessions itself (role_session_name), so that they are denied by their source identity, and {} other living sessions would end along, such as {} of the role {:?} with the source identity {identity:?}",
+"nothing was denied: the role sets role_session_name, so its sessions are denied by their source identity, and {} other live sessions would end too, such as {} of the role {:?} with the source identity {identity:?}",
 others.len(),
 first.serial,
 first.origin.role,
-)).cure("to end them all the same add force=true; a common_name with the caller in it keeps callers apart"))
+)).cure("add force=true to end them anyway; a common_name that contains the caller keeps callers apart"))
     }
 
     /// The living sessions that are not in `found` and that a denial of `found` reaches all the same: sessions of the same IAM
@@ -143,7 +143,9 @@ first.origin.role,
         for (role, entries) in ledger::by_iam_role(found) {
             let work = async {
                 if began.elapsed() > denial_policy::MAX_CALL {
-                    return Err(Fault::later("not begun, since the call would last too long: ask again"));
+                    return Err(Fault::later(
+                        "not begun, because the call would take too long: run the command again",
+                    ));
                 }
                 Box::pin(self.revoke_of(owner, ask, (&role, &entries), &mut done)).await
             };
@@ -160,7 +162,7 @@ first.origin.role,
         }
         if !failed.is_empty() {
             done.warnings
-                .push(format!("the sessions of {} IAM roles still live: see `failed`", failed.len()));
+                .push(format!("the sessions of {} IAM roles are still valid: see `failed`", failed.len()));
             done.failed = failed.iter().map(|(role, fault)| format!("{role}: {fault}")).collect();
         }
         Ok(done)
@@ -173,14 +175,14 @@ first.origin.role,
         let why = if matches!(which, Selector::Serial(_)) {
             return None;
         } else if now - began < MAX_SESSION {
-            format!("sessions of before this process began at {}", rfc3339(began))
+            format!("sessions that were issued before this process began at {}", rfc3339(began))
         } else if self.credentials.ledger.has_forgotten(now) {
-            "some of more sessions than can be remembered".to_owned()
+            "sessions beyond the number that this process can remember".to_owned()
         } else {
             return None;
         };
         Some(format!(
-            "{why} are not known, and live on where they were not among these: to end every one of a role: vault write -force {}roles/<role>/revoke-sessions",
+            "{why} are not known, and stay valid unless they are among these; to end all sessions of a role: vault write -force {}roles/<role>/revoke-sessions",
             owner.mount_point
         ))
     }
@@ -261,7 +263,7 @@ first.origin.role,
         let since = rfc3339(self.credentials.ledger.began());
         let (Selector::Serial(serial), Some(name)) = (&ask.which, &ask.role) else {
             return Err(Fault::caller(format!(
-                "no living session of it is known to this process, which began at {since}: with a serial_number, give the role too; {}or end all sessions of a role with {}roles/<role>/revoke-sessions",
+                "this process, which began at {since}, knows no live session of it: with a serial_number, give the role too; {}or end all sessions of a role with {}roles/<role>/revoke-sessions",
                 former_ids(owner, &ask.which).map(|what| format!("{what}; ")).unwrap_or_default(),
                 owner.mount_point
             )));
@@ -269,13 +271,13 @@ first.origin.role,
         let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
         if role.role_session_name.is_some() {
             return Err(Fault::operator(format!(
-"role: {name:?} names its sessions itself (role_session_name), so that a serial number does not say which session is meant, and this process, which began at {since}, did not make it",
+"role: {name:?} sets role_session_name, so a serial number does not identify a session, and this process, which began at {since}, did not make the session",
 )).cure(format!("end all sessions of the role with {}roles/{name}/revoke-sessions", owner.mount_point)));
         }
         if role.sharing() != SessionSharing::None && !ask.force {
             return Err(Fault::operator(format!(
-"role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who has this one"
-)).cure("to end it all the same add force=true"));
+"role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who holds this one"
+)).cure("add force=true to end it anyway"));
         }
         let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
         let (mut iam, aws) = self.denials.open(owner, role_arn).await?;
@@ -295,10 +297,10 @@ first.origin.role,
         let mut done = RevocationReport::default();
         done.add(&serial.to_string(), name, now + MAX_SESSION);
         done.wrote(role_arn, &iam.policy_name, &denied);
-        done.warnings.push(format!("this process, which began at {since}, did not make this session: whether there is one, and who has it, is not known"));
+        done.warnings.push(format!("this process, which began at {since}, did not make this session, and does not know whether it exists or who holds it"));
         if ask.role_arn.is_none() {
             done.warnings.push(format!(
-            "it is denied in {role_arn}, to which the role {name:?} leads now; where the role led elsewhere when the session was made it lives on: the same command with role_arn=<the IAM role of then> ends it"
+            "the session is denied in {role_arn}, the IAM role that the role {name:?} leads to now; if the role led to another one when the session was made, the session stays valid: run the command again with role_arn=<that IAM role>"
         ));
         }
         Ok(done)
@@ -308,7 +310,10 @@ first.origin.role,
 /// Tells a session that is known under another role from one that is not known at all. `known` was searched without the role.
 fn check_role(known: &[Entry]) -> Result<(), Fault> {
     let Some(entry) = known.first() else { return Ok(()) };
-    Err(Fault::caller(format!("role: the session {} is of the role {:?}", entry.serial, entry.origin.role)))
+    Err(Fault::caller(format!(
+        "role: the session {} belongs to the role {:?}",
+        entry.serial, entry.origin.role
+    )))
 }
 
 /// Refuses sessions that others share beside those selected. Holders that a session does not list count as at least one.
@@ -316,13 +321,13 @@ fn check_unshared(found: &[Entry], which: &Selector) -> Result<(), Fault> {
     let shared: Vec<&Entry> = found.iter().filter(|entry| entry.others(which) > 0).collect();
     let Some(first) = shared.first() else { return Ok(()) };
     Err(Fault::operator(format!(
-"nothing was denied: {} of {} sessions are shared, {} of the role {:?} with at least {} others who would lose it too",
+"nothing was denied: {} of {} sessions are shared; other callers would lose {} of the role {:?} too (at least {})",
 shared.len(),
 found.len(),
 first.serial,
 first.origin.role,
 first.others(which)
-)).cure("to end them all the same add force=true; with session_sharing=none on the role each caller has sessions of its own"))
+)).cure("add force=true to end them anyway; session_sharing=none on the role gives each caller its own sessions"))
 }
 
 /// Tells how to find the sessions of merged entities. Vault does not tell a plugin which entities were merged into one, so the
@@ -330,7 +335,7 @@ first.others(which)
 fn former_ids(owner: Owner<'_>, which: &Selector) -> Option<String> {
     let Selector::Entity(id) = which else { return None };
     Some(format!(
-        "what an entity was handed before it was merged into this one is found by its former id alone: vault read -field=merged_entity_ids identity/entity/id/{id}, and vault write {}revoke entity_id=<former id> for each",
+        "the sessions that an entity had before it was merged into this one are found only by its former id: vault read -field=merged_entity_ids identity/entity/id/{id}, then vault write {}revoke entity_id=<former id> for each",
         owner.mount_point
     ))
 }
@@ -428,7 +433,7 @@ impl Denial {
         match self {
             Self::Name { .. } => None,
             Self::Identity { identity, before, .. } => Some(format!(
-                "the role names its sessions itself: every session of {identity:?} in this IAM role that was issued before {} is denied",
+                "the role sets role_session_name, so every session of {identity:?} in this IAM role that was issued before {} is denied",
                 rfc3339(*before)
             )),
         }

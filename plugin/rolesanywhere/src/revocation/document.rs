@@ -13,7 +13,7 @@ use super::policy::{Policy, Source};
 
 /// A document that this module did not write, or that was edited since. It must not be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the inline policy is not one that was written here: {0}")]
+#[error("the inline policy differs from those that this program writes: {0}")]
 pub struct NotOurs(String);
 
 const VERSION: &str = "2012-10-17";
@@ -55,7 +55,7 @@ impl Policy {
         let not_ours = |problem: &str| NotOurs(problem.to_owned());
         let value: Value = serde_json::from_str(document).map_err(|_| not_ours("it is not JSON"))?;
         let read: Document = serde_json::from_value(value.clone())
-            .map_err(|_| not_ours("it has other members than its statements should have"))?;
+            .map_err(|_| not_ours("it has members that are not known"))?;
         let mut policy = Self::new(sid_prefix);
         for statement in &read.statement {
             let sid: String = statement.sid.chars().take(64).collect();

@@ -39,7 +39,7 @@ pub(super) struct Source {
 /// A name that no session can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not 2 to 64 letters, digits or characters of _+=,.@-, as names of sessions and source identities are"
+    "{0:?} is not 2 to 64 letters, digits or characters of _+=,.@-, as session names and source identities must be"
 )]
 pub struct Unfit(String);
 

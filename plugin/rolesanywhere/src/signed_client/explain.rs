@@ -11,20 +11,20 @@ pub(super) fn explain(kind: &str, message: &str) -> Option<&'static str> {
 const KINDS: &[(&[&str], &str)] = &[
     (
         &["ExpiredToken", "ExpiredTokenException"],
-        "the session that signed is over; make another one and call again",
+        "the session that signed the request has expired; make another one and call again",
     ),
     (
         &["InvalidClientTokenId", "UnrecognizedClientException"],
-        "AWS does not know the session that signed: it is of another partition, or the endpoint is not AWS's",
+        "AWS does not know the session that signed the request: it belongs to another partition, or the endpoint is not AWS's",
     ),
     (
         &["SignatureDoesNotMatch", "InvalidSignatureException", "RequestExpired"],
-        "the signature does not fit what AWS received: most often this host's clock is off by minutes, else a proxy \
-         changes the request or the endpoint is behind another host name",
+        "the signature does not match the request that AWS received: most often this host's clock is off by minutes; \
+         otherwise a proxy changes the request, or the endpoint is behind another host name",
     ),
     (
         &["RegionDisabledException"],
-        "STS is switched off in this region; an administrator of the account can switch it on",
+        "STS is disabled in this region; an administrator of the account can enable it",
     ),
     (
         &["NoSuchEntity", "NoSuchEntityException"],
@@ -32,10 +32,10 @@ const KINDS: &[(&[&str], &str)] = &[
     ),
     (
         &["LimitExceeded", "LimitExceededException"],
-        "all inline policies of a role share 10240 characters, white space not counted; remove what is not needed, or \
-         move it into a managed policy",
+        "all inline policies of a role share 10240 characters, white space not counted; remove statements that are not \
+         needed, or move them into a managed policy",
     ),
-    (&["MalformedPolicyDocument"], "IAM does not take the policy document"),
+    (&["MalformedPolicyDocument"], "IAM does not accept the policy document"),
     (&["UnmodifiableEntity"], "an AWS service owns the role; nobody else may change its policies"),
     (&["ResourceNotFoundException"], "there is no such trust anchor or profile in this account and region"),
 ];

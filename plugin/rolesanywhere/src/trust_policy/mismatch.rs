@@ -23,8 +23,8 @@ impl fmt::Display for Mismatch {
         }
         write!(f, "{} must be {}", shown(&self.key), listed(&self.wanted, " or ", quoted))?;
         match &self.given {
-            Some(given) => write!(f, ", and is {}", quoted(given)),
-            None => f.write_str(", and is absent"),
+            Some(given) => write!(f, " but is {}", quoted(given)),
+            None => f.write_str(" but is absent"),
         }
     }
 }

@@ -201,12 +201,9 @@ fn a_condition_that_does_not_hold_is_named_with_what_it_wants_and_what_there_is(
     let absent = with(&json!({ "StringLike": { "aws:PrincipalTag/x509SAN/URI": "spiffe://prod/*" } }));
     let identity = with(&json!({ "StringEquals": { "sts:SourceIdentity": "CN=api" } }));
 
-    assert_eq!(kept_out(&typo), [format!("{CN} must be \"webb\" or \"www\", and is \"web\"")]);
-    assert_eq!(
-        kept_out(&absent),
-        ["aws:PrincipalTag/x509SAN/URI must be \"spiffe://prod/*\", and is absent"]
-    );
-    assert_eq!(kept_out(&identity), ["sts:SourceIdentity must be \"CN=api\", and is \"CN=web\""]);
+    assert_eq!(kept_out(&typo), [format!("{CN} must be \"webb\" or \"www\" but is \"web\"")]);
+    assert_eq!(kept_out(&absent), ["aws:PrincipalTag/x509SAN/URI must be \"spiffe://prod/*\" but is absent"]);
+    assert_eq!(kept_out(&identity), ["sts:SourceIdentity must be \"CN=api\" but is \"CN=web\""]);
 }
 
 #[test]

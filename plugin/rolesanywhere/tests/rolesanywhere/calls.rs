@@ -177,7 +177,7 @@ async fn what_is_no_answer_of_the_service_is_told_without_its_content() {
 
         assert!(matches!(*err.cause, Error::BadAnswer { status: Some(200), .. }), "{body:?}: {err:?}");
         assert!(
-            err.to_string().contains("is not one of STS: ") && !err.to_string().contains("hunter2"),
+            err.to_string().contains("is not from STS: ") && !err.to_string().contains("hunter2"),
             "{err}"
         );
         assert_eq!(script.attempts(), 1);

@@ -206,7 +206,7 @@ async fn a_wait_past_the_deadline_ends_the_call_at_once_and_is_told() {
     let Error::Throttled { retry_after, attempts, .. } = &err else { panic!("{err:?}") };
     assert_eq!((*retry_after, *attempts), (Some(Duration::from_mins(1)), 1));
     assert!(began.elapsed() < Duration::from_secs(1));
-    assert!(err.to_string().ends_with("it asks to wait 60 s"), "{err}");
+    assert!(err.to_string().ends_with("AWS asks to wait 60 s"), "{err}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,7 +218,7 @@ async fn a_wait_beyond_all_clocks_ends_the_call_and_is_told_as_an_hour() {
 
         let err = call(&script, Settings::default(), DEADLINE).await.unwrap_err();
 
-        assert!(err.to_string().ends_with("it asks to wait 3600 s"), "{err}");
+        assert!(err.to_string().ends_with("AWS asks to wait 3600 s"), "{err}");
     }
 }
 

@@ -61,8 +61,8 @@ fn shown(table: &str) -> String {
 
 /// What stands in rows that only follow from another one.
 const UNTOLD: [&str; 3] = [
-    "not checked: there is no session to look at",
-    "not checked: a link before it is broken",
+    "not checked: no session was issued",
+    "not checked: an earlier link is broken",
     "not checked: the endpoint was not reached",
 ];
 

@@ -138,7 +138,7 @@ async fn a_certificate_that_is_no_ca_is_refused_in_words() {
 
     let err = caller.update_trust_anchor(&anchor(), &[leaf.cert.der().to_vec()]).await.unwrap_err();
 
-    assert!(err.to_string().contains("a trust anchor takes CA certificates only"), "{err}");
+    assert!(err.to_string().contains("a trust anchor accepts only CA certificates"), "{err}");
     let held = caller.get_trust_anchor(&anchor()).await.unwrap();
     assert_eq!(held.source, AnchorSource::CertificateBundle(vec![ca]));
 }

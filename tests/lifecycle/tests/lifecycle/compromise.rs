@@ -193,7 +193,7 @@ async fn sessions_are_ended_once_more_when_an_anchor_that_could_not_be_cleared_i
     let cleared = respond(&world, json!({})).await;
 
     assert_eq!(held["state"], "incomplete");
-    assert!(report(&held).contains("once more: when its trust anchor"), "{}", report(&held));
+    assert!(report(&held).contains("once more: wait until its trust anchor"), "{}", report(&held));
     assert!(lived_on, "a call that changes nothing ends nobody");
     assert_eq!(cleared["state"], SETTLING, "{}", report(&cleared));
     assert!(world.caller(&between).await.is_err(), "whoever had the key could make one until then");
@@ -274,7 +274,7 @@ async fn an_anchor_that_a_role_names_and_nobody_looks_after_is_told_with_what_it
 
     let told = report(&respond(&world, json!({})).await);
 
-    assert!(told.contains(&format!("put what test/trust-bundle shows into {away}")), "{told}");
+    assert!(told.contains(&format!("put the certificates of test/trust-bundle into {away}")), "{told}");
 }
 
 /// A crash before the `n`-th write of the response, and the same command on what it left. Whether the first call came to its end.

@@ -154,7 +154,7 @@ async fn a_serial_number_of_another_role_is_refused_with_the_role_it_is_of() {
     let reply = revoke(&world, json!({ "serial_number": one["serial_number"], "role": "second" })).await;
 
     assert_eq!(reply.status, 400);
-    assert!(reply.error.contains("is of the role \"demo\""), "{}", reply.error);
+    assert!(reply.error.contains("belongs to the role \"demo\""), "{}", reply.error);
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ impl Inventory {
     pub(super) fn pinned(&self, issuer: &Loaded, mount_point: &str) -> Vec<Line> {
         let told = |name: String| {
             let what = format!("vault patch {mount_point}roles/{name} issuer_ref=default");
-            Line::new(format!("role {name} names it"), Outcome::ByHand(what))
+            Line::new(format!("role {name} names the issuer"), Outcome::ByHand(what))
         };
         let of_the_key = self.of_the_key(issuer).into_iter();
         of_the_key.flat_map(|one| issuers::roles_naming(&self.roles, &one.record)).map(told).collect()
@@ -77,7 +77,7 @@ impl Inventory {
                 continue;
             }
             let what = format!(
-                "\"Revoke active sessions\" of {} in IAM's console; then `foreign` of vault read {}trust-anchors/{name}/sync must be empty: whoever had the key could act as the engine there",
+                "use \"Revoke active sessions\" of {} in IAM's console; then `foreign` of vault read {}trust-anchors/{name}/sync must be empty, because the holder of the key could act as the engine there",
                 roles.join(", "),
                 mount_point
             );
@@ -87,7 +87,7 @@ impl Inventory {
             ));
         }
         lines.push(Line::new("end the sessions of other IAM roles", Outcome::ByHand(
-            "whoever had the key could ask for any IAM role whose trust policy lets in one of these anchors and that a profile lists, also where no role here names it: \"Revoke active sessions\" of those".to_owned(),
+            "use \"Revoke active sessions\" of every IAM role whose trust policy admits one of these anchors and that a profile lists, even if no role of this mount names it, because the holder of the key could request its sessions".to_owned(),
         )));
         lines
     }

@@ -24,16 +24,16 @@ pub(super) enum Aim {
 impl Aim {
     pub(super) fn step(self) -> &'static str {
         match self {
-            Self::Next => "let every trust anchor hold the next issuer",
-            Self::Clear => "let no trust anchor hold the compromised issuer",
+            Self::Next => "add the next issuer to every trust anchor",
+            Self::Clear => "remove the compromised issuer from every trust anchor",
         }
     }
 
     /// The consequence for as long as a person has not done the step.
     pub(super) fn else_what(self) -> &'static str {
         match self {
-            Self::Next => "until then reads by it fail",
-            Self::Clear => "until then its key makes sessions",
+            Self::Next => "until then reads through it fail",
+            Self::Clear => "until then the compromised key can make sessions",
         }
     }
 }
@@ -73,7 +73,7 @@ impl fmt::Display for WayIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OfTheKey(sum) => write!(f, "{sum}, which is another certificate of the compromised key"),
-            Self::Above(sum) => write!(f, "{sum}, which is above the compromised issuer or may be"),
+            Self::Above(sum) => write!(f, "{sum}, which is or may be above the compromised issuer"),
         }
     }
 }
@@ -94,11 +94,11 @@ impl Synced {
         let seen = Seen { is_clear: ways_in.is_empty(), was_changed: report.was_changed(), at };
         self.seen.insert(arn, seen);
         if ways_in.is_empty() {
-            return Outcome::Done("in step".to_owned());
+            return Outcome::Done("in sync".to_owned());
         }
         let ways_in: Vec<String> = ways_in.iter().map(ToString::to_string).collect();
         Outcome::ByHand(format!(
-            "it holds {}: the key makes sessions for as long as the anchor holds that. Put what {}trust-bundle shows, and nothing else, into {}, then this command again",
+            "the anchor holds {}: the key can make sessions until that is removed. Put the certificates of {}trust-bundle, and no others, into {}, then run this command again",
             ways_in.join(", and "),
             named.mount_point,
             named.anchor.trust_anchor_arn

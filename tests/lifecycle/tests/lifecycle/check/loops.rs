@@ -55,7 +55,9 @@ async fn what_aws_refused_the_engine_is_not_asked_by_each_check() {
         .await;
 
     for _ in 0..5 {
-        assert!(text(&check(&world).await, "07_trust_anchor").starts_with("ok: CreateSession went through"));
+        assert!(
+            text(&check(&world).await, "07_trust_anchor").starts_with("ok: CreateSession succeeded through")
+        );
     }
 
     assert_eq!(world.asked("CreateSession").await, 5 + 1);
@@ -70,7 +72,7 @@ async fn a_session_of_the_engines_that_somebody_denied_is_used_by_one_check_at_m
     let denied = check(&world).await;
     check(&world).await;
 
-    assert!(text(&denied, "11_trust_policy").contains("not looked at"), "{denied:?}");
+    assert!(text(&denied, "11_trust_policy").contains("was not checked"), "{denied:?}");
     assert_eq!(world.asked("CreateSession").await, 3 + 2);
 }
 
@@ -84,7 +86,7 @@ async fn a_caller_who_gets_no_session_by_the_role_costs_none() {
 
     assert_eq!(answer["broken"], json!(["03_certificate"]), "{answer:?}");
     assert!(text(&answer, "07_trust_anchor").contains("AWS was not asked"), "{answer:?}");
-    assert_eq!(text(&answer, "05_endpoint"), "not checked: a link before it is broken");
+    assert_eq!(text(&answer, "05_endpoint"), "not checked: an earlier link is broken");
     assert_eq!(world.aws.log().len(), calls);
 }
 

@@ -62,7 +62,7 @@ const CASES: &[Case] = &[
         name: "17, a role that the profile does not list",
         provoke: |state| state["profiles"][0]["role_arns"] = json!(["arn:aws:iam::111122223333:role/other"]),
         link: "08_profile",
-        cure: "arn:aws:iam::111122223333:role/demo; or, if another profile is meant: vault patch test/roles/demo",
+        cure: "arn:aws:iam::111122223333:role/demo; or name another profile: vault patch test/roles/demo",
     },
     Case {
         name: "18, no sts:SetSourceIdentity",
@@ -82,7 +82,7 @@ const CASES: &[Case] = &[
             statement(state)["Condition"]["StringEquals"] = json!({ "aws:PrincipalTag/x509Subject/CN": "x" });
         },
         link: "11_trust_policy",
-        cure: "change its trust policy",
+        cure: "change the role's trust policy",
     },
     Case {
         name: "21, a condition on another anchor",
@@ -130,7 +130,7 @@ fn assert_blamed(case: &str, answer: &serde_json::Map<String, Value>, link: &str
     assert!(told.is_some_and(|told| told.contains(cure)), "{case}: {said}");
     if link != "12_create_session" {
         let session = text(answer, "12_create_session");
-        assert!(session.ends_with(&format!("cure: that of {link}")), "{case}: {session}");
+        assert!(session.ends_with(&format!("cure: see {link}")), "{case}: {session}");
     }
 }
 
@@ -173,10 +173,8 @@ async fn case_1_an_anchor_that_holds_another_ca_is_named_with_what_to_put_there(
 
 #[tokio::test]
 async fn case_22_an_attribute_that_the_profile_does_not_map() {
-    let worlds = [
-        (healthy().await, "that of 16_session_tags"),
-        (healthy_by_hand().await, "vault read test/preview/demo"),
-    ];
+    let worlds =
+        [(healthy().await, "see 16_session_tags"), (healthy_by_hand().await, "vault read test/preview/demo")];
     for (world, cure) in worlds {
         let mapped = json!({ "x509Issuer": ["*"] });
         world.change(|state| state["profiles"][0]["attribute_mappings"] = mapped).await;
@@ -349,7 +347,10 @@ async fn an_endpoint_where_nobody_listens_is_named_and_nothing_is_asked_there() 
     let answer = check(&world).await;
 
     assert_eq!(answer["broken"], json!(["05_endpoint"]), "{answer:?}");
-    assert!(text(&answer, "05_endpoint").contains("cure: let Vault's nodes reach it"), "{answer:?}");
+    assert!(
+        text(&answer, "05_endpoint").contains("cure: let Vault's nodes reach the endpoint"),
+        "{answer:?}"
+    );
     assert!(text(&answer, "12_create_session").starts_with("not checked: "), "{answer:?}");
 }
 
@@ -389,10 +390,10 @@ async fn a_misspelt_role_is_to_be_named_right_and_not_to_be_listed_in_the_profil
 
     for link in ["08_profile", "12_create_session"] {
         let said = text(&answer, link);
-        assert!(said.ends_with("cure: that of 11_trust_policy"), "{link}: {said}");
+        assert!(said.ends_with("cure: see 11_trust_policy"), "{link}: {said}");
     }
     let said = text(&answer, "11_trust_policy");
-    assert!(said.contains("there is no role arn:aws:iam::111122223333:role/dmeo"), "{said}");
+    assert!(said.contains("IAM has no role arn:aws:iam::111122223333:role/dmeo"), "{said}");
     assert!(said.ends_with("vault patch test/roles/demo role_arn=<arn>"), "{said}");
 }
 
@@ -406,6 +407,6 @@ async fn a_role_is_not_to_be_listed_in_the_profile_of_the_engines_own_sessions()
     let answer = check(&world).await;
 
     let said = text(&answer, "08_profile");
-    assert!(said.contains("for the engine's own sessions (trust-anchors/main)"), "{said}");
+    assert!(said.contains("for its own sessions (trust-anchors/main)"), "{said}");
     assert!(!said.contains("--role-arns"), "{said}");
 }
