@@ -212,11 +212,11 @@ mod tests {
 
     #[test]
     fn an_operators_fault_shows_its_cure_behind_its_text() {
-        let fault = Fault::operator("no issuer is the default").cure("vault write iamra/config/issuers");
+        let fault = Fault::operator("no issuer is the default").cure("vault write notes/config");
 
         assert_eq!(
             fault.within("web").to_string(),
-            "web: no issuer is the default: vault write iamra/config/issuers"
+            "web: no issuer is the default: vault write notes/config"
         );
     }
 }

@@ -112,7 +112,11 @@ async fn a_foreign_certificate_that_leaves_no_room_is_named_and_nothing_is_writt
     let reply = sync(&world).await;
 
     assert_eq!(reply.status, 400, "{reply:?}");
-    assert!(reply.error.contains("room for 2 certificates, and 1 of them"), "{}", reply.error);
+    assert!(
+        reply.error.contains("at most 2 certificates, and 1 that this mount did not put there leave no room"),
+        "{}",
+        reply.error
+    );
     assert_eq!(world.asked("UpdateTrustAnchor").await, 0);
 }
 
