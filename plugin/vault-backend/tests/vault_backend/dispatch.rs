@@ -316,9 +316,16 @@ impl io::Write for Lines {
     }
 }
 
+/// `tracing` remembers for the whole process whether anybody listens to a span, and asks only the thread that reaches the span first
+/// while there is one subscriber. Without a global subscriber another test's thread would answer "nobody" for this one.
+fn keep_spans_enabled() {
+    let _already_set = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+}
+
 #[tokio::test]
 async fn a_log_line_names_the_mount_and_a_bug_its_detail() {
     let lines = Lines::default();
+    keep_spans_enabled();
     let subscriber = tracing_subscriber::registry().with(HclogLayer::new(lines.clone()));
     let _guard = tracing::subscriber::set_default(subscriber);
 
