@@ -45,6 +45,7 @@ mod sign;
 mod signed_client;
 mod transport;
 pub mod trust_policy;
+mod wildcards;
 
 pub use arn::{ArnError, ProfileArn, RoleArn, TrustAnchorArn};
 pub use attempts::RetryBudget;
@@ -72,3 +73,4 @@ pub use signed_client::{
 };
 pub use transport::{HttpsTransport, SetupError, Transport, TransportError, TransportErrorKind};
 pub use url::Url;
+pub use wildcards::Wildcards;

@@ -5,7 +5,6 @@
 //! does not check. <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>
 
 mod mismatch;
-mod pattern;
 mod quote;
 mod statement;
 #[cfg(test)]

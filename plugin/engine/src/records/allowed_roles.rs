@@ -1,11 +1,12 @@
 //! `allowed_role_arns` of the config: the IAM roles that roles may name, for operators who delegate the writing of roles.
 
-use rolesanywhere::RoleArn;
+use rolesanywhere::{RoleArn, Wildcards};
 use vault_backend::Fault;
 
 /// Checks that one of `globs` matches `role`; an empty list allows every IAM role.
 ///
-/// `*` stands for any run of characters, as in an IAM policy's `Resource`. No other character is special.
+/// `*` stands for any run of characters, as in an IAM policy's `Resource`. No other character is special, not even `?`, which is
+/// one in such a policy.
 ///
 /// # Errors
 /// The operator's: no glob matches.
@@ -47,23 +48,10 @@ pub(crate) fn lifted(before: &[String], after: &[String]) -> Option<String> {
     })
 }
 
-/// Returns whether `glob` matches the whole `text`. The runs of two `*` never overlap. A `*` in `text` matches only a `*` of
-/// `glob`, so a glob can be matched against another one.
+/// Returns whether `glob` matches the whole `text`, which may be another glob. AWS's patterns have `?` too; these do not, because a
+/// `?` may stand in the path of an IAM role.
 fn matches(glob: &str, text: &str) -> bool {
-    let Some((first, rest)) = glob.split_once('*') else {
-        return glob == text;
-    };
-    let Some(mut left) = text.strip_prefix(first) else {
-        return false;
-    };
-    let (middles, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for middle in middles.split('*') {
-        match left.find(middle) {
-            Some(at) => left = &left[at + middle.len()..],
-            None => return false,
-        }
-    }
-    left.ends_with(last)
+    Wildcards::Star.fit(glob, text)
 }
 
 #[cfg(test)]
@@ -78,6 +66,16 @@ mod tests {
         {
             assert!(matches(glob, ARN), "{glob}");
         }
+    }
+
+    #[test]
+    fn a_question_mark_is_itself_and_no_wildcard_as_it_is_in_a_policy_of_iam() {
+        let (glob, text) =
+            ("arn:aws:iam::111122223333:role/what?/*", "arn:aws:iam::111122223333:role/what?/app");
+
+        assert!(matches(glob, text));
+        assert!(!matches(glob, "arn:aws:iam::111122223333:role/whats/app"));
+        assert!(Wildcards::StarAndQuestionMark.fit(glob, "arn:aws:iam::111122223333:role/whats/app"));
     }
 
     #[test]

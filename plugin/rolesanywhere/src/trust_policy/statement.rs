@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::mismatch::Mismatch;
-use super::pattern::fits;
 use crate::arn::TrustAnchorArn;
+use crate::wildcards::Wildcards::StarAndQuestionMark;
 
 /// A statement. Members that are neither text nor list are read as empty.
 pub(super) struct Statement {
@@ -60,7 +60,7 @@ impl Statement {
     /// IAM compares actions without regard to case.
     pub(super) fn has_action(&self, action: &str) -> bool {
         let action = action.to_ascii_lowercase();
-        self.actions.iter().any(|one| fits(&one.to_ascii_lowercase(), &action))
+        self.actions.iter().any(|one| StarAndQuestionMark.fit(&one.to_ascii_lowercase(), &action))
     }
 }
 
@@ -142,7 +142,11 @@ impl Condition {
     }
 
     fn fits(&self, value: &str, text: &str) -> bool {
-        if has_patterns(&self.operator.to_ascii_lowercase()) { fits(value, text) } else { value == text }
+        if has_patterns(&self.operator.to_ascii_lowercase()) {
+            StarAndQuestionMark.fit(value, text)
+        } else {
+            value == text
+        }
     }
 }
 
