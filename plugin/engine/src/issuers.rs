@@ -34,7 +34,7 @@ pub(crate) struct Loaded {
 pub(crate) struct Issuers {
     /// In the order of their ids, without those that are marked as deleted.
     pub(crate) all: Vec<Loaded>,
-    /// The id of the issuer that signs when a role names none.
+    /// The id of the issuer that signs when a role names none. It is one of `all`, as the one before it is.
     pub(crate) default: Option<String>,
     /// The id of the default before it.
     pub(crate) previous: Option<String>,
@@ -54,7 +54,9 @@ impl Issuers {
                 all.push(loaded);
             }
         }
-        let config = store.issuers_config().await?;
+        // a crash within a deletion may leave a pointer to an issuer that is marked as deleted, or gone
+        let is_there = |id: &String| all.iter().any(|loaded| loaded.record.id == *id);
+        let config = store.issuers_config().await?.retaining(is_there);
         let known = store.compromises().await?.into_iter();
         let compromised = known.flat_map(|(id, known)| [id, known.into_key_sha256()]).collect();
         Ok(Self { all, default: config.default, previous: config.previous, compromised })

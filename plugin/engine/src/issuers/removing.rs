@@ -11,19 +11,18 @@ const NAMED: usize = 5;
 
 /// Deletes an issuer and its key, which stays where another issuer has it too.
 ///
-/// The steps are: no pointer to it, the mark, the key, the record. After a crash behind the mark the issuer signs nothing, and
-/// [`repair`] or a repeated call finishes the deletion. The caller first checks with [`check_unpinned`], unless an operator
-/// forces the deletion.
+/// The steps are: the mark, no pointer to it, the key, the record. A crash before the mark changes nothing. From the mark on the
+/// issuer signs nothing, a pointer to it counts as none ([`super::Issuers::load`]), and [`repair`] or a repeated call finishes
+/// the deletion. The caller first checks with [`check_unpinned`], unless an operator forces the deletion.
 pub(crate) async fn remove(store: &Writer, record: &IssuerRecord) -> Result<(), Fault> {
+    // first: without the pointer, an issuer that is not marked would stay enabled, and nothing would say that it must go
+    let marked = IssuerRecord { state: IssuerState::Deleted, ..record.clone() };
+    store.put_issuer(&marked, Ends::Issuer(&record.id)).await?;
     let config = store.issuers_config().await?;
-    let keep = |pointer: &Option<String>| pointer.clone().filter(|id| *id != record.id);
-    let without = IssuersConfig { default: keep(&config.default), previous: keep(&config.previous) };
+    let without = config.clone().retaining(|id| *id != record.id);
     if without != config {
         store.put_issuers_config(&without, Ends::Issuer(&record.id)).await?;
     }
-    // the pointer is gone: no role may follow a default that is marked as deleted
-    let marked = IssuerRecord { state: IssuerState::Deleted, ..record.clone() };
-    store.put_issuer(&marked, Ends::Issuer(&record.id)).await?;
     finish(store, &marked).await
 }
 
@@ -81,10 +80,7 @@ pub(crate) async fn repair(store: &Writer) -> Result<(), Fault> {
     let is_there = |id: &String| there.iter().any(|record| record.id == *id);
     let mended = match (&config, there.as_slice()) {
         (None, [only]) => IssuersConfig { default: Some(only.id.clone()), previous: None },
-        (Some(written), _) => IssuersConfig {
-            default: written.default.clone().filter(is_there),
-            previous: written.previous.clone().filter(is_there),
-        },
+        (Some(written), _) => written.clone().retaining(is_there),
         (None, _) => return Ok(()),
     };
     if config.as_ref() == Some(&mended) {

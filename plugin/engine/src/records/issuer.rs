@@ -43,6 +43,13 @@ pub(crate) struct IssuersConfig {
     pub(crate) previous: Option<String>,
 }
 
+impl IssuersConfig {
+    /// Returns the same pointers, without those to issuers for which `is_there` is false.
+    pub(crate) fn retaining(self, is_there: impl Fn(&String) -> bool) -> Self {
+        Self { default: self.default.filter(&is_there), previous: self.previous.filter(&is_there) }
+    }
+}
+
 impl IssuerRecord {
     /// Returns whether `wanted` is the issuer's id or name.
     pub(crate) fn is_called(&self, wanted: &str) -> bool {

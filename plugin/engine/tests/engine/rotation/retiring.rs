@@ -140,10 +140,49 @@ async fn a_deletion_that_a_crash_ends_leaves_no_key_after_the_next_start() {
         let mount: TestMount<Engine> = TestMount::over(survived).await.unwrap();
 
         let gone = mount.read("issuer/one").await.status == 404;
-        assert_eq!(gone, writes > 1, "after {writes} writes: {reply:?}");
+        assert_eq!(gone, writes > 0, "after {writes} writes: {reply:?}");
         assert_eq!(mount.storage.list("key/").await.unwrap().len(), if gone { 1 } else { 2 });
         assert_eq!(state_of(&mount, "two").await, "current", "after {writes} writes");
         assert_eq!(mount.delete("issuer/one").await.status, 204, "after {writes} writes");
+    }
+}
+
+/// A mount whose storage cut off a deletion of the default by force after so many writes, and takes writes again.
+async fn cut_off_after(writes: usize) -> TestMount<Engine> {
+    let mount = prepared().await;
+    mount.storage.break_after(writes);
+    mount.delete_with("issuer/one", json!({ "force": "true" })).await;
+    mount.storage.break_after(usize::MAX);
+    mount
+}
+
+#[tokio::test]
+async fn a_default_is_deleted_whole_or_not_at_all_by_a_deletion_that_a_crash_ends() {
+    for writes in 0..5 {
+        let survived = cut_off_after(writes).await.storage.survived();
+
+        let mount: TestMount<Engine> = TestMount::over(survived).await.unwrap();
+
+        let is_whole = mount.read("issuer/one").await.status == 200;
+        let default = mount.read("config/issuers").await.data["default"].clone();
+        assert_eq!((is_whole, default.is_string()), (writes == 0, writes == 0), "after {writes} writes");
+        assert_eq!(mount.storage.list("key/").await.unwrap().len(), if is_whole { 2 } else { 1 });
+        let stored: Value = mount.storage.get_json("config/issuers").await.unwrap().unwrap();
+        assert_eq!(stored["default"].is_string(), is_whole, "after {writes} writes: {stored}");
+    }
+}
+
+#[tokio::test]
+async fn no_role_follows_a_default_whose_deletion_storage_cut_off() {
+    for writes in 1..5 {
+        let mount = cut_off_after(writes).await;
+
+        assert_eq!(mount.read("config/issuers").await.data["default"], Value::Null, "after {writes} writes");
+        assert_eq!(state_of(&mount, "two").await, "next", "after {writes} writes");
+        let repeated = mount.delete_with("issuer/one", json!({ "force": "true" })).await;
+        assert_eq!(repeated.status, 204, "after {writes} writes: {repeated:?}");
+        assert_eq!(mount.storage.list("issuer/").await.unwrap().len(), 1, "after {writes} writes");
+        assert_eq!(mount.storage.list("key/").await.unwrap().len(), 1, "after {writes} writes");
     }
 }
 
