@@ -47,8 +47,10 @@ pub enum Reference {
     },
 }
 
-/// A property of a pod. The engine knows pods by their alias under the auth mount of a registered cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A property of a pod. The engine knows pods by their alias under the auth mount of a registered cluster. A reference has its
+/// name in snake case, behind `kubernetes.`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Pod {
     /// The name under which `clusters/<name>` registers the auth mount.
     Cluster,
@@ -137,13 +139,12 @@ impl Reference {
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "role.name" => return Ok(Self::RoleName),
-            "kubernetes.cluster" => return Ok(Self::Kubernetes(Pod::Cluster)),
-            "kubernetes.namespace" => return Ok(Self::Kubernetes(Pod::Namespace)),
-            "kubernetes.service_account" => return Ok(Self::Kubernetes(Pod::ServiceAccount)),
-            "kubernetes.uid" => return Ok(Self::Kubernetes(Pod::Uid)),
             "identity.entity.id" => return Ok(Self::EntityId),
             "identity.entity.name" => return Ok(Self::EntityName),
             _ => {}
+        }
+        if let Some(pod) = text.strip_prefix("kubernetes.").and_then(|property| property.parse().ok()) {
+            return Ok(Self::Kubernetes(pod));
         }
         if let Some(key) = text.strip_prefix("identity.entity.metadata.") {
             return key_of(key).map(Self::EntityMetadata);
@@ -258,10 +259,7 @@ impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RoleName => f.write_str("role.name"),
-            Self::Kubernetes(Pod::Cluster) => f.write_str("kubernetes.cluster"),
-            Self::Kubernetes(Pod::Namespace) => f.write_str("kubernetes.namespace"),
-            Self::Kubernetes(Pod::ServiceAccount) => f.write_str("kubernetes.service_account"),
-            Self::Kubernetes(Pod::Uid) => f.write_str("kubernetes.uid"),
+            Self::Kubernetes(pod) => write!(f, "kubernetes.{pod}"),
             Self::EntityId => f.write_str("identity.entity.id"),
             Self::EntityName => f.write_str("identity.entity.name"),
             Self::EntityMetadata(key) => write!(f, "identity.entity.metadata.{key}"),

@@ -1,84 +1,68 @@
 //! The links between the CA and a session at AWS, in the order in which they are checked.
 
+use strum::VariantArray;
+
 /// One link. Its order is that of the variants, and its key begins with its number, so a table that is sorted by key reads in
 /// order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray)]
 pub(super) enum Link {
     /// The issuer is enabled, valid now, and not near its end.
+    #[strum(serialize = "01_ca")]
     Ca,
     /// The certificates that are sent beside the leaf lead to a root.
+    #[strum(serialize = "02_chain")]
     Chain,
     /// The leaf for this caller keeps AWS's rules.
+    #[strum(serialize = "03_certificate")]
     Certificate,
     /// Anchor, profile and role are in one account, and the first two in one region.
+    #[strum(serialize = "04_account_and_region")]
     Place,
     /// The endpoint answers as AWS does, over TLS that is trusted.
+    #[strum(serialize = "05_endpoint")]
     Endpoint,
     /// The host's clock agrees with AWS's.
+    #[strum(serialize = "06_clock")]
     Clock,
     /// The anchor is there, enabled, and holds the CA.
+    #[strum(serialize = "07_trust_anchor")]
     TrustAnchor,
     /// The profile is there, enabled, and lists the role.
+    #[strum(serialize = "08_profile")]
     Profile,
     /// The anchor holds no CA above this mount's.
+    #[strum(serialize = "09_ca_above")]
     CaAbove,
     /// The profile accepts the session name that is sent.
+    #[strum(serialize = "10_session_name")]
     SessionName,
     /// The IAM role's trust policy admits this certificate, and no other.
+    #[strum(serialize = "11_trust_policy")]
     TrustPolicy,
     /// AWS gives a session.
+    #[strum(serialize = "12_create_session")]
     CreateSession,
     /// STS names the session as CreateSession did.
+    #[strum(serialize = "13_identity")]
     Identity,
     /// The session is as long as it was asked for.
+    #[strum(serialize = "14_duration")]
     Duration,
     /// The source identity, which `CloudTrail` shows.
+    #[strum(serialize = "15_source_identity")]
     SourceIdentity,
     /// The session tags, which policies can test.
+    #[strum(serialize = "16_session_tags")]
     SessionTags,
 }
 
 impl Link {
     /// All links, in order.
-    pub(super) const ALL: [Self; 16] = [
-        Self::Ca,
-        Self::Chain,
-        Self::Certificate,
-        Self::Place,
-        Self::Endpoint,
-        Self::Clock,
-        Self::TrustAnchor,
-        Self::Profile,
-        Self::CaAbove,
-        Self::SessionName,
-        Self::TrustPolicy,
-        Self::CreateSession,
-        Self::Identity,
-        Self::Duration,
-        Self::SourceIdentity,
-        Self::SessionTags,
-    ];
+    pub(super) const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The link's name in the answer. Scripts read it, so a key must not change.
     pub(super) fn key(self) -> &'static str {
-        match self {
-            Self::Ca => "01_ca",
-            Self::Chain => "02_chain",
-            Self::Certificate => "03_certificate",
-            Self::Place => "04_account_and_region",
-            Self::Endpoint => "05_endpoint",
-            Self::Clock => "06_clock",
-            Self::TrustAnchor => "07_trust_anchor",
-            Self::Profile => "08_profile",
-            Self::CaAbove => "09_ca_above",
-            Self::SessionName => "10_session_name",
-            Self::TrustPolicy => "11_trust_policy",
-            Self::CreateSession => "12_create_session",
-            Self::Identity => "13_identity",
-            Self::Duration => "14_duration",
-            Self::SourceIdentity => "15_source_identity",
-            Self::SessionTags => "16_session_tags",
-        }
+        self.into()
     }
 }
 
@@ -88,7 +72,7 @@ mod tests {
 
     #[test]
     fn keys_sorted_as_text_are_in_the_order_of_the_links() {
-        let keys = Link::ALL.map(Link::key);
+        let keys: Vec<&str> = Link::ALL.iter().copied().map(Link::key).collect();
 
         assert!(keys.is_sorted(), "{keys:?}");
         assert!(Link::ALL.is_sorted());

@@ -59,7 +59,7 @@ impl CheckReport {
 
     /// The complete report: each link without a verdict was not checked, for this reason.
     pub(super) fn rest(mut self, why: NotAsked) -> Self {
-        for link in Link::ALL {
+        for &link in Link::ALL {
             self.0.entry(link).or_insert_with(|| Verdict::not_checked(why));
         }
         self

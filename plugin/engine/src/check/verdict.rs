@@ -7,9 +7,11 @@ use vault_backend::Fault;
 use super::link::Link;
 
 /// The state of a link, in the order of weight: of two verdicts the greater one counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum State {
     /// Nobody could look, and nothing follows from what was seen elsewhere. The least, because any finding outranks it.
+    #[strum(serialize = "not checked")]
     NotChecked,
     /// It is as it should be.
     Ok,
@@ -141,17 +143,6 @@ impl fmt::Display for Verdict {
             write!(f, "{before}{cure}")?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotChecked => "not checked",
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Broken => "broken",
-        })
     }
 }
 

@@ -7,8 +7,6 @@
 //! The first issuer of a mount is current at once. Next, current and previous sign for the roles that name them, so
 //! `trust-bundle` must hold all of them, and AWS's bound on a bundle is the bound of their number.
 
-use std::fmt;
-
 use time::OffsetDateTime;
 use vault_backend::Fault;
 
@@ -22,7 +20,8 @@ const MAX_IN_BUNDLE: usize = 2;
 
 /// The phase of an issuer. Issuers of the first three sign, and trust anchors hold them. The order of the variants is that of the
 /// bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Phase {
     /// The default: it signs for every role that names no issuer.
     Current,
@@ -42,19 +41,6 @@ impl Phase {
     /// Whether an issuer in this phase signs, so trust anchors must hold it.
     fn signs(self) -> bool {
         matches!(self, Self::Current | Self::Next | Self::Previous)
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Current => "current",
-            Self::Next => "next",
-            Self::Previous => "previous",
-            Self::Disabled => "disabled",
-            Self::Compromised => "compromised",
-            Self::Expired => "expired",
-        })
     }
 }
 
@@ -122,9 +108,11 @@ named.join(" and ")
 }
 
 /// The stage of a mount on the way from one CA to another.
-#[derive(Debug)]
+#[derive(Debug, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Rotation<'a> {
     /// No issuer signs for roles that name none. These are ready to be the default.
+    #[strum(serialize = "no current issuer")]
     NoCurrent(Vec<&'a Loaded>),
     /// One issuer is current, and no other one signs. The second is a disabled one that can be deleted, if there is one.
     Steady(&'a Loaded, Option<&'a Loaded>),
@@ -159,13 +147,7 @@ impl<'a> Rotation<'a> {
 
     /// Returns the stage as a fixed word or phrase, by which scripts know it.
     pub(crate) fn state(&self) -> &'static str {
-        match self {
-            Self::NoCurrent(_) => "no current issuer",
-            Self::Steady(..) => "steady",
-            Self::Due(_) => "due",
-            Self::Prepared { .. } => "prepared",
-            Self::Switched { .. } => "switched",
-        }
+        self.into()
     }
 
     pub(crate) fn current(&self) -> Option<&'a Loaded> {
