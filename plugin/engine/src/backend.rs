@@ -117,8 +117,11 @@ container/<role> gives the same, without a lease, to AWS SDKs that fetch their c
             let issuers = &snapshot.issuers;
             let in_sync = Box::pin(self.anchors.keep_in_step(&anchors, issuers, owner.mount_point));
             self.lifecycle.until_closed(in_sync).await?;
-            let settled = Box::pin(self.incidents.settle(owner, &compromises, (issuers, clock::now())));
-            self.lifecycle.until_closed(settled).await?;
+            let settling = async {
+                self.incidents.settle(owner, &compromises, issuers, clock::now()).await;
+                Ok(())
+            };
+            self.lifecycle.until_closed(Box::pin(settling)).await?;
         }
         self.lifecycle.until_closed(Box::pin(self.denials.prune(owner))).await
     }

@@ -75,7 +75,8 @@ impl<'a> CompromiseResponse<'a> {
         incidents: &'a Incidents,
         owner: Owner<'a>,
         issuer: &'a Loaded,
-        (force, now): (bool, OffsetDateTime),
+        force: bool,
+        now: OffsetDateTime,
     ) -> Self {
         Self { incidents, owner, issuer, force, now, began: Instant::now() }
     }
@@ -91,13 +92,13 @@ impl CompromiseResponse<'_> {
     pub(crate) async fn run(&self) -> Result<CompromiseReport, Fault> {
         let _turn = self.incidents.responding.lock().await;
         let (mut known, mount) = self.begin().await?;
-        let Synced { lines: mut report, seen, .. } = self.sync(&mount, Aim::Next).await?;
+        let Synced { lines: mut report, seen, .. } = self.sync(&mount, Aim::Next).await;
         if self.still_signs(&mount) && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
             report.push(Line::new("switch", Outcome::Failed("not begun, because reads would fail through an anchor that does not hold the next issuer: fix the failed steps and run the command again, or use force=true".to_owned())));
             return Ok(CompromiseReport { report, again_at: None });
         }
         // Before the switch: after it the engine cannot sign in through an anchor that does not hold the next issuer.
-        let early = self.revoke_early(&mut known, &mount, &seen.into_keys().collect()).await?;
+        let early = self.revoke_early(&mut known, &mount, &seen.into_keys().collect()).await;
         report.push(Line::new("switch", Outcome::Done(self.switch().await?)));
         // After the switch: an anchor that loses the issuer that still signs would fail every read.
         report.extend(self.clear(&mut known, &mount, early).await?);
@@ -122,7 +123,7 @@ impl CompromiseResponse<'_> {
         let issuers = Issuers::load(self.store()).await?;
         let mount = Inventory::read(self.store(), issuers).await?;
         for line in self.clear(&mut known, &mount, BTreeMap::new()).await? {
-            tracing::info!(issuer = self.issuer.record.label(), "after a compromise: {}", line.told());
+            tracing::info!(issuer = self.issuer.record.label(), "after a compromise: {}", line.text());
         }
         Ok(())
     }
@@ -138,7 +139,7 @@ impl CompromiseResponse<'_> {
         mount: &Inventory,
         early: BTreeMap<String, Outcome>,
     ) -> Result<Vec<Line>, Fault> {
-        let Synced { lines: mut report, seen, foreign } = self.sync(mount, Aim::Clear).await?;
+        let Synced { lines: mut report, seen, foreign } = self.sync(mount, Aim::Clear).await;
         // Before sessions end: whether an ending is final depends on when each anchor was seen clear.
         for (arn, seen) in &seen {
             known.saw(arn, seen.is_clear, seen.was_changed, seen.at);
@@ -150,7 +151,7 @@ impl CompromiseResponse<'_> {
         let roles = || targets.values().map(|target| (target.arn.as_str(), &target.anchors));
         // Again, because roles that ended for good are out of the plan now.
         known.plan(roles(), self.now);
-        report.extend(self.revoke(known, &targets, early).await?);
+        report.extend(self.revoke(known, &targets, early).await);
         known.plan(roles(), self.now);
         self.store().write().await.put_compromise(&self.issuer.record.id, known).await?;
         Ok(report)
@@ -181,7 +182,7 @@ impl CompromiseResponse<'_> {
         }
         let id = &self.issuer.record.id;
         let known = writer.compromise(id).await?;
-        let mut known = known.unwrap_or_else(|| Compromise::told_at(self.now));
+        let mut known = known.unwrap_or_else(|| Compromise::reported_at(self.now));
         known.key_sha256 = self.issuer.issuer.key_sha256();
         writer.put_compromise(id, &known).await?;
         // Without the lock: the reads of thousands of roles must hold up no other write.
@@ -191,15 +192,15 @@ impl CompromiseResponse<'_> {
 
     /// Syncs each managed trust anchor, and tells a person to do the others. The fault of one anchor becomes its line, and the
     /// others are still synced.
-    async fn sync(&self, mount: &Inventory, aim: Aim) -> Result<Synced, Fault> {
+    async fn sync(&self, mount: &Inventory, aim: Aim) -> Synced {
         let mount_point = self.owner.mount_point;
         let mut synced = Synced::default();
         for (name, anchor) in &mount.anchors {
             let outcome = if anchor.role(Duty::TrustAnchor).is_some() {
-                let at = AnchorTask { name, anchor, mount_point, need: Need::Incident };
-                match Box::pin(self.incidents.anchors.sync(at, false)).await {
+                let task = AnchorTask { name, anchor, mount_point, need: Need::Incident };
+                match Box::pin(self.incidents.anchors.sync(task, false)).await {
                     Ok(report) => {
-                        synced.note(at, &report, (&self.ways_in(mount, &report, aim), clock::now()))
+                        synced.note(task, &report, &self.ways_in(mount, &report, aim), clock::now())
                     }
                     Err(fault) => Outcome::Failed(fault.to_string()),
                 }
@@ -212,7 +213,7 @@ impl CompromiseResponse<'_> {
             let outcome = by_hand(&arn, mount_point, aim);
             synced.lines.push(Line::new(format!("{}: {arn}", aim.step()), outcome));
         }
-        Ok(synced)
+        synced
     }
 
     /// The certificates in an anchor, other than this mount's issuers, that let the key in. Empty for [`Aim::Next`], which does
@@ -280,14 +281,14 @@ impl CompromiseResponse<'_> {
         known: &mut Compromise,
         mount: &Inventory,
         in_step: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, Outcome>, Fault> {
+    ) -> BTreeMap<String, Outcome> {
         let mut outcomes = BTreeMap::new();
         for (arn, target) in self.targets(mount, in_step) {
             if !target.is_clear {
-                outcomes.insert(arn, self.end(known, &target).await?);
+                outcomes.insert(arn, self.end(known, &target).await);
             }
         }
-        Ok(outcomes)
+        outcomes
     }
 
     /// Ends the sessions of every IAM role that a role of this mount leads to, because the holder of the key could have made
@@ -297,17 +298,17 @@ impl CompromiseResponse<'_> {
         known: &mut Compromise,
         targets: &BTreeMap<String, Target>,
         mut early: BTreeMap<String, Outcome>,
-    ) -> Result<Vec<Line>, Fault> {
+    ) -> Vec<Line> {
         let mut lines = Vec::new();
         for (arn, target) in targets {
             let outcome = match early.remove(arn) {
                 Some(outcome) if !target.is_clear => outcome,
-                _ => self.end(known, target).await?,
+                _ => self.end(known, target).await,
             };
             lines.push(Line::new(format!("end the sessions of {arn}"), outcome));
             lines.extend(self.once_more(known, target));
         }
-        Ok(lines)
+        lines
     }
 
     /// The line that says who ends the sessions of an IAM role once more, and when. None if its sessions ended for good.
@@ -336,18 +337,18 @@ impl CompromiseResponse<'_> {
 
     /// Ends the sessions of one IAM role, unless that is done or would last too long, and stores that it was done. A fault of AWS
     /// becomes the outcome, and a fault of storage a log line, so the next role gets its turn.
-    async fn end(&self, known: &mut Compromise, target: &Target) -> Result<Outcome, Fault> {
+    async fn end(&self, known: &mut Compromise, target: &Target) -> Outcome {
         let arn = &target.arn;
         if !target.is_clear && known.was_ended_early(arn.as_str()) {
-            return Ok(Outcome::Done(EARLIER.to_owned()));
+            return Outcome::Done(EARLIER.to_owned());
         }
         if target.is_settled(known) {
-            return Ok(Outcome::Done(EARLIER_AND_SETTLED.to_owned()));
+            return Outcome::Done(EARLIER_AND_SETTLED.to_owned());
         }
         if self.began.elapsed() > denial_policy::MAX_CALL {
-            return Ok(Outcome::Failed(
+            return Outcome::Failed(
                 "not begun, because the call would take too long: run the command again".to_owned(),
-            ));
+            );
         }
         match Box::pin(self.incidents.end_all(self.owner, arn)).await {
             Ok(EndedSessions { denied, .. }) => {
@@ -363,12 +364,12 @@ impl CompromiseResponse<'_> {
                     tracing::error!(role_arn = %arn, "ended sessions, but could not record it yet: {fault}");
                 }
                 let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
-                let unnoted = denied.unnoted.map_or_else(String::new, |told| format!("; {told}"));
-                Ok(Outcome::Done(format!("sessions issued before {before} are denied everything{unnoted}")))
+                let unnoted = denied.unnoted.map_or_else(String::new, |warning| format!("; {warning}"));
+                Outcome::Done(format!("sessions issued before {before} are denied everything{unnoted}"))
             }
-            Err(fault) => Ok(Outcome::Failed(format!(
+            Err(fault) => Outcome::Failed(format!(
                 "{fault}; or by hand: \"Revoke active sessions\" of the role in IAM's console"
-            ))),
+            )),
         }
     }
 
@@ -382,8 +383,8 @@ impl CompromiseResponse<'_> {
             target.anchors.extend(anchor.map(str::to_owned));
         };
         for (name, role) in &mount.roles {
-            let place = role.place(&mount.config, self.owner.mount_point).ok();
-            let anchor = place.as_ref().map(|place| place.trust_anchor.as_str());
+            let anchorage = role.place(&mount.config, self.owner.mount_point).ok();
+            let anchor = anchorage.as_ref().map(|anchorage| anchorage.trust_anchor.as_str());
             note(role.role_arn.clone(), Some(name.clone()), anchor);
         }
         for origin in self.incidents.credentials.ledger.origins() {
@@ -400,19 +401,17 @@ impl CompromiseResponse<'_> {
 impl Incidents {
     /// Ends sessions once more if that is due, for Vault's tick. A fault of one compromise is logged, and a later tick tries
     /// again.
-    ///
-    /// # Errors
-    /// Storage's, if the compromises cannot be read.
     pub(crate) async fn settle(
         &self,
         owner: Owner<'_>,
         compromises: &[(String, Compromise)],
-        (issuers, now): (&Issuers, OffsetDateTime),
-    ) -> Result<(), Fault> {
+        issuers: &Issuers,
+        now: OffsetDateTime,
+    ) {
         for (id, known) in compromises {
             // Without the issuer's record nobody can tell which CA is above it. The report said when to call again, and how.
             let Some(issuer) = issuers.find(id).filter(|_| known.is_due(now)) else { continue };
-            let response = CompromiseResponse::new(self, owner, issuer, (false, now));
+            let response = CompromiseResponse::new(self, owner, issuer, false, now);
             if let Err(fault) = Box::pin(response.settle()).await {
                 tracing::warn!(
                     issuer = issuer.record.label(),
@@ -420,7 +419,6 @@ impl Incidents {
                 );
             }
         }
-        Ok(())
     }
 }
 

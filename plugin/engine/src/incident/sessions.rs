@@ -4,14 +4,16 @@
 //! A session that it does not know can be denied only by serial number and role. Either way the cached copy is dropped before the
 //! policy is written, and a denial that would hit other callers is refused unless it is forced.
 
+mod denial;
+
 use std::collections::{BTreeSet, HashSet};
 
-use ca::Serial;
 use rolesanywhere::RoleArn;
-use rolesanywhere::revocation::Unfit;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use vault_backend::{Fault, quote};
+
+use denial::{Denial, names_of, unfit};
 
 use crate::credentials::ledger::{self, Entry, Hold, RevocationScope, Selector};
 use crate::ground::clock::{self, rfc3339};
@@ -147,7 +149,8 @@ first.origin.role,
                         "not begun, because the call would take too long: run the command again",
                     ));
                 }
-                Box::pin(self.revoke_of(owner, ask, (&role, &entries), &mut done)).await
+                let of_role = SessionsOf { role: &role, entries: &entries };
+                Box::pin(self.revoke_of(owner, ask, of_role, &mut done)).await
             };
             if let Err(fault) = work.await {
                 failed.push((role, fault));
@@ -196,7 +199,7 @@ first.origin.role,
             .then(|| self.credentials.ledger.hold(RevocationScope::Identities(role.clone(), identities)))
     }
 
-    /// Denies `entries`, which are all sessions of the one IAM role `role`, and adds them to `done` after the write.
+    /// Denies sessions of one IAM role, and adds them to `done` after the write.
     ///
     /// # Errors
     /// The operator's fault if the policy is not ours, has no room, or would now hit others; a fault of a session name that does
@@ -205,7 +208,7 @@ first.origin.role,
         &self,
         owner: Owner<'_>,
         ask: &RevocationRequest,
-        (role, entries): (&RoleArn, &[Entry]),
+        SessionsOf { role, entries }: SessionsOf<'_>,
         done: &mut RevocationReport,
     ) -> Result<(), Fault> {
         let (mut iam, aws) = self.denials.open(owner, role).await?;
@@ -340,6 +343,12 @@ fn former_ids(owner: Owner<'_>, which: &Selector) -> Option<String> {
     ))
 }
 
+/// Known sessions of one IAM role.
+struct SessionsOf<'a> {
+    role: &'a RoleArn,
+    entries: &'a [Entry],
+}
+
 /// What was denied in all IAM roles together.
 #[derive(Default)]
 pub(crate) struct RevocationReport {
@@ -378,70 +387,4 @@ impl RevocationReport {
         }
         self.warnings.extend(denied.unnoted.clone());
     }
-}
-
-/// The names that an unknown session may have: its serial number in hexadecimal, with and without leading zeros, because AWS does
-/// not document whether it pads an odd number of digits. Both are denied; neither can name another session.
-fn names_of(serial: &Serial) -> Vec<String> {
-    let padded = serial.hex();
-    let bare = padded.trim_start_matches('0').to_owned();
-    if bare == padded { vec![padded] } else { vec![padded, bare] }
-}
-
-/// How the policy selects one session.
-enum Denial {
-    /// By its session name, which no other session has.
-    Name { name: String, until: OffsetDateTime },
-    /// By its source identity, up to the moment `before`. Its role sets `role_session_name`, so the caller's next session has the
-    /// same name.
-    Identity { identity: String, before: OffsetDateTime, until: OffsetDateTime },
-}
-
-impl Denial {
-    /// Chooses the denial of `entry`; `now` is the latest time that AWS's clock may show, so the session was issued before it.
-    fn of(entry: &Entry, now: OffsetDateTime) -> Self {
-        let until = entry.expiration;
-        match entry.denied_by() {
-            Some(identity) => Self::Identity { identity: identity.to_owned(), before: now, until },
-            None => Self::Name { name: entry.session_name.to_string(), until },
-        }
-    }
-
-    /// Adds the entry to the document, which is not written yet.
-    ///
-    /// # Errors
-    /// The operator's fault if the name or identity is none that AWS takes: 2 to 64 letters, digits or characters of `_+=,.@-`.
-    fn add_to(&self, policy: &mut rolesanywhere::revocation::Policy) -> Result<(), Fault> {
-        match self {
-            Self::Name { name, until } => policy.deny_session(name, *until).map_err(unfit),
-            Self::Identity { identity, before, until } => {
-                policy.deny_source_identity(identity, *before, *until).map_err(unfit)
-            }
-        }
-    }
-
-    /// The moment that new sessions of the identity must be dated after. None for a denial by name, which hits no later session.
-    fn issued_before(&self) -> Option<OffsetDateTime> {
-        match self {
-            Self::Name { .. } => None,
-            Self::Identity { before, .. } => Some(*before),
-        }
-    }
-
-    /// Tells the operator that a denial by source identity reaches every earlier session of that identity.
-    fn warning(&self) -> Option<String> {
-        match self {
-            Self::Name { .. } => None,
-            Self::Identity { identity, before, .. } => Some(format!(
-                "the role sets role_session_name, so every session of {identity:?} in this IAM role that was issued before {} is denied",
-                rfc3339(*before)
-            )),
-        }
-    }
-}
-
-/// The error says the cure itself.
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
-fn unfit(error: Unfit) -> Fault {
-    Fault::operator(error.to_string()).cure_is_told()
 }

@@ -72,7 +72,7 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
         .cure("if its key is the compromised one, add force=true"));
     }
     let response =
-        CompromiseResponse::new(&engine.incidents, owner(&request), found, (ask.force, clock::now()));
+        CompromiseResponse::new(&engine.incidents, owner(&request), found, ask.force, clock::now());
     let CompromiseReport { report, again_at } =
         engine.lifecycle.until_closed(Box::pin(response.run())).await?;
     let mut shown =
@@ -81,7 +81,7 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
         shown.insert("again_at".to_owned(), json!(rfc3339(at)));
     }
     for (number, line) in (1..).zip(&report) {
-        shown.insert(format!("step_{number:02}"), json!(line.told()));
+        shown.insert(format!("step_{number:02}"), json!(line.text()));
     }
     Ok(Response::data(shown).warn(OUT_OF_REACH))
 }

@@ -46,7 +46,7 @@ pub(crate) struct Compromise {
 
 impl Compromise {
     /// A compromise that an operator reports at `now`, before any step was taken.
-    pub(crate) fn told_at(now: OffsetDateTime) -> Self {
+    pub(crate) fn reported_at(now: OffsetDateTime) -> Self {
         Self { since: rfc3339(now), ..Self::default() }
     }
 
@@ -248,7 +248,7 @@ mod tests {
             revoked: BTreeSet<String>,
         }
 
-        let stored = serde_json::to_value(Compromise::told_at(NOON)).unwrap();
+        let stored = serde_json::to_value(Compromise::reported_at(NOON)).unwrap();
 
         assert!(serde_json::from_value::<First>(stored).unwrap().revoked.is_empty());
     }

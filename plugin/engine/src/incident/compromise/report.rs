@@ -8,10 +8,13 @@ pub(crate) struct Line {
 }
 
 /// How a step ended. Each variant holds the text that follows the step.
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Outcome {
     /// The engine did it, or an earlier call had.
     Done(String),
     /// The engine may not do it. The text is the command or the action for a person.
+    #[strum(serialize = "by hand")]
     ByHand(String),
     /// It is too early. The engine does it by itself at the time in the text, and the same call does it from then on.
     Later(String),
@@ -20,6 +23,12 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    fn text(&self) -> &str {
+        match self {
+            Self::Done(text) | Self::ByHand(text) | Self::Later(text) | Self::Failed(text) => text,
+        }
+    }
+
     pub(super) fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
@@ -35,14 +44,9 @@ impl Line {
     }
 
     /// The line as the answer shows it: `<outcome>: <step>: <text>`. Scripts match the first word.
-    pub(crate) fn told(&self) -> String {
-        let (how, what) = match &self.outcome {
-            Outcome::Done(what) => ("done", what),
-            Outcome::ByHand(what) => ("by hand", what),
-            Outcome::Later(what) => ("later", what),
-            Outcome::Failed(what) => ("failed", what),
-        };
-        format!("{how}: {}: {what}", self.step)
+    pub(crate) fn text(&self) -> String {
+        let how: &str = (&self.outcome).into();
+        format!("{how}: {}: {}", self.step, self.outcome.text())
     }
 }
 

@@ -83,14 +83,15 @@ impl Synced {
     /// or by hand if there is a way in that the engine may not remove, because it did not put it there.
     pub(super) fn note(
         &mut self,
-        named: AnchorTask<'_>,
+        task: AnchorTask<'_>,
         report: &SyncReport,
-        (ways_in, at): (&[WayIn], OffsetDateTime),
+        ways_in: &[WayIn],
+        at: OffsetDateTime,
     ) -> Outcome {
-        let arn = named.anchor.trust_anchor_arn.to_string();
+        let arn = task.anchor.trust_anchor_arn.to_string();
         let warned = report.warnings().into_iter().map(Outcome::ByHand);
         self.foreign
-            .extend(warned.map(|what| Line::new(format!("look at trust-anchors/{}", named.name), what)));
+            .extend(warned.map(|what| Line::new(format!("look at trust-anchors/{}", task.name), what)));
         let seen = Seen { is_clear: ways_in.is_empty(), was_changed: report.was_changed(), at };
         self.seen.insert(arn, seen);
         if ways_in.is_empty() {
@@ -100,8 +101,8 @@ impl Synced {
         Outcome::ByHand(format!(
             "the anchor holds {}: the key can make sessions until that is removed. Put the certificates of {}trust-bundle, and no others, into {}, then run this command again",
             ways_in.join(", and "),
-            named.mount_point,
-            named.anchor.trust_anchor_arn
+            task.mount_point,
+            task.anchor.trust_anchor_arn
         ))
     }
 }
