@@ -73,7 +73,7 @@ impl Checks {
         let mut report = CheckReport::default();
         // The local links come first: a caller who gets no certificate must cost AWS nothing.
         let plan = plan(&snapshot, request, subject, &mut report).await;
-        let Ok(anchorage) = role.place(&snapshot.config, subject.mount_point) else {
+        let Ok(anchorage) = role.anchorage(&snapshot.config, subject.mount_point) else {
             return Ok(report.rest(NotAsked::Broken));
         };
         let asked = match plan {
@@ -129,7 +129,7 @@ async fn plan<'a>(
 ) -> Result<PlannedCall<'a>, Blame> {
     let Subject { name, role, mount_point } = subject;
     let authority = local::authority(&snapshot.issuers, subject, clock::now(), report);
-    local::place(role.place(&snapshot.config, mount_point), report);
+    local::place(role.anchorage(&snapshot.config, mount_point), report);
     let caller = match Caller::find(request, role.audience(name), &snapshot.clusters).await {
         Ok(caller) => caller,
         Err(fault) => {

@@ -8,6 +8,7 @@ pub(crate) mod anchorage;
 pub(crate) mod compromise;
 pub(crate) mod config;
 pub(crate) mod denials;
+pub(crate) mod document;
 pub(crate) mod issuer;
 pub(crate) mod managed_anchor;
 pub(crate) mod role;

@@ -125,14 +125,14 @@ impl Store {
     /// Callers that miss the same role wait for one load. The absence of a role is not cached, because callers could otherwise
     /// fill the memory with names.
     pub(crate) async fn cached_role(&self, name: &str) -> Result<Option<Arc<Role>>, Fault> {
-        let place = match self.cache.roles.get_value_or_guard_async(name).await {
+        let placeholder = match self.cache.roles.get_value_or_guard_async(name).await {
             Ok(role) => return Ok(Some(role)),
-            Err(place) => place,
+            Err(placeholder) => placeholder,
         };
         // after the placeholder: a change during this read removes it, and the insert below then caches nothing
         let role = self.role(name).await?.map(Arc::new);
         if let Some(role) = &role {
-            let _changed_meanwhile = place.insert(Arc::clone(role));
+            let _changed_meanwhile = placeholder.insert(Arc::clone(role));
         }
         Ok(role)
     }

@@ -126,12 +126,12 @@ impl<'a> Caller<'a> {
         Some((cluster, namespace))
     }
 
-    /// Returns the value of `reference`, for a template of the field `place`.
+    /// Returns the value of `reference`, for a template of `field`.
     ///
     /// # Errors
     /// Vault has no value or an empty one, or a tenant writes it and neither the role nor the field takes that.
-    pub fn resolve(&self, reference: &Reference, place: SubjectField) -> Result<Resolved, Unresolvable> {
-        let told = match reference {
+    pub fn resolve(&self, reference: &Reference, field: SubjectField) -> Result<Resolved, Unresolvable> {
+        let resolved = match reference {
             Reference::RoleName => Resolved::of(self.role_name, "the engine role's name"),
             Reference::Kubernetes(pod) => self.resolve_pod(*pod)?,
             Reference::EntityId => Resolved::of(&self.entity()?.id, "the id of the caller's entity in Vault"),
@@ -149,21 +149,21 @@ impl<'a> Caller<'a> {
             Reference::EntityMetadata(key) => self.resolve_entity_metadata(key)?,
             Reference::Alias { accessor, part } => self.resolve_alias(accessor, part)?,
         };
-        if told.value.is_empty() {
+        if resolved.value.is_empty() {
             return Err(Unresolvable::caller("is empty for this caller"));
         }
-        self.check_tenant(told, place)
+        self.check_tenant(resolved, field)
     }
 
     /// Checks that a value which a tenant writes may go into the field. A common name never takes it, whatever the role allows.
-    fn check_tenant(&self, told: Resolved, place: SubjectField) -> Result<Resolved, Unresolvable> {
-        if told.tenant_written && place == SubjectField::CommonName {
+    fn check_tenant(&self, resolved: Resolved, field: SubjectField) -> Result<Resolved, Unresolvable> {
+        if resolved.tenant_written && field == SubjectField::CommonName {
             return Err(Unresolvable::operator(
                 TENANT_IN_CN,
                 "put the reference into another field of the role",
             ));
         }
-        if told.tenant_written && !self.takes_tenant_metadata {
+        if resolved.tenant_written && !self.takes_tenant_metadata {
             return Err(Unresolvable::operator(
                 "comes from an annotation that anyone who may edit the service account writes",
                 format!(
@@ -172,7 +172,7 @@ impl<'a> Caller<'a> {
                 ),
             ));
         }
-        Ok(told)
+        Ok(resolved)
     }
 
     /// A property of the pod. Only metadata that the Kubernetes auth method verified is read, never annotations.
@@ -415,10 +415,10 @@ impl Unresolvable {
         Self { text: text.into(), cure: Some(cure.into()) }
     }
 
-    /// Returns the fault for the field `place`, whose template holds `reference`: the operator's where there is a cure, else the
+    /// Returns the fault for `field`, whose template holds `reference`: the operator's where there is a cure, else the
     /// caller's.
-    pub fn fault(self, place: SubjectField, reference: &Reference) -> Fault {
-        self.labelled(&format!("{}: {{{{{reference}}}}}", place.field()))
+    pub fn fault(self, field: SubjectField, reference: &Reference) -> Fault {
+        self.labelled(&format!("{}: {{{{{reference}}}}}", field.name()))
     }
 
     /// The fault with `label` and a colon in front.

@@ -16,22 +16,22 @@ pub(crate) struct Part<'a> {
 
 /// Shortens the values that `short` marks, as far as they must be. A result that does not fit after that is for
 /// [`SubjectField::check`] to refuse.
-pub(crate) fn fit(place: SubjectField, parts: &mut Vec<Part<'_>>) {
-    shorten_each(place, parts);
-    join_all(place, parts);
+pub(crate) fn fit(field: SubjectField, parts: &mut Vec<Part<'_>>) {
+    shorten_each(field, parts);
+    join_all(field, parts);
 }
 
 /// Shortens each value that `short` marks and the field does not take, then marked values from the right until the whole fits.
 /// Values further left therefore stay readable longest.
-fn shorten_each(place: SubjectField, parts: &mut [Part<'_>]) {
-    let takes = |character: char| place.takes(character);
+fn shorten_each(field: SubjectField, parts: &mut [Part<'_>]) {
+    let takes = |character: char| field.takes(character);
     for part in parts.iter_mut().filter(|part| part.is_short()) {
         if !digest::may_stay(&part.value, takes) {
-            part.text = digest::shorten(&part.value, place.longest(), takes);
+            part.text = digest::shorten(&part.value, field.longest(), takes);
         }
     }
     for index in (0..parts.len()).rev() {
-        let over = length(parts).saturating_sub(place.longest());
+        let over = length(parts).saturating_sub(field.longest());
         if over > 0 && parts[index].is_short() {
             let room = parts[index].text.chars().count().saturating_sub(over);
             parts[index].text = digest::shorten(&parts[index].value, room, takes);
@@ -45,8 +45,8 @@ fn shorten_each(place: SubjectField, parts: &mut [Part<'_>]) {
 /// The values stay apart, and the result is refused for its length, in two cases: where the joined value would contain the first
 /// character of a plain part that it replaces, and where a reference that `short` does not mark would be lost. Without that first
 /// character in the result, no other caller's values can give the same one.
-fn join_all(place: SubjectField, parts: &mut Vec<Part<'_>>) {
-    let over = length(parts).saturating_sub(place.longest());
+fn join_all(field: SubjectField, parts: &mut Vec<Part<'_>>) {
+    let over = length(parts).saturating_sub(field.longest());
     let marked = |part: &Part<'_>| part.is_short();
     let (Some(first), Some(last)) = (parts.iter().position(marked), parts.iter().rposition(marked)) else {
         return;
@@ -64,7 +64,7 @@ fn join_all(place: SubjectField, parts: &mut Vec<Part<'_>>) {
     let borders: Vec<&str> =
         swallowed.iter().filter(|part| !marked(part)).map(|part| part.text.as_str()).collect();
     let ends = |character: char| borders.iter().any(|border| border.starts_with(character));
-    let text = digest::shorten_all(&values, room, |character| place.takes(character) && !ends(character));
+    let text = digest::shorten_all(&values, room, |character| field.takes(character) && !ends(character));
     if text.chars().count() <= room && !text.contains(ends) {
         parts[first].text = text;
         parts.drain(first + 1..=last);

@@ -34,7 +34,7 @@ impl SubjectTexts {
     /// # Errors
     /// The caller's: a value is malformed, or its field can never take it, whatever the caller.
     pub fn from_values(values: &Values) -> Result<Self, Fault> {
-        let common_name = values.string(SubjectField::CommonName.field())?;
+        let common_name = values.string(SubjectField::CommonName.name())?;
         Ok(Self {
             common_name: common_name
                 .map(|text| Template::parse(SubjectField::CommonName, &text))
@@ -53,7 +53,7 @@ impl SubjectTexts {
         let lists = self.lists();
         let common_name = self.common_name.iter().map(|text| (SubjectField::CommonName, text));
         common_name
-            .chain(lists.into_iter().flat_map(|(place, texts)| texts.iter().map(move |text| (place, text))))
+            .chain(lists.into_iter().flat_map(|(field, texts)| texts.iter().map(move |text| (field, text))))
     }
 
     /// Returns the profile of the leaf that `caller` gets from the role `role_name`. `ttl` is the leaf's life.
@@ -94,8 +94,8 @@ impl SubjectTexts {
     /// As [`Self::profile`], for the first reference that has no value.
     pub fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(SubjectField, ResolvedReference)>, Fault> {
         let mut uses = Vec::new();
-        for (place, text) in self.all() {
-            uses.extend(text.uses(place, caller)?.into_iter().map(|found| (place, found)));
+        for (field, text) in self.all() {
+            uses.extend(text.uses(field, caller)?.into_iter().map(|found| (field, found)));
         }
         Ok(uses)
     }
@@ -138,14 +138,14 @@ impl SubjectTexts {
 }
 
 /// Reads the list of one field; an unset field is an empty list.
-fn texts(values: &Values, place: SubjectField) -> Result<Vec<Template>, Fault> {
-    let given = values.list(place.field())?.unwrap_or_default();
-    given.iter().map(|text| Template::parse(place, text)).collect()
+fn texts(values: &Values, field: SubjectField) -> Result<Vec<Template>, Fault> {
+    let given = values.list(field.name())?.unwrap_or_default();
+    given.iter().map(|text| Template::parse(field, text)).collect()
 }
 
 /// Resolves every template of one field; the first that fails is the error.
-fn resolve_all(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
-    texts.iter().map(|text| text.resolve(place, caller)).collect()
+fn resolve_all(field: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
+    texts.iter().map(|text| text.resolve(field, caller)).collect()
 }
 
 /// Resolves the values of one attribute of the subject. AWS joins several with `/` into one session tag, so no value that depends
@@ -153,15 +153,15 @@ fn resolve_all(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> 
 ///
 /// # Errors
 /// The caller's: a value holds `/`, or the joined tag has over 256 characters ([`MAX_TAG`]).
-fn joinable(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
-    let values = resolve_all(place, texts, caller)?;
+fn joinable(field: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Result<Vec<String>, Fault> {
+    let values = resolve_all(field, texts, caller)?;
     if values.len() < 2 {
         return Ok(values);
     }
     for (value, text) in values.iter().zip(texts) {
         if text.asks_who() && value.contains('/') {
             return Err(
-                place.refuse(value, "holds a /, with which AWS joins several values into one session tag")
+                field.refuse(value, "holds a /, with which AWS joins several values into one session tag")
             );
         }
     }
@@ -171,7 +171,7 @@ fn joinable(place: SubjectField, texts: &[Template], caller: &Caller<'_>) -> Res
         let why = format!(
             "has {length} characters when AWS joins the values into one session tag, {MAX_TAG} are allowed"
         );
-        return Err(place.refuse(&joined, &why));
+        return Err(field.refuse(&joined, &why));
     }
     Ok(values)
 }

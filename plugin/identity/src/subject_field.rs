@@ -24,8 +24,9 @@ pub const MANAGEMENT: &str = "iamra-management";
 pub(crate) const TENANT_IN_CN: &str =
     "holds metadata that anyone who may edit the service account writes; it never becomes a common name";
 
-/// A field of a role whose value AWS gets to see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A field of a role whose value AWS gets to see. Its name in the API is the variant's, in snake case, unless it says another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum SubjectField {
     /// Subject CN: a session tag, and the source identity.
     CommonName,
@@ -38,26 +39,20 @@ pub enum SubjectField {
     /// Subject L.
     Locality,
     /// The URI subject alternative names; the first is a session tag.
+    #[strum(serialize = "uri_sans")]
     UriSan,
     /// The DNS subject alternative names; the first is a session tag.
+    #[strum(serialize = "dns_sans")]
     DnsSan,
     /// The role session name.
+    #[strum(serialize = "role_session_name")]
     SessionName,
 }
 
 impl SubjectField {
     /// Returns the name of the role's field.
-    pub fn field(self) -> &'static str {
-        match self {
-            Self::CommonName => "common_name",
-            Self::Organization => "organization",
-            Self::OrganizationalUnit => "organizational_unit",
-            Self::Country => "country",
-            Self::Locality => "locality",
-            Self::UriSan => "uri_sans",
-            Self::DnsSan => "dns_sans",
-            Self::SessionName => "role_session_name",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Returns the largest length of a value, in characters.
@@ -141,7 +136,7 @@ impl SubjectField {
 
     /// Returns the caller's fault `<field>: "<text>" <why>`. Long values are cut and control characters escaped.
     pub fn refuse(self, text: &str, why: &str) -> Fault {
-        Fault::caller(format!("{}: {} {why}", self.field(), quote(text)))
+        Fault::caller(format!("{}: {} {why}", self.name(), quote(text)))
     }
 }
 
@@ -168,8 +163,8 @@ fn is_letter_number_or_separator(character: char) -> bool {
 mod tests {
     use super::*;
 
-    fn refusal(place: SubjectField, text: &str) -> String {
-        place.check(text).unwrap_err().to_string()
+    fn refusal(field: SubjectField, text: &str) -> String {
+        field.check(text).unwrap_err().to_string()
     }
 
     #[test]

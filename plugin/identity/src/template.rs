@@ -54,22 +54,22 @@ pub struct ResolvedReference {
     /// The reference as it is written between the braces, without spaces and function.
     pub reference: String,
     /// Its value before any shortening, and the value's origin.
-    pub told: Resolved,
+    pub resolved: Resolved,
 }
 
 impl Template {
-    /// Parses the value `text` that a role write gives for the field `place`.
+    /// Parses the value `text` that a role write gives for `field`.
     ///
     /// # Errors
     /// The caller's: `text` is malformed, its plain characters do not fit the field, two references stand side by side, or a
     /// common name holds metadata that a tenant writes.
-    pub fn parse(place: SubjectField, text: &str) -> Result<Self, Fault> {
-        let template = Self::read(text).map_err(|error| place.refuse(text, &error.to_string()))?;
+    pub fn parse(field: SubjectField, text: &str) -> Result<Self, Fault> {
+        let template = Self::read(text).map_err(|error| field.refuse(text, &error.to_string()))?;
         if template.slots().next().is_none() {
-            place.check(text)?;
+            field.check(text)?;
         }
-        template.check_plain(place)?;
-        template.check_slots(place)?;
+        template.check_plain(field)?;
+        template.check_slots(field)?;
         Ok(template)
     }
 
@@ -105,14 +105,14 @@ impl Template {
     /// # Errors
     /// A reference has no value for this caller, a value holds the character that follows it in the template, or the result does
     /// not fit the field. The last two are the caller's, and name the template.
-    pub fn resolve(&self, place: SubjectField, caller: &Caller<'_>) -> Result<String, Fault> {
+    pub fn resolve(&self, field: SubjectField, caller: &Caller<'_>) -> Result<String, Fault> {
         let mut parts: Vec<Part<'_>> =
-            self.pieces.iter().map(|piece| part(piece, place, caller)).collect::<Result<_, _>>()?;
-        shorten::fit(place, &mut parts);
+            self.pieces.iter().map(|piece| part(piece, field, caller)).collect::<Result<_, _>>()?;
+        shorten::fit(field, &mut parts);
         // after the shortening: a value that was shortened may have lost the character that its border has
-        self.check_borders(place, &parts)?;
+        self.check_borders(field, &parts)?;
         let whole: String = parts.iter().map(|part| part.text.as_str()).collect();
-        match (self.asks_who(), place.check(&whole)) {
+        match (self.asks_who(), field.check(&whole)) {
             (true, Err(fault)) => Err(Fault::caller(format!(
                 "{fault}; it is the value of {} for this caller",
                 quote(&self.source)
@@ -125,12 +125,12 @@ impl Template {
     ///
     /// # Errors
     /// A reference has no value for this caller.
-    pub fn uses(&self, place: SubjectField, caller: &Caller<'_>) -> Result<Vec<ResolvedReference>, Fault> {
-        let tell = |slot: &Slot| {
-            let told = told(slot, place, caller)?;
-            Ok(ResolvedReference { reference: slot.reference.to_string(), told })
+    pub fn uses(&self, field: SubjectField, caller: &Caller<'_>) -> Result<Vec<ResolvedReference>, Fault> {
+        let resolved = |slot: &Slot| {
+            let resolved = resolve(slot, field, caller)?;
+            Ok(ResolvedReference { reference: slot.reference.to_string(), resolved })
         };
-        self.slots().map(tell).collect()
+        self.slots().map(resolved).collect()
     }
 
     /// Returns the template with `a` in place of every reference, for checks of its form without a caller; `None` where it begins
@@ -182,20 +182,20 @@ impl Template {
 
     /// Checks that the plain parts fit the field, whatever the values are. Each reference counts as one character, because no
     /// value is empty.
-    fn check_plain(&self, place: SubjectField) -> Result<(), Fault> {
+    fn check_plain(&self, field: SubjectField) -> Result<(), Fault> {
         let mut length = 0;
         for piece in &self.pieces {
             match piece {
                 Piece::Plain(text) => {
-                    place.check_characters(text)?;
+                    field.check_characters(text)?;
                     length += text.chars().count();
                 }
                 Piece::Value(_) => length += 1,
             }
         }
-        if length > place.longest() {
-            let most = place.longest();
-            return Err(place.refuse(
+        if length > field.longest() {
+            let most = field.longest();
+            return Err(field.refuse(
                 &self.source,
                 &format!("is never shorter than {length} characters, {most} are allowed"),
             ));
@@ -205,21 +205,21 @@ impl Template {
 
     /// Checks the references without their values. Two side by side are refused, because `ab` and `c` would give the result of
     /// `a` and `bc`.
-    fn check_slots(&self, place: SubjectField) -> Result<(), Fault> {
+    fn check_slots(&self, field: SubjectField) -> Result<(), Fault> {
         let together = self.pieces.windows(2).any(|pair| matches!(pair, [Piece::Value(_), Piece::Value(_)]));
         if together {
             let why = "has two references with nothing between them: two callers could get the same value; put a character between them";
-            return Err(place.refuse(&self.source, why));
+            return Err(field.refuse(&self.source, why));
         }
-        if place == SubjectField::CommonName && self.asks_tenant() {
-            return Err(place.refuse(&self.source, TENANT_IN_CN));
+        if field == SubjectField::CommonName && self.asks_tenant() {
+            return Err(field.refuse(&self.source, TENANT_IN_CN));
         }
         Ok(())
     }
 
     /// Checks that no caller's value holds the character that ends it: `a.b` and `c` would otherwise give the result of `a` and
     /// `b.c`. The last value has no such border, because the end of the result ends it.
-    fn check_borders(&self, place: SubjectField, parts: &[Part<'_>]) -> Result<(), Fault> {
+    fn check_borders(&self, field: SubjectField, parts: &[Part<'_>]) -> Result<(), Fault> {
         let is_caller = |part: &Part<'_>| part.slot.is_some_and(|slot| slot.reference.asks_who());
         let Some(last) = parts.iter().rposition(is_caller) else { return Ok(()) };
         for pair in parts[..=last].windows(2) {
@@ -229,7 +229,7 @@ impl Template {
                 let reference = value.slot.map(|slot| slot.reference.to_string()).unwrap_or_default();
                 return Err(Fault::caller(format!(
                     "{}: {{{{{reference}}}}} is {}, and its {character:?} could be taken for the one after it in {}: put this reference last, or separate it by another character",
-                    place.field(),
+                    field.name(),
                     quote(&value.text),
                     quote(&self.source),
                 )));
@@ -240,19 +240,19 @@ impl Template {
 }
 
 /// One piece as a part of the result for `caller`, not yet shortened.
-fn part<'a>(piece: &'a Piece, place: SubjectField, caller: &Caller<'_>) -> Result<Part<'a>, Fault> {
+fn part<'a>(piece: &'a Piece, field: SubjectField, caller: &Caller<'_>) -> Result<Part<'a>, Fault> {
     match piece {
         Piece::Plain(text) => Ok(Part { text: text.clone(), value: text.clone(), slot: None }),
         Piece::Value(slot) => {
-            let value = told(slot, place, caller)?.value;
+            let value = resolve(slot, field, caller)?.value;
             Ok(Part { text: value.clone(), value, slot: Some(slot) })
         }
     }
 }
 
 /// The value of one reference for `caller`, with the field's name in the error.
-fn told(slot: &Slot, place: SubjectField, caller: &Caller<'_>) -> Result<Resolved, Fault> {
-    caller.resolve(&slot.reference, place).map_err(|unknown| unknown.fault(place, &slot.reference))
+fn resolve(slot: &Slot, field: SubjectField, caller: &Caller<'_>) -> Result<Resolved, Fault> {
+    caller.resolve(&slot.reference, field).map_err(|unknown| unknown.fault(field, &slot.reference))
 }
 
 impl TryFrom<String> for Template {
@@ -278,8 +278,8 @@ pub(crate) mod tests {
     use crate::caller::{Audience, Known};
     use crate::clusters::Clusters;
 
-    fn refusal(place: SubjectField, text: &str) -> String {
-        Template::parse(place, text).unwrap_err().to_string()
+    fn refusal(field: SubjectField, text: &str) -> String {
+        Template::parse(field, text).unwrap_err().to_string()
     }
 
     #[test]
@@ -317,7 +317,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_plain_part_of_a_template_must_fit_its_place() {
+    fn the_plain_part_of_a_template_must_fit_its_field() {
         assert!(refusal(SubjectField::CommonName, "a,{{role.name}}").contains("may hold only"));
         assert!(refusal(SubjectField::CommonName, "{a}{{role.name}}").contains("may hold only"));
         let long = format!("{}{{{{role.name}}}}", "a".repeat(61));

@@ -70,7 +70,7 @@ impl SessionSpec {
         let leaf = role.subject.profile(role_name, caller, role.key(), role.certificate_ttl())?;
         leaf.check().map_err(faults::ca)?;
         Ok(Self {
-            anchorage: role.place(&snapshot.config, mount_point)?,
+            anchorage: role.anchorage(&snapshot.config, mount_point)?,
             duration: role.duration(ttl)?,
             leaf,
             role_session_name: role

@@ -183,17 +183,17 @@ mod tests {
     #[test]
     fn a_session_that_is_nearly_over_blames_the_clock_only_where_that_is_off_or_unknown() {
         let arrived = datetime!(2026-01-02 03:04:05 UTC);
-        let told = |dated| short_session(Duration::from_secs(3), dated, arrived).to_string();
+        let text = |dated| short_session(Duration::from_secs(3), dated, arrived).to_string();
 
-        let in_time = told(Some(arrived));
-        let off = told(Some(arrived + time::Duration::seconds(90)));
+        let in_time = text(Some(arrived));
+        let off = text(Some(arrived + time::Duration::seconds(90)));
 
         assert!(
             in_time.ends_with("ends in 3 s; this host's clock is within 60 s of AWS's, so ask again"),
             "{in_time}"
         );
         assert!(off.ends_with("this host's clock is 90 s behind AWS's"), "{off}");
-        assert!(told(None).ends_with("check this host's clock"), "{}", told(None));
+        assert!(text(None).ends_with("check this host's clock"), "{}", text(None));
     }
 
     #[test]

@@ -383,7 +383,7 @@ impl CompromiseResponse<'_> {
             target.anchors.extend(anchor.map(str::to_owned));
         };
         for (name, role) in &mount.roles {
-            let anchorage = role.place(&mount.config, self.owner.mount_point).ok();
+            let anchorage = role.anchorage(&mount.config, self.owner.mount_point).ok();
             let anchor = anchorage.as_ref().map(|anchorage| anchorage.trust_anchor.as_str());
             note(role.role_arn.clone(), Some(name.clone()), anchor);
         }

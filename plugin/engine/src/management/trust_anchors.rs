@@ -291,7 +291,7 @@ foreign.join(", ")
 /// because it gets no sessions.
 pub(crate) fn in_use(config: &Config, roles: &[(String, Role)], mount_point: &str) -> Vec<TrustAnchorArn> {
     let mut found: BTreeMap<String, TrustAnchorArn> = BTreeMap::new();
-    let places = roles.iter().filter_map(|(_, role)| role.place(config, mount_point).ok());
+    let places = roles.iter().filter_map(|(_, role)| role.anchorage(config, mount_point).ok());
     let anchors = config.default_trust_anchor_arn.iter().cloned();
     found.extend(anchors.chain(places.map(|place| place.trust_anchor)).map(|arn| (arn.to_string(), arn)));
     found.into_values().collect()

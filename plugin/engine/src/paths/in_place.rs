@@ -3,9 +3,7 @@
 use vault_backend::{Fault, Field, Params, Request, Values};
 
 use crate::paths::entity_id;
-
-/// The role's name, in the paths that show a role to its own callers.
-pub(crate) const ROLE: Field = Field::string("role", "name of the role");
+use crate::paths::named::ROLE;
 
 /// A role, and the caller in whose place it is looked at.
 pub(crate) struct InPlaceOf {

@@ -1,7 +1,7 @@
 //! The fields that a new root and a signing request share.
 
 use ca::{KeySpec, Subject};
-use vault_backend::{Fault, Field, Values};
+use vault_backend::{Fault, Field, Params, Values};
 
 use crate::ground::faults;
 
@@ -13,30 +13,26 @@ pub(crate) struct NewCa {
     pub(crate) key: KeySpec,
 }
 
-impl NewCa {
-    pub(crate) const COMMON_NAME: Field =
-        Field::string("common_name", "common name of the CA's subject (CN)").required();
-    pub(crate) const ORGANIZATION: Field =
-        Field::list("organization", "organizations of the CA's subject (O)").prose();
-    pub(crate) const UNIT: Field =
-        Field::list("organizational_unit", "organizational units of the CA's subject (OU)").prose();
-    pub(crate) const COUNTRY: Field =
-        Field::list("country", "countries of the CA's subject (C), two letters each");
-    pub(crate) const LOCALITY: Field = Field::list("locality", "localities of the CA's subject (L)").prose();
-    pub(crate) const PROVINCE: Field =
-        Field::list("province", "provinces or states of the CA's subject (ST)").prose();
-    pub(crate) const KEY_TYPE: Field =
-        Field::string("key_type", "kind of the CA's key").default_text("ec").one_of(&["ec", "rsa", "ml-dsa"]);
-    pub(crate) const KEY_BITS: Field = Field::int(
-        "key_bits",
-        "size of the CA's key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa; 44, 65 or 87, the parameter set, for ml-dsa",
-    );
+impl Params for NewCa {
+    const FIELDS: &'static [Field] = &[
+        Field::string("common_name", "common name of the CA's subject (CN)").required(),
+        Field::list("organization", "organizations of the CA's subject (O)").prose(),
+        Field::list("organizational_unit", "organizational units of the CA's subject (OU)").prose(),
+        Field::list("country", "countries of the CA's subject (C), two letters each"),
+        Field::list("locality", "localities of the CA's subject (L)").prose(),
+        Field::list("province", "provinces or states of the CA's subject (ST)").prose(),
+        Field::string("key_type", "kind of the CA's key").default_text("ec").one_of(&["ec", "rsa", "ml-dsa"]),
+        Field::int(
+            "key_bits",
+            "size of the CA's key: 256 or 384 for ec; 2048, 3072 or 4096 for rsa; 44, 65 or 87, the parameter set, for ml-dsa",
+        ),
+    ];
 
     /// Reads subject and key; the key type is `ec` if none is given.
     ///
     /// # Errors
     /// The caller's fault if the key type has no such size.
-    pub(crate) fn from_values(values: &Values) -> Result<Self, Fault> {
+    fn from_values(values: &Values) -> Result<Self, Fault> {
         let list = |field: &str| values.list(field).map(Option::unwrap_or_default);
         let subject = Subject {
             common_name: Some(values.text("common_name")?),

@@ -6,17 +6,19 @@ use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::credentials::grant;
 use crate::engine::Engine;
-use crate::paths::in_place::{InPlaceOf, ROLE};
+use crate::paths::in_place::InPlaceOf;
+use crate::paths::named::ROLE;
+use crate::paths::schema::joined;
 
 /// A check as the caller.
-struct Named {
+struct AsCaller {
     role: String,
     /// A broken link is an error.
     strict: bool,
 }
 
 /// A check in another caller's place.
-struct Theirs {
+struct InPlace {
     of: InPlaceOf,
     /// A broken link is an error.
     strict: bool,
@@ -32,7 +34,7 @@ fn strict(values: &Values) -> Result<bool, Fault> {
     Ok(values.bool("strict")?.unwrap_or(false))
 }
 
-impl Params for Named {
+impl Params for AsCaller {
     const FIELDS: &'static [Field] = &[ROLE, STRICT];
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
@@ -40,8 +42,8 @@ impl Params for Named {
     }
 }
 
-impl Params for Theirs {
-    const FIELDS: &'static [Field] = &[InPlaceOf::FIELDS[0], InPlaceOf::FIELDS[1], STRICT];
+impl Params for InPlace {
+    const FIELDS: &'static [Field] = &joined::<3>(InPlaceOf::FIELDS, &[STRICT]);
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self { of: InPlaceOf::from_values(values)?, strict: strict(values)? })
@@ -59,35 +61,40 @@ pub(crate) fn route() -> Route<Engine> {
         .update(update)
 }
 
-async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
-    let who = grant::turn(&request);
-    answer(&engine, &request, (&ask.role, &who), ask.strict).await
+async fn read(engine: Arc<Engine>, request: Request, ask: AsCaller) -> Result<Response, Fault> {
+    let check = Check { role: &ask.role, requester: &grant::turn(&request), strict: ask.strict };
+    answer(&engine, &request, check).await
 }
 
 /// Checks in the place of `entity_id`, in the operator's own turn.
-async fn update(engine: Arc<Engine>, request: Request, ask: Theirs) -> Result<Response, Fault> {
+async fn update(engine: Arc<Engine>, request: Request, ask: InPlace) -> Result<Response, Fault> {
     // Before the request takes the other caller's entity: the check counts against the operator.
-    let who = grant::turn(&request).into_owned();
+    let requester = grant::turn(&request).into_owned();
     let request = ask.of.instead_of(request).await?;
-    answer(&engine, &request, (&ask.of.role, &who), ask.strict).await
+    let check = Check { role: &ask.of.role, requester: &requester, strict: ask.strict };
+    answer(&engine, &request, check).await
 }
 
-/// Runs one check for `who`, within the limits of the mount and of one caller.
+/// One check.
+struct Check<'a> {
+    role: &'a str,
+    /// Whose share of the checks it takes: the sender's, also in another caller's place.
+    requester: &'a str,
+    /// A broken link is an error.
+    strict: bool,
+}
+
+/// Runs one check, within the limits of the mount and of one caller.
 ///
 /// # Errors
 /// A fault to try again later if too many checks are under way or the mount closes; the operator's fault if `strict` and a link
 /// is broken; those of [`crate::check::Checks::run`].
-async fn answer(
-    engine: &Arc<Engine>,
-    request: &Request,
-    (role, who): (&str, &str),
-    strict: bool,
-) -> Result<Response, Fault> {
+async fn answer(engine: &Arc<Engine>, request: &Request, check: Check<'_>) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     // Held until the check ends.
-    let _look = engine.checks.looks.begin(who)?;
-    let report = engine.lifecycle.until_closed(Box::pin(engine.checks.run(request, role))).await?;
-    match report.failure().filter(|_| strict) {
+    let _look = engine.checks.looks.begin(check.requester)?;
+    let report = engine.lifecycle.until_closed(Box::pin(engine.checks.run(request, check.role))).await?;
+    match report.failure().filter(|_| check.strict) {
         Some(failure) => Err(Fault::operator(failure).cure_is_told()),
         None => Ok(Response::data(report.shown())),
     }

@@ -3,28 +3,15 @@
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use vault_backend::{Change, Fault, Field, Params, Request, Response, Route, Values};
+use vault_backend::{Change, Fault, Field, Request, Response, Route};
 
 use crate::engine::Engine;
+use crate::paths::named::Named;
 use crate::store::cluster_key;
 use identity::{Cluster, is_as_vault_makes_it};
 
-/// One cluster.
-struct Named {
-    /// A DNS label; it begins common names and SPIFFE ids.
-    name: String,
-}
-
 const NAME: Field =
     Field::string("name", "name of the cluster, a DNS label: it begins common names and SPIFFE ids");
-
-impl Params for Named {
-    const FIELDS: &'static [Field] = &[NAME];
-
-    fn from_values(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { name: values.text("name")? })
-    }
-}
 
 const FIELDS: &[Field] = &[
     NAME,

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 use sessions::Freshness;
-use vault_backend::{Fault, Field, Params, Raw, Request, Response, Route, Values};
+use vault_backend::{Fault, Field, Raw, Request, Response, Route};
 
 use crate::credentials::documents;
 use crate::credentials::grant::{CredentialRequest, Granted};
 use crate::engine::Engine;
 use crate::ground::faults;
+use crate::paths::named::OfRole;
 
 /// The bound of one read, chosen by the clients that wait for it.
 ///
@@ -31,19 +32,6 @@ const PATIENCE: Duration = Duration::from_millis(1800);
 
 /// The exact media type: Go's SDK reads an error's `code` and `message` under no other.
 const JSON: &str = "application/json";
-
-/// One role.
-struct Named {
-    role: String,
-}
-
-impl Params for Named {
-    const FIELDS: &'static [Field] = &[Field::string("role", "name of the role")];
-
-    fn from_values(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { role: values.text("role")? })
-    }
-}
 
 /// The keys of the document. SDKs define them, so they differ from those of `creds`.
 const ANSWER: &[Field] = &[
@@ -73,7 +61,7 @@ pub(crate) fn route() -> Route<Engine> {
 ///
 /// # Errors
 /// Those of `Credentials::grant`, in JSON for SDKs.
-async fn container(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
+async fn container(engine: Arc<Engine>, request: Request, ask: OfRole) -> Result<Response, Fault> {
     let wanted =
         CredentialRequest { role: &ask.role, ttl: None, freshness: Freshness::StaleOk, patience: PATIENCE };
     let Granted { role, grant, .. } = engine.credentials.grant(&request, wanted).await?;

@@ -13,6 +13,7 @@ use crate::credentials::issued::Issued;
 use crate::credentials::lifetime;
 use crate::engine::Engine;
 use crate::ground::clock::rfc3339;
+use crate::paths::named::ROLE;
 use crate::records::role_options::LeaseStyle;
 
 /// The time for one read, with AWS's answers, retries and the wait for the quota.
@@ -27,7 +28,7 @@ struct Creds {
 
 impl Params for Creds {
     const FIELDS: &'static [Field] = &[
-        Field::string("role", "name of the role"),
+        ROLE,
         Field::duration(
             "ttl",
             "length of the session, 900 seconds or more, if the role lets callers choose it",

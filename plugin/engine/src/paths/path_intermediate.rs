@@ -14,27 +14,8 @@ use crate::ground::faults;
 use crate::issuers::{self, Candidate, KeyPlace};
 use crate::paths::issuer_answer;
 use crate::paths::new_ca::NewCa;
+use crate::paths::schema::{ISSUER_NAME, WITHOUT_PATHLEN};
 use crate::store::Store;
-
-/// A new key and its signing request.
-struct Generate(NewCa);
-
-impl Params for Generate {
-    const FIELDS: &'static [Field] = &[
-        NewCa::COMMON_NAME,
-        NewCa::ORGANIZATION,
-        NewCa::UNIT,
-        NewCa::COUNTRY,
-        NewCa::LOCALITY,
-        NewCa::PROVINCE,
-        NewCa::KEY_TYPE,
-        NewCa::KEY_BITS,
-    ];
-
-    fn from_values(values: &Values) -> Result<Self, Fault> {
-        NewCa::from_values(values).map(Self)
-    }
-}
 
 /// The certificate for an earlier signing request.
 struct SetSigned {
@@ -49,9 +30,8 @@ struct SetSigned {
 impl Params for SetSigned {
     const FIELDS: &'static [Field] = &[
         Field::pem("certificate", "the signed certificate and its parents, PEM, in any order").required(),
-        Field::string("issuer_name", "name of the issuer, unique in the mount"),
-        Field::bool("force", "take a CA without pathlen 0, which could sign further CAs")
-            .default_text("false"),
+        ISSUER_NAME,
+        WITHOUT_PATHLEN,
     ];
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
@@ -85,8 +65,8 @@ pub(crate) fn set_signed_route() -> Route<Engine> {
 ///
 /// # Errors
 /// The caller's fault if no request can be made of the subject; storage's.
-async fn generate(engine: Arc<Engine>, _request: Request, ask: Generate) -> Result<Response, Fault> {
-    let profile = CsrProfile { subject: ask.0.subject, key: ask.0.key };
+async fn generate(engine: Arc<Engine>, _request: Request, ask: NewCa) -> Result<Response, Fault> {
+    let profile = CsrProfile { subject: ask.subject, key: ask.key };
     // Before the lock: an RSA key may take a second.
     let csr = issuers::off_thread(move || ca::generate_csr(&profile)).await?;
     let key_id = issuers::put_key(&engine.store().write().await, &csr.key).await?;

@@ -10,6 +10,7 @@ use crate::ground::clock;
 use crate::ground::faults;
 use crate::issuers::{Candidate, KeyPlace};
 use crate::paths::issuer_answer;
+use crate::paths::schema::{ISSUER_NAME, WITHOUT_PATHLEN};
 
 /// A CA as a PEM bundle.
 struct Import {
@@ -26,8 +27,8 @@ impl Params for Import {
         Field::pem("pem_bundle", "the CA's certificate, its private key (PKCS#8, PKCS#1 or SEC1) and its parents, PEM, in any order")
             .required()
             .sensitive(),
-        Field::string("issuer_name", "name of the issuer, unique in the mount"),
-        Field::bool("force", "take a CA without pathlen 0, which could sign further CAs").default_text("false"),
+        ISSUER_NAME,
+        WITHOUT_PATHLEN,
     ];
 
     fn from_values(values: &Values) -> Result<Self, Fault> {

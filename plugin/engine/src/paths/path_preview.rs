@@ -4,28 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
+use vault_backend::{Fault, Request, Response, Route};
 
 use crate::credentials::session_spec::Prepared;
 use crate::engine::Engine;
 use crate::ground::faults;
-use crate::paths::in_place::{InPlaceOf, ROLE};
+use crate::paths::in_place::InPlaceOf;
+use crate::paths::named::OfRole;
 use identity::ResolvedReference;
 use identity::SubjectField;
 use identity::session_tags;
-
-/// A preview for the caller.
-struct Named {
-    role: String,
-}
-
-impl Params for Named {
-    const FIELDS: &'static [Field] = &[ROLE];
-
-    fn from_values(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { role: values.text("role")? })
-    }
-}
 
 /// A read shows the caller's own identity, a write another caller's. Policies can grant the one without the other.
 pub(crate) fn route() -> Route<Engine> {
@@ -37,7 +25,7 @@ pub(crate) fn route() -> Route<Engine> {
         .update(update)
 }
 
-async fn read(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
+async fn read(engine: Arc<Engine>, request: Request, ask: OfRole) -> Result<Response, Fault> {
     preview(&engine, &request, ask.role).await
 }
 
@@ -83,14 +71,14 @@ fn subject(subject: &ca::Subject) -> Value {
     if let Some(common_name) = &subject.common_name {
         shown.insert("common_name".to_owned(), json!(common_name));
     }
-    for (place, values) in [
+    for (field, values) in [
         (SubjectField::Organization, &subject.organization),
         (SubjectField::OrganizationalUnit, &subject.organizational_unit),
         (SubjectField::Country, &subject.country),
         (SubjectField::Locality, &subject.locality),
     ] {
         if !values.is_empty() {
-            shown.insert(place.field().to_owned(), json!(values));
+            shown.insert(field.name().to_owned(), json!(values));
         }
     }
     Value::Object(shown)
@@ -99,11 +87,16 @@ fn subject(subject: &ca::Subject) -> Value {
 /// One line for each resolved reference, `value_01` and on, because Vault's CLI shows a list of maps in one cell.
 /// `tenant_written` names the fields with a value that the owner of a service account can write.
 fn origins(uses: &[(SubjectField, ResolvedReference)]) -> Map<String, Value> {
-    let line = |(place, ResolvedReference { reference, told }): &(SubjectField, ResolvedReference)| {
-        json!(format!("{}: {{{{{reference}}}}} is {:?}, from {}", place.field(), told.value, told.from))
+    let line = |(field, ResolvedReference { reference, resolved }): &(SubjectField, ResolvedReference)| {
+        json!(format!(
+            "{}: {{{{{reference}}}}} is {:?}, from {}",
+            field.name(),
+            resolved.value,
+            resolved.from
+        ))
     };
     let lines = (1..).zip(uses).map(|(number, found)| (format!("value_{number:02}"), line(found)));
-    let of_tenants = uses.iter().filter(|(_, found)| found.told.tenant_written);
-    let fields: BTreeSet<&str> = of_tenants.map(|(place, _)| place.field()).collect();
+    let of_tenants = uses.iter().filter(|(_, found)| found.resolved.tenant_written);
+    let fields: BTreeSet<&str> = of_tenants.map(|(field, _)| field.name()).collect();
     lines.chain([("tenant_written".to_owned(), json!(fields))]).collect()
 }

@@ -12,13 +12,13 @@ use crate::ground::faults;
 use crate::incident::break_glass::{EndedSessions, OUT_OF_REACH};
 use crate::paths::owner::owner;
 
-/// One role.
-struct Named {
+/// The role whose sessions end.
+struct EndOf {
     /// The engine's role. The sessions of its IAM role end, whichever role of the engine made them.
     name: String,
 }
 
-impl Params for Named {
+impl Params for EndOf {
     const FIELDS: &'static [Field] = &[Field::string("name", "name of the role")];
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
@@ -39,7 +39,7 @@ pub(crate) fn route() -> Route<Engine> {
 ///
 /// # Errors
 /// The caller's fault if there is no such role; those of `Incidents::end_all`.
-async fn revoke(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
+async fn revoke(engine: Arc<Engine>, request: Request, ask: EndOf) -> Result<Response, Fault> {
     engine.lifecycle.active_only()?;
     let role = engine.store().role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;
     let work = Box::pin(engine.incidents.end_all(owner(&request), &role.role_arn));

@@ -2,31 +2,20 @@
 
 use std::sync::Arc;
 
-use vault_backend::{Change, Fault, Field, Params, Request, Response, Route, Values};
+use strum::VariantNames;
+use vault_backend::{Change, Fault, Field, Request, Response, Route};
 
 use crate::engine::Engine;
 use crate::issuers::Issuers;
+use crate::paths::named::Named;
 use crate::records::allowed_roles;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role::Role;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
 use crate::store::{Ends, Store, Writer, role_key};
 
-/// One role.
-struct Named {
-    name: String,
-}
-
 const NAME: Field =
     Field::string("name", "name of the role: letters, digits and _, and inside it also -, @ and single dots");
-
-impl Params for Named {
-    const FIELDS: &'static [Field] = &[NAME];
-
-    fn from_values(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { name: values.text("name")? })
-    }
-}
 
 const FIELDS: &[Field] = &[
         NAME,
@@ -53,7 +42,7 @@ const FIELDS: &[Field] = &[
             "life of a leaf certificate, 60 to 86400 seconds; a session may outlive it",
         )
         .default_text("600"),
-        Field::string("key_type", "kind of a leaf certificate's key").default_text("ec-p256").one_of(LeafKey::WORDS),
+        Field::string("key_type", "kind of a leaf certificate's key").default_text("ec-p256").one_of(LeafKey::VARIANTS),
         Field::string("issuer_ref", "issuer that signs: its id, its name or \"default\"")
             .default_text("default"),
         Field::string(
@@ -96,13 +85,13 @@ const FIELDS: &[Field] = &[
             "session_sharing",
             "who shares a session: callers who are the same at AWS (identity), or nobody (none). Default: identity if subject, alternative names or session name hold a value that names one caller (an entity, an alias, a uid, or a service account and its namespace), else none; preview/<role> shows the value in force",
         )
-        .one_of(SessionSharing::WORDS),
+        .one_of(SessionSharing::VARIANTS),
         Field::string(
             "lease",
             "leased, or static: no lease in Vault; ttl and rotation_period in the data tell Agent's templates when to read again",
         )
         .default_text("leased")
-        .one_of(LeaseStyle::WORDS),
+        .one_of(LeaseStyle::VARIANTS),
         Field::string("region", "region in the answers; default: the trust anchor's"),
 ];
 
@@ -186,7 +175,7 @@ async fn store(
     }
     let mut warnings = role.warnings(name);
     warnings.extend(stored.and_then(|stored| role.opened_since(stored)));
-    warnings.extend(role.check_place(Some(&config)).err().map(|fault| unusable(&fault)));
+    warnings.extend(role.check_arns(Some(&config)).err().map(|fault| unusable(&fault)));
     warnings.extend(unusable_issuer(writer, request, &role).await?);
     if role.asks_pod() && clusters.is_empty() {
         warnings.push(format!(

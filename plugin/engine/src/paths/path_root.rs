@@ -2,51 +2,45 @@
 //! `special_paths` in `backend.rs`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ca::{CaProfile, Issuer};
 use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
 use crate::engine::Engine;
-use crate::ground::bounds::Bounds;
+use crate::ground::bounds::Seconds;
 use crate::ground::clock;
 use crate::issuers::{self, Candidate, Issuers, KeyPlace};
 use crate::paths::issuer_answer;
 use crate::paths::new_ca::NewCa;
+use crate::paths::schema::{ISSUER_NAME, joined};
+use crate::records::document::FromField;
 
-/// The life of a CA in seconds: a day to a hundred years of 365 days.
-const TTL: Bounds = Bounds { least: 86_400, most: 100 * 365 * 86_400 };
-/// Ten years of 365 days.
-const DEFAULT_TTL: Duration = Duration::from_hours(10 * 365 * 24);
+/// A year of 365 days, in seconds.
+const YEAR: u64 = 365 * 86_400;
+/// The life of a CA: a day to a hundred years, ten by default. The bounds are the engine's own.
+type CaTtl = Seconds<86_400, { 100 * YEAR }, { 10 * YEAR }>;
 
 /// A new self-signed CA.
 struct Generate {
     ca: NewCa,
-    /// The certificate's life, within [`TTL`].
-    ttl: Duration,
+    ttl: CaTtl,
     /// None: the issuer has only its id.
     issuer_name: Option<String>,
 }
 
 impl Params for Generate {
-    const FIELDS: &'static [Field] = &[
-        NewCa::COMMON_NAME,
-        NewCa::ORGANIZATION,
-        NewCa::UNIT,
-        NewCa::COUNTRY,
-        NewCa::LOCALITY,
-        NewCa::PROVINCE,
-        NewCa::KEY_TYPE,
-        NewCa::KEY_BITS,
-        Field::duration("ttl", "life of the CA certificate, at least a day").default_text("87600h"),
-        Field::string("issuer_name", "name of the issuer, unique in the mount"),
-    ];
+    const FIELDS: &'static [Field] = &joined::<10>(
+        NewCa::FIELDS,
+        &[
+            Field::duration("ttl", "life of the CA certificate, at least a day").default_text("87600h"),
+            ISSUER_NAME,
+        ],
+    );
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
-        let ttl = values.duration("ttl")?.map(|given| TTL.check("ttl", given)).transpose()?;
         Ok(Self {
             ca: NewCa::from_values(values)?,
-            ttl: ttl.unwrap_or(DEFAULT_TTL),
+            ttl: CaTtl::from_field(values, "ttl")?,
             issuer_name: values.string("issuer_name")?,
         })
     }
@@ -73,7 +67,7 @@ async fn generate(engine: Arc<Engine>, request: Request, ask: Generate) -> Resul
     // Before the key is made: an RSA key may take a second, and a refused request should cost nothing. `added` checks both again.
     issuers::check_name(&issuers, ask.issuer_name.as_deref())?;
     issuers.check_room(clock::now(), &request.mount_point)?;
-    let profile = CaProfile { subject: ask.ca.subject, key: ask.ca.key, ttl: ask.ttl };
+    let profile = CaProfile { subject: ask.ca.subject, key: ask.ca.key, ttl: ask.ttl.as_duration() };
     let issuer = issuers::off_thread(move || Issuer::generate_root(&profile, clock::now())).await?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
     let candidate = Candidate { issuer, name, key: KeyPlace::New, mount_point };

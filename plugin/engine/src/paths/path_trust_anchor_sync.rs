@@ -7,27 +7,14 @@ use vault_backend::{Fault, Field, Params, Request, Response, Route, Values, quot
 use crate::credentials::grant;
 use crate::engine::Engine;
 use crate::management::anchor_task::{AnchorTask, Need};
-
-/// A look at one anchor, which changes nothing.
-struct Look {
-    name: String,
-}
+use crate::paths::named::Named;
+use crate::paths::path_trust_anchors::NAME;
 
 /// A sync of one anchor.
 struct Write {
     name: String,
     /// Changes nothing, as a read does.
     dry_run: bool,
-}
-
-const NAME: Field = Field::string("name", "the operator's name for the trust anchor");
-
-impl Params for Look {
-    const FIELDS: &'static [Field] = &[NAME];
-
-    fn from_values(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { name: values.text("name")? })
-    }
 }
 
 impl Params for Write {
@@ -49,7 +36,7 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 /// Shows the difference. Looks are bounded for each caller, because each takes calls of AWS's management API.
-async fn look(engine: Arc<Engine>, request: Request, ask: Look) -> Result<Response, Fault> {
+async fn look(engine: Arc<Engine>, request: Request, ask: Named) -> Result<Response, Fault> {
     let who = grant::turn(&request);
     let _look = engine.anchors.looks.begin(&who)?;
     answer(&engine, &request, &ask.name, true).await

@@ -3,26 +3,15 @@
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use vault_backend::{Change, Fault, Field, Params, Request, Response, Route, Values};
+use vault_backend::{Change, Fault, Field, Request, Response, Route};
 
 use crate::engine::Engine;
+use crate::paths::named::Named;
 use crate::records::managed_anchor::ManagedAnchor;
 use crate::store::Writer;
 
-/// One entry.
-struct Named {
-    name: String,
-}
-
-const NAME: Field = Field::string("name", "the operator's name for the trust anchor");
-
-impl Params for Named {
-    const FIELDS: &'static [Field] = &[NAME];
-
-    fn from_values(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { name: values.text("name")? })
-    }
-}
+/// The name of an entry, which a sync takes too.
+pub(crate) const NAME: Field = Field::string("name", "the operator's name for the trust anchor");
 
 const FIELDS: &[Field] = &[
     NAME,

@@ -13,15 +13,61 @@ pub(crate) struct Anchorage {
     pub(crate) profile: ProfileArn,
 }
 
-/// Checks that an anchor and a profile, each with its field, are in one region and one account, because Roles Anywhere accepts no
-/// other pair.
+/// An ARN and the field that holds it, which an error names.
+pub(crate) struct InField<'a, T> {
+    pub(crate) field: &'static str,
+    pub(crate) arn: &'a T,
+}
+
+/// The account and the partition of an anchor or a profile, and the field that holds its ARN.
+pub(crate) struct Home<'a> {
+    field: &'static str,
+    account: &'a str,
+    partition: Partition,
+}
+
+impl<'a, T> InField<'a, T> {
+    pub(crate) fn new(field: &'static str, arn: &'a T) -> Self {
+        Self { field, arn }
+    }
+}
+
+impl<'a> From<&InField<'a, TrustAnchorArn>> for Home<'a> {
+    fn from(InField { field, arn }: &InField<'a, TrustAnchorArn>) -> Self {
+        Self { field, account: arn.account(), partition: arn.partition() }
+    }
+}
+
+impl<'a> From<&InField<'a, ProfileArn>> for Home<'a> {
+    fn from(InField { field, arn }: &InField<'a, ProfileArn>) -> Self {
+        Self { field, account: arn.account(), partition: arn.partition() }
+    }
+}
+
+impl Anchorage {
+    /// Returns the pair.
+    ///
+    /// # Errors
+    /// Those of [`check_pair`].
+    pub(crate) fn new(
+        anchor: &InField<'_, TrustAnchorArn>,
+        profile: &InField<'_, ProfileArn>,
+    ) -> Result<Self, Fault> {
+        check_pair(anchor, profile)?;
+        Ok(Self { trust_anchor: anchor.arn.clone(), profile: profile.arn.clone() })
+    }
+}
+
+/// Checks that an anchor and a profile are in one region and one account, because Roles Anywhere accepts no other pair.
 ///
 /// # Errors
 /// The caller's, with both fields and their values.
-pub(crate) fn same_place(
-    (anchor_field, anchor): (&str, &TrustAnchorArn),
-    (profile_field, profile): (&str, &ProfileArn),
+pub(crate) fn check_pair(
+    anchor: &InField<'_, TrustAnchorArn>,
+    profile: &InField<'_, ProfileArn>,
 ) -> Result<(), Fault> {
+    let (InField { field: anchor_field, arn: anchor }, InField { field: profile_field, arn: profile }) =
+        (anchor, profile);
     if anchor.region() != profile.region() {
         return Err(Fault::caller(format!(
             "{profile_field}: {profile} is in region {}, but {anchor_field} is in {}; both must be in one region",
@@ -39,15 +85,13 @@ pub(crate) fn same_place(
     Ok(())
 }
 
-/// Checks that an IAM role, with its field, is of the account and partition of the ARN that `field` holds. IAM roles have no
-/// region.
+/// Checks that an IAM role is of the account and partition of the ARN at `home`. IAM roles have no region.
 ///
 /// # Errors
 /// The caller's, with both fields and their values.
-pub(crate) fn same_account(
-    (role_field, role): (&str, &RoleArn),
-    (field, account, partition): (&str, &str, Partition),
-) -> Result<(), Fault> {
+pub(crate) fn check_account<'a>(role: &InField<'_, RoleArn>, home: impl Into<Home<'a>>) -> Result<(), Fault> {
+    let InField { field: role_field, arn: role } = role;
+    let Home { field, account, partition } = home.into();
     if role.partition() != partition {
         return Err(Fault::caller(format!(
             "{role_field}: {role} is in partition {}, but {field} is in {partition}; no account is in both",

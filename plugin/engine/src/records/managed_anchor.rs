@@ -2,13 +2,16 @@
 
 use rolesanywhere::{ProfileArn, RoleArn, TrustAnchorArn};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 use vault_backend::{Fault, Values};
 
-use crate::records::anchorage::{same_account, same_place};
+use crate::records::anchorage::{InField, check_account, check_pair};
+use crate::records::document::document;
 
 /// The duties of the engine at AWS besides CreateSession. Each has an IAM role of its own, so none has the permissions of
 /// another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub(crate) enum Duty {
     /// Reads the trust anchor and writes its bundle.
     TrustAnchor,
@@ -18,23 +21,25 @@ pub(crate) enum Duty {
     Check,
 }
 
-/// It is stored as `trust-anchor/<name>`, and a read returns the same JSON. Anchor and profile are in one region and account, and
-/// each IAM role in that account.
-#[expect(clippy::struct_field_names, reason = "the names are those of the API")]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ManagedAnchor {
-    pub(crate) trust_anchor_arn: TrustAnchorArn,
-    /// The profile of the engine's own sessions in this account and region.
-    pub(crate) profile_arn: ProfileArn,
-    /// The IAM role of [`Duty::TrustAnchor`]. Without it the engine does not write the bundle of this anchor.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    management_role_arn: Option<RoleArn>,
-    /// The IAM role of [`Duty::Revocation`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revocation_role_arn: Option<RoleArn>,
-    /// The IAM role of [`Duty::Check`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    check_role_arn: Option<RoleArn>,
+document! {
+    /// It is stored as `trust-anchor/<name>`, and a read returns the same JSON. Anchor and profile are in one region and account,
+    /// and each IAM role in that account.
+    #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub(crate) struct ManagedAnchor {
+        pub(crate) trust_anchor_arn: TrustAnchorArn,
+        /// The profile of the engine's own sessions in this account and region.
+        pub(crate) profile_arn: ProfileArn,
+        /// The IAM role of [`Duty::TrustAnchor`]. Without it the engine does not write the bundle of this anchor.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        management_role_arn: Option<RoleArn>,
+        /// The IAM role of [`Duty::Revocation`].
+        #[serde(skip_serializing_if = "Option::is_none")]
+        revocation_role_arn: Option<RoleArn>,
+        /// The IAM role of [`Duty::Check`].
+        #[serde(skip_serializing_if = "Option::is_none")]
+        check_role_arn: Option<RoleArn>,
+    }
 }
 
 impl Duty {
@@ -50,11 +55,7 @@ impl Duty {
     /// Returns the CN of the engine's certificate for this duty. The trust policy of the IAM role has its condition on this CN
     /// and the reserved O, [`identity::MANAGEMENT`].
     pub(crate) fn common_name(self) -> &'static str {
-        match self {
-            Self::TrustAnchor => "trust-anchor",
-            Self::Revocation => "revocation",
-            Self::Check => "check",
-        }
+        self.into()
     }
 }
 
@@ -64,14 +65,7 @@ impl ManagedAnchor {
     /// # Errors
     /// The caller's: an ARN is missing or malformed, or the ARNs are of different regions, accounts or partitions.
     pub(crate) fn from_values(values: &Values) -> Result<Self, Fault> {
-        let missing = |field: &str| Fault::caller(format!("{field}: missing; give its ARN"));
-        let anchor = Self {
-            trust_anchor_arn: values.parse("trust_anchor_arn")?.ok_or_else(|| missing("trust_anchor_arn"))?,
-            profile_arn: values.parse("profile_arn")?.ok_or_else(|| missing("profile_arn"))?,
-            management_role_arn: values.parse(Duty::TrustAnchor.field())?,
-            revocation_role_arn: values.parse(Duty::Revocation.field())?,
-            check_role_arn: values.parse(Duty::Check.field())?,
-        };
+        let anchor = Self::from_fields(values)?;
         anchor.check()?;
         Ok(anchor)
     }
@@ -87,11 +81,11 @@ impl ManagedAnchor {
 
     /// Checks that AWS can take the ARNs together in one call.
     fn check(&self) -> Result<(), Fault> {
-        same_place(("trust_anchor_arn", &self.trust_anchor_arn), ("profile_arn", &self.profile_arn))?;
-        let anchor = ("trust_anchor_arn", self.trust_anchor_arn.account(), self.trust_anchor_arn.partition());
-        for duty in [Duty::TrustAnchor, Duty::Revocation, Duty::Check] {
-            if let Some(role) = self.role(duty) {
-                same_account((duty.field(), role), anchor)?;
+        let anchor = InField::new("trust_anchor_arn", &self.trust_anchor_arn);
+        check_pair(&anchor, &InField::new("profile_arn", &self.profile_arn))?;
+        for duty in Duty::VARIANTS {
+            if let Some(role) = self.role(*duty) {
+                check_account(&InField::new(duty.field(), role), &anchor)?;
             }
         }
         Ok(())

@@ -8,11 +8,12 @@ use rolesanywhere::{ProfileArn, Region, RoleArn, SessionDuration, TrustAnchorArn
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values, quote};
 
-use crate::ground::bounds::Bounds;
+use crate::ground::bounds::{Bounds, Seconds};
 use crate::ground::faults;
 use crate::records::allowed_roles;
-use crate::records::anchorage::{Anchorage, same_account, same_place};
+use crate::records::anchorage::{Anchorage, InField, check_account, check_pair};
 use crate::records::config::Config;
+use crate::records::document::FromField;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
 use identity::Clusters;
@@ -23,16 +24,16 @@ use identity::word;
 use identity::{Audience, Caller};
 use identity::{ResolvedReference, Template};
 
-/// Bounds of `certificate_ttl`, in seconds.
-const CERTIFICATE_TTL: Bounds = Bounds { least: 60, most: 86_400 };
-/// The default of `certificate_ttl`, in seconds.
-const DEFAULT_CERTIFICATE_TTL: u64 = 600;
+/// The life of a leaf certificate: 60 s to a day, 10 minutes by default. The bounds are the engine's own: AWS documents none, and
+/// asks only that the certificate is valid during CreateSession.
+type CertificateTtl = Seconds<60, 86_400, 600>;
 /// The most instance properties that CreateSession takes (API model, `InstancePropertyMap`).
 const MAX_PROPERTIES: usize = 50;
 /// The most characters of a key or a value of an instance property; the least is 1 (the same model).
 const MAX_PROPERTY: usize = 200;
 /// Seconds. A caller's ttl is rounded up to a multiple of this, so a caller cannot force a session of its own for every second.
 const CALLER_TTL_STEP: u64 = 900;
+
 /// It is stored as `role/<name>`, and a read returns the same JSON.
 #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +50,7 @@ pub(crate) struct Role {
     /// The longest ttl that a caller may ask for. Default: `session_duration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_session_duration: Option<SessionDuration>,
-    /// Seconds, 60 to 86400.
-    certificate_ttl: u64,
+    certificate_ttl: CertificateTtl,
     key_type: LeafKey,
     /// The issuer's id or name, or `default`. An issuer's name cannot change while a role has it here.
     pub(crate) issuer_ref: String,
@@ -94,7 +94,7 @@ impl Role {
             trust_anchor_arn: values.parse("trust_anchor_arn")?,
             session_duration,
             max_session_duration: session_duration_bound(values, session_duration)?,
-            certificate_ttl: certificate_ttl(values)?,
+            certificate_ttl: CertificateTtl::from_field(values, "certificate_ttl")?,
             key_type: values.parse("key_type")?.unwrap_or_default(),
             issuer_ref: values.string("issuer_ref")?.unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
             subject: SubjectTexts::from_values(values)?,
@@ -107,7 +107,7 @@ impl Role {
             lease: values.parse("lease")?.unwrap_or_default(),
             region: values.parse("region")?,
         };
-        role.check_place(None)?;
+        role.check_arns(None)?;
         role.check_clusters()?;
         role.check_tenant_metadata()?;
         Ok(role)
@@ -117,47 +117,49 @@ impl Role {
     ///
     /// # Errors
     /// The operator's: neither names one, or `allowed_role_arns` forbids the IAM role. The caller's: the ARNs do not go together.
-    pub(crate) fn place(&self, config: &Config, mount_point: &str) -> Result<Anchorage, Fault> {
+    pub(crate) fn anchorage(&self, config: &Config, mount_point: &str) -> Result<Anchorage, Fault> {
         let missing = |field: &str| {
             Fault::operator(format!("{field}: neither the role nor the config names one"))
                 .cure(format!("vault write {mount_point}config default_{field}=<arn>"))
         };
-        self.check_place(Some(config))?;
-        let (_, trust_anchor) = self.anchor(Some(config)).ok_or_else(|| missing("trust_anchor_arn"))?;
-        let (_, profile) = self.profile(Some(config)).ok_or_else(|| missing("profile_arn"))?;
+        self.check_arns(Some(config))?;
+        let anchor = self.anchor(Some(config)).ok_or_else(|| missing("trust_anchor_arn"))?;
+        let profile = self.profile(Some(config)).ok_or_else(|| missing("profile_arn"))?;
         allowed_roles::check(&config.allowed_role_arns, &self.role_arn)?;
-        Ok(Anchorage { trust_anchor: trust_anchor.clone(), profile: profile.clone() })
+        Anchorage::new(&anchor, &profile)
     }
 
     /// Checks that AWS can take the role's ARNs together; with a `config`, also its defaults for those that the role leaves out.
     ///
     /// # Errors
     /// The caller's, with the fields that do not go together.
-    pub(crate) fn check_place(&self, config: Option<&Config>) -> Result<(), Fault> {
+    pub(crate) fn check_arns(&self, config: Option<&Config>) -> Result<(), Fault> {
+        let role = InField::new("role_arn", &self.role_arn);
         let (anchor, profile) = (self.anchor(config), self.profile(config));
-        if let Some((field, anchor)) = anchor {
-            same_account(("role_arn", &self.role_arn), (field, anchor.account(), anchor.partition()))?;
+        if let Some(anchor) = &anchor {
+            check_account(&role, anchor)?;
         }
-        if let Some((field, profile)) = profile {
-            same_account(("role_arn", &self.role_arn), (field, profile.account(), profile.partition()))?;
+        if let Some(profile) = &profile {
+            check_account(&role, profile)?;
         }
-        match (anchor, profile) {
-            (Some(anchor), Some(profile)) => same_place(anchor, profile),
+        match (&anchor, &profile) {
+            (Some(anchor), Some(profile)) => check_pair(anchor, profile),
             _ => Ok(()),
         }
     }
 
-    /// The trust anchor of a call and the field that names it; `None` where neither role nor config has one.
-    fn anchor<'a>(&'a self, config: Option<&'a Config>) -> Option<(&'static str, &'a TrustAnchorArn)> {
-        let own = self.trust_anchor_arn.as_ref().map(|anchor| ("trust_anchor_arn", anchor));
-        let default = || Some(("default_trust_anchor_arn", config?.default_trust_anchor_arn.as_ref()?));
+    /// The trust anchor of a call; `None` where neither role nor config has one.
+    fn anchor<'a>(&'a self, config: Option<&'a Config>) -> Option<InField<'a, TrustAnchorArn>> {
+        let own = self.trust_anchor_arn.as_ref().map(|anchor| InField::new("trust_anchor_arn", anchor));
+        let default =
+            || Some(InField::new("default_trust_anchor_arn", config?.default_trust_anchor_arn.as_ref()?));
         own.or_else(default)
     }
 
-    /// The profile of a call and the field that names it; `None` where neither role nor config has one.
-    fn profile<'a>(&'a self, config: Option<&'a Config>) -> Option<(&'static str, &'a ProfileArn)> {
-        let own = self.profile_arn.as_ref().map(|profile| ("profile_arn", profile));
-        own.or_else(|| Some(("default_profile_arn", config?.default_profile_arn.as_ref()?)))
+    /// The profile of a call; `None` where neither role nor config has one.
+    fn profile<'a>(&'a self, config: Option<&'a Config>) -> Option<InField<'a, ProfileArn>> {
+        let own = self.profile_arn.as_ref().map(|profile| InField::new("profile_arn", profile));
+        own.or_else(|| Some(InField::new("default_profile_arn", config?.default_profile_arn.as_ref()?)))
     }
 
     /// Returns the session duration for a caller that asks for `ttl`: rounded up to [`CALLER_TTL_STEP`], but not above the role's
@@ -210,7 +212,7 @@ impl Role {
     }
 
     pub(crate) fn certificate_ttl(&self) -> Duration {
-        Duration::from_secs(self.certificate_ttl)
+        self.certificate_ttl.as_duration()
     }
 
     /// Returns the region that an answer names, with which SDKs call AWS.
@@ -229,8 +231,8 @@ impl Role {
             })?;
         }
         let nobody = Caller::nobody(name);
-        for (place, text) in self.texts().filter(|(_, text)| !text.asks_who()) {
-            text.resolve(place, &nobody)?;
+        for (field, text) in self.texts().filter(|(_, text)| !text.asks_who()) {
+            text.resolve(field, &nobody)?;
         }
         self.subject.sample(name, self.key(), self.certificate_ttl()).check().map_err(faults::ca)
     }
@@ -278,8 +280,8 @@ impl Role {
     pub(crate) fn uses(&self, caller: &Caller<'_>) -> Result<Vec<(SubjectField, ResolvedReference)>, Fault> {
         let mut uses = self.subject.uses(caller)?;
         if let Some(name) = &self.role_session_name {
-            let place = SubjectField::SessionName;
-            uses.extend(name.uses(place, caller)?.into_iter().map(|found| (place, found)));
+            let field = SubjectField::SessionName;
+            uses.extend(name.uses(field, caller)?.into_iter().map(|found| (field, found)));
         }
         Ok(uses)
     }
@@ -348,20 +350,20 @@ impl Role {
     /// Refuses templates that give pods of one name in two clusters the same result. A role for exactly one cluster may have
     /// them. Only fields that name a single caller are checked: O, OU, C and L are attributes of many.
     fn check_clusters(&self) -> Result<(), Fault> {
-        let names_pods = |place| {
+        let names_pods = |field| {
             matches!(
-                place,
+                field,
                 SubjectField::CommonName
                     | SubjectField::UriSan
                     | SubjectField::DnsSan
                     | SubjectField::SessionName
             )
         };
-        let confusing = self.texts().find(|(place, text)| names_pods(*place) && text.confuses_clusters());
+        let confusing = self.texts().find(|(field, text)| names_pods(*field) && text.confuses_clusters());
         match confusing {
-            Some((place, _)) if self.clusters.len() != 1 => Err(Fault::caller(format!(
+            Some((field, _)) if self.clusters.len() != 1 => Err(Fault::caller(format!(
                 "{}: names namespaces or service accounts without {{{{kubernetes.cluster}}}}: AWS could not distinguish those of one name in two clusters; add it, or name one cluster in clusters",
-                place.field()
+                field.name()
             ))),
             _ => Ok(()),
         }
@@ -371,9 +373,9 @@ impl Role {
     /// from the caller's alias is refused at the read.
     fn check_tenant_metadata(&self) -> Result<(), Fault> {
         match self.texts().find(|(_, text)| text.asks_tenant()) {
-            Some((place, _)) if !self.allow_tenant_metadata => Err(Fault::caller(format!(
+            Some((field, _)) if !self.allow_tenant_metadata => Err(Fault::caller(format!(
                 "{}: holds metadata that anyone who may edit the service account writes; if that is intended, set allow_tenant_metadata=true",
-                place.field()
+                field.name()
             ))),
             _ => Ok(()),
         }
@@ -401,15 +403,8 @@ fn session_duration_bound(values: &Values, usual: SessionDuration) -> Result<Opt
     }
 }
 
-fn certificate_ttl(values: &Values) -> Result<u64, Fault> {
-    match values.duration("certificate_ttl")? {
-        Some(given) => Ok(CERTIFICATE_TTL.check("certificate_ttl", given)?.as_secs()),
-        None => Ok(DEFAULT_CERTIFICATE_TTL),
-    }
-}
-
 fn session_name(values: &Values) -> Result<Option<Template>, Fault> {
-    let given = values.string(SubjectField::SessionName.field())?;
+    let given = values.string(SubjectField::SessionName.name())?;
     given.map(|text| Template::parse(SubjectField::SessionName, &text)).transpose()
 }
 

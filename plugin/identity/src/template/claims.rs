@@ -15,16 +15,6 @@ use crate::caller::{Audience, Caller, Known};
 use crate::clusters::Clusters;
 use crate::subject_field::SubjectField;
 
-const PLACES: [SubjectField; 8] = [
-    SubjectField::CommonName,
-    SubjectField::Organization,
-    SubjectField::OrganizationalUnit,
-    SubjectField::Country,
-    SubjectField::Locality,
-    SubjectField::UriSan,
-    SubjectField::DnsSan,
-    SubjectField::SessionName,
-];
 /// The accessors of the two registered clusters, `prod` and `dev`.
 const PROD: &str = "auth_kubernetes_1";
 const DEV: &str = "auth_kubernetes_2";
@@ -40,13 +30,13 @@ pub fn role_template(input: &[u8]) {
     let input = String::from_utf8_lossy(input);
     let mut lines = input.lines();
     let (field, text) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    let Some(place) = PLACES.into_iter().find(|place| place.field() == field) else { return };
+    let Ok(field) = field.parse::<SubjectField>() else { return };
     if let Ok(read) = Template::read(text) {
         assert_eq!(read.source, text);
     }
-    let template = match Template::parse(place, text) {
+    let template = match Template::parse(field, text) {
         Ok(template) => template,
-        Err(fault) => return told(&fault, input.len()),
+        Err(fault) => return check_refusal(&fault, input.len()),
     };
     let stored = serde_json::to_string(&template).expect("a text is written");
     assert_eq!(serde_json::from_str::<Template>(&stored).ok().as_ref(), Some(&template));
@@ -54,16 +44,19 @@ pub fn role_template(input: &[u8]) {
     let lines: Vec<&str> = lines.collect();
     let (first, second) = lines.split_at(lines.iter().position(|line| *line == "--").unwrap_or(lines.len()));
     let known = [pairs(&[first].concat()), pairs(&[first, second].concat())];
-    let given = known.map(|known| resolved(&template, place, &known, input.len()));
-    if let [Some((text, told)), Some((other_text, other_told))] = given {
-        assert!(text != other_text || told == other_told, "{told:?} and {other_told:?} both give {text:?}");
+    let given = known.map(|known| resolved(&template, field, &known, input.len()));
+    if let [Some((text, values)), Some((other_text, other_values))] = given {
+        assert!(
+            text != other_text || values == other_values,
+            "{values:?} and {other_values:?} both give {text:?}"
+        );
     }
 }
 
 /// The result for one caller and the values in it; `None` where the caller is refused.
 fn resolved(
     template: &Template,
-    place: SubjectField,
+    field: SubjectField,
     known: &BTreeMap<&str, &str>,
     length: usize,
 ) -> Option<(String, Vec<String>)> {
@@ -71,22 +64,22 @@ fn resolved(
         [(PROD.to_owned(), "prod".to_owned()), (DEV.to_owned(), "dev".to_owned())].into_iter().collect();
     let audience = Audience { takes_tenant_metadata: true, ..Audience::everybody("app") };
     let caller = Caller::of(Known::Entity(entity(known)), audience, "iamra/", &clusters).ok()?;
-    let text = match template.resolve(place, &caller) {
+    let text = match template.resolve(field, &caller) {
         Ok(text) => text,
         Err(fault) => {
-            told(&fault, length);
+            check_refusal(&fault, length);
             return None;
         }
     };
-    assert!(text.chars().all(|character| place.takes(character)), "{text:?}");
-    assert!(text.chars().count() <= place.longest(), "{text:?}");
-    assert!(place.check(&text).is_ok(), "{text:?}");
-    let uses = template.uses(place, &caller).ok()?;
-    Some((text, uses.into_iter().map(|one| one.told.value).collect()))
+    assert!(text.chars().all(|character| field.takes(character)), "{text:?}");
+    assert!(text.chars().count() <= field.longest(), "{text:?}");
+    assert!(field.check(&text).is_ok(), "{text:?}");
+    let uses = template.uses(field, &caller).ok()?;
+    Some((text, uses.into_iter().map(|one| one.resolved.value).collect()))
 }
 
 /// Checks a refusal: it has a bounded length, and no detail for the log, which only a bug of the engine has.
-fn told(fault: &Fault, quoted: usize) {
+fn check_refusal(fault: &Fault, quoted: usize) {
     let said = fault.to_string();
     assert!(said.len() <= MAX_ERROR + 3 * quoted, "{} bytes: {said}", said.len());
     assert!(fault.detail().is_none(), "{fault:?}");

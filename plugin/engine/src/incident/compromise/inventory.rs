@@ -1,6 +1,7 @@
 //! The mount's records as they stood when a response began.
 
 use rolesanywhere::{RoleArn, TrustAnchorArn};
+use strum::VariantArray;
 use vault_backend::Fault;
 
 use super::report::{Line, Outcome};
@@ -57,12 +58,12 @@ impl Inventory {
     /// A line for each role that names an issuer of the key in `issuer_ref`: such a role gets no credentials until it names
     /// another one.
     pub(super) fn pinned(&self, issuer: &Loaded, mount_point: &str) -> Vec<Line> {
-        let told = |name: String| {
+        let by_hand = |name: String| {
             let what = format!("vault patch {mount_point}roles/{name} issuer_ref=default");
             Line::new(format!("role {name} names the issuer"), Outcome::ByHand(what))
         };
         let of_the_key = self.of_the_key(issuer).into_iter();
-        of_the_key.flat_map(|one| issuers::roles_naming(&self.roles, &one.record)).map(told).collect()
+        of_the_key.flat_map(|one| issuers::roles_naming(&self.roles, &one.record)).map(by_hand).collect()
     }
 
     /// Lines for what the key opened beyond the mount's roles: the engine's own IAM roles, which it may not write to, and IAM
@@ -70,9 +71,8 @@ impl Inventory {
     pub(super) fn beyond(&self, mount_point: &str) -> Vec<Line> {
         let mut lines = Vec::new();
         for (name, anchor) in &self.anchors {
-            let duties = [Duty::TrustAnchor, Duty::Revocation, Duty::Check];
-            let roles: Vec<&str> =
-                duties.iter().filter_map(|duty| anchor.role(*duty)).map(RoleArn::as_str).collect();
+            let of_duties = Duty::VARIANTS.iter().filter_map(|duty| anchor.role(*duty));
+            let roles: Vec<&str> = of_duties.map(RoleArn::as_str).collect();
             if roles.is_empty() {
                 continue;
             }
