@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rolesanywhere::{Client, ClientError, ProxyVariables, Settings};
+use rolesanywhere::{Client, ClientError, ProxyVariables, Settings, Transport};
 use vault_backend::{Fault, Mount};
 
 use crate::check::Checks;
@@ -34,7 +34,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Assembles an engine whose AWS clients `connect` makes: [`Client::new`], or a substitute for AWS in tests.
+    /// An engine whose requests to AWS all go out over `transport`, for tests that substitute AWS.
+    ///
+    /// The config has no influence on the transport. Its proxy, its CA and its `connect_timeout` are therefore without effect;
+    /// its endpoints, its `request_timeout` and its retries are in force.
+    pub fn with_transport(mount: Mount, transport: Arc<dyn Transport>) -> Self {
+        Self::connecting(mount, move |settings| Client::with_transport(settings, Arc::clone(&transport)))
+    }
+
+    /// Assembles an engine whose AWS clients `connect` makes from the settings of each config.
     ///
     /// Nothing is read from storage and nothing is called here, because Vault also makes an engine only to learn its type and
     /// version.

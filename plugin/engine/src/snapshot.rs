@@ -44,7 +44,7 @@ struct Inner {
     fresh: Box<Fresh>,
 }
 
-/// Makes the AWS client for a config: [`Client::new`], except where a test stands in for AWS.
+/// Makes the AWS client for a config: [`Client::new`], or one over the transport of a test.
 pub(crate) type Connect = dyn Fn(&Config) -> Result<Client, ClientError> + Send + Sync;
 
 /// Is called with each loaded snapshot before any request gets it.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use rolesanywhere::{Client, ClientError, Settings, Transport, TransportError};
+use rolesanywhere::{Transport, TransportError};
 use serde_json::{Value, json};
 
 use crate::ground::clock::{self, rfc3339};
@@ -26,11 +26,6 @@ impl Aws {
     /// Adds the answer to one call, after the answers added before it.
     pub(super) fn will_say(&self, status: u16, body: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((status, body.to_owned()));
-    }
-
-    /// A client that is connected to this AWS.
-    pub(super) fn client(&self, settings: &Settings) -> Result<Client, ClientError> {
-        Client::with_transport(settings, Arc::new(self.clone()))
     }
 
     fn answer(&self, path: &str, body: &[u8]) -> (u16, String) {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::json;
 use vault_backend::testing::{Reply, TestMount};
@@ -114,9 +114,8 @@ async fn all_is_read(mount: &TestMount<Engine>) {
 /// A mount on `storage` that calls `aws`; its requests come from [`pod`].
 async fn mounted(aws: &Aws, storage: Storage) -> TestMount<Engine> {
     let system = SystemView::fake(FakeSystemView::default());
-    let connect = aws.clone();
     let mount = Mount::in_memory(storage, system);
-    let engine = Engine::connecting(mount.clone(), move |settings| connect.client(settings));
+    let engine = Engine::with_transport(mount.clone(), Arc::new(aws.clone()));
     let mount = TestMount::serving(engine, mount).await;
     mount.expect("what is stored does not keep a mount from coming up").asked_by(pod())
 }

@@ -1,73 +1,129 @@
-//! An AWS on loopback that grants every session and counts them: of what it is asked it looks at the certificate's common name alone.
+//! AWS in process: a transport that gives one answer again and again, and keeps the requests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use rolesanywhere::{Transport, TransportError, TransportErrorKind};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
-/// Ends with its last clone's runtime.
-#[derive(Clone)]
+/// How long an answer takes: requests that run at once overlap, as they do over a network.
+const LATENCY: Duration = Duration::from_millis(10);
+/// How long a test waits for a request of the engine.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
+/// The AWS of a mount that [`crate::mounts::mount_calling`] makes. Clones are the same AWS.
+#[derive(Clone, Debug)]
 pub(crate) struct Aws {
-    pub(crate) url: String,
-    granted: Arc<AtomicUsize>,
+    answer: Answer,
+    latency: Duration,
+    requests: Arc<watch::Sender<Vec<Request<Bytes>>>>,
+}
+
+/// What AWS does with each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// It grants a session of an hour. Of the request it looks at the certificate's common name alone.
+    Session,
+    /// It answers with this status and type of error.
+    Error(u16, &'static str),
+    /// It answers nothing, for as long as the engine waits.
+    Silence,
+    /// Nobody is there: the connection is refused.
+    NoConnection,
 }
 
 impl Aws {
-    pub(crate) async fn start() -> Aws {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let aws = Aws { url, granted: Arc::default() };
-        let serving = aws.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let aws = serving.clone();
-                tokio::spawn(async move { aws.answer(stream).await });
-            }
-        });
-        aws
+    /// It grants every session.
+    pub(crate) fn granting() -> Self {
+        Self::of(Answer::Session)
+    }
+
+    /// It answers everything with this status and type of error.
+    pub(crate) fn failing(status: u16, kind: &'static str) -> Self {
+        Self::of(Answer::Error(status, kind))
+    }
+
+    /// It takes every request and answers none.
+    pub(crate) fn silent() -> Self {
+        Self::of(Answer::Silence)
+    }
+
+    /// It refuses every connection.
+    pub(crate) fn unreachable() -> Self {
+        Self::of(Answer::NoConnection)
+    }
+
+    /// The same with answers that take this long.
+    pub(crate) fn after(self, latency: Duration) -> Self {
+        Self { latency, ..self }
+    }
+
+    fn of(answer: Answer) -> Self {
+        Self { answer, latency: LATENCY, requests: Arc::default() }
+    }
+
+    /// The requests so far, first one first.
+    pub(crate) fn requests(&self) -> Vec<Request<Bytes>> {
+        self.requests.borrow().clone()
     }
 
     /// How many sessions it has granted.
     pub(crate) fn granted(&self) -> usize {
-        self.granted.load(Ordering::SeqCst)
+        if self.answer == Answer::Session { self.requests.borrow().len() } else { 0 }
     }
 
-    async fn answer(&self, mut stream: TcpStream) {
-        let mut request = Vec::new();
-        while !is_whole(&request) {
-            if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
-                return;
-            }
-        }
-        let number = self.granted.fetch_add(1, Ordering::SeqCst) + 1;
-        let body = session(number, &common_name(&request)).to_string();
-        let head = format!(
-            "HTTP/1.1 201 C\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    /// Waits until a request has come.
+    pub(crate) async fn is_asked(&self) {
+        let mut requests = self.requests.subscribe();
+        let asked = timeout(MAX_WAIT, requests.wait_for(|requests| !requests.is_empty())).await;
+        asked.expect("the engine asks AWS").expect("this AWS is still there");
+    }
+
+    /// Keeps a request and returns its number, from 1.
+    fn keep(&self, request: Request<Bytes>) -> usize {
+        self.requests.send_modify(|requests| requests.push(request));
+        self.requests.borrow().len()
     }
 }
 
-fn is_whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length =
-        head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0_usize)
+#[async_trait]
+impl Transport for Aws {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let number = self.keep(request.clone());
+        sleep(self.latency).await;
+        match self.answer {
+            Answer::Session => Ok(answer(201, &session(number, &common_name(&request)))),
+            Answer::Error(status, kind) => {
+                let mut refusal = answer(status, &json!({ "message": "no" }));
+                refusal.headers_mut().insert("x-amzn-errortype", kind.parse().unwrap());
+                Ok(refusal)
+            }
+            Answer::Silence => std::future::pending().await,
+            Answer::NoConnection => {
+                let text = "Connection refused".to_owned();
+                Err(TransportError { kind: TransportErrorKind::Network, text })
+            }
+        }
+    }
+}
+
+fn answer(status: u16, body: &serde_json::Value) -> Response<Bytes> {
+    let mut response = Response::new(body.to_string().into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
 }
 
 /// The last common name in the certificate of the header `X-Amz-X509`: the issuer's stands before the subject's.
-fn common_name(request: &[u8]) -> String {
+fn common_name(request: &Request<Bytes>) -> String {
     const COMMON_NAME: [u8; 6] = [0x06, 0x03, 0x55, 0x04, 0x03, 0x0c];
-    let head = String::from_utf8_lossy(request).to_lowercase();
-    let at = head.find("x-amz-x509: ").expect("a certificate") + "x-amz-x509: ".len();
-    let text = request[at..].split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let certificate = STANDARD.decode(text).unwrap();
+    let certificate = STANDARD.decode(&request.headers()["x-amz-x509"]).unwrap();
     let found = certificate.windows(COMMON_NAME.len()).rposition(|bytes| bytes == COMMON_NAME).unwrap();
     let (length, rest) = certificate[found + COMMON_NAME.len()..].split_first().unwrap();
     String::from_utf8(rest[..usize::from(*length)].to_vec()).unwrap()

@@ -1,12 +1,11 @@
-//! What `container/:role` answers when there is no session to give, in process: no Vault, no AWS.
+//! What `container/:role` asks of AWS, and what it answers when there is no session to give: in process, no Vault.
 
 use std::time::Duration;
 
-use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
+use crate::aws::Aws;
+use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, over, with_ca, with_ca_calling};
 use engine::Engine;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use vault_backend::READ_ONLY;
 use vault_backend::testing::{Reply, TestMount};
@@ -14,13 +13,11 @@ use vault_backend::testing::{Reply, TestMount};
 /// How long it waits for an answer.
 const BOTOCORE: Duration = Duration::from_secs(2);
 
-/// A mount that has everything but an AWS: it asks `endpoint`.
-async fn asking(endpoint: &str) -> TestMount<Engine> {
-    let mount = with_ca().await;
-    let config = json!({
-        "endpoint": endpoint, "max_retries": 0,
-        "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE,
-    });
+/// A mount with a CA and the role `app` that calls `aws`.
+async fn asking(aws: &Aws) -> TestMount<Engine> {
+    let mount = with_ca_calling(aws).await;
+    let config =
+        json!({ "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "max_retries": 0 });
     assert_eq!(mount.write("config", config).await.error, "");
     assert_eq!(mount.write("roles/app", json!({ "role_arn": ROLE })).await.error, "");
     mount
@@ -42,8 +39,8 @@ fn failure(reply: &Reply) -> (u16, String, String) {
 async fn a_role_that_is_not_there_is_told_as_sdks_read_it() {
     let reply = with_ca().await.read("container/nobody").await;
 
-    let told = failure(&reply);
-    assert_eq!(told, (400, "RoleNotFound".into(), "role: there is no role \"nobody\"".into()));
+    let seen = failure(&reply);
+    assert_eq!(seen, (400, "RoleNotFound".into(), "role: there is no role \"nobody\"".into()));
 }
 
 #[tokio::test]
@@ -57,61 +54,51 @@ async fn a_mount_without_a_ca_names_the_command_that_cures_it() {
     assert!(message.contains("vault write test/root/generate/internal"), "{message}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_read_is_one_request_to_the_anchors_region_for_the_role() {
+    let aws = Aws::granting();
+    let mount = asking(&aws).await;
+
+    assert_eq!(mount.read("container/app").await.status, 200);
+
+    let requests = aws.requests();
+    let [request] = &requests[..] else { panic!("{requests:?}") };
+    let body: Value = serde_json::from_slice(request.body()).unwrap();
+    assert_eq!(request.uri(), "https://rolesanywhere.eu-central-1.amazonaws.com/sessions");
+    assert_eq!((&body["roleArn"], &body["trustAnchorArn"]), (&json!(ROLE), &json!(ANCHOR)));
+    assert_eq!((&body["profileArn"], &body["durationSeconds"]), (&json!(PROFILE), &json!(3600)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_aws_that_refuses_connections_is_told_at_once() {
-    let mount = asking("http://127.0.0.1:1").await;
+    let mount = asking(&Aws::unreachable()).await;
 
     let (status, code, message) = failure(&mount.read("container/app").await);
 
     assert_eq!((status, code.as_str()), (503, "AwsUnavailable"));
-    assert!(message.contains("http://127.0.0.1:1"), "{message}");
+    assert!(message.contains("https://rolesanywhere.eu-central-1.amazonaws.com"), "{message}");
 }
 
-/// What a read gives of an AWS that refuses after more than a second.
-async fn of_a_slow_aws() -> (u16, String, String) {
-    let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mount = asking(&format!("http://{}", slow.local_addr().unwrap())).await;
-    let refusal = b"HTTP/1.1 403 F\r\nx-amzn-errortype: AccessDeniedException\r\ncontent-length: 16\r\n\r\n{\"message\":\"no\"}";
-    let answering = async {
-        let (mut stream, _) = slow.accept().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(1100)).await;
-        stream.write_all(refusal).await.unwrap();
-    };
-
-    let (reply, ()) = tokio::join!(mount.read("container/app"), answering);
-    failure(&reply)
-}
-
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_aws_that_takes_over_a_second_is_waited_for() {
-    let mut seen = Vec::new();
+    let slow = Aws::failing(403, "AccessDeniedException").after(Duration::from_millis(1100));
+    let mount = asking(&slow).await;
 
-    // a busy machine makes one slower than a read may take, and not all
-    while seen.len() < 5 && !seen.iter().any(|(status, _, _)| *status == 400) {
-        seen.push(of_a_slow_aws().await);
-    }
+    let (status, code, _) = failure(&mount.read("container/app").await);
 
-    let waited = seen.iter().any(|(status, code, _)| *status == 400 && code == "AccessDeniedException");
-    assert!(waited, "{seen:?}");
+    assert_eq!((status, code.as_str()), (400, "AccessDeniedException"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_aws_that_is_silent_is_given_up_before_botocore_gives_up_vault() {
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mount = asking(&format!("http://{}", silent.local_addr().unwrap())).await;
-    let mut took = Vec::new();
+    let mount = asking(&Aws::silent()).await;
+    let began = Instant::now();
 
-    // a busy machine delays one read or the other, and not all
-    while took.len() < 5 && !took.iter().any(|took| *took < BOTOCORE) {
-        let began = tokio::time::Instant::now();
-        let (status, code, message) = failure(&mount.read("container/app").await);
+    let (status, code, message) = failure(&mount.read("container/app").await);
 
-        assert_eq!((status, code.as_str()), (503, "AwsUnavailable"));
-        assert!(message.contains("no answer within "), "{message}");
-        took.push(began.elapsed());
-    }
-
-    assert!(took.iter().any(|took| *took < BOTOCORE), "{took:?}");
+    assert_eq!((status, code.as_str()), (503, "AwsUnavailable"));
+    assert!(message.contains("no answer within "), "{message}");
+    assert!(began.elapsed() < BOTOCORE, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -129,12 +116,12 @@ async fn only_reads_are_offered() {
     assert_eq!(mount.delete("container/app").await.status, 405);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_mount_that_closes_ends_a_read_that_waits_for_aws() {
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mount = asking(&format!("http://{}", silent.local_addr().unwrap())).await;
+    let aws = Aws::silent();
+    let mount = asking(&aws).await;
     let closing = async {
-        silent.accept().await.unwrap();
+        aws.is_asked().await;
         vault_backend::Backend::cleanup(&*mount.backend);
     };
 
@@ -150,7 +137,7 @@ const A_READ: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn a_load_goes_on_when_its_caller_leaves() {
-    let mount: TestMount<Engine> = TestMount::over(with_ca().await.storage).await.unwrap();
+    let mount = over(with_ca().await.storage).await;
     mount.storage.slow_down(A_READ);
 
     let impatient = timeout(A_READ * 3 / 2, mount.read("metrics")).await;
@@ -163,7 +150,7 @@ async fn a_load_goes_on_when_its_caller_leaves() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_who_come_and_go_share_one_load() {
-    let mount: TestMount<Engine> = TestMount::over(with_ca().await.storage).await.unwrap();
+    let mount = over(with_ca().await.storage).await;
     mount.storage.slow_down(A_READ);
     let began = Instant::now();
 

@@ -5,51 +5,28 @@
 use std::collections::BTreeMap;
 
 use crate::aws::Aws;
-use crate::mounts::{ANCHOR, PROFILE, ROLE, on_a_standby, with_ca};
+use crate::mounts::{ANCHOR, PROFILE, ROLE, on_a_standby, with_ca, with_ca_calling};
 use engine::Engine;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use vault_backend::testing::TestMount;
 use vault_backend::{Entity, READ_ONLY};
 
 type Samples = BTreeMap<String, f64>;
 
-/// A mount that asks `endpoint`, where every caller of `app` is the same and shares.
-async fn asking(endpoint: &str) -> TestMount<Engine> {
-    let mount = with_ca().await;
-    configure(&mount, endpoint, json!({})).await;
+/// A mount that calls `aws`, where every caller of `app` is the same and shares.
+async fn asking(aws: &Aws) -> TestMount<Engine> {
+    let mount = with_ca_calling(aws).await;
+    configure(&mount, json!({})).await;
     let role = json!({ "role_arn": ROLE, "session_sharing": "identity" });
     assert_eq!(mount.write("roles/app", role).await.error, "");
     mount
 }
 
-async fn configure(mount: &TestMount<Engine>, endpoint: &str, more: Value) {
-    let mut config = json!({
-        "endpoint": endpoint, "max_retries": 0,
-        "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE,
-    });
+async fn configure(mount: &TestMount<Engine>, more: Value) {
+    let mut config =
+        json!({ "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "max_retries": 0 });
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     assert_eq!(mount.write("config", config).await.error, "");
-}
-
-/// An AWS that gives one answer, again and again.
-async fn answering(status: u16, kind: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut some = [0; 16_384];
-            let _ = stream.read(&mut some).await;
-            let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nx-amzn-errortype: {kind}\r\nconnection: close\r\n"
-            );
-            let _ = stream
-                .write_all(format!("{head}content-length: 16\r\n\r\n{{\"message\":\"no\"}}").as_bytes())
-                .await;
-        }
-    });
-    url
 }
 
 async fn text(mount: &TestMount<Engine>) -> String {
@@ -115,8 +92,8 @@ fn once(names: &[&str]) -> Vec<(String, f64)> {
 
 #[tokio::test]
 async fn a_session_made_is_a_call_an_issue_and_a_new_answer() {
-    let aws = Aws::start().await;
-    let mount = asking(&aws.url).await;
+    let aws = Aws::granting();
+    let mount = asking(&aws).await;
 
     let moved = moved(&mount).await;
 
@@ -134,7 +111,7 @@ async fn a_session_made_is_a_call_an_issue_and_a_new_answer() {
 
 #[tokio::test]
 async fn a_session_shared_is_an_answer_and_no_call() {
-    let mount = asking(&Aws::start().await.url).await;
+    let mount = asking(&Aws::granting()).await;
     let _ = mount.read("container/app").await;
 
     let moved = moved(&mount).await;
@@ -147,7 +124,7 @@ async fn a_refusal_is_counted_by_awss_type_and_once() {
     for (kind, counted) in
         [("AccessDeniedException", "AccessDeniedException"), ("BrandNewException", "other")]
     {
-        let mount = asking(&answering(403, kind).await).await;
+        let mount = asking(&Aws::failing(403, kind)).await;
 
         let first = moved(&mount).await;
         let from_memory = moved(&mount).await;
@@ -167,9 +144,9 @@ async fn a_refusal_is_counted_by_awss_type_and_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn throttling_is_counted_and_shows_as_a_pause_without_tokens() {
-    let mount = asking(&answering(429, "ThrottlingException").await).await;
+    let mount = asking(&Aws::failing(429, "ThrottlingException")).await;
 
     let moved = moved(&mount).await;
 
@@ -190,7 +167,7 @@ async fn throttling_is_counted_and_shows_as_a_pause_without_tokens() {
 
 #[tokio::test]
 async fn an_aws_without_an_answer_is_unreachable() {
-    let mount = asking("http://127.0.0.1:1").await;
+    let mount = asking(&Aws::unreachable()).await;
 
     let moved = moved(&mount).await;
 
@@ -207,7 +184,7 @@ async fn an_aws_without_an_answer_is_unreachable() {
 
 #[tokio::test]
 async fn a_read_that_fails_before_anything_is_asked_counts_nothing() {
-    let mount = asking("http://127.0.0.1:1").await;
+    let mount = asking(&Aws::unreachable()).await;
     let before = samples(&mount).await;
 
     assert_eq!(mount.read("container/nobody").await.status, 400);
@@ -215,12 +192,12 @@ async fn a_read_that_fails_before_anything_is_asked_counts_nothing() {
     assert_eq!(difference(&before, &samples(&mount).await), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_waiting_read_shows_and_takes_a_token() {
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mount = asking(&format!("http://{}", silent.local_addr().unwrap())).await;
+    let aws = Aws::silent();
+    let mount = asking(&aws).await;
     let watching = async {
-        let _stream = silent.accept().await.unwrap();
+        aws.is_asked().await;
         samples(&mount).await
     };
 
@@ -232,9 +209,9 @@ async fn a_waiting_read_shows_and_takes_a_token() {
 
 #[tokio::test]
 async fn a_full_cache_shows_its_bound_and_what_it_dropped() {
-    let aws = Aws::start().await;
-    let mount = asking(&aws.url).await;
-    configure(&mount, &aws.url, json!({ "max_cached_sessions": 1 })).await;
+    let aws = Aws::granting();
+    let mount = asking(&aws).await;
+    configure(&mount, json!({ "max_cached_sessions": 1 })).await;
     let other = json!({ "role_arn": ROLE, "common_name": "other", "session_sharing": "identity" });
     assert_eq!(mount.write("roles/other", other).await.error, "");
 
@@ -282,8 +259,8 @@ async fn issuers_show_when_they_end_and_which_is_the_default() {
 
 #[tokio::test]
 async fn an_issuer_that_a_role_names_shows_by_what_it_signs() {
-    let aws = Aws::start().await;
-    let mount = asking(&aws.url).await;
+    let aws = Aws::granting();
+    let mount = asking(&aws).await;
     let id = second_issuer(&mount).await;
     assert_eq!(mount.patch("roles/app", json!({ "issuer_ref": "two" })).await.error, "");
 
@@ -296,10 +273,10 @@ async fn an_issuer_that_a_role_names_shows_by_what_it_signs() {
 
 #[tokio::test]
 async fn a_leaf_that_the_ca_would_refuse_takes_no_turn_at_aws() {
-    let aws = Aws::start().await;
+    let aws = Aws::granting();
     let metadata = [("uri".to_owned(), "no scheme".to_owned())].into();
     let who = Entity { id: "1".to_owned(), name: "e".to_owned(), metadata, ..Entity::default() };
-    let mount = asking(&aws.url).await.asked_by(who);
+    let mount = asking(&aws).await.asked_by(who);
     let uri = json!({ "uri_sans": "{{identity.entity.metadata.uri}}" });
     assert_eq!(mount.patch("roles/app", uri).await.error, "");
     let before = samples(&mount).await;
@@ -316,7 +293,7 @@ async fn a_leaf_that_the_ca_would_refuse_takes_no_turn_at_aws() {
 
 #[tokio::test]
 async fn nothing_of_a_caller_a_role_or_aws_is_in_the_text() {
-    let mount = asking(&Aws::start().await.url).await;
+    let mount = asking(&Aws::granting()).await;
     let _ = mount.read("container/app").await;
 
     let text = text(&mount).await;
@@ -338,12 +315,13 @@ async fn every_total_says_that_it_begins_with_the_process() {
     let text = text(&with_ca().await).await;
 
     let kinds: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-    let counting = kinds.iter().filter(|kind| kind.ends_with(" counter") || kind.ends_with(" histogram"));
-    for name in counting.map(|kind| kind.split(' ').next().unwrap()) {
+    let counting: Vec<_> =
+        kinds.iter().filter(|kind| kind.ends_with(" counter") || kind.ends_with(" histogram")).collect();
+    assert!(counting.len() > 8, "{text}");
+    for name in counting.iter().map(|kind| kind.split(' ').next().unwrap()) {
         let help = text.lines().find(|line| line.starts_with(&format!("# HELP {name} "))).unwrap();
         assert!(help.contains("since the process began"), "{help}");
     }
-    assert!(kinds.len() > 10, "{text}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ mod documents;
 mod hints;
 mod spellings;
 
-use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
+use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, over, with_ca};
 use engine::Engine;
 use serde_json::{Value, json};
 use vault_backend::Entity;
@@ -58,9 +58,9 @@ async fn a_text_of_the_callers_is_quoted_short_and_in_no_command() {
     ] {
         let reply = mount.write(path, body).await;
 
-        let told = [vec![reply.error], reply.warnings].concat();
-        assert!(told.iter().any(|line| line.contains("\"n$(id)")), "{path}: {told:?}");
-        for line in told {
+        let lines = [vec![reply.error], reply.warnings].concat();
+        assert!(lines.iter().any(|line| line.contains("\"n$(id)")), "{path}: {lines:?}");
+        for line in lines {
             let rest = line.replace("\"n$(id)", "");
             assert!(line.len() < 600 && !rest.contains("$(id)"), "{path}: {line}");
             assert!(!line.contains(char::is_control), "{path}: {line}");
@@ -70,9 +70,9 @@ async fn a_text_of_the_callers_is_quoted_short_and_in_no_command() {
     let role = json!({ "role_arn": ROLE, "common_name": key, "issuer_ref": "one" });
     assert_eq!(mount.write("roles/app", role).await.status, 200);
 
-    let told = reader.read("preview/app").await.error.replace("\"n$(id)\"", "").replace(key, "");
+    let error = reader.read("preview/app").await.error.replace("\"n$(id)\"", "").replace(key, "");
 
-    assert!(told.contains("metadata=<key>=<value>") && !told.contains("$(id)"), "{told}");
+    assert!(error.contains("metadata=<key>=<value>") && !error.contains("$(id)"), "{error}");
 }
 
 #[tokio::test]
@@ -248,7 +248,9 @@ async fn key_issuer_and_pointer_are_put_in_this_order() {
 async fn the_issuer_key_is_seal_wrapped_and_the_issuer_is_not() {
     let storage = with_ca().await.storage;
 
-    for key in storage.puts() {
+    let puts = storage.puts();
+    assert!(puts.iter().any(|key| key.starts_with("key/")), "{puts:?}");
+    for key in puts {
         assert_eq!(storage.is_sealed(&key), key.starts_with("key/"), "{key}");
     }
 }
@@ -261,7 +263,7 @@ async fn a_ca_half_written_by_a_crash_is_mended_at_the_next_start() {
         mount.write("root/generate/internal", json!({ "common_name": "test CA" })).await;
         let survived = mount.storage.survived();
 
-        let mount: TestMount<Engine> = TestMount::over(survived).await.unwrap();
+        let mount = over(survived).await;
 
         let default = mount.read("config/issuers").await.data["default"].clone();
         assert_eq!(default.is_string(), writes == 2, "after {writes} writes");

@@ -14,7 +14,7 @@ use engine::Engine;
 use vault_backend::reference::{PathReference, paths};
 
 use crate::aws::Aws;
-use crate::mounts::{self, ANCHOR, PROFILE, ROLE, with_ca};
+use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca, with_ca_calling};
 
 /// A page that shows paths: its file, its title, a sentence that opens it, and its paths in order.
 pub(crate) struct Page {
@@ -137,11 +137,8 @@ fn every_path_stands_on_one_page() {
 
 #[tokio::test]
 async fn an_answer_of_creds_has_the_keys_that_are_described() {
-    let aws = Aws::start().await;
-    let mount = with_ca().await;
-    let config = serde_json::json!({
-        "endpoint": aws.url, "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE,
-    });
+    let mount = with_ca_calling(&Aws::granting()).await;
+    let config = serde_json::json!({ "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE });
     assert_eq!(mount.write("config", config).await.error, "");
     let role = serde_json::json!({ "role_arn": ROLE, "lease": "static" });
     assert_eq!(mount.write("roles/app", role).await.error, "");
@@ -168,10 +165,10 @@ fn described(paths: &[PathReference], template: &str) -> BTreeSet<String> {
 /// What a mount shows that has an issuer, and has looked at a trust anchor of which it heard nothing.
 async fn exposition() -> String {
     let mount = with_ca().await;
-    let config = serde_json::json!({ "endpoint": "http://127.0.0.1:1", "max_retries": 0 });
+    let config = serde_json::json!({ "max_retries": 0 });
     assert_eq!(mount.write("config", config).await.error, "");
     let anchor = serde_json::json!({
-        "trust_anchor_arn": mounts::ANCHOR, "profile_arn": mounts::PROFILE, "management_role_arn": mounts::ROLE,
+        "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE, "management_role_arn": ROLE,
     });
     assert_eq!(mount.write("trust-anchors/main", anchor).await.error, "");
     let _ = mount.periodic().await;

@@ -7,7 +7,9 @@ mod taking_over;
 use std::time::Duration;
 
 use crate::aws::Aws;
-use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, with_ca};
+use crate::mounts::{
+    ANCHOR, PROFILE, ROLE, mount, mount_calling, on_a_standby, over, with_ca, with_ca_calling,
+};
 use ca::{CaProfile, Issuer, KeySpec, Subject};
 use engine::Engine;
 use serde_json::{Value, json};
@@ -37,7 +39,12 @@ async fn refused(mount: &TestMount<Engine>, path: &str, body: Value) -> String {
 
 /// A mount with the issuers `one`, the default, and `two`.
 async fn prepared() -> TestMount<Engine> {
-    let mount = with_ca().await;
+    prepared_calling(&Aws::unreachable()).await
+}
+
+/// The same beside this AWS.
+async fn prepared_calling(aws: &Aws) -> TestMount<Engine> {
+    let mount = with_ca_calling(aws).await;
     done(&mount, ROOT, root("two")).await;
     mount
 }
@@ -67,10 +74,9 @@ async fn stored(mount: &TestMount<Engine>, name: &str) -> Value {
     mount.storage.get_json(&format!("issuer/{}", id.as_str().unwrap())).await.unwrap().unwrap()
 }
 
-async fn configure(mount: &TestMount<Engine>, aws: &Aws) {
-    let config = json!({
-        "endpoint": aws.url, "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "max_retries": 0,
-    });
+async fn configure(mount: &TestMount<Engine>) {
+    let config =
+        json!({ "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "max_retries": 0 });
     done(mount, "config", config).await;
 }
 

@@ -1,19 +1,17 @@
 //! A performance standby, as Vault Enterprise has them: it reads by itself, learns of writes by `InvalidateKey`, and forwards what
 //! takes a session. The Community Edition runs no plugin on a standby, so this is tested without a Vault.
 
-use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca};
+use crate::mounts::{ANCHOR, PROFILE, ROLE, becomes_a_standby, over, with_ca};
 use engine::Engine;
 use serde_json::json;
 use vault_backend::testing::TestMount;
-use vault_backend::{Backend, Mount, READ_ONLY, ReplicationState};
+use vault_backend::{Backend, READ_ONLY};
 
 /// The active node and a standby over one storage, which only the first may write.
 async fn pair() -> (TestMount<Engine>, TestMount<Engine>) {
     let active = with_ca().await;
-    let standby: TestMount<Engine> = TestMount::over(active.storage.clone()).await.unwrap();
-    standby.system.change(|fixed| fixed.replication_state = ReplicationState(1 << 14));
-    let again = Mount::in_memory(standby.storage.clone(), standby.system.clone());
-    Backend::initialize(standby.backend.clone(), again).await.unwrap();
+    let standby = over(active.storage.clone()).await;
+    becomes_a_standby(&standby).await;
     let role = json!({ "role_arn": ROLE, "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE });
     assert!(active.write("roles/app", role).await.status < 300);
     (active, standby)

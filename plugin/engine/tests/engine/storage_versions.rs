@@ -46,7 +46,7 @@ impl Example {
     }
 
     async fn mount(&self) -> TestMount<Engine> {
-        TestMount::over(self.storage().await).await.unwrap()
+        crate::mounts::over(self.storage().await).await
     }
 }
 

@@ -6,9 +6,6 @@
 #![expect(clippy::large_futures, reason = "a test polls one future, and its size is of no matter")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
-#[expect(dead_code, reason = "other tests use more of it")]
-#[path = "../engine/mounts.rs"]
-mod mounts;
 mod oddities;
 mod server;
 
@@ -57,7 +54,9 @@ fn arn(account: &str, kind: &str) -> String {
 
 /// A mount with a role for each account.
 async fn mount(url: &str, accounts: impl Iterator<Item = String>) -> TestMount<Engine> {
-    let mount = mounts::with_ca().await;
+    let mount = TestMount::new().await.expect("an empty mount initialises");
+    let ca = json!({ "common_name": "test CA" });
+    assert_eq!(mount.write("root/generate/internal", ca).await.status, 200);
     let config = json!({
         "endpoint": url, "max_retries": 0, "request_timeout": 1, "connect_timeout": 1,
         "rate_limit": 10_000, "rate_burst": 10_000,
@@ -85,13 +84,13 @@ async fn read_on(mount: Arc<TestMount<Engine>>, stop: Arc<AtomicUsize>) -> (usiz
     (reads, slowest)
 }
 
-fn told(reply: &Reply) -> String {
+fn body(reply: &Reply) -> String {
     String::from_utf8_lossy(reply.raw.as_deref().unwrap_or_default()).into_owned()
 }
 
 /// What a read makes of an oddity, compared with what it should.
 fn judge(oddity: &Oddity, reply: &Reply) {
-    let (name, text) = (&oddity.name, told(reply));
+    let (name, text) = (&oddity.name, body(reply));
     match oddity.end {
         End::Served => assert_eq!(reply.status, 200, "{name}: {text}"),
         End::Paused => assert!(reply.status == 503 && text.contains("AWS throttles"), "{name}: {text}"),

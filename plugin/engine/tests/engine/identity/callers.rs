@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use vault_backend::testing::{Reply, TestMount};
 use vault_backend::{Alias, Entity};
 
-use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca};
+use crate::aws::Aws;
+use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca_calling};
 
 pub(crate) const PROD: &str = "auth_kubernetes_0000000a";
 pub(crate) const DEV: &str = "auth_kubernetes_0000000b";
@@ -54,7 +55,12 @@ pub(crate) fn pod(accessor: &str, namespace: &str, name: &str) -> Entity {
 
 /// A mount with a CA, a configuration and the clusters `prod` and `dev`.
 pub(crate) async fn clusters() -> TestMount<Engine> {
-    let mount = with_ca().await;
+    clusters_calling(&Aws::unreachable()).await
+}
+
+/// The same beside this AWS.
+pub(crate) async fn clusters_calling(aws: &Aws) -> TestMount<Engine> {
+    let mount = with_ca_calling(aws).await;
     let config = json!({ "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE });
     for (path, body) in [
         ("config", config),

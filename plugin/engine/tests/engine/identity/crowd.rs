@@ -6,16 +6,16 @@ use tokio::task::JoinSet;
 use vault_backend::testing::{Reply, TestMount};
 use vault_backend::{Entity, FakeSystemView};
 
-use super::callers::{PROD, clusters, pod, pods};
+use super::callers::{PROD, clusters_calling, pod, pods};
 use crate::aws::Aws;
 use crate::mounts::{ANCHOR, PROFILE};
 
 /// A mount that keeps one session, and its callers `prod.payments.<name>`.
 async fn narrow(names: &[&str]) -> (Vec<TestMount<Engine>>, Aws) {
-    let aws = Aws::start().await;
-    let mount = clusters().await;
+    let aws = Aws::granting();
+    let mount = clusters_calling(&aws).await;
     let config = json!({
-        "endpoint": aws.url, "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE,
+        "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE,
         "max_cached_sessions": 1, "rate_limit": 10_000, "rate_burst": 10_000,
     });
     for (path, body) in [("config", config), ("roles/app", pods())] {

@@ -14,17 +14,17 @@ use crate::aws::Aws;
 struct Change {
     path: &'static str,
     key: &'static str,
-    body: fn(&Aws) -> Value,
+    body: fn() -> Value,
 }
 
 const CHANGES: [Change; 3] = [
-    Change { path: "roles/app", key: "role/app", body: |_| elsewhere() },
+    Change { path: "roles/app", key: "role/app", body: elsewhere },
     Change {
         path: "config",
         key: "config",
-        body: |aws| config(aws, &json!({ "allowed_role_arns": "arn:aws:iam::*" })),
+        body: || config(&json!({ "allowed_role_arns": "arn:aws:iam::*" })),
     },
-    Change { path: "config/issuers", key: "config/issuers", body: |_| json!({ "default": "two" }) },
+    Change { path: "config/issuers", key: "config/issuers", body: || json!({ "default": "two" }) },
 ];
 
 /// The role of a warm mount, with another subject.
@@ -48,12 +48,12 @@ async fn a_write_whose_answer_is_lost_is_in_force_and_its_repetition_ends_nothin
     for Change { path, body, .. } in CHANGES {
         let (mount, aws) = ready().await;
         mount.storage.lose_answers(true);
-        assert_eq!(mount.write(path, body(&aws)).await.status, 503, "{path}");
+        assert_eq!(mount.write(path, body()).await.status, 503, "{path}");
         mount.storage.lose_answers(false);
 
         let read = after_a_read(&mount, &aws).await;
         let puts = mount.storage.puts();
-        written(&mount, path, body(&aws)).await;
+        written(&mount, path, body()).await;
 
         assert_eq!((read, after_a_read(&mount, &aws).await), (2, 2), "{path}");
         assert_eq!(mount.storage.puts(), puts, "{path}");
@@ -65,17 +65,17 @@ async fn a_write_that_lands_after_its_error_is_in_force_once_it_is_repeated() {
     for Change { path, key, body } in CHANGES {
         let (mount, aws) = ready().await;
         let before = mount.storage.get(key).await.unwrap().unwrap();
-        written(&mount, path, body(&aws)).await;
+        written(&mount, path, body()).await;
         let after = mount.storage.get(key).await.unwrap().unwrap();
         mount.storage.put(key, before).await.unwrap();
         mount.backend.invalidate(key);
         mount.storage.break_after(0);
-        assert_eq!(mount.write(path, body(&aws)).await.status, 503, "{path}");
+        assert_eq!(mount.write(path, body()).await.status, 503, "{path}");
         mount.storage.break_after(usize::MAX);
         let granted = after_a_read(&mount, &aws).await;
         mount.storage.put(key, after).await.unwrap();
 
-        written(&mount, path, body(&aws)).await;
+        written(&mount, path, body()).await;
 
         assert_eq!(after_a_read(&mount, &aws).await, granted + 1, "{path}");
     }

@@ -48,11 +48,11 @@ async fn a_sharing_that_was_written_is_in_force_whatever_the_texts_name() {
 #[tokio::test]
 async fn the_name_that_vault_made_up_for_an_entity_is_told_from_one_that_was_given() {
     let role = json!({ "role_arn": ROLE, "common_name": "{{identity.entity.name}}" });
-    let told = async |name: &str| {
+    let origin_of = async |name: &str| {
         let who = Entity { name: name.to_owned(), ..gitlab("deploy") };
         preview(role.clone(), who).await.data["value_01"].as_str().unwrap().to_owned()
     };
 
-    assert!(told("entity_7fe053b9").await.contains("generated it at the first login"));
-    assert!(told("entity_payments").await.contains("operators of Vault write"));
+    assert!(origin_of("entity_7fe053b9").await.contains("generated it at the first login"));
+    assert!(origin_of("entity_payments").await.contains("operators of Vault write"));
 }

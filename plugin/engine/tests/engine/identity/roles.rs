@@ -85,8 +85,8 @@ async fn a_role_that_the_configs_anchor_does_not_fit_is_stored_with_a_warning() 
     ] {
         let written = mount.write("roles/app", json!({ "role_arn": arn })).await;
 
-        let told = format!("nobody gets credentials of this role: role_arn: {arn} {words}");
-        assert!(written.warnings.iter().any(|warning| warning.starts_with(&told)), "{written:?}");
+        let warning = format!("nobody gets credentials of this role: role_arn: {arn} {words}");
+        assert!(written.warnings.iter().any(|found| found.starts_with(&warning)), "{written:?}");
         assert!(mount.read("creds/app").await.error.contains(words), "and so it is");
     }
     let fits = mount.write("roles/app", json!({ "role_arn": ROLE })).await;

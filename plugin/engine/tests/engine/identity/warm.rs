@@ -5,25 +5,24 @@ use serde_json::{Value, json};
 use vault_backend::testing::{Reply, TestMount};
 use vault_backend::{Backend, FakeSystemView};
 
-use super::callers::{DEV, PROD, clusters, pod, pods};
+use super::callers::{DEV, PROD, clusters_calling, pod, pods};
 use crate::aws::Aws;
 use crate::mounts::{ANCHOR, PROFILE, ROLE};
 
 /// A mount whose pod `payments/api` of `prod` has a session already.
 pub(crate) async fn warm() -> (TestMount<Engine>, Aws) {
-    let aws = Aws::start().await;
-    let mount = clusters().await.asked_by(pod(PROD, "payments", "api"));
-    written(&mount, "config", config(&aws, &json!({}))).await;
+    let aws = Aws::granting();
+    let mount = clusters_calling(&aws).await.asked_by(pod(PROD, "payments", "api"));
+    written(&mount, "config", config(&json!({}))).await;
     written(&mount, "roles/app", pods()).await;
     assert_eq!(mount.read("creds/app").await.error, "");
     assert_eq!((mount.read("creds/app").await.status, aws.granted()), (200, 1));
     (mount, aws)
 }
 
-pub(crate) fn config(aws: &Aws, more: &Value) -> Value {
-    let mut config = json!({
-        "endpoint": aws.url, "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "max_retries": 0,
-    });
+pub(crate) fn config(more: &Value) -> Value {
+    let mut config =
+        json!({ "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "max_retries": 0 });
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     config
 }
@@ -86,8 +85,8 @@ async fn a_pod_that_becomes_another_one_gets_a_session_of_its_own() {
 #[tokio::test]
 async fn two_mounts_never_share() {
     let (_first, aws) = warm().await;
-    let second = clusters().await.asked_by(pod(PROD, "payments", "api"));
-    written(&second, "config", config(&aws, &json!({}))).await;
+    let second = clusters_calling(&aws).await.asked_by(pod(PROD, "payments", "api"));
+    written(&second, "config", config(&json!({}))).await;
     written(&second, "roles/app", pods()).await;
 
     assert_eq!(after_a_read(&second, &aws).await, 2);
@@ -101,7 +100,7 @@ async fn identical_writes_keep_the_session_and_put_nothing() {
 
     written(&mount, "roles/app", Value::Object(read)).await;
     written(&mount, "roles/app", pods()).await;
-    written(&mount, "config", config(&aws, &json!({}))).await;
+    written(&mount, "config", config(&json!({}))).await;
     written(&mount, "clusters/prod", json!({ "accessor": PROD })).await;
     written(&mount, "roles/other", pods()).await;
 
@@ -119,7 +118,7 @@ async fn a_change_of_role_config_or_cluster_ends_the_session() {
         let (mount, aws) = warm().await;
 
         match path {
-            "config" => written(&mount, path, config(&aws, &body)).await,
+            "config" => written(&mount, path, config(&body)).await,
             "roles/app" => mount.patch(path, body).await,
             _ => {
                 assert_eq!(mount.delete(path).await.error, "");
@@ -131,11 +130,11 @@ async fn a_change_of_role_config_or_cluster_ends_the_session() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_change_does_not_fail_whoever_waits_for_a_turn() {
     let (mount, aws) = warm().await;
     let slow = json!({ "rate_limit": 1, "rate_burst": 1 });
-    written(&mount, "config", config(&aws, &slow)).await;
+    written(&mount, "config", config(&slow)).await;
     written(&mount, "roles/new", pods()).await;
 
     let writing = async {
@@ -153,7 +152,7 @@ async fn a_read_that_saw_the_role_before_its_change_leaves_no_session_of_it() {
     let (mount, aws) = warm().await;
     written(&mount, "roles/new", pods()).await;
     // the next read has to load the config, after it has read the role
-    written(&mount, "config", config(&aws, &json!({ "request_timeout": 9 }))).await;
+    written(&mount, "config", config(&json!({ "request_timeout": 9 }))).await;
 
     let (read, written) =
         tokio::join!(mount.read("creds/new"), mount.patch("roles/new", json!({ "locality": "x" })));
@@ -180,7 +179,7 @@ async fn bounds_of_the_config_change_without_an_end_of_sessions() {
 
     let bounds =
         json!({ "rate_limit": 100, "rate_burst": 1, "max_cached_sessions": 5, "request_timeout": 3 });
-    written(&mount, "config", config(&aws, &bounds)).await;
+    written(&mount, "config", config(&bounds)).await;
 
     assert_eq!(after_a_read(&mount, &aws).await, 1);
 }
@@ -287,7 +286,7 @@ async fn a_config_that_is_deleted_ends_the_sessions_made_from_it() {
 
     assert_eq!(mount.delete("config").await.error, "");
     assert_eq!(mount.read("creds/app").await.status, 400);
-    written(&mount, "config", config(&aws, &json!({}))).await;
+    written(&mount, "config", config(&json!({}))).await;
 
     assert_eq!(after_a_read(&mount, &aws).await, 2);
 }

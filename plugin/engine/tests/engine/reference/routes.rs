@@ -95,10 +95,15 @@ fn push_list(text: &mut String, title: &str, entries: &[ParameterReference]) {
     }
     let _ = write!(text, "**{title}**\n\n");
     for entry in entries {
-        let place = if entry.is_in_path { ", in the path".to_owned() } else { only_in(&entry.only_in) };
+        let placement = if entry.is_in_path { ", in the path".to_owned() } else { only_in(&entry.only_in) };
         let help = format!("{}.", entry.help.trim_end_matches('.'));
-        let _ =
-            writeln!(text, "- **`{}`** ({}{place}): {}", entry.name, entry.kind, inline(&sentence(&help)));
+        let _ = writeln!(
+            text,
+            "- **`{}`** ({}{placement}): {}",
+            entry.name,
+            entry.kind,
+            inline(&sentence(&help))
+        );
     }
     text.push('\n');
 }

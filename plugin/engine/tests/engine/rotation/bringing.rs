@@ -25,7 +25,7 @@ async fn an_import_that_a_crash_ended_stores_its_key_once() {
     mount.storage.break_after(1);
     let company = brought("company", today());
     mount.write(IMPORT, company.clone()).await;
-    let mount: TestMount<Engine> = TestMount::over(mount.storage.survived()).await.unwrap();
+    let mount = over(mount.storage.survived()).await;
 
     done(&mount, IMPORT, company).await;
 
@@ -38,22 +38,21 @@ async fn issuers_are_listed_with_state_and_end() {
 
     let listed = mount.list("issuers").await.data;
 
-    let mut told: Vec<String> = Vec::new();
+    let mut issuers: Vec<String> = Vec::new();
     for info in listed["key_info"].as_object().unwrap().values() {
         assert!(info["not_after"].as_str().unwrap().ends_with('Z') && info["serial_number"].is_string());
-        told.push(format!("{} {} {}", info["issuer_name"], info["state"], info["is_default"]));
+        issuers.push(format!("{} {} {}", info["issuer_name"], info["state"], info["is_default"]));
     }
-    told.sort();
-    assert_eq!(told, ["\"one\" \"previous\" false", "\"two\" \"current\" true"]);
+    issuers.sort();
+    assert_eq!(issuers, ["\"one\" \"previous\" false", "\"two\" \"current\" true"]);
 }
 
 #[tokio::test]
 async fn an_issuer_near_its_end_is_warned_of_wherever_it_is_read() {
-    let aws = Aws::start().await;
-    let mount = mount().await;
+    let mount = mount_calling(&Aws::granting()).await;
     let old = brought("old", today() - time::Duration::days(80));
     done(&mount, IMPORT, named(&old, "old")).await;
-    configure(&mount, &aws).await;
+    configure(&mount).await;
     done(&mount, "roles/app", json!({ "role_arn": ROLE })).await;
 
     for path in ["issuer/old", "config/issuers", "rotation", "creds/app"] {
@@ -75,7 +74,7 @@ async fn an_issuer_near_its_end_is_warned_of_wherever_it_is_read() {
 async fn an_expired_issuer_names_the_command_that_cures_it() {
     let mount = mount().await;
     store_issuer(&mount.storage, &self_signed("past", datetime!(2020-01-01 0:00 UTC))).await;
-    configure(&mount, &Aws::start().await).await;
+    configure(&mount).await;
     done(&mount, "roles/app", json!({ "role_arn": ROLE })).await;
 
     let alone = mount.read("creds/app").await;
@@ -101,7 +100,7 @@ async fn an_issuer_of_before_states_were_stored_is_enabled() {
     let path = format!("issuer/{}", record["id"].as_str().unwrap());
     mount.storage.put_json(&path, &record).await.unwrap();
 
-    let mount: TestMount<Engine> = TestMount::over(mount.storage.survived()).await.unwrap();
+    let mount = over(mount.storage.survived()).await;
 
     assert_eq!(state_of(&mount, "one").await, "current");
 }

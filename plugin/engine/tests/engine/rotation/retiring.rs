@@ -18,8 +18,8 @@ async fn the_default_is_neither_disabled_nor_deleted_unless_forced() {
 #[tokio::test]
 async fn a_default_that_was_disabled_by_force_signs_nothing_and_says_so() {
     let mount = prepared().await;
-    let place = json!({ "role_arn": ROLE, "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE });
-    done(&mount, "roles/app", place).await;
+    let role = json!({ "role_arn": ROLE, "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE });
+    done(&mount, "roles/app", role).await;
 
     done(&mount, "issuer/one", json!({ "disabled": true, "force": true })).await;
 
@@ -137,7 +137,7 @@ async fn a_deletion_that_a_crash_ends_leaves_no_key_after_the_next_start() {
         let reply = mount.delete("issuer/one").await;
         let survived = mount.storage.survived();
 
-        let mount: TestMount<Engine> = TestMount::over(survived).await.unwrap();
+        let mount = over(survived).await;
 
         let gone = mount.read("issuer/one").await.status == 404;
         assert_eq!(gone, writes > 0, "after {writes} writes: {reply:?}");
@@ -212,7 +212,7 @@ async fn a_default_deleted_by_force_hands_nothing_to_the_other_one() {
     let reply = mount.delete_with("issuer/one", json!({ "force": "true" })).await;
 
     assert_eq!(reply.error, "");
-    let mount: TestMount<Engine> = TestMount::over(mount.storage.survived()).await.unwrap();
+    let mount = over(mount.storage.survived()).await;
     assert_eq!(mount.read("config/issuers").await.data["default"], Value::Null);
     assert_eq!(state_of(&mount, "two").await, "next");
 }

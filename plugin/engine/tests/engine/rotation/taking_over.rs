@@ -5,35 +5,35 @@ use super::*;
 #[tokio::test]
 async fn a_whole_rotation_is_told_step_by_step() {
     let mount = with_ca().await;
-    let mut told = Vec::new();
-    let mut tell = async |mount: &TestMount<Engine>| {
+    let mut steps = Vec::new();
+    let mut look = async |mount: &TestMount<Engine>| {
         let data = mount.read("rotation").await.data;
         let certificates = bundle(mount).await.matches("BEGIN").count();
         assert_eq!(data["trust_bundle"], bundle(mount).await);
-        told.push(format!("{} {} {} {certificates}", data["state"], data["current"], data["next_step"]));
+        steps.push(format!("{} {} {} {certificates}", data["state"], data["current"], data["next_step"]));
     };
 
-    tell(&mount).await;
+    look(&mount).await;
     done(&mount, ROOT, root("two")).await;
-    tell(&mount).await;
+    look(&mount).await;
     done(&mount, "config/issuers", json!({ "default": "two" })).await;
-    tell(&mount).await;
+    look(&mount).await;
     done(&mount, "issuer/one", json!({ "disabled": true })).await;
-    tell(&mount).await;
+    look(&mount).await;
 
     assert!(
-        told[0].starts_with("\"steady\" \"one\" \"nothing until") && told[0].ends_with(" 1"),
-        "{told:#?}"
+        steps[0].starts_with("\"steady\" \"one\" \"nothing until") && steps[0].ends_with(" 1"),
+        "{steps:#?}"
     );
     assert_eq!(
-        told[1],
+        steps[1],
         "\"prepared\" \"one\" \"let every trust anchor hold trust_bundle, then switch: vault write test/config/issuers default=two\" 2"
     );
     assert_eq!(
-        told[2],
+        steps[2],
         "\"switched\" \"two\" \"retire the previous issuer: vault write test/issuer/one disabled=true, then let every trust anchor hold trust_bundle\" 2"
     );
-    assert!(told[3].starts_with("\"steady\" \"two\" ") && told[3].ends_with(" 1"), "{told:#?}");
+    assert!(steps[3].starts_with("\"steady\" \"two\" ") && steps[3].ends_with(" 1"), "{steps:#?}");
 }
 
 #[tokio::test]
@@ -130,9 +130,9 @@ async fn a_switch_can_be_taken_back() {
 
 #[tokio::test]
 async fn a_switch_ends_what_followers_had_and_a_disabled_issuer_what_is_its_own() {
-    let aws = Aws::start().await;
-    let mount = prepared().await;
-    configure(&mount, &aws).await;
+    let aws = Aws::granting();
+    let mount = prepared_calling(&aws).await;
+    configure(&mount).await;
     let shared =
         |issuer: &str| json!({ "role_arn": ROLE, "issuer_ref": issuer, "session_sharing": "identity" });
     done(&mount, "roles/follower", shared("default")).await;
