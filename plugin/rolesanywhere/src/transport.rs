@@ -84,16 +84,16 @@ impl HttpsTransport {
         proxy: Option<&Proxy>,
         ends: Instant,
     ) -> TransportError {
-        let told = if err.is_timeout() { self.late() } else { lost(err) };
-        let Some(proxy) = proxy else { return told };
+        let error = if err.is_timeout() { self.late() } else { lost(err) };
+        let Some(proxy) = proxy else { return error };
         // the only name that is resolved is then the proxy's
-        if told.kind == TransportErrorKind::Unresolved {
-            return told.of_the_proxy(proxy);
+        if error.kind == TransportErrorKind::Unresolved {
+            return error.of_the_proxy(proxy);
         }
         match timeout_at(ends, self.inquiry.ask(proxy, target)).await {
-            Ok(Ok(())) => told.through(proxy),
+            Ok(Ok(())) => error.through(proxy),
             Ok(Err(why)) => why,
-            Err(_) => TransportError { kind: TransportErrorKind::Proxy, ..told.through(proxy) },
+            Err(_) => TransportError { kind: TransportErrorKind::Proxy, ..error.through(proxy) },
         }
     }
 

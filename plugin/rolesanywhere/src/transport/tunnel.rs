@@ -41,9 +41,9 @@ impl Inquiry {
     pub(super) async fn ask(&self, proxy: &Proxy, target: Target<'_>) -> Result<(), TransportError> {
         let unreached = |err: &(dyn Error + 'static)| network(err).of_the_proxy(proxy);
         let found = self.names.addresses(proxy.host()).await.map_err(|err| unreached(&err))?;
-        let places: Vec<_> =
+        let addresses: Vec<_> =
             found.into_iter().map(|address| SocketAddr::new(address, proxy.port())).collect();
-        let stream = TcpStream::connect(places.as_slice()).await.map_err(|err| unreached(&err))?;
+        let stream = TcpStream::connect(addresses.as_slice()).await.map_err(|err| unreached(&err))?;
         if !proxy.is_https() {
             return answer(stream, proxy, target).await;
         }
@@ -83,15 +83,15 @@ where
 }
 
 fn connect(proxy: &Proxy, target: Target<'_>) -> String {
-    let place = place(target);
+    let authority = authority(target);
     let authorization = proxy.authorization();
     let authorization =
         authorization.map_or_else(String::new, |value| format!("Proxy-Authorization: {value}\r\n"));
-    format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{authorization}\r\n")
+    format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{authorization}\r\n")
 }
 
 /// Host and port in the form of CONNECT.
-fn place(target: Target<'_>) -> String {
+fn authority(target: Target<'_>) -> String {
     let Target { host, port, .. } = target;
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
@@ -104,22 +104,24 @@ fn status(line: &[u8]) -> Option<StatusCode> {
 
 /// The error of a status. A refusal lasts; an endpoint that the proxy could not reach may return soon.
 fn refused(status: StatusCode, proxy: &Proxy, target: Target<'_>) -> TransportError {
-    let (refused, place) = (TransportErrorKind::ProxyRefused, place(target));
+    let (refused, authority) = (TransportErrorKind::ProxyRefused, authority(target));
     if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         let problem = if proxy.authorization().is_some() {
-            "does not take the user and password that it is given"
+            "does not accept the user and password that were sent"
         } else {
-            "wants a user and password, which belong into proxy_url"
+            "requires a user and password: write them to proxy_url"
         };
         return failed(refused, format!("the proxy {proxy} {problem} ({status})"));
     }
     if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
         let text = format!(
-            "the proxy {proxy} refuses a tunnel to {place} ({status}): whoever runs it has to allow that"
+            "the proxy {proxy} refuses a tunnel to {authority} ({status}): the proxy's operator must allow it"
         );
         return failed(refused, text);
     }
-    let text = format!("the proxy {proxy} has no tunnel to {place} ({status}): whoever runs it can tell why");
+    let text = format!(
+        "the proxy {proxy} has no tunnel to {authority} ({status}): the proxy's operator can say why"
+    );
     failed(TransportErrorKind::Proxy, text)
 }
 

@@ -96,10 +96,10 @@ async fn retries_end_after_their_number() {
 
         let err = call(&script, Settings { max_retries: retries, ..Settings::default() }, DEADLINE).await;
 
-        let Err(Error::Unavailable { attempts: told, status: Some(503), .. }) = err else {
+        let Err(Error::Unavailable { attempts: counted, status: Some(503), .. }) = err else {
             panic!("{err:?}")
         };
-        assert_eq!((script.attempts(), told as usize), (attempts, attempts));
+        assert_eq!((script.attempts(), counted as usize), (attempts, attempts));
     }
 }
 

@@ -8,5 +8,6 @@ mod network;
 mod parties;
 mod script;
 mod secrecy;
+mod server;
 mod tls;
 mod vectors;

@@ -1,79 +1,27 @@
 //! The real transport against servers on loopback that misbehave.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::parties::{good_answer, identity, request};
+use crate::parties::{identity, request};
+use crate::server::{Habit, Server};
 use rolesanywhere::{Client, Credentials, Error, ProxyVariables, Secret, Session, Settings, Url};
 use time::macros::datetime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
-/// What the server does on one connection, told the connection's number.
-#[derive(Clone, Copy)]
-enum Habit {
-    /// Answers every request well and keeps the connection.
-    Serve,
-    /// Reads a request, sends this and closes.
-    Say(&'static str),
-    /// Sends this unasked and closes.
-    Blurt(&'static str),
-    /// Closes the first connections unheard, then serves.
-    Drop(usize),
-    /// Sends half of a good answer on the first connections, then serves.
-    Half(usize),
-    /// Reads and never answers.
-    Silence,
-    /// Announces no length and sends until the other side closes.
-    Flood,
-}
-
-struct Server {
-    url: Url,
-    connections: Arc<AtomicUsize>,
-    flooded: Arc<AtomicUsize>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Server {
-    async fn start(habit: Habit) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        let (connections, flooded) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (counter, flood) = (Arc::clone(&connections), Arc::clone(&flooded));
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let number = counter.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(behave(stream, habit, number, Arc::clone(&flood)));
-            }
-        });
-        Self { url, connections, flooded, task }
-    }
-
-    fn settings(&self) -> Settings {
-        Settings {
-            endpoint: Some(self.url.clone()),
-            request_timeout: Duration::from_secs(5),
-            max_retries: 2,
-            ..Settings::default()
-        }
-    }
-
-    async fn ask(&self) -> Result<Session, Error> {
-        ask(&Client::new(&self.settings()).unwrap()).await
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
+/// Settings whose endpoint is the server.
+fn settings_for(server: &Server) -> Settings {
+    Settings {
+        endpoint: Some(server.url.clone()),
+        request_timeout: Duration::from_secs(5),
+        max_retries: 2,
+        ..Settings::default()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// What a client makes of the server.
+async fn ask_server(server: &Server) -> Result<Session, Error> {
+    ask(&Client::new(&settings_for(server)).unwrap()).await
 }
 
 async fn ask(client: &Client) -> Result<Session, Error> {
@@ -81,64 +29,10 @@ async fn ask(client: &Client) -> Result<Session, Error> {
     client.create_session(&identity(), &request(), now, Duration::from_secs(20)).await
 }
 
-async fn behave(mut stream: TcpStream, habit: Habit, number: usize, flooded: Arc<AtomicUsize>) {
-    let body = good_answer();
-    let good = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    match habit {
-        Habit::Drop(times) if number < times => {}
-        Habit::Half(times) if number < times => {
-            read_request(&mut stream).await;
-            let _ = stream.write_all(&good.as_bytes()[..good.len() / 2]).await;
-        }
-        Habit::Serve | Habit::Drop(_) | Habit::Half(_) => {
-            while read_request(&mut stream).await {
-                let _ = stream.write_all(good.as_bytes()).await;
-            }
-        }
-        Habit::Say(text) => {
-            read_request(&mut stream).await;
-            let _ = stream.write_all(text.as_bytes()).await;
-        }
-        Habit::Blurt(text) => {
-            let _ = stream.write_all(text.as_bytes()).await;
-            let _ = stream.shutdown().await;
-            read_request(&mut stream).await;
-        }
-        Habit::Silence => while read_request(&mut stream).await {},
-        Habit::Flood => {
-            read_request(&mut stream).await;
-            let _ = stream.write_all(b"HTTP/1.1 201 Created\r\n\r\n").await;
-            while stream.write_all(&[b' '; 8192]).await.is_ok() {
-                flooded.fetch_add(8192, Ordering::SeqCst);
-            }
-        }
-    }
-}
-
-/// Reads one request to the end of its body; false when the other side has closed.
-async fn read_request(stream: &mut TcpStream) -> bool {
-    let mut seen = Vec::new();
-    loop {
-        if let Some(head) = seen.windows(4).position(|four| four == b"\r\n\r\n") {
-            let text = String::from_utf8_lossy(&seen[..head]).to_lowercase();
-            let length = text.split("content-length: ").nth(1).unwrap_or("0");
-            let length: usize = length.split("\r\n").next().unwrap_or("0").parse().unwrap();
-            if seen.len() >= head + 4 + length {
-                return true;
-            }
-        }
-        let mut chunk = [0; 4096];
-        match stream.read(&mut chunk).await {
-            Ok(0) | Err(_) => return false,
-            Ok(read) => seen.extend_from_slice(&chunk[..read]),
-        }
-    }
-}
-
 #[tokio::test]
 async fn two_sessions_share_one_connection() {
     let server = Server::start(Habit::Serve).await;
-    let client = Client::new(&server.settings()).unwrap();
+    let client = Client::new(&settings_for(&server)).unwrap();
 
     ask(&client).await.unwrap();
     ask(&client).await.unwrap();
@@ -150,7 +44,7 @@ async fn two_sessions_share_one_connection() {
 async fn a_dropped_connection_is_opened_again() {
     let server = Server::start(Habit::Drop(2)).await;
 
-    assert!(server.ask().await.is_ok());
+    assert!(ask_server(&server).await.is_ok());
     assert_eq!(server.connections(), 3);
 }
 
@@ -158,7 +52,7 @@ async fn a_dropped_connection_is_opened_again() {
 async fn an_answer_that_breaks_off_is_asked_for_again() {
     let server = Server::start(Habit::Half(1)).await;
 
-    assert!(server.ask().await.is_ok());
+    assert!(ask_server(&server).await.is_ok());
     assert_eq!(server.connections(), 2);
 }
 
@@ -166,7 +60,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
 async fn an_answer_that_always_breaks_off_is_an_outage_without_its_content() {
     let server = Server::start(Habit::Half(9)).await;
 
-    let err = server.ask().await.unwrap_err();
+    let err = ask_server(&server).await.unwrap_err();
 
     assert!(matches!(err, Error::Unavailable { attempts: 3, .. }), "{err:?}");
     assert!(!format!("{err} {err:?}").contains("ASIA"), "{err:?}");
@@ -175,7 +69,7 @@ async fn an_answer_that_always_breaks_off_is_an_outage_without_its_content() {
 #[tokio::test]
 async fn a_silent_server_is_given_up() {
     let server = Server::start(Habit::Silence).await;
-    let impatient = Settings { request_timeout: Duration::from_millis(200), ..server.settings() };
+    let impatient = Settings { request_timeout: Duration::from_millis(200), ..settings_for(&server) };
 
     let err = ask(&Client::new(&impatient).unwrap()).await.unwrap_err();
 
@@ -226,7 +120,7 @@ async fn a_host_that_drops_packets_is_given_up_after_the_connect_timeout() {
 async fn an_announced_10_mb_answer_is_refused_unread() {
     let server = Server::start(Habit::Say("HTTP/1.1 201 Created\r\ncontent-length: 10485760\r\n\r\n")).await;
 
-    let err = server.ask().await.unwrap_err();
+    let err = ask_server(&server).await.unwrap_err();
 
     assert!(matches!(err, Error::BadAnswer { .. }), "{err:?}");
     assert!(err.to_string().contains("larger than 64 KiB"), "{err}");
@@ -235,12 +129,13 @@ async fn an_announced_10_mb_answer_is_refused_unread() {
 
 #[tokio::test]
 async fn an_endless_answer_is_refused_at_its_bound() {
-    let server = Server::start(Habit::Flood).await;
+    let flood = Habit::Flood(b"HTTP/1.1 201 Created\r\n\r\n".to_vec(), vec![b' '; 8192]);
+    let server = Server::start(flood).await;
 
-    let err = server.ask().await.unwrap_err();
+    let err = ask_server(&server).await.unwrap_err();
 
     assert!(matches!(err, Error::BadAnswer { .. }), "{err:?}");
-    let sent = server.flooded.load(Ordering::SeqCst);
+    let sent = server.flooded();
     assert!(sent < 10 * 1024 * 1024, "{sent} bytes went out before the connection was closed");
 }
 
@@ -248,7 +143,7 @@ async fn an_endless_answer_is_refused_at_its_bound() {
 async fn an_answer_that_is_not_http_is_an_outage() {
     let server = Server::start(Habit::Blurt("SSH-2.0-OpenSSH_9.9\r\n")).await;
 
-    let err = server.ask().await.unwrap_err();
+    let err = ask_server(&server).await.unwrap_err();
 
     assert!(matches!(err, Error::Unavailable { .. }), "{err:?}");
 }
@@ -259,7 +154,7 @@ async fn a_redirect_is_not_followed() {
         "HTTP/1.1 307 T\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let server = Server::start(Habit::Say(elsewhere)).await;
 
-    let err = server.ask().await.unwrap_err();
+    let err = ask_server(&server).await.unwrap_err();
 
     assert!(err.to_string().contains("redirects are not followed"), "{err}");
 }
@@ -267,7 +162,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn nobody_listening_is_told_with_the_endpoint() {
     let server = Server::start(Habit::Serve).await;
-    let settings = server.settings();
+    let settings = settings_for(&server);
     drop(server);
     tokio::task::yield_now().await;
 
@@ -281,18 +176,18 @@ async fn nobody_listening_is_told_with_the_endpoint() {
     );
 }
 
-/// What is told of a call through a proxy that answers so, and how often it was asked.
-async fn told_of_proxy(answer: &'static str, userinfo: &str) -> (Error, String, usize) {
+/// The error of a call through a proxy that answers so, its text, and how often the proxy was asked.
+async fn error_of_proxy(answer: &'static str, userinfo: &str) -> (Error, String, usize) {
     let proxy = Server::start(Habit::Say(answer)).await;
-    let place = format!("127.0.0.1:{}", proxy.url.port().unwrap());
-    let url = Url::parse(&format!("http://{userinfo}{place}")).unwrap();
-    let settings = Settings { proxy_url: Some(url), endpoint: None, ..proxy.settings() };
+    let authority = proxy.authority();
+    let url = Url::parse(&format!("http://{userinfo}{authority}")).unwrap();
+    let settings = Settings { proxy_url: Some(url), endpoint: None, ..settings_for(&proxy) };
 
     let err = ask(&Client::new(&settings).unwrap()).await.unwrap_err();
 
     let text = err.to_string();
     assert!(matches!(err, Error::Unavailable { .. }), "{err:?}");
-    assert!(text.contains(&format!("the proxy http://{place} (proxy_url) ")), "{text}");
+    assert!(text.contains(&format!("the proxy http://{authority} (proxy_url) ")), "{text}");
     assert!(!format!("{text} {err:?}").contains("tunnel error"), "{err:?}");
     (err, text, proxy.connections())
 }
@@ -300,11 +195,11 @@ async fn told_of_proxy(answer: &'static str, userinfo: &str) -> (Error, String, 
 #[tokio::test]
 async fn a_proxy_that_refuses_is_named_with_its_status_and_whose_move_it_is() {
     let (err, text, asked) =
-        told_of_proxy("HTTP/1.1 403 No\r\ncontent-length: 3\r\n\r\nNo!", "t0ken:hunter2@").await;
+        error_of_proxy("HTTP/1.1 403 No\r\ncontent-length: 3\r\n\r\nNo!", "t0ken:hunter2@").await;
 
     assert!(
         text.contains("refuses a tunnel to rolesanywhere.eu-central-1.amazonaws.com:443 (403 Forbidden)")
-            && text.contains("whoever runs it has to allow that"),
+            && text.contains("the proxy's operator must allow it"),
         "{text}"
     );
     assert!(!format!("{text} {err:?}").contains("hunter2") && !text.contains("t0ken"), "{err:?}");
@@ -316,16 +211,16 @@ async fn a_proxy_that_refuses_is_named_with_its_status_and_whose_move_it_is() {
 async fn a_proxy_that_wants_a_password_says_where_it_belongs() {
     let wants = "HTTP/1.1 407 P\r\nproxy-authenticate: Basic\r\n\r\n";
 
-    let (_, without, _) = told_of_proxy(wants, "").await;
-    let (_, with, _) = told_of_proxy(wants, "me:hunter2@").await;
+    let (_, without, _) = error_of_proxy(wants, "").await;
+    let (_, with, _) = error_of_proxy(wants, "me:hunter2@").await;
 
-    assert!(without.contains("wants a user and password, which belong into proxy_url (407 "), "{without}");
-    assert!(with.contains("does not take the user and password that it is given (407 "), "{with}");
+    assert!(without.contains("requires a user and password: write them to proxy_url (407 "), "{without}");
+    assert!(with.contains("does not accept the user and password that were sent (407 "), "{with}");
 }
 
 #[tokio::test]
 async fn a_proxy_that_cannot_reach_aws_is_asked_again() {
-    let (err, text, asked) = told_of_proxy("HTTP/1.0 503 Busy\r\n\r\n", "").await;
+    let (err, text, asked) = error_of_proxy("HTTP/1.0 503 Busy\r\n\r\n", "").await;
 
     assert!(text.contains("has no tunnel to rolesanywhere.") && text.contains("(503 Service"), "{text}");
     assert!(matches!(err, Error::Unavailable { attempts: 3, .. }), "{err:?}");
@@ -340,7 +235,7 @@ async fn a_proxy_that_speaks_no_http_or_breaks_off_is_named() {
         ("HTTP/1.1 200 OK\r\nhalf", "broke off its answer to CONNECT, or gave none"),
         ("", "broke off its answer to CONNECT, or gave none"),
     ] {
-        let (_, text, _) = told_of_proxy(answer, "").await;
+        let (_, text, _) = error_of_proxy(answer, "").await;
 
         assert!(text.contains(word), "{text}");
     }
@@ -365,14 +260,14 @@ async fn a_proxy_that_says_nothing_is_named_after_the_connect_timeout() {
         endpoint: None,
         connect_timeout: Duration::from_millis(300),
         max_retries: 0,
-        ..proxy.settings()
+        ..settings_for(&proxy)
     };
 
     let text = ask(&Client::new(&settings).unwrap()).await.unwrap_err().to_string();
 
-    let place = format!("127.0.0.1:{}", proxy.url.port().unwrap());
     let late = "the connection could not be made in time: none within 0.3 s";
-    assert!(text.contains(&format!("through the proxy http://{place} (proxy_url): {late}")), "{text}");
+    let through = format!("through the proxy http://{} (proxy_url): {late}", proxy.authority());
+    assert!(text.contains(&through), "{text}");
 }
 
 #[tokio::test]
@@ -381,8 +276,9 @@ async fn a_server_without_tls_behind_https_is_an_outage() {
     let mut url = server.url.clone();
     url.set_scheme("https").unwrap();
 
-    let err =
-        ask(&Client::new(&Settings { endpoint: Some(url), ..server.settings() }).unwrap()).await.unwrap_err();
+    let err = ask(&Client::new(&Settings { endpoint: Some(url), ..settings_for(&server) }).unwrap())
+        .await
+        .unwrap_err();
 
     assert!(matches!(err, Error::Unavailable { .. }), "{err:?}");
     assert!(!err.to_string().contains("no answer within"), "{err}");
@@ -391,7 +287,8 @@ async fn a_server_without_tls_behind_https_is_an_outage() {
 #[tokio::test]
 async fn an_own_sts_endpoint_alone_is_asked() {
     let server = Server::start(Habit::Serve).await;
-    let settings = Settings { endpoint: None, sts_endpoint: Some(server.url.clone()), ..server.settings() };
+    let settings =
+        Settings { endpoint: None, sts_endpoint: Some(server.url.clone()), ..settings_for(&server) };
     let credentials = Credentials {
         access_key_id: "ASIAEXAMPLEEXAMPLE12".to_owned(),
         secret_access_key: Secret::new("s".to_owned()),
@@ -416,7 +313,7 @@ async fn a_loopback_endpoint_is_never_proxied_from_the_environment() {
         let value = if name.eq_ignore_ascii_case("no_proxy") { "" } else { "http://127.0.0.1:1" };
         Some(value.to_owned())
     });
-    let settings = Settings { proxy_variables, ..server.settings() };
+    let settings = Settings { proxy_variables, ..settings_for(&server) };
 
     assert!(ask(&Client::new(&settings).unwrap()).await.is_ok());
 }
@@ -425,7 +322,7 @@ async fn a_loopback_endpoint_is_never_proxied_from_the_environment() {
 async fn a_loopback_endpoint_over_http_is_not_proxied_by_the_operators_own_proxy() {
     let server = Server::start(Habit::Serve).await;
     let nobody = Some(Url::parse("http://me:hunter2@127.0.0.1:1").unwrap());
-    let settings = Settings { proxy_url: nobody, ..server.settings() };
+    let settings = Settings { proxy_url: nobody, ..settings_for(&server) };
 
     assert!(ask(&Client::new(&settings).unwrap()).await.is_ok());
 
@@ -439,7 +336,7 @@ async fn the_environments_proxy_is_asked_for_a_tunnel_to_aws() {
     let proxy = Server::start(Habit::Say("HTTP/1.1 403 No\r\n\r\n")).await;
     let url = proxy.url.to_string();
     let proxy_variables = ProxyVariables::read(|name| (name == "https_proxy").then(|| url.clone()));
-    let settings = Settings { proxy_variables, endpoint: None, ..proxy.settings() };
+    let settings = Settings { proxy_variables, endpoint: None, ..settings_for(&proxy) };
 
     let text = ask(&Client::new(&settings).unwrap()).await.unwrap_err().to_string();
 

@@ -3,60 +3,55 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::parties::{good_answer, identity, request};
+use crate::parties::{identity, request};
+use crate::server::{Habit, Server};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rolesanywhere::{Client, Error, Session, Settings, Url};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use time::macros::datetime;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-struct Server {
+/// A server of HTTPS and the CA of its certificate.
+struct TlsServer {
     ca_pem: String,
-    url: Url,
-    task: tokio::task::JoinHandle<()>,
+    server: Server,
 }
 
-impl Server {
+impl TlsServer {
     /// Serves `localhost` with this protocol version and a certificate of a CA made for this one server.
     async fn start(version: &'static SupportedProtocolVersion) -> Self {
-        Self::ending(version, End::Answer).await
+        Self::with_habit(version, Habit::Serve).await
     }
 
-    async fn ending(version: &'static SupportedProtocolVersion, end: End) -> Self {
+    async fn with_habit(version: &'static SupportedProtocolVersion, habit: Habit) -> Self {
         let (ca_pem, tls) = localhost(version);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url =
-            Url::parse(&format!("https://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
-        let task = tokio::spawn(serve(listener, tls, end));
-        Self { ca_pem, url, task }
+        Self { ca_pem, server: Server::start_tls(tls, habit).await }
     }
 
     async fn ask(&self, ca_pem: Option<String>) -> Result<Session, Error> {
-        self.ask_through(None, ca_pem).await
+        ask(&self.server.url, None, ca_pem).await
     }
 
-    async fn ask_through(&self, proxy_url: Option<Url>, ca_pem: Option<String>) -> Result<Session, Error> {
-        let settings = Settings {
-            endpoint: Some(self.url.clone()),
-            endpoint_ca_pem: ca_pem,
-            proxy_url,
-            max_retries: 0,
-            ..Settings::default()
-        };
-        let now = || datetime!(2026-01-02 03:04:05 UTC);
-        let client = Client::new(&settings).unwrap();
-        client.create_session(&identity(), &request(), now, Duration::from_secs(5)).await
+    /// Asks through a proxy, of which the client trusts `proxy_ca` beside the server's own.
+    async fn ask_through(&self, proxy: &Server, proxy_ca: &str) -> Result<Session, Error> {
+        let ca_pem = self.ca_pem.clone() + proxy_ca;
+        ask(&self.server.url, Some(proxy.url.clone()), Some(ca_pem)).await
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+async fn ask(endpoint: &Url, proxy_url: Option<Url>, ca_pem: Option<String>) -> Result<Session, Error> {
+    let settings = Settings {
+        endpoint: Some(endpoint.clone()),
+        endpoint_ca_pem: ca_pem,
+        proxy_url,
+        max_retries: 0,
+        ..Settings::default()
+    };
+    let now = || datetime!(2026-01-02 03:04:05 UTC);
+    let client = Client::new(&settings).unwrap();
+    client.create_session(&identity(), &request(), now, Duration::from_secs(5)).await
 }
 
 /// A CA made for this once, and TLS for `localhost` with a certificate of it.
@@ -86,53 +81,23 @@ fn localhost_speaking(
     (ca.pem(), TlsAcceptor::from(Arc::new(config)))
 }
 
-/// How the server ends a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// With a session.
-    Answer,
-    /// By closing the socket, without TLS's farewell.
-    Silence,
-}
-
-async fn serve(listener: TcpListener, tls: TlsAcceptor, end: End) {
-    let body = good_answer();
-    let answer = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    while let Ok((stream, _)) = listener.accept().await {
-        let Ok(mut stream) = tls.accept(stream).await else { continue };
-        let mut seen = Vec::new();
-        while !seen.ends_with(b"\"}") {
-            let mut chunk = [0; 4096];
-            match stream.read(&mut chunk).await {
-                Ok(0) | Err(_) => break,
-                Ok(read) => seen.extend_from_slice(&chunk[..read]),
-            }
-        }
-        if end == End::Silence {
-            continue;
-        }
-        let _ = stream.write_all(answer.as_bytes()).await;
-        let _ = stream.shutdown().await;
-    }
-}
-
 #[tokio::test]
 async fn a_private_ca_is_trusted_when_it_is_set() {
-    let server = Server::start(&TLS13).await;
+    let server = TlsServer::start(&TLS13).await;
 
     assert!(server.ask(Some(server.ca_pem.clone())).await.is_ok());
 }
 
 #[tokio::test]
 async fn tls_1_2_is_spoken() {
-    let server = Server::start(&TLS12).await;
+    let server = TlsServer::start(&TLS12).await;
 
     assert!(server.ask(Some(server.ca_pem.clone())).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_private_ca_that_is_not_set_is_refused_with_the_cure() {
-    let server = Server::start(&TLS13).await;
+    let server = TlsServer::start(&TLS13).await;
 
     let err = server.ask(None).await.unwrap_err();
 
@@ -142,7 +107,7 @@ async fn a_private_ca_that_is_not_set_is_refused_with_the_cure() {
 
 #[tokio::test]
 async fn another_ca_of_the_same_name_is_not_trusted() {
-    let (server, other) = (Server::start(&TLS13).await, Server::start(&TLS13).await);
+    let (server, other) = (TlsServer::start(&TLS13).await, TlsServer::start(&TLS13).await);
 
     let err = server.ask(Some(other.ca_pem.clone())).await.unwrap_err();
 
@@ -151,110 +116,72 @@ async fn another_ca_of_the_same_name_is_not_trusted() {
 
 #[tokio::test]
 async fn a_certificate_of_another_name_is_not_trusted() {
-    let mut server = Server::start(&TLS13).await;
-    server.url.set_host(Some("127.0.0.1")).unwrap();
+    let mut tls = TlsServer::start(&TLS13).await;
+    tls.server.url.set_host(Some("127.0.0.1")).unwrap();
 
-    let err = server.ask(Some(server.ca_pem.clone())).await.unwrap_err();
+    let err = tls.ask(Some(tls.ca_pem.clone())).await.unwrap_err();
 
     assert!(err.to_string().contains("TLS certificate is not trusted"), "{err}");
 }
 
 #[tokio::test]
 async fn a_connection_cut_off_is_told_without_a_librarys_address() {
-    let server = Server::ending(&TLS13, End::Silence).await;
+    let server = TlsServer::with_habit(&TLS13, Habit::HangUp).await;
 
     let text = server.ask(Some(server.ca_pem.clone())).await.unwrap_err().to_string();
 
     assert!(text.contains("close_notify") && !text.contains("https://docs"), "{text}");
 }
 
-/// A proxy that makes one tunnel and answers with what CONNECT said.
-async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    let head = String::from_utf8(head).unwrap();
-    let place = head.split(' ').nth(1).unwrap();
-    let mut there = TcpStream::connect(place).await.unwrap();
-    stream.write_all(b"HTTP/1.1 200 Connection established\r\nvia: x\r\n\r\n").await.unwrap();
-    let _ = tokio::io::copy_bidirectional(&mut stream, &mut there).await;
-    head
-}
-
 #[tokio::test]
 async fn a_session_is_made_through_a_proxys_tunnel() {
-    let server = Server::start(&TLS13).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = format!("http://me:hunter2@{}", listener.local_addr().unwrap());
-    let proxied = tokio::spawn(async move { tunnel(listener.accept().await.unwrap().0).await });
+    let (tls, mut proxy) = (TlsServer::start(&TLS13).await, Server::start(Habit::Tunnel).await);
+    proxy.url.set_username("me").unwrap();
+    proxy.url.set_password(Some("hunter2")).unwrap();
 
-    let session = server.ask_through(proxy.parse().ok(), Some(server.ca_pem.clone())).await;
+    let session = tls.ask_through(&proxy, "").await;
 
     assert!(session.is_ok(), "{session:?}");
-    let head = proxied.await.unwrap();
-    let place = format!("localhost:{}", server.url.port().unwrap());
-    assert!(head.starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")), "{head}");
-    assert!(head.contains("\r\nProxy-Authorization: Basic bWU6aHVudGVyMg==\r\n"), "{head}");
+    let (heads, authority) = (proxy.heads(), tls.server.authority());
+    let [head] = &heads[..] else { panic!("{heads:?}") };
+    assert!(head.starts_with(&format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n")), "{head}");
+    assert!(head.contains("\r\nProxy-Authorization: Basic bWU6aHVudGVyMg=="), "{head}");
 }
 
 #[tokio::test]
 async fn a_proxy_itself_may_speak_tls() {
-    let (server, (proxy_ca, tls)) = (Server::start(&TLS13).await, localhost(&TLS13));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    let proxied = tokio::spawn(async move {
-        let stream = tls.accept(listener.accept().await.unwrap().0).await.unwrap();
-        tunnel(stream).await
-    });
+    let server = TlsServer::start(&TLS13).await;
+    let proxy = TlsServer::with_habit(&TLS13, Habit::Tunnel).await;
 
-    let session = server.ask_through(proxy.parse().ok(), Some(server.ca_pem.clone() + &proxy_ca)).await;
+    let session = server.ask_through(&proxy.server, &proxy.ca_pem).await;
 
     assert!(session.is_ok(), "{session:?}");
-    assert!(!proxied.await.unwrap().contains("Proxy-Authorization"));
+    let heads = proxy.server.heads();
+    assert!(heads.len() == 1 && !heads[0].contains("Proxy-Authorization"), "{heads:?}");
 }
 
 #[tokio::test]
 async fn a_proxy_that_speaks_tls_and_refuses_is_asked_why() {
-    let (server, (proxy_ca, tls)) = (Server::start(&TLS13).await, localhost(&TLS13));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    let refusing = tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let mut stream = tls.accept(stream).await.unwrap();
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(b"HTTP/1.1 403 No\r\n\r\n").await;
-            let _ = stream.shutdown().await;
-        }
-    });
+    let server = TlsServer::start(&TLS13).await;
+    let proxy = TlsServer::with_habit(&TLS13, Habit::Say("HTTP/1.1 403 No\r\n\r\n")).await;
 
-    let session = server.ask_through(proxy.parse().ok(), Some(server.ca_pem.clone() + &proxy_ca)).await;
+    let session = server.ask_through(&proxy.server, &proxy.ca_pem).await;
 
-    let text = session.unwrap_err().to_string();
-    assert!(
-        text.contains(&format!("the proxy {proxy} (proxy_url) refuses a tunnel to localhost:")),
-        "{text}"
-    );
-    refusing.abort();
+    let (text, authority) = (session.unwrap_err().to_string(), proxy.server.authority());
+    let refuses = format!("the proxy https://{authority} (proxy_url) refuses a tunnel to localhost:");
+    assert!(text.contains(&refuses), "{text}");
 }
 
 #[tokio::test]
 async fn what_is_wrong_at_the_end_of_a_tunnel_is_no_fault_of_the_proxy() {
-    let server = Server::start(&TLS13).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = format!("http://{}", listener.local_addr().unwrap());
-    let proxied = tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tunnel(stream).await;
-        }
-    });
+    let (tls, proxy) = (TlsServer::start(&TLS13).await, Server::start(Habit::Tunnel).await);
 
-    let text = server.ask_through(proxy.parse().ok(), None).await.unwrap_err().to_string();
+    let err = ask(&tls.server.url, Some(proxy.url.clone()), None).await.unwrap_err();
 
-    let through =
-        format!("through the proxy {proxy} (proxy_url): the server's TLS certificate is not trusted");
+    let (text, authority) = (err.to_string(), proxy.authority());
+    let untrusted = "the server's TLS certificate is not trusted";
+    let through = format!("through the proxy http://{authority} (proxy_url): {untrusted}");
     assert!(text.contains(&through), "{text}");
-    proxied.abort();
 }
 
 /// A frame of HTTP/2, RFC 9113 section 4.1.
@@ -263,7 +190,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// What a server of HTTP/2 may say after the settings instead of an answer; the last frame again and again.
+/// What a server of HTTP/2 may say after the settings instead of an answer: the first frames once, the last ones again and again.
 fn oddities() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let once = |frame: Vec<u8>| (frame, Vec::new());
     let status_201 = [0x08, 3, b'2', b'0', b'1'];
@@ -288,35 +215,19 @@ fn oddities() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     .collect()
 }
 
-/// Says it to whoever asks, until the other side closes.
-async fn speak_h2(listener: TcpListener, tls: TlsAcceptor, first: Vec<u8>, more: Vec<u8>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let Ok(mut stream) = tls.accept(stream).await else { continue };
-        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
-        let _ = stream.read(&mut [0; 4096]).await;
-        let said = [frame(4, 0, 0, &[]), first.clone()].concat();
-        let mut alive = stream.write_all(&said).await.is_ok();
-        while alive && !more.is_empty() {
-            alive = stream.write_all(&more).await.is_ok();
-        }
-        let _ = stream.shutdown().await;
-    }
-}
-
 #[tokio::test]
 async fn no_oddity_of_http_2_is_a_session_or_outlasts_an_attempt() {
     for (name, first, more) in oddities() {
         let (ca_pem, tls) = localhost_speaking(&TLS13, &[b"h2"]);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let said = [frame(4, 0, 0, &[]), first].concat();
+        let server = Server::start_tls(tls, Habit::Flood(said, more)).await;
         let settings = Settings {
-            endpoint: Url::parse(&format!("https://localhost:{}", listener.local_addr().unwrap().port()))
-                .ok(),
+            endpoint: Some(server.url.clone()),
             endpoint_ca_pem: Some(ca_pem),
             request_timeout: Duration::from_millis(500),
             max_retries: 0,
             ..Settings::default()
         };
-        let server = tokio::spawn(speak_h2(listener, tls, first, more));
         let now = || datetime!(2026-01-02 03:04:05 UTC);
 
         let client = Client::new(&settings).unwrap();
@@ -325,7 +236,6 @@ async fn no_oddity_of_http_2_is_a_session_or_outlasts_an_attempt() {
 
         assert!(matches!(err, Error::Unavailable { .. } | Error::BadAnswer { .. }), "{name}: {err:?}");
         assert!(err.to_string().len() < 600, "{name}: {err}");
-        assert!(!server.is_finished(), "{name}");
-        server.abort();
+        assert!(server.heads().iter().any(|head| head == "PRI * HTTP/2.0"), "{name}: {:?}", server.heads());
     }
 }

@@ -8,8 +8,6 @@ use aws_emulator::Knobs;
 use harness::ROLE_ARN;
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use vault_backend::Entity;
 
 /// The keys of the links, in order.
@@ -122,14 +120,8 @@ async fn a_condition_that_an_absent_tag_satisfies_is_warned_of() {
 #[tokio::test]
 async fn a_proxy_that_refuses_is_named_and_no_other_proxy_advised() {
     let world = healthy().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-    let refusing = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
-        }
-    });
+    // the emulator is no proxy: to a request for a tunnel it says that there is no such operation
+    let proxy = world.aws.url();
     let mut config = world.config();
     // as AWS is asked: of an http endpoint a proxy makes no tunnel
     config["endpoint"] = json!("https://127.0.0.1:1");
@@ -144,11 +136,10 @@ async fn a_proxy_that_refuses_is_named_and_no_other_proxy_advised() {
         "{said}"
     );
     assert!(
-        said.contains("(403 Forbidden)") && said.contains("ask the proxy's operator to allow the connection"),
+        said.contains("(404 Not Found)") && said.contains("ask the proxy's operator to allow the connection"),
         "{said}"
     );
     assert!(!said.contains("through a proxy"), "{said}");
-    refusing.abort();
 }
 
 #[tokio::test]
