@@ -30,7 +30,7 @@ async fn respond(world: &World, fields: Value) -> Map<String, Value> {
 
 fn report(answer: &Map<String, Value>) -> String {
     let steps = answer.iter().filter(|(name, _)| name.starts_with("step_"));
-    steps.map(|(_, told)| told.as_str().unwrap()).collect::<Vec<_>>().join("\n")
+    steps.map(|(_, step)| step.as_str().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
 /// Has everything that is noted of the compromise been so `minutes` earlier.
@@ -170,12 +170,12 @@ async fn what_the_engine_may_not_do_stands_in_the_report_for_people() {
 
     let answer = respond(&world, json!({})).await;
 
-    let told = report(&answer);
+    let steps = report(&answer);
     assert_eq!(answer["state"], "incomplete");
     for words in
         ["test/trust-bundle", "vault patch test/roles/pinned issuer_ref=default", "Revoke active sessions"]
     {
-        assert!(told.contains(words), "no {words} in:\n{told}");
+        assert!(steps.contains(words), "no {words} in:\n{steps}");
     }
 }
 
@@ -210,9 +210,9 @@ async fn an_anchor_that_is_cleared_by_hand_has_the_revocation_that_is_due_afterw
 
     let answer = respond(&world, json!({})).await;
 
-    let told = report(&answer);
+    let steps = report(&answer);
     assert!(world.caller(&session).await.is_err());
-    assert!(told.contains("vault write -force test/roles/demo/revoke-sessions"), "{told}");
+    assert!(steps.contains("vault write -force test/roles/demo/revoke-sessions"), "{steps}");
 }
 
 #[tokio::test]
@@ -223,11 +223,11 @@ async fn what_the_keys_holder_may_have_done_as_the_engine_itself_stands_in_the_r
     let stranger = Box::pin(World::by_hand()).await.pem("ca/pem").await;
     world.anchor_holds(&format!("{second}{stranger}")).await;
 
-    let told = report(&respond(&world, json!({})).await);
+    let steps = report(&respond(&world, json!({})).await);
 
-    assert!(told.contains("is not an issuer of this mount"), "{told}");
+    assert!(steps.contains("is not an issuer of this mount"), "{steps}");
     for role in [harness::MANAGEMENT_ROLE_ARN, harness::REVOCATION_ROLE_ARN, harness::CHECK_ROLE_ARN] {
-        assert!(told.contains(role), "no {role} in:\n{told}");
+        assert!(steps.contains(role), "no {role} in:\n{steps}");
     }
 }
 
@@ -272,9 +272,9 @@ async fn an_anchor_that_a_role_names_and_nobody_looks_after_is_told_with_what_it
     let role = json!({ "role_arn": harness::ROLE_ARN, "trust_anchor_arn": away });
     world.ok(world.mount.write("roles/away", role).await);
 
-    let told = report(&respond(&world, json!({})).await);
+    let steps = report(&respond(&world, json!({})).await);
 
-    assert!(told.contains(&format!("put the certificates of test/trust-bundle into {away}")), "{told}");
+    assert!(steps.contains(&format!("put the certificates of test/trust-bundle into {away}")), "{steps}");
 }
 
 /// A crash before the `n`-th write of the response, and the same command on what it left. Whether the first call came to its end.
@@ -288,15 +288,15 @@ async fn crashed_after(writes: usize) -> bool {
     let answer = respond(&world, json!({})).await;
     let next = world.ok(world.creds("demo").await);
 
-    let told = report(&answer);
-    assert_eq!(answer["state"], SETTLING, "after {writes} writes: {told}");
+    let steps = report(&answer);
+    assert_eq!(answer["state"], SETTLING, "after {writes} writes: {steps}");
     assert_eq!(
         world.ok(world.mount.read("issuer/first").await)["state"],
         "compromised",
         "after {writes} writes"
     );
-    assert!(world.caller(&session).await.is_err(), "after {writes} writes: {told}");
-    assert!(world.caller(&next).await.is_ok(), "after {writes} writes: {told}");
+    assert!(world.caller(&session).await.is_err(), "after {writes} writes: {steps}");
+    assert!(world.caller(&next).await.is_ok(), "after {writes} writes: {steps}");
     whole.data.get("state") == Some(&json!(SETTLING))
 }
 

@@ -2,13 +2,17 @@
 
 mod denials;
 
+use std::time::Duration;
+
 use aws_emulator::Knobs;
-use harness::ROLE_ARN;
+use harness::{ROLE_ARN, until};
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
 use vault_backend::testing::{Reply, TestMount};
 
 const OTHER_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/other";
+/// How long a denial may take until it is in force: far more than the emulator delays it.
+const IN_FORCE: Duration = Duration::from_secs(60);
 
 /// A read of `role` by `entity`.
 async fn session_of(world: &mut World, role: &str, entity: &str) -> Map<String, Value> {
@@ -221,10 +225,10 @@ async fn a_serial_number_that_is_not_known_says_in_which_iam_role_it_is_denied_a
     of_then["role_arn"] = json!(OTHER_ROLE_ARN);
     let there = world.ok(revoke(&world, of_then).await);
 
-    let told = elsewhere.warnings.join("\n");
+    let warnings = elsewhere.warnings.join("\n");
     assert!(
-        lived_on && told.contains(&format!("denied in {ROLE_ARN}")) && told.contains("role_arn="),
-        "{told}"
+        lived_on && warnings.contains(&format!("denied in {ROLE_ARN}")) && warnings.contains("role_arn="),
+        "{warnings}"
     );
     assert_eq!(there["role_arns"], json!([OTHER_ROLE_ARN]));
     assert!(!lives(&world, &moved).await);
@@ -253,8 +257,8 @@ async fn after_a_restart_the_sessions_of_before_are_told_of_beside_those_that_ar
     let reply = revoke(&world, json!({ "entity_id": "one" })).await;
 
     assert_eq!((lives(&world, &before).await, lives(&world, &after).await), (true, false));
-    let told = reply.warnings.iter().any(|warning| warning.contains("before this process began at"));
-    assert!(told, "{:?}", reply.warnings);
+    let is_warned = reply.warnings.iter().any(|warning| warning.contains("before this process began at"));
+    assert!(is_warned, "{:?}", reply.warnings);
 }
 
 #[tokio::test]
@@ -278,9 +282,9 @@ async fn nobody_is_handed_a_denied_session_while_iam_is_slow_to_show_the_denial(
         let (reply, session) = tokio::join!(world.mount.write(command, fields), meanwhile);
         world.ok(reply);
         world.aws.set_knobs(Knobs::default());
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        until("the denial in force", IN_FORCE, async || (!lives(&world, &kept).await).then_some(())).await;
 
-        assert!(lives(&world, &session).await && !lives(&world, &kept).await, "{command}");
+        assert!(lives(&world, &session).await, "{command}");
     }
 }
 

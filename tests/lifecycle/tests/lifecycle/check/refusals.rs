@@ -126,8 +126,8 @@ fn assert_blamed(case: &str, answer: &serde_json::Map<String, Value>, link: &str
     assert!(broken.iter().all(|name| [link, "12_create_session"].contains(name)), "{case}: {answer:#?}");
     assert!(broken.contains(&link), "{case}: {answer:#?}");
     let said = text(answer, link);
-    let told = said.split_once(" — cure: ").map(|(_, told)| told);
-    assert!(told.is_some_and(|told| told.contains(cure)), "{case}: {said}");
+    let named = said.split_once(" — cure: ").map(|(_, named)| named);
+    assert!(named.is_some_and(|named| named.contains(cure)), "{case}: {said}");
     if link != "12_create_session" {
         let session = text(answer, "12_create_session");
         assert!(session.ends_with(&format!("cure: see {link}")), "{case}: {session}");
@@ -247,8 +247,9 @@ async fn a_shorter_profile_is_told_whatever_the_clock() {
         let said = world.creds("demo").await.warnings.join("; ");
 
         // the emulator's Date may be of the second after
-        let told = |given| said.contains(&format!("AWS returned a session of {given} s instead of 3600 s"));
-        assert!(told(1800) || told(1799), "{ahead}: {said}");
+        let is_shortened_to =
+            |given| said.contains(&format!("AWS returned a session of {given} s instead of 3600 s"));
+        assert!(is_shortened_to(1800) || is_shortened_to(1799), "{ahead}: {said}");
     }
 }
 

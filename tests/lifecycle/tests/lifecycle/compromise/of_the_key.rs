@@ -126,9 +126,12 @@ async fn an_anchor_that_holds_a_root_above_the_compromised_issuer_is_not_clear_u
     for [held, repeated, cleared] in
         join_all([true, false].map(|known| Box::pin(under_a_held_root(known)))).await
     {
-        for told in [report(&held), report(&repeated)] {
-            assert!(told.contains("above the compromised issuer") && told.contains("trust-bundle"), "{told}");
-            assert!(!told.contains("from every trust anchor: trust-anchors/main: in sync"), "{told}");
+        for steps in [report(&held), report(&repeated)] {
+            assert!(
+                steps.contains("above the compromised issuer") && steps.contains("trust-bundle"),
+                "{steps}"
+            );
+            assert!(!steps.contains("from every trust anchor: trust-anchors/main: in sync"), "{steps}");
         }
         assert_eq!(cleared["state"], SETTLING, "{}", report(&cleared));
     }

@@ -21,10 +21,10 @@ async fn sessions_end_with_each_call_until_one_comes_when_aws_has_forgotten_the_
 
     let states = [(false, SETTLING), (false, SETTLING), (false, COMPLETE), (true, COMPLETE)];
     assert_eq!(ended, states.map(|(lives, state)| (lives, state.to_owned())));
-    let told = report(&first);
+    let steps = report(&first);
     let at = first["again_at"].as_str().unwrap();
-    assert!(told.contains(&format!("later: end the sessions of {ROLE_ARN} once more")), "{told}");
-    assert!(told.contains(&format!("the engine does it by itself at {at}")), "{told}");
+    assert!(steps.contains(&format!("later: end the sessions of {ROLE_ARN} once more")), "{steps}");
+    assert!(steps.contains(&format!("the engine does it by itself at {at}")), "{steps}");
 }
 
 #[tokio::test]

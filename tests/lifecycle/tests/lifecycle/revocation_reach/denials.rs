@@ -106,8 +106,11 @@ async fn a_denial_that_cannot_be_noted_is_made_all_the_same_and_says_what_is_lef
 
         assert_eq!(reply.status, 200, "{reply:?}");
         assert!(!lives(&world, &one).await);
-        let told = reply.warnings.iter().find(|warning| warning.contains("could not record"));
-        assert!(told.is_some_and(|told| told.contains("delete the policy after 20")), "{reply:?}");
+        let unrecorded = reply.warnings.iter().find(|warning| warning.contains("could not record"));
+        assert!(
+            unrecorded.is_some_and(|warning| warning.contains("delete the policy after 20")),
+            "{reply:?}"
+        );
     }
 }
 
