@@ -13,7 +13,6 @@ use crate::fault::Fault;
 use crate::help;
 use crate::openapi;
 use crate::parse;
-use crate::pattern::Parameters;
 use crate::request::{Call, Incoming, Mount, Operation, Request};
 use crate::response::Response;
 use crate::route::{Route, Work};
@@ -37,14 +36,18 @@ impl<B: Backend> Table<B> {
     pub(crate) async fn handle(
         self: Arc<Self>,
         backend: Arc<B>,
-        incoming: Incoming,
+        mut incoming: Incoming,
     ) -> Result<Response, Fault> {
         let request = &incoming.request;
         let span = info_span!("request", mount = request.mount_label(), request_id = request.id);
-        let (call, path) = (incoming.call, request.path.clone());
+        let call = incoming.call;
         let answered = async move {
-            let outcome = caught(self.answer(backend, incoming)).await;
-            outcome.or_else(|fault| self.told(call, &path, fault))
+            let route = match call {
+                Call::Route(_) => self.route(&mut incoming.request),
+                _ => None,
+            };
+            let outcome = caught(self.answer(backend, route, incoming)).await;
+            outcome.or_else(|fault| render(route, fault))
         };
         let work: Work<Response> = Box::pin(answered.instrument(span));
         if call.has_effects() {
@@ -54,37 +57,27 @@ impl<B: Backend> Table<B> {
         }
     }
 
-    /// Logs `fault`, and renders it as the route of `path` renders errors.
-    fn told(&self, call: Call, path: &str, fault: Fault) -> Result<Response, Fault> {
-        let route = match call {
-            Call::Route(operation) => self.find(operation, path),
-            _ => None,
-        };
-        if let Some(raw) = route.and_then(|(route, _)| route.form(&fault)) {
-            fault.log_for_audit();
-            return Ok(Response::raw(raw));
-        }
-        fault.log();
-        Err(fault)
-    }
-
     /// Whether the path names an existing object; `None` if no route can tell.
     pub(crate) async fn exists(&self, backend: Arc<B>, mut request: Request) -> Result<Option<bool>, Fault> {
         let span = info_span!("existence", mount = request.mount_label(), request_id = request.id);
-        let (route, parameters) =
-            self.find(request.operation, &request.path).ok_or_else(Fault::unknown_path)?;
-        request.parameters = parameters;
+        let route = self.route(&mut request).ok_or_else(Fault::unknown_path)?;
         match span.in_scope(|| route.existence(backend, request)) {
             Some(work) => guard(work).instrument(span).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn answer(&self, backend: Arc<B>, incoming: Incoming) -> Result<Response, Fault> {
+    /// `route` is the route of the request, if the call is a route's and there is one.
+    async fn answer(
+        &self,
+        backend: Arc<B>,
+        route: Option<&Route<B>>,
+        incoming: Incoming,
+    ) -> Result<Response, Fault> {
         let Incoming { call, request, data, lease } = incoming;
         match call {
-            Call::Route(_) => self.run(backend, request, data).await,
-            Call::Help => self.help(&request, &data),
+            Call::Route(_) => run(route.ok_or_else(Fault::unknown_path)?, backend, request, data).await,
+            Call::Help => self.help(request, &data),
             Call::Revoke => {
                 let lease = lease.ok_or_else(|| Fault::bug("a revoke without its lease"))?;
                 backend.revoke(request.mount, lease).await.map(|()| Response::no_content())
@@ -98,36 +91,48 @@ impl<B: Backend> Table<B> {
         }
     }
 
-    async fn run(
-        &self,
-        backend: Arc<B>,
-        mut request: Request,
-        data: Map<String, Value>,
-    ) -> Result<Response, Fault> {
-        let (route, parameters) =
-            self.find(request.operation, &request.path).ok_or_else(Fault::unknown_path)?;
-        request.parameters.clone_from(&parameters);
-        let warnings = parse::split_texts(route.fields(request.operation), &data);
-        let answer = route.run(backend, request, parameters, data).await?;
-        Ok(warnings.into_iter().fold(answer, Response::warn))
-    }
-
-    fn help(&self, request: &Request, data: &Map<String, Value>) -> Result<Response, Fault> {
+    fn help(&self, mut request: Request, data: &Map<String, Value>) -> Result<Response, Fault> {
         let prefix = data.get("requestResponsePrefix").and_then(Value::as_str).unwrap_or(self.plugin.name);
         let document = openapi::Document { prefix, plugin: &self.plugin, special: &self.special };
         if request.path.is_empty() {
             return Ok(help::answer(help::of_mount(B::HELP, &self.routes), document.of_routes(&self.routes)));
         }
-        let (route, _) = self.find(request.operation, &request.path).ok_or_else(Fault::unknown_path)?;
+        let route = self.route(&mut request).ok_or_else(Fault::unknown_path)?;
         Ok(help::answer(
             help::of_route(route, &request.path),
             document.of_routes(std::slice::from_ref(route)),
         ))
     }
 
-    fn find(&self, operation: Operation, path: &str) -> Option<(&Route<B>, Parameters)> {
-        self.routes.iter().find_map(|route| Some((route, route.pattern.matches(operation, path)?)))
+    /// Finds the route of `request`, and gives the request the parameters in its path.
+    fn route(&self, request: &mut Request) -> Option<&Route<B>> {
+        self.routes.iter().find(|route| {
+            let parameters = route.pattern.matches(request.operation, &request.path);
+            parameters.map(|parameters| request.parameters = parameters).is_some()
+        })
     }
+}
+
+/// Answers a request by its route.
+async fn run<B: Backend>(
+    route: &Route<B>,
+    backend: Arc<B>,
+    request: Request,
+    data: Map<String, Value>,
+) -> Result<Response, Fault> {
+    let warnings = parse::split_texts(route.fields(request.operation), &data);
+    let answer = route.run(backend, request, data).await?;
+    Ok(warnings.into_iter().fold(answer, Response::warn))
+}
+
+/// Logs `fault`, and renders it as its route renders errors.
+fn render<B: Backend>(route: Option<&Route<B>>, fault: Fault) -> Result<Response, Fault> {
+    if let Some(raw) = route.and_then(|route| route.form(&fault)) {
+        fault.log_for_audit();
+        return Ok(Response::raw(raw));
+    }
+    fault.log();
+    Err(fault)
 }
 
 impl Call {

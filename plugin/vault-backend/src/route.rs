@@ -11,7 +11,7 @@ use crate::change::Change;
 use crate::fault::Fault;
 use crate::field::Field;
 use crate::params::Params;
-use crate::pattern::{Parameters, Pattern};
+use crate::pattern::Pattern;
 use crate::request::{Operation, Request};
 use crate::response::{Raw, Response};
 use crate::unknown;
@@ -19,7 +19,7 @@ use crate::values::Values;
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
 type Body = Map<String, Value>;
-type Handler<B> = Arc<dyn Fn(Arc<B>, Request, Parameters, Body) -> Work<Response> + Send + Sync>;
+type Handler<B> = Arc<dyn Fn(Arc<B>, Request, Body) -> Work<Response> + Send + Sync>;
 type Existence<B> = Box<dyn Fn(Arc<B>, Request) -> Work<bool> + Send + Sync>;
 
 /// One path of a backend, with its operations and its help.
@@ -180,7 +180,8 @@ impl<B: Send + Sync + 'static> Route<B> {
         F: Fn(Arc<B>, Request, Change) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
-        let run: Handler<B> = Arc::new(move |backend, request, parameters, body| {
+        let run: Handler<B> = Arc::new(move |backend, request, body| {
+            let parameters = request.parameters.clone();
             let what = (request.operation, request.path.clone());
             match Change::read(fields, parameters, what, body) {
                 Ok(change) => Box::pin(handler(backend, request, change)),
@@ -230,16 +231,10 @@ impl<B: Send + Sync + 'static> Route<B> {
         self
     }
 
-    /// Returns the work that answers `request`; the caller must poll it.
-    pub(crate) fn run(
-        &self,
-        backend: Arc<B>,
-        request: Request,
-        parameters: Parameters,
-        body: Body,
-    ) -> Work<Response> {
+    /// Returns the work that answers `request`, which has the parameters of its path; the caller must poll it.
+    pub(crate) fn run(&self, backend: Arc<B>, request: Request, body: Body) -> Work<Response> {
         match self.entries.get(&request.operation) {
-            Some(entry) => (entry.run)(backend, request, parameters, body),
+            Some(entry) => (entry.run)(backend, request, body),
             None => Box::pin(std::future::ready(Err(Fault::wrong_operation()))),
         }
     }
@@ -288,7 +283,8 @@ where
     F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
     R: Future<Output = Result<Response, Fault>> + Send + 'static,
 {
-    let run: Handler<B> = Arc::new(move |backend, request, parameters, mut body| {
+    let run: Handler<B> = Arc::new(move |backend, request, mut body| {
+        let parameters = request.parameters.clone();
         let ignored = match request.operation {
             Operation::Read | Operation::List => unknown::take_out(A::FIELDS, &parameters, &mut body),
             Operation::Create | Operation::Update | Operation::Patch | Operation::Delete => None,
