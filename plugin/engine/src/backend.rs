@@ -115,7 +115,7 @@ container/<role> gives the same, without a lease, to AWS SDKs that fetch their c
         } else {
             let snapshot = self.snapshot().await?;
             let issuers = &snapshot.issuers;
-            let in_sync = Box::pin(self.anchors.keep_in_step(&anchors, issuers, owner.mount_point));
+            let in_sync = Box::pin(self.anchors.keep_in_sync(&anchors, issuers, owner.mount_point));
             self.lifecycle.until_closed(in_sync).await?;
             let settling = async {
                 self.incidents.settle(owner, &compromises, issuers, clock::now()).await;

@@ -1,5 +1,5 @@
 //! A client for AWS IAM Roles Anywhere: a certificate and its key go in, a temporary session comes out; and for the calls
-//! that are made with such a session, to keep trust anchors in step and to end sessions early.
+//! that are made with such a session, to keep trust anchors in sync and to end sessions early.
 //!
 //! ```text
 //! CreateSession + Identity ──▶ sign.rs ──▶ http::Request ──▶ transport.rs ──▶ AWS

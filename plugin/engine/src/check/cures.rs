@@ -21,14 +21,14 @@ pub(super) fn settle(report: CheckReport, known: Known<'_>) -> CheckReport {
         return report;
     }
     if report.has_clue(Link::TrustPolicy, Clue::NoSuchRole) {
-        let told = |verdict: Verdict| verdict.cured_by(Cure::Of(Link::TrustPolicy));
-        return report.told_anew(Link::Profile, told).told_anew(Link::CreateSession, |verdict| {
-            if verdict.is_cured_by(&Cure::Of(Link::Profile)) { told(verdict) } else { verdict }
+        let see_policy = |verdict: Verdict| verdict.cured_by(Cure::Of(Link::TrustPolicy));
+        return report.revised(Link::Profile, see_policy).revised(Link::CreateSession, |verdict| {
+            if verdict.is_cured_by(&Cure::Of(Link::Profile)) { see_policy(verdict) } else { verdict }
         });
     }
     let Some(name) = known.own_profile else { return report };
     let Subject { name: role, mount_point, .. } = known.subject;
-    report.told_anew(Link::Profile, |verdict| {
+    report.revised(Link::Profile, |verdict| {
         verdict.cured_by(format!(
             "do not change this profile, because the engine uses it for its own sessions (trust-anchors/{name}); name another profile for callers: vault patch {mount_point}roles/{role} profile_arn=<arn>, or write default_profile_arn of {mount_point}config"
         ))
@@ -43,7 +43,7 @@ mod tests {
     const LIST_IT: &str = "aws rolesanywhere update-profile --role-arns arn";
 
     /// The texts of the profile and of CreateSession if the profile does not list the role.
-    fn told(trust_policy: Verdict, own_profile: Option<&str>) -> [String; 2] {
+    fn texts(trust_policy: Verdict, own_profile: Option<&str>) -> [String; 2] {
         let role = Role::plain();
         let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };
         let mut report = CheckReport::default();
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_role_that_is_there_is_to_be_listed() {
-        let [profile, session] = told(is_there(), None);
+        let [profile, session] = texts(is_there(), None);
 
         assert!(profile.ends_with(LIST_IT), "{profile}");
         assert!(session.ends_with("cure: see 08_profile"), "{session}");
@@ -71,7 +71,7 @@ mod tests {
         let gone = Verdict::broken("there is no such role", "name the right one").with_clue(Clue::NoSuchRole);
 
         for own_profile in [None, Some("main")] {
-            let [profile, session] = told(gone.clone(), own_profile);
+            let [profile, session] = texts(gone.clone(), own_profile);
 
             assert!(profile.ends_with("cure: see 11_trust_policy"), "{profile}");
             assert!(session.ends_with("cure: see 11_trust_policy"), "{session}");
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn no_role_is_to_be_listed_in_the_profile_of_the_engines_own_sessions() {
-        let [profile, _] = told(is_there(), Some("main"));
+        let [profile, _] = texts(is_there(), Some("main"));
 
         assert!(!profile.contains(LIST_IT), "{profile}");
         assert!(profile.contains("trust-anchors/main"), "{profile}");

@@ -27,10 +27,10 @@ impl CheckReport {
         self.0.insert(link, verdict);
     }
 
-    /// Replaces the verdict on a link with what `told` makes of it. Does nothing if the link has none.
-    pub(super) fn told_anew(mut self, link: Link, told: impl FnOnce(Verdict) -> Verdict) -> Self {
+    /// Replaces the verdict on a link with what `revise` makes of it. Does nothing if the link has none.
+    pub(super) fn revised(mut self, link: Link, revise: impl FnOnce(Verdict) -> Verdict) -> Self {
         if let Some(verdict) = self.0.remove(&link) {
-            self.0.insert(link, told(verdict));
+            self.0.insert(link, revise(verdict));
         }
         self
     }

@@ -56,20 +56,20 @@ fn with_hint(fault: &Fault, retry_in: Duration) -> Fault {
 mod tests {
     use super::*;
 
-    fn told(why: Why<Fault>, retry_in: Duration) -> Fault {
+    fn answered(why: Why<Fault>, retry_in: Duration) -> Fault {
         fault(why, retry_in, Duration::from_millis(1750))
     }
 
     #[test]
     fn a_refusal_keeps_its_status_and_text() {
-        let refused = told(Why::Refused(Fault::refused("AWS refused with 403")), Duration::from_secs(5));
+        let refused = answered(Why::Refused(Fault::refused("AWS refused with 403")), Duration::from_secs(5));
 
         assert_eq!((refused.status(), refused.to_string()), (400, "AWS refused with 403".to_owned()));
     }
 
     #[test]
     fn a_full_queue_is_later_and_says_when() {
-        let later = told(Why::Busy, Duration::from_millis(12_900));
+        let later = answered(Why::Busy, Duration::from_millis(12_900));
 
         assert_eq!((later.status(), later.name()), (503, Some("RateLimited")));
         assert!(later.to_string().ends_with("; ask again in 12 s"), "{later}");
@@ -79,7 +79,7 @@ mod tests {
     fn what_aws_said_keeps_its_name_and_gains_a_hint() {
         let away = Fault::later("AWS could not be reached").named("AwsUnavailable");
 
-        let later = told(Why::Unreachable(away), Duration::from_millis(200));
+        let later = answered(Why::Unreachable(away), Duration::from_millis(200));
 
         assert_eq!((later.status(), later.name()), (503, Some("AwsUnavailable")));
         assert_eq!(later.to_string(), "AWS could not be reached; ask again in 1 s");
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn silence_is_told_with_how_long_it_lasted() {
-        let later = told(Why::Slow, Duration::from_secs(1));
+        let later = answered(Why::Slow, Duration::from_secs(1));
 
         assert_eq!(later.name(), Some("AwsUnavailable"));
         assert!(later.to_string().contains("no answer within 1.8 s"), "{later}");

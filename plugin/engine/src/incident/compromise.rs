@@ -274,16 +274,16 @@ impl CompromiseResponse<'_> {
     }
 
     /// Ends sessions before the switch if one of their trust anchors is not known to hold the next issuer, because after the
-    /// switch the engine itself cannot sign in through that anchor. `in_step` has the ARNs of the anchors that are known to hold
+    /// switch the engine itself cannot sign in through that anchor. `in_sync` has the ARNs of the anchors that are known to hold
     /// it. Returns the outcomes by the IAM role's ARN.
     async fn revoke_early(
         &self,
         known: &mut Compromise,
         mount: &Inventory,
-        in_step: &BTreeSet<String>,
+        in_sync: &BTreeSet<String>,
     ) -> BTreeMap<String, Outcome> {
         let mut outcomes = BTreeMap::new();
-        for (arn, target) in self.targets(mount, in_step) {
+        for (arn, target) in self.targets(mount, in_sync) {
             if !target.is_clear {
                 outcomes.insert(arn, self.end(known, &target).await);
             }

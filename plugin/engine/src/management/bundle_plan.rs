@@ -55,7 +55,7 @@ impl BundlePlan {
     }
 
     /// Whether the anchor holds every issuer that signs, and none of ours that does not. Foreign certificates do not count.
-    pub(crate) fn is_in_step(&self) -> bool {
+    pub(crate) fn is_in_sync(&self) -> bool {
         self.missing.is_empty() && self.retired.is_empty()
     }
 }
@@ -101,10 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_that_holds_the_issuers_is_in_step_in_any_order() {
+    fn an_anchor_that_holds_the_issuers_is_in_sync_in_any_order() {
         let plan = plan(&[NEXT, NOW], &[NOW, NEXT]).unwrap();
 
-        assert!(plan.is_in_step(), "{plan:?}");
+        assert!(plan.is_in_sync(), "{plan:?}");
     }
 
     #[test]

@@ -37,12 +37,12 @@ struct LastLook {
 
 impl LastLooks {
     /// Whether each anchor held every issuer that signs when it was last read, by name. False if the read failed.
-    pub(super) fn in_step(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
+    pub(super) fn in_sync(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
         let wanted = fingerprints(&signing(issuers));
         let last_looks = self.all();
-        let is_in_step =
+        let is_in_sync =
             |last_look: &LastLook| last_look.held.as_ref().is_some_and(|held| held.is_superset(&wanted));
-        last_looks.iter().map(|(name, last_look)| (name.clone(), is_in_step(last_look))).collect()
+        last_looks.iter().map(|(name, last_look)| (name.clone(), is_in_sync(last_look))).collect()
     }
 
     /// Whether each of these anchors was last seen with exactly the issuers that sign. Certificates that are not this mount's do
@@ -80,7 +80,8 @@ impl LastLooks {
         &self,
         name: &str,
         anchor: &ManagedAnchor,
-        (held, wanted): (Option<BTreeSet<String>>, BTreeSet<String>),
+        held: Option<BTreeSet<String>>,
+        wanted: BTreeSet<String>,
     ) {
         let last_look = LastLook { anchor: anchor.clone(), held, wanted, looked: Instant::now() };
         self.all().insert(name.to_owned(), last_look);

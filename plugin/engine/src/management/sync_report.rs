@@ -25,7 +25,7 @@ impl SyncReport {
         Map::from_iter([
             ("trust_anchor_arn".to_owned(), json!(self.seen.arn)),
             ("enabled".to_owned(), json!(self.seen.enabled)),
-            ("in_step".to_owned(), json!(self.changed || self.plan.is_in_step())),
+            ("in_step".to_owned(), json!(self.changed || self.plan.is_in_sync())),
             ("changed".to_owned(), json!(self.changed)),
             ("added".to_owned(), json!(sums(&self.plan.missing))),
             ("removed".to_owned(), json!(sums(&self.plan.retired))),

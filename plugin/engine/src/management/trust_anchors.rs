@@ -62,8 +62,8 @@ impl TrustAnchors {
     }
 
     /// Whether each anchor was in sync with `issuers` when it was last read, by name. Anchors never read are not in it.
-    pub(crate) fn in_step(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
-        self.last_looks.in_step(issuers)
+    pub(crate) fn in_sync(&self, issuers: &Issuers) -> BTreeMap<String, bool> {
+        self.last_looks.in_sync(issuers)
     }
 
     /// Waits until no other work on the anchor called `name` is under way.
@@ -101,7 +101,7 @@ impl TrustAnchors {
         };
         let held = done.as_ref().ok().map(SyncReport::held);
         // still in the turn: a later result must not be overwritten by this one
-        self.last_looks.note(at.name, at.anchor, (held, wanted));
+        self.last_looks.note(at.name, at.anchor, held, wanted);
         done
     }
 
@@ -130,7 +130,7 @@ impl TrustAnchors {
         if known != remembered {
             self.credentials.store().write().await.put_anchor_certificates(at.name, remembered).await?;
         }
-        if plan.is_in_step() {
+        if plan.is_in_sync() {
             return Ok(SyncReport { seen, plan, changed: false });
         }
         caller
@@ -154,23 +154,23 @@ impl TrustAnchors {
     /// minute, with every entry of storage: the state of all others is forgotten.
     ///
     /// A fault of an anchor is logged. The anchor is tried again after five minutes, or at the next tick if the issuers change.
-    pub(crate) async fn keep_in_step(
+    pub(crate) async fn keep_in_sync(
         &self,
         anchors: &[(String, ManagedAnchor)],
         issuers: &Issuers,
         mount_point: &str,
     ) -> Result<(), Fault> {
-        let mut looked_after: Vec<_> =
+        let mut managed: Vec<_> =
             anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some()).collect();
-        self.keep(|name| looked_after.iter().any(|(kept, _)| kept == name));
+        self.keep(|name| managed.iter().any(|(kept, _)| kept == name));
         // after `keep`, which needs no call: also a tick that finds another one under way forgets removed anchors
         let Ok(_ticking) = self.ticking.try_lock() else { return Ok(()) };
-        looked_after.sort_by_key(|(name, _)| Reverse(self.last_looks.unseen_for(name)));
-        let looks: Vec<_> = looked_after
+        managed.sort_by_key(|(name, _)| Reverse(self.last_looks.unseen_for(name)));
+        let looks: Vec<_> = managed
             .into_iter()
             .map(|(name, anchor)| {
                 Box::pin(
-                    self.look_after(AnchorTask { name, anchor, mount_point, need: Need::Routine }, issuers),
+                    self.sync_if_due(AnchorTask { name, anchor, mount_point, need: Need::Routine }, issuers),
                 )
             })
             .collect();
@@ -189,7 +189,7 @@ impl TrustAnchors {
     }
 
     /// Brings an anchor in sync if it is due. Does nothing if no issuer signs: the bundle then stays as it is.
-    async fn look_after(&self, at: AnchorTask<'_>, issuers: &Issuers) -> Result<(), Fault> {
+    async fn sync_if_due(&self, at: AnchorTask<'_>, issuers: &Issuers) -> Result<(), Fault> {
         let wanted = fingerprints(&signing(issuers));
         if wanted.is_empty() || !self.last_looks.is_due(at.name, at.anchor, &wanted) {
             return Ok(());
@@ -207,8 +207,8 @@ impl TrustAnchors {
     /// The operator's fault, with the command that syncs the anchor; the fault of an anchor that cannot be read.
     pub(crate) async fn require_held(&self, issuer: &Loaded, mount_point: &str) -> Result<(), Fault> {
         let anchors = self.credentials.store().managed_anchors().await?;
-        let looked_after = anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
-        let looks: Vec<_> = looked_after
+        let managed = anchors.iter().filter(|(_, anchor)| anchor.role(Duty::TrustAnchor).is_some());
+        let looks: Vec<_> = managed
             .map(|(name, anchor)| {
                 Box::pin(
                     self.check_held_by(AnchorTask { name, anchor, mount_point, need: Need::Routine }, issuer),
@@ -291,8 +291,8 @@ foreign.join(", ")
 /// because it gets no sessions.
 pub(crate) fn in_use(config: &Config, roles: &[(String, Role)], mount_point: &str) -> Vec<TrustAnchorArn> {
     let mut found: BTreeMap<String, TrustAnchorArn> = BTreeMap::new();
-    let places = roles.iter().filter_map(|(_, role)| role.anchorage(config, mount_point).ok());
+    let anchorages = roles.iter().filter_map(|(_, role)| role.anchorage(config, mount_point).ok());
     let anchors = config.default_trust_anchor_arn.iter().cloned();
-    found.extend(anchors.chain(places.map(|place| place.trust_anchor)).map(|arn| (arn.to_string(), arn)));
+    found.extend(anchors.chain(anchorages.map(|one| one.trust_anchor)).map(|arn| (arn.to_string(), arn)));
     found.into_values().collect()
 }

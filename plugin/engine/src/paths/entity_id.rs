@@ -11,8 +11,8 @@ const MAX_LENGTH: usize = 64;
 /// # Errors
 /// The caller's fault if it is not 1 to [`MAX_LENGTH`] letters, digits and dashes.
 pub(crate) fn parse(text: String) -> Result<String, Fault> {
-    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_sign) {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed) {
         return Ok(text);
     }
     Err(Fault::caller(format!(

@@ -164,14 +164,14 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
 
 /// A gauge for each managed trust anchor.
 fn register_anchors(registry: &mut Registry, anchors: &BTreeMap<String, bool>) {
-    let in_step = Family::<[(&'static str, String); 1], Gauge>::default();
-    for (name, is_in_step) in anchors {
-        in_step.get_or_create(&[("trust_anchor", name.clone())]).set(i64::from(*is_in_step));
+    let in_sync = Family::<[(&'static str, String); 1], Gauge>::default();
+    for (name, is_in_sync) in anchors {
+        in_sync.get_or_create(&[("trust_anchor", name.clone())]).set(i64::from(*is_in_sync));
     }
     registry.register(
         "trust_anchor_in_step",
         "Whether a trust anchor that the engine manages held every issuer that signs at the last look: 1, or 0, also if the look failed",
-        in_step,
+        in_sync,
     );
 }
 

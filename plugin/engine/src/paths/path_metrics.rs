@@ -29,7 +29,7 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
         counts: engine.credentials.sessions.counts(),
         limits: snapshot.config.limits(),
         issuers: &snapshot.issuers,
-        anchors: engine.anchors.in_step(&snapshot.issuers),
+        anchors: engine.anchors.in_sync(&snapshot.issuers),
     };
     let text = exposition::text(&engine.credentials.metrics, &gauges).map_err(Fault::bug)?;
     Ok(Response::raw(Raw::ok(CONTENT_TYPE, text).no_store()))

@@ -114,7 +114,7 @@ async fn a_switch_waits_until_the_anchor_of_each_account_holds_the_next_issuer()
 }
 
 #[tokio::test]
-async fn a_rotation_brings_every_anchor_in_step_but_the_one_that_is_kept_by_hand() {
+async fn a_rotation_brings_every_anchor_in_sync_but_the_one_that_is_kept_by_hand() {
     let two = Two::new().await;
     let mount = &two.one.mount;
     let third = beside(&two.one, BY_HAND).await;

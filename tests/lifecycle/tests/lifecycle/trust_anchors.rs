@@ -1,4 +1,4 @@
-//! Trust anchors kept in step with the mount's issuers, at an AWS that keeps its own limits.
+//! Trust anchors kept in sync with the mount's issuers, at an AWS that keeps its own limits.
 
 use harness::{TRUST_ANCHOR_ARN, managed_anchor};
 use lifecycle::World;
@@ -23,7 +23,7 @@ async fn foreign() -> String {
 }
 
 #[tokio::test]
-async fn an_anchor_that_holds_the_issuer_is_in_step_and_is_not_written() {
+async fn an_anchor_that_holds_the_issuer_is_in_sync_and_is_not_written() {
     let world = World::new().await;
 
     let report = world.ok(sync(&world).await);
@@ -179,7 +179,7 @@ async fn an_entry_without_a_management_role_says_how_to_give_it_one() {
 }
 
 #[tokio::test]
-async fn vaults_tick_brings_an_anchor_in_step_and_then_leaves_it_alone() {
+async fn vaults_tick_brings_an_anchor_in_sync_and_then_leaves_it_alone() {
     let world = World::new().await;
     next(&world, "second").await;
 
