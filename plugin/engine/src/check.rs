@@ -26,7 +26,6 @@ mod verdict;
 
 use std::sync::Arc;
 
-use rolesanywhere::{CallError, CallerIdentity};
 use vault_backend::{Blame, Fault, Request};
 
 use crate::credentials::service::Credentials;
@@ -129,7 +128,7 @@ async fn plan<'a>(
 ) -> Result<PlannedCall<'a>, Blame> {
     let Subject { name, role, mount_point } = subject;
     let authority = local::authority(&snapshot.issuers, subject, clock::now(), report);
-    local::place(role.anchorage(&snapshot.config, mount_point), report);
+    local::account_and_region(role.anchorage(&snapshot.config, mount_point), report);
     let caller = match Caller::find(request, role.audience(name), &snapshot.clusters).await {
         Ok(caller) => caller,
         Err(fault) => {
@@ -145,10 +144,9 @@ async fn plan<'a>(
     }
     let leaf = role.subject.profile(name, &caller, role.key(), role.certificate_ttl());
     local::leaf(leaf.and_then(|leaf| leaf.check().map(|()| leaf).map_err(faults::ca)), subject, report);
-    let order =
-        SessionSpec::new(snapshot, name, role, &caller, None, mount_point).map_err(|fault| fault.blame())?;
-    let call = order.call(role);
-    Ok(PlannedCall { authority: authority.ok_or(Blame::Operator)?, order, call })
+    let spec = SessionSpec::new(snapshot, subject.named(), &caller, None, mount_point)
+        .map_err(|fault| fault.blame())?;
+    Ok(PlannedCall { authority: authority.ok_or(Blame::Operator)?, spec })
 }
 
 /// Sends one unsigned request, which judges endpoint and clock. Returns whether the endpoint was reached: without an endpoint no
@@ -160,13 +158,8 @@ async fn reach(snapshot: &Snapshot, anchorage: &Anchorage, report: &mut CheckRep
     probed.is_ok()
 }
 
-/// Asks STS whose session it is, with the fresh session itself. Returns the ARN that CreateSession told, and STS's answer; none
-/// without a session.
-async fn who(
-    snapshot: &Snapshot,
-    anchorage: &Anchorage,
-    asked: &Asked,
-) -> Option<(String, Result<CallerIdentity, CallError>)> {
+/// Asks STS whose session it is, with the fresh session itself; none without a session.
+async fn who(snapshot: &Snapshot, anchorage: &Anchorage, asked: &Asked) -> Option<outcome::Identity> {
     let Asked::Issued(issued) = asked else { return None };
     let caller = snapshot.client.signed_client(
         rolesanywhere::Credentials::from(&issued.session),
@@ -174,7 +167,7 @@ async fn who(
         PATIENCE,
     );
     let answer = caller.get_caller_identity(anchorage.trust_anchor.region()).await;
-    Some((issued.session.assumed_role_arn.clone(), answer))
+    Some(outcome::Identity { expected: issued.session.assumed_role_arn.clone(), answer })
 }
 
 /// Judges the links that need AWS. Last it blames a link for AWS's refusal, because several of AWS's texts are told apart only by
@@ -197,25 +190,24 @@ fn judge(report: &mut CheckReport, evidence: &Evidence<'_>) {
         Link::SessionName,
         profile::session_name(&anchorage.profile, &seen.profile, subject.role, asked),
     );
-    let shown =
-        plan.as_ref().and_then(|plan| outcome::shown(plan.authority, &plan.order.leaf, &seen.profile));
-    let policy = policy::lets_in(&anchorage.trust_anchor, &seen.role, (*subject, shown.as_ref()), asked);
+    let shown = plan.as_ref().and_then(|plan| outcome::shown(plan.authority, &plan.spec.leaf, &seen.profile));
+    let policy = policy::lets_in(&anchorage.trust_anchor, &seen.role, *subject, shown.as_ref(), asked);
     report.note(Link::TrustPolicy, policy);
     report.note(Link::CreateSession, outcome::created(asked));
     if let Some(plan) = plan {
-        report.note(Link::Duration, outcome::duration(*subject, plan.order.duration, seen, asked));
-        report.note(Link::SourceIdentity, outcome::source_identity(&plan.order.leaf, asked));
-        report.note(Link::SessionTags, outcome::tags(plan.authority, &plan.order.leaf, &seen.profile, asked));
+        report.note(Link::Duration, outcome::duration(*subject, plan.spec.call.duration, seen, asked));
+        report.note(Link::SourceIdentity, outcome::source_identity(&plan.spec.leaf, asked));
+        report.note(Link::SessionTags, outcome::tags(plan.authority, &plan.spec.leaf, &seen.profile, asked));
     }
     if let Asked::Refused(error) = asked {
-        let place = refusal::RefusalContext {
+        let context = refusal::RefusalContext {
             subject: *subject,
             anchorage,
             managed: seen.managed.as_deref(),
             clock: report.state(Link::Clock),
             anchor_is_right: seen.anchor.seen().is_some() && !report.is_broken(Link::TrustAnchor),
         };
-        let (link, verdict) = refusal::blame(error, &place);
+        let (link, verdict) = refusal::blame(error, &context);
         if link == Link::CreateSession {
             return report.replace(Link::CreateSession, verdict);
         }

@@ -1,7 +1,7 @@
 //! Floor 6: from a role and a caller to a session.
 //!
 //! ```text
-//! grant ─▶ session_spec ─▶ key ─▶ service ─▶ recipe ─▶ issued ─▶ outcome, lifetime
+//! grant ─▶ session_spec ─▶ planned_session ─▶ key ─▶ service ─▶ recipe ─▶ issued ─▶ outcome, lifetime
 //!   └────▶ ledger: which sessions live, who holds them, which reads a revocation ends
 //! ```
 //!
@@ -16,6 +16,7 @@ pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod lifetime;
 pub(crate) mod outcome;
+pub(crate) mod planned_session;
 pub(crate) mod recipe;
 pub(crate) mod service;
 pub(crate) mod session_spec;

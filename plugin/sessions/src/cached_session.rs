@@ -36,9 +36,9 @@ impl<S: Clone> CachedSession<S> {
     /// is compared with the wall clock at both ends of the attempt, because the clock may have been set in between.
     /// `jitter` in 0..1 moves the half-life by up to 10 % either way, so that a fleet does not renew at the same time.
     pub(crate) fn new(made: Made<S>, started: Now, asked: Duration, now: Now, jitter: f64) -> Option<Self> {
-        let told_at = |moment: Now| Duration::try_from(made.expiration - moment.wall).ok();
-        let by_wall = now.monotonic.saturating_add(told_at(now)?);
-        let ends = by_wall.min(started.monotonic.saturating_add(told_at(started)?.min(asked)));
+        let left_at = |moment: Now| Duration::try_from(made.expiration - moment.wall).ok();
+        let by_wall = now.monotonic.saturating_add(left_at(now)?);
+        let ends = by_wall.min(started.monotonic.saturating_add(left_at(started)?.min(asked)));
         let whole = ends.checked_sub(now.monotonic).filter(|whole| *whole >= MIN_WHOLE)?;
         let due_left = whole.mul_f64(0.5 * (0.9 + 0.2 * jitter));
         Some(Self { session: made.session, whole, ends, expiration: made.expiration, due_left })

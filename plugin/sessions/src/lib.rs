@@ -20,6 +20,7 @@ mod counts;
 mod flight;
 mod ids;
 mod invalidations;
+mod key;
 mod limits;
 mod negative_cache;
 mod now;
@@ -36,6 +37,7 @@ pub use counts::Counts;
 pub use flight::{Cause, Made, Outcome};
 pub use ids::{FlightId, WaiterId};
 pub use invalidations::Epoch;
+pub use key::Key;
 pub use limits::{Limits, Rate, Renewal};
 pub use now::Now;
 pub use reply::{CacheStatus, Grant, Reply, Why};
@@ -43,4 +45,4 @@ pub use request::{
     FailureDomain, FlightSpec, Freshness, QuotaScope, Rank, Requester, SessionRequest, Sharing,
 };
 pub use scheduler::{Decision, Scheduler, Step};
-pub use service::{Key, Sessions, Value, Work, work};
+pub use service::{Sessions, Value, Work, work};

@@ -7,9 +7,9 @@
 //! one request a second after the first three of each namespace, and a fix at AWS takes effect within half a minute.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 use std::time::Duration;
 
+use crate::key::Key;
 use crate::reply::Why;
 use crate::request::FailureDomain;
 
@@ -34,10 +34,9 @@ struct Refusal<E> {
     until: Duration,
     times: u32,
     age: u64,
-    domain: FailureDomain,
 }
 
-impl<K: Clone + Eq + Hash, E: Clone> NegativeCache<K, E> {
+impl<K: Key, E: Clone> NegativeCache<K, E> {
     pub(crate) fn new(bound: usize) -> Self {
         Self { bound, by_key: HashMap::new(), by_age: BTreeMap::new(), next_age: 0, rows: HashMap::new() }
     }
@@ -59,8 +58,8 @@ impl<K: Clone + Eq + Hash, E: Clone> NegativeCache<K, E> {
         Some((refusal.why.clone(), left))
     }
 
-    /// Records a refusal. Returns true if the failure domain has just become penalized.
-    pub(crate) fn remember(&mut self, now: Duration, key: &K, domain: &FailureDomain, why: Why<E>) -> bool {
+    /// Records a refusal. Returns true if the key's failure domain has just become penalized.
+    pub(crate) fn remember(&mut self, now: Duration, key: &K, why: Why<E>) -> bool {
         let times = self.by_key.remove(key).map_or(0, |old| {
             self.by_age.remove(&old.age);
             old.times + 1
@@ -69,24 +68,23 @@ impl<K: Clone + Eq + Hash, E: Clone> NegativeCache<K, E> {
         self.next_age += 1;
         let age = self.next_age;
         self.by_age.insert(age, key.clone());
-        self.by_key
-            .insert(key.clone(), Refusal { why, until: now + span, times, age, domain: domain.clone() });
+        self.by_key.insert(key.clone(), Refusal { why, until: now + span, times, age });
         self.keep_bound();
         if times > 0 {
             // repeated refusals of one key say nothing about the other callers of its domain
             return false;
         }
-        let row = self.rows.entry(domain.clone()).or_default();
+        let row = self.rows.entry(key.failure_domain()).or_default();
         *row = row.saturating_add(1);
         *row == PENALIZED_AFTER
     }
 
-    /// Records a success. Returns true if the failure domain was penalized until now.
-    pub(crate) fn succeeded(&mut self, key: &K, domain: &FailureDomain) -> bool {
+    /// Records a success. Returns true if the key's failure domain was penalized until now.
+    pub(crate) fn succeeded(&mut self, key: &K) -> bool {
         if let Some(old) = self.by_key.remove(key) {
             self.by_age.remove(&old.age);
         }
-        self.rows.remove(domain).is_some_and(|row| row >= PENALIZED_AFTER)
+        self.rows.remove(&key.failure_domain()).is_some_and(|row| row >= PENALIZED_AFTER)
     }
 
     pub(crate) fn is_penalized(&self, domain: &FailureDomain) -> bool {
@@ -104,8 +102,9 @@ impl<K: Clone + Eq + Hash, E: Clone> NegativeCache<K, E> {
                 return true;
             }
             by_age.remove(&refusal.age);
-            if rows.remove(&refusal.domain).is_some_and(|row| row >= PENALIZED_AFTER) {
-                cleared.push(refusal.domain.clone());
+            let domain = key.failure_domain();
+            if rows.remove(&domain).is_some_and(|row| row >= PENALIZED_AFTER) {
+                cleared.push(domain);
             }
             false
         });
@@ -142,13 +141,24 @@ impl<K: Clone + Eq + Hash, E: Clone> NegativeCache<K, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::QuotaScope;
+
+    impl Key for u32 {
+        fn quota_scope(&self) -> QuotaScope {
+            QuotaScope::new("here")
+        }
+
+        fn failure_domain(&self) -> FailureDomain {
+            FailureDomain::new("web")
+        }
+    }
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
     }
 
     fn refused(negative_cache: &mut NegativeCache<u32, ()>, now: Duration, key: u32) -> bool {
-        negative_cache.remember(now, &key, &FailureDomain::new("web"), Why::Refused(()))
+        negative_cache.remember(now, &key, Why::Refused(()))
     }
 
     #[test]
@@ -173,7 +183,7 @@ mod tests {
 
         assert_eq!(turns, [false, false, true, false]);
         assert!(negative_cache.is_penalized(&FailureDomain::new("web")));
-        assert!(negative_cache.succeeded(&9, &FailureDomain::new("web")));
+        assert!(negative_cache.succeeded(&9));
         assert!(!negative_cache.is_penalized(&FailureDomain::new("web")));
     }
 

@@ -62,13 +62,9 @@ pub enum Rank {
     Spare,
 }
 
-/// How a session is made, for whom, and under which quota.
+/// How a session is made, for whom, and in whose turn.
 #[derive(Clone, Debug)]
 pub struct FlightSpec<W> {
-    /// The quota that the request counts against.
-    pub scope: QuotaScope,
-    /// The requests that are penalized together after refusals.
-    pub failure_domain: FailureDomain,
     /// The requester in whose turn it is served.
     pub requester: Requester,
     /// Whether the caller accepts a session past its half-life.

@@ -8,13 +8,13 @@ mod requests;
 mod sweep;
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
 use std::time::Duration;
 
 use crate::counts::Counts;
 use crate::flight::{Cause, Flight, Phase, Waiter};
 use crate::ids::{FlightId, WaiterId};
 use crate::invalidations::{Epoch, Invalidations};
+use crate::key::Key;
 use crate::limits::{Limits, Renewal};
 use crate::negative_cache::NegativeCache;
 use crate::now::Now;
@@ -86,7 +86,7 @@ pub struct Scheduler<K, S, E, W> {
     decisions: Vec<Decision<S, E, W>>,
 }
 
-impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
+impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     /// An empty scheduler. `rng` supplies the jitter; a seeded one makes every run the same.
     pub fn new(limits: Limits, rng: fastrand::Rng) -> Self {
         Self {
@@ -272,14 +272,14 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             (Rank::Spare, _) => Priority::Spare,
             // a caller with a session was not refused, whatever happened to the others of its domain
             (Rank::InTurn, Some(due)) => Priority::Renewal(due),
-            (Rank::InTurn, None) if self.negative_cache.is_penalized(&flight.spec.failure_domain) => {
+            (Rank::InTurn, None) if self.negative_cache.is_penalized(&flight.key.failure_domain()) => {
                 Priority::Penalized
             }
             (Rank::InTurn, None) => Priority::NoSession,
         };
         flight.phase = Phase::Queued(priority);
         let rate = self.limits.rate;
-        let queue = self.queues.entry(flight.spec.scope.clone()).or_insert_with(|| QuotaQueue::new(rate));
+        let queue = self.queues.entry(flight.key.quota_scope()).or_insert_with(|| QuotaQueue::new(rate));
         queue.push(now.monotonic, priority, &flight.tickets, id, end);
     }
 
@@ -287,7 +287,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         let Some(flight) = self.flights.get(&id) else { return };
         match flight.phase {
             Phase::Queued(priority) => {
-                if let Some(queue) = self.queues.get_mut(&flight.spec.scope) {
+                if let Some(queue) = self.queues.get_mut(&flight.key.quota_scope()) {
                     queue.remove(priority, &flight.tickets, id);
                 }
             }
@@ -323,7 +323,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             .flights
             .iter()
             .filter(|(_, flight)| {
-                flight.spec.failure_domain == *domain && matches!(flight.phase, Phase::Queued(_))
+                flight.key.failure_domain() == *domain && matches!(flight.phase, Phase::Queued(_))
             })
             .map(|(id, _)| *id)
             .collect();
@@ -393,7 +393,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             Phase::Flying(_) => Duration::ZERO,
             Phase::Resting(until) => until.saturating_sub(now.monotonic),
             Phase::Queued(priority) => {
-                let queue = self.queues.get(&flight.spec.scope);
+                let queue = self.queues.get(&flight.key.quota_scope());
                 queue.map_or(Duration::ZERO, |queue| queue.backlog(now.monotonic, priority))
             }
         }

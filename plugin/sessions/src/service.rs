@@ -1,7 +1,6 @@
 //! The scheduler on tokio: flights are tasks that a leaving caller cannot cancel, deadlines are timers.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::counts::Counts;
 use crate::flight::{Cause, Outcome};
 use crate::ids::{FlightId, WaiterId};
 use crate::invalidations::Epoch;
+use crate::key::Key;
 use crate::limits::Limits;
 use crate::now::Now;
 use crate::reply::Reply;
@@ -34,10 +34,6 @@ where
 {
     Arc::new(move |cause| Box::pin(attempt(cause)))
 }
-
-/// The bounds of a key.
-pub trait Key: Clone + Eq + Hash + Send + 'static {}
-impl<T: Clone + Eq + Hash + Send + 'static> Key for T {}
 
 /// The bounds of a session and of an error.
 pub trait Value: Clone + Send + 'static {}

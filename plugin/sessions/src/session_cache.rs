@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::flight::Made;
     use crate::invalidations::Epoch;
-    use crate::request::{FailureDomain, Freshness, QuotaScope, Rank, Requester};
+    use crate::request::{Freshness, Rank, Requester};
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -206,8 +206,6 @@ mod tests {
         let made = Made { session: (), expiration: at(now + whole).wall };
         let cached = CachedSession::new(made, at(now), whole, at(now), 0.5).unwrap();
         let spec = FlightSpec {
-            scope: QuotaScope::new("here"),
-            failure_domain: FailureDomain::new("web"),
             requester: Requester::new("a"),
             freshness: Freshness::Prefer,
             rank: Rank::InTurn,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessions::{FailureDomain, Freshness, Grant, Requester};
+use sessions::{FailureDomain, Freshness, Grant, Key, QuotaScope, Requester};
 
 use crate::issuer::Session;
 
@@ -38,6 +38,27 @@ impl Way {
     /// How long the path waits.
     pub fn deadline(self) -> Duration {
         if self == Self::Agent { Duration::from_secs(15) } else { Duration::from_millis(1800) }
+    }
+}
+
+/// A pod's identity under a version of its role.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PodKey {
+    /// The pod.
+    pub number: u32,
+    /// The version of its role.
+    pub version: u32,
+    /// Its Vault role.
+    pub failure_domain: FailureDomain,
+}
+
+impl Key for PodKey {
+    fn quota_scope(&self) -> QuotaScope {
+        QuotaScope::new("123456789012/eu-central-1")
+    }
+
+    fn failure_domain(&self) -> FailureDomain {
+        self.failure_domain.clone()
     }
 }
 

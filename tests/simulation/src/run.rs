@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use sessions::{
-    CacheStatus, Decision, FlightId, FlightSpec, Made, Now, Outcome, QuotaScope, Rank, Reply, Scheduler,
-    SessionRequest, Sharing, Step, WaiterId,
+    CacheStatus, Decision, FlightId, FlightSpec, Made, Now, Outcome, Rank, Reply, Scheduler, SessionRequest,
+    Sharing, Step, WaiterId,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
 
 use crate::issuer::{Fate, Issuer, Session};
 use crate::measure::Measured;
-use crate::pod::Pod;
+use crate::pod::{Pod, PodKey};
 use crate::scenario::{Content, Lapses, Scenario};
 
 const NOON: OffsetDateTime = datetime!(2026-01-02 12:00 UTC);
@@ -20,8 +20,6 @@ const NOON: OffsetDateTime = datetime!(2026-01-02 12:00 UTC);
 pub const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 type Error = &'static str;
-/// A pod's identity under a version of its role.
-type Key = (u32, u32);
 
 #[derive(Debug)]
 enum Event {
@@ -36,7 +34,7 @@ enum Event {
 /// A run under way.
 pub struct Run<'a> {
     scenario: &'a Scenario,
-    scheduler: Scheduler<Key, Session, Error, u32>,
+    scheduler: Scheduler<PodKey, Session, Error, u32>,
     /// Which scheduler it is: a failover begins a new one.
     epoch: u32,
     rng: fastrand::Rng,
@@ -176,11 +174,9 @@ impl<'a> Run<'a> {
         pod.asking_since.get_or_insert(now);
         let deadline = pod.way.deadline();
         let ask = SessionRequest {
-            key: (number, version),
+            key: PodKey { number, version, failure_domain: pod.failure_domain.clone() },
             sharing: Sharing::SameKey,
             spec: FlightSpec {
-                scope: QuotaScope::new("123456789012/eu-central-1"),
-                failure_domain: pod.failure_domain.clone(),
                 requester: pod.requester.clone(),
                 freshness: pod.way.freshness(),
                 rank: Rank::InTurn,
@@ -279,7 +275,7 @@ impl<'a> Run<'a> {
             let roles = self.scenario.roles;
             let role = nth % roles;
             self.versions[usize_of(role)] += 1;
-            self.scheduler.invalidate(self.moment(), move |(pod, _)| pod % roles == role);
+            self.scheduler.invalidate(self.moment(), move |key| key.number % roles == role);
         }
         self.at(self.now + rewrites.every, Event::Rewrite(nth + 1));
     }

@@ -1,19 +1,18 @@
 //! Calls CreateSession as `creds` does: with a fresh certificate, after all other reads, and without caching the session.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rolesanywhere::Error;
-use sessions::{FailureDomain, Freshness, Rank, Reply, SessionRequest, Sharing};
+use sessions::{Cause, FailureDomain, Freshness, Rank, Reply, Requester};
 use vault_backend::{Fault, Request};
 
 use super::subject::{PATIENCE, PlannedCall, Subject};
 use crate::credentials::grant::turn;
 use crate::credentials::issued::Issued;
-use crate::credentials::key::{KeyParts, SessionKey};
 use crate::credentials::outcome;
-use crate::credentials::recipe::{AttemptError, Origin, Recipe};
+use crate::credentials::planned_session::{PlannedSession, Reuse, Sharers, Terms};
+use crate::credentials::recipe::{AttemptError, Origin};
 use crate::credentials::service::Credentials;
 use crate::snapshot::Snapshot;
 
@@ -60,48 +59,29 @@ impl fmt::Display for NotAsked {
     }
 }
 
-/// Numbers the checks of this process, so no two of them share a session or a failure.
-static CHECKS: AtomicU64 = AtomicU64::new(0);
-
 /// Calls CreateSession once, even if AWS refused the same call a moment ago, because the cause may have been cured since. It
-/// waits for the quota behind all reads, [`PATIENCE`] in all.
+/// waits for the quota behind all reads, [`PATIENCE`] in all. Neither the role's cached sessions nor its cached refusals apply to
+/// a check, nor those of a check to the role.
 pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wanted<'_>) -> Asked {
-    let Wanted { snapshot, subject, plan } = wanted;
-    let parts = KeyParts {
+    let Wanted { snapshot, subject, plan: PlannedCall { authority, spec } } = wanted;
+    let sharers = Sharers {
         role: subject.name.to_owned(),
         cluster: None,
-        config: snapshot.config_version,
-        issuer: plan.authority.record.id.clone(),
-        call: plan.call.clone(),
-        leaf: plan.order.leaf.clone(),
+        failure_domain: FailureDomain::new(subject.name),
     };
-    // No role's name has a slash, so neither cached sessions nor cached refusals of the role apply to a check, nor those of a
-    // check to the role.
-    let apart = format!("{}/{}", subject.name, CHECKS.fetch_add(1, Ordering::Relaxed));
-    let key = SessionKey::new(KeyParts { role: apart.clone(), ..parts.clone() });
-    // The recipe has the role's own key, because the session must be the one that a read would get.
-    let recipe = Recipe {
-        snapshot: Arc::clone(snapshot),
-        key: SessionKey::new(parts),
+    // now, and not when the snapshot was read: a change of the role must not end a check
+    let epoch = credentials.sessions.epoch();
+    let planned = PlannedSession::new(sharers, spec.clone(), authority, snapshot, epoch);
+    let terms = Terms {
         origin: Origin::of(request),
-        metrics: Arc::clone(&credentials.metrics),
-    };
-    let refusal = Arc::new(Mutex::new(None));
-    let spec = sessions::FlightSpec {
-        scope: key.quota_scope(),
-        failure_domain: FailureDomain::new(apart),
-        requester: sessions::Requester::new(turn(request)),
+        requester: Requester::new(turn(request)),
+        reuse: Reuse::Nothing,
         freshness: Freshness::Prefer,
         rank: Rank::Spare,
-        duration: plan.order.duration.as_duration(),
-        work: work(recipe, Arc::clone(&refusal)),
-        epoch: credentials.sessions.epoch(),
+        deadline: PATIENCE,
     };
-    let reply = credentials
-        .sessions
-        .get(SessionRequest { key, sharing: Sharing::Nobody, spec, deadline: PATIENCE })
-        .await;
-    match reply {
+    let refusal = Arc::new(Mutex::new(None));
+    match credentials.session(&planned, terms, note_refusal(Arc::clone(&refusal))).await {
         Reply::Granted(grant) => Asked::Issued(grant.session),
         Reply::Denied { why, retry_in } => {
             let error = refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -110,9 +90,10 @@ pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wa
     }
 }
 
-/// One attempt. On failure it stores AWS's own error in `refusal`, because the scheduler passes on only the engine's fault.
-fn work(recipe: Recipe, refusal: Arc<Mutex<Option<Error>>>) -> sessions::Work<Arc<Issued>, Fault> {
-    recipe.work_told(move |ended, _| match ended {
+/// Observes the one attempt. On failure it stores AWS's own error in `refusal`, because the scheduler passes on only the engine's
+/// fault.
+fn note_refusal(refusal: Arc<Mutex<Option<Error>>>) -> impl Fn(&Result<Issued, AttemptError>, Cause) {
+    move |made, _| match made {
         Ok(issued) => {
             tracing::info!(serial = issued.serial, "issued a session for a check; no caller receives it");
         }
@@ -120,5 +101,5 @@ fn work(recipe: Recipe, refusal: Arc<Mutex<Option<Error>>>) -> sessions::Work<Ar
             *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
         }
         Err(AttemptError::Here(_)) => {}
-    })
+    }
 }

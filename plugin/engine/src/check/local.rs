@@ -91,10 +91,10 @@ fn chain(issuer: &Issuer, now: OffsetDateTime) -> Verdict {
 }
 
 /// Judges account and region of the call's ARNs.
-pub(super) fn place(place: Result<Anchorage, Fault>, report: &mut CheckReport) {
-    let verdict = match place {
-        Ok(place) => {
-            let anchor = place.trust_anchor;
+pub(super) fn account_and_region(anchorage: Result<Anchorage, Fault>, report: &mut CheckReport) {
+    let verdict = match anchorage {
+        Ok(anchorage) => {
+            let anchor = anchorage.trust_anchor;
             Verdict::ok(format!(
                 "anchor, profile and role are in account {}, region {}",
                 anchor.account(),

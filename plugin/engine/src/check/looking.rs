@@ -7,7 +7,7 @@ use vault_backend::Fault;
 use super::asking::{Asked, NotAsked};
 use super::subject::{PATIENCE, Subject};
 use crate::management::anchor_task::Need;
-use crate::management::own_session::OwnSessions;
+use crate::management::own_session::{OwnSessions, Target};
 use crate::records::anchorage::Anchorage;
 use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::store::Store;
@@ -138,8 +138,7 @@ async fn caller(
     anchorage: &Anchorage,
 ) -> Result<SignedClient, Fault> {
     let Subject { role, mount_point, .. } = subject;
-    let place = (&role.role_arn, Some(&anchorage.trust_anchor));
-    let work = (Duty::Check, Need::Routine);
-    let issued = own.session_for(place, work, mount_point).await?;
+    let target = Target { role: &role.role_arn, near: Some(&anchorage.trust_anchor) };
+    let issued = own.session_for(target, Duty::Check, Need::Routine, mount_point).await?;
     own.caller(&issued.session, PATIENCE).await
 }

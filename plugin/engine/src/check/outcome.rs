@@ -34,24 +34,33 @@ pub(super) fn created(asked: &Asked) -> Verdict {
     }
 }
 
-/// Whether STS names the session as CreateSession did. `answer` is the session's ARN and STS's answer; none without a session.
+/// Whose session it is.
+pub(super) struct Identity {
+    /// The session's ARN as CreateSession told it.
+    pub(super) expected: String,
+    /// STS's answer.
+    pub(super) answer: Result<CallerIdentity, CallError>,
+}
+
+/// Whether STS names the session as CreateSession did; `identity` is none without a session.
+///
 /// STS answers this call whatever policies deny, so an answer does not show what the session may do. A network fault is no
 /// verdict, because `creds` does not need STS.
-pub(super) fn identity(answer: Option<&(String, Result<CallerIdentity, CallError>)>) -> Verdict {
+pub(super) fn identity(identity: Option<&Identity>) -> Verdict {
+    let Some(Identity { expected, answer }) = identity else { return Verdict::not_checked(NO_SESSION) };
     match answer {
-        None => Verdict::not_checked(NO_SESSION),
-        Some((arn, Ok(caller))) if caller.arn == *arn => {
-            Verdict::ok(format!("{arn} (STS answers this call regardless of policies)"))
+        Ok(caller) if caller.arn == *expected => {
+            Verdict::ok(format!("{expected} (STS answers this call regardless of policies)"))
         }
-        Some((arn, Ok(caller))) => Verdict::warning(
-            format!("STS names the session {}, but CreateSession named it {arn}", caller.arn),
+        Ok(caller) => Verdict::warning(
+            format!("STS names the session {}, but CreateSession named it {expected}", caller.arn),
             "check whether sts_endpoint of the config leads to the right AWS",
         ),
-        Some((_, Err(error))) if error.missing_permission.is_some() => Verdict::broken(
+        Err(error) if error.missing_permission.is_some() => Verdict::broken(
             error,
             "find the policy that denies GetCallerIdentity, which needs no permission: an inline policy iamra-<mount> of the role (written by revoke and revoke-sessions), or a service control policy",
         ),
-        Some((_, Err(error))) => {
+        Err(error) => {
             Verdict::not_checked(format!("STS did not answer, but creds does not need STS: {error}"))
         }
     }
@@ -124,9 +133,9 @@ pub(super) fn source_identity(leaf: &LeafProfile, asked: &Asked) -> Verdict {
         return Verdict::not_checked(format!("{NO_SESSION}; expected: {expected}"));
     };
     match issued.session.source_identity.as_deref() {
-        Some(told) if told == expected => Verdict::ok(expected),
-        Some(told) => Verdict::warning(
-            format!("AWS set {told} instead of {expected}"),
+        Some(set) if set == expected => Verdict::ok(expected),
+        Some(set) => Verdict::warning(
+            format!("AWS set {set} instead of {expected}"),
             "in policies, test the value that AWS set",
         ),
         None => Verdict::warning(

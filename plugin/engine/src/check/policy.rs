@@ -27,7 +27,8 @@ pub(super) struct Shown {
 pub(super) fn lets_in(
     anchor: &TrustAnchorArn,
     looked: &Observed<IamRole>,
-    (subject, shown): (Subject<'_>, Option<&Shown>),
+    subject: Subject<'_>,
+    shown: Option<&Shown>,
     asked: &Asked,
 ) -> Verdict {
     let went_through = matches!(asked, Asked::Issued(_));

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use rolesanywhere::CreateSession;
-
-use crate::credentials::session_spec::SessionSpec;
+use crate::credentials::session_spec::{NamedRole, SessionSpec};
 use crate::issuers::Loaded;
 use crate::records::role::Role;
 
@@ -22,12 +20,17 @@ pub(super) struct Subject<'a> {
     pub(super) mount_point: &'a str,
 }
 
+impl<'a> Subject<'a> {
+    /// The role without its mount.
+    pub(super) fn named(self) -> NamedRole<'a> {
+        NamedRole { name: self.name, role: self.role }
+    }
+}
+
 /// The call to AWS, as far as it can be prepared without AWS.
 pub(super) struct PlannedCall<'a> {
     /// The issuer that signs the certificate.
     pub(super) authority: &'a Loaded,
-    /// The certificate's profile and the session's length.
-    pub(super) order: SessionSpec,
-    /// The parameters of CreateSession.
-    pub(super) call: CreateSession,
+    /// The certificate's profile, and the parameters of CreateSession.
+    pub(super) spec: SessionSpec,
 }

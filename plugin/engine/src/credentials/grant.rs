@@ -5,22 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::LeafProfile;
-use sessions::{CacheStatus, Epoch, FailureDomain, Freshness, Grant, Rank, Reply, SessionRequest, Why};
+use sessions::{CacheStatus, FailureDomain, Freshness, Grant, Rank, Reply, Requester, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
 use crate::credentials::issued::Issued;
-use crate::credentials::key::{Cluster, KeyParts, SessionKey};
+use crate::credentials::key::{Cluster, SessionKey};
 use crate::credentials::ledger::{CutOff, Reader};
 use crate::credentials::outcome;
-use crate::credentials::recipe::{Origin, Recipe};
+use crate::credentials::planned_session::{PlannedSession, Reuse, Sharers, Terms};
+use crate::credentials::recipe::{AttemptError, Origin};
 use crate::credentials::service::Credentials;
-use crate::credentials::session_spec::Prepared;
+use crate::credentials::session_spec::{NamedRole, Prepared};
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::faults;
 use crate::records::role::Role;
-use crate::records::role_options::SessionSharing;
-use crate::snapshot::Snapshot;
 use identity::Caller;
 
 /// The wait for a session ends this long before the deadline of the read, because the answer must say what AWS did, and not only
@@ -73,24 +72,25 @@ impl Credentials {
         wanted: CredentialRequest<'_>,
     ) -> Result<Granted, Fault> {
         self.lifecycle.active_only()?;
-        let started = Instant::now();
         // once, before the first plan: a revocation from here on must reach this read, also after a new plan
         let reader = self.ledger.reader(holder(request));
+        let read = Read { request, wanted, started: Instant::now(), reader };
         let mut replans = 0;
         let (role, key, reply) = loop {
-            let attempt = self.attempt(request, wanted, (started, &reader)).await?;
+            let attempt = self.attempt(&read).await?;
             let is_outdated = matches!(attempt.2, Reply::Denied { why: Why::Changed, .. });
             if !is_outdated || replans == MAX_REPLANS {
                 break attempt;
             }
             replans += 1;
         };
-        self.metrics.answered(started.elapsed());
+        self.metrics.answered(read.started.elapsed());
         match reply {
             Reply::Granted(grant) => {
-                let is_shared = role.sharing() != SessionSharing::None;
                 // before the answer: a session that the ledger does not know cannot be revoked
-                if self.ledger.note(clock::now(), &grant.session, (&key, is_shared), &reader).is_err() {
+                let noted =
+                    self.ledger.note(clock::now(), &grant.session, &key, role.sharing(), &read.reader);
+                if noted.is_err() {
                     // the revocation may not have found this session in the cache, and the next caller must not receive it
                     self.sessions.invalidate(move |kept| *kept == key);
                     return Err(faults::revoked());
@@ -98,7 +98,7 @@ impl Credentials {
                 log(request, wanted, &grant);
                 Ok(Granted { role, key, grant })
             }
-            Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, started.elapsed())),
+            Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, read.started.elapsed())),
         }
     }
 
@@ -110,97 +110,83 @@ impl Credentials {
     /// Those of [`Self::grant`] except AWS's, which the reply contains.
     async fn attempt(
         &self,
-        request: &Request,
-        wanted: CredentialRequest<'_>,
-        (started, reader): (Instant, &Reader<'_>),
+        read: &Read<'_>,
     ) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
-        let left = wanted.patience.saturating_sub(started.elapsed());
-        let planned = timeout(left, self.lifecycle.until_closed(Box::pin(self.plan(request, wanted))));
-        let ReadPlan { role, key, group, snapshot, epoch } =
-            planned.await.unwrap_or_else(|_| Err(faults::late(wanted.patience)))?;
-        let left = wanted.patience.saturating_sub(started.elapsed() + ANSWER_MARGIN);
+        let planned = timeout(read.left(), self.lifecycle.until_closed(Box::pin(self.plan(read))));
+        let (role, planned) = planned.await.unwrap_or_else(|_| Err(faults::late(read.wanted.patience)))?;
+        let left = read.left().saturating_sub(ANSWER_MARGIN);
         // before the service is asked: a session that is made while a revocation is open would be denied as well
-        let admitted = async { self.ledger.admit(reader, &key).await.map_err(|CutOff| faults::revoked()) };
+        let admitted =
+            async { self.ledger.admit(&read.reader, &planned.key).await.map_err(|CutOff| faults::revoked()) };
         timeout(left, self.lifecycle.until_closed(admitted))
             .await
             .unwrap_or_else(|_| Err(faults::revoking()))?;
-        let (origin, metrics) = (Origin::of(request), Arc::clone(&self.metrics));
-        let recipe = Recipe { snapshot, key: key.clone(), origin, metrics };
-        let ask = ask(request, wanted, (&role, group, epoch), recipe, started.elapsed());
-        let reply = self.sessions.get(ask).await;
-        Ok((role, key, reply))
+        let name = read.wanted.role.to_owned();
+        let log_made = move |made: &Result<Issued, AttemptError>, cause| {
+            if let Ok(issued) = made {
+                issued.log(&name, cause);
+            }
+        };
+        let reply = self.session(&planned, read.terms(&role), log_made).await;
+        Ok((role, planned.key, reply))
     }
 
     /// Reads the role and the snapshot, identifies the caller, and makes the session key from them. Calls Vault and never AWS.
-    async fn plan(&self, request: &Request, wanted: CredentialRequest<'_>) -> Result<ReadPlan, Fault> {
-        let name = wanted.role;
+    async fn plan(&self, read: &Read<'_>) -> Result<(Arc<Role>, PlannedSession), Fault> {
+        let Read { request, wanted: CredentialRequest { role: name, ttl, .. }, .. } = *read;
         // before anything else is read: the service denies a request whose data changed after its epoch, and the read is planned
         // anew
         let epoch = self.sessions.epoch();
         let role = self.store().cached_role(name).await?.ok_or_else(|| faults::no_role(name))?;
         let snapshot = self.snapshots.get().await?;
-        let Prepared { authority, caller, order } =
-            Prepared::of(&snapshot, request, (name, &role), wanted.ttl).await?;
-        let group = group(name, &caller, &order.leaf);
-        let cluster = caller.cluster().map(|(name, accessor)| Cluster::new(name, accessor));
-        let key = SessionKey::new(KeyParts {
+        let named = NamedRole { name, role: &role };
+        let Prepared { authority, caller, spec } = Prepared::of(&snapshot, request, named, ttl).await?;
+        let sharers = Sharers {
             role: name.to_owned(),
-            cluster,
-            config: snapshot.config_version,
-            issuer: authority.record.id.clone(),
-            call: order.call(&role),
-            leaf: order.leaf,
-        });
-        Ok(ReadPlan { role, key, group, snapshot, epoch })
+            cluster: caller.cluster().map(|(name, accessor)| Cluster::new(name, accessor)),
+            failure_domain: failure_domain(name, &caller, &spec.leaf),
+        };
+        let planned = PlannedSession::new(sharers, spec, authority, &snapshot, epoch);
+        Ok((role, planned))
     }
 }
 
-/// One read, resolved for its caller.
-struct ReadPlan {
-    role: Arc<Role>,
-    key: SessionKey,
-    /// The callers whose refusals count together.
-    group: FailureDomain,
-    /// The config and the issuers that `key` was made from.
-    snapshot: Arc<Snapshot>,
-    /// Read before the role and the snapshot.
-    epoch: Epoch,
+/// A read under way.
+struct Read<'a> {
+    request: &'a Request,
+    wanted: CredentialRequest<'a>,
+    started: Instant,
+    /// What the ledger knows of it.
+    reader: Reader<'a>,
+}
+
+impl Read<'_> {
+    /// The time until its deadline.
+    fn left(&self) -> Duration {
+        self.wanted.patience.saturating_sub(self.started.elapsed())
+    }
+
+    /// The terms on which it asks for a session of `role`. The wait gets the time that is left, less [`ANSWER_MARGIN`].
+    fn terms(&self, role: &Role) -> Terms {
+        Terms {
+            origin: Origin::of(self.request),
+            requester: Requester::new(turn(self.request)),
+            reuse: Reuse::OfKey(role.sharing().into()),
+            freshness: self.wanted.freshness,
+            rank: Rank::InTurn,
+            deadline: self.left().saturating_sub(ANSWER_MARGIN),
+        }
+    }
 }
 
 /// The callers whom AWS refuses together, for the most part: the role's callers of one namespace, or, if no namespace is known,
-/// of one organizational unit. A caller that has identities refused on purpose then slows down its own group only.
-fn group(role: &str, caller: &Caller<'_>, leaf: &LeafProfile) -> FailureDomain {
+/// of one organizational unit. A caller that has identities refused on purpose then slows down its own failure domain only.
+fn failure_domain(role: &str, caller: &Caller<'_>, leaf: &LeafProfile) -> FailureDomain {
     let units = &leaf.subject.organizational_unit;
     match caller.namespace() {
         Some((cluster, namespace)) => FailureDomain::new(format!("{role}/{cluster}/{namespace}")),
         None if units.is_empty() => FailureDomain::new(role),
         None => FailureDomain::new(format!("{role}//{}", units.join("/"))),
-    }
-}
-
-/// The request to the session service. `spent` is the time since the read began: the wait gets the rest, less [`ANSWER_MARGIN`].
-fn ask(
-    request: &Request,
-    wanted: CredentialRequest<'_>,
-    (role, group, epoch): (&Role, FailureDomain, Epoch),
-    recipe: Recipe,
-    spent: Duration,
-) -> SessionRequest<SessionKey, sessions::Work<Arc<Issued>, Fault>> {
-    let key = &recipe.key;
-    SessionRequest {
-        key: key.clone(),
-        sharing: role.sharing().into(),
-        spec: sessions::FlightSpec {
-            scope: key.quota_scope(),
-            failure_domain: group,
-            requester: sessions::Requester::new(turn(request)),
-            freshness: wanted.freshness,
-            rank: Rank::InTurn,
-            duration: Duration::from_secs(u64::from(key.parts().call.duration.as_secs())),
-            work: recipe.work(),
-            epoch,
-        },
-        deadline: wanted.patience.saturating_sub(spent + ANSWER_MARGIN),
     }
 }
 
@@ -287,25 +273,25 @@ mod tests {
         Known::Entity(Entity { aliases: vec![alias], ..Entity::default() })
     }
 
-    fn group_of(known: Known, units: &[&str]) -> FailureDomain {
+    fn domain_of(known: Known, units: &[&str]) -> FailureDomain {
         let clusters = Clusters::from_iter([("auth_kubernetes_1".to_owned(), "prod".to_owned())]);
         let caller = Caller::of(known, Audience::everybody("app"), "iamra/", &clusters).unwrap();
         let organizational_unit = units.iter().map(|unit| (*unit).to_owned()).collect();
         let subject = Subject { organizational_unit, ..Subject::default() };
         let (key, ttl) = (KeySpec::EcP256, Duration::from_mins(10));
         let leaf = LeafProfile { subject, uri_sans: Vec::new(), dns_sans: Vec::new(), key, ttl };
-        group("app", &caller, &leaf)
+        failure_domain("app", &caller, &leaf)
     }
 
     #[test]
     fn refusals_of_one_namespace_slow_down_no_other() {
-        assert_ne!(group_of(pod("a"), &[]), group_of(pod("b"), &[]));
-        assert_eq!(group_of(pod("a"), &["x"]), group_of(pod("a"), &["y"]));
+        assert_ne!(domain_of(pod("a"), &[]), domain_of(pod("b"), &[]));
+        assert_eq!(domain_of(pod("a"), &["x"]), domain_of(pod("a"), &["y"]));
     }
 
     #[test]
     fn without_a_namespace_the_organizational_unit_keeps_callers_apart() {
-        assert_ne!(group_of(Known::NotAsked, &["a"]), group_of(Known::NotAsked, &["b"]));
-        assert_eq!(group_of(Known::NotAsked, &[]), FailureDomain::new("app"));
+        assert_ne!(domain_of(Known::NotAsked, &["a"]), domain_of(Known::NotAsked, &["b"]));
+        assert_eq!(domain_of(Known::NotAsked, &[]), FailureDomain::new("app"));
     }
 }

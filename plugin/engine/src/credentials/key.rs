@@ -1,11 +1,12 @@
 //! The key of a session: two callers may share a session only if their keys are equal.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use ca::LeafProfile;
 use rolesanywhere::CreateSession;
-use sessions::QuotaScope;
+use sessions::{FailureDomain, QuotaScope};
 
 /// Everything that AWS or the certificate sees, and the parts that must keep sessions apart although AWS would not.
 ///
@@ -52,15 +53,34 @@ pub(crate) struct SessionKey(Arc<Hashed>);
 struct Hashed {
     hash: u64,
     parts: KeyParts,
+    /// The account and region of the trust anchor, which one quota of AWS covers.
+    quota_scope: QuotaScope,
+    /// The callers whose refusals count together. It is not compared: callers of two failure domains share a session if AWS cannot
+    /// distinguish them.
+    failure_domain: FailureDomain,
 }
 
 /// Seeded at random, because callers choose parts of the hashed value and could otherwise make keys collide.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
+/// Numbers the keys that [`SessionKey::apart`] makes.
+static APART: AtomicU64 = AtomicU64::new(0);
+
 impl SessionKey {
-    pub(crate) fn new(parts: KeyParts) -> Self {
+    pub(crate) fn new(parts: KeyParts, failure_domain: FailureDomain) -> Self {
         let hash = HASHER.hash_one(&parts);
-        Self(Arc::new(Hashed { hash, parts }))
+        let anchor = &parts.call.trust_anchor;
+        let quota_scope = QuotaScope::new(format!("{}/{}", anchor.account(), anchor.region()));
+        Self(Arc::new(Hashed { hash, parts, quota_scope, failure_domain }))
+    }
+
+    /// A new key for the same session that equals no other key: no cached session and no cached refusal answers a request for it,
+    /// and its own refusals count for no other request.
+    pub(crate) fn apart(&self) -> Self {
+        // the name of no role has a slash and a number after it, so no role's key is equal
+        let role = format!("{}/{}", self.role(), APART.fetch_add(1, Ordering::Relaxed));
+        let failure_domain = FailureDomain::new(&role);
+        Self::new(KeyParts { role, ..self.parts().clone() }, failure_domain)
     }
 
     pub(crate) fn parts(&self) -> &KeyParts {
@@ -79,11 +99,15 @@ impl SessionKey {
     pub(crate) fn is_of_cluster(&self, name: &str) -> bool {
         self.0.parts.cluster.as_ref().is_some_and(|cluster| cluster.name == name)
     }
+}
 
-    /// The account and region of the trust anchor, which one quota of AWS covers.
-    pub(crate) fn quota_scope(&self) -> QuotaScope {
-        let anchor = &self.0.parts.call.trust_anchor;
-        QuotaScope::new(format!("{}/{}", anchor.account(), anchor.region()))
+impl sessions::Key for SessionKey {
+    fn quota_scope(&self) -> QuotaScope {
+        self.0.quota_scope.clone()
+    }
+
+    fn failure_domain(&self) -> FailureDomain {
+        self.0.failure_domain.clone()
     }
 }
 
@@ -119,6 +143,7 @@ pub(crate) mod tests {
 
     use ca::{KeySpec, Subject};
     use rolesanywhere::SessionDuration;
+    use sessions::Key as _;
 
     use super::*;
 
@@ -150,13 +175,17 @@ pub(crate) mod tests {
         }
     }
 
+    pub(crate) fn key(parts: KeyParts) -> SessionKey {
+        SessionKey::new(parts, FailureDomain::new("web"))
+    }
+
     fn arn<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
         text.parse().unwrap()
     }
 
     #[test]
     fn equal_parts_make_equal_keys() {
-        let keys = HashSet::from([SessionKey::new(parts()), SessionKey::new(parts())]);
+        let keys = HashSet::from([key(parts()), key(parts())]);
 
         assert_eq!(keys.len(), 1);
     }
@@ -180,18 +209,36 @@ pub(crate) mod tests {
             |parts| parts.call.instance_properties.clear(),
         ];
 
-        let mut keys = HashSet::from([SessionKey::new(parts())]);
+        let mut keys = HashSet::from([key(parts())]);
         for change in changes {
             let mut other = parts();
             change(&mut other);
-            keys.insert(SessionKey::new(other));
+            keys.insert(key(other));
         }
 
         assert_eq!(keys.len(), 15);
     }
 
     #[test]
-    fn a_place_is_account_and_region_of_the_trust_anchor() {
-        assert_eq!(SessionKey::new(parts()).quota_scope(), QuotaScope::new("123456789012/eu-central-1"));
+    fn a_quota_scope_is_account_and_region_of_the_trust_anchor() {
+        assert_eq!(key(parts()).quota_scope(), QuotaScope::new("123456789012/eu-central-1"));
+    }
+
+    #[test]
+    fn callers_of_two_failure_domains_share_a_session() {
+        let [one, two] = ["one", "two"].map(|domain| SessionKey::new(parts(), FailureDomain::new(domain)));
+
+        assert_eq!(one, two);
+        assert_ne!(one.failure_domain(), two.failure_domain());
+    }
+
+    #[test]
+    fn a_key_apart_equals_no_other_and_is_of_the_same_quota() {
+        let of_role = key(parts());
+        let [one, two] = [of_role.apart(), of_role.apart()];
+
+        assert_eq!(HashSet::from([of_role.clone(), one.clone(), two]).len(), 3);
+        assert_eq!(one.quota_scope(), of_role.quota_scope());
+        assert_ne!(one.failure_domain(), of_role.failure_domain());
     }
 }

@@ -20,6 +20,7 @@ pub(crate) use selector::Selector;
 
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
+use crate::records::role_options::SessionSharing;
 
 /// The living sessions that are remembered, some hundred bytes each. Beyond this number those that expire first are forgotten.
 const MAX_SESSIONS: usize = 100_000;
@@ -121,7 +122,7 @@ impl Ledger {
         self.began
     }
 
-    /// Records that `reader` receives a session, which is cached under `key` for the next caller if `is_shared`.
+    /// Records that `reader` receives a session, which is cached under `key` for the next caller if callers share it.
     ///
     /// Call it before the session is handed out. Expired sessions leave here, and if the ledger is full those that expire first.
     ///
@@ -131,10 +132,12 @@ impl Ledger {
         &self,
         now: OffsetDateTime,
         issued: &Issued,
-        (key, is_shared): (&SessionKey, bool),
+        key: &SessionKey,
+        sharing: SessionSharing,
         reader: &Reader<'_>,
     ) -> Result<(), CutOff> {
         let (mut index, holder) = (self.index(), reader.holder);
+        let is_shared = sharing != SessionSharing::None;
         // under the same lock as the insertion: no cut can come between the two
         index.cuts.check(reader, key, issued)?;
         match index.by_serial.get_mut(issued.serial.as_str()) {

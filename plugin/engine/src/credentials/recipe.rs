@@ -22,11 +22,11 @@ use crate::snapshot::Snapshot;
 ///
 /// The snapshot holds the config and the issuer that the key pins. The key does not pin the config's limits: those of the newest
 /// request apply.
-pub(crate) struct Recipe {
-    pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) key: SessionKey,
-    pub(crate) origin: Origin,
-    pub(crate) metrics: Arc<Counters>,
+pub(super) struct Recipe {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) key: SessionKey,
+    pub(super) origin: Origin,
+    pub(super) metrics: Arc<Counters>,
 }
 
 /// The party for which a session is made; the log and the cure of a fault name its mount.
@@ -89,30 +89,20 @@ impl Origin {
 }
 
 impl Recipe {
-    /// The work of a flight. Each call of it makes one attempt, and logs the session that it made.
-    pub(crate) fn work(self) -> Work<Arc<Issued>, Fault> {
-        let role = self.key.role().to_owned();
-        self.work_told(move |ended, cause| {
-            if let Ok(issued) = ended {
-                issued.log(&role, cause);
-            }
-        })
-    }
-
-    /// As [`Self::work`], but `told` is called with the result of each attempt, in the span of its origin, before the service
-    /// learns of it. No session is logged.
-    pub(crate) fn work_told(
+    /// The work of a flight: each call of it makes one attempt. `observe` is called with the result of each attempt, in the span
+    /// of its origin, before the service learns of it.
+    pub(super) fn work(
         self,
-        told: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
+        observe: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
     ) -> Work<Arc<Issued>, Fault> {
-        let shared = Arc::new((self, told));
+        let shared = Arc::new((self, observe));
         sessions::work(move |cause| {
             let shared = Arc::clone(&shared);
             async move {
-                let (recipe, told) = &*shared;
+                let (recipe, observe) = &*shared;
                 let span = recipe.origin.span();
                 let made = recipe.make().instrument(span.clone()).await;
-                span.in_scope(|| told(&made, cause));
+                span.in_scope(|| observe(&made, cause));
                 made.map_or_else(AttemptError::outcome, |issued| {
                     let expiration = issued.session.expiration;
                     Outcome::Made(Made { session: Arc::new(issued), expiration })

@@ -2,6 +2,7 @@
 
 use sessions::{Rank, Sharing};
 
+use crate::credentials::planned_session::Reuse;
 use crate::records::managed_anchor::ManagedAnchor;
 
 /// One anchor and the work on it.
@@ -34,11 +35,11 @@ impl Need {
         }
     }
 
-    /// Whether other work may use the session.
-    pub(crate) fn sharing(self) -> Sharing {
+    /// What of earlier work may answer the request. The session of an incident is new, and serves no other work.
+    pub(crate) fn reuse(self) -> Reuse {
         match self {
-            Self::Routine => Sharing::SameKey,
-            Self::Incident => Sharing::Nobody,
+            Self::Routine => Reuse::OfKey(Sharing::SameKey),
+            Self::Incident => Reuse::Nothing,
         }
     }
 }

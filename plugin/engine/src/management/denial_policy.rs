@@ -18,7 +18,7 @@ use crate::credentials::issued::Issued;
 use crate::ground::clock::rfc3339;
 use crate::ground::faults;
 use crate::management::anchor_task::Need;
-use crate::management::own_session::OwnSessions;
+use crate::management::own_session::{OwnSessions, Target};
 use crate::records::denials::Denials;
 use crate::records::managed_anchor::Duty;
 use crate::store::Store;
@@ -159,9 +159,9 @@ impl DenialPolicies {
     ) -> Result<(RolePolicy<'a>, AwsTime), Fault> {
         // the turn first: a wait after the request would move the upper bound of AWS's clock ahead
         let (turn, asked) = (self.recent.lock().await, Instant::now());
-        let own = self.own_session(owner, (role, Need::Incident)).await?;
+        let own = self.own_session(owner, role, Need::Incident).await?;
         let aws = AwsTime { at: dated(&own.session), asked, answered: Instant::now() };
-        Ok((RolePolicy::new(self, owner, (role, turn), &own.session).await?, aws))
+        Ok((RolePolicy::new(self, turn, owner, role, &own.session).await?, aws))
     }
 
     /// As [`Self::open`] for work that can wait, with a time that AWS's clock is not behind; none if another change is under way.
@@ -170,19 +170,16 @@ impl DenialPolicies {
         owner: Owner<'_>,
         role: &'a RoleArn,
     ) -> Result<Option<(RolePolicy<'a>, OffsetDateTime)>, Fault> {
-        let own = self.own_session(owner, (role, Need::Routine)).await?;
+        let own = self.own_session(owner, role, Need::Routine).await?;
         // after the session: a revocation must not wait while AWS makes it
         let Ok(turn) = self.recent.try_lock() else { return Ok(None) };
-        Ok(Some((RolePolicy::new(self, owner, (role, turn), &own.session).await?, dated(&own.session))))
+        Ok(Some((RolePolicy::new(self, turn, owner, role, &own.session).await?, dated(&own.session))))
     }
 
     /// A session for the duty of revocation in the account of `role`, by any anchor.
-    async fn own_session(
-        &self,
-        owner: Owner<'_>,
-        (role, need): (&RoleArn, Need),
-    ) -> Result<Arc<Issued>, Fault> {
-        self.own.session_for((role, None), (Duty::Revocation, need), owner.mount_point).await
+    async fn own_session(&self, owner: Owner<'_>, role: &RoleArn, need: Need) -> Result<Arc<Issued>, Fault> {
+        let target = Target { role, near: None };
+        self.own.session_for(target, Duty::Revocation, need, owner.mount_point).await
     }
 }
 
@@ -196,8 +193,9 @@ impl<'a> RolePolicy<'a> {
     /// `turn` is the held lock of `policies`; `own` signs the calls.
     async fn new(
         policies: &'a DenialPolicies,
+        turn: MutexGuard<'a, RecentWrites>,
         owner: Owner<'_>,
-        (role, turn): (&'a RoleArn, MutexGuard<'a, RecentWrites>),
+        role: &'a RoleArn,
         own: &Session,
     ) -> Result<Self, Fault> {
         let caller = policies.own.caller(own, PATIENCE).await?;

@@ -7,28 +7,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ca::{KeySpec, LeafProfile, Subject};
 use rolesanywhere::{
     CallError, CreateSession, RateLimiter, RoleArn, Session, SessionDuration, SignedClient, TrustAnchorArn,
 };
-use sessions::{Epoch, FailureDomain, Freshness, Reply, SessionRequest};
+use sessions::{FailureDomain, Freshness, Reply, Requester};
 use tokio::time::Instant;
 use vault_backend::Fault;
 
 use crate::credentials::issued::Issued;
-use crate::credentials::key::{KeyParts, SessionKey};
+use crate::credentials::key::SessionKey;
 use crate::credentials::outcome;
-use crate::credentials::recipe::{Origin, Recipe};
+use crate::credentials::planned_session::{PlannedSession, Sharers, Terms};
+use crate::credentials::recipe::{AttemptError, Origin};
 use crate::credentials::service::Credentials;
+use crate::credentials::session_spec::SessionSpec;
 use crate::ground::clock;
-use crate::issuers::Loaded;
 use crate::management::anchor_task::{AnchorTask, Need};
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::managed_anchor::{Duty, ManagedAnchor};
-use crate::snapshot::Snapshot;
 use identity::MANAGEMENT;
 
 /// The lifetime of the engine's own certificates, each of which serves one CreateSession.
@@ -44,6 +43,16 @@ pub(crate) struct OwnSessions {
     credentials: Arc<Credentials>,
     /// Shared by all clients that [`Self::caller`] makes, because their calls count against the same rates at AWS.
     rate_limiter: RateLimiter,
+}
+
+/// Where the engine needs a session of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// An IAM role of the account.
+    pub(crate) role: &'a RoleArn,
+    /// The anchor that is tried first, and then those of its region, because a regional service may be closed to the roles of
+    /// another region.
+    pub(crate) near: Option<&'a TrustAnchorArn>,
 }
 
 impl OwnSessions {
@@ -81,7 +90,9 @@ impl OwnSessions {
         }
         let mut refusal = None;
         for issuer in signing {
-            match self.ask((&snapshot, epoch), issuer, at, (role, duty)).await {
+            let spec = SessionSpec { leaf: profile(duty), call: call(anchor, role) };
+            let planned = PlannedSession::new(sharers(name), spec, issuer, &snapshot, epoch);
+            match self.ask(&planned, at, duty).await {
                 Ok(session) => return Ok(session),
                 Err(fault) => {
                     refusal.get_or_insert(fault);
@@ -97,20 +108,21 @@ impl OwnSessions {
     )))
     }
 
-    /// Finds or makes the engine a session for `duty` in the account of `role`, by the first trust anchor of that account that
+    /// Finds or makes the engine a session for `duty` in the account of `target`, by the first trust anchor of that account that
     /// admits it.
     ///
-    /// IAM is the same from each region, and in an incident one anchor may be unreachable or hold the wrong issuer. The anchor
-    /// `near` comes first and then those of its region, because a regional service may be closed to the roles of another region.
+    /// IAM is the same from each region, and in an incident one anchor may be unreachable or hold the wrong issuer.
     ///
     /// # Errors
     /// The operator's fault if no entry of that account names an IAM role for the duty; the fault of the first anchor otherwise.
     pub(crate) async fn session_for(
         &self,
-        (role, near): (&RoleArn, Option<&TrustAnchorArn>),
-        (duty, need): (Duty, Need),
+        target: Target<'_>,
+        duty: Duty,
+        need: Need,
         mount_point: &str,
     ) -> Result<Arc<Issued>, Fault> {
+        let Target { role, near } = target;
         let mut refusal = None;
         let mut anchors = self.for_account(role, duty, mount_point).await?;
         anchors.sort_by_key(|(_, anchor)| near.map(|near| distance(&anchor.trust_anchor_arn, near)));
@@ -168,80 +180,53 @@ account = role.account()
         }
     }
 
-    /// Asks the session service for a session by one issuer. All own sessions of an anchor take turns together and count as one
-    /// failure domain, so a broken anchor slows down no other.
+    /// Asks the session service for a session that was planned for `duty`, and logs its name at AWS, by which `CloudTrail` knows
+    /// the engine's calls. All own sessions of an anchor take turns together.
     async fn ask(
         &self,
-        (snapshot, epoch): (&Arc<Snapshot>, Epoch),
-        issuer: &Loaded,
+        planned: &PlannedSession,
         at: AnchorTask<'_>,
-        (role, duty): (&RoleArn, Duty),
+        duty: Duty,
     ) -> Result<Arc<Issued>, Fault> {
-        let own = format!("{OWN}{}", at.name);
-        let key = SessionKey::new(KeyParts {
-            role: match at.need {
-                Need::Routine => own.clone(),
-                // a key of its own, because neither a cached session nor a cached refusal may answer it
-                Need::Incident => format!("{own}/{}", WORKS.fetch_add(1, Ordering::Relaxed)),
-            },
-            cluster: None,
-            config: snapshot.config_version,
-            issuer: issuer.record.id.clone(),
-            call: call(at.anchor, role),
-            leaf: profile(duty),
-        });
-        let spec = sessions::FlightSpec {
-            scope: key.quota_scope(),
-            failure_domain: FailureDomain::new(&own),
-            requester: sessions::Requester::new(own),
+        let terms = Terms {
+            origin: Origin::engine(at.mount_point),
+            requester: Requester::new(own_name(at.name)),
+            reuse: at.need.reuse(),
             freshness: Freshness::Prefer,
             rank: at.need.rank(),
-            duration: SessionDuration::MIN.as_duration(),
-            work: self.work(snapshot, &key, at, duty),
-            epoch,
+            deadline: PATIENCE,
+        };
+        let (anchor, duty) = (at.name.to_owned(), duty.common_name());
+        let log_made = move |made: &Result<Issued, AttemptError>, _| {
+            if let Ok(Issued { session, .. }) = made {
+                let session = &session.role_session_name;
+                tracing::info!(anchor, duty, session, "created a session for the engine itself");
+            }
         };
         let began = Instant::now();
-        // nobody shares the session of an incident, so it is not cached
-        let sharing = at.need.sharing();
-        match self.credentials.sessions.get(SessionRequest { key, sharing, spec, deadline: PATIENCE }).await {
+        match self.credentials.session(planned, terms, log_made).await {
             Reply::Granted(grant) => Ok(grant.session),
             Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, began.elapsed())),
         }
     }
-
-    /// The work of a flight: each attempt makes one session and logs its name at AWS, by which `CloudTrail` knows the engine's
-    /// calls.
-    fn work(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        key: &SessionKey,
-        at: AnchorTask<'_>,
-        duty: Duty,
-    ) -> sessions::Work<Arc<Issued>, Fault> {
-        let recipe = Recipe {
-            snapshot: Arc::clone(snapshot),
-            key: key.clone(),
-            origin: Origin::engine(at.mount_point),
-            metrics: Arc::clone(&self.credentials.metrics),
-        };
-        let (anchor, duty) = (at.name.to_owned(), duty.common_name());
-        recipe.work_told(move |ended, _| {
-            if let Ok(Issued { session, .. }) = ended {
-                let session = &session.role_session_name;
-                tracing::info!(anchor, duty, session, "created a session for the engine itself");
-            }
-        })
-    }
 }
-
-/// Numbers the pieces of work that each need a session of their own.
-static WORKS: AtomicU64 = AtomicU64::new(0);
 
 /// Selects the engine's own sessions by this trust anchor. Drop them, and the refusals, when its bundle changes: they say nothing
 /// of the new bundle.
 pub(crate) fn is_by(anchor: &TrustAnchorArn) -> impl Fn(&SessionKey) -> bool + Send + use<> {
     let anchor = anchor.clone();
     move |key| key.role().starts_with(OWN) && key.parts().call.trust_anchor == anchor
+}
+
+/// The role name in the keys of the engine's own sessions by the anchor `name`.
+fn own_name(name: &str) -> String {
+    format!("{OWN}{name}")
+}
+
+/// All own sessions by the anchor `name` are one failure domain, so a broken anchor slows down no other.
+fn sharers(name: &str) -> Sharers {
+    let role = own_name(name);
+    Sharers { failure_domain: FailureDomain::new(&role), role, cluster: None }
 }
 
 /// The sort key of an anchor: `near` itself, then its region, then all others.

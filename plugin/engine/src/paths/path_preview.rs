@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use vault_backend::{Fault, Request, Response, Route};
 
-use crate::credentials::session_spec::Prepared;
+use crate::credentials::session_spec::{NamedRole, Prepared};
 use crate::engine::Engine;
 use crate::ground::faults;
 use crate::paths::in_place::InPlaceOf;
@@ -43,23 +43,23 @@ async fn update(engine: Arc<Engine>, request: Request, ask: InPlaceOf) -> Result
 async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Result<Response, Fault> {
     let role = engine.store().role(&name).await?.ok_or_else(|| faults::no_role(&name))?;
     let snapshot = engine.snapshot().await?;
-    let Prepared { authority, caller, order } =
-        Prepared::of(&snapshot, request, (&name, &role), None).await?;
+    let named = NamedRole { name: &name, role: &role };
+    let Prepared { authority, caller, spec } = Prepared::of(&snapshot, request, named, None).await?;
     let tags =
-        session_tags::session_tags(&order.leaf, &authority.issuer.subject_attributes().map_err(faults::ca)?);
-    let common_name = order.leaf.subject.common_name.as_deref().unwrap_or_default();
+        session_tags::session_tags(&spec.leaf, &authority.issuer.subject_attributes().map_err(faults::ca)?);
+    let common_name = spec.leaf.subject.common_name.as_deref().unwrap_or_default();
     let mut shown = Map::from_iter([
-        ("subject".to_owned(), subject(&order.leaf.subject)),
-        ("uri_sans".to_owned(), json!(order.leaf.uri_sans)),
-        ("dns_sans".to_owned(), json!(order.leaf.dns_sans)),
+        ("subject".to_owned(), subject(&spec.leaf.subject)),
+        ("uri_sans".to_owned(), json!(spec.leaf.uri_sans)),
+        ("dns_sans".to_owned(), json!(spec.leaf.dns_sans)),
         ("session_tags".to_owned(), json!(tags)),
         ("source_identity".to_owned(), json!(session_tags::source_identity(common_name))),
         ("role_arn".to_owned(), json!(role.role_arn)),
-        ("session_duration".to_owned(), json!(order.duration.as_secs())),
+        ("session_duration".to_owned(), json!(spec.call.duration.as_secs())),
         ("session_sharing".to_owned(), json!(role.sharing())),
     ]);
     shown.extend(origins(&role.uses(&caller)?));
-    if let Some(session_name) = &order.role_session_name {
+    if let Some(session_name) = &spec.call.role_session_name {
         shown.insert("role_session_name".to_owned(), json!(session_name));
     }
     Ok(Response::data(shown))

@@ -1,12 +1,12 @@
 //! The outcomes of attempts.
 
-use std::hash::Hash;
 use std::time::Duration;
 
 use super::{Decision, MIN_HINT, Scheduler};
 use crate::cached_session::CachedSession;
 use crate::flight::{Made, Outcome, Phase, Waiter};
 use crate::ids::FlightId;
+use crate::key::Key;
 use crate::now::Now;
 use crate::reply::{CacheStatus, Why};
 use crate::request::{Freshness, Rank, Sharing};
@@ -20,12 +20,12 @@ const HASTY_RETRIES: u32 = 2;
 /// How long after a refused renewal the next one is tried, while the old session lives.
 const REFUSED_REST: Duration = Duration::from_mins(1);
 
-impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
+impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     /// Takes the outcome of an attempt that [`Decision::Start`] began. Call it once for each.
     pub fn landed(&mut self, now: Now, id: FlightId, outcome: Outcome<S, E>) {
         let Some(flight) = self.flights.get(&id) else { return };
         let Phase::Flying(started) = flight.phase else { return };
-        let scope = flight.spec.scope.clone();
+        let scope = flight.key.quota_scope();
         match outcome {
             Outcome::Made(made) => self.made(now, id, started, made),
             Outcome::Refused(error) => self.refused(now, id, &Why::Refused(error)),
@@ -51,7 +51,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         };
         let Some(flight) = self.flights.remove(&id) else { return };
         self.counts.issued += 1;
-        if let Some(queue) = self.queues.get_mut(&flight.spec.scope) {
+        if let Some(queue) = self.queues.get_mut(&flight.key.quota_scope()) {
             queue.succeeded();
         }
         for (nth, waiter) in flight.waiters.into_iter().enumerate() {
@@ -60,8 +60,8 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             let reply = self.granted(cached.grant(now, cache_status));
             self.decisions.push(Decision::Answer { waiter: waiter.id, reply });
         }
-        let domain = flight.spec.failure_domain.clone();
-        let was_penalized = self.negative_cache.succeeded(&flight.key, &domain);
+        let domain = flight.key.failure_domain();
+        let was_penalized = self.negative_cache.succeeded(&flight.key);
         if flight.sharing == Sharing::SameKey {
             self.by_key.remove(&flight.key);
             self.counts.evicted += self.cache.insert(now, &flight.key, cached, flight.spec, flight.asked);
@@ -77,14 +77,14 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         if flight.is_outdated {
             return self.drop_flight(now, id, why);
         }
-        let (key, domain) = (flight.key.clone(), flight.spec.failure_domain.clone());
-        let is_penalized_now = self.negative_cache.remember(now.monotonic, &key, &domain, why.clone());
+        let key = flight.key.clone();
+        let is_penalized_now = self.negative_cache.remember(now.monotonic, &key, why.clone());
         let rest = self.negative_cache.of(now.monotonic, &key).map_or(MIN_HINT, |(_, left)| left);
         self.answer_all(now, id, why, rest);
         self.drop_flight(now, id, why);
         self.cache.wake_again(&key, now.monotonic + REFUSED_REST);
         if is_penalized_now {
-            self.requeue(now, &domain);
+            self.requeue(now, &key.failure_domain());
         }
     }
 
@@ -102,12 +102,12 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         let rest = doubled.mul_f64(1.0 + jitter);
         let (failures, retries) = (flight.failures, self.limits.max_retries);
         let next = now.monotonic + rest;
-        let is_told = move |waiter: &Waiter| match waiter.freshness {
+        let is_answered = move |waiter: &Waiter| match waiter.freshness {
             Freshness::Prefer => failures > retries,
             // nor does it wait for an attempt that would begin after its deadline
             Freshness::StaleOk => failures > retries.min(HASTY_RETRIES) || waiter.leaves <= next,
         };
-        if !self.set_back(now, id, why, is_told, rest) {
+        if !self.set_back(now, id, why, is_answered, rest) {
             return;
         }
         if let Some(flight) = self.flights.get_mut(&id) {
@@ -128,13 +128,13 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     }
 
     /// Records why there is no session yet. Waiters that may have an old session get it now; of the others, those that
-    /// `is_told` selects are denied. Returns false if the flight has ended.
+    /// `is_answered` selects are denied. Returns false if the flight has ended.
     fn set_back(
         &mut self,
         now: Now,
         id: FlightId,
         why: &Why<E>,
-        is_told: impl Fn(&Waiter) -> bool,
+        is_answered: impl Fn(&Waiter) -> bool,
         retry_in: Duration,
     ) -> bool {
         let Some(flight) = self.flights.get_mut(&id) else { return false };
@@ -145,11 +145,11 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         flight.last = Some(why.clone());
         let is_shared = flight.sharing == Sharing::SameKey;
         let has_old = is_shared && self.cache.usable(now, &flight.key).is_some();
-        let (told, waiting): (Vec<Waiter>, Vec<Waiter>) =
-            flight.waiters.iter().partition(|waiter| has_old || is_told(waiter));
+        let (answered, waiting): (Vec<Waiter>, Vec<Waiter>) =
+            flight.waiters.iter().partition(|waiter| has_old || is_answered(waiter));
         let is_wanted = is_shared || !waiting.is_empty();
         flight.waiters = waiting;
-        self.answer(now, id, &told, why, retry_in);
+        self.answer(now, id, &answered, why, retry_in);
         if !is_wanted {
             self.drop_flight(now, id, why);
         }

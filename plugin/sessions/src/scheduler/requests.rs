@@ -1,11 +1,11 @@
 //! Requests, and callers that give up.
 
-use std::hash::Hash;
 use std::time::Duration;
 
 use super::{KEPT_QUEUED, MIN_HINT, Scheduler, Step};
 use crate::flight::{Cause, Flight, Phase, Waiter};
 use crate::ids::{FlightId, WaiterId};
+use crate::key::Key;
 use crate::now::Now;
 use crate::priority_queue::Priority;
 use crate::reply::{CacheStatus, Grant, Reply, Why};
@@ -15,7 +15,7 @@ use crate::round_robin::End;
 /// When to request again after the queue was full.
 const FULL_HINT: Duration = Duration::from_secs(10);
 
-impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
+impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     /// Serves a request. One that was planned before a change of its key is denied as [`Changed`](Why::Changed).
     pub fn ask(&mut self, now: Now, ask: SessionRequest<K, W>) -> Step<S, E> {
         if self.closed {
@@ -24,7 +24,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         if self.invalidations.is_outdated(ask.spec.epoch, &ask.key) {
             return Step::Done(self.denied(Why::Changed, MIN_HINT));
         }
-        let scope = ask.spec.scope.clone();
+        let scope = ask.key.quota_scope();
         let step = match ask.sharing {
             Sharing::Nobody => self.ask_for_new(now, ask),
             Sharing::SameKey => self.ask_shared(now, ask),
@@ -125,7 +125,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             self.join_flight(now, id, &ask);
             return Ok(id);
         }
-        let queue = self.queues.get(&ask.spec.scope);
+        let queue = self.queues.get(&ask.key.quota_scope());
         let of_this_caller = queue.map_or(0, |queue| queue.len_of(&ask.spec.requester));
         let is_full = self.flights.len() >= self.limits.max_flights()
             || of_this_caller >= self.limits.max_flights_of_one();
@@ -148,7 +148,7 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         if has_room && !flight.tickets.contains(requester) {
             flight.tickets.push(requester.clone());
             if let (Phase::Queued(priority), Some(queue)) =
-                (flight.phase, self.queues.get_mut(&flight.spec.scope))
+                (flight.phase, self.queues.get_mut(&flight.key.quota_scope()))
             {
                 queue.add(priority, requester, id);
             }

@@ -1,16 +1,16 @@
 //! Drops flights without a waiter, old refusals, and quota scopes at rest.
 
 use std::collections::HashSet;
-use std::hash::Hash;
 
 use super::Scheduler;
 use crate::flight::{Flight, Phase};
 use crate::ids::FlightId;
+use crate::key::Key;
 use crate::now::Now;
 use crate::reply::Why;
 use crate::request::QuotaScope;
 
-impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
+impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     pub(super) fn sweep(&mut self, now: Now) {
         self.swept = now.monotonic;
         self.negative_cache.sweep(now.monotonic);
@@ -24,7 +24,8 @@ impl<K: Clone + Eq + Hash, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         for id in ids {
             self.drop_flight(now, id, &Why::Busy);
         }
-        let in_use: HashSet<&QuotaScope> = self.flights.values().map(|flight| &flight.spec.scope).collect();
+        let in_use: HashSet<QuotaScope> =
+            self.flights.values().map(|flight| flight.key.quota_scope()).collect();
         self.queues.retain(|name, queue| in_use.contains(name) || !queue.is_spent(now.monotonic));
     }
 
@@ -48,20 +49,32 @@ mod tests {
     use crate::request::{FailureDomain, FlightSpec, Freshness, Rank, Requester, SessionRequest, Sharing};
     use crate::scheduler::Decision;
 
-    type Small = Scheduler<u32, (), (), ()>;
+    /// A key, and its quota scope.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Scoped(u32, String);
+
+    impl Key for Scoped {
+        fn quota_scope(&self) -> QuotaScope {
+            QuotaScope::new(&self.1)
+        }
+
+        fn failure_domain(&self) -> FailureDomain {
+            FailureDomain::new(self.0.to_string())
+        }
+    }
+
+    type Small = Scheduler<Scoped, (), (), ()>;
 
     fn at(seconds: u64) -> Now {
         let monotonic = Duration::from_secs(seconds);
         Now { monotonic, wall: datetime!(2026-01-02 12:00 UTC) + monotonic }
     }
 
-    fn ask(key: u32, scope: &str) -> SessionRequest<u32, ()> {
+    fn ask(key: u32, scope: &str) -> SessionRequest<Scoped, ()> {
         SessionRequest {
-            key,
+            key: Scoped(key, scope.to_owned()),
             sharing: Sharing::SameKey,
             spec: FlightSpec {
-                scope: QuotaScope::new(scope),
-                failure_domain: FailureDomain::new(key.to_string()),
                 requester: Requester::new("a"),
                 freshness: Freshness::Prefer,
                 rank: Rank::InTurn,
@@ -93,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn places_and_refusals_at_rest_are_forgotten_and_then_nothing_ticks() {
+    fn scopes_and_refusals_at_rest_are_forgotten_and_then_nothing_ticks() {
         let mut scheduler = Small::new(Limits::default(), fastrand::Rng::with_seed(1));
         for (key, scope) in (0..100).zip((0..).map(|scope| scope.to_string())) {
             scheduler.ask(at(0), ask(key, &scope));
@@ -111,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_whose_quota_is_spent_is_not_forgotten() {
+    fn a_scope_whose_quota_is_spent_is_not_forgotten() {
         let some = |n| NonZeroU32::new(n).unwrap();
         let rate = Rate { per_second: some(1), burst: some(1000) };
         let mut scheduler = Small::new(Limits { rate, ..Limits::default() }, fastrand::Rng::with_seed(1));
@@ -143,8 +156,8 @@ mod tests {
 
         scheduler.set_limits(at(0), bound(1));
 
-        let remembered =
-            (0..2000).filter(|key| scheduler.negative_cache.of(Duration::ZERO, key).is_some()).count();
+        let is_remembered = |key: &Scoped| scheduler.negative_cache.of(Duration::ZERO, key).is_some();
+        let remembered = (0..2000).filter(|key| is_remembered(&Scoped(*key, "here".to_owned()))).count();
         assert_eq!(remembered, 1024);
     }
 }

@@ -27,7 +27,7 @@ fn a_change_ends_what_was_kept_and_what_is_in_line() {
     world.obtain(ask(1, "a"));
     let waiter = world.wait(ask(2, "a"));
 
-    world.scheduler.invalidate(world.now, |key| *key <= 2);
+    world.scheduler.invalidate(world.now, |key| key.number <= 2);
     world.collect();
 
     assert_eq!(why(&world.answer(waiter)), Why::Changed);
@@ -111,7 +111,7 @@ fn an_ask_planned_before_a_change_of_its_key_is_denied_and_leaves_nothing() {
     for planned in [ask(1, "a"), stale_ok(ask(1, "a")), unshared(ask(1, "a"))] {
         let mut world = World::usual();
         let late = world.planned(planned);
-        world.scheduler.invalidate(world.now, |key| *key == 1);
+        world.scheduler.invalidate(world.now, |key| key.number == 1);
 
         let step = world.arrive(late);
 
@@ -125,7 +125,7 @@ fn an_ask_planned_before_a_change_of_its_key_is_denied_and_leaves_nothing() {
 fn a_change_of_other_keys_denies_nobody() {
     let mut world = World::usual();
     let late = world.planned(ask(1, "a"));
-    world.scheduler.invalidate(world.now, |key| *key == 2);
+    world.scheduler.invalidate(world.now, |key| key.number == 2);
 
     assert!(matches!(world.arrive(late), Step::Wait(_)));
 }

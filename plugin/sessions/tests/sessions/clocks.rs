@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::world::{HOUR, World, ask, granted, seconds, stale_ok, unshared, why};
+use crate::world::{HOUR, TestKey, World, ask, granted, seconds, stale_ok, unshared, why};
 use sessions::{CacheStatus, Cause, Limits, Made, Outcome, Renewal, SessionRequest, Step, Why};
 
 /// A patient and a hasty caller's ask, each with a session of an hour that nobody renews ahead.
-fn warm() -> (World, [SessionRequest<u32, u32>; 2]) {
+fn warm() -> (World, [SessionRequest<TestKey, u32>; 2]) {
     let mut world = World::new(Limits { renewal: Renewal::OnAsk, ..Limits::default() });
     let asks = [ask(1, "patient"), stale_ok(ask(2, "hasty"))];
     for ask in asks.clone() {

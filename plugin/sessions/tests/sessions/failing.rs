@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::{
-    NOON, World, ask, cache_status, granted, in_domain, rate, refused, seconds, stale_ok, throttled,
+    NOON, TestKey, World, ask, cache_status, granted, in_domain, rate, refused, seconds, stale_ok, throttled,
     unreachable, why,
 };
 use sessions::{CacheStatus, Limits, Made, Outcome, SessionRequest, Step, Why};
@@ -77,7 +77,7 @@ fn a_caller_whose_patience_ends_before_the_next_attempt_is_told_at_once() {
 }
 
 /// As an SDK behind `container`.
-fn hasty() -> SessionRequest<u32, u32> {
+fn hasty() -> SessionRequest<TestKey, u32> {
     SessionRequest { deadline: HASTE, ..stale_ok(ask(1, "a")) }
 }
 

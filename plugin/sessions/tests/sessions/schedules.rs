@@ -6,16 +6,31 @@ use std::time::Duration;
 use crate::world::{NOON, bound, rate};
 use proptest::prelude::*;
 use sessions::{
-    Decision, FailureDomain, FlightId, FlightSpec, Freshness, Grant, Limits, Made, Now, Outcome, QuotaScope,
-    Rank, Rate, Renewal, Reply, Requester, Scheduler, SessionRequest, Sharing, Step, WaiterId, Why,
+    Decision, FailureDomain, FlightId, FlightSpec, Freshness, Grant, Key, Limits, Made, Now, Outcome,
+    QuotaScope, Rank, Rate, Renewal, Reply, Requester, Scheduler, SessionRequest, Sharing, Step, WaiterId,
+    Why,
 };
 
 const KEYS: u32 = 6;
 /// Far more than a schedule can have begun.
 const MOST_LANDINGS: usize = 10_000;
-const PLACES: [&str; 2] = ["here", "there"];
+const SCOPES: [&str; 2] = ["here", "there"];
 /// Beyond this, a waiter with this deadline has certainly been answered or has left.
 const LONG: Duration = Duration::from_mins(30);
+
+/// One of [`KEYS`], in one of two quota scopes and one of three failure domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Number(u32);
+
+impl Key for Number {
+    fn quota_scope(&self) -> QuotaScope {
+        QuotaScope::new(SCOPES[usize::try_from(self.0 % 2).unwrap()])
+    }
+
+    fn failure_domain(&self) -> FailureDomain {
+        FailureDomain::new((self.0 % 3).to_string())
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -144,7 +159,7 @@ struct Start {
 
 /// The schedule's view of the scheduler, with what is known to be true beside it.
 struct Run {
-    scheduler: Scheduler<u32, Session, u32, Plan>,
+    scheduler: Scheduler<Number, Session, u32, Plan>,
     limits: Limits,
     odd: Odd,
     now: Now,
@@ -154,7 +169,7 @@ struct Run {
     /// Keys of flights under way that were begun after the last change of the key.
     shared: HashMap<FlightId, u32>,
     waiting: HashMap<WaiterId, Plan>,
-    planned: Vec<SessionRequest<u32, Plan>>,
+    planned: Vec<SessionRequest<Number, Plan>>,
     versions: HashMap<u32, u32>,
     resized: u32,
     starts: HashMap<QuotaScope, Vec<Duration>>,
@@ -206,7 +221,7 @@ impl Run {
             Event::Forget { key } => {
                 self.shared.retain(|_, flying| *flying != key);
                 *self.versions.entry(key).or_default() += 1;
-                self.scheduler.invalidate(self.now, move |other| *other == key);
+                self.scheduler.invalidate(self.now, move |other| other.0 == key);
             }
             Event::Resize { sessions, per_second } => {
                 self.resized += 1;
@@ -233,15 +248,13 @@ impl Run {
         requester: u8,
         freshness: Freshness,
         sharing: Sharing,
-    ) -> SessionRequest<u32, Plan> {
-        let scope = QuotaScope::new(PLACES[usize::try_from(key % 2).unwrap()]);
+    ) -> SessionRequest<Number, Plan> {
         let version = self.version(key);
+        let scope = Number(key).quota_scope();
         SessionRequest {
-            key,
+            key: Number(key),
             sharing,
             spec: FlightSpec {
-                scope: scope.clone(),
-                failure_domain: FailureDomain::new((key % 3).to_string()),
                 requester: Requester::new(requester.to_string()),
                 freshness,
                 rank: if requester % 4 == 3 { Rank::Spare } else { Rank::InTurn },
@@ -260,7 +273,7 @@ impl Run {
         }
     }
 
-    fn ask(&mut self, ask: SessionRequest<u32, Plan>) {
+    fn ask(&mut self, ask: SessionRequest<Number, Plan>) {
         let plan = ask.spec.work.clone();
         let is_outdated = plan.version != self.version(plan.key);
         match self.scheduler.ask(self.now, ask) {
@@ -270,10 +283,10 @@ impl Run {
             }
             Step::Done(reply) => {
                 assert!(plan.sharing == Sharing::SameKey || matches!(reply, Reply::Denied { .. }));
-                let is_told = matches!(reply, Reply::Denied { why: Why::Changed, .. });
+                let is_denied = matches!(reply, Reply::Denied { why: Why::Changed, .. });
                 let is_recent = self.now.monotonic <= plan.at + Duration::from_mins(1);
-                assert!(is_told || !is_outdated, "not told of a change: {reply:?}");
-                assert!(is_outdated || !is_told || !is_recent, "told of a change that was none");
+                assert!(is_denied || !is_outdated, "not told of a change: {reply:?}");
+                assert!(is_outdated || !is_denied || !is_recent, "told of a change that was none");
                 self.check(&plan, &reply);
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessions::{
-    CacheStatus, Cause, Epoch, FailureDomain, FlightSpec, Freshness, Grant, Limits, Made, Outcome,
+    CacheStatus, Cause, Epoch, FailureDomain, FlightSpec, Freshness, Grant, Key, Limits, Made, Outcome,
     QuotaScope, Rank, Rate, Reply, Requester, SessionRequest, Sessions, Sharing, Why, Work, work,
 };
 use time::macros::datetime;
@@ -16,7 +16,21 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 const HOUR: Duration = Duration::from_hours(1);
 
 type Error = &'static str;
-type Service = Sessions<u32, Arc<Credentials>, Error>;
+type Service = Sessions<Number, Arc<Credentials>, Error>;
+
+/// A key without parts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Number(u32);
+
+impl Key for Number {
+    fn quota_scope(&self) -> QuotaScope {
+        QuotaScope::new("here")
+    }
+
+    fn failure_domain(&self) -> FailureDomain {
+        FailureDomain::new("web")
+    }
+}
 
 /// Overwrites its secret when dropped, and counts that.
 struct Credentials {
@@ -75,13 +89,14 @@ fn service(limits: Limits) -> Service {
     Sessions::new(limits, fastrand::Rng::with_seed(3), move || wall_at(began.elapsed()))
 }
 
-fn ask(key: u32, work: Work<Arc<Credentials>, Error>) -> SessionRequest<u32, Work<Arc<Credentials>, Error>> {
+fn ask(
+    key: u32,
+    work: Work<Arc<Credentials>, Error>,
+) -> SessionRequest<Number, Work<Arc<Credentials>, Error>> {
     SessionRequest {
-        key,
+        key: Number(key),
         sharing: Sharing::SameKey,
         spec: FlightSpec {
-            scope: QuotaScope::new("here"),
-            failure_domain: FailureDomain::new("web"),
             requester: Requester::new("entity"),
             freshness: Freshness::Prefer,
             rank: Rank::InTurn,
@@ -275,7 +290,7 @@ async fn secrets_are_overwritten_when_a_session_is_evicted_forgotten_or_has_died
     drop(service.get(ask(2, issuer.work(LATENCY))).await);
     assert_eq!(overwritten(), 1);
 
-    service.invalidate(|key| *key == 2);
+    service.invalidate(|key| key.0 == 2);
     assert_eq!(overwritten(), 2);
 
     drop(service.get(ask(3, issuer.work(LATENCY))).await);
@@ -310,9 +325,9 @@ async fn an_attempt_knows_whether_somebody_asked_or_the_session_is_due() {
     let (service, issuer) = (service(Limits::default()), Issuer::default());
     let causes = Arc::new(Mutex::new(Vec::new()));
     let inner = issuer.work(LATENCY);
-    let told = Arc::clone(&causes);
+    let seen = Arc::clone(&causes);
     let telling = work(move |cause| {
-        told.lock().unwrap().push(cause);
+        seen.lock().unwrap().push(cause);
         inner(cause)
     });
     let ask = ask(1, telling);
@@ -331,7 +346,7 @@ async fn an_attempt_knows_whether_somebody_asked_or_the_session_is_due() {
 async fn an_ask_planned_before_a_change_and_made_after_it_is_denied() {
     let (service, issuer) = (service(Limits::default()), Issuer::default());
     let early = service.epoch();
-    service.invalidate(|key| *key == 1);
+    service.invalidate(|key| key.0 == 1);
 
     let ask = |key, epoch| {
         let ask = ask(key, issuer.work(LATENCY));

@@ -4,8 +4,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use sessions::{
-    CacheStatus, Cause, Decision, Epoch, FailureDomain, FlightId, FlightSpec, Freshness, Grant, Limits, Made,
-    Now, Outcome, QuotaScope, Rank, Rate, Reply, Requester, Scheduler, SessionRequest, Sharing, Step,
+    CacheStatus, Cause, Decision, Epoch, FailureDomain, FlightId, FlightSpec, Freshness, Grant, Key, Limits,
+    Made, Now, Outcome, QuotaScope, Rank, Rate, Reply, Requester, Scheduler, SessionRequest, Sharing, Step,
     WaiterId, Why,
 };
 use time::OffsetDateTime;
@@ -16,7 +16,24 @@ pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 /// Sessions are numbers, counted up; errors are words.
 pub(crate) type Error = &'static str;
-pub(crate) type TestScheduler = Scheduler<u32, u32, Error, u32>;
+pub(crate) type TestScheduler = Scheduler<TestKey, u32, Error, u32>;
+
+/// A numbered key. All of them count against one quota.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TestKey {
+    pub(crate) number: u32,
+    domain: FailureDomain,
+}
+
+impl Key for TestKey {
+    fn quota_scope(&self) -> QuotaScope {
+        QuotaScope::new("123456789012/eu-central-1")
+    }
+
+    fn failure_domain(&self) -> FailureDomain {
+        self.domain.clone()
+    }
+}
 
 pub(crate) struct World {
     pub(crate) scheduler: TestScheduler,
@@ -38,13 +55,11 @@ pub(crate) fn bound(sessions: usize) -> Limits {
 }
 
 /// An ask of the caller `who` for the session `key` of an hour.
-pub(crate) fn ask(key: u32, who: &str) -> SessionRequest<u32, u32> {
+pub(crate) fn ask(key: u32, who: &str) -> SessionRequest<TestKey, u32> {
     SessionRequest {
-        key,
+        key: TestKey { number: key, domain: FailureDomain::new("web") },
         sharing: Sharing::SameKey,
         spec: FlightSpec {
-            scope: QuotaScope::new("123456789012/eu-central-1"),
-            failure_domain: FailureDomain::new("web"),
             requester: Requester::new(who),
             freshness: Freshness::Prefer,
             rank: Rank::InTurn,
@@ -56,24 +71,24 @@ pub(crate) fn ask(key: u32, who: &str) -> SessionRequest<u32, u32> {
     }
 }
 
-pub(crate) fn stale_ok(ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+pub(crate) fn stale_ok(ask: SessionRequest<TestKey, u32>) -> SessionRequest<TestKey, u32> {
     SessionRequest { spec: FlightSpec { freshness: Freshness::StaleOk, ..ask.spec }, ..ask }
 }
 
-pub(crate) fn unshared(ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+pub(crate) fn unshared(ask: SessionRequest<TestKey, u32>) -> SessionRequest<TestKey, u32> {
     SessionRequest { sharing: Sharing::Nobody, ..ask }
 }
 
-pub(crate) fn ranked(rank: Rank, ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+pub(crate) fn ranked(rank: Rank, ask: SessionRequest<TestKey, u32>) -> SessionRequest<TestKey, u32> {
     SessionRequest { spec: FlightSpec { rank, ..ask.spec }, ..ask }
 }
 
-pub(crate) fn with_work(work: u32, ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+pub(crate) fn with_work(work: u32, ask: SessionRequest<TestKey, u32>) -> SessionRequest<TestKey, u32> {
     SessionRequest { spec: FlightSpec { work, ..ask.spec }, ..ask }
 }
 
-pub(crate) fn in_domain(domain: &str, ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
-    SessionRequest { spec: FlightSpec { failure_domain: FailureDomain::new(domain), ..ask.spec }, ..ask }
+pub(crate) fn in_domain(domain: &str, ask: SessionRequest<TestKey, u32>) -> SessionRequest<TestKey, u32> {
+    SessionRequest { key: TestKey { domain: FailureDomain::new(domain), ..ask.key }, ..ask }
 }
 
 impl World {
@@ -93,24 +108,24 @@ impl World {
     }
 
     /// An ask that is planned now.
-    pub(crate) fn ask(&mut self, ask: SessionRequest<u32, u32>) -> Step<u32, Error> {
+    pub(crate) fn ask(&mut self, ask: SessionRequest<TestKey, u32>) -> Step<u32, Error> {
         let ask = self.planned(ask);
         self.arrive(ask)
     }
 
     /// An ask that is planned now, and made later.
-    pub(crate) fn planned(&self, ask: SessionRequest<u32, u32>) -> SessionRequest<u32, u32> {
+    pub(crate) fn planned(&self, ask: SessionRequest<TestKey, u32>) -> SessionRequest<TestKey, u32> {
         SessionRequest { spec: FlightSpec { epoch: self.scheduler.epoch(), ..ask.spec }, ..ask }
     }
 
-    pub(crate) fn arrive(&mut self, ask: SessionRequest<u32, u32>) -> Step<u32, Error> {
+    pub(crate) fn arrive(&mut self, ask: SessionRequest<TestKey, u32>) -> Step<u32, Error> {
         let step = self.scheduler.ask(self.now, ask);
         self.collect();
         step
     }
 
     /// An ask that has to wait.
-    pub(crate) fn wait(&mut self, ask: SessionRequest<u32, u32>) -> WaiterId {
+    pub(crate) fn wait(&mut self, ask: SessionRequest<TestKey, u32>) -> WaiterId {
         match self.ask(ask) {
             Step::Wait(waiter) => waiter,
             Step::Done(reply) => panic!("answered at once: {reply:?}"),
@@ -118,7 +133,7 @@ impl World {
     }
 
     /// An ask that is answered at once.
-    pub(crate) fn done(&mut self, ask: SessionRequest<u32, u32>) -> Reply<u32, Error> {
+    pub(crate) fn done(&mut self, ask: SessionRequest<TestKey, u32>) -> Reply<u32, Error> {
         match self.ask(ask) {
             Step::Done(reply) => reply,
             Step::Wait(waiter) => panic!("has to wait: {waiter:?}"),
@@ -162,7 +177,7 @@ impl World {
     }
 
     /// Asks, and lands what that starts.
-    pub(crate) fn obtain(&mut self, ask: SessionRequest<u32, u32>) -> u32 {
+    pub(crate) fn obtain(&mut self, ask: SessionRequest<TestKey, u32>) -> u32 {
         let waiter = self.wait(ask);
         self.land(Self::session);
         granted(self.answer(waiter)).session

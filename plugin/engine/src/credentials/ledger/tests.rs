@@ -6,7 +6,7 @@ use time::Duration;
 use time::macros::datetime;
 
 use super::*;
-use crate::credentials::key::tests::parts as some_parts;
+use crate::credentials::key::tests::{key as key_of, parts as some_parts};
 
 const NOW: OffsetDateTime = datetime!(2026-11-24 15:00 UTC);
 const HOUR: Duration = Duration::HOUR;
@@ -37,11 +37,18 @@ fn serial(number: u32) -> Serial {
 fn key(role: &str) -> SessionKey {
     let mut parts = some_parts();
     role.clone_into(&mut parts.role);
-    SessionKey::new(parts)
+    key_of(parts)
 }
 
-fn note(ledger: &Ledger, now: OffsetDateTime, issued: &Issued, kept: (&SessionKey, bool), holder: &str) {
-    ledger.note(now, issued, kept, &ledger.reader(holder)).unwrap();
+fn note(
+    ledger: &Ledger,
+    now: OffsetDateTime,
+    issued: &Issued,
+    key: &SessionKey,
+    sharing: SessionSharing,
+    holder: &str,
+) {
+    ledger.note(now, issued, key, sharing, &ledger.reader(holder)).unwrap();
 }
 
 fn of_entity(entity: &str) -> Selector {
@@ -53,7 +60,7 @@ fn a_session_is_found_by_serial_number_by_each_holder_and_by_its_cluster() {
     let ledger = Ledger::new(NOW);
     let session = issued(7, NOW + HOUR);
     for holder in ["one", "two", "two"] {
-        note(&ledger, NOW, &session, (&key("web"), true), holder);
+        note(&ledger, NOW, &session, &key("web"), SessionSharing::Identity, holder);
     }
 
     let cluster = |name: &str| Selector::Cluster(name.to_owned());
@@ -71,9 +78,9 @@ fn a_session_is_found_by_serial_number_by_each_holder_and_by_its_cluster() {
 fn others_are_those_who_lose_it_beside_whoever_is_meant() {
     let ledger = Ledger::new(NOW);
     for holder in ["one", "two", "three"] {
-        note(&ledger, NOW, &issued(7, NOW + HOUR), (&key("web"), true), holder);
+        note(&ledger, NOW, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, holder);
     }
-    note(&ledger, NOW, &issued(8, NOW + HOUR), (&key("web"), false), "one");
+    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::None, "one");
 
     let others = |number| {
         let which = Selector::Serial(serial(number));
@@ -88,7 +95,7 @@ fn a_session_with_more_holders_than_are_listed_counts_as_everybodys() {
     let ledger = Ledger::new(NOW);
     let session = issued(7, NOW + HOUR);
     for holder in 0..=MAX_HOLDERS {
-        note(&ledger, NOW, &session, (&key("web"), true), &holder.to_string());
+        note(&ledger, NOW, &session, &key("web"), SessionSharing::Identity, &holder.to_string());
     }
 
     let found = ledger.find(NOW, &of_entity("nobody"), None);
@@ -100,10 +107,10 @@ fn a_session_with_more_holders_than_are_listed_counts_as_everybodys() {
 #[test]
 fn callers_of_whom_nothing_is_known_count_as_more_than_one() {
     let ledger = Ledger::new(NOW);
-    note(&ledger, NOW, &issued(7, NOW + HOUR), (&key("web"), true), "");
-    note(&ledger, NOW, &issued(8, NOW + HOUR), (&key("web"), true), "one");
-    note(&ledger, NOW, &issued(8, NOW + HOUR), (&key("web"), true), "");
-    note(&ledger, NOW, &issued(9, NOW + HOUR), (&key("web"), false), "");
+    note(&ledger, NOW, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, "");
+    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "");
+    note(&ledger, NOW, &issued(9, NOW + HOUR), &key("web"), SessionSharing::None, "");
 
     let others = |number| {
         let which = Selector::Serial(serial(number));
@@ -117,8 +124,8 @@ fn what_was_denied_comes_after_what_was_not() {
     let ledger = Ledger::new(NOW);
     let mut elsewhere = some_parts();
     elsewhere.call.role = "arn:aws:iam::123456789012:role/a".parse().unwrap();
-    note(&ledger, NOW, &issued(7, NOW + HOUR), (&SessionKey::new(elsewhere), true), "one");
-    note(&ledger, NOW, &issued(8, NOW + HOUR), (&key("web"), true), "one");
+    note(&ledger, NOW, &issued(7, NOW + HOUR), &key_of(elsewhere), SessionSharing::Identity, "one");
+    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
     let roles = || {
         let found = by_iam_role(ledger.find(NOW, &of_entity("one"), None));
         found.iter().map(|(role, _)| role.name().to_owned()).collect::<Vec<_>>()
@@ -136,11 +143,11 @@ fn what_was_denied_comes_after_what_was_not() {
 #[test]
 fn a_session_that_has_ended_is_not_found_and_leaves_with_all_that_was_kept_of_it() {
     let ledger = Ledger::new(NOW);
-    note(&ledger, NOW, &issued(7, NOW + HOUR), (&key("web"), true), "one");
+    note(&ledger, NOW, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
 
     let later = NOW + HOUR;
     assert!(ledger.find(later, &of_entity("one"), None).is_empty());
-    note(&ledger, later, &issued(8, later + HOUR), (&key("api"), true), "one");
+    note(&ledger, later, &issued(8, later + HOUR), &key("api"), SessionSharing::Identity, "one");
 
     let index = ledger.index();
     let roles: Vec<&str> = index.origins.iter().map(|origin| origin.role.as_str()).collect();
@@ -153,7 +160,7 @@ fn a_full_ledger_forgets_those_that_end_first() {
     let most = u32::try_from(MAX_SESSIONS).unwrap();
     for number in 0..=most {
         let end = NOW + HOUR + Duration::seconds(number.into());
-        note(&ledger, NOW, &issued(number, end), (&key("web"), false), "one");
+        note(&ledger, NOW, &issued(number, end), &key("web"), SessionSharing::None, "one");
     }
 
     let knows = |number| !ledger.find(NOW, &Selector::Serial(serial(number)), None).is_empty();
@@ -165,8 +172,8 @@ fn a_full_ledger_forgets_those_that_end_first() {
 #[test]
 fn only_a_session_that_is_shared_holds_on_to_what_is_kept_of_it() {
     let ledger = Ledger::new(NOW);
-    note(&ledger, NOW, &issued(7, NOW + HOUR), (&key("web"), false), "one");
-    note(&ledger, NOW, &issued(8, NOW + HOUR), (&key("web"), true), "one");
+    note(&ledger, NOW, &issued(7, NOW + HOUR), &key("web"), SessionSharing::None, "one");
+    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
 
     let kept = |number| ledger.find(NOW, &Selector::Serial(serial(number)), None).remove(0).cached_as;
 
@@ -185,8 +192,8 @@ fn in_no_order_is_a_read_of_before_a_cut_handed_what_the_cut_did_not_find() {
 
         let before = ledger.reader("one");
         assert_eq!(ledger.cut(NOW, &which, Some("web")).len(), 0);
-        let under_way = ledger.note(NOW, &session, (&key, true), &before);
-        note(&ledger, NOW, &session, (&key, true), "one");
+        let under_way = ledger.note(NOW, &session, &key, SessionSharing::Identity, &before);
+        note(&ledger, NOW, &session, &key, SessionSharing::Identity, "one");
         let found = ledger.cut(NOW, &which, Some("web")).len();
 
         assert_eq!((under_way, found), (Err(CutOff), 1), "{which:?}");
@@ -196,10 +203,10 @@ fn in_no_order_is_a_read_of_before_a_cut_handed_what_the_cut_did_not_find() {
 #[test]
 fn what_a_cut_found_is_handed_to_nobody_who_comes_later() {
     let (ledger, session) = (Ledger::new(NOW), issued(7, NOW + HOUR));
-    note(&ledger, NOW, &session, (&key("web"), true), "one");
+    note(&ledger, NOW, &session, &key("web"), SessionSharing::Identity, "one");
     ledger.cut(NOW, &of_entity("one"), None);
 
-    let later = ledger.note(NOW, &session, (&key("web"), true), &ledger.reader("two"));
+    let later = ledger.note(NOW, &session, &key("web"), SessionSharing::Identity, &ledger.reader("two"));
 
     assert_eq!(later, Err(CutOff));
 }
@@ -243,6 +250,6 @@ async fn reads_under_way_lose_a_source_identity_that_is_cut_and_no_other() {
 
         drop(ledger.hold(RevocationScope::Identities(role, [identity.into()].into())));
 
-        assert_eq!(ledger.note(NOW, &session, (&key, false), &before), expected, "{identity}");
+        assert_eq!(ledger.note(NOW, &session, &key, SessionSharing::None, &before), expected, "{identity}");
     }
 }
