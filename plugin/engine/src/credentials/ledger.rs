@@ -174,9 +174,7 @@ impl Ledger {
 
     /// The living sessions of an IAM role, by whichever of the engine's roles they were made.
     pub(crate) fn of_iam_role(&self, now: OffsetDateTime, role: &RoleArn) -> Vec<Entry> {
-        let index = self.index();
-        let is_of = |entry: &&Entry| entry.expiration > now && entry.origin.role_arn == *role;
-        index.by_serial.values().filter(is_of).cloned().collect()
+        self.index().of_iam_role(now, role)
     }
 
     /// Records that these are denied at AWS. Those that expired meanwhile are skipped.
@@ -218,19 +216,31 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes a cut and returns the living sessions that it found. From here on nobody else receives them, and reads under way
-    /// that the cut includes get no session. Reads that begin later do not wait.
-    pub(crate) fn cut(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
+    /// Makes a cut and returns the living sessions that it found, unless `check` refuses them. From here on nobody else receives
+    /// them, and reads under way that the cut includes get no session. Reads that begin later do not wait.
+    ///
+    /// `check` gets the sessions, and a function for all living sessions of an IAM role. It must not use the ledger.
+    ///
+    /// # Errors
+    /// Those of `check`. Nothing is cut then.
+    pub(crate) fn cut<E>(
+        &self,
+        now: OffsetDateTime,
+        which: &Selector,
+        role: Option<&str>,
+        check: impl FnOnce(&[Entry], &dyn Fn(&RoleArn) -> Vec<Entry>) -> Result<(), E>,
+    ) -> Result<Vec<Entry>, E> {
+        // one lock for search, check and cut: a read hands out its session before them and is found, or is cut off
         let mut index = self.index();
-        // under the same lock as the search: a read hands out its session before the cut and is found, or is cut off
-        index.cuts.make(RevocationScope::Asked(which.clone(), role.map(str::to_owned)), false);
         let found = index.find(now, which, role);
+        check(&found, &|role| index.of_iam_role(now, role))?;
+        index.cuts.make(RevocationScope::Asked(which.clone(), role.map(str::to_owned)), false);
         for entry in &found {
             if let Some(known) = index.by_serial.get_mut(&entry.serial) {
                 known.is_ending = true;
             }
         }
-        found
+        Ok(found)
     }
 
     /// Opens a cut: reads under way that it includes get no session, and reads that begin later wait until the returned value is
@@ -328,6 +338,11 @@ impl Index {
                 .collect(),
             _ => self.by_serial.values().filter(is_meant).cloned().collect(),
         }
+    }
+
+    fn of_iam_role(&self, now: OffsetDateTime, role: &RoleArn) -> Vec<Entry> {
+        let is_of = |entry: &&Entry| entry.expiration > now && entry.origin.role_arn == *role;
+        self.by_serial.values().filter(is_of).cloned().collect()
     }
 
     /// Makes room for one session: forgets the expired ones, and those that expire first if that is not enough. Records the

@@ -54,10 +54,7 @@ impl Incidents {
         ask: &RevocationRequest,
     ) -> Result<RevocationReport, Fault> {
         let (now, role) = (clock::now(), ask.role.as_deref());
-        let found = self.credentials.ledger.find(now, &ask.which, role);
-        // Before the cut: a refused request leaves every session as it was.
-        self.check(&found, ask)?;
-        if found.is_empty() {
+        if self.credentials.ledger.find(now, &ask.which, role).is_empty() {
             if let Selector::Cluster(name) = &ask.which
                 && self.credentials.snapshots.get().await?.clusters.accessor(name).is_none()
             {
@@ -69,12 +66,12 @@ impl Incidents {
             }
             check_role(&self.credentials.ledger.find(now, &ask.which, None))?;
         }
-        // From here on these sessions are handed to nobody else, and selected reads that are under way get nothing.
-        let found = self.credentials.ledger.cut(now, &ask.which, role);
+        // From here on these sessions are handed to nobody else, and selected reads that are under way get nothing. A refused
+        // request leaves every session as it was.
+        let found = self.credentials.ledger.cut(now, &ask.which, role, |found, of_iam_role| {
+            check(found, ask, || ended_along(found, of_iam_role))
+        })?;
         self.credentials.forget(&found);
-        // Again, because a read may have been handed one of them between the search and the cut. A refusal here has dropped them
-        // from the cache and denies nothing.
-        self.check(&found, ask)?;
         let work = async {
             if found.is_empty() {
                 Box::pin(self.revoke_unknown(owner, ask)).await
@@ -83,47 +80,6 @@ impl Incidents {
             }
         };
         self.credentials.lifecycle.until_closed(work).await
-    }
-
-    /// Refuses a revocation that would take sessions from other callers, unless it is forced.
-    fn check(&self, found: &[Entry], ask: &RevocationRequest) -> Result<(), Fault> {
-        if ask.force {
-            return Ok(());
-        }
-        check_unshared(found, &ask.which)?;
-        self.check_unlike(found)
-    }
-
-    /// Refuses sessions that can be denied only by a source identity that other living sessions have too.
-    fn check_unlike(&self, found: &[Entry]) -> Result<(), Fault> {
-        let others = self.ended_along(found);
-        let Some((first, identity)) =
-            others.first().and_then(|entry| Some((entry, entry.source_identity.as_deref()?)))
-        else {
-            return Ok(());
-        };
-        Err(Fault::operator(format!(
-"nothing was denied: the role sets role_session_name, so its sessions are denied by their source identity, and {} other live sessions would end too, such as {} of the role {:?} with the source identity {identity:?}",
-others.len(),
-first.serial,
-first.origin.role,
-)).cure("add force=true to end them anyway; a common_name that contains the caller keeps callers apart"))
-    }
-
-    /// The living sessions that are not in `found` and that a denial of `found` reaches all the same: sessions of the same IAM
-    /// role with a source identity that is denied. Empty if every session is denied by its own name.
-    fn ended_along(&self, found: &[Entry]) -> Vec<Entry> {
-        let meant: HashSet<&str> = found.iter().map(|entry| &*entry.serial).collect();
-        let mut along = Vec::new();
-        for (role, entries) in ledger::by_iam_role(found.to_vec()) {
-            let identities: HashSet<&str> = entries.iter().filter_map(Entry::denied_by).collect();
-            let is_reached =
-                |entry: &Entry| entry.source_identity.as_deref().is_some_and(|own| identities.contains(own));
-            let mut others = self.credentials.ledger.of_iam_role(clock::now(), &role);
-            others.retain(|entry| is_reached(entry) && !meant.contains(&*entry.serial));
-            along.append(&mut others);
-        }
-        along
     }
 
     /// Denies known sessions, one IAM role after the other. A role that cannot be written to does not stop the others: its fault
@@ -230,11 +186,12 @@ first.origin.role,
             aws.wait_past(later.saturating_add(time::Duration::SECOND)).await;
         }
         // Again, because callers may have been handed sessions of the same identity while this waited.
+        let along = ended_along(entries, &|role| self.credentials.ledger.of_iam_role(clock::now(), role));
         if !ask.force {
-            self.check_unlike(entries)?;
+            check_unlike(&along)?;
         }
         // Before the write: no caller may receive a denied session, and a write that fails may have landed.
-        self.credentials.forget(&self.ended_along(entries));
+        self.credentials.forget(&along);
         self.credentials.forget(entries);
         drop(held);
         let denied = iam.write(policy).await?;
@@ -308,6 +265,48 @@ first.origin.role,
         }
         Ok(done)
     }
+}
+
+/// Refuses a revocation that would take sessions from other callers, unless it is forced. `along` returns the sessions that a
+/// denial of `found` reaches beside them.
+fn check(found: &[Entry], ask: &RevocationRequest, along: impl FnOnce() -> Vec<Entry>) -> Result<(), Fault> {
+    if ask.force {
+        return Ok(());
+    }
+    check_unshared(found, &ask.which)?;
+    check_unlike(&along())
+}
+
+/// Refuses sessions that can be denied only by a source identity that these other living sessions have too.
+fn check_unlike(others: &[Entry]) -> Result<(), Fault> {
+    let Some((first, identity)) =
+        others.first().and_then(|entry| Some((entry, entry.source_identity.as_deref()?)))
+    else {
+        return Ok(());
+    };
+    Err(Fault::operator(format!(
+"nothing was denied: the role sets role_session_name, so its sessions are denied by their source identity, and {} other live sessions would end too, such as {} of the role {:?} with the source identity {identity:?}",
+others.len(),
+first.serial,
+first.origin.role,
+)).cure("add force=true to end them anyway; a common_name that contains the caller keeps callers apart"))
+}
+
+/// The living sessions that are not in `found` and that a denial of `found` reaches all the same: sessions of the same IAM role
+/// with a source identity that is denied. Empty if every session is denied by its own name. `of_iam_role` returns the living
+/// sessions of an IAM role.
+fn ended_along(found: &[Entry], of_iam_role: &dyn Fn(&RoleArn) -> Vec<Entry>) -> Vec<Entry> {
+    let meant: HashSet<&str> = found.iter().map(|entry| &*entry.serial).collect();
+    let mut along = Vec::new();
+    for (role, entries) in ledger::by_iam_role(found.to_vec()) {
+        let identities: HashSet<&str> = entries.iter().filter_map(Entry::denied_by).collect();
+        let is_reached =
+            |entry: &Entry| entry.source_identity.as_deref().is_some_and(|own| identities.contains(own));
+        let mut others = of_iam_role(&role);
+        others.retain(|entry| is_reached(entry) && !meant.contains(&*entry.serial));
+        along.append(&mut others);
+    }
+    along
 }
 
 /// Tells a session that is known under another role from one that is not known at all. `known` was searched without the role.

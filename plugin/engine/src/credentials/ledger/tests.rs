@@ -181,6 +181,10 @@ fn only_a_session_that_is_shared_holds_on_to_what_is_kept_of_it() {
     assert!(size_of::<Entry>() <= 128, "{} bytes", size_of::<Entry>());
 }
 
+fn cut(ledger: &Ledger, which: &Selector, role: Option<&str>) -> Vec<Entry> {
+    ledger.cut(NOW, which, role, |_, _| Ok::<(), CutOff>(())).unwrap()
+}
+
 fn of_cluster() -> Selector {
     Selector::Cluster("prod".to_owned())
 }
@@ -191,10 +195,10 @@ fn in_no_order_is_a_read_of_before_a_cut_handed_what_the_cut_did_not_find() {
         let (ledger, session, key) = (Ledger::new(NOW), issued(7, NOW + HOUR), key("web"));
 
         let before = ledger.reader("one");
-        assert_eq!(ledger.cut(NOW, &which, Some("web")).len(), 0);
+        assert_eq!(cut(&ledger, &which, Some("web")).len(), 0);
         let under_way = ledger.note(NOW, &session, &key, SessionSharing::Identity, &before);
         note(&ledger, NOW, &session, &key, SessionSharing::Identity, "one");
-        let found = ledger.cut(NOW, &which, Some("web")).len();
+        let found = cut(&ledger, &which, Some("web")).len();
 
         assert_eq!((under_way, found), (Err(CutOff), 1), "{which:?}");
     }
@@ -204,11 +208,29 @@ fn in_no_order_is_a_read_of_before_a_cut_handed_what_the_cut_did_not_find() {
 fn what_a_cut_found_is_handed_to_nobody_who_comes_later() {
     let (ledger, session) = (Ledger::new(NOW), issued(7, NOW + HOUR));
     note(&ledger, NOW, &session, &key("web"), SessionSharing::Identity, "one");
-    ledger.cut(NOW, &of_entity("one"), None);
+    cut(&ledger, &of_entity("one"), None);
 
     let later = ledger.note(NOW, &session, &key("web"), SessionSharing::Identity, &ledger.reader("two"));
 
     assert_eq!(later, Err(CutOff));
+}
+
+#[test]
+fn a_cut_that_is_refused_changes_nothing() {
+    let (ledger, key) = (Ledger::new(NOW), key("web"));
+    note(&ledger, NOW, &issued(7, NOW + HOUR), &key, SessionSharing::Identity, "one");
+    let before = ledger.reader("one");
+    let mut checked = 0;
+
+    let refused = ledger.cut(NOW, &of_entity("one"), None, |found, of_iam_role| {
+        checked = found.len() + of_iam_role(&key.parts().call.role).len();
+        Err("shared")
+    });
+
+    assert_eq!((refused.err(), checked), (Some("shared"), 2));
+    for session in [issued(7, NOW + HOUR), issued(8, NOW + HOUR)] {
+        assert_eq!(ledger.note(NOW, &session, &key, SessionSharing::Identity, &before), Ok(()));
+    }
 }
 
 #[tokio::test]
@@ -217,7 +239,7 @@ async fn a_cut_lets_reads_through_that_it_does_not_mean() {
     let [other, of_role, meant] = [("two", "web"), ("one", "api"), ("one", "web")]
         .map(|(holder, role)| (ledger.reader(holder), key(role)));
 
-    ledger.cut(NOW, &of_entity("one"), Some("web"));
+    cut(&ledger, &of_entity("one"), Some("web"));
 
     assert_eq!(ledger.admit(&other.0, &other.1).await, Ok(()));
     assert_eq!(ledger.admit(&of_role.0, &of_role.1).await, Ok(()));
