@@ -44,8 +44,11 @@ pub(super) struct Identity {
 
 /// Whether STS names the session as CreateSession did; `identity` is none without a session.
 ///
-/// STS answers this call whatever policies deny, so an answer does not show what the session may do. A network fault is no
-/// verdict, because `creds` does not need STS.
+/// STS answers this call whatever policies of the session deny, so an answer does not show what the session may do. Of all
+/// policies only that of a VPC endpoint in front of STS can refuse the call. A network fault is no verdict, because `creds` does
+/// not need STS.
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sts_vpc_endpoint_policies.html>
 pub(super) fn identity(identity: Option<&Identity>) -> Verdict {
     let Some(Identity { expected, answer }) = identity else { return Verdict::not_checked(NO_SESSION) };
     match answer {
@@ -58,7 +61,7 @@ pub(super) fn identity(identity: Option<&Identity>) -> Verdict {
         ),
         Err(error) if error.missing_permission.is_some() => Verdict::broken(
             error,
-            "find the policy that denies GetCallerIdentity, which needs no permission: an inline policy iamra-<mount> of the role (written by revoke and revoke-sessions), or a service control policy",
+            "allow sts:GetCallerIdentity in the policy of the VPC endpoint through which Vault's nodes reach STS, because AWS answers this call even if a policy of the caller denies it; without a VPC endpoint, check whether sts_endpoint of the config leads to AWS",
         ),
         Err(error) => {
             Verdict::not_checked(format!("STS did not answer, but creds does not need STS: {error}"))
