@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_ends_with_the_first_illegal_sign() {
+    fn the_prefix_ends_with_the_first_illegal_character() {
         let path = "project_path:group/app:ref_type:branch:ref:main";
 
         let short = shorten(path, 61, word);

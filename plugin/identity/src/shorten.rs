@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_sign_would_confuse_or_short_does_not_mark_is_never_joined() {
+    fn what_another_character_would_confuse_or_short_does_not_mark_is_never_joined() {
         let (a, b) = ("a".repeat(30), "b".repeat(30));
         for template in [
             NARROW.replace("}}.{{", "}}-{{"),

@@ -168,12 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_takes_letters_of_any_script_and_the_signs_of_sts() {
+    fn a_tag_takes_letters_of_any_script_and_the_characters_of_sts() {
         SubjectField::Organization.check("Zürich 東京 spiffe://a.b/c=d+e-f@g_9").unwrap();
     }
 
     #[test]
-    fn a_tag_with_a_sign_that_sts_refuses_is_refused() {
+    fn a_tag_with_a_character_that_sts_refuses_is_refused() {
         for text in ["a,b", "*.example.com", "a\nb", "a\0b", "R&D", "a'b", "a\tb", "{{x}}", "a\u{200b}b"] {
             assert!(refusal(SubjectField::OrganizationalUnit, text).contains("may hold only"), "{text:?}");
         }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_common_name_has_the_signs_of_source_identity_and_tag_alike() {
+    fn a_common_name_has_the_characters_of_source_identity_and_tag_alike() {
         for text in ["a b", "a:b", "a/b", "ä", "a,b", "pаyments", "ｐ"] {
             assert!(refusal(SubjectField::CommonName, text).contains("may hold only"), "{text:?}");
         }

@@ -128,7 +128,7 @@ fn name(parameters: &Parameters, parameter: &str, longest: usize) -> Result<Stri
     let member = format!("{}{}", parameter[..1].to_lowercase(), &parameter[1..]);
     let value = parameters.one(parameter, Rule::IamBounds)?.filter(|value| !value.is_empty());
     let value = value.ok_or_else(|| Refusal::member(Rule::IamMissing, &member))?;
-    if !value.chars().all(|sign| sign.is_ascii_alphanumeric() || "_+=,.@-".contains(sign)) {
+    if !value.chars().all(|character| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character)) {
         return Err(Refusal::member(Rule::IamName, &member));
     }
     if value.len() > longest {

@@ -187,7 +187,8 @@ impl Input {
     /// 1-255 of `[ a-zA-Z0-9-_]`.
     fn name(&self) -> Result<Option<String>, Refusal> {
         let Some(name) = self.text("name")? else { return Ok(None) };
-        let allowed = name.chars().all(|sign| sign.is_ascii_alphanumeric() || " -_".contains(sign));
+        let allowed =
+            name.chars().all(|character| character.is_ascii_alphanumeric() || " -_".contains(character));
         if allowed && (1..=255).contains(&name.len()) {
             return Ok(Some(name));
         }

@@ -76,7 +76,7 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 fn has_digit(word: &str) -> bool {
-    word.contains(|sign: char| sign.is_ascii_digit())
+    word.contains(|character: char| character.is_ascii_digit())
 }
 
 #[expect(clippy::disallowed_methods, reason = "how `make check-tables` asks for it")]

@@ -415,7 +415,7 @@ fn version_in(printed: &str) -> Option<&str> {
     printed
         .split_whitespace()
         .map(|word| word.strip_prefix('v').unwrap_or(word))
-        .find(|word| word.starts_with(|sign: char| sign.is_ascii_digit()))
+        .find(|word| word.starts_with(|character: char| character.is_ascii_digit()))
 }
 
 #[cfg(test)]

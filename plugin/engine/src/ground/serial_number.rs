@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
         ))
     };
     let bare = text.trim().strip_prefix("ID=").unwrap_or(text.trim());
-    let digits: String = bare.chars().filter(|sign| *sign != ':').collect();
+    let digits: String = bare.chars().filter(|character| *character != ':').collect();
     let is_decimal =
         !bare.contains(':') && digits.len() > 32 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let bytes = if is_decimal { decimal(&digits) } else { hexadecimal(&digits).ok_or_else(refused)? };

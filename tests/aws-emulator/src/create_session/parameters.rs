@@ -177,7 +177,7 @@ pub(super) fn bad_session_name(name: &str) -> Refusal {
 /// 2-64 of `[\w+=,.@-]`: what STS takes as session name and as source identity.
 pub(crate) fn is_session_name(text: &str) -> bool {
     (2..=64).contains(&text.len())
-        && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "_+=,.@-".contains(sign))
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character))
 }
 
 fn wrong_type(member: &str, wanted: &str) -> Refusal {

@@ -54,7 +54,7 @@ pub(super) fn packed_percent(profile: &Profile, tags: &Tags) -> Result<usize, (R
     }
     let policy = match &profile.session_policy {
         None => 0,
-        Some(Value::String(text)) => text.chars().filter(|sign| !sign.is_whitespace()).count(),
+        Some(Value::String(text)) => text.chars().filter(|character| !character.is_whitespace()).count(),
         Some(json) => json.to_string().len(),
     };
     let used = policy + tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();

@@ -97,7 +97,7 @@ fn check_signed_headers(call: &Call, authorization: &Authorization) -> Result<()
 }
 
 fn lowercase_hex(text: &str) -> Result<Vec<u8>, Refusal> {
-    let lowercase = text.bytes().all(|sign| sign.is_ascii_digit() || (b'a'..=b'f').contains(&sign));
+    let lowercase = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     let bytes = hex::decode(text).ok().filter(|_| lowercase);
     bytes.ok_or_else(|| refuse(Rule::SignatureEncoding, "not lowercase hex"))
 }

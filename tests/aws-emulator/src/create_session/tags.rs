@@ -122,15 +122,18 @@ fn alternative_names(leaf: &Certificate) -> Vec<Attribute> {
 
 /// `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`, at most 256 characters.
 fn is_tag_value(value: &str) -> bool {
-    let allowed = |sign: char| {
-        sign.is_alphabetic() || sign.is_numeric() || is_separator(sign) || "_.:/=+-@".contains(sign)
+    let allowed = |character: char| {
+        character.is_alphabetic()
+            || character.is_numeric()
+            || is_separator(character)
+            || "_.:/=+-@".contains(character)
     };
     value.chars().count() <= 256 && value.chars().all(allowed)
 }
 
 /// Unicode's category Z, which is white space without the control characters.
-fn is_separator(sign: char) -> bool {
-    sign.is_whitespace() && !sign.is_control()
+fn is_separator(character: char) -> bool {
+    character.is_whitespace() && !character.is_control()
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(super) fn checked(parameters: &Parameters, role: &Role, policy: &str) -> Res
 }
 
 fn counted(document: &str) -> usize {
-    document.chars().filter(|sign| !sign.is_whitespace()).count()
+    document.chars().filter(|character| !character.is_whitespace()).count()
 }
 
 fn malformed(error: &PolicyError) -> Refusal {

@@ -60,7 +60,8 @@ pub(super) fn given(input: &Input) -> Result<Tags, Refusal> {
 }
 
 fn check(member: &str, text: &str, shortest: usize, longest: usize) -> Result<(), Refusal> {
-    let allowed = text.chars().all(|sign| sign.is_ascii_alphanumeric() || " _.:/=+@-".contains(sign));
+    let allowed =
+        text.chars().all(|character| character.is_ascii_alphanumeric() || " _.:/=+@-".contains(character));
     let constraint = if !allowed {
         "Member must satisfy regular expression pattern: ^[ a-zA-Z0-9_.:/=+@-]*$".to_owned()
     } else if (shortest..=longest).contains(&text.len()) {

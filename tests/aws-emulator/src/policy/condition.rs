@@ -193,7 +193,7 @@ pub(super) fn like(pattern: &str, text: &str) -> bool {
             return false;
         }
     }
-    pattern[at..].iter().all(|sign| *sign == '*')
+    pattern[at..].iter().all(|character| *character == '*')
 }
 
 /// Each of the six parts on its own, so that `*` does not reach over a colon.

@@ -74,11 +74,11 @@ fn application() -> Value {
 /// `X509CertificateData` as Terraform writes it: `x509_certificate_data`.
 fn snake(name: &str) -> String {
     let mut written = String::new();
-    for sign in name.chars() {
-        if sign.is_ascii_uppercase() && !written.is_empty() {
+    for character in name.chars() {
+        if character.is_ascii_uppercase() && !written.is_empty() {
             written.push('_');
         }
-        written.push(sign.to_ascii_lowercase());
+        written.push(character.to_ascii_lowercase());
     }
     written
 }

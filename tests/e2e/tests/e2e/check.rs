@@ -68,7 +68,7 @@ const UNTOLD: [&str; 3] = [
 
 /// The rows of a table that tell of what is broken, under a sentence that says what is.
 fn rows_of(what: &str, table: &str) -> String {
-    let is_link = |line: &&str| line.starts_with(|sign: char| sign.is_ascii_digit());
+    let is_link = |line: &&str| line.starts_with(|character: char| character.is_ascii_digit());
     let is_plain = |line: &&str| {
         let told = line.split_once(' ').map_or("", |(_, told)| told.trim_start());
         told.starts_with("ok: ") || UNTOLD.iter().any(|why| told.starts_with(why))
@@ -93,7 +93,7 @@ async fn the_table_of_the_command_line_reads_in_order() {
     let table = table(&stage, "a healthy set-up").await;
 
     let rows: Vec<&str> =
-        table.lines().filter(|line| line.starts_with(|sign: char| sign.is_ascii_digit())).collect();
+        table.lines().filter(|line| line.starts_with(|character: char| character.is_ascii_digit())).collect();
     let numbers: Vec<usize> = rows.iter().map(|row| row[..2].parse().unwrap()).collect();
     assert_eq!(numbers, (1..=16).collect::<Vec<_>>(), "{table}");
     for row in rows {

@@ -391,7 +391,8 @@ fn role_of(arn: &str) -> &str {
 fn with_no_accessors(documents: &[Value]) -> Vec<String> {
     let without = |word: &str| match word.split_once("auth_") {
         Some((before, rest)) => {
-            let tail = rest.trim_start_matches(|sign: char| sign.is_ascii_alphanumeric() || sign == '_');
+            let tail = rest
+                .trim_start_matches(|character: char| character.is_ascii_alphanumeric() || character == '_');
             format!("{before}{tail}")
         }
         None => word.to_owned(),

@@ -107,12 +107,19 @@ mod tests {
         let calls: Vec<Call> = calls
             .chars()
             .enumerate()
-            .map(|(at, sign)| Call {
+            .map(|(at, character)| Call {
                 at: second(at) + Duration::milliseconds(500),
-                said: if sign == '.' { Err("ExpiredToken".to_owned()) } else { Ok(sign.to_string()) },
+                said: if character == '.' {
+                    Err("ExpiredToken".to_owned())
+                } else {
+                    Ok(character.to_string())
+                },
             })
             .collect();
-        let ends = ('a'..='e').enumerate().map(|(at, sign)| (sign.to_string(), second(2 + 2 * at))).collect();
+        let ends = ('a'..='e')
+            .enumerate()
+            .map(|(at, character)| (character.to_string(), second(2 + 2 * at)))
+            .collect();
         Outcome::of(&calls, &ends)
     }
 

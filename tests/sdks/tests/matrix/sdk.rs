@@ -63,7 +63,7 @@ fn version(file: &str, before: &str) -> String {
     let path = here(file);
     let content = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let (_, after) = content.split_once(before).unwrap_or_else(|| panic!("no {before} in {path}"));
-    after.chars().take_while(|sign| sign.is_ascii_digit() || *sign == '.').collect()
+    after.chars().take_while(|character| character.is_ascii_digit() || *character == '.').collect()
 }
 
 /// A file of this package.

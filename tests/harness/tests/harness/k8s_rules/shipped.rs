@@ -138,7 +138,7 @@ fn the_patch_of_the_page_is_what_the_overlay_adds() {
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
     kept.chars()
-        .filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign))
+        .filter(|character| character.is_alphanumeric() || " -_".contains(*character))
         .collect::<String>()
         .replace(' ', "-")
 }
