@@ -1,7 +1,8 @@
 //! Splits a PEM text into certificates and private keys, and refuses by name every block that does not belong in it.
 
+use secrecy::SecretSlice;
+
 use crate::error::{BundleFault, Error, KeyFault};
-use crate::secret::Secret;
 
 /// The blocks of a PEM text, in its order.
 #[derive(Debug, Default)]
@@ -9,7 +10,7 @@ pub(crate) struct Bundle {
     /// Certificates in DER, not yet parsed.
     pub(crate) certificates: Vec<Vec<u8>>,
     /// Private keys by their block's label: `PRIVATE KEY`, `EC PRIVATE KEY` or `RSA PRIVATE KEY`.
-    pub(crate) keys: Vec<(String, Secret)>,
+    pub(crate) keys: Vec<(String, SecretSlice<u8>)>,
 }
 
 const BEGIN: &str = "-----BEGIN ";
@@ -37,7 +38,7 @@ impl Bundle {
                 return Err(Error::Key { field, fault: KeyFault::Encrypted(label) });
             }
             "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => {
-                self.keys.push((label, Secret::new(block.into_contents())));
+                self.keys.push((label, SecretSlice::from(block.into_contents())));
             }
             _ if label.ends_with("PRIVATE KEY") => {
                 return Err(Error::Key { field, fault: KeyFault::Unsupported(format!("{label:?}")) });

@@ -9,12 +9,12 @@
 
 use std::time::Duration;
 
+use secrecy::SecretSlice;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
 use crate::authority::{Authority, Position};
 use crate::key::PrivateKey;
-use crate::secret::Secret;
 use crate::{
     Error, Issuer, KeySpec, LeafProfile, Serial, Subject, der, der_of_pem, import_bundle, set_signed,
 };
@@ -126,7 +126,7 @@ fn certificate(input: &[u8]) {
 }
 
 fn key(label: &str, input: &[u8]) {
-    let contents = Secret::new(input.to_vec());
+    let contents = SecretSlice::from(input.to_vec());
     match PrivateKey::from_block(label, &contents) {
         Ok(key) => {
             let again = PrivateKey::from_pkcs8(key.pkcs8()).expect("a key that was read is stored and read");

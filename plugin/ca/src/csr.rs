@@ -1,6 +1,7 @@
 //! Makes a certificate signing request whose key never leaves this side.
 
 use aws_lc_rs::signature::UnparsedPublicKey;
+use secrecy::SecretSlice;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
@@ -9,7 +10,6 @@ use crate::error::Error;
 use crate::key::PrivateKey;
 use crate::profile::{CsrProfile, Window};
 use crate::root;
-use crate::secret::Secret;
 use crate::serial::Serial;
 use crate::template;
 
@@ -19,7 +19,7 @@ pub struct Csr {
     /// The PKCS#10 request in PEM, for the CA that signs it.
     pub pem: String,
     /// The key in PKCS#8 DER: store it, and pass it to [`crate::set_signed`] with the signed certificate.
-    pub key: Secret,
+    pub key: SecretSlice<u8>,
 }
 
 /// Makes a key and a request for an issuing CA: it requests `CA:TRUE` with `pathlen:0`, keyCertSign and cRLSign.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use secrecy::SecretSlice;
 use time::OffsetDateTime;
 
 use crate::authority::PathLength;
@@ -12,7 +13,6 @@ use crate::issuer::Issuer;
 use crate::key::{KeySpec, PrivateKey};
 use crate::name::Subject;
 use crate::profile::LeafProfile;
-use crate::secret::Secret;
 
 /// Imports a PEM bundle of an issuer's certificate, its private key and, if given, its parents, in any order.
 ///
@@ -36,7 +36,7 @@ pub fn import_bundle(pem_bundle: &str, now: OffsetDateTime, force: bool) -> Resu
 ///
 /// `keys` are the keys of pending requests or of existing issuers; [`Issuer::key_pkcs8`] returns the matching one.
 pub fn set_signed(
-    keys: &[Secret],
+    keys: &[SecretSlice<u8>],
     pem_bundle: &str,
     now: OffsetDateTime,
     force_pathlen: bool,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::ParsedPublicKey;
+use secrecy::SecretSlice;
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
@@ -18,7 +19,6 @@ use crate::error::{BundleFault, Error, utc};
 use crate::key::{KeySpec, PrivateKey};
 use crate::name;
 use crate::profile::Window;
-use crate::secret::Secret;
 use crate::serial::Serial;
 
 /// A certificate authority with its key, checked when it was made or imported.
@@ -52,7 +52,11 @@ impl Issuer {
     /// fast.
     ///
     /// Every error is a bug or damaged storage.
-    pub fn from_parts(certificate_der: Vec<u8>, chain: Vec<Vec<u8>>, key: &Secret) -> Result<Self, Error> {
+    pub fn from_parts(
+        certificate_der: Vec<u8>,
+        chain: Vec<Vec<u8>>,
+        key: &SecretSlice<u8>,
+    ) -> Result<Self, Error> {
         Self::from_key(certificate_der, chain, PrivateKey::from_pkcs8(key).map_err(Error::bug)?)
     }
 
@@ -112,7 +116,7 @@ impl Issuer {
     }
 
     /// The key in PKCS#8 DER, for sealed storage and nothing else.
-    pub fn key_pkcs8(&self) -> &Secret {
+    pub fn key_pkcs8(&self) -> &SecretSlice<u8> {
         self.0.key.pkcs8()
     }
 

@@ -12,10 +12,11 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_SHA256, RsaKeyPair,
 };
 
+use secrecy::{ExposeSecret as _, SecretSlice};
+
 use crate::algorithm;
 use crate::der;
 use crate::error::{Error, KeyFault};
-use crate::secret::Secret;
 
 /// A kind of key that can be made here, for issuers and leaves alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,7 +175,7 @@ impl FromStr for KeySpec {
 pub(crate) struct PrivateKey {
     spec: KeySpec,
     pair: Pair,
-    pkcs8: Secret,
+    pkcs8: SecretSlice<u8>,
 }
 
 enum Pair {
@@ -204,17 +205,17 @@ impl PrivateKey {
     }
 
     /// Reads PKCS#8 DER and keeps its exact bytes.
-    pub(crate) fn from_pkcs8(pkcs8: &Secret) -> Result<Self, KeyFault> {
-        let (spec, pair) = read_pkcs8(pkcs8.expose())?;
+    pub(crate) fn from_pkcs8(pkcs8: &SecretSlice<u8>) -> Result<Self, KeyFault> {
+        let (spec, pair) = read_pkcs8(pkcs8.expose_secret())?;
         Ok(Self { spec, pair, pkcs8: pkcs8.clone() })
     }
 
     /// Reads the content of a `PRIVATE KEY` (PKCS#8), `EC PRIVATE KEY` (SEC1) or `RSA PRIVATE KEY` (PKCS#1) block.
-    pub(crate) fn from_block(label: &str, contents: &Secret) -> Result<Self, KeyFault> {
+    pub(crate) fn from_block(label: &str, contents: &SecretSlice<u8>) -> Result<Self, KeyFault> {
         let (spec, pair) = match label {
-            "EC PRIVATE KEY" => read_sec1(contents.expose())?,
-            "RSA PRIVATE KEY" => read_pkcs1(contents.expose())?,
-            _ => read_pkcs8(contents.expose())?,
+            "EC PRIVATE KEY" => read_sec1(contents.expose_secret())?,
+            "RSA PRIVATE KEY" => read_pkcs1(contents.expose_secret())?,
+            _ => read_pkcs8(contents.expose_secret())?,
         };
         let pkcs8 = pair.pkcs8().ok_or(KeyFault::Unreadable(spec.key_type()))?;
         Ok(Self { spec, pair, pkcs8 })
@@ -224,7 +225,7 @@ impl PrivateKey {
         self.spec
     }
 
-    pub(crate) fn pkcs8(&self) -> &Secret {
+    pub(crate) fn pkcs8(&self) -> &SecretSlice<u8> {
         &self.pkcs8
     }
 
@@ -274,12 +275,16 @@ impl rcgen::PublicKeyData for PrivateKey {
 }
 
 impl Pair {
-    fn pkcs8(&self) -> Option<Secret> {
+    fn pkcs8(&self) -> Option<SecretSlice<u8>> {
         match self {
-            Self::Ec(pair) => pair.to_pkcs8v1().ok().map(|document| Secret::new(document.as_ref().to_vec())),
-            Self::Rsa(pair) => pair.as_der().ok().map(|document| Secret::new(document.as_ref().to_vec())),
+            Self::Ec(pair) => {
+                pair.to_pkcs8v1().ok().map(|document| SecretSlice::from(document.as_ref().to_vec()))
+            }
+            Self::Rsa(pair) => {
+                pair.as_der().ok().map(|document| SecretSlice::from(document.as_ref().to_vec()))
+            }
             Self::MlDsa(pair) => {
-                pair.to_pkcs8v1().ok().map(|document| Secret::new(document.as_ref().to_vec()))
+                pair.to_pkcs8v1().ok().map(|document| SecretSlice::from(document.as_ref().to_vec()))
             }
         }
     }
@@ -385,16 +390,17 @@ mod tests {
 
             assert_eq!(again.spec(), spec);
             assert_eq!(again.public_bits(), key.public_bits());
-            assert_eq!(again.pkcs8(), key.pkcs8());
+            assert_eq!(again.pkcs8().expose_secret(), key.pkcs8().expose_secret());
         }
     }
 
     #[test]
     fn damaged_key_bytes_are_refused_and_not_shown() {
         let key = PrivateKey::generate(KeySpec::EcP256).unwrap();
-        let bytes = key.pkcs8().expose();
+        let bytes = key.pkcs8().expose_secret();
 
-        let fault = PrivateKey::from_pkcs8(&Secret::new(bytes[..bytes.len() - 1].to_vec())).unwrap_err();
+        let fault =
+            PrivateKey::from_pkcs8(&SecretSlice::from(bytes[..bytes.len() - 1].to_vec())).unwrap_err();
 
         assert_eq!(fault.to_string(), "the pkcs#8 private key cannot be read");
     }

@@ -2,6 +2,7 @@
 
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
+use secrecy::SecretSlice;
 use time::OffsetDateTime;
 
 use crate::error::{Error, Flaw};
@@ -9,7 +10,6 @@ use crate::issuer::{Issuer, Warning};
 use crate::key::PrivateKey;
 use crate::profile::{self, LeafProfile, Window};
 use crate::rules::{self, Evidence};
-use crate::secret::Secret;
 use crate::serial::Serial;
 use crate::template::{self, Signer};
 
@@ -19,7 +19,7 @@ pub struct Leaf {
     /// The certificate in DER.
     pub certificate_der: Vec<u8>,
     /// Its key in PKCS#8 DER.
-    pub key_pkcs8: Secret,
+    pub key_pkcs8: SecretSlice<u8>,
     /// Its serial number: 16 random bytes.
     pub serial: Serial,
     /// The first instant of its validity: a minute ago, or the issuer's first.

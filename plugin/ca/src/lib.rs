@@ -34,7 +34,6 @@ mod profile;
 mod root;
 mod rules;
 mod san;
-mod secret;
 mod serial;
 mod template;
 
@@ -48,5 +47,5 @@ pub use name::Subject;
 pub use profile::{CaProfile, CsrProfile, LeafProfile};
 pub use rules::{LEAF_RULES, Rule};
 pub use san::{check_dns_san, check_uri_san};
-pub use secret::Secret;
+pub use secrecy::{ExposeSecret, SecretSlice};
 pub use serial::Serial;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use num_bigint::BigUint;
+
 use crate::error::Error;
 
 /// A positive serial number. `Display` is lowercase hex with colons, as Vault's PKI engine writes it.
@@ -38,20 +40,14 @@ impl Serial {
 
     /// Decimal of any size: the `Credential` part of a Roles Anywhere `Authorization` header.
     pub fn decimal(&self) -> String {
-        let mut digits = vec![0_u8];
-        for byte in &self.0 {
-            let mut carry = u32::from(*byte);
-            for digit in &mut digits {
-                let value = u32::from(*digit) * 256 + carry;
-                *digit = u8::try_from(value % 10).unwrap_or_default();
-                carry = value / 10;
-            }
-            while carry > 0 {
-                digits.push(u8::try_from(carry % 10).unwrap_or_default());
-                carry /= 10;
-            }
-        }
-        digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
+        BigUint::from_bytes_be(&self.0).to_string()
+    }
+
+    /// The number that [`Self::decimal`] writes; `None` unless `digits` is one or more ASCII digits.
+    pub fn from_decimal(digits: &str) -> Option<Self> {
+        let is_decimal = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = BigUint::parse_bytes(digits.as_bytes(), 10).filter(|_| is_decimal)?;
+        Some(Self::from_bytes(&number.to_bytes_be()))
     }
 }
 
@@ -69,6 +65,9 @@ impl fmt::Display for Serial {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -85,6 +84,22 @@ mod tests {
         let serial = Serial::from_bytes(&[0xff; 20]);
 
         assert_eq!(serial.decimal(), "1461501637330902918203684832716283019655932542975");
+    }
+
+    proptest! {
+        #[test]
+        fn a_serial_number_is_read_from_its_decimal_form(bytes in vec(any::<u8>(), 0..=24)) {
+            let serial = Serial::from_bytes(&bytes);
+
+            prop_assert_eq!(Serial::from_decimal(&serial.decimal()), Some(serial));
+        }
+    }
+
+    #[test]
+    fn only_digits_are_decimal() {
+        for text in ["", "1_000", "+1", "-1", " 1", "1f", "٣"] {
+            assert_eq!(Serial::from_decimal(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
 };
-use ca::{CaProfile, Issuer, KeySpec, Leaf, LeafProfile, Subject};
+use ca::{CaProfile, ExposeSecret as _, Issuer, KeySpec, Leaf, LeafProfile, Subject};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rolesanywhere::{CreateSession, Endpoint, Identity, SessionDuration, Settings, Url, signed_request};
 use time::OffsetDateTime;
@@ -58,7 +58,7 @@ fn issue(issuer: &Issuer, profile: &LeafProfile) -> Leaf {
 }
 
 fn sign_request(issuer: &Issuer, leaf: &Leaf, endpoint: &Endpoint, call: &CreateSession) -> usize {
-    let identity = Identity::new(leaf.certificate_der.clone(), issuer.path(), leaf.key_pkcs8.expose());
+    let identity = Identity::new(leaf.certificate_der.clone(), issuer.path(), leaf.key_pkcs8.expose_secret());
     let request = signed_request(endpoint, &identity.expect("an identity"), call, NOW).expect("a request");
     request.body().len()
 }

@@ -255,9 +255,9 @@ impl Store {
     }
 
     /// Returns the PKCS#8 DER of a key.
-    pub(crate) async fn key(&self, id: &str) -> Result<Option<ca::Secret>, Fault> {
+    pub(crate) async fn key(&self, id: &str) -> Result<Option<ca::SecretSlice<u8>>, Fault> {
         let bytes = self.storage.get(&format!("{KEY_PREFIX}{id}")).await?;
-        Ok(bytes.map(ca::Secret::new))
+        Ok(bytes.map(ca::SecretSlice::from))
     }
 }
 

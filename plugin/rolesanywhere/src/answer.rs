@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, header};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
@@ -16,7 +17,6 @@ use crate::arn::RoleArn;
 use crate::clock_skew::ClockSkew;
 use crate::error::Error;
 use crate::explain::explain;
-use crate::secret::Secret;
 use crate::session::Session;
 use crate::shown::{bounded, line};
 
@@ -290,9 +290,10 @@ fn present(name: &str, text: Option<String>) -> Result<String, String> {
 }
 
 /// Checks a part of credentials, which callers put into headers and into files line by line.
-fn secret(name: &str, text: Option<Secret>) -> Result<Secret, String> {
-    let text = text.filter(|text| !text.expose().is_empty()).ok_or_else(|| format!("{name} is missing"))?;
-    if text.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+fn secret(name: &str, text: Option<SecretString>) -> Result<SecretString, String> {
+    let text =
+        text.filter(|text| !text.expose_secret().is_empty()).ok_or_else(|| format!("{name} is missing"))?;
+    if text.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text);
     }
     Err(format!("{name} has characters that no header can hold"))
@@ -351,8 +352,8 @@ struct AssumedRoleUser {
 #[serde(rename_all = "camelCase")]
 struct Credentials {
     access_key_id: Option<String>,
-    secret_access_key: Option<Secret>,
-    session_token: Option<Secret>,
+    secret_access_key: Option<SecretString>,
+    session_token: Option<SecretString>,
     expiration: Option<String>,
 }
 

@@ -68,8 +68,8 @@ fn every_member_of_a_good_answer_is_read() {
     let session = answer(201, &[("x-amzn-requestid", "id-1")], good().to_string()).unwrap();
 
     assert_eq!(session.access_key_id, "ASIAEXAMPLEEXAMPLE12");
-    assert_eq!(session.secret_access_key.expose(), "wJalrXUtnFEMI/K7MDENG");
-    assert_eq!(session.session_token.expose(), "IQoJb3JpZ2luX2Vj//token");
+    assert_eq!(session.secret_access_key.expose_secret(), "wJalrXUtnFEMI/K7MDENG");
+    assert_eq!(session.session_token.expose_secret(), "IQoJb3JpZ2luX2Vj//token");
     assert_eq!(session.expiration, datetime!(2026-01-02 04:04:05 UTC));
     assert_eq!(session.assumed_role_arn, "arn:aws:sts::111122223333:assumed-role/demo/4444333322221111");
     assert_eq!(session.assumed_role_id, "AROAEXAMPLEEXAMPLE:4444333322221111");

@@ -1,19 +1,19 @@
 //! A session: credentials for a limited time, and the identity they carry.
 
+use secrecy::SecretString;
 use time::OffsetDateTime;
 
 use crate::clock_skew::ClockSkew;
-use crate::secret::Secret;
 
 /// A session that AWS has just issued. Every member was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Session {
     /// `ASIA…`, 16 to 128 characters. Not secret: AWS writes it into audit logs.
     pub access_key_id: String,
     /// Signs the caller's requests to AWS.
-    pub secret_access_key: Secret,
+    pub secret_access_key: SecretString,
     /// Sent with each request.
-    pub session_token: Secret,
+    pub session_token: SecretString,
     /// When AWS stops accepting the credentials, to the second. May be sooner than requested.
     pub expiration: OffsetDateTime,
     /// When AWS answered by its own clock, to the second; none if AWS did not say.

@@ -1,7 +1,7 @@
 //! Signing requests, and the answers of other CAs: chains in any order, and chains that are none.
 
 use crate::openssl::{Ca, GOOD, ISSUING, Made, OpenSsl, P521, PARENT, RSA_2048, now};
-use ca::{Csr, CsrProfile, Issuer, KeySpec, Secret, Subject};
+use ca::{Csr, CsrProfile, ExposeSecret as _, Issuer, KeySpec, SecretSlice, Subject};
 
 fn request(openssl: &OpenSsl) -> Csr {
     let csr =
@@ -15,7 +15,7 @@ struct Pki {
     root: Made,
     middle: Made,
     answer: String,
-    key: Secret,
+    key: SecretSlice<u8>,
 }
 
 impl Pki {
@@ -39,7 +39,7 @@ impl Pki {
     }
 }
 
-fn set_signed(keys: &[Secret], certificates: &str) -> Result<Issuer, String> {
+fn set_signed(keys: &[SecretSlice<u8>], certificates: &str) -> Result<Issuer, String> {
     ca::set_signed(keys, certificates, now(), false).map_err(|error| error.to_string())
 }
 
@@ -107,7 +107,7 @@ fn the_key_that_fits_is_found_among_several() {
 
     let issuer = set_signed(&keys, &pki.answer).unwrap();
 
-    assert_eq!(issuer.key_pkcs8(), &pki.key);
+    assert_eq!(issuer.key_pkcs8().expose_secret(), pki.key.expose_secret());
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_parent_whose_path_length_allows_no_ca_is_refused() {
 }
 
 /// Root first: each one signs the next, and the last one the request.
-fn chain_of(openssl: &OpenSsl, parents: usize) -> (Secret, Vec<String>) {
+fn chain_of(openssl: &OpenSsl, parents: usize) -> (SecretSlice<u8>, Vec<String>) {
     let mut made: Vec<Made> = Vec::new();
     for depth in 0..parents {
         let subject = format!("/CN=CA {depth}");

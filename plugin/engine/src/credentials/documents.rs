@@ -1,7 +1,7 @@
 //! A session in the forms that AWS tools read: the container-credentials document, the `credential_process` document, and the
 //! shared credentials file. All of them contain the secrets in the clear.
 
-use rolesanywhere::Session;
+use rolesanywhere::{ExposeSecret as _, Session};
 use serde::Serialize;
 use vault_backend::Fault;
 
@@ -15,8 +15,8 @@ use crate::ground::clock::rfc3339;
 pub(crate) fn container_document(session: &Session, account_id: &str) -> Result<Vec<u8>, Fault> {
     let document = ContainerDocument {
         access_key_id: &session.access_key_id,
-        secret_access_key: session.secret_access_key.expose(),
-        token: session.session_token.expose(),
+        secret_access_key: session.secret_access_key.expose_secret(),
+        token: session.session_token.expose_secret(),
         expiration: rfc3339(session.expiration),
         account_id,
     };
@@ -31,8 +31,8 @@ pub(crate) fn process_document(session: &Session, account_id: &str) -> String {
     let document = ProcessDocument {
         version: 1,
         access_key_id: &session.access_key_id,
-        secret_access_key: session.secret_access_key.expose(),
-        session_token: session.session_token.expose(),
+        secret_access_key: session.secret_access_key.expose_secret(),
+        session_token: session.session_token.expose_secret(),
         expiration: rfc3339(session.expiration),
         account_id,
     };
@@ -44,8 +44,8 @@ pub(crate) fn shared_file(session: &Session) -> String {
     format!(
         "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\n",
         session.access_key_id,
-        session.secret_access_key.expose(),
-        session.session_token.expose(),
+        session.secret_access_key.expose_secret(),
+        session.session_token.expose_secret(),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolesanywhere::{Error, Identity, RetryBudget};
+use rolesanywhere::{Error, ExposeSecret as _, Identity, RetryBudget};
 use sessions::{Cause, Made, Outcome, Work};
 use tracing::{Instrument as _, Span, info_span};
 use vault_backend::{Blame, Fault, Request};
@@ -124,9 +124,12 @@ impl Recipe {
             .map_err(|fault| AttemptError::refused(self.cured(fault)))?;
         // before the call: an issuer's count is of the leaves that it signed, also of those that AWS refuses
         self.metrics.signed(&parts.issuer);
-        let identity =
-            Identity::new(leaf.certificate_der.clone(), authority.issuer.path(), leaf.key_pkcs8.expose())
-                .map_err(|error| AttemptError::refused(faults::identity(error)))?;
+        let identity = Identity::new(
+            leaf.certificate_der.clone(),
+            authority.issuer.path(),
+            leaf.key_pkcs8.expose_secret(),
+        )
+        .map_err(|error| AttemptError::refused(faults::identity(error)))?;
         let call =
             self.snapshot.client.create_session(&identity, &parts.call, clock::now, self.one_attempt());
         let session = self.metrics.watch(call).await.map_err(AttemptError::Aws)?;

@@ -30,33 +30,15 @@ pub(crate) fn parse(text: &str) -> Result<Serial, Fault> {
     let digits: String = bare.chars().filter(|character| *character != ':').collect();
     let is_decimal =
         !bare.contains(':') && digits.len() > 32 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let bytes = if is_decimal { decimal(&digits) } else { hexadecimal(&digits).ok_or_else(refused)? };
-    let serial = Serial::from_bytes(&bytes);
+    let serial =
+        if is_decimal { Serial::from_decimal(&digits) } else { hexadecimal(&digits) }.ok_or_else(refused)?;
     if (1..=MAX_BYTES).contains(&serial.as_bytes().len()) { Ok(serial) } else { Err(refused()) }
 }
 
-/// The bytes of hex digits of either case, an odd number of them with a zero in front; `None` for any other character.
-fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+/// The number that hex digits of either case write, also an odd count of them; `None` for any other character.
+fn hexadecimal(digits: &str) -> Option<Serial> {
     let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
-    hex::decode(even).ok()
-}
-
-/// The big-endian bytes of a decimal number of any size; `digits` must hold ASCII digits alone.
-fn decimal(digits: &str) -> Vec<u8> {
-    let mut bytes = vec![0_u8];
-    for digit in digits.bytes() {
-        let mut carry = u32::from(digit - b'0');
-        for byte in bytes.iter_mut().rev() {
-            let value = u32::from(*byte) * 10 + carry;
-            *byte = u8::try_from(value & 0xff).unwrap_or_default();
-            carry = value >> 8;
-        }
-        while carry > 0 {
-            bytes.insert(0, u8::try_from(carry & 0xff).unwrap_or_default());
-            carry >>= 8;
-        }
-    }
-    bytes
+    hex::decode(even).ok().map(|bytes| Serial::from_bytes(&bytes))
 }
 
 #[cfg(test)]

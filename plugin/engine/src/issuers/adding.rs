@@ -1,6 +1,6 @@
 //! New issuers: generated here, signed by another CA, or imported.
 
-use ca::{Issuer, Secret};
+use ca::{ExposeSecret as _, Issuer, SecretSlice};
 use uuid::Uuid;
 use vault_backend::{Fault, quote};
 
@@ -112,9 +112,9 @@ async fn again(
 
 /// Stores a key that is not stored yet, and returns its id. It compares the key with every stored one, so a repeated import makes
 /// no second copy.
-pub(crate) async fn put_key(store: &Writer, key: &Secret) -> Result<String, Fault> {
+pub(crate) async fn put_key(store: &Writer, key: &SecretSlice<u8>) -> Result<String, Fault> {
     for id in store.key_ids().await? {
-        if store.key(&id).await?.is_some_and(|known| known.expose() == key.expose()) {
+        if store.key(&id).await?.is_some_and(|known| known.expose_secret() == key.expose_secret()) {
             return Ok(id);
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rolesanywhere::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use sessions::{CacheStatus, Freshness, Grant};
 use vault_backend::{Fault, Field, Lease, Params, Request, Response, Route, Values};
@@ -153,9 +154,9 @@ fn data(granted: &Granted) -> Map<String, Value> {
     let account = role.role_arn.account();
     let fields = json!({
         "access_key": session.access_key_id,
-        "secret_key": session.secret_access_key.expose(),
-        "session_token": session.session_token.expose(),
-        "security_token": session.session_token.expose(),
+        "secret_key": session.secret_access_key.expose_secret(),
+        "session_token": session.session_token.expose_secret(),
+        "security_token": session.session_token.expose_secret(),
         "arn": session.assumed_role_arn,
         "ttl": grant.remaining.as_secs(),
         "expiration": rfc3339(session.expiration),

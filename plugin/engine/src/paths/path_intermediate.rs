@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ca::CsrProfile;
+use ca::{CsrProfile, ExposeSecret as _};
 use serde_json::{Map, Value};
 use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 
@@ -87,7 +87,7 @@ async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Re
     let key_id = keys
         .iter()
         .zip(ids)
-        .find_map(|(key, id)| (key.expose() == issuer.key_pkcs8().expose()).then_some(id))
+        .find_map(|(key, id)| (key.expose_secret() == issuer.key_pkcs8().expose_secret()).then_some(id))
         .ok_or_else(|| Fault::bug("an issuer was made from a key that is not stored"))?;
     let (name, mount_point) = (ask.issuer_name, request.mount_point.as_str());
     let candidate = Candidate { issuer, name, key: KeyPlace::Stored(key_id), mount_point };
@@ -95,7 +95,7 @@ async fn set_signed(engine: Arc<Engine>, request: Request, ask: SetSigned) -> Re
 }
 
 /// Ids and keys of this mount, in the same order. Keys of issuers are among them, because a CA may be certified anew.
-async fn stored_keys(store: &Store) -> Result<(Vec<String>, Vec<ca::Secret>), Fault> {
+async fn stored_keys(store: &Store) -> Result<(Vec<String>, Vec<ca::SecretSlice<u8>>), Fault> {
     let mut found = (Vec::new(), Vec::new());
     for id in store.key_ids().await? {
         if let Some(key) = store.key(&id).await? {

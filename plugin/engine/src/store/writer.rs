@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use ca::ExposeSecret as _;
 use rolesanywhere::RoleArn;
 use scopeguard::guard;
 use serde::Serialize;
@@ -130,10 +131,10 @@ impl Writer {
     }
 
     /// Stores the PKCS#8 DER of a key, wrapped with Vault's seal.
-    pub(crate) async fn put_key(&self, id: &str, key: &ca::Secret) -> Result<(), Fault> {
+    pub(crate) async fn put_key(&self, id: &str, key: &ca::SecretSlice<u8>) -> Result<(), Fault> {
         let key_of = format!("{KEY_PREFIX}{id}");
         let _after = self.changing(&key_of, Ends::Nothing);
-        Ok(self.store.storage.put_sealed(&key_of, key.expose().to_vec()).await?)
+        Ok(self.store.storage.put_sealed(&key_of, key.expose_secret().to_vec()).await?)
     }
 
     pub(crate) async fn delete_key(&self, id: &str) -> Result<(), Fault> {

@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::mounts::{
     ANCHOR, PROFILE, ROLE, mount, mount_calling, on_a_standby, over, with_ca, with_ca_calling,
 };
-use ca::{CaProfile, Issuer, KeySpec, Subject};
+use ca::{CaProfile, ExposeSecret as _, Issuer, KeySpec, Subject};
 use engine::Engine;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -90,7 +90,7 @@ fn self_signed(name: &str, at: OffsetDateTime) -> Issuer {
 /// A CA of this name, made at `at`, as a bundle with its key.
 fn brought(name: &str, at: OffsetDateTime) -> Value {
     let issuer = self_signed(name, at);
-    let key = pem::encode(&pem::Pem::new("PRIVATE KEY", issuer.key_pkcs8().expose()));
+    let key = pem::encode(&pem::Pem::new("PRIVATE KEY", issuer.key_pkcs8().expose_secret()));
     json!({ "pem_bundle": issuer.certificate_pem() + &key })
 }
 
@@ -105,7 +105,7 @@ fn today() -> OffsetDateTime {
 
 /// Puts an issuer that no write would take, as if it had been taken when it was young, and makes it the default.
 async fn store_issuer(storage: &Storage, issuer: &Issuer) {
-    storage.put_sealed("key/k", issuer.key_pkcs8().expose().to_vec()).await.unwrap();
+    storage.put_sealed("key/k", issuer.key_pkcs8().expose_secret().to_vec()).await.unwrap();
     let certificate = issuer.certificate_pem();
     let record =
         json!({ "id": "i", "name": "past", "key_id": "k", "certificate_pem": certificate, "chain_pem": [] });

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use super::one_short_line;
 use crate::{
-    CallError, Client, CreateSession, Credentials, Error, Identity, Operation, ProfileArn, RoleArn, Secret,
-    Session, SessionDuration, Settings, Transport, TransportError, TrustAnchorArn,
+    CallError, Client, CreateSession, Credentials, Error, ExposeSecret as _, Identity, Operation, ProfileArn,
+    RoleArn, SecretString, Session, SessionDuration, Settings, Transport, TransportError, TrustAnchorArn,
 };
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
@@ -107,10 +107,13 @@ fn fits(session: &Session) {
     let left = session.expiration - NOW;
     assert!(left.is_positive() && left <= time::Duration::minutes(12 * 60 + 15), "{left}");
     assert!(session.assumed_role_arn.starts_with("arn:aws:sts::111122223333:assumed-role/demo/"));
-    assert!(!session.secret_access_key.expose().is_empty() && !session.session_token.expose().is_empty());
+    assert!(
+        !session.secret_access_key.expose_secret().is_empty()
+            && !session.session_token.expose_secret().is_empty()
+    );
     let shown = format!("{session:?}");
     for secret in [&session.secret_access_key, &session.session_token] {
-        let secret = secret.expose();
+        let secret = secret.expose_secret();
         assert!(!secret.starts_with(CANARY) || !shown.contains(secret), "a secret is shown: {shown}");
     }
 }
@@ -178,7 +181,7 @@ static ASKED: LazyLock<CreateSession> = LazyLock::new(|| {
 fn credentials() -> Credentials {
     Credentials {
         access_key_id: "ASIAEXAMPLEEXAMPLE12".to_owned(),
-        secret_access_key: Secret::new("secret".to_owned()),
-        session_token: Some(Secret::new("token".to_owned())),
+        secret_access_key: SecretString::from("secret"),
+        session_token: Some(SecretString::from("token")),
     }
 }

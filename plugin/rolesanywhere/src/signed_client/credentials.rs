@@ -1,17 +1,18 @@
 //! The credentials that sign a call.
 
-use crate::secret::Secret;
+use secrecy::SecretString;
+
 use crate::session::Session;
 
 /// Credentials that sign requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Credentials {
     /// `ASIA…` of a session, `AKIA…` of a long-lived key. Not secret.
     pub access_key_id: String,
     /// The signing key. It is never sent.
-    pub secret_access_key: Secret,
+    pub secret_access_key: SecretString,
     /// Sent with each request; long-lived keys have none.
-    pub session_token: Option<Secret>,
+    pub session_token: Option<SecretString>,
 }
 
 impl From<&Session> for Credentials {

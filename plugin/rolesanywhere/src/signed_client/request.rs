@@ -7,6 +7,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
+use secrecy::ExposeSecret as _;
 use time::OffsetDateTime;
 use url::form_urlencoded::Serializer;
 
@@ -106,7 +107,7 @@ impl UnsignedRequest {
 }
 
 fn keys(credentials: &Credentials) -> Keys {
-    let token = credentials.session_token.as_ref().map(|token| token.expose().to_owned());
-    let secret = credentials.secret_access_key.expose();
+    let token = credentials.session_token.as_ref().map(|token| token.expose_secret().to_owned());
+    let secret = credentials.secret_access_key.expose_secret();
     Keys::new(&credentials.access_key_id, secret, token, None, "a session")
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::script::{Script, Step};
 use rolesanywhere::{
-    CallError, Client, Credentials, Error, Operation, Region, Remedy, RoleArn, Secret, Settings,
+    CallError, Client, Credentials, Error, Operation, Region, Remedy, RoleArn, SecretString, Settings,
     SignedClient, Transport, TransportErrorKind, TrustAnchorArn,
 };
 use time::OffsetDateTime;
@@ -32,8 +32,8 @@ fn signed_client(script: &Arc<Script>) -> SignedClient {
 fn with_client(client: &Client) -> SignedClient {
     let credentials = Credentials {
         access_key_id: "ASIAEXAMPLEEXAMPLE12".to_owned(),
-        secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG".to_owned()),
-        session_token: Some(Secret::new("IQoJb3JpZ2luX2Vj//token".to_owned())),
+        secret_access_key: SecretString::from("wJalrXUtnFEMI/K7MDENG"),
+        session_token: Some(SecretString::from("IQoJb3JpZ2luX2Vj//token")),
     };
     let began = Instant::now();
     client.signed_client(credentials, move || START + began.elapsed(), DEADLINE)
@@ -214,7 +214,7 @@ fn a_call_may_move_between_threads() {
     let signed_client = client(&script).signed_client(
         Credentials {
             access_key_id: String::new(),
-            secret_access_key: Secret::new(String::new()),
+            secret_access_key: SecretString::default(),
             session_token: None,
         },
         || START,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::parties::{identity, request};
 use crate::server::{Habit, Server};
-use rolesanywhere::{Client, Credentials, Error, ProxyVariables, Secret, Session, Settings, Url};
+use rolesanywhere::{Client, Credentials, Error, ProxyVariables, SecretString, Session, Settings, Url};
 use time::macros::datetime;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
@@ -291,7 +291,7 @@ async fn an_own_sts_endpoint_alone_is_asked() {
         Settings { endpoint: None, sts_endpoint: Some(server.url.clone()), ..settings_for(&server) };
     let credentials = Credentials {
         access_key_id: "ASIAEXAMPLEEXAMPLE12".to_owned(),
-        secret_access_key: Secret::new("s".to_owned()),
+        secret_access_key: SecretString::from("s"),
         session_token: None,
     };
     let signed_client = Client::new(&settings).unwrap().signed_client(

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use rolesanywhere::{
-    Authorization, CanonicalRequest, Client, Endpoint, Partition, Secret, Settings, StringToSign, Transport,
-    TransportError, Url, signed_request,
+    Authorization, CanonicalRequest, Client, Endpoint, ExposeSecret as _, Partition, SecretString, Settings,
+    StringToSign, Transport, TransportError, Url, signed_request,
 };
 use time::macros::datetime;
 
@@ -57,13 +57,13 @@ async fn no_debug_or_error_text_holds_a_secret() {
     let session = ask(Answers("")).await.unwrap();
     let cut_off = ask(Answers("expiration")).await.unwrap_err();
 
-    assert_eq!(session.secret_access_key.expose(), "wJalrXUtnFEMI/K7MDENG");
+    assert_eq!(session.secret_access_key.expose_secret(), "wJalrXUtnFEMI/K7MDENG");
     for shown in [
         format!("{session:?}"),
         format!("{cut_off:?} {cut_off}"),
         format!("{settings:?}"),
         format!("{:?}", identity()),
-        format!("{:?}", Secret::new("hunter2".to_owned())),
+        format!("{:?}", SecretString::from("hunter2")),
         format!("{:?}", Client::new(&settings)),
     ] {
         assert_no_secret(&shown);

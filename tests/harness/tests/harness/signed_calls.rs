@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose}
 use rolesanywhere::revocation::{Policy, ROLE_LIMIT};
 use rolesanywhere::trust_policy;
 use rolesanywhere::{
-    AnchorSource, Client, Credentials, RoleArn, Secret, Settings, SignedClient, TrustAnchorArn,
+    AnchorSource, Client, Credentials, RoleArn, SecretString, Settings, SignedClient, TrustAnchorArn,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -70,7 +70,7 @@ fn caller(emulator: &Emulator, secret: &str) -> SignedClient {
     };
     let credentials = Credentials {
         access_key_id: "AKIAEXAMPLEEXAMPLE01".to_owned(),
-        secret_access_key: Secret::new(secret.to_owned()),
+        secret_access_key: SecretString::from(secret),
         session_token: None,
     };
     Client::new(&settings).unwrap().signed_client(credentials, now, Duration::from_secs(15))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use harness::binaries;
 use lifecycle::World;
 use rolesanywhere::revocation::{Policy, ROLE_LIMIT};
-use rolesanywhere::{Client, Credentials, RoleArn, Secret, Settings, SignedClient};
+use rolesanywhere::{Client, Credentials, RoleArn, SecretString, Settings, SignedClient};
 use serde_json::{Value, json};
 use time::{Duration as Span, OffsetDateTime};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -103,8 +103,8 @@ impl Moto {
         let text = |name: &str| session[name].as_str().unwrap().to_owned();
         let credentials = Credentials {
             access_key_id: text("AccessKeyId"),
-            secret_access_key: Secret::new(secret(text("SecretAccessKey"))),
-            session_token: Some(Secret::new(text("SessionToken"))),
+            secret_access_key: SecretString::from(secret(text("SecretAccessKey"))),
+            session_token: Some(SecretString::from(text("SessionToken"))),
         };
         let url = Some(self.url.parse().unwrap());
         let settings = Settings { sts_endpoint: url.clone(), iam_endpoint: url, ..Settings::default() };

@@ -1,7 +1,7 @@
 use ca::Serial;
 use std::mem::size_of;
 
-use rolesanywhere::{Secret, Session};
+use rolesanywhere::{SecretString, Session};
 use time::Duration;
 use time::macros::datetime;
 
@@ -15,8 +15,8 @@ const HOUR: Duration = Duration::HOUR;
 fn issued(number: u32, expiration: OffsetDateTime) -> Issued {
     let session = Session {
         access_key_id: "ASIAEXAMPLE00000".to_owned(),
-        secret_access_key: Secret::new("key".to_owned()),
-        session_token: Secret::new("token".to_owned()),
+        secret_access_key: SecretString::from("key"),
+        session_token: SecretString::from("token"),
         expiration,
         dated: None,
         assumed_role_arn: String::new(),
