@@ -25,10 +25,10 @@ use crate::serial::Serial;
 ///
 /// It is immutable, and a clone shares everything with its original.
 #[derive(Clone)]
-pub struct Issuer(pub(crate) Arc<Prepared>);
+pub struct Issuer(pub(crate) Arc<IssuerParts>);
 
 /// The issuer's parts, and the values that are computed from them once for all leaves.
-pub(crate) struct Prepared {
+pub(crate) struct IssuerParts {
     certificate: Vec<u8>,
     chain: Vec<Vec<u8>>,
     path: Vec<Vec<u8>>,
@@ -72,7 +72,7 @@ impl Issuer {
         }
         let x509 = &authority.x509;
         let validity = x509.validity();
-        Ok(Self(Arc::new(Prepared {
+        Ok(Self(Arc::new(IssuerParts {
             verifier: verifier(&key)?,
             subject: x509.subject().as_raw().to_vec(),
             serial: Serial::from_bytes(x509.raw_serial()),

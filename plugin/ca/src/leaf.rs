@@ -9,7 +9,7 @@ use crate::error::{Error, Flaw};
 use crate::issuer::{Issuer, Warning};
 use crate::key::PrivateKey;
 use crate::profile::{self, LeafProfile, Window};
-use crate::rules::{self, Evidence};
+use crate::rules::{self, Expected};
 use crate::serial::Serial;
 use crate::template::{self, Signer};
 
@@ -43,7 +43,7 @@ impl Issuer {
         let certificate_der = self.sign(&parameters, &key, profile)?;
         rules::check(
             &certificate_der,
-            &Evidence {
+            &Expected {
                 asked: profile,
                 window,
                 serial: &serial,

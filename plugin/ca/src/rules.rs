@@ -6,7 +6,7 @@ use x509_parser::prelude::FromDer;
 
 use crate::algorithm;
 use crate::error::Error;
-use crate::issuer::Prepared;
+use crate::issuer::IssuerParts;
 use crate::profile::{LeafProfile, Window};
 use crate::serial::{self, Serial};
 
@@ -17,16 +17,16 @@ pub struct Rule {
     pub name: &'static str,
     /// Its source.
     pub source: &'static str,
-    holds: fn(&X509Certificate<'_>, &Evidence<'_>) -> bool,
+    holds: fn(&X509Certificate<'_>, &Expected<'_>) -> bool,
 }
 
 /// The values that a leaf is compared with.
-pub(crate) struct Evidence<'a> {
+pub(crate) struct Expected<'a> {
     pub(crate) asked: &'a LeafProfile,
     pub(crate) window: Window,
     pub(crate) serial: &'a Serial,
     pub(crate) public_bits: &'a [u8],
-    pub(crate) issuer: &'a Prepared,
+    pub(crate) issuer: &'a IssuerParts,
 }
 
 const AWS: &str = "IAM Roles Anywhere User Guide, trust model, signature verification";
@@ -65,29 +65,29 @@ pub const LEAF_RULES: &[Rule] = &[
 ];
 
 /// Reads a leaf back and checks it against every rule; the error is the first one that it breaks.
-pub(crate) fn check(der: &[u8], evidence: &Evidence<'_>) -> Result<(), Error> {
+pub(crate) fn check(der: &[u8], expected: &Expected<'_>) -> Result<(), Error> {
     let (rest, leaf) = X509Certificate::from_der(der).map_err(Error::bug)?;
     if !rest.is_empty() {
         return Err(Error::bug("bytes follow the certificate just made"));
     }
-    match LEAF_RULES.iter().find(|rule| !(rule.holds)(&leaf, evidence)) {
+    match LEAF_RULES.iter().find(|rule| !(rule.holds)(&leaf, expected)) {
         Some(broken) => Err(Error::Rule { rule: broken.name, source_text: broken.source }),
         None => Ok(()),
     }
 }
 
-fn is_end_entity(leaf: &X509Certificate<'_>, _: &Evidence<'_>) -> bool {
+fn is_end_entity(leaf: &X509Certificate<'_>, _: &Expected<'_>) -> bool {
     leaf.basic_constraints().is_ok_and(|found| found.is_some_and(|found| !found.value.ca))
 }
 
-fn signs_only(leaf: &X509Certificate<'_>, _: &Evidence<'_>) -> bool {
+fn signs_only(leaf: &X509Certificate<'_>, _: &Expected<'_>) -> bool {
     let digital_signature = 1;
     leaf.key_usage().is_ok_and(|found| {
         found.is_some_and(|found| found.critical && found.value.flags == digital_signature)
     })
 }
 
-fn is_client_only(leaf: &X509Certificate<'_>, _: &Evidence<'_>) -> bool {
+fn is_client_only(leaf: &X509Certificate<'_>, _: &Expected<'_>) -> bool {
     leaf.extended_key_usage().is_ok_and(|found| {
         found.is_some_and(|found| {
             let usage = found.value;
@@ -109,29 +109,29 @@ fn subject_key_id<'a>(leaf: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
     })
 }
 
-fn names_issuer_key(leaf: &X509Certificate<'_>, evidence: &Evidence<'_>) -> bool {
+fn names_issuer_key(leaf: &X509Certificate<'_>, expected: &Expected<'_>) -> bool {
     let found = leaf.extensions().iter().find_map(|extension| match extension.parsed_extension() {
         ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.as_ref(),
         _ => None,
     });
-    found.is_some_and(|id| id.0 == evidence.issuer.key_id)
+    found.is_some_and(|id| id.0 == expected.issuer.key_id)
 }
 
-fn is_strong(leaf: &X509Certificate<'_>, _: &Evidence<'_>) -> bool {
+fn is_strong(leaf: &X509Certificate<'_>, _: &Expected<'_>) -> bool {
     algorithm::accepted(&leaf.signature_algorithm).is_ok()
         && leaf.signature_algorithm == leaf.tbs_certificate.signature
 }
 
-fn has_asked_sans(leaf: &X509Certificate<'_>, evidence: &Evidence<'_>) -> bool {
+fn has_asked_sans(leaf: &X509Certificate<'_>, expected: &Expected<'_>) -> bool {
     let Ok(found) = leaf.subject_alternative_name() else { return false };
     let found = found.map_or(&[][..], |names| names.value.general_names.as_slice());
-    let asked = &evidence.asked;
+    let asked = &expected.asked;
     let uris = asked.uri_sans.iter().map(|uri| GeneralName::URI(uri));
     let names = asked.dns_sans.iter().map(|name| GeneralName::DNSName(name));
     found.iter().eq(uris.chain(names).collect::<Vec<_>>().iter())
 }
 
-fn has_known_extensions(leaf: &X509Certificate<'_>, _: &Evidence<'_>) -> bool {
+fn has_known_extensions(leaf: &X509Certificate<'_>, _: &Expected<'_>) -> bool {
     use ParsedExtension as P;
     let mut seen = Vec::new();
     leaf.extensions().iter().all(|extension| {
@@ -150,30 +150,30 @@ fn has_known_extensions(leaf: &X509Certificate<'_>, _: &Evidence<'_>) -> bool {
     })
 }
 
-fn has_window(leaf: &X509Certificate<'_>, evidence: &Evidence<'_>) -> bool {
+fn has_window(leaf: &X509Certificate<'_>, expected: &Expected<'_>) -> bool {
     let validity = leaf.validity();
     let found =
         Window { not_before: validity.not_before.to_datetime(), not_after: validity.not_after.to_datetime() };
-    let outer = evidence.issuer.window;
-    found == evidence.window && found.not_before >= outer.not_before && found.not_after <= outer.not_after
+    let outer = expected.issuer.window;
+    found == expected.window && found.not_before >= outer.not_before && found.not_after <= outer.not_after
 }
 
-fn has_serial(leaf: &X509Certificate<'_>, evidence: &Evidence<'_>) -> bool {
+fn has_serial(leaf: &X509Certificate<'_>, expected: &Expected<'_>) -> bool {
     let raw = leaf.raw_serial();
-    raw.len() == serial::LENGTH && raw[0] < 0x80 && raw == evidence.serial.as_bytes()
+    raw.len() == serial::LENGTH && raw[0] < 0x80 && raw == expected.serial.as_bytes()
 }
 
-fn carries_key(leaf: &X509Certificate<'_>, evidence: &Evidence<'_>) -> bool {
-    leaf.public_key().subject_public_key.data.as_ref() == evidence.public_bits
+fn carries_key(leaf: &X509Certificate<'_>, expected: &Expected<'_>) -> bool {
+    leaf.public_key().subject_public_key.data.as_ref() == expected.public_bits
 }
 
-fn names_issuer(leaf: &X509Certificate<'_>, evidence: &Evidence<'_>) -> bool {
-    leaf.issuer().as_raw() == evidence.issuer.subject
+fn names_issuer(leaf: &X509Certificate<'_>, expected: &Expected<'_>) -> bool {
+    leaf.issuer().as_raw() == expected.issuer.subject
 }
 
-fn is_signed(leaf: &X509Certificate<'_>, evidence: &Evidence<'_>) -> bool {
+fn is_signed(leaf: &X509Certificate<'_>, expected: &Expected<'_>) -> bool {
     let message = leaf.tbs_certificate.as_ref();
-    evidence.issuer.verifier.verify_sig(message, &leaf.signature_value.data).is_ok()
+    expected.issuer.verifier.verify_sig(message, &leaf.signature_value.data).is_ok()
 }
 
 #[cfg(test)]
@@ -238,14 +238,14 @@ mod tests {
 
         /// The name of the first rule broken.
         fn verdict(&self, der: &[u8]) -> Option<&'static str> {
-            let evidence = Evidence {
+            let expected = Expected {
                 asked: &self.asked,
                 window: self.window,
                 serial: &self.serial,
                 public_bits: self.key.public_bits(),
                 issuer: &self.issuer.0,
             };
-            match check(der, &evidence) {
+            match check(der, &expected) {
                 Ok(()) => None,
                 Err(Error::Rule { rule, .. }) => Some(rule),
                 Err(other) => panic!("{other}"),

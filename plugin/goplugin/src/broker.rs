@@ -83,10 +83,10 @@ pub enum BrokerError {
 /// Dials the host. Clones are the same broker.
 #[derive(Clone)]
 pub struct Broker {
-    link: Option<Arc<Link>>,
+    link: Option<Arc<HostLink>>,
 }
 
-struct Link {
+struct HostLink {
     tls: TlsConnector,
     rendezvous: Arc<Rendezvous>,
     shared: Option<Shared>,
@@ -126,7 +126,7 @@ impl Broker {
     ) -> Self {
         let shared =
             multiplexer.map(|multiplexer| Shared { multiplexer, turn: Mutex::new(Turn::InStep), stop });
-        Self { link: Some(Arc::new(Link { tls, rendezvous, shared })) }
+        Self { link: Some(Arc::new(HostLink { tls, rendezvous, shared })) }
     }
 
     /// A broker without a host, for tests: every dial fails.
@@ -155,7 +155,7 @@ impl Broker {
     }
 }
 
-impl Link {
+impl HostLink {
     async fn door(&self, id: u32) -> Result<Door, BrokerError> {
         if self.shared.is_some() {
             return Ok(Door::Shared(id));

@@ -21,7 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use fields::Fields;
-use line::Line;
+use line::LogLine;
 
 /// Crates below this one that log the traffic they carry, headers and frames included. They may log warnings and errors only. A
 /// name stands for every target that begins with it.
@@ -94,7 +94,7 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
-        let mut line = Line::new((self.clock)(), *metadata.level(), metadata.target(), fields);
+        let mut line = LogLine::new((self.clock)(), *metadata.level(), metadata.target(), fields);
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<Fields>() {
                 line.surround(fields);

@@ -37,17 +37,17 @@ const QUIET: Duration = Duration::from_secs(10);
 /// All connected peers. Clones are handles to the same lobby.
 #[derive(Clone, Default)]
 pub(crate) struct Lobby {
-    present: Arc<Mutex<Everybody>>,
+    present: Arc<Mutex<Peers>>,
     refusals: Arc<Mutex<RefusalLog>>,
 }
 
 #[derive(Default)]
-struct Everybody {
-    waiting: Vec<Waiting>,
+struct Peers {
+    waiting: Vec<WaitingPeer>,
     hosts: usize,
 }
 
-struct Waiting {
+struct WaitingPeer {
     process: Process,
     standing: Arc<PeerState>,
 }
@@ -89,7 +89,7 @@ impl Lobby {
     pub(crate) fn enter(&self, socket: UnixStream) -> (Guest, GuestSocket) {
         let process = socket.peer_cred().ok().and_then(|peer| peer.pid());
         let standing = Arc::new(PeerState::default());
-        self.present().enter(Waiting { process, standing: standing.clone() });
+        self.present().enter(WaitingPeer { process, standing: standing.clone() });
         let guest = Guest { lobby: self.clone(), standing: standing.clone() };
         let (socket, to_the_guest) = socket.into_split();
         (guest, join(Hearing { socket, standing, may_say: HEARD }, to_the_guest))
@@ -103,13 +103,13 @@ impl Lobby {
         }
     }
 
-    fn present(&self) -> MutexGuard<'_, Everybody> {
+    fn present(&self) -> MutexGuard<'_, Peers> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Everybody {
-    fn enter(&mut self, peer: Waiting) {
+impl Peers {
+    fn enter(&mut self, peer: WaitingPeer) {
         self.waiting.push(peer);
         if self.waiting.len() > ROOM {
             let all: Vec<Process> = self.waiting.iter().map(|waiting| waiting.process).collect();

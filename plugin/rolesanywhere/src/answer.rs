@@ -335,7 +335,7 @@ struct SessionWire {
 #[serde(rename_all = "camelCase")]
 struct CredentialSet {
     assumed_role_user: Option<AssumedRoleUser>,
-    credentials: Option<Credentials>,
+    credentials: Option<CredentialsWire>,
     packed_policy_size: Option<u32>,
     role_arn: Option<String>,
     source_identity: Option<String>,
@@ -350,7 +350,7 @@ struct AssumedRoleUser {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Credentials {
+struct CredentialsWire {
     access_key_id: Option<String>,
     secret_access_key: Option<SecretString>,
     session_token: Option<SecretString>,

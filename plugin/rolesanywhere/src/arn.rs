@@ -140,8 +140,14 @@ impl FromStr for TrustAnchorArn {
     type Err = ArnError;
 
     fn from_str(text: &str) -> Result<Self, ArnError> {
-        Regional::parse(text, Kind::TrustAnchor, "trust-anchor/", "alias/trust-anchor/", "trust-anchor/<id>")
-            .map(Self)
+        Regional::parse(
+            text,
+            ArnKind::TrustAnchor,
+            "trust-anchor/",
+            "alias/trust-anchor/",
+            "trust-anchor/<id>",
+        )
+        .map(Self)
     }
 }
 
@@ -149,7 +155,7 @@ impl FromStr for ProfileArn {
     type Err = ArnError;
 
     fn from_str(text: &str) -> Result<Self, ArnError> {
-        Regional::parse(text, Kind::Profile, "profile/", "alias/profile/", "profile/<id>").map(Self)
+        Regional::parse(text, ArnKind::Profile, "profile/", "alias/profile/", "profile/<id>").map(Self)
     }
 }
 
@@ -157,7 +163,7 @@ impl FromStr for RoleArn {
     type Err = ArnError;
 
     fn from_str(text: &str) -> Result<Self, ArnError> {
-        let parts = Parts::split(text)?.of(Kind::Role)?;
+        let parts = Parts::split(text)?.of(ArnKind::Role)?;
         if !parts.region.is_empty() {
             return Err(ArnError::RegionOfRole(parts.region.to_owned()));
         }
@@ -178,7 +184,7 @@ impl FromStr for RoleArn {
 impl Regional {
     fn parse(
         text: &str,
-        kind: Kind,
+        kind: ArnKind,
         by_id: &str,
         by_alias: &str,
         form: &'static str,
@@ -234,7 +240,7 @@ impl<'a> Parts<'a> {
         if arn.service.is_empty() { Err(ArnError::NotAnArn) } else { Ok(arn) }
     }
 
-    fn of(self, expected: Kind) -> Result<Self, ArnError> {
+    fn of(self, expected: ArnKind) -> Result<Self, ArnError> {
         match self.kind() {
             Some(kind) if kind == expected => Ok(self),
             Some(kind) => {
@@ -248,7 +254,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn kind(self) -> Option<Kind> {
+    fn kind(self) -> Option<ArnKind> {
         let of_service = KINDS.iter().filter(|(service, _, _)| *service == self.service);
         let mut matching =
             of_service.filter(|(_, prefix, _)| self.resource.strip_prefix(prefix).is_some_and(starts_a_name));
@@ -271,7 +277,7 @@ impl<'a> Parts<'a> {
 
 /// What an ARN may name, as far as people mix them up.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ArnKind {
     TrustAnchor,
     Profile,
     Role,
@@ -283,20 +289,20 @@ enum Kind {
 }
 
 /// Service, resource prefix, and what that is.
-const KINDS: [(&str, &str, Kind); 10] = [
-    ("rolesanywhere", "trust-anchor", Kind::TrustAnchor),
-    ("rolesanywhere", "alias/trust-anchor", Kind::TrustAnchor),
-    ("rolesanywhere", "profile", Kind::Profile),
-    ("rolesanywhere", "alias/profile", Kind::Profile),
-    ("rolesanywhere", "crl", Kind::Crl),
-    ("rolesanywhere", "subject", Kind::Subject),
-    ("iam", "role", Kind::Role),
-    ("iam", "instance-profile", Kind::InstanceProfile),
-    ("iam", "user", Kind::User),
-    ("sts", "assumed-role", Kind::AssumedRole),
+const KINDS: [(&str, &str, ArnKind); 10] = [
+    ("rolesanywhere", "trust-anchor", ArnKind::TrustAnchor),
+    ("rolesanywhere", "alias/trust-anchor", ArnKind::TrustAnchor),
+    ("rolesanywhere", "profile", ArnKind::Profile),
+    ("rolesanywhere", "alias/profile", ArnKind::Profile),
+    ("rolesanywhere", "crl", ArnKind::Crl),
+    ("rolesanywhere", "subject", ArnKind::Subject),
+    ("iam", "role", ArnKind::Role),
+    ("iam", "instance-profile", ArnKind::InstanceProfile),
+    ("iam", "user", ArnKind::User),
+    ("sts", "assumed-role", ArnKind::AssumedRole),
 ];
 
-impl Kind {
+impl ArnKind {
     fn words(self) -> &'static str {
         match self {
             Self::TrustAnchor => "a trust anchor",

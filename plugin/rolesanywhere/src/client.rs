@@ -77,7 +77,7 @@ impl Client {
         let endpoint = Endpoint::resolve(&self.channel.settings, anchor.region(), anchor.partition())?;
         let time = Attempts::new(&self.channel.settings, budget.into());
         let destination = self.destination(&endpoint, anchor.region());
-        let call = Call { channel: &self.channel, identity, request, endpoint, destination, now };
+        let call = SessionCall { channel: &self.channel, identity, request, endpoint, destination, now };
         time.of("CreateSession", &call).await
     }
 
@@ -111,7 +111,7 @@ impl Client {
 }
 
 /// One `create_session`, with all its attempts.
-struct Call<'a, N> {
+struct SessionCall<'a, N> {
     channel: &'a Channel,
     identity: &'a Identity,
     request: &'a CreateSession,
@@ -120,7 +120,7 @@ struct Call<'a, N> {
     now: N,
 }
 
-impl<N: Fn() -> OffsetDateTime + Send + Sync> Attempt for Call<'_, N> {
+impl<N: Fn() -> OffsetDateTime + Send + Sync> Attempt for SessionCall<'_, N> {
     type Output = Session;
 
     async fn make(&self, time: &Attempts) -> Result<Session, Failure> {

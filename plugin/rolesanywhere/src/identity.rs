@@ -22,7 +22,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 ///
 /// The key stays inside AWS-LC, which clears it when the identity is dropped.
 pub struct Identity {
-    key: Key,
+    key: SigningKey,
     certificate_header: String,
     chain_header: Option<String>,
     serial: String,
@@ -70,7 +70,7 @@ pub enum SigningError {
 /// AWS's limit on `X-Amz-X509-Chain`.
 const MAX_CHAIN: usize = 5;
 
-enum Key {
+enum SigningKey {
     Rsa(RsaKeyPair),
     /// The key signs SHA-256 itself.
     Ecdsa(EcdsaKeyPair),
@@ -94,7 +94,7 @@ impl Identity {
         if certificate.raw_serial().first().is_some_and(|byte| byte & 0x80 != 0) {
             return Err(IdentityError::NegativeSerial);
         }
-        let key = Key::of(certificate.public_key(), key_pkcs8)?;
+        let key = SigningKey::of(certificate.public_key(), key_pkcs8)?;
         let serial = certificate.serial.to_string();
         let chain: Vec<Vec<u8>> = chain.into_iter().filter(|der| *der != certificate_der).collect();
         Ok(Self {
@@ -108,9 +108,9 @@ impl Identity {
     /// The name of the signature algorithm, such as `AWS4-X509-ECDSA-SHA256`.
     pub fn algorithm(&self) -> &'static str {
         match self.key {
-            Key::Rsa(_) => "AWS4-X509-RSA-SHA256",
-            Key::Ecdsa(_) | Key::EcdsaP384(_) => "AWS4-X509-ECDSA-SHA256",
-            Key::MlDsa(_) => "AWS4-X509-MLDSA",
+            SigningKey::Rsa(_) => "AWS4-X509-RSA-SHA256",
+            SigningKey::Ecdsa(_) | SigningKey::EcdsaP384(_) => "AWS4-X509-ECDSA-SHA256",
+            SigningKey::MlDsa(_) => "AWS4-X509-MLDSA",
         }
     }
 
@@ -133,16 +133,16 @@ impl Identity {
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
         let random = SystemRandom::new();
         match &self.key {
-            Key::Rsa(key) => {
+            SigningKey::Rsa(key) => {
                 let mut out = vec![0; key.public_modulus_len()];
                 let signed = key.sign(&signature::RSA_PKCS1_SHA256, &random, message, &mut out);
                 signed.map(|()| out)
             }
-            Key::Ecdsa(key) => key.sign(&random, message).map(|signature| signature.as_ref().to_vec()),
-            Key::EcdsaP384(key) => widened_sha256(message)
+            SigningKey::Ecdsa(key) => key.sign(&random, message).map(|signature| signature.as_ref().to_vec()),
+            SigningKey::EcdsaP384(key) => widened_sha256(message)
                 .and_then(|hash| key.sign_digest(&hash))
                 .map(|signature| signature.as_ref().to_vec()),
-            Key::MlDsa(key) => {
+            SigningKey::MlDsa(key) => {
                 let mut out = vec![0; key.algorithm().signature_len()];
                 key.sign(message, &mut out).map(|_| out)
             }
@@ -160,7 +160,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-impl Key {
+impl SigningKey {
     fn of(public: &SubjectPublicKeyInfo<'_>, pkcs8: &[u8]) -> Result<Self, IdentityError> {
         let algorithm = &public.algorithm.algorithm;
         if *algorithm == OID_PKCS1_RSAENCRYPTION {

@@ -33,7 +33,7 @@ pub use credentials::Credentials;
 pub use error::CallError;
 pub use iam::IamRole;
 pub use missing_permission::MissingPermission;
-pub use operation::Operation;
+pub use operation::ApiOperation;
 pub use profiles::{AttributeMapping, Profile};
 pub use sts::CallerIdentity;
 
@@ -70,7 +70,7 @@ impl SignedClient {
     /// Makes one call, with all its attempts.
     async fn call<T: Send>(
         &self,
-        operation: Operation,
+        operation: ApiOperation,
         service: Result<Service, EndpointError>,
         unsigned: UnsignedRequest,
         read: Read<T>,
@@ -78,7 +78,7 @@ impl SignedClient {
         let service = service.map_err(|err| CallError::new(operation, err.into()))?;
         let destination = Destination { url: service.endpoint.to_string(), doubtful: None };
         let time = Attempts::new(&self.channel.settings, self.budget);
-        let call = Call { client: self, service, unsigned, destination, read };
+        let call = SignedCall { client: self, service, unsigned, destination, read };
         let outcome = time.of(operation.action(), &call).await;
         outcome.map_err(|cause| CallError::new(operation, cause))
     }
@@ -93,7 +93,7 @@ impl fmt::Debug for SignedClient {
 }
 
 /// One call of a [`SignedClient`].
-struct Call<'a, T> {
+struct SignedCall<'a, T> {
     client: &'a SignedClient,
     service: Service,
     unsigned: UnsignedRequest,
@@ -101,7 +101,7 @@ struct Call<'a, T> {
     read: Read<T>,
 }
 
-impl<T: Send> Attempt for Call<'_, T> {
+impl<T: Send> Attempt for SignedCall<'_, T> {
     type Output = T;
 
     async fn make(&self, time: &Attempts) -> Result<T, Failure> {
@@ -122,7 +122,7 @@ impl<T: Send> Attempt for Call<'_, T> {
     }
 }
 
-impl<T> Call<'_, T> {
+impl<T> SignedCall<'_, T> {
     fn outcome(&self, response: &Response<Bytes>, now: OffsetDateTime) -> Result<T, Failure> {
         let answer = Answer::new(response, now);
         if response.status().is_success() {

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::fault::Fault;
-use crate::field::{Field, Kind};
+use crate::field::{Field, FieldKind};
 
 /// The largest body of a request as JSON, in bytes.
 const BODY: usize = 1 << 20;
@@ -31,7 +31,7 @@ pub(crate) fn check(field: &Field, value: &Value) -> Result<(), Fault> {
     if entries > most {
         return Err(Fault::caller(format!("{}: {entries} entries, at most {most} are taken", field.name)));
     }
-    let is_of_pem = field.kind == Kind::Pem || field.is_read_only();
+    let is_of_pem = field.kind == FieldKind::Pem || field.is_read_only();
     let longest = field.longest.unwrap_or(if is_of_pem { PEM } else { TEXT });
     let bytes = bytes_of_longest(field.kind, value);
     if bytes > longest {
@@ -44,18 +44,18 @@ pub(crate) fn check(field: &Field, value: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
-fn entries(kind: Kind, value: &Value) -> usize {
+fn entries(kind: FieldKind, value: &Value) -> usize {
     match value {
         Value::Array(elements) => elements.len(),
         Value::Object(pairs) => pairs.len(),
-        Value::String(text) if kind == Kind::List => text.split(',').count(),
+        Value::String(text) if kind == FieldKind::List => text.split(',').count(),
         _ => 1,
     }
 }
 
-fn bytes_of_longest(kind: Kind, value: &Value) -> usize {
+fn bytes_of_longest(kind: FieldKind, value: &Value) -> usize {
     match value {
-        Value::String(text) if kind == Kind::List => text.split(',').map(str::len).max().unwrap_or(0),
+        Value::String(text) if kind == FieldKind::List => text.split(',').map(str::len).max().unwrap_or(0),
         Value::String(text) => text.len(),
         Value::Array(elements) => elements.iter().map(text_bytes).max().unwrap_or(0),
         Value::Object(pairs) => {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::bounds;
 use crate::fault::Fault;
-use crate::field::{Field, Kind};
+use crate::field::{Field, FieldKind};
 use crate::parse;
 use crate::request::Operation;
 use crate::values::{self, Values};
@@ -97,7 +97,7 @@ impl Change {
         if parse::is_unset(value) {
             return Ok(());
         }
-        let after = if field.kind == Kind::Pairs && self.operation == Operation::Patch {
+        let after = if field.kind == FieldKind::Pairs && self.operation == Operation::Patch {
             merged(before, parse::pairs_as_map(field, value)?)
         } else {
             value.clone()

@@ -3,7 +3,7 @@
 /// The kind of a field's value. Each kind takes what Vault's own kind of that name takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum FieldKind {
     /// Text. JSON numbers and booleans become text.
     String,
     /// A whole number of 64 bits, also as decimal text.
@@ -20,23 +20,23 @@ pub enum Kind {
     Pem,
 }
 
-impl Kind {
+impl FieldKind {
     /// The name of the kind in path-help.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Kind::String => "string",
-            Kind::Int => "int",
-            Kind::Bool => "bool",
-            Kind::Duration => "duration",
-            Kind::List => "list",
-            Kind::Pairs => "key-value pairs",
-            Kind::Pem => "PEM text",
+            FieldKind::String => "string",
+            FieldKind::Int => "int",
+            FieldKind::Bool => "bool",
+            FieldKind::Duration => "duration",
+            FieldKind::List => "list",
+            FieldKind::Pairs => "key-value pairs",
+            FieldKind::Pem => "PEM text",
         }
     }
 }
 
-/// The meaning of a comma in the text of a [`Kind::List`].
+/// The meaning of a comma in the text of a [`FieldKind::List`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Commas {
     /// The end of an element.
@@ -59,7 +59,7 @@ pub(crate) enum Commas {
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FieldKind,
     pub(crate) help: &'static str,
     pub(crate) writing: Writing,
     pub(crate) default_text: Option<&'static str>,
@@ -85,7 +85,7 @@ pub(crate) enum Writing {
 }
 
 impl Field {
-    const fn new(name: &'static str, kind: Kind, help: &'static str) -> Field {
+    const fn new(name: &'static str, kind: FieldKind, help: &'static str) -> Field {
         Field {
             name,
             kind,
@@ -101,46 +101,46 @@ impl Field {
         }
     }
 
-    /// A [`Kind::String`].
+    /// A [`FieldKind::String`].
     #[must_use]
     pub const fn string(name: &'static str, help: &'static str) -> Field {
-        Field::new(name, Kind::String, help)
+        Field::new(name, FieldKind::String, help)
     }
 
-    /// A [`Kind::Int`].
+    /// A [`FieldKind::Int`].
     #[must_use]
     pub const fn int(name: &'static str, help: &'static str) -> Field {
-        Field::new(name, Kind::Int, help)
+        Field::new(name, FieldKind::Int, help)
     }
 
-    /// A [`Kind::Bool`].
+    /// A [`FieldKind::Bool`].
     #[must_use]
     pub const fn bool(name: &'static str, help: &'static str) -> Field {
-        Field::new(name, Kind::Bool, help)
+        Field::new(name, FieldKind::Bool, help)
     }
 
-    /// A [`Kind::Duration`].
+    /// A [`FieldKind::Duration`].
     #[must_use]
     pub const fn duration(name: &'static str, help: &'static str) -> Field {
-        Field::new(name, Kind::Duration, help)
+        Field::new(name, FieldKind::Duration, help)
     }
 
-    /// A [`Kind::List`].
+    /// A [`FieldKind::List`].
     #[must_use]
     pub const fn list(name: &'static str, help: &'static str) -> Field {
-        Field::new(name, Kind::List, help)
+        Field::new(name, FieldKind::List, help)
     }
 
-    /// A [`Kind::Pairs`].
+    /// A [`FieldKind::Pairs`].
     #[must_use]
     pub const fn pairs(name: &'static str, help: &'static str) -> Field {
-        Field::new(name, Kind::Pairs, help)
+        Field::new(name, FieldKind::Pairs, help)
     }
 
-    /// A [`Kind::Pem`].
+    /// A [`FieldKind::Pem`].
     #[must_use]
     pub const fn pem(name: &'static str, help: &'static str) -> Field {
-        Field::new(name, Kind::Pem, help)
+        Field::new(name, FieldKind::Pem, help)
     }
 
     /// Refuses a write without the field; of a document, one that leaves it without a value.
@@ -216,7 +216,7 @@ impl Field {
 
     /// What the field holds.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> FieldKind {
         self.kind
     }
 
@@ -229,6 +229,6 @@ impl Field {
     }
 
     pub(crate) fn hides_value(&self) -> bool {
-        self.sensitive || self.kind == Kind::Pem
+        self.sensitive || self.kind == FieldKind::Pem
     }
 }

@@ -49,7 +49,7 @@ pub use change::Change;
 pub use entity::{Alias, Entity, Group};
 pub use fake_system_view::FakeSystemView;
 pub use fault::{Blame, Fault, READ_ONLY, Uncured};
-pub use field::{Field, Kind};
+pub use field::{Field, FieldKind};
 pub use goplugin::variable;
 pub use node::{PluginEnvironment, ReplicationState};
 pub use params::Params;

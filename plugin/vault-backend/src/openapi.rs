@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::backend::{Plugin, SpecialPaths};
-use crate::field::{Field, Kind};
+use crate::field::{Field, FieldKind};
 use crate::help::in_path_help;
 use crate::parse;
 use crate::request::Operation;
@@ -203,7 +203,7 @@ fn field_schema(field: &Field) -> Value {
         schema.insert("x-vault-displaySensitive".to_owned(), json!(true));
         schema.insert("x-vault-displayAttrs".to_owned(), json!({ "sensitive": true }));
     }
-    if !field.one_of.is_empty() && field.kind != Kind::List {
+    if !field.one_of.is_empty() && field.kind != FieldKind::List {
         let values: Vec<_> = field.one_of.iter().map(|value| typed(field, value)).collect();
         schema.insert("enum".to_owned(), values.into());
     }
@@ -216,19 +216,19 @@ fn field_schema(field: &Field) -> Value {
 /// `text` as JSON of the field's kind.
 fn typed(field: &Field, text: &str) -> Value {
     match field.kind {
-        Kind::Int | Kind::Bool => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        FieldKind::Int | FieldKind::Bool => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
         _ => json!(text),
     }
 }
 
-fn kind_schema(kind: Kind) -> Map<String, Value> {
+fn kind_schema(kind: FieldKind) -> Map<String, Value> {
     let schema = match kind {
-        Kind::String | Kind::Pem => json!({ "type": "string" }),
-        Kind::Int => json!({ "type": "integer", "format": "int64" }),
-        Kind::Bool => json!({ "type": "boolean" }),
-        Kind::Duration => json!({ "type": "string", "format": "duration" }),
-        Kind::List => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::Pairs => json!({ "type": "object", "format": "kvpairs" }),
+        FieldKind::String | FieldKind::Pem => json!({ "type": "string" }),
+        FieldKind::Int => json!({ "type": "integer", "format": "int64" }),
+        FieldKind::Bool => json!({ "type": "boolean" }),
+        FieldKind::Duration => json!({ "type": "string", "format": "duration" }),
+        FieldKind::List => json!({ "type": "array", "items": { "type": "string" } }),
+        FieldKind::Pairs => json!({ "type": "object", "format": "kvpairs" }),
     };
     match schema {
         Value::Object(schema) => schema,

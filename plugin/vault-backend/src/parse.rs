@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::bounds;
 use crate::fault::Fault;
-use crate::field::{Commas, Field, Kind};
+use crate::field::{Commas, Field, FieldKind};
 
 /// The longest quotation, in characters. The longest ARN of a trust anchor or a profile has 105, and an operator who
 /// swapped two must see which.
@@ -50,13 +50,15 @@ pub(crate) fn field(field: &Field, value: &Value) -> Result<Option<Parsed>, Faul
         return Ok(None);
     }
     let parsed = match field.kind {
-        Kind::String => text(value).map(Parsed::Text).ok_or("text"),
-        Kind::Int => int(value).map(Parsed::Int).ok_or("a whole number"),
-        Kind::Bool => boolean(value).map(Parsed::Bool).ok_or("true or false"),
-        Kind::Duration => span(value).map(Parsed::Span),
-        Kind::List => list(value).map(Parsed::List).ok_or("a list of texts"),
-        Kind::Pairs => pairs(value).map(Parsed::Pairs).ok_or("an object of texts or a list of key=value"),
-        Kind::Pem => pem(value).map(Parsed::Text).ok_or("PEM text"),
+        FieldKind::String => text(value).map(Parsed::Text).ok_or("text"),
+        FieldKind::Int => int(value).map(Parsed::Int).ok_or("a whole number"),
+        FieldKind::Bool => boolean(value).map(Parsed::Bool).ok_or("true or false"),
+        FieldKind::Duration => span(value).map(Parsed::Span),
+        FieldKind::List => list(value).map(Parsed::List).ok_or("a list of texts"),
+        FieldKind::Pairs => {
+            pairs(value).map(Parsed::Pairs).ok_or("an object of texts or a list of key=value")
+        }
+        FieldKind::Pem => pem(value).map(Parsed::Text).ok_or("PEM text"),
     };
     let parsed = parsed.map_err(|wanted| {
         Fault::caller(format!("{}: {} is not {wanted}", field.name, shown(field, value)))

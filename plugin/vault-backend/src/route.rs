@@ -18,8 +18,8 @@ use crate::unknown;
 use crate::values::Values;
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
-type Body = Map<String, Value>;
-type Handler<B> = Arc<dyn Fn(Arc<B>, Request, Body) -> Work<Response> + Send + Sync>;
+type RequestBody = Map<String, Value>;
+type Handler<B> = Arc<dyn Fn(Arc<B>, Request, RequestBody) -> Work<Response> + Send + Sync>;
 type Existence<B> = Box<dyn Fn(Arc<B>, Request) -> Work<bool> + Send + Sync>;
 
 /// One path of a backend, with its operations and its help.
@@ -50,14 +50,14 @@ pub struct Route<B> {
     pub(crate) pattern: Pattern,
     pub(crate) synopsis: &'static str,
     pub(crate) description: &'static str,
-    pub(crate) entries: BTreeMap<Operation, Entry<B>>,
+    pub(crate) entries: BTreeMap<Operation, RouteOperation<B>>,
     pub(crate) answer: &'static [Field],
     existence: Option<Existence<B>>,
     failure: Option<fn(&Fault) -> Raw>,
 }
 
 /// One operation of a route.
-pub(crate) struct Entry<B> {
+pub(crate) struct RouteOperation<B> {
     pub(crate) fields: &'static [Field],
     run: Handler<B>,
 }
@@ -188,7 +188,7 @@ impl<B: Send + Sync + 'static> Route<B> {
                 Err(fault) => Box::pin(std::future::ready(Err(fault))),
             }
         });
-        let entry = Entry { fields, run };
+        let entry = RouteOperation { fields, run };
         self.with(Operation::Create, entry.clone())
             .with(Operation::Update, entry.clone())
             .with(Operation::Patch, entry)
@@ -226,13 +226,13 @@ impl<B: Send + Sync + 'static> Route<B> {
         self.with(operation, with_params(handler))
     }
 
-    fn with(mut self, operation: Operation, entry: Entry<B>) -> Route<B> {
+    fn with(mut self, operation: Operation, entry: RouteOperation<B>) -> Route<B> {
         self.entries.insert(operation, entry);
         self
     }
 
     /// Returns the work that answers `request`, which has the parameters of its path; the caller must poll it.
-    pub(crate) fn run(&self, backend: Arc<B>, request: Request, body: Body) -> Work<Response> {
+    pub(crate) fn run(&self, backend: Arc<B>, request: Request, body: RequestBody) -> Work<Response> {
         match self.entries.get(&request.operation) {
             Some(entry) => (entry.run)(backend, request, body),
             None => Box::pin(std::future::ready(Err(Fault::wrong_operation()))),
@@ -270,14 +270,14 @@ impl<B: Send + Sync + 'static> Route<B> {
     }
 }
 
-impl<B> Clone for Entry<B> {
+impl<B> Clone for RouteOperation<B> {
     fn clone(&self) -> Self {
-        Entry { fields: self.fields, run: Arc::clone(&self.run) }
+        RouteOperation { fields: self.fields, run: Arc::clone(&self.run) }
     }
 }
 
 /// An operation that reads its whole [`Params`] from the body.
-fn with_params<B, A, F, R>(handler: F) -> Entry<B>
+fn with_params<B, A, F, R>(handler: F) -> RouteOperation<B>
 where
     A: Params,
     F: Fn(Arc<B>, Request, A) -> R + Send + Sync + 'static,
@@ -300,5 +300,5 @@ where
             None => Box::pin(work),
         }
     });
-    Entry { fields: A::FIELDS, run }
+    RouteOperation { fields: A::FIELDS, run }
 }

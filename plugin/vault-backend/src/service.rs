@@ -34,16 +34,17 @@ const MULTIPLEX_ID: &str = "multiplex_id";
 /// All services of the backend `B`, to be served by goplugin.
 pub(crate) fn routes<B: Backend>(broker: Broker, plugin: Plugin) -> Routes {
     let Plugin { version, .. } = plugin;
-    let service = Service { broker, table: Table::<B>::new(plugin), version, instances: Arc::default() };
+    let service =
+        BackendService { broker, table: Table::<B>::new(plugin), version, instances: Arc::default() };
     let backend = BackendServer::new(service)
         .max_decoding_message_size(MESSAGE_LIMIT)
         .max_encoding_message_size(MESSAGE_LIMIT);
     Routes::new(backend)
         .add_service(PluginVersionServer::new(Version(version)))
-        .add_service(PluginMultiplexingServer::new(Multiplexing))
+        .add_service(PluginMultiplexingServer::new(MultiplexingService))
 }
 
-struct Service<B> {
+struct BackendService<B> {
     broker: Broker,
     table: Arc<Table<B>>,
     version: &'static str,
@@ -61,7 +62,7 @@ impl<B> Clone for Instance<B> {
     }
 }
 
-impl<B: Backend> Service<B> {
+impl<B: Backend> BackendService<B> {
     fn instances(&self) -> MutexGuard<'_, HashMap<String, Instance<B>>> {
         self.instances.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +89,7 @@ fn key(metadata: &MetadataMap) -> String {
 }
 
 #[tonic::async_trait]
-impl<B: Backend> pb::backend_server::Backend for Service<B> {
+impl<B: Backend> pb::backend_server::Backend for BackendService<B> {
     async fn handle_request(
         &self,
         rpc: Rpc<pb::HandleRequestArgs>,
@@ -180,10 +181,10 @@ impl PluginVersion for Version {
     }
 }
 
-struct Multiplexing;
+struct MultiplexingService;
 
 #[tonic::async_trait]
-impl PluginMultiplexing for Multiplexing {
+impl PluginMultiplexing for MultiplexingService {
     async fn multiplexing_support(
         &self,
         _: Rpc<MultiplexingSupportRequest>,
@@ -246,10 +247,15 @@ mod tests {
         Ok(Response::no_content())
     }
 
-    fn service() -> Service<Witness> {
+    fn service() -> BackendService<Witness> {
         let plugin = Plugin { name: "witness", version: "v1.2.3", about: "A witness.", quiet_logs: &[] };
         let table = Table::new(plugin);
-        Service { broker: Broker::disconnected(), table, version: plugin.version, instances: Arc::default() }
+        BackendService {
+            broker: Broker::disconnected(),
+            table,
+            version: plugin.version,
+            instances: Arc::default(),
+        }
     }
 
     fn rpc<T>(id: &str, message: T) -> Rpc<T> {
@@ -260,13 +266,13 @@ mod tests {
         rpc
     }
 
-    async fn set_up(service: &Service<Witness>, id: &str) -> pb::SetupReply {
+    async fn set_up(service: &BackendService<Witness>, id: &str) -> pb::SetupReply {
         let args = pb::SetupArgs { backend_uuid: format!("uuid of {id}"), ..pb::SetupArgs::default() };
         service.setup(rpc(id, args)).await.unwrap().into_inner()
     }
 
     async fn read(
-        service: &Service<Witness>,
+        service: &BackendService<Witness>,
         id: &str,
         path: &str,
     ) -> Result<pb::HandleRequestReply, Status> {
@@ -290,7 +296,7 @@ mod tests {
         let version = Version("v1.2.3").version(Rpc::new(logical::Empty {})).await.unwrap().into_inner();
         assert_eq!(version.plugin_version, "v1.2.3");
         let support =
-            Multiplexing.multiplexing_support(Rpc::new(MultiplexingSupportRequest {})).await.unwrap();
+            MultiplexingService.multiplexing_support(Rpc::new(MultiplexingSupportRequest {})).await.unwrap();
         assert!(support.into_inner().supported);
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::bounds;
 use crate::fault::Fault;
-use crate::field::{Field, Kind};
+use crate::field::{Field, FieldKind};
 use crate::parse::{self, Parsed};
 
 /// A caller's values, checked against the schema, with path parameters under their names.
@@ -73,71 +73,71 @@ impl Values {
         self.parameters.contains_key(name) || self.parsed.contains_key(name)
     }
 
-    /// The text of a [`Kind::String`] or a path parameter.
+    /// The text of a [`FieldKind::String`] or a path parameter.
     pub fn string(&self, name: &str) -> Result<Option<String>, Fault> {
         if let Some(text) = self.parameters.get(name) {
             return Ok(Some(text.clone()));
         }
-        self.get(name, Kind::String, |value| match value {
+        self.get(name, FieldKind::String, |value| match value {
             Parsed::Text(text) => Some(text.clone()),
             _ => None,
         })
     }
 
-    /// The text of a [`Kind::String`] or a path parameter; a fault if it is absent.
+    /// The text of a [`FieldKind::String`] or a path parameter; a fault if it is absent.
     pub fn text(&self, name: &str) -> Result<String, Fault> {
         self.string(name)?.ok_or_else(|| Fault::caller(format!("{name}: a value is required")))
     }
 
-    /// The number of a [`Kind::Int`].
+    /// The number of a [`FieldKind::Int`].
     pub fn int(&self, name: &str) -> Result<Option<i64>, Fault> {
-        self.get(name, Kind::Int, |value| match value {
+        self.get(name, FieldKind::Int, |value| match value {
             Parsed::Int(number) => Some(*number),
             _ => None,
         })
     }
 
-    /// The truth of a [`Kind::Bool`].
+    /// The truth of a [`FieldKind::Bool`].
     pub fn bool(&self, name: &str) -> Result<Option<bool>, Fault> {
-        self.get(name, Kind::Bool, |value| match value {
+        self.get(name, FieldKind::Bool, |value| match value {
             Parsed::Bool(truth) => Some(*truth),
             _ => None,
         })
     }
 
-    /// The span of a [`Kind::Duration`].
+    /// The span of a [`FieldKind::Duration`].
     pub fn duration(&self, name: &str) -> Result<Option<Duration>, Fault> {
-        self.get(name, Kind::Duration, |value| match value {
+        self.get(name, FieldKind::Duration, |value| match value {
             Parsed::Span(span) => Some(*span),
             _ => None,
         })
     }
 
-    /// The elements of a [`Kind::List`], trimmed, empty ones left out.
+    /// The elements of a [`FieldKind::List`], trimmed, empty ones left out.
     pub fn list(&self, name: &str) -> Result<Option<Vec<String>>, Fault> {
-        self.get(name, Kind::List, |value| match value {
+        self.get(name, FieldKind::List, |value| match value {
             Parsed::List(elements) => Some(elements.clone()),
             _ => None,
         })
     }
 
-    /// The pairs of a [`Kind::Pairs`].
+    /// The pairs of a [`FieldKind::Pairs`].
     pub fn pairs(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
-        self.get(name, Kind::Pairs, |value| match value {
+        self.get(name, FieldKind::Pairs, |value| match value {
             Parsed::Pairs(pairs) => Some(pairs.clone()),
             _ => None,
         })
     }
 
-    /// The text of a [`Kind::Pem`].
+    /// The text of a [`FieldKind::Pem`].
     pub fn pem(&self, name: &str) -> Result<Option<String>, Fault> {
-        self.get(name, Kind::Pem, |value| match value {
+        self.get(name, FieldKind::Pem, |value| match value {
             Parsed::Text(text) => Some(text.clone()),
             _ => None,
         })
     }
 
-    /// Parses a [`Kind::String`] or path parameter as another type.
+    /// Parses a [`FieldKind::String`] or path parameter as another type.
     pub fn parse<T>(&self, name: &str) -> Result<Option<T>, Fault>
     where
         T: FromStr,
@@ -159,7 +159,7 @@ impl Values {
     fn get<T>(
         &self,
         name: &str,
-        kind: Kind,
+        kind: FieldKind,
         take: impl Fn(&Parsed) -> Option<T>,
     ) -> Result<Option<T>, Fault> {
         let field = self.fields.iter().find(|field| field.name == name);

@@ -70,9 +70,9 @@ impl Rendezvous {
 }
 
 #[derive(Default)]
-struct Slots(HashMap<u32, Slot>);
+struct Slots(HashMap<u32, ConnectionSlot>);
 
-enum Slot {
+enum ConnectionSlot {
     Offered { info: ConnInfo, since: Instant },
     Awaited(oneshot::Sender<ConnInfo>),
 }
@@ -82,12 +82,12 @@ impl Slots {
         self.0.retain(|_, slot| slot.is_wanted(now));
         let id = info.service_id;
         let unclaimed = match self.0.remove(&id) {
-            Some(Slot::Awaited(claim)) => claim.send(info).err(),
+            Some(ConnectionSlot::Awaited(claim)) => claim.send(info).err(),
             _ => Some(info),
         };
         if let Some(info) = unclaimed {
             self.make_room();
-            self.0.insert(id, Slot::Offered { info, since: now });
+            self.0.insert(id, ConnectionSlot::Offered { info, since: now });
         }
     }
 
@@ -96,7 +96,9 @@ impl Slots {
         if self.0.len() < SLOTS {
             return;
         }
-        let since = |slot: &Slot| if let Slot::Offered { since, .. } = slot { Some(*since) } else { None };
+        let since = |slot: &ConnectionSlot| {
+            if let ConnectionSlot::Offered { since, .. } = slot { Some(*since) } else { None }
+        };
         let offers = self.0.iter().filter_map(|(id, slot)| Some((since(slot)?, *id)));
         if let Some((_, oldest)) = offers.min() {
             self.0.remove(&oldest);
@@ -105,16 +107,16 @@ impl Slots {
 
     fn claim(&mut self, id: u32) -> oneshot::Receiver<ConnInfo> {
         let (claim, claimed) = oneshot::channel();
-        if let Some(Slot::Offered { info, .. }) = self.0.remove(&id) {
+        if let Some(ConnectionSlot::Offered { info, .. }) = self.0.remove(&id) {
             let _claimed_below = claim.send(info);
         } else {
-            self.0.insert(id, Slot::Awaited(claim));
+            self.0.insert(id, ConnectionSlot::Awaited(claim));
         }
         claimed
     }
 }
 
-impl Slot {
+impl ConnectionSlot {
     fn is_wanted(&self, now: Instant) -> bool {
         match self {
             Self::Offered { since, .. } => now.duration_since(*since) < KEPT,

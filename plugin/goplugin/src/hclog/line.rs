@@ -22,13 +22,13 @@ const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 /// A line in the making.
-pub(super) struct Line {
+pub(super) struct LogLine {
     json: Map<String, Value>,
     room: usize,
     left_out: u64,
 }
 
-impl Line {
+impl LogLine {
     /// A line with an event's own fields.
     pub(super) fn new(now: OffsetDateTime, level: Level, module: &str, fields: Fields) -> Self {
         let (message, values) = fields.into_parts();

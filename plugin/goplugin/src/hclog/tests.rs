@@ -177,7 +177,7 @@ proptest! {
     fn every_instant_has_six_fraction_digits_and_an_offset(seconds in -60_000_000_000_i64..250_000_000_000, nanos in 0_i64..1_000_000_000) {
         let now = OffsetDateTime::from_unix_timestamp(seconds).unwrap() + time::Duration::nanoseconds(nanos);
 
-        let text = Line::new(now, Level::INFO, "m", Fields::default()).finish();
+        let text = LogLine::new(now, Level::INFO, "m", Fields::default()).finish();
 
         let line: Value = serde_json::from_str(&text).unwrap();
         let stamp = line["@timestamp"].as_str().unwrap();

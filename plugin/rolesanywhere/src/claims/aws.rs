@@ -13,8 +13,9 @@ use tokio::time::Instant;
 
 use super::one_short_line;
 use crate::{
-    CallError, Client, CreateSession, Credentials, Error, ExposeSecret as _, Identity, Operation, ProfileArn,
-    RoleArn, SecretString, Session, SessionDuration, Settings, Transport, TransportError, TrustAnchorArn,
+    ApiOperation, CallError, Client, CreateSession, Credentials, Error, ExposeSecret as _, Identity,
+    ProfileArn, RoleArn, SecretString, Session, SessionDuration, Settings, Transport, TransportError,
+    TrustAnchorArn,
 };
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
@@ -40,58 +41,58 @@ pub fn aws_answer(input: &[u8]) {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Call {
+enum CallName {
     CreateSession,
     Probe,
-    Signed(Operation),
+    Signed(ApiOperation),
 }
 
-impl Call {
+impl CallName {
     fn named(name: &str) -> Option<Self> {
         match name {
             "CreateSession" => Some(Self::CreateSession),
             "Probe" => Some(Self::Probe),
-            _ => Operation::ALL.into_iter().find(|known| known.name() == name).map(Self::Signed),
+            _ => ApiOperation::ALL.into_iter().find(|known| known.name() == name).map(Self::Signed),
         }
     }
 }
 
-async fn make(call: Call, answer: &Response<Bytes>) {
+async fn make(call: CallName, answer: &Response<Bytes>) {
     let client = Client::with_transport(&Settings::default(), Arc::new(Always(answer.clone())));
     let client = client.expect("the default settings are in their bounds");
     match call {
-        Call::CreateSession => match client.create_session(&IDENTITY, &ASKED, || NOW, BUDGET).await {
+        CallName::CreateSession => match client.create_session(&IDENTITY, &ASKED, || NOW, BUDGET).await {
             Ok(session) => fits(&session),
             Err(error) => told(&error, &error.to_string(), answer),
         },
-        Call::Probe => {
+        CallName::Probe => {
             let reached = client.probe(ASKED.trust_anchor.region(), || NOW, BUDGET).await;
             assert_eq!(reached.expect("any answer is an answer").status, answer.status().as_u16());
         }
-        Call::Signed(operation) => sign(operation, &client, answer).await,
+        CallName::Signed(operation) => sign(operation, &client, answer).await,
     }
 }
 
-async fn sign(operation: Operation, client: &Client, answer: &Response<Bytes>) {
+async fn sign(operation: ApiOperation, client: &Client, answer: &Response<Bytes>) {
     let signed_client = client.signed_client(credentials(), || NOW, BUDGET);
     let CreateSession { trust_anchor, profile, role, .. } = &*ASKED;
     match operation {
-        Operation::GetCallerIdentity => {
+        ApiOperation::GetCallerIdentity => {
             refused(signed_client.get_caller_identity(trust_anchor.region()).await, answer);
         }
-        Operation::GetTrustAnchor => refused(signed_client.get_trust_anchor(trust_anchor).await, answer),
-        Operation::UpdateTrustAnchor => {
+        ApiOperation::GetTrustAnchor => refused(signed_client.get_trust_anchor(trust_anchor).await, answer),
+        ApiOperation::UpdateTrustAnchor => {
             let bundle = [vector(CERTIFICATE)];
             refused(signed_client.update_trust_anchor(trust_anchor, &bundle).await, answer);
         }
-        Operation::GetProfile => refused(signed_client.get_profile(profile).await, answer),
-        Operation::GetRole => refused(signed_client.get_role(role).await, answer),
-        Operation::ListRolePolicies => refused(signed_client.list_role_policies(role).await, answer),
-        Operation::GetRolePolicy => refused(signed_client.get_role_policy(role, "denials").await, answer),
-        Operation::PutRolePolicy => {
+        ApiOperation::GetProfile => refused(signed_client.get_profile(profile).await, answer),
+        ApiOperation::GetRole => refused(signed_client.get_role(role).await, answer),
+        ApiOperation::ListRolePolicies => refused(signed_client.list_role_policies(role).await, answer),
+        ApiOperation::GetRolePolicy => refused(signed_client.get_role_policy(role, "denials").await, answer),
+        ApiOperation::PutRolePolicy => {
             refused(signed_client.put_role_policy(role, "denials", "{}").await, answer);
         }
-        Operation::DeleteRolePolicy => {
+        ApiOperation::DeleteRolePolicy => {
             refused(signed_client.delete_role_policy(role, "denials").await, answer);
         }
     }
@@ -129,14 +130,14 @@ fn told(error: &Error, said: &str, answer: &Response<Bytes>) {
     }
 }
 
-fn read(input: &[u8]) -> Option<(Call, Response<Bytes>)> {
+fn read(input: &[u8]) -> Option<(CallName, Response<Bytes>)> {
     let (head, body) = match input.windows(2).position(|pair| pair == b"\n\n") {
         Some(at) => (&input[..at], &input[at + 2..]),
         None => (input, &[][..]),
     };
     let mut lines = head.split(|byte| *byte == b'\n');
     let (name, status) = std::str::from_utf8(lines.next()?).ok()?.split_once(' ')?;
-    let call = Call::named(name)?;
+    let call = CallName::named(name)?;
     let mut answer = Response::builder().status(status.parse::<u16>().ok()?);
     for line in lines {
         let at = line.iter().position(|byte| *byte == b':')?;

@@ -49,7 +49,7 @@ pub fn trust_policy(input: &[u8]) {
 /// character that IAM would count otherwise, and is measured as IAM does.
 pub fn denials(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let (orders, document): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| order(line).is_some());
+    let (denials, document): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| denial(line).is_some());
     let mut policy = match Policy::parse(PREFIX, &document.join("\n")) {
         Ok(policy) => policy,
         Err(foreign) => {
@@ -58,10 +58,10 @@ pub fn denials(input: &[u8]) {
         }
     };
     written_as_read(&policy);
-    for line in orders {
+    for line in denials {
         let before = policy.clone();
-        if let Some((order, moment)) = order(line) {
-            obey(&mut policy, &order, moment);
+        if let Some((denial, moment)) = denial(line) {
+            apply(&mut policy, &denial, moment);
         }
         written_as_read(&policy);
         keeps(&policy, &before);
@@ -74,30 +74,30 @@ pub fn denials(input: &[u8]) {
     assert_eq!(pruned, policy, "what was pruned is not what was there");
 }
 
-enum Order<'a> {
+enum Denial<'a> {
     Session(&'a str),
     Source(&'a str),
     Before,
 }
 
-fn order(line: &str) -> Option<(Order<'_>, OffsetDateTime)> {
+fn denial(line: &str) -> Option<(Denial<'_>, OffsetDateTime)> {
     let mut words = line.split(' ');
     let (kind, first) = (words.next()?, words.next()?);
-    let order = match kind {
-        "session" => Order::Session(first),
-        "source" => Order::Source(first),
-        "before" => Order::Before,
+    let denial = match kind {
+        "session" => Denial::Session(first),
+        "source" => Denial::Source(first),
+        "before" => Denial::Before,
         _ => return None,
     };
     let second = words.next().unwrap_or(first).parse().ok()?;
-    Some((order, OffsetDateTime::from_unix_timestamp(second).ok()?))
+    Some((denial, OffsetDateTime::from_unix_timestamp(second).ok()?))
 }
 
-fn obey(policy: &mut Policy, order: &Order<'_>, moment: OffsetDateTime) {
-    let outcome = match order {
-        Order::Session(name) => policy.deny_session(name, moment),
-        Order::Source(identity) => policy.deny_source_identity(identity, NOW, moment),
-        Order::Before => {
+fn apply(policy: &mut Policy, denial: &Denial<'_>, moment: OffsetDateTime) {
+    let outcome = match denial {
+        Denial::Session(name) => policy.deny_session(name, moment),
+        Denial::Source(identity) => policy.deny_source_identity(identity, NOW, moment),
+        Denial::Before => {
             policy.deny_issued_before(moment);
             Ok(())
         }

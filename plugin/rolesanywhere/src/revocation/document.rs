@@ -9,7 +9,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::policy::{Policy, Source};
+use super::policy::{Policy, SourceDenial};
 
 /// A document that this module did not write, or that was edited since. It must not be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,14 +33,14 @@ const SID_TIME: &[BorrowedFormatItem<'_>] = format_description!("[year][month][d
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Document {
+struct PolicyDocument {
     version: String,
-    statement: Vec<Statement>,
+    statement: Vec<DenyStatement>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Statement {
+struct DenyStatement {
     sid: String,
     effect: String,
     action: String,
@@ -54,7 +54,7 @@ impl Policy {
     pub fn parse(sid_prefix: &'static str, document: &str) -> Result<Self, NotOurs> {
         let not_ours = |problem: &str| NotOurs(problem.to_owned());
         let value: Value = serde_json::from_str(document).map_err(|_| not_ours("it is not JSON"))?;
-        let read: Document = serde_json::from_value(value.clone())
+        let read: PolicyDocument = serde_json::from_value(value.clone())
             .map_err(|_| not_ours("it has members that are not known"))?;
         let mut policy = Self::new(sid_prefix);
         for statement in &read.statement {
@@ -68,7 +68,7 @@ impl Policy {
 
     /// Adds the denials of one statement if it has our form. The comparison of the whole document shows whether it says
     /// more.
-    fn take(&mut self, statement: &Statement) -> Option<()> {
+    fn take(&mut self, statement: &DenyStatement) -> Option<()> {
         let sid = statement.sid.strip_prefix(self.sid_prefix)?;
         if sid == BEFORE {
             self.deny_issued_before(time(TIME, statement.one("DateLessThan", ISSUE_TIME)?)?);
@@ -91,23 +91,23 @@ impl Policy {
         format!("{}{rest}", self.sid_prefix)
     }
 
-    fn document(&self) -> Document {
+    fn document(&self) -> PolicyDocument {
         let mut statement = Vec::new();
         statement.extend(self.issued_before.map(|moment| {
             let before = ("DateLessThan", ISSUE_TIME, written(TIME, moment).into());
-            Statement::deny(self.sid(BEFORE), [before])
+            DenyStatement::deny(self.sid(BEFORE), [before])
         }));
         statement.extend(grouped(&self.sessions).into_iter().map(|(until, names)| {
             let patterns: Vec<Value> = names.iter().map(|name| format!("*:{name}").into()).collect();
-            Statement::deny(self.sid(&dated(SESSIONS, until)), [("StringLike", USER_ID, patterns.into())])
+            DenyStatement::deny(self.sid(&dated(SESSIONS, until)), [("StringLike", USER_ID, patterns.into())])
         }));
         statement.extend(grouped(&self.sources).into_iter().map(|(source, identities)| {
-            let Source { until, issued_before } = source;
+            let SourceDenial { until, issued_before } = source;
             let sid = self.sid(&(dated(SOURCES, until) + &dated(AND_BEFORE, issued_before)));
             let before = ("DateLessThan", ISSUE_TIME, written(TIME, issued_before).into());
-            Statement::deny(sid, [before, ("StringEquals", SOURCE_IDENTITY, identities.into())])
+            DenyStatement::deny(sid, [before, ("StringEquals", SOURCE_IDENTITY, identities.into())])
         }));
-        Document { version: VERSION.to_owned(), statement }
+        PolicyDocument { version: VERSION.to_owned(), statement }
     }
 }
 
@@ -117,7 +117,7 @@ impl fmt::Display for Policy {
     }
 }
 
-impl Statement {
+impl DenyStatement {
     fn deny<const N: usize>(sid: String, conditions: [(&str, &str, Value); N]) -> Self {
         let condition = conditions
             .into_iter()

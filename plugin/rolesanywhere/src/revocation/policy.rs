@@ -24,12 +24,12 @@ pub struct Policy {
     pub(super) issued_before: Option<OffsetDateTime>,
     /// By session name, the full hour until which the denial matters.
     pub(super) sessions: BTreeMap<String, OffsetDateTime>,
-    pub(super) sources: BTreeMap<String, Source>,
+    pub(super) sources: BTreeMap<String, SourceDenial>,
 }
 
 /// The denial of one source identity: its sessions that were issued before a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Source {
+pub(super) struct SourceDenial {
     /// A full hour.
     pub(super) until: OffsetDateTime,
     /// To the second.
@@ -76,7 +76,10 @@ impl Policy {
         until: OffsetDateTime,
     ) -> Result<(), Unfit> {
         let issued_before = rounded_up(moment, Duration::SECOND);
-        self.keep_source(fit(identity)?, Source { until: rounded_up(until, Duration::HOUR), issued_before });
+        self.keep_source(
+            fit(identity)?,
+            SourceDenial { until: rounded_up(until, Duration::HOUR), issued_before },
+        );
         Ok(())
     }
 
@@ -145,7 +148,7 @@ impl Policy {
         others.saturating_add(self.size()) <= ROLE_LIMIT
     }
 
-    fn keep_source(&mut self, identity: String, source: Source) {
+    fn keep_source(&mut self, identity: String, source: SourceDenial) {
         let kept = self.sources.entry(identity).or_insert(source);
         kept.until = kept.until.max(source.until);
         kept.issued_before = kept.issued_before.max(source.issued_before);

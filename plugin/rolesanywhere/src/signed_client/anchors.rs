@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::SignedClient;
 use super::error::CallError;
-use super::operation::Operation;
+use super::operation::ApiOperation;
 use super::request::UnsignedRequest;
 use crate::answer::Answer;
 use crate::arn::TrustAnchorArn;
@@ -55,7 +55,7 @@ impl SignedClient {
     /// Reads a trust anchor.
     pub async fn get_trust_anchor(&self, arn: &TrustAnchorArn) -> Result<TrustAnchor, CallError> {
         let unsigned = UnsignedRequest::get(path(arn), arn.account());
-        self.call(Operation::GetTrustAnchor, self.home(arn), unsigned, read).await
+        self.call(ApiOperation::GetTrustAnchor, self.home(arn), unsigned, read).await
     }
 
     /// Replaces the whole bundle of a trust anchor with one or two DER certificates, and returns the bundle that AWS
@@ -67,7 +67,7 @@ impl SignedClient {
         arn: &TrustAnchorArn,
         bundle: &[Vec<u8>],
     ) -> Result<TrustAnchor, CallError> {
-        let operation = Operation::UpdateTrustAnchor;
+        let operation = ApiOperation::UpdateTrustAnchor;
         let pem = pem(bundle).map_err(|cause| CallError::new(operation, cause))?;
         let source =
             json!({ "sourceType": "CERTIFICATE_BUNDLE", "sourceData": { "x509CertificateData": pem } });
@@ -107,7 +107,7 @@ fn pem(bundle: &[Vec<u8>]) -> Result<String, Error> {
 }
 
 fn read(answer: &Answer<'_>) -> Result<TrustAnchor, String> {
-    let wire: Response = answer.parse()?;
+    let wire: AnchorResponseWire = answer.parse()?;
     let detail = wire.trust_anchor;
     let arn: TrustAnchorArn =
         detail.trust_anchor_arn.parse().map_err(|err| format!("trustAnchorArn {err}"))?;
@@ -121,7 +121,7 @@ fn read(answer: &Answer<'_>) -> Result<TrustAnchor, String> {
     })
 }
 
-fn source(wire: Source) -> Result<AnchorSource, String> {
+fn source(wire: SourceWire) -> Result<AnchorSource, String> {
     let data = wire.source_data.unwrap_or_default();
     Ok(match wire.source_type.as_str() {
         "CERTIFICATE_BUNDLE" => {
@@ -145,31 +145,31 @@ pub(super) fn at(text: &str) -> Option<OffsetDateTime> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Response {
-    trust_anchor: Detail,
+struct AnchorResponseWire {
+    trust_anchor: AnchorWire,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
+struct AnchorWire {
     trust_anchor_arn: String,
     trust_anchor_id: Option<String>,
     name: Option<String>,
     enabled: Option<bool>,
-    source: Source,
+    source: SourceWire,
     updated_at: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Source {
+struct SourceWire {
     source_type: String,
-    source_data: Option<SourceData>,
+    source_data: Option<SourceDataWire>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct SourceData {
+struct SourceDataWire {
     x509_certificate_data: Option<String>,
     acm_pca_arn: Option<String>,
 }

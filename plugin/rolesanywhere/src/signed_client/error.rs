@@ -3,14 +3,14 @@
 use std::fmt;
 
 use super::missing_permission::MissingPermission;
-use super::operation::Operation;
+use super::operation::ApiOperation;
 use crate::error::{Error, Remedy};
 
 /// Why a call failed. `Display` is short, safe to show and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallError {
     /// The call.
-    pub operation: Operation,
+    pub operation: ApiOperation,
     /// The cause, in the terms of `CreateSession`.
     pub cause: Box<Error>,
     /// The missing permission, if AWS refused for the lack of one.
@@ -18,7 +18,7 @@ pub struct CallError {
 }
 
 impl CallError {
-    pub(super) fn new(operation: Operation, cause: Error) -> Self {
+    pub(super) fn new(operation: ApiOperation, cause: Error) -> Self {
         let missing_permission = match &cause {
             Error::Refused { kind, message, .. } => MissingPermission::of(operation, kind, message),
             _ => None,
@@ -49,7 +49,7 @@ impl CallError {
         matches!(self.kind(), Some("NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException"))
     }
 
-    /// Whether a quota is used up: for [`Operation::PutRolePolicy`], the 10,240 characters of a role's inline policies.
+    /// Whether a quota is used up: for [`ApiOperation::PutRolePolicy`], the 10,240 characters of a role's inline policies.
     pub fn is_limit_exceeded(&self) -> bool {
         matches!(self.kind(), Some("LimitExceeded" | "LimitExceededException"))
     }

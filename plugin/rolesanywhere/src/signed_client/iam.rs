@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::error::CallError;
-use super::operation::Operation;
+use super::operation::ApiOperation;
 use super::request::UnsignedRequest;
 use super::{Read, SignedClient, xml};
 use crate::answer::Answer;
@@ -41,12 +41,12 @@ pub struct IamRole {
 impl SignedClient {
     /// Reads a role and its trust policy.
     pub async fn get_role(&self, role: &RoleArn) -> Result<IamRole, CallError> {
-        self.iam(Operation::GetRole, role, &[], role_of).await
+        self.iam(ApiOperation::GetRole, role, &[], role_of).await
     }
 
     /// Reads the names of a role's inline policies, all pages within one budget.
     pub async fn list_role_policies(&self, role: &RoleArn) -> Result<Vec<String>, CallError> {
-        let operation = Operation::ListRolePolicies;
+        let operation = ApiOperation::ListRolePolicies;
         let mut names = Vec::new();
         let mut marker: Option<String> = None;
         let began = Instant::now();
@@ -65,7 +65,7 @@ impl SignedClient {
 
     /// Reads the JSON of an inline policy, decoded; none if the role has no policy of that name.
     pub async fn get_role_policy(&self, role: &RoleArn, name: &str) -> Result<Option<String>, CallError> {
-        let operation = Operation::GetRolePolicy;
+        let operation = ApiOperation::GetRolePolicy;
         check_name(operation, name)?;
         let answer = self.iam(operation, role, &[("PolicyName", name)], document_of).await;
         answer.map(Some).or_else(|err| if is_about_the_policy(&err) { Ok(None) } else { Err(err) })
@@ -76,7 +76,7 @@ impl SignedClient {
     /// All inline policies of a role share 10,240 characters; see [`CallError::is_limit_exceeded`]. IAM needs seconds
     /// to minutes until every service knows the change.
     pub async fn put_role_policy(&self, role: &RoleArn, name: &str, document: &str) -> Result<(), CallError> {
-        let operation = Operation::PutRolePolicy;
+        let operation = ApiOperation::PutRolePolicy;
         check_name(operation, name)?;
         let parameters = [("PolicyName", name), ("PolicyDocument", document)];
         self.iam(operation, role, &parameters, |_| Ok(())).await
@@ -84,7 +84,7 @@ impl SignedClient {
 
     /// Deletes an inline policy. Returns false if the role had none of that name.
     pub async fn delete_role_policy(&self, role: &RoleArn, name: &str) -> Result<bool, CallError> {
-        let operation = Operation::DeleteRolePolicy;
+        let operation = ApiOperation::DeleteRolePolicy;
         check_name(operation, name)?;
         let answer = self.iam(operation, role, &[("PolicyName", name)], |_| Ok(true)).await;
         answer.or_else(|err| if is_about_the_policy(&err) { Ok(false) } else { Err(err) })
@@ -92,7 +92,7 @@ impl SignedClient {
 
     async fn iam<T: Send>(
         &self,
-        operation: Operation,
+        operation: ApiOperation,
         role: &RoleArn,
         parameters: &[(&str, &str)],
         read: Read<T>,
@@ -105,7 +105,7 @@ impl SignedClient {
 }
 
 /// IAM's `policyNameType`: 1 to 128 of `[\w+=,.@-]`.
-fn check_name(operation: Operation, name: &str) -> Result<(), CallError> {
+fn check_name(operation: ApiOperation, name: &str) -> Result<(), CallError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
     if (1..=128).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::operation::Operation;
+use super::operation::ApiOperation;
 
 /// A permission that the signer does not have.
 ///
@@ -22,7 +22,7 @@ pub struct MissingPermission {
 
 impl MissingPermission {
     /// Returns the missing permission if a refusal of this kind and text is about one.
-    pub(super) fn of(operation: Operation, kind: &str, message: &str) -> Option<Self> {
+    pub(super) fn of(operation: ApiOperation, kind: &str, message: &str) -> Option<Self> {
         let Some((before, after)) = message.split_once("not authorized to perform: ") else {
             return is_denial(kind).then(|| Self::unnamed(operation));
         };
@@ -38,7 +38,7 @@ impl MissingPermission {
         })
     }
 
-    fn unnamed(operation: Operation) -> Self {
+    fn unnamed(operation: ApiOperation) -> Self {
         Self { action: operation.action().to_owned(), resource: None, principal: None, reason: None }
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn of(message: &str) -> MissingPermission {
-        MissingPermission::of(Operation::PutRolePolicy, "AccessDenied", message).unwrap()
+        MissingPermission::of(ApiOperation::PutRolePolicy, "AccessDenied", message).unwrap()
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn another_refusal_is_about_no_permission() {
         assert_eq!(
-            MissingPermission::of(Operation::GetRole, "NoSuchEntity", "The role cannot be found."),
+            MissingPermission::of(ApiOperation::GetRole, "NoSuchEntity", "The role cannot be found."),
             None
         );
     }

@@ -2,7 +2,7 @@
 
 /// The calls a [`super::SignedClient`] makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
+pub enum ApiOperation {
     /// `sts:GetCallerIdentity`, which needs no permission.
     GetCallerIdentity,
     /// `rolesanywhere:GetTrustAnchor`.
@@ -23,7 +23,7 @@ pub enum Operation {
     DeleteRolePolicy,
 }
 
-impl Operation {
+impl ApiOperation {
     /// All operations.
     pub const ALL: [Self; 9] = [
         Self::GetCallerIdentity,

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::SignedClient;
 use super::anchors::{MAX_NAME, at, identifier};
 use super::error::CallError;
-use super::operation::Operation;
+use super::operation::ApiOperation;
 use super::request::UnsignedRequest;
 use crate::answer::Answer;
 use crate::arn::{ProfileArn, RoleArn};
@@ -65,12 +65,12 @@ impl SignedClient {
     pub async fn get_profile(&self, arn: &ProfileArn) -> Result<Profile, CallError> {
         let service = Service::roles_anywhere(&self.channel.settings, arn.region(), arn.partition());
         let unsigned = UnsignedRequest::get(format!("/profile/{}", identifier(arn.as_str())), arn.account());
-        self.call(Operation::GetProfile, service, unsigned, read).await
+        self.call(ApiOperation::GetProfile, service, unsigned, read).await
     }
 }
 
 fn read(answer: &Answer<'_>) -> Result<Profile, String> {
-    let wire: Response = answer.parse()?;
+    let wire: ProfileResponseWire = answer.parse()?;
     let detail = wire.profile;
     let arn: ProfileArn = detail.profile_arn.parse().map_err(|err| format!("profileArn {err}"))?;
     Ok(Profile {
@@ -90,13 +90,13 @@ fn read(answer: &Answer<'_>) -> Result<Profile, String> {
 }
 
 #[derive(Deserialize)]
-struct Response {
-    profile: Detail,
+struct ProfileResponseWire {
+    profile: ProfileWire,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
+struct ProfileWire {
     profile_arn: String,
     profile_id: Option<String>,
     name: Option<String>,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::error::CallError;
-use super::operation::Operation;
+use super::operation::ApiOperation;
 use super::request::UnsignedRequest;
 use super::{SignedClient, xml};
 use crate::answer::Answer;
@@ -30,12 +30,12 @@ impl SignedClient {
     pub async fn get_caller_identity(&self, region: &Region) -> Result<CallerIdentity, CallError> {
         let service = Service::sts(&self.channel.settings, region);
         let unsigned = UnsignedRequest::form("GetCallerIdentity", VERSION, &[]);
-        self.call(Operation::GetCallerIdentity, service, unsigned, read).await
+        self.call(ApiOperation::GetCallerIdentity, service, unsigned, read).await
     }
 }
 
 fn read(answer: &Answer<'_>) -> Result<CallerIdentity, String> {
-    let wire: Response = xml::parse(answer)?;
+    let wire: IdentityResponseWire = xml::parse(answer)?;
     let IdentityWire { arn, account, user_id } = wire.result;
     Ok(CallerIdentity {
         arn: filled("Arn", arn)?,
@@ -49,7 +49,7 @@ fn filled(name: &str, text: String) -> Result<String, String> {
 }
 
 #[derive(Deserialize)]
-struct Response {
+struct IdentityResponseWire {
     #[serde(rename = "GetCallerIdentityResult")]
     result: IdentityWire,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::script::{Script, Step};
 use rolesanywhere::{
-    CallError, Client, Credentials, Error, Operation, Region, Remedy, RoleArn, SecretString, Settings,
+    ApiOperation, CallError, Client, Credentials, Error, Region, Remedy, RoleArn, SecretString, Settings,
     SignedClient, Transport, TransportErrorKind, TrustAnchorArn,
 };
 use time::OffsetDateTime;
@@ -192,7 +192,7 @@ async fn a_partition_without_roles_anywhere_is_named() {
         signed_client(&script).get_caller_identity(&"us-iso-east-1".parse().unwrap()).await.unwrap_err();
 
     assert!(err.to_string().contains("does not exist in the partition aws-iso"), "{err}");
-    assert_eq!((script.attempts(), err.operation), (0, Operation::GetCallerIdentity));
+    assert_eq!((script.attempts(), err.operation), (0, ApiOperation::GetCallerIdentity));
 }
 
 #[tokio::test(start_paused = true)]
