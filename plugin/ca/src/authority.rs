@@ -70,15 +70,15 @@ impl<'a> Authority<'a> {
     /// field.
     pub(crate) fn check(
         &self,
-        place: Position,
+        position: Position,
         now: OffsetDateTime,
         field: &'static str,
     ) -> Result<(), Error> {
         [
             shape(&self.x509),
-            is_ca(&self.x509, place),
+            is_ca(&self.x509, position),
             is_valid_at(&self.x509, now),
-            is_strong(&self.x509, place),
+            is_strong(&self.x509, position),
         ]
         .into_iter()
         .collect::<Result<(), Flaw>>()
@@ -112,14 +112,14 @@ fn shape(x509: &X509Certificate<'_>) -> Result<(), Flaw> {
 }
 
 /// AWS: a CA has basicConstraints CA:TRUE and keyUsage keyCertSign. RFC 5280 §4.2.1.9 for the path length.
-fn is_ca(x509: &X509Certificate<'_>, place: Position) -> Result<(), Flaw> {
+fn is_ca(x509: &X509Certificate<'_>, position: Position) -> Result<(), Flaw> {
     let constraints = x509.basic_constraints().map_err(|_| Flaw::Extension("basicConstraints"))?;
     let constraints = constraints.map(|found| found.value).filter(|found| found.ca).ok_or(Flaw::NotCa)?;
     let usage = x509.key_usage().map_err(|_| Flaw::Extension("keyUsage"))?;
     if !usage.is_some_and(|usage| usage.value.key_cert_sign()) {
         return Err(Flaw::NoKeyCertSign);
     }
-    match (place, constraints.path_len_constraint) {
+    match (position, constraints.path_len_constraint) {
         (Position::Issuer(PathLength::Required), found) if found != Some(0) => Err(Flaw::PathLength(found)),
         (Position::Parent(beneath), Some(allowed)) if allowed < beneath => {
             Err(Flaw::TooDeep { allowed, beneath })
@@ -142,12 +142,12 @@ fn is_valid_at(x509: &X509Certificate<'_>, now: OffsetDateTime) -> Result<(), Fl
 
 /// AWS: signatures use SHA-256 or stronger. The key of an issuer must be one that this crate can sign with, that of a
 /// parent one that it can check.
-fn is_strong(x509: &X509Certificate<'_>, place: Position) -> Result<(), Flaw> {
+fn is_strong(x509: &X509Certificate<'_>, position: Position) -> Result<(), Flaw> {
     algorithm::accepted_of_ca(&x509.signature_algorithm)?;
     let parent_keys = "ec-p256, ec-p384, ec-p521, rsa-2048 to rsa-8192, ml-dsa-44, ml-dsa-65 or ml-dsa-87";
     let issuer_keys = "ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, ml-dsa-44, ml-dsa-65 or ml-dsa-87";
     let kind = algorithm::public_kind(x509.public_key());
-    match (place, kind) {
+    match (position, kind) {
         (Position::Parent(_), Ok(_))
         | (
             _,

@@ -63,7 +63,7 @@ fn blocks(text: &str) -> Result<Vec<pem::Pem>, BundleFault> {
         return Err(BundleFault::Malformed(r"line breaks arrived as the two characters \n"));
     }
     let blocks = pem::parse_many(text)
-        .map_err(|_| BundleFault::Malformed("a block is no base64, or its lines differ"))?;
+        .map_err(|_| BundleFault::Malformed("a block is not base64, or its lines differ"))?;
     if blocks.len() == begun { Ok(blocks) } else { Err(BundleFault::Malformed("a block has no END line")) }
 }
 

@@ -100,9 +100,9 @@ fn find_parent(child: &Authority<'_>, pool: &[Authority<'_>]) -> Option<usize> {
 
 fn check(path: &[Authority<'_>], terms: &Terms) -> Result<(), Error> {
     for (beneath, authority) in (0_u32..).zip(path) {
-        let place =
+        let position =
             if beneath == 0 { Position::Issuer(terms.path_length) } else { Position::Parent(beneath) };
-        authority.check(place, terms.now, terms.field)?;
+        authority.check(position, terms.now, terms.field)?;
     }
     for (child, parent) in path.iter().zip(path.iter().skip(1)) {
         check_link(child, parent, terms.field)?;

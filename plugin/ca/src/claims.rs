@@ -1,5 +1,5 @@
-//! What holds of every PEM text and every DER element, whoever wrote it. `fuzz/` looks for an input that breaks a claim; the tests
-//! below hold the inputs it kept.
+//! Claims that hold for every PEM text and every DER element. `fuzz/` searches for an input that breaks a claim; the tests below
+//! replay the inputs that it kept.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -20,30 +20,30 @@ use crate::{
 };
 
 const NOW: OffsetDateTime = datetime!(2026-12-01 12:00 UTC);
-/// Bytes an error may have, whatever the input holds: it goes into answers, logs and audit.
+/// The longest error in bytes, for any input: an error goes into answers, logs and the audit log.
 const MAX_ERROR: usize = 2_048;
-/// The shortest run of an input that would tell something of a key: 18 bytes in base64.
-const TELLING: usize = 24;
+/// The shortest run of an input that would reveal something of a key: 18 bytes in base64.
+const MIN_REVEALING: usize = 24;
 
-/// A PEM text, as an import or a signed answer: what is taken can be stored, read back, written out and signed with; what is
-/// refused is refused in one short line that holds no line of any block.
+/// A PEM text, as an import or a signed answer. An accepted issuer can be stored, read back, written out and used to sign. A
+/// refusal is one short line that repeats no line of any block.
 pub fn pem_bundle(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     for force in [false, true] {
         match import_bundle(&text, NOW, force) {
             Ok(issuer) => usable(&issuer, force),
-            Err(error) => told(&error, &text),
+            Err(error) => check_error(&error, &text),
         }
     }
     if let Err(error) = set_signed(&[], &text, NOW, true) {
-        told(&error, &text);
+        check_error(&error, &text);
     }
     if let Err(error) = der_of_pem(&text) {
-        told(&error, &text);
+        check_error(&error, &text);
     }
 }
 
-/// Bytes as DER: reading loses and invents none, and what reads as a certificate, key or serial number is told truly.
+/// Bytes as DER: reading loses none and invents none, and a certificate, key or serial number is reported as it is.
 pub fn der(input: &[u8]) {
     elements(input);
     certificate(input);
@@ -80,13 +80,14 @@ fn usable(issuer: &Issuer, force: bool) {
     }
 }
 
-/// The error of an import of `text`.
-fn told(error: &Error, text: &str) {
+/// Checks the error of an import of `text`.
+fn check_error(error: &Error, text: &str) {
     assert!(!error.is_bug(), "{error}");
     let said = error.to_string();
     assert!(said.len() <= MAX_ERROR, "{} bytes: {said}", said.len());
     one_line(&said);
-    let inside = text.lines().map(str::trim).filter(|line| line.len() >= TELLING && !line.contains("-----"));
+    let inside =
+        text.lines().map(str::trim).filter(|line| line.len() >= MIN_REVEALING && !line.contains("-----"));
     for line in inside.filter(|line| line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))) {
         assert!(!said.contains(line), "{said}");
     }
@@ -116,9 +117,9 @@ fn elements(input: &[u8]) {
 fn certificate(input: &[u8]) {
     let Some(authority) = Authority::parse(input) else { return };
     one_line(&authority.subject);
-    for place in [Position::Parent(0), Position::Parent(1)] {
-        if let Err(error) = authority.check(place, NOW, "certificate") {
-            told(&error, "");
+    for position in [Position::Parent(0), Position::Parent(1)] {
+        if let Err(error) = authority.check(position, NOW, "certificate") {
+            check_error(&error, "");
         }
     }
     assert!(authority.is_self_issued() || !authority.names(&authority));

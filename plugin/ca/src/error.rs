@@ -14,7 +14,7 @@ pub enum Error {
         field: &'static str,
         /// The value, shortened to 80 characters.
         value: String,
-        /// What the value must be instead.
+        /// The bound, as the rest of a sentence about the value.
         bound: String,
     },
     /// The PEM text as a whole cannot be used.
@@ -98,7 +98,7 @@ pub enum BundleFault {
     #[error("holds no certificate")]
     NoCertificate,
     /// A certificate block is not a certificate.
-    #[error("holds a block that is no X.509 certificate (certificate {0} of the bundle)")]
+    #[error("holds a block that is not an X.509 certificate (certificate {0} of the bundle)")]
     NotX509(usize),
     /// Too many certificates: how many, and the bound (5 fit AWS's X-Amz-X509-Chain header).
     #[error("holds {0} certificates; at most {1} belong here")]

@@ -59,7 +59,7 @@ fn join(certificates: &[Vec<u8>], mut keys: Vec<PrivateKey>, terms: &Terms) -> R
     Ok(issuer)
 }
 
-/// Makes a leaf as for a plain role and drops it, so that an accepted issuer can sign. It costs less than a read of
+/// Makes a leaf as for a plain role and drops it, because an accepted issuer must be able to sign. It costs less than a read of
 /// credentials.
 fn try_out(issuer: &Issuer, now: OffsetDateTime) -> Result<(), Flaw> {
     let profile = LeafProfile {

@@ -93,7 +93,7 @@ impl Issuer {
         &self.0.certificate
     }
 
-    /// The certificate in PEM: what a trust anchor holds.
+    /// The certificate in PEM, as a trust anchor holds it.
     pub fn certificate_pem(&self) -> String {
         encode(&self.0.certificate)
     }
@@ -140,8 +140,8 @@ impl Issuer {
         Authority::parse(der).is_some_and(|other| other.carries(self.0.key.public_bits()))
     }
 
-    /// Whether `der` is a CA above this one: it signed this certificate or one of its chain, or would have (a root that was issued anew, or
-    /// that nobody gave along).
+    /// Whether `der` is a CA above this one: it signed this certificate or one of its chain, or would have (a root that was
+    /// issued anew, or one that was not supplied).
     pub fn is_below(&self, der: &[u8]) -> bool {
         let Some(above) = Authority::parse(der).filter(|_| der != self.0.certificate) else { return false };
         let path = std::iter::once(&self.0.certificate).chain(&self.0.chain);
@@ -149,7 +149,7 @@ impl Issuer {
             .any(|one| one.names(&above) && one.verifies_under(&above))
     }
 
-    /// Whether `der` is a CA above this one, or may be: the chain that was given along does not go up to a root, so that nobody can tell.
+    /// Whether `der` is a CA above this one, or may be: if the supplied chain does not reach a root, nobody can tell.
     pub fn may_be_below(&self, der: &[u8]) -> bool {
         let top = self.0.chain.last().unwrap_or(&self.0.certificate);
         let is_whole =

@@ -5,7 +5,7 @@
 //! generate_root ─┐
 //! import_bundle ─┼─▶ Issuer ── issue(LeafProfile, now) ─▶ template ─▶ sign ─▶ read back against LEAF_RULES ─▶ Leaf
 //! set_signed ────┘     ▲
-//!    ▲                 └ from_parts (what storage gives back)
+//!    ▲                 └ from_parts (from storage)
 //!    └ generate_csr ─▶ somebody else's CA signs it
 //! ```
 //!

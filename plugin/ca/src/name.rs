@@ -189,7 +189,7 @@ pub(crate) fn text(name: &X509Name<'_>) -> String {
     out
 }
 
-/// The attributes of a name in encoded order: the type as a dotted object identifier, and the value; `#` and hex where it is no text.
+/// The attributes of a name in encoded order: the type as a dotted object identifier, and the value; `#` and hex if it is not text.
 pub(crate) fn attributes(name: &X509Name<'_>) -> Vec<(String, String)> {
     let value = |attribute: &AttributeTypeAndValue<'_>| {
         attribute.as_str().map_or_else(|_| format!("#{}", hex::encode(attribute.as_slice())), str::to_owned)

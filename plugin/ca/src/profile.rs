@@ -1,4 +1,4 @@
-//! Profiles: what a self-signed CA, a signing request or a leaf must look like.
+//! Profiles: the required contents of a self-signed CA, a signing request or a leaf.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// The whole seconds from `first` to `last`: X.509 has no others (RFC 5280 §4.1.2.5), and readers of certificates take fractions.
+    /// The whole seconds from `first` to `last`: X.509 has no fractions (RFC 5280 §4.1.2.5), although readers of certificates accept them.
     pub(crate) fn within(first: OffsetDateTime, last: OffsetDateTime) -> Result<Self, Error> {
         let floor = |instant: OffsetDateTime| {
             instant.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).map_err(Error::bug)

@@ -35,7 +35,7 @@ impl Issuer {
     }
 }
 
-/// Checks a new certificate as if it was imported, and that it says what was requested.
+/// Checks a new certificate as if it was imported, and compares it with the request.
 fn read_back(certificate: &[u8], profile: &CaProfile, now: OffsetDateTime) -> Result<(), Error> {
     let root = Authority::parse(certificate).ok_or_else(|| Error::bug("a root just made cannot be read"))?;
     root.check(Position::Issuer(PathLength::Required), now, "root").map_err(Error::bug)?;

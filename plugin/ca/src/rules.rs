@@ -20,7 +20,7 @@ pub struct Rule {
     holds: fn(&X509Certificate<'_>, &Expected<'_>) -> bool,
 }
 
-/// The values that a leaf is compared with.
+/// The expected values, with which a leaf is compared.
 pub(crate) struct Expected<'a> {
     pub(crate) asked: &'a LeafProfile,
     pub(crate) window: Window,

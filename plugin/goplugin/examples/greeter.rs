@@ -1,8 +1,8 @@
-//! A whole plugin: it tells its version, and that of its host when asked over the broker.
+//! A whole plugin: it reports its version, and its host's version when it is asked over the broker.
 //!
 //! A host starts it with `GREETER_PLUGIN=hello` among go-plugin's own variables. `logical.PluginVersion` stands in for a
-//! service of one's own: a call that names a broker connection in the metadata `callback-id` is answered with what the
-//! host's `PluginVersion` behind that connection says.
+//! service of your own. A call that names a broker connection in the metadata `callback-id` gets the answer of the host's
+//! `PluginVersion` behind that connection.
 
 use std::process::ExitCode;
 
@@ -27,7 +27,7 @@ impl PluginVersion for Greeter {
             return Ok(Response::new(VersionReply { plugin_version: "v0.1.0".to_owned() }));
         };
         let id = id.to_str().ok().and_then(|id| id.parse().ok());
-        let id = id.ok_or_else(|| Status::invalid_argument("callback-id is no number"))?;
+        let id = id.ok_or_else(|| Status::invalid_argument("callback-id is not a number"))?;
         tracing::info!(id, "asking the host");
         let host = self.broker.dial(id).await.map_err(|error| Status::unavailable(error.to_string()))?;
         PluginVersionClient::new(host).max_decoding_message_size(MESSAGE_LIMIT).version(Empty {}).await

@@ -1,4 +1,4 @@
-//! Connections back to the host, which names one by a number that the plugin dials.
+//! Connections back to the host. The host names each one by a number, which the plugin dials.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;
@@ -32,7 +32,7 @@ pub(crate) use service::BrokerService;
 /// The time that each step of a connection may take: go-plugin's own figure.
 const STEP: Duration = Duration::from_secs(5);
 
-/// The number of knocks, because the host hears a knock a moment before it listens.
+/// The number of knocks. One may not be enough, because the host hears a knock a moment before it listens.
 const KNOCKS: u32 = 10;
 
 /// The pause between two knocks.
@@ -70,8 +70,8 @@ pub enum BrokerError {
     #[error("the host's connection is gone")]
     Gone,
     /// An earlier dial over the shared connection broke off halfway, so the next stream could reach the wrong listener.
-    #[error("the shared connection is out of step; this process ends")]
-    OutOfStep,
+    #[error("the shared connection is out of sync; this process ends")]
+    OutOfSync,
     /// The socket could not be dialled, or its listener did not prove to be the host.
     #[error("cannot connect to the host's listener")]
     Io(#[from] std::io::Error),
@@ -106,8 +106,8 @@ struct Shared {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    InStep,
-    OutOfStep,
+    InSync,
+    OutOfSync,
 }
 
 /// Where a connection is made, each time it is made anew.
@@ -125,7 +125,7 @@ impl Broker {
         stop: CancellationToken,
     ) -> Self {
         let shared =
-            multiplexer.map(|multiplexer| Shared { multiplexer, turn: Mutex::new(Turn::InStep), stop });
+            multiplexer.map(|multiplexer| Shared { multiplexer, turn: Mutex::new(Turn::InSync), stop });
         Self { link: Some(Arc::new(HostLink { tls, rendezvous, shared })) }
     }
 
@@ -178,7 +178,7 @@ impl HostLink {
             Door::Shared(id) => {
                 let (link, id) = (self.clone(), *id);
                 let dialling = tokio::spawn(async move { link.connect_shared(id).await });
-                dialling.await.unwrap_or(Err(BrokerError::OutOfStep))
+                dialling.await.unwrap_or(Err(BrokerError::OutOfSync))
             }
         }
     }
@@ -192,13 +192,13 @@ impl HostLink {
         let shared = self.shared.as_ref().ok_or(BrokerError::Disconnected)?;
         timeout(STEP, self.rendezvous.host_listens()).await.map_err(|_| BrokerError::TimedOut { id })?;
         let mut turn = shared.turn.lock().await;
-        if *turn == Turn::OutOfStep {
-            return Err(BrokerError::OutOfStep);
+        if *turn == Turn::OutOfSync {
+            return Err(BrokerError::OutOfSync);
         }
-        *turn = Turn::OutOfStep;
+        *turn = Turn::OutOfSync;
         let dialled = self.knock_and_connect(shared, id).await;
         match &dialled {
-            Ok(_) | Err(BrokerError::Refused { .. }) => *turn = Turn::InStep,
+            Ok(_) | Err(BrokerError::Refused { .. }) => *turn = Turn::InSync,
             Err(error) => {
                 tracing::error!(id, %error, "a dial over the shared connection broke off; this process ends");
                 shared.stop.cancel();
@@ -331,7 +331,7 @@ mod tests {
         let second = broker.dial(3).await.unwrap_err();
 
         assert!(matches!(first, BrokerError::TimedOut { id: 2 }), "{first}");
-        assert!(matches!(second, BrokerError::OutOfStep), "{second}");
+        assert!(matches!(second, BrokerError::OutOfSync), "{second}");
         assert!(stop.is_cancelled());
     }
 

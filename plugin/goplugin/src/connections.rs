@@ -43,8 +43,8 @@ pub(crate) struct Connection {
     stream: TlsStream<Io>,
     _present: Present,
     _guest: Arc<Guest>,
-    /// The place among the streams of a shared socket.
-    _place: Option<OwnedSemaphorePermit>,
+    /// The permit for one of the streams of a shared socket.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Accepts the host, and nobody else.
@@ -127,9 +127,9 @@ impl Acceptor {
         mut streams: mpsc::Receiver<Stream>,
         multiplexer: &Multiplexer,
     ) {
-        let places = Arc::new(Semaphore::new(STREAMS));
+        let permits = Arc::new(Semaphore::new(STREAMS));
         while let Some(stream) = streams.recv().await {
-            let Ok(place) = places.clone().try_acquire_owned() else {
+            let Ok(permit) = permits.clone().try_acquire_owned() else {
                 self.lobby.refused(&io::Error::other(format!("it has {STREAMS} streams already")));
                 continue;
             };
@@ -139,7 +139,7 @@ impl Acceptor {
                 match acceptor.prove_stream(stream, &guest).await {
                     Ok(stream) => {
                         multiplexer.prefer(session);
-                        acceptor.welcome(stream, guest, Some(place)).await;
+                        acceptor.welcome(stream, guest, Some(permit)).await;
                     }
                     Err(error) => acceptor.lobby.refused(&error),
                 }
@@ -153,8 +153,9 @@ impl Acceptor {
         Ok(stream)
     }
 
-    async fn welcome(&self, stream: TlsStream<Io>, guest: Arc<Guest>, place: Option<OwnedSemaphorePermit>) {
-        let connection = Connection { stream, _present: self.liveness.enter(), _guest: guest, _place: place };
+    async fn welcome(&self, stream: TlsStream<Io>, guest: Arc<Guest>, permit: Option<OwnedSemaphorePermit>) {
+        let connection =
+            Connection { stream, _present: self.liveness.enter(), _guest: guest, _permit: permit };
         let _ending = self.admitted.send(Ok(connection)).await;
     }
 }

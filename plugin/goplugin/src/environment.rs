@@ -1,4 +1,4 @@
-//! The process environment, by which a host tells the plugin how to start; the one place that reads it.
+//! The process environment, in which a host passes the parameters of a start. No other file reads it.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;

@@ -25,15 +25,15 @@ use line::LogLine;
 
 /// Crates below this one that log the traffic they carry, headers and frames included. They may log warnings and errors only. A
 /// name stands for every target that begins with it.
-const GUESTS: &[&str] = &["h2", "hyper", "mio", "rustls", "tokio", "tonic", "tower", "yamux"];
+const QUIET_CRATES: &[&str] = &["h2", "hyper", "mio", "rustls", "tokio", "tonic", "tower", "yamux"];
 
 /// Sends every event of the process at `level` and above to stderr, and every panic as an error event. The crates below this one
-/// may log warnings and errors only, as may the `guests`: targets of the plugin's own dependencies, by how they begin. Choose a
+/// may log warnings and errors only, as may the `quiet` targets of the plugin's own dependencies, given by their prefixes. Choose a
 /// wide `level`, as a rule debug, because hosts do not reliably pass on their own level, and filter by it.
 ///
 /// Only the first call in a process has an effect.
-pub fn init(level: Level, guests: &[&str]) {
-    let layer = HclogLayer::new(io::stderr()).with_filter(filter(level, guests));
+pub fn init(level: Level, quiet: &[&str]) {
+    let layer = HclogLayer::new(io::stderr()).with_filter(filter(level, quiet));
     if tracing::subscriber::set_global_default(Registry::default().with(layer)).is_ok() {
         std::panic::set_hook(Box::new(|panic| {
             let location = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -42,10 +42,10 @@ pub fn init(level: Level, guests: &[&str]) {
     }
 }
 
-fn filter(level: Level, guests: &[&str]) -> Targets {
+fn filter(level: Level, quiet: &[&str]) -> Targets {
     let own = LevelFilter::from_level(level);
-    let guests = GUESTS.iter().chain(guests).map(|target| (*target, own.min(LevelFilter::WARN)));
-    Targets::new().with_default(own).with_targets(guests)
+    let quiet = QUIET_CRATES.iter().chain(quiet).map(|target| (*target, own.min(LevelFilter::WARN)));
+    Targets::new().with_default(own).with_targets(quiet)
 }
 
 /// Writes one JSON line for each event to `W`, typically stderr. A line that cannot be written is lost, because a host

@@ -31,7 +31,7 @@ pub(crate) const HOSTS: usize = 8;
 /// wait for the answer to its own may send HTTP/2's first window after it, 64 KiB.
 pub(crate) const HEARD: usize = 128 * 1024;
 
-/// The time between two log lines about refused peers, because the host has to read each line.
+/// The time between two log lines about refused peers. It is long, because the host has to read each line.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// All connected peers. Clones are handles to the same lobby.
@@ -52,7 +52,7 @@ struct WaitingPeer {
     standing: Arc<PeerState>,
 }
 
-/// The process at the other end, if the system tells it.
+/// The process at the other end, if the system knows it.
 type Process = Option<i32>;
 
 /// The state of one peer.

@@ -12,7 +12,7 @@ pub(crate) enum Multiplexing {
 }
 
 impl Multiplexing {
-    /// True in the spellings of Go's `strconv.ParseBool`, which is what hosts and plugins in Go read it with.
+    /// `Wanted` for the spellings of true in Go's `strconv.ParseBool`, with which hosts and plugins in Go read the variable.
     pub(crate) fn from_variable(value: Option<&str>) -> Self {
         match value {
             None => Self::Unknown,

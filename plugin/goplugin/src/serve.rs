@@ -30,7 +30,7 @@ use crate::tls::Tls;
 /// The name under which hosts ask for the plugin's health.
 const HEALTH: &str = "plugin";
 
-/// How long open calls may continue after the plugin was told to end. The host closes its connection right after the
+/// How long open calls may continue after the plugin was asked to end. The host closes its connection right after the
 /// answer, and kills the process after two seconds.
 const DRAIN: Duration = Duration::from_millis(500);
 

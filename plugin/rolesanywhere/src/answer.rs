@@ -65,7 +65,7 @@ pub(crate) struct Answer<'a> {
 /// Explains a refusal by AWS's name for it and its text.
 pub(crate) type Explain = fn(&str, &str) -> Option<&'static str>;
 
-/// AWS grants at most 12 hours. The rest allows for clocks that differ, where AWS does not tell its own time.
+/// AWS grants at most 12 hours. The rest allows for clocks that differ if AWS sends no time.
 const MAX_LENGTH: time::Duration = time::Duration::minutes(12 * 60 + 15);
 /// The longest wait that an answer may ask for.
 const MAX_WAIT: Duration = Duration::from_hours(1);
@@ -133,7 +133,7 @@ impl<'a> Answer<'a> {
         Ok(expiration)
     }
 
-    /// Parses the body. The error says what is wrong with it, and never what it holds.
+    /// Parses the body. The error names the flaw, and repeats nothing of the body.
     pub(crate) fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, String> {
         if self.body.is_empty() {
             return Err("the body is empty".to_owned());

@@ -1,4 +1,4 @@
-//! The three kinds of ARN a session is asked with, as three types that cannot be swapped.
+//! The three ARNs of a session request, as three types that cannot be swapped.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ const MAX_LENGTH: usize = 1011;
 
 /// A trust anchor: `arn:aws:rolesanywhere:<region>:<account>:trust-anchor/<id>`.
 ///
-/// The newer form `alias/trust-anchor/<name>` is taken too, although AWS does not say whether `CreateSession` knows it.
+/// The newer form `alias/trust-anchor/<name>` is accepted too, although AWS does not document whether `CreateSession` knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TrustAnchorArn(Regional);
 
@@ -27,10 +27,10 @@ pub struct RoleArn {
     name_at: usize,
 }
 
-/// Why a text is not the ARN that was expected. The text reads on from the value: `"…" is a trust anchor, …`.
+/// Why a value is not the expected ARN. `Display` continues a sentence that begins with the value: `"…" is a trust anchor, …`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArnError {
-    /// Not six parts parted by colons, or not starting with `arn`.
+    /// Not six parts separated by colons, or not starting with `arn`.
     #[error("is not an ARN of the form arn:partition:service:region:account:resource")]
     NotAnArn,
     /// More than 1011 characters.
@@ -39,18 +39,18 @@ pub enum ArnError {
     /// A well-formed ARN of something else.
     #[error("is {found}, {expected} ARN is expected")]
     WrongKind {
-        /// What the ARN names.
+        /// The kind of thing that the ARN names.
         found: String,
-        /// What was expected.
+        /// The expected kind.
         expected: &'static str,
     },
-    /// No partition AWS has.
+    /// A partition that AWS does not have.
     #[error("has a partition that AWS does not have: {0}")]
     Partition(#[from] UnknownPartition),
-    /// No region.
+    /// The region is missing or malformed.
     #[error("has no valid region: {0}")]
     Region(#[from] RegionError),
-    /// A region where none belongs.
+    /// A region in the ARN of a role, which has none.
     #[error("has the region {0:?}, but the ARN of a role has none")]
     RegionOfRole(String),
     /// A region of another partition.
@@ -71,7 +71,7 @@ pub enum ArnError {
     Resource {
         /// The last part of the ARN.
         resource: String,
-        /// What it should look like.
+        /// The expected form.
         form: &'static str,
     },
 }
@@ -86,7 +86,7 @@ struct Regional {
 }
 
 impl TrustAnchorArn {
-    /// The region the anchor, and with it the call, lives in.
+    /// The anchor's region, which is also the region of the call.
     pub fn region(&self) -> &Region {
         &self.0.region
     }
@@ -275,7 +275,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What an ARN may name, as far as people mix them up.
+/// The kinds of ARN that people confuse.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ArnKind {
     TrustAnchor,
@@ -288,7 +288,7 @@ enum ArnKind {
     User,
 }
 
-/// Service, resource prefix, and what that is.
+/// Service, resource prefix, and the kind of ARN that they make.
 const KINDS: [(&str, &str, ArnKind); 10] = [
     ("rolesanywhere", "trust-anchor", ArnKind::TrustAnchor),
     ("rolesanywhere", "alias/trust-anchor", ArnKind::TrustAnchor),
@@ -321,12 +321,12 @@ fn starts_a_name(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('/')
 }
 
-/// AWS makes UUIDs; more letters and digits are let through, nothing that could end the path or the line.
+/// AWS makes UUIDs. All letters, digits and hyphens pass, but no character that could end the path or the line.
 fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// `(?!.*//)([A-Za-z]([A-Za-z0-9_/-]*[A-Za-z0-9_-])?)?` in the model, at most 256 characters; empty names nothing.
+/// `(?!.*//)([A-Za-z]([A-Za-z0-9_/-]*[A-Za-z0-9_-])?)?` in the model, at most 256 characters. An empty alias names nothing, so it is refused.
 fn is_alias(text: &str) -> bool {
     let letters = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/' | b'-'));
     let starts = text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());

@@ -20,8 +20,8 @@ const MAX_DEADLINE: Duration = Duration::from_hours(1);
 pub struct RetryBudget {
     /// The bound of the whole call: attempts and pauses.
     pub total: Duration,
-    /// No attempt but the first begins after this much of the call. A caller then learns early of an AWS that fails at
-    /// once, while one that is slow still has `total`.
+    /// After this much of the call only a first attempt may begin. If AWS fails at once, the caller then learns of it early;
+    /// if AWS is slow, it still has `total`.
     pub retries: Duration,
 }
 
@@ -79,7 +79,7 @@ impl Attempts {
         }
     }
 
-    /// When the time of the whole call is over.
+    /// The deadline of the whole call.
     pub(crate) fn ends(&self) -> Instant {
         self.ends
     }
@@ -113,7 +113,7 @@ impl Attempts {
 pub(crate) struct Destination {
     /// Scheme, host and port.
     pub(crate) url: String,
-    /// A region that this version does not know, if it made the host's name.
+    /// The region, if the host's name was made from it and this version does not know it.
     pub(crate) doubtful: Option<String>,
 }
 

@@ -137,7 +137,7 @@ impl fmt::Display for Authorization {
     }
 }
 
-/// Hides the signature: with the whole text anybody could repeat the request for as long as AWS accepts its time.
+/// Hides the signature, because anybody with the whole text could repeat the request for as long as AWS accepts its time.
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { algorithm, serial, scope, signed_headers: _, signature: _ } = self;

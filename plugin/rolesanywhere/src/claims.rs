@@ -1,5 +1,5 @@
-//! What holds whatever AWS, or whoever answers in its place, says. `fuzz/` looks for an input that breaks a claim; the tests below
-//! hold the inputs it kept.
+//! Claims that hold for every answer, from AWS or from another party in its place. `fuzz/` searches for an input that breaks a
+//! claim; the tests below replay the inputs that it kept.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -13,7 +13,7 @@ mod documents;
 pub use aws::aws_answer;
 pub use documents::{denials, trust_policy};
 
-/// Bytes an error may have, whatever came: it goes into answers, logs and audit.
+/// The longest error in bytes, for any answer: an error goes into answers, logs and the audit log.
 const MAX_ERROR: usize = 4_096;
 
 fn one_short_line(text: &str) {

@@ -102,8 +102,8 @@ impl Client {
         probe::probe(&self.channel, region, &now, total).await
     }
 
-    /// The destination of requests to `endpoint`, with the region as a doubt if this version does not know it and it
-    /// made the host's name.
+    /// The destination of requests to `endpoint`. The region is doubtful if the host's name was made from it and this
+    /// version does not know it.
     fn destination(&self, endpoint: &Endpoint, region: &Region) -> Destination {
         let doubtful = self.channel.settings.endpoint.is_none() && !region.is_known();
         Destination { url: endpoint.to_string(), doubtful: doubtful.then(|| region.to_string()) }

@@ -47,12 +47,12 @@ pub enum EndpointError {
     #[error("IAM Roles Anywhere does not exist in the partition {0}")]
     NoServiceIn(Partition),
     /// A service other than Roles Anywhere has no FIPS endpoint there.
-    #[error("use_fips: {service} has no FIPS endpoint in {place}")]
+    #[error("use_fips: {service} has no FIPS endpoint in {area}")]
     NoFipsOf {
         /// `STS` or `IAM`.
         service: &'static str,
         /// The region or partition.
-        place: String,
+        area: String,
     },
     /// The operator's own URL cannot be used.
     #[error("endpoint: {0}")]

@@ -1,4 +1,4 @@
-//! Errors on the way to a session, and the remedy of each.
+//! Errors of a call, and the remedy of each.
 
 use std::fmt;
 use std::time::Duration;
@@ -146,13 +146,13 @@ impl From<SigningError> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tell(f, "CreateSession", "Roles Anywhere")
+        self.fmt_for(f, "CreateSession", "Roles Anywhere")
     }
 }
 
 impl Error {
     /// Writes the error of one call of one service.
-    pub(crate) fn tell(&self, f: &mut fmt::Formatter<'_>, call: &str, service: &str) -> fmt::Result {
+    pub(crate) fn fmt_for(&self, f: &mut fmt::Formatter<'_>, call: &str, service: &str) -> fmt::Result {
         match self {
             Self::Refused { kind, status, message, explanation, clock_skew, .. } => {
                 write!(f, "AWS refused with {status} {kind}: {message}")?;

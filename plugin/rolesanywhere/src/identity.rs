@@ -1,4 +1,4 @@
-//! A certificate and its private key: they sign requests, and prove who signs.
+//! A certificate and its private key: the key signs requests, and the certificate proves who signed.
 
 use std::fmt;
 
@@ -124,7 +124,7 @@ impl Identity {
         &self.certificate_header
     }
 
-    /// The value of `x-amz-x509-chain`: the intermediates as base64 DER, parted by commas without spaces.
+    /// The value of `x-amz-x509-chain`: the intermediates as base64 DER, separated by commas without spaces.
     pub(crate) fn chain_header(&self) -> Option<&str> {
         self.chain_header.as_deref()
     }
@@ -226,8 +226,8 @@ fn same_key(of_private: &[u8], of_certificate: &SubjectPublicKeyInfo<'_>) -> Res
     if same { Ok(()) } else { Err(IdentityError::KeyMismatch) }
 }
 
-/// SHA-256 in the shape of a SHA-384 digest. ECDSA signs the number a digest stands for, and leading zeros do not change
-/// it, so this is ECDSA with SHA-256 on P-384: Roles Anywhere uses SHA-256 whatever the curve.
+/// SHA-256 in the shape of a SHA-384 digest. ECDSA signs the number that a digest represents, and leading zeros do not
+/// change that number, so this is ECDSA with SHA-256 on P-384. Roles Anywhere uses SHA-256 with every curve.
 fn widened_sha256(message: &[u8]) -> Result<Digest, aws_lc_rs::error::Unspecified> {
     let mut wide = [0; 48];
     wide[16..].copy_from_slice(digest(&SHA256, message).as_ref());

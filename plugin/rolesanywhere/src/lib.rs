@@ -1,15 +1,15 @@
-//! A client for AWS IAM Roles Anywhere: a certificate and its key go in, a temporary session comes out; and for the calls
-//! that are made with such a session, to keep trust anchors in sync and to end sessions early.
+//! A client for AWS IAM Roles Anywhere. It exchanges a certificate and its key for a temporary session. With such a session it
+//! makes the calls that keep trust anchors in sync and end sessions early.
 //!
 //! ```text
 //! CreateSession + Identity ──▶ sign.rs ──▶ http::Request ──▶ transport.rs ──▶ AWS
 //!   ARNs, duration      canonical request → string to sign        │
 //! Session ◀── answer.rs ◀─────────── http::Response ◀─────────────┘
-//!                └─▶ Error: whose move it is, and explain.rs: what AWS's words mean
+//!                └─▶ Error: its remedy, and explain.rs: the meaning of AWS's words
 //! ```
 //!
 //! [`SignedClient`] (`signed_client/`) signs with a session's credentials instead and asks STS, Roles Anywhere's own API and IAM over the same
-//! transport. [`revocation`] and [`trust_policy`] are IAM's documents as values: what denies a session, what lets one in.
+//! transport. [`revocation`] and [`trust_policy`] are IAM's documents as values: one denies sessions, the other admits them.
 //!
 //! The crate knows nothing of the program that calls it, and makes no certificates. Everything but `transport/` is free of I/O, and the clock is an
 //! argument. Start reading at [`Client::create_session`] in `client.rs`.

@@ -25,7 +25,7 @@ pub struct Reached {
     pub from_aws: bool,
     /// AWS's clock, to the second.
     pub server_date: Option<OffsetDateTime>,
-    /// How far this host's clock is from AWS's; none if they are in sync, or AWS told no time.
+    /// How far this host's clock is from AWS's; none if they are in sync, or if AWS sent no time.
     pub clock_skew: Option<ClockSkew>,
     /// The time from the first byte sent to the last received, including the set-up of a new connection.
     pub took: Duration,

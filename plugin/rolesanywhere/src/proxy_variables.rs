@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The proxy variables of a process, as they are set.
 ///
-/// They are read by the rules of Go's `golang.org/x/net/http/httpproxy`, because the host process and the programs beside it are
-/// often written in Go: one environment then means one thing to all of them. <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
+/// The rules are those of Go's `golang.org/x/net/http/httpproxy`, because the host process and the programs beside it are often
+/// written in Go, and one environment must mean one thing to all of them. <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProxyVariables {
     pub(crate) https_proxy: Option<String>,

@@ -27,7 +27,7 @@ impl RateLimiter {
         Self::default()
     }
 
-    /// Waits for the account's turn. A turn after `ends` is not taken, and fails at once.
+    /// Waits for the account's turn. If the turn would come after `ends`, this fails at once and takes no turn.
     pub(crate) async fn turn(&self, account: &str, ends: Instant) -> Result<(), Error> {
         let start = self.reserve(account, ends).ok_or_else(too_late)?;
         tokio::time::sleep_until(start).await;

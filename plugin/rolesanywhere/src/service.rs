@@ -129,8 +129,8 @@ fn sts_host(settings: &Settings, region: &Region) -> Result<String, EndpointErro
     }
 }
 
-fn no_fips(service: &'static str, place: &str) -> EndpointError {
-    EndpointError::NoFipsOf { service, place: place.to_owned() }
+fn no_fips(service: &'static str, area: &str) -> EndpointError {
+    EndpointError::NoFipsOf { service, area: area.to_owned() }
 }
 
 #[cfg(test)]

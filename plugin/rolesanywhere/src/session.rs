@@ -16,13 +16,13 @@ pub struct Session {
     pub session_token: SecretString,
     /// When AWS stops accepting the credentials, to the second. May be sooner than requested.
     pub expiration: OffsetDateTime,
-    /// When AWS answered by its own clock, to the second; none if AWS did not say.
+    /// When AWS answered by its own clock, to the second; none if AWS sent no time.
     pub dated: Option<OffsetDateTime>,
     /// `arn:aws:sts::<account>:assumed-role/<role>/<session name>`.
     pub assumed_role_arn: String,
-    /// `AROA…:<session name>`, what policies know as `aws:userid`.
+    /// `AROA…:<session name>`, which policies call `aws:userid`.
     pub assumed_role_id: String,
-    /// `CN=<common name>` as a rule; what policies know as `aws:SourceIdentity`.
+    /// Usually `CN=<common name>`; policies call it `aws:SourceIdentity`.
     pub source_identity: Option<String>,
     /// The last part of the assumed role's ARN.
     pub role_session_name: String,
@@ -35,13 +35,13 @@ pub struct Session {
 }
 
 impl Session {
-    /// The length of the session by AWS's own clock. `arrived`, on this host's clock, stands in if AWS told no time.
+    /// The length of the session by AWS's own clock. `arrived`, on this host's clock, stands in if AWS sent no time.
     pub fn length(&self, arrived: OffsetDateTime) -> time::Duration {
         self.expiration - self.dated.unwrap_or(arrived)
     }
 
-    /// How far this host's clock was from AWS's when the session `arrived`; none if they were in sync, or AWS told no
-    /// time.
+    /// How far this host's clock was from AWS's when the session `arrived`; none if they were in sync, or if AWS
+    /// sent no time.
     pub fn clock_skew(&self, arrived: OffsetDateTime) -> Option<ClockSkew> {
         ClockSkew::between(arrived, self.dated?)
     }

@@ -1,4 +1,4 @@
-//! How AWS is reached, as an operator may set it, and the bounds of each value.
+//! The operator's settings for reaching AWS, and the bounds of each value.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::proxy_variables::ProxyVariables;
 pub struct Settings {
     /// A URL in place of AWS's own, without path; `http` only to a loopback host.
     pub endpoint: Option<Url>,
-    /// The same for STS, which tells who holds a session.
+    /// The same for STS, which says who holds a session.
     pub sts_endpoint: Option<Url>,
     /// The same for IAM, which holds roles and their policies.
     pub iam_endpoint: Option<Url>,
@@ -122,7 +122,7 @@ impl Settings {
 
     fn check_proxy(&self) -> Result<(), SettingsError> {
         let Some(url) = &self.proxy_url else { return Ok(()) };
-        // without `//` what stands before the colon may be a user, so it is not shown
+        // without `//` the text before the colon may be a user, so it is not shown
         if url.host_str().is_none_or(str::is_empty) {
             return Err(refuse("proxy_url", "has no host: http://<host>:<port> is expected"));
         }

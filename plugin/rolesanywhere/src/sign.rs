@@ -11,8 +11,8 @@ use crate::identity::{Identity, SigningError};
 
 /// Builds `POST /sessions` with the documented headers, signed for `now`. AWS accepts it for about five minutes.
 ///
-/// The `host` header is signed but not set: HTTP/1.1 writes it, and HTTP/2 sends `:authority`, from the URL. `User-Agent` is
-/// neither: [`crate::Client`] adds it, unsigned, because a proxy may change it.
+/// The `host` header is signed but not set, because it comes from the URL: HTTP/1.1 writes `host`, and HTTP/2 `:authority`.
+/// `User-Agent` is neither signed nor set: [`crate::Client`] adds it unsigned, because a proxy may change it.
 pub fn signed_request(
     endpoint: &Endpoint,
     identity: &Identity,

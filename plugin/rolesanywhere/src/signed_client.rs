@@ -51,7 +51,7 @@ pub struct SignedClient {
 
 type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
-/// Reads a successful answer. The error says what is wrong with it, and nothing of what it holds.
+/// Reads a successful answer. The error names the flaw, and repeats nothing of the answer.
 type Read<T> = fn(&Answer<'_>) -> Result<T, String>;
 
 impl SignedClient {

@@ -1,5 +1,5 @@
-//! Findings in a role's trust policy about Roles Anywhere: what would refuse every session, and what admits more than
-//! it seems. No I/O.
+//! Findings in a role's trust policy about Roles Anywhere: flaws that refuse every session, and statements that admit more
+//! than they seem to. No I/O.
 //!
 //! It is a reading aid and not IAM's evaluation: it checks statements that allow, one by one, and says which ones it
 //! does not check. <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>
@@ -24,7 +24,7 @@ pub use mismatch::Mismatch;
 
 const SERVICE: &str = "rolesanywhere.amazonaws.com";
 const ASSUME: &str = "sts:AssumeRole";
-/// The characters of all principals of a statement together that a line shows.
+/// The number of characters of a statement's principals that a line shows.
 const MAX_WHO: usize = 600;
 /// `CreateSession` needs all three.
 const ACTIONS: [&str; 3] = [ASSUME, "sts:TagSession", "sts:SetSourceIdentity"];

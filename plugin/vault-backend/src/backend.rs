@@ -11,7 +11,7 @@ use crate::route::Route;
 /// Paths and storage keys that Vault itself treats specially.
 ///
 /// A final `*` matches any rest. `+` matches one whole segment among the unauthenticated paths; among those that need
-/// `sudo`, Vault 1.21 takes it for a character like any other. In the two storage lists a key matches exactly, or by
+/// `sudo`, Vault 1.21 takes it as an ordinary character. In the two storage lists a key matches exactly, or by
 /// prefix if the entry ends in `/`.
 #[derive(Clone, Debug, Default)]
 pub struct SpecialPaths {
@@ -32,9 +32,9 @@ pub struct Plugin {
     pub name: &'static str,
     /// The version with its `v`, such as `v0.1.0`: `vault plugin register -version` must say the same.
     pub version: &'static str,
-    /// One line on what it does.
+    /// One line about its purpose.
     pub about: &'static str,
-    /// Log targets of the plugin's dependencies that may log warnings and errors only, by how they begin: `reqwest` or `aws_`.
+    /// Log targets of the plugin's dependencies that may log warnings and errors only, by their prefixes, such as `reqwest` or `aws_`.
     pub quiet_logs: &'static [&'static str],
 }
 
@@ -56,7 +56,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
         SpecialPaths::default()
     }
 
-    /// Called once storage is available: the place to migrate and to repair. A fault keeps the mount from coming up.
+    /// Called once storage is available, to migrate and to repair it. A fault keeps the mount from coming up.
     fn initialize(self: Arc<Self>, mount: Mount) -> impl Future<Output = Result<(), Fault>> + Send {
         let _ = mount;
         ready(Ok(()))
@@ -67,7 +67,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
         let _ = key;
     }
 
-    /// The mount goes away, maybe with its whole process: abort the work under way. Must return at once, because Vault
+    /// The mount goes away, maybe with its whole process: abort the work in progress. Must return at once, because Vault
     /// waits without limit.
     fn cleanup(&self) {}
 

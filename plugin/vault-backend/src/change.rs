@@ -30,17 +30,17 @@ pub struct Change {
     fields: &'static [Field],
     parameters: BTreeMap<&'static str, String>,
     operation: Operation,
-    place: String,
+    document_path: String,
     /// The named fields, without those that only repeat the path.
     named: Vec<(&'static Field, Value)>,
 }
 
 impl Change {
-    /// Reads the change that `operation` makes to the document at `place`.
+    /// Reads the change that `operation` makes to the document at `document_path`.
     pub(crate) fn read(
         fields: &'static [Field],
         parameters: BTreeMap<&'static str, String>,
-        (operation, place): (Operation, String),
+        (operation, document_path): (Operation, String),
         body: Map<String, Value>,
     ) -> Result<Change, Fault> {
         let mut named = Vec::new();
@@ -54,7 +54,14 @@ impl Change {
             parse::field(field, &without_nulls(operation, &value))?;
             named.push((field, value));
         }
-        Ok(Change { path: Values::of_path(parameters.clone()), fields, parameters, operation, place, named })
+        Ok(Change {
+            path: Values::of_path(parameters.clone()),
+            fields,
+            parameters,
+            operation,
+            document_path,
+            named,
+        })
     }
 
     /// Returns the whole document after the change: `stored`, as JSON of its fields, with the named fields. It has
@@ -68,7 +75,7 @@ impl Change {
         if stored.is_none() && self.operation == Operation::Patch {
             return Err(Fault::caller(format!(
                 "{}: nothing is stored there to patch; a write makes it",
-                self.place
+                self.document_path
             )));
         }
         let mut whole = stored.clone().unwrap_or_default();
@@ -82,7 +89,10 @@ impl Change {
         let is_same = stored.is_some_and(|stored| stored == whole);
         let schema = |name: &str| self.fields.iter().find(|field| field.name == name);
         if let Some(stray) = whole.keys().find(|name| schema(name).is_none()) {
-            return Err(Fault::bug(format!("{}: {stray} is stored, and no field of the schema", self.place)));
+            return Err(Fault::bug(format!(
+                "{}: {stray} is stored, and no field of the schema",
+                self.document_path
+            )));
         }
         whole.retain(|name, _| schema(name).is_some_and(|field| !field.is_read_only()));
         let values = Values::parsed(self.fields, self.parameters.clone(), &whole)?;
@@ -112,7 +122,7 @@ impl std::fmt::Debug for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Change")
             .field("operation", &self.operation)
-            .field("place", &self.place)
+            .field("document_path", &self.document_path)
             .field("named", &self.named.iter().map(|(field, _)| field.name).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
@@ -122,7 +132,7 @@ impl std::fmt::Debug for Change {
 fn as_fields(document: &impl Serialize) -> Result<Map<String, Value>, Fault> {
     match serde_json::to_value(document) {
         Ok(Value::Object(map)) => Ok(map.into_iter().filter(|(_, value)| !value.is_null()).collect()),
-        Ok(_) => Err(Fault::bug("a document is no JSON object")),
+        Ok(_) => Err(Fault::bug("a document is not a JSON object")),
         Err(error) => Err(Fault::bug(error)),
     }
 }
@@ -178,7 +188,7 @@ mod tests {
     }
 
     fn onto(operation: Operation, stored: Option<&Value>, body: Value) -> Result<Values, String> {
-        let Value::Object(body) = body else { panic!("{body} is no object") };
+        let Value::Object(body) = body else { panic!("{body} is not an object") };
         let parameters = BTreeMap::from([("name", "n".to_owned())]);
         Change::read(FIELDS, parameters, (operation, "things/n".to_owned()), body)
             .and_then(|change| change.onto(stored))

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-/// The text by which Vault recognises that it must forward a write to the active node. Vault compares it exactly.
+/// The text by which Vault recognises a write that it must forward to the active node. Vault compares it exactly.
 pub const READ_ONLY: &str = "cannot write to readonly storage";
 
 /// Who must act.
@@ -78,13 +78,13 @@ impl Fault {
         Fault { name: Some(name.into().into_boxed_str()), ..self }
     }
 
-    /// Puts the subject of the fault in front: `<place>: <text>`. A fault that only Vault or the log reads stays
+    /// Puts the subject of the fault in front: `<subject>: <text>`. A fault that only Vault or the log reads stays
     /// unchanged.
     #[must_use]
-    pub fn within(self, place: impl Display) -> Fault {
+    pub fn within(self, subject: impl Display) -> Fault {
         match self.blame {
             Blame::ReadOnly | Blame::Bug => self,
-            _ => Fault { text: format!("{place}: {}", self.text).into_boxed_str(), ..self },
+            _ => Fault { text: format!("{subject}: {}", self.text).into_boxed_str(), ..self },
         }
     }
 
@@ -112,7 +112,7 @@ impl Fault {
         &self.text
     }
 
-    /// The command that cures it, or what a person does; none of a fault that is not the operator's, or whose text says it.
+    /// The command that cures it, or the step that a person takes; none if the fault is not the operator's, or if its text says it.
     #[must_use]
     pub fn cure(&self) -> Option<&str> {
         self.cure.as_deref()
@@ -180,18 +180,18 @@ impl Fault {
     }
 }
 
-/// A fault of the operator that lacks its cure, so that none is without one.
+/// A fault of the operator that still lacks its cure. It becomes a [`Fault`] only with one.
 #[derive(Debug)]
 #[must_use = "give it a cure"]
 pub struct Uncured(Fault);
 
 impl Uncured {
-    /// The fault with the command that cures it, or what a person does. [`Display`] puts it behind the text and a colon.
+    /// The fault with the command that cures it, or the step that a person takes. [`Display`] puts it behind the text and a colon.
     pub fn cure(self, cure: impl Into<String>) -> Fault {
         Fault { cure: Some(cure.into().into_boxed_str()), ..self.0 }
     }
 
-    /// The fault with a text that says the cure itself, as that of another crate's error does.
+    /// The fault, whose text already says the cure, as the text of another crate's error does.
     pub fn cure_is_told(self) -> Fault {
         self.0
     }

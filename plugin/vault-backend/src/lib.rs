@@ -1,4 +1,4 @@
-//! Being a Vault secrets backend: routes, fields, answers, leases, faults, storage, the system view and help.
+//! A Vault secrets backend: routes, fields, responses, leases, faults, storage, the system view and help.
 //!
 //! ```text
 //! Vault ──gRPC──▶ service ──▶ wire ──▶ dispatch ──▶ Route ──▶ your handler(Arc<B>, Request, Params)
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Implement [`Backend`], list its [`Route`]s, and hand it to [`main`]. `examples/hello.rs` is a whole engine. Start reading at
-//! [`Backend`], then `route.rs` and `field.rs`. The protobuf stops in `wire.rs` and the two files that ask Vault back,
+//! [`Backend`], then `route.rs` and `field.rs`. The protobuf stops in `wire.rs` and in the two files that call back to Vault,
 //! `vault_storage.rs` and `vault_system.rs`.
 
 mod backend;

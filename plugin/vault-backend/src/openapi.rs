@@ -14,9 +14,9 @@ use crate::parse;
 use crate::request::Operation;
 use crate::route::Route;
 
-/// What a document is made from besides routes.
+/// The parts of a document besides its routes.
 pub(crate) struct Document<'a> {
-    /// Begins the name of each schema.
+    /// The prefix of each schema's name.
     pub(crate) prefix: &'a str,
     pub(crate) plugin: &'a Plugin,
     pub(crate) special: &'a SpecialPaths,
@@ -61,7 +61,7 @@ impl Document<'_> {
         }
     }
 
-    /// What holds for every operation of a path.
+    /// The members that all operations of a path share.
     fn frame<B: Send + Sync + 'static>(&self, route: &Route<B>) -> Map<String, Value> {
         let template = route.pattern.template();
         let fields = fields_by_name(route);

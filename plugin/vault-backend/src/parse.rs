@@ -279,15 +279,15 @@ mod tests {
 
     const FIELDS: &[Field] = &[Field::list("units", "Units.").prose()];
 
-    fn told(text: &str) -> Vec<String> {
+    fn warnings(text: &str) -> Vec<String> {
         split_texts(FIELDS, &Map::from_iter([("units".to_owned(), json!(text))]))
     }
 
     #[test]
     fn a_list_beyond_its_bounds_is_not_split_for_a_warning() {
-        assert_eq!(told(&vec!["x"; 32].join(",")).len(), 1);
+        assert_eq!(warnings(&vec!["x"; 32].join(",")).len(), 1);
 
-        assert_eq!(told(&vec!["x"; 33].join(",")), [""; 0]);
-        assert_eq!(told(&format!("x,{}", "x".repeat(4097))), [""; 0]);
+        assert_eq!(warnings(&vec!["x"; 33].join(",")), [""; 0]);
+        assert_eq!(warnings(&format!("x,{}", "x".repeat(4097))), [""; 0]);
     }
 }

@@ -28,7 +28,7 @@ pub enum Operation {
     List,
 }
 
-/// One mount of the engine: what `vault secrets enable` makes.
+/// One mount of the engine, as `vault secrets enable` makes it.
 #[derive(Clone, Debug)]
 pub struct Mount {
     /// Vault's id of the backend; stable over restarts and moves. Empty when Vault only probes type and version.
@@ -37,7 +37,7 @@ pub struct Mount {
     pub config: Arc<BTreeMap<String, String>>,
     /// The mount's own storage. It does not work before `initialize`.
     pub storage: Storage,
-    /// What Vault tells about itself and about callers. It does not work before `initialize`.
+    /// Vault's answers about itself and about callers. It does not work before `initialize`.
     pub system: SystemView,
     /// The version of this plugin, such as `v0.1.0`.
     pub version: &'static str,

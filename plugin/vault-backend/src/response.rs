@@ -41,7 +41,7 @@ impl Response {
     pub fn json(value: &impl Serialize) -> Result<Response, Fault> {
         match serde_json::to_value(value) {
             Ok(Value::Object(map)) => Ok(Response::data(map)),
-            Ok(_) => Err(Fault::bug("an answer is no JSON object")),
+            Ok(_) => Err(Fault::bug("a response is not a JSON object")),
             Err(error) => Err(Fault::bug(error)),
         }
     }
@@ -145,7 +145,7 @@ impl Lease {
         Lease { ttl, max_ttl: None, internal: Map::new() }
     }
 
-    /// The ttl that Vault is told.
+    /// The ttl that Vault receives.
     pub(crate) fn safe_ttl(&self) -> Duration {
         self.ttl.max(Lease::MIN_LEASE)
     }

@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use crate::{Fault, Request, Response, Route, SpecialPaths};
 
-    /// Counts what it is told; panics where the mount's configuration says so.
+    /// Counts its calls; panics if the mount's configuration says so.
     struct Witness {
         mount: Mount,
         cleaned: AtomicUsize,
@@ -213,7 +213,7 @@ mod tests {
         const HELP: &'static str = "A witness.";
 
         fn new(mount: Mount) -> Self {
-            assert!(!mount.config.contains_key("panic"), "told to panic");
+            assert!(!mount.config.contains_key("panic"), "the configuration says panic");
             Self { mount, cleaned: AtomicUsize::new(0) }
         }
 

@@ -55,7 +55,7 @@ impl Storage {
         }
     }
 
-    /// Removes `key`. A key that does not exist is no error.
+    /// Removes `key`. A key that does not exist is not an error.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         match &self.0 {
             Inner::Memory(memory) => memory.answers(memory.delete(key)).await,

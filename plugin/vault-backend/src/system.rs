@@ -1,4 +1,4 @@
-//! What Vault tells about itself and about callers.
+//! Vault's answers about itself and about callers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Unknown query parameters of a read: readers of other engines send the parameters of those.
+//! Unknown query parameters of a read: clients that were made for other engines send the parameters of those.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ const NAMED: usize = 8;
 
 /// Removes parameters from `query` that are neither fields nor part of the path, and returns a warning about them.
 ///
-/// A read that refused them would fail for readers that cannot be changed: some send `version` or `role_arn` with every
+/// A read that refused them would fail for clients that cannot be changed: some send `version` or `role_arn` with every
 /// read.
 pub(crate) fn take_out(
     fields: &'static [Field],

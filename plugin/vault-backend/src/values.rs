@@ -97,7 +97,7 @@ impl Values {
         })
     }
 
-    /// The truth of a [`FieldKind::Bool`].
+    /// The value of a [`FieldKind::Bool`].
     pub fn bool(&self, name: &str) -> Result<Option<bool>, Fault> {
         self.get(name, FieldKind::Bool, |value| match value {
             Parsed::Bool(truth) => Some(*truth),

@@ -20,7 +20,7 @@ impl VaultStorage {
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
         let asked = StorageGetArgs { key: key.to_owned() };
         let reply = self.client().await?.get(asked).await.map_err(|status| failed(&status))?.into_inner();
-        told(&reply.err)?;
+        check_error(&reply.err)?;
         Ok(reply.entry.map(|entry| entry.value))
     }
 
@@ -28,19 +28,19 @@ impl VaultStorage {
         let entry = StorageEntry { key: key.to_owned(), value: bytes, seal_wrap: sealed };
         let asked = StoragePutArgs { entry: Some(entry) };
         let reply = self.client().await?.put(asked).await.map_err(|status| failed(&status))?;
-        told(&reply.into_inner().err)
+        check_error(&reply.into_inner().err)
     }
 
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StorageError> {
         let asked = StorageDeleteArgs { key: key.to_owned() };
         let reply = self.client().await?.delete(asked).await.map_err(|status| failed(&status))?;
-        told(&reply.into_inner().err)
+        check_error(&reply.into_inner().err)
     }
 
     pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
         let asked = StorageListArgs { prefix: prefix.to_owned() };
         let reply = self.client().await?.list(asked).await.map_err(|status| failed(&status))?.into_inner();
-        told(&reply.err)?;
+        check_error(&reply.err)?;
         Ok(reply.keys)
     }
 
@@ -51,8 +51,8 @@ impl VaultStorage {
     }
 }
 
-/// Reads the error of Vault's storage server, which is a text.
-fn told(error: &str) -> Result<(), StorageError> {
+/// Fails if Vault's storage server sent an error, which is a text.
+fn check_error(error: &str) -> Result<(), StorageError> {
     match error {
         "" => Ok(()),
         text if text.contains(READ_ONLY) => Err(StorageError::ReadOnly),
@@ -61,7 +61,7 @@ fn told(error: &str) -> Result<(), StorageError> {
 }
 
 fn failed(status: &Status) -> StorageError {
-    match told(status.message()) {
+    match check_error(status.message()) {
         Err(StorageError::ReadOnly) => StorageError::ReadOnly,
         _ => StorageError::OutOfReach(format!("{:?}: {}", status.code(), status.message())),
     }

@@ -15,7 +15,7 @@ use crate::host_connection::HostConnection;
 use crate::node::{PluginEnvironment, ReplicationState};
 use crate::system_error::SystemError;
 
-/// What one mount may ask of Vault.
+/// The questions of one mount to Vault.
 #[derive(Clone, Debug)]
 pub(crate) struct VaultSystem(pub(crate) Arc<HostConnection>);
 
@@ -56,7 +56,7 @@ impl VaultSystem {
         let asked = EntityInfoArgs { entity_id: id.to_owned() };
         let reply =
             self.client().await?.entity_info(asked).await.map_err(|status| failed(&status))?.into_inner();
-        told(&reply.err)?;
+        check_error(&reply.err)?;
         Ok(reply.entity.map(entity))
     }
 
@@ -69,14 +69,14 @@ impl VaultSystem {
             .await
             .map_err(|status| failed(&status))?
             .into_inner();
-        told(&reply.err)?;
+        check_error(&reply.err)?;
         Ok(reply.groups.into_iter().map(group).collect())
     }
 
     pub(crate) async fn plugin_env(&self) -> Result<PluginEnvironment, SystemError> {
         let reply =
             self.client().await?.plugin_env(Empty {}).await.map_err(|status| failed(&status))?.into_inner();
-        told(&reply.err)?;
+        check_error(&reply.err)?;
         let env = reply.plugin_environment.unwrap_or_default();
         Ok(PluginEnvironment {
             vault_version: env.vault_version,
@@ -91,7 +91,7 @@ impl VaultSystem {
     }
 }
 
-fn told(error: &str) -> Result<(), SystemError> {
+fn check_error(error: &str) -> Result<(), SystemError> {
     if error.is_empty() { Ok(()) } else { Err(SystemError::Failed(error.to_owned())) }
 }
 

@@ -100,7 +100,7 @@ fn object(text: &str) -> Result<Map<String, Value>, Fault> {
     match serde_json::from_str(text) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(Value::Null) => Ok(Map::new()),
-        Ok(_) => Err(Fault::caller("the body is no JSON object")),
+        Ok(_) => Err(Fault::caller("the body is not a JSON object")),
         Err(_) => Err(Fault::caller("the body is not JSON")),
     }
 }

@@ -326,5 +326,8 @@ fn a_block_that_is_no_certificate_is_named_by_its_position() {
 
     let error = import(&(joined(&made) + odd)).unwrap_err();
 
-    assert_eq!(error, "pem_bundle: holds a block that is no X.509 certificate (certificate 2 of the bundle)");
+    assert_eq!(
+        error,
+        "pem_bundle: holds a block that is not an X.509 certificate (certificate 2 of the bundle)"
+    );
 }

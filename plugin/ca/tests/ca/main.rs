@@ -1,4 +1,4 @@
-//! What the CA signs and takes, one subject a module.
+//! Tests of the CA, one subject a module.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 

@@ -1,4 +1,4 @@
-//! What holds of every conversation with a host's broker.
+//! Claims that hold for every conversation with a host's broker.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -18,11 +18,11 @@ use tokio::time::Instant;
 use super::rendezvous::{KEPT, Rendezvous};
 use super::service::refusal;
 
-/// Lines of what the host says and the plugin wants: `offer <id> <address>`, `knock <id>`, `ack <id> <error>`, `claim <id>`,
+/// The input: lines of the host's messages and the plugin's claims, `offer <id> <address>`, `knock <id>`, `ack <id> <error>`, `claim <id>`,
 /// `wait <seconds>`.
 ///
-/// A claim gets the newest offer of its own connection, once, whichever comes first, and never another's; an offer that nobody
-/// wants is forgotten after its time; a knock is refused by number and with a reason.
+/// A claim gets the newest offer of its own connection, once, whichever of the two comes first, and never another connection's
+/// offer. An unclaimed offer is dropped after its time. A knock is refused by its number and with a reason.
 pub fn broker(input: &[u8]) {
     let rendezvous = Rendezvous::default();
     let mut meeting = Meeting {

@@ -50,7 +50,7 @@ impl Rendezvous {
         self.slots().arrived(info, now);
     }
 
-    /// Waits for what the host says about connection `id`; none if another claim replaced this one.
+    /// Waits for the host's message about connection `id`; none if another claim replaced this one.
     pub(crate) async fn claim(&self, id: u32) -> Option<ConnInfo> {
         let claimed = self.slots().claim(id);
         claimed.await.ok()

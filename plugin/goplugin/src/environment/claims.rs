@@ -1,4 +1,4 @@
-//! What holds of every environment, and of the line that answers it.
+//! Claims that hold for every environment, and for the handshake line that answers it.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -23,9 +23,9 @@ const LINE_OF_PEM: usize = 64;
 static IDENTITY: LazyLock<CertifiedKey> =
     LazyLock::new(|| CertifiedKey::generate().expect("a certificate is made"));
 
-/// An environment as `/proc/<pid>/environ` has it, `<name>=<value>` parted by zero bytes: without the cookie it is a start by
-/// hand and with it never; what is refused is refused without a line of the certificate; what is taken gives a line of six or
-/// seven fields, and TLS or a refusal of it.
+/// The input: an environment as in `/proc/<pid>/environ`, `<name>=<value>` separated by zero bytes. Without the cookie it is a
+/// start by hand, and with the cookie it never is. A refusal repeats no line of the certificate. An accepted environment gives
+/// a line of six or seven fields, and TLS or a refusal of it.
 pub fn handshake(input: &[u8]) {
     let variables: Vec<(&str, &str)> = input
         .split(|byte| *byte == 0)

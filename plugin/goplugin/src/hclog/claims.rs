@@ -1,4 +1,4 @@
-//! What holds of every line of the log, whatever is in its fields.
+//! Claims that hold for every line of the log, with any content in its fields.
 
 #![allow(clippy::missing_panics_doc, reason = "a claim that does not hold panics: that is what it is for")]
 
@@ -14,11 +14,11 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::{HclogLayer, fields};
 
-/// Bytes from which on the host cuts a line.
+/// The length in bytes from which the host cuts a line.
 const HOSTS_LIMIT: usize = 64 * 1024;
 
-/// Texts parted by zero bytes, as message and fields of an event and of the spans around it: one line of JSON below 64 KiB, whose
-/// `@` keys are text.
+/// The input: texts separated by zero bytes, which become the message and fields of an event and of the spans around it. The
+/// event is one line of JSON below 64 KiB, whose `@` keys are text.
 pub fn hclog(input: &[u8]) {
     let mut texts = input.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     let mut next = || texts.next().unwrap_or_default().into_owned();
@@ -44,7 +44,7 @@ pub fn hclog(input: &[u8]) {
     );
 }
 
-/// The one line that `raw` is, held against everything the host demands.
+/// Parses the one line that `raw` must be, and checks it against every demand of the host.
 pub(super) fn one_line(raw: &str) -> Map<String, Value> {
     assert!(raw.len() < HOSTS_LIMIT, "{} bytes", raw.len());
     assert_eq!(raw.matches('\n').count(), 1, "one line");
@@ -60,7 +60,7 @@ pub(super) fn one_line(raw: &str) -> Map<String, Value> {
     line
 }
 
-/// Keeps what is written.
+/// Keeps all bytes that are written to it.
 #[derive(Clone, Default)]
 pub(super) struct Tape(Arc<Mutex<Vec<u8>>>);
 

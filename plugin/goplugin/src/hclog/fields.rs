@@ -5,13 +5,13 @@ use std::fmt::{self, Debug, Write};
 use serde_json::{Number, Value};
 use tracing::field::{Field, Visit};
 
-/// Bytes of JSON a text may take. Longer ones are cut and end in an ellipsis.
+/// The largest size of one text as JSON, in bytes. A longer text is cut and ends in an ellipsis.
 const TEXT: usize = 8 * 1024;
 
-/// Numbers from here on become text: the host reads every number as a double, and would round them.
+/// Numbers from this one on become text, because the host reads every number as a double and would round them.
 const EXACT: u64 = 1 << 53;
 
-/// Field names and values in the order they were recorded, and the message apart.
+/// Field names and values in the order in which they were recorded, and separately the message.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     message: String,

@@ -1,8 +1,8 @@
 //! One line of go-hclog's JSON.
 //!
-//! What the host demands, each measured: `@level`, `@message` and `@timestamp` are text, or the host's process ends;
-//! `@timestamp` has six fraction digits and an offset, or the whole line is logged raw at debug; the line is shorter than
-//! 64 KiB, or it is cut and logged raw.
+//! The host's demands, each measured: `@level`, `@message` and `@timestamp` must be text, or the host's process ends;
+//! `@timestamp` must have six fraction digits and an offset, or the host logs the whole line raw at debug; the line must be
+//! shorter than 64 KiB, or the host cuts it and logs it raw.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -12,16 +12,17 @@ use tracing::Level;
 
 use super::fields::{Fields, text};
 
-/// Bytes of the fields, keys and punctuation included. With message, module and the rest the line stays under 64 KiB.
+/// The largest size of all fields in bytes, with keys and punctuation. With message, module and the rest the line stays under
+/// 64 KiB.
 const FIELDS: usize = 40 * 1024;
 
-/// Says how many fields had no room.
+/// The key of the number of fields that had no room.
 const LEFT_OUT: &str = "fields_left_out";
 
 const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
-/// A line in the making.
+/// A line that is being written.
 pub(super) struct LogLine {
     json: Map<String, Value>,
     room: usize,
@@ -86,7 +87,7 @@ fn name(level: Level) -> &'static str {
     }
 }
 
-/// In UTC. A year beyond four digits cannot be said and becomes the epoch: a wrong time is better than a lost line.
+/// In UTC. A year beyond four digits cannot be written and becomes the epoch: a wrong time is better than a lost line.
 fn timestamp(now: OffsetDateTime) -> String {
     let utc = now.to_offset(time::UtcOffset::UTC);
     let sayable = if (0..=9999).contains(&utc.year()) { utc } else { OffsetDateTime::UNIX_EPOCH };

@@ -1,4 +1,4 @@
-//! The log's promises, held through the whole layer.
+//! The promises of the log, tested through the whole layer.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use tracing::{debug, error, info, info_span, subscriber::with_default, trace, wa
 use super::claims::{Tape, one_line};
 use super::*;
 
-/// The bytes `log` produces.
+/// The bytes that `log` writes.
 fn raw(log: impl FnOnce()) -> String {
     let tape = Tape::default();
     let clock = || datetime!(2026-08-01 12:34:56.000_007 UTC);
@@ -16,7 +16,7 @@ fn raw(log: impl FnOnce()) -> String {
     tape.text()
 }
 
-/// The one line `log` produces, checked against everything the host demands.
+/// The one line that `log` writes, checked against every demand of the host.
 fn line(log: impl FnOnce()) -> serde_json::Map<String, Value> {
     one_line(&raw(log))
 }
@@ -135,7 +135,7 @@ fn a_host_that_reads_no_more_harms_nothing() {
 }
 
 #[test]
-fn guests_may_warn_and_no_more() {
+fn quiet_crates_may_warn_and_no_more() {
     let filter = filter(Level::DEBUG, &["mysql"]);
 
     assert!(filter.would_enable("engine::creds", &Level::DEBUG));

@@ -20,16 +20,16 @@ use crate::{
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 const BUDGET: Duration = Duration::from_secs(15);
-/// No answer has us leave AWS alone for longer.
+/// The longest wait that an answer may cause.
 const MAX_PAUSE: Duration = Duration::from_hours(1);
-/// Stands for a secret in the kept inputs: no text of ours may hold it. Its slash is in no request id, the one text of a header
-/// that goes on.
+/// Stands for a secret in the kept inputs; no text of ours may hold it. Its slash is not valid in a request id, the only text of
+/// a header that is passed on.
 const CANARY: &str = "cAnAry/";
 
 /// An answer of AWS or a proxy: a line `<call> <status>`, header lines, an empty line and the body.
 ///
-/// Every call ends within its budget; what is taken is what was asked for; an error is one short line, has no secret in it, and
-/// asks nobody to wait for longer than an hour.
+/// Every call ends within its budget. A session that is accepted is the requested one. An error is one short line, holds no
+/// secret, and asks for a wait of an hour at most.
 pub fn aws_answer(input: &[u8]) {
     let Some((call, answer)) = read(input) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -63,7 +63,7 @@ async fn make(call: CallName, answer: &Response<Bytes>) {
     match call {
         CallName::CreateSession => match client.create_session(&IDENTITY, &ASKED, || NOW, BUDGET).await {
             Ok(session) => fits(&session),
-            Err(error) => told(&error, &error.to_string(), answer),
+            Err(error) => check_error(&error, &error.to_string(), answer),
         },
         CallName::Probe => {
             let reached = client.probe(ASKED.trust_anchor.region(), || NOW, BUDGET).await;
@@ -100,7 +100,7 @@ async fn sign(operation: ApiOperation, client: &Client, answer: &Response<Bytes>
 
 fn refused<T>(outcome: Result<T, CallError>, answer: &Response<Bytes>) {
     if let Err(error) = outcome {
-        told(&error.cause, &error.to_string(), answer);
+        check_error(&error.cause, &error.to_string(), answer);
     }
 }
 
@@ -119,14 +119,14 @@ fn fits(session: &Session) {
     }
 }
 
-/// Of an answer that claims success nothing is repeated; of a refusal AWS's own words are.
-fn told(error: &Error, said: &str, answer: &Response<Bytes>) {
-    one_short_line(said);
+/// Checks the text of an error: it may repeat AWS's own words of a refusal, and nothing of an answer that claims success.
+fn check_error(error: &Error, shown: &str, answer: &Response<Bytes>) {
+    one_short_line(shown);
     if let Error::Throttled { retry_after: Some(wait), .. } = error {
         assert!(*wait <= MAX_PAUSE, "{wait:?}");
     }
     if answer.status().is_success() {
-        assert!(!said.contains(CANARY), "{said}");
+        assert!(!shown.contains(CANARY), "{shown}");
     }
 }
 

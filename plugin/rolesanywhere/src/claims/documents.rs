@@ -1,4 +1,4 @@
-//! The two kinds of IAM documents that are read here.
+//! Claims about the two kinds of IAM documents that this crate reads.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ const ANCHOR: &str =
 const PREFIX: &str = "Owner";
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 
-/// A role's trust policy: nothing is found twice, every finding is one short line, the order of members and white space change
-/// nothing, and a document that cannot be read says nothing about sessions.
+/// A role's trust policy: no finding is repeated, every finding is one short line, the order of members and white space change
+/// nothing, and an unreadable document says nothing about sessions.
 pub fn trust_policy(input: &[u8]) {
     let document = String::from_utf8_lossy(input);
     let anchor: TrustAnchorArn = ANCHOR.parse().expect("an ARN");
@@ -45,8 +45,8 @@ pub fn trust_policy(input: &[u8]) {
 
 /// A document of denials, and lines that deny more: `session <name> <second>`, `source <identity> <second>`, `before <second>`.
 ///
-/// Only what was written here is read. What is read is written back as it was; to deny more forgets nothing; the document has no
-/// character that IAM would count otherwise, and is measured as IAM does.
+/// Only a document that this crate wrote is read. It is written back unchanged. A further denial removes no other one. The
+/// document has no character that IAM would count differently, and its size is counted as IAM counts it.
 pub fn denials(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (denials, document): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| denial(line).is_some());
@@ -71,7 +71,7 @@ pub fn denials(input: &[u8]) {
     assert_eq!(pruned.len() + gone, policy.len());
     assert!(pruned.needed_until().is_none_or(|until| until > NOW));
     pruned.merge(&policy);
-    assert_eq!(pruned, policy, "what was pruned is not what was there");
+    assert_eq!(pruned, policy, "the pruned entries are not the ones that were there");
 }
 
 enum Denial<'a> {

@@ -108,23 +108,23 @@ mod tests {
 
     /// A list, a target that it excepts, and one that it does not.
     const CASES: &[(&str, &str, &str)] = &[
-        // a name stands for itself and for what is below it
+        // a name means itself and its subdomains
         ("amazonaws.com", "amazonaws.com", "amazonaws.com.cn"),
         ("amazonaws.com", "sts.eu-central-1.amazonaws.com", "notamazonaws.com"),
-        // with a dot, or an asterisk and a dot, for what is below it alone
+        // with `.` or `*.` before it, its subdomains alone
         (".amazonaws.com", "sts.amazonaws.com", "amazonaws.com"),
         ("*.amazonaws.com", "rolesanywhere.eu-central-1.amazonaws.com", "amazonaws.com"),
-        // no other wildcard is one
+        // there is no other wildcard
         ("*.amazonaws.com", "a.amazonaws.com", "a.amazonaws.de"),
         ("sts.*.amazonaws.com,x.example", "x.example", "sts.eu-central-1.amazonaws.com"),
         ("*amazonaws.com,x.example", "x.example", "sts.amazonaws.com"),
-        // capitals do not count, nor do blanks around an entry
+        // case does not count, nor do spaces around an entry
         (" Internal.EXAMPLE , other.example", "a.internal.example", "internal"),
         ("internal.example", "INTERNAL.example", "example"),
-        // entries that are empty or nonsense are passed over
+        // empty and malformed entries are ignored
         (",, :80, ,x.example,", "x.example", "y.example"),
         ("[::1,x.example", "x.example", "[fd00::2]"),
-        // a port is the target's too
+        // an entry's port must be the target's
         ("x.example:443", "x.example", "x.example:8443"),
         ("x.example:8443", "a.x.example:8443", "x.example"),
         (".x.example:8443", "a.x.example:8443", "a.x.example"),
@@ -139,14 +139,14 @@ mod tests {
         ("10.0.0.0/8", "10.255.255.255", "11.0.0.0"),
         ("10.1.2.3/8", "10.9.9.9", "11.9.9.9"),
         ("fd00::/8", "[fdff::1]:443", "[fe00::1]:443"),
-        // an address is no name, and a name no address
+        // an address is not a name, and a name is not an address
         ("3.4", "a.3.4", "1.2.3.4"),
         ("10.0.0.0/8,x.example", "x.example", "ten.example"),
         // this machine needs no entry
         ("", "localhost", "localhost.example"),
         ("", "127.9.9.9", "128.0.0.1"),
         ("", "[::1]:443", "[::2]:443"),
-        // names of other alphabets are asked for in this one
+        // a name in another alphabet is compared in its ASCII form
         ("münchen.example", "a.xn--mnchen-3ya.example", "munchen.example"),
     ];
 

@@ -11,7 +11,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::policy::{Policy, SourceDenial};
 
-/// A document that this module did not write, or that was edited since. It must not be overwritten.
+/// The document was not written by this module, or was edited since. It must not be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the inline policy differs from those that this program writes: {0}")]
 pub struct NotOurs(String);

@@ -58,7 +58,7 @@ impl CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.operation.action())?;
-        self.cause.tell(f, self.operation.name(), self.operation.service())?;
+        self.cause.fmt_for(f, self.operation.name(), self.operation.service())?;
         match &self.missing_permission {
             Some(missing_permission) => write!(f, "; {missing_permission}"),
             None => Ok(()),

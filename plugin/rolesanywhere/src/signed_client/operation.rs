@@ -1,6 +1,6 @@
-//! The calls of a signed client, and the permission that each needs.
+//! The API operations of a signed client, and the permission that each needs.
 
-/// The calls a [`super::SignedClient`] makes.
+/// The API operations that a [`super::SignedClient`] calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApiOperation {
     /// `sts:GetCallerIdentity`, which needs no permission.
@@ -37,7 +37,7 @@ impl ApiOperation {
         Self::DeleteRolePolicy,
     ];
 
-    /// The permission the call needs, as policies name it: `iam:GetRole`.
+    /// The permission that the operation needs, as policies name it: `iam:GetRole`.
     pub fn action(self) -> &'static str {
         match self {
             Self::GetCallerIdentity => "sts:GetCallerIdentity",
@@ -52,7 +52,7 @@ impl ApiOperation {
         }
     }
 
-    /// The call's own name: `GetRole`.
+    /// The operation's own name: `GetRole`.
     pub fn name(self) -> &'static str {
         self.action().split_once(':').map_or("", |(_, name)| name)
     }

@@ -20,7 +20,7 @@ pub struct CallerIdentity {
     pub arn: String,
     /// The 12 digits of the account.
     pub account: String,
-    /// `AROA…:<session name>`, what policies know as `aws:userid`.
+    /// `AROA…:<session name>`, which policies call `aws:userid`.
     pub user_id: String,
 }
 

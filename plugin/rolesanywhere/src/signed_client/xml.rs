@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::answer::{Answer, ErrorWire};
 
-/// Parses the body. The error says what is wrong with it, and never what it holds.
+/// Parses the body. The error names the flaw, and repeats nothing of the body.
 pub(super) fn parse<T: DeserializeOwned>(answer: &Answer<'_>) -> Result<T, String> {
     let body = answer.body();
     if body.is_empty() {

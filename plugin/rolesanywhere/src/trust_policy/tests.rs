@@ -187,7 +187,7 @@ fn what_is_no_policy_is_said_and_does_not_panic() {
     assert_eq!(found(&json!([3, null, { "Effect": "Allow", "Condition": [1] }])), [Finding::NoPrincipal]);
 }
 
-/// What keeps a session of the certificate `CN=web, OU=shop` out.
+/// The mismatches that refuse a session of the certificate `CN=web, OU=shop`.
 fn kept_out(statements: &Value) -> Vec<String> {
     let document = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
     let tags = [("x509Subject/CN", "web"), ("x509Subject/OU", "shop")];
