@@ -1,4 +1,4 @@
-# Vault Agent on a host outside Kubernetes: keeps the JSON document of credential_process fresh, which every SDK reads again by itself.
+# Vault Agent on a host outside Kubernetes: keeps the JSON document of credential_process fresh, which every SDK reads again automatically.
 #   vault agent -config=/etc/iamra/credential-process.hcl
 #   AWS_CONFIG_FILE=/etc/iamra/aws-config, which holds (aws-config beside this file):
 #     [default]
@@ -25,14 +25,14 @@ auto_auth {
 }
 
 template_config {
-  # With Vault or AWS away the Agent goes on trying for ever, and the last file stays where it is.
+  # While Vault or AWS is away, the Agent retries for ever, and the last file stays.
   exit_on_retry_failure = false
 }
 
 template {
   contents    = "{{ with secret \"iamra/creds/payments-api\" }}{{ .Data.credential_process }}{{ end }}"
   destination = "/run/iamra/aws.json"
-  # The default is 0644, for everybody to read.
+  # The default is 0644, which everybody can read.
   perms                = "0600"
   error_on_missing_key = true
 }

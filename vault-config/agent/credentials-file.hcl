@@ -1,8 +1,8 @@
 # Vault Agent on a host outside Kubernetes: keeps an AWS credentials file fresh.
 #   vault agent -config=/etc/iamra/credentials-file.hcl
 #   AWS_SHARED_CREDENTIALS_FILE=/run/iamra/credentials
-# SDKs other than Java's read this file once per process. It is right for commands and jobs shorter than a session; a process that runs for longer fails
-# at the first expiry: give it credential-process.hcl or listener.hcl.
+# SDKs other than Java's read this file once per process. It is right for commands and jobs shorter than a session. A longer process
+# fails at the first expiry: give it credential-process.hcl or listener.hcl.
 #
 # Change the three places marked "yours". /run/iamra must exist, on memory (/run is), and belong to the user who runs both the Agent
 # and the application: with 0600 nobody else reads the file. iamra-agent@.service does that.
@@ -24,14 +24,14 @@ auto_auth {
 }
 
 template_config {
-  # With Vault or AWS away the Agent goes on trying for ever, and the last file stays where it is.
+  # While Vault or AWS is away, the Agent retries for ever, and the last file stays.
   exit_on_retry_failure = false
 }
 
 template {
   contents    = "{{ with secret \"iamra/creds/payments-api\" }}{{ .Data.credentials_file }}{{ end }}"
   destination = "/run/iamra/credentials"
-  # The default is 0644, for everybody to read.
+  # The default is 0644, which everybody can read.
   perms                = "0600"
   error_on_missing_key = true
 }

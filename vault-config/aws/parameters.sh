@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the parameters of a template in this folder, as far as Vault knows them, as CloudFormation takes them from a file. It only
-# reads, and needs bash, the vault command and a token with policies/operator.hcl.
+# Prints those parameters of a template in this folder that Vault knows, as a parameter file for CloudFormation. It only reads, and
+# needs bash, the vault command and a token with policies/operator.hcl.
 set -euo pipefail
 
 usage() {
@@ -8,17 +8,17 @@ usage() {
 usage: parameters.sh [--mount PATH] management [--anchor NAME] [Key=Value]...
        parameters.sh [--mount PATH] stack ROLE [namespace/serviceaccount] [Key=Value]...
 
-  management              for management.yaml: CaPem, from trust-bundle; ApplicationRolePath, where all IAM roles of the mount are under
-                          one path, else it is told why not
-  --anchor NAME           TrustAnchorArn of trust-anchors/NAME in place of CaPem
+  management              for management.yaml: CaPem, from trust-bundle; ApplicationRolePath, if all IAM roles of the mount are under
+                          one path; otherwise the script prints the reason
+  --anchor NAME           TrustAnchorArn of trust-anchors/NAME instead of CaPem
   stack ROLE              for stack.yaml, from roles/ROLE: RoleName and RolePath, SessionSeconds, TrustAnchorArn (the role's, or the
-                          config's default; CaPem where there is none), Cluster, Namespace and ServiceAccount, and
-                          AcceptRoleSessionName where the role names its sessions. A role whose texts are templates is for many
+                          config's default; CaPem if there is none), Cluster, Namespace and ServiceAccount, and
+                          AcceptRoleSessionName if the role names its sessions. A role whose fields are templates is for many
                           service accounts: name one
   Key=Value               a parameter that Vault does not know, such as ApplicationActions=s3:*, or another value than Vault's
   --mount PATH            the engine's mount; default: iamra
 
-Environment: VAULT_ADDR and VAULT_TOKEN as ever; VAULT_CLI, the vault command, default vault from PATH.
+Environment: VAULT_ADDR and VAULT_TOKEN as usual; VAULT_CLI, the vault command, default vault from PATH.
 Example: parameters.sh stack payments-api > payments-api.json
          aws cloudformation create-stack --stack-name iamra-payments-api --template-body file://vault-config/aws/stack.yaml \
              --capabilities CAPABILITY_NAMED_IAM --parameters file://payments-api.json
@@ -30,8 +30,8 @@ die() {
     exit 1
 }
 
-# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
-# otherwise would be read below as the answer.
+# The same lines are in every script here, because each is also copied and run alone. Without them, a user's settings for the output of
+# vault would change the answers that the script reads.
 unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
 export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
@@ -42,13 +42,13 @@ mount=iamra keys=()
 declare -A values=()
 readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
 
-# Sets a parameter; of two values the later counts.
+# Sets a parameter; the later of two values counts.
 put() { # key, value
     if [ -z "${values[$1]+set}" ]; then keys+=("$1"); fi
     values[$1]=$2
 }
 
-# Sets `found` to a field of a path, empty where the path has no such field.
+# Sets `found` to a field of a path, empty if the path has no such field.
 field() { # path, field
     local said
     if said=$(vault read -field="$2" "$mount/$1" 2>&1); then
@@ -60,10 +60,10 @@ field() { # path, field
     fi
 }
 
-# The same of a list of which one element is wanted.
+# The same for a list that must have one element.
 single() { # path, field
     field "$1" "$2"
-    [[ $found == \[*\] ]] || { [ -z "$found" ] && return; die "$mount/$1: $2 is no list: $found"; }
+    [[ $found == \[*\] ]] || { [ -z "$found" ] && return; die "$mount/$1: $2 is not a list: $found"; }
     found=${found#[} found=${found%]}
     [[ $found != *' '* ]] || die "$mount/$1: $2 has several values ($found); the template's trust policy is for one"
 }
@@ -81,13 +81,13 @@ split_arn() { # role ARN
     path=${path%"$name"}
 }
 
-# Says why no path is printed; uses `common` and `path` of the caller.
+# Prints why there is no path; uses `common` and `path` of the caller.
 tell_path() { # role
     printf 'parameters.sh: no ApplicationRolePath: the IAM role of %s/roles/%s is under %s%s; the template takes /iamra/, and the sessions %s\n' \
         "$mount" "$1" "$path" "${common:+, another is under $common}" 'of roles under other paths cannot be ended' >&2
 }
 
-# Where all IAM roles of the mount are: the template wants a path that is not everybody's.
+# The path of all IAM roles of the mount. The template requires one below /, where everybody's roles are.
 application_path() {
     local names said role path name common=
     if said=$(vault list "$mount/roles" 2>&1); then
@@ -126,7 +126,7 @@ anchor_of() { # role
     if [ -n "$found" ]; then put TrustAnchorArn "$found"; else bundle; fi
 }
 
-# Who the role is for, from its texts, or from the words given where these are templates.
+# The service account of the role: from its fields, or from the arguments if the fields are templates.
 identity_of() { # role, [namespace/serviceaccount]
     local role=$1 cluster namespace account common_name
     field "roles/$role" common_name
@@ -163,8 +163,8 @@ stack() { # role, [namespace/serviceaccount]
     put RoleName "$name"
     put RolePath "$path"
     field "roles/$1" session_duration
-    [[ $found =~ ^[0-9]+$ ]] || die "$mount/roles/$1: session_duration is no number of seconds: $found"
-    # An IAM role allows no less than an hour; the session is what the engine asks for all the same.
+    [[ $found =~ ^[0-9]+$ ]] || die "$mount/roles/$1: session_duration is not a number of seconds: $found"
+    # The maximum of an IAM role is an hour or more; the engine may still request a shorter session.
     put SessionSeconds "$((10#$found < 3600 ? 3600 : 10#$found))"
     field "roles/$1" role_session_name
     if [ -n "$found" ]; then put AcceptRoleSessionName true; fi
@@ -175,8 +175,8 @@ stack() { # role, [namespace/serviceaccount]
 given() { # Key=Value...
     local one
     for one in "$@"; do
-        [[ $one =~ ^[A-Za-z]+= ]] || die "'$one' is not Key=Value; --help shows what is"
-        # The templates take one of the two.
+        [[ $one =~ ^[A-Za-z]+= ]] || die "'$one' is not Key=Value; see --help"
+        # The templates accept only one of the two.
         case ${one%%=*} in
         CaPem) unset 'values[TrustAnchorArn]' ;;
         TrustAnchorArn) unset 'values[CaPem]' ;;

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Writes what operators told one mount into a folder: config, clusters, trust anchors and roles as reads return them, which is what
-# writes take, and the names of its issuers. No secret is among it: no CA key (it leaves the engine only in a snapshot of Vault), no
+# Exports one mount's configuration into a folder: config, clusters, trust anchors and roles as reads return them and writes accept
+# them, and the names of its issuers. The export has no secret: no CA key (it leaves the engine only in a snapshot of Vault), no
 # proxy password. It needs a POSIX shell and the vault command, and a VAULT_TOKEN that may read the mount and sys/auth, such as one
 # with policies/operator.hcl.
 #
-#   usage: export.sh <folder>    made, or replaced where it is an earlier export; one that fails leaves the earlier one as it was
+#   usage: export.sh <folder>    made, or replaced if it is an earlier export; an export that fails leaves the earlier one unchanged
 #
 #   MOUNT       the mount; default iamra
 #   VAULT_CLI   the vault command; default vault from PATH
@@ -12,8 +12,8 @@ set -eu
 
 mount=${MOUNT:-iamra}
 
-# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
-# otherwise would be read below as the answer.
+# The same lines are in every script here, because each is also copied and run alone. Without them, a user's settings for the output of
+# vault would change the answers that the script reads.
 unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
 export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
@@ -25,7 +25,7 @@ die() {
     exit 1
 }
 
-# The names under a path, a line each; nothing where Vault says that there are none.
+# The names under a path, a line each; nothing if Vault says that there are none.
 names() {
     if said=$(vault list "$mount/$1" 2>&1); then
         printf '%s\n' "$said" | tail -n +3
@@ -36,7 +36,7 @@ names() {
 
 document() { vault read -format=json -field=data "$mount/$1"; }
 
-# A field of a path; nothing where it has none.
+# A field of a path; nothing if the path has none.
 field() { # path, field
     if said=$(vault read -field="$2" "$mount/$1" 2>&1); then
         printf '%s' "$said"
@@ -45,7 +45,7 @@ field() { # path, field
     fi
 }
 
-# Vault says of a mount that is not there what it says of an empty one; each engine answers this.
+# Vault gives the same answer for a missing mount as for an empty one, but every engine answers this read.
 check_mount() {
     said=$(vault read "$mount/rotation" 2>&1) || die "no engine answers at $mount/; MOUNT names another mount: $said"
 }
@@ -60,7 +60,7 @@ export_config() {
     fi
 }
 
-# A line for each issuer: its id, `default` or `-`, and its name where it has one. A role may name id or name.
+# A line for each issuer: its id, `default` or `-`, and its name if it has one. A role may name id or name.
 export_issuers() {
     found=$(names issuers)
     for id in $found; do
@@ -79,16 +79,16 @@ export_kind() { # clusters, trust-anchors or roles
     done
 }
 
-# Refuses a folder with files that are not an export's: the swap would take them away.
+# Refuses a folder with other files than an export's, because the swap would remove them.
 check_folder() {
     [ -e "$folder" ] || return 0
-    [ -d "$folder" ] || die "$folder is there already and is no folder"
+    [ -d "$folder" ] || die "$folder exists already and is not a folder"
     foreign=$(find "$folder/." ! -name . -prune ! -name config.json ! -name accessors ! -name ca.pem ! -name issuers \
         ! -name clusters ! -name trust-anchors ! -name roles)
-    [ -z "$foreign" ] || die "$folder has what is no export's ($(printf '%s\n' "$foreign" | sed 1q)); give a folder of its own"
+    [ -z "$foreign" ] || die "$folder has files that are not an export's ($(printf '%s\n' "$foreign" | sed 1q)); give a folder of its own"
 }
 
-# Puts the new export into the folder's place; an earlier one is beside it until then, and comes back however this ends before.
+# Replaces the folder with the new export. Until then an earlier one is kept beside it, and is restored if this script ends before.
 swap() {
     if [ -e "$folder" ]; then mv "$folder" "$work.earlier"; fi
     mv "$work" "$folder" || die "cannot put the export into $folder"
@@ -99,7 +99,7 @@ clean_up() {
     rm -rf "$work" "$work.earlier"
 }
 
-[ $# -eq 1 ] && [ -n "$1" ] || die "wants one folder; usage: export.sh <folder>"
+[ $# -eq 1 ] && [ -n "$1" ] || die "needs one folder; usage: export.sh <folder>"
 folder=${1%/}
 if [ -L "$folder" ]; then folder=$(cd -P "$folder" && pwd); fi
 check_folder
@@ -111,10 +111,10 @@ trap clean_up EXIT
 trap 'exit 1' HUP INT TERM
 
 export_config
-# Another Vault gives its auth mounts other accessors: import.sh finds the new ones by the mounts' paths.
+# In another Vault the auth mounts have other accessors; import.sh finds the new ones by the mounts' paths.
 accessors=$(vault auth list)
 printf '%s\n' "$accessors" | awk -F '  +' 'NR > 2 { print $3, $1 }' >"$work/accessors"
-# What the trust anchors hold today, so that it can be told from what will be put there.
+# The certificates in the trust anchors today, to distinguish them from those that will be put there.
 vault read -format=raw "$mount/ca/pem" >"$work/ca.pem" 2>/dev/null || rm -f "$work/ca.pem"
 export_issuers
 for kind in clusters trust-anchors roles; do export_kind "$kind"; done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up the engine on a dev Vault: registers the plugin, mounts it, makes a CA, and writes config and one role.
-# A test runs this same file. It needs the vault command and nothing else. It is for a new Vault: where the mount is there already it stops.
+# A test runs this same file. It needs the vault command alone. It is for a new Vault: if the mount exists already, it stops.
 #
 #   VAULT_CLI                 the vault command; default: vault from PATH
 #   VAULT_ADDR, VAULT_TOKEN   the server, and a token that may do all this
@@ -11,8 +11,8 @@
 #   IAMRA_TRUST_ANCHOR_ARN, IAMRA_PROFILE_ARN, IAMRA_ROLE_ARN
 set -euo pipefail
 
-# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
-# otherwise would be read below as the answer.
+# The same lines are in every script here, because each is also copied and run alone. Without them, a user's settings for the output of
+# vault would change the answers that the script reads.
 unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
 export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
@@ -26,7 +26,7 @@ vault plugin register -sha256="$IAMRA_SHA256" -command="$IAMRA_PLUGIN" -version=
     secret vault-plugin-secrets-iamra
 vault secrets enable -path="$mount" -plugin-version="$IAMRA_VERSION" vault-plugin-secrets-iamra
 
-# The key of this CA never leaves the engine. Its certificate, at $mount/trust-bundle, is what the trust anchor must hold.
+# The key of this CA never leaves the engine. The trust anchor must hold its certificate, which is at $mount/trust-bundle.
 vault write "$mount/root/generate/internal" common_name="$mount dev CA" issuer_name=dev >/dev/null
 
 vault write "$mount/config" \

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Lets Kubernetes service accounts read AWS credentials: sets up Vault's Kubernetes auth method and makes, for each service account
 # given, one engine role, one policy and one auth role, all named <namespace>-<serviceaccount>; or, with --templates, one of each
-# for all pods of a cluster. Run it again at any time: what is not there is made, what an option names is changed, and nothing else. It
-# needs bash, the vault command and a token that may do all this.
+# for all pods of a cluster. Run it again at any time: it makes objects that do not exist, changes the fields that options name, and
+# changes nothing else. It needs bash, the vault command and a token that may do all this.
 set -euo pipefail
 
 usage() {
@@ -13,18 +13,18 @@ usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]
   --cluster NAME          the cluster's name in AWS: subject O, first part of CN and of the SPIFFE id. Required
   --templates             registers the auth mount as the cluster and makes one engine role, policy and auth role, all named
                           <cluster>-pods, for every service account of the namespaces given ('*': of all; name all of them each
-                          time). The engine reads cluster, namespace and service account from the login, so that each still arrives
-                          in AWS as itself
+                          time). The engine reads cluster, namespace and service account from the login, so each one keeps its own
+                          identity in AWS
   --register-job          also the auth role and policy `iamra-operator` of plugin/job.yaml
   --way file|container|both
                           what the policies allow: creds/<role> (files, operators), container/<role> (the Agent's listener) or
-                          both. Take container for what uses the listener (policies/application-container.hcl says why).
+                          both. Use container for everything that uses the listener (policies/application-container.hcl says why).
                           New policies: both
   --audience AUD          the audience of the service-account tokens that may log in; the pods of k8s/ have one made for `vault`, so that
-                          no token which they show elsewhere logs in here. `kubectl create token` shows what others carry.
+                          no token for another service logs in here. `kubectl create token` shows the audience of others.
                           New auth roles: vault
 
-The engine role. A new one has the values said here; one that is there keeps what no option names. `default` takes a field out again:
+The engine role. A new one has these values; an existing one keeps the fields that no option names. `default` removes a field:
   --role-arn ARN          the IAM role of every service account that is given without one; a new role needs one
   --profile-arn ARN       the Roles Anywhere profile that lists these IAM roles, as an output of each aws/stack.yaml. `default`, and
                           new roles: the config's default_profile_arn
@@ -32,23 +32,23 @@ The engine role. A new one has the values said here; one that is there keeps wha
   --session-duration S    length of a session in seconds, 900 to 43200; AWS shortens it to the profile's. `default`: the engine's. New
                           roles: 14400, because a session has to outlive an outage of Vault
   --role-session-name TEXT
-                          the session's name in place of the certificate's serial, so that the principal stays the same from session
+                          the session's name instead of the certificate's serial, so that the principal stays the same from session
                           to session; only for profiles with acceptRoleSessionName (docs/identity.md, "Connections that pin the principal")
   --lease leased|static   static keeps the answers of many readers out of Vault's storage (docs/kubernetes.md, "Many pods")
   --key-type TYPE         of the certificates' keys: ec-p256, ec-p384, rsa-2048
   --certificate-ttl TTL   how long a certificate is valid, such as 10m
 
-Where things are:
+Paths and addresses:
   --mount PATH            the engine's mount; default: iamra
   --auth-mount PATH       the auth method's mount; default: kubernetes
-  --prefix TEXT           put before every name: for the second cluster of one Vault, whose payments/api is another one
+  --prefix TEXT           put before every name, for the second cluster of one Vault, whose payments/api is another service account
   --kubernetes-host URL   the API server as Vault reaches it; a new auth mount of a Vault in the cluster has
                           https://kubernetes.default.svc
   --kubernetes-ca FILE    the API server's CA; only for a Vault outside the cluster, which also needs --kubernetes-host
-  --reviewer-jwt FILE     a token that may create TokenReviews; only for a Vault outside the cluster. Without one Vault shows the
-                          token of whoever logs in, which then needs the role system:auth-delegator
+  --reviewer-jwt FILE     a token that may create TokenReviews; only for a Vault outside the cluster. Without one Vault uses the
+                          caller's own token, which then needs the role system:auth-delegator
 
-Environment: VAULT_ADDR and VAULT_TOKEN as ever; VAULT_CLI, the vault command, default vault from PATH.
+Environment: VAULT_ADDR and VAULT_TOKEN as usual; VAULT_CLI, the vault command, default vault from PATH.
 Example: setup.sh --cluster prod --way container payments/api=arn:aws:iam::111122223333:role/iamra/payments-api
 USAGE
 }
@@ -58,8 +58,8 @@ die() {
     exit 1
 }
 
-# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
-# otherwise would be read below as the answer.
+# The same lines are in every script here, because each is also copied and run alone. Without them, a user's settings for the output of
+# vault would change the answers that the script reads.
 unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
 export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
@@ -78,11 +78,11 @@ readonly ROLE_ARN='^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$'
 readonly PROFILE_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:profile/[0-9a-f-]{36}$'
 readonly ANCHOR_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:trust-anchor/[0-9a-f-]{36}$'
 readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
-# What Vault says of a document that is not there, and of one in an auth mount that is not there.
+# Vault's errors for a document that does not exist, and for one in an auth mount that does not exist.
 readonly NO_DOCUMENT='No value found'
 readonly NO_AUTH_DOCUMENT='No value found|No auth engine|unsupported path|no handler'
 
-# Sets `literal` to a value as the vault command takes it: in place of one that begins with @ it reads a file, and for a lone - its input.
+# Sets `literal` to a value as the vault command accepts it, because vault reads a file for a value that begins with @, and its input for -.
 literal() { # field, value
     case $2 in
     -) die "$1: the vault command cannot write the value -" ;;
@@ -91,15 +91,15 @@ literal() { # field, value
     esac
 }
 
-# A field of the engine roles that an option names; `default` takes it out.
-name_field() { # option, field, value, what it must look like, what it is
+# A field of the engine roles that an option names; `default` removes it.
+name_field() { # option, field, value, the pattern of its value, the name of such a value
     if [ "$3" = default ]; then
         unset+=("\"$2\":null")
     elif [[ $3 =~ $4 ]]; then
         literal "$2" "$3"
         fields+=("$2=$literal")
     else
-        die "$1 '$3' is no $5, nor \`default\`"
+        die "$1 '$3' is neither \`default\` nor $5"
     fi
 }
 
@@ -115,13 +115,13 @@ read_options() {
         case $1 in
         --cluster) cluster=$2 ;;
         --role-arn) default_arn=$2 ;;
-        --profile-arn) name_field "$1" profile_arn "$2" "$PROFILE_ARN" 'ARN of a Roles Anywhere profile' ;;
-        --trust-anchor-arn) name_field "$1" trust_anchor_arn "$2" "$ANCHOR_ARN" 'ARN of a trust anchor' ;;
-        --session-duration) name_field "$1" session_duration "$2" '^[0-9]+$' 'number of seconds' ;;
-        --role-session-name) name_field "$1" role_session_name "$2" '.' 'name of a session' ;;
-        --lease) name_field "$1" lease "$2" '^(leased|static)$' 'kind of lease: leased or static' ;;
-        --key-type) name_field "$1" key_type "$2" '^(ec-p256|ec-p384|rsa-2048)$' 'type of a key: ec-p256, ec-p384 or rsa-2048' ;;
-        --certificate-ttl) name_field "$1" certificate_ttl "$2" '^[0-9smh]+$' 'time such as 10m' ;;
+        --profile-arn) name_field "$1" profile_arn "$2" "$PROFILE_ARN" 'the ARN of a Roles Anywhere profile' ;;
+        --trust-anchor-arn) name_field "$1" trust_anchor_arn "$2" "$ANCHOR_ARN" 'the ARN of a trust anchor' ;;
+        --session-duration) name_field "$1" session_duration "$2" '^[0-9]+$' 'a number of seconds' ;;
+        --role-session-name) name_field "$1" role_session_name "$2" '.' 'the name of a session' ;;
+        --lease) name_field "$1" lease "$2" '^(leased|static)$' 'a kind of lease: leased or static' ;;
+        --key-type) name_field "$1" key_type "$2" '^(ec-p256|ec-p384|rsa-2048)$' 'a type of key: ec-p256, ec-p384 or rsa-2048' ;;
+        --certificate-ttl) name_field "$1" certificate_ttl "$2" '^[0-9smh]+$' 'a time such as 10m' ;;
         --way) way=$2 ;;
         --audience) [ -n "$2" ] || die "--audience: without one, a token made for any other service would log in here"
             literal --audience "$2"
@@ -143,8 +143,8 @@ check_options() {
     [[ $cluster =~ $LABEL ]] || die "--cluster '$cluster': lower-case letters, digits and dashes, at most 63, as in a DNS label"
     case $way in '' | file | container | both) ;; *) die "--way '$way': file, container or both" ;; esac
     [[ $prefix =~ ^([a-z0-9][-a-z0-9]*)?$ ]] || die "--prefix '$prefix': lower-case letters, digits and dashes"
-    [[ $mount =~ $MOUNT ]] || die "--mount '$mount' is no path of a mount"
-    [[ $auth =~ $MOUNT ]] || die "--auth-mount '$auth' is no path of a mount"
+    [[ $mount =~ $MOUNT ]] || die "--mount '$mount' is not the path of a mount"
+    [[ $auth =~ $MOUNT ]] || die "--auth-mount '$auth' is not the path of a mount"
     [ -z "$ca" ] || grep -q 'BEGIN CERTIFICATE' "$ca" 2>/dev/null || die "--kubernetes-ca: cannot read a PEM certificate from $ca"
     [ -z "$reviewer" ] || [ -r "$reviewer" ] || die "--reviewer-jwt: cannot read $reviewer"
     [ "$templates" = no ] || check_namespaces
@@ -153,30 +153,30 @@ check_options() {
 
 check_namespaces() {
     local namespace
-    [ -z "$default_arn" ] || [[ $default_arn =~ $ROLE_ARN ]] || die "--role-arn '$default_arn' is no ARN of an IAM role"
+    [ -z "$default_arn" ] || [[ $default_arn =~ $ROLE_ARN ]] || die "--role-arn '$default_arn' is not the ARN of an IAM role"
     [ "${#accounts[@]}" -gt 0 ] || die "--templates: no namespace given; see --help"
     for namespace in "${accounts[@]}"; do
-        [ "$namespace" = '*' ] || [[ $namespace =~ $LABEL ]] || die "'$namespace' is no name of a namespace; --templates takes namespaces"
+        [ "$namespace" = '*' ] || [[ $namespace =~ $LABEL ]] || die "'$namespace' is not the name of a namespace; --templates takes namespaces"
     done
 }
 
-# namespace/serviceaccount[=role_arn] into the variables namespace, account, arn, name and common_name.
+# Splits namespace/serviceaccount[=role_arn] into the variables namespace, account, arn, name and common_name.
 take() {
     local given=${1%%=*}
     arn=$default_arn
     [ "$given" = "$1" ] || arn=${1#*=}
     [[ $given == */* ]] || die "'$1': write it as namespace/serviceaccount or namespace/serviceaccount=role_arn"
     namespace=${given%%/*} account=${given#*/}
-    [[ $namespace =~ $LABEL ]] || die "'$1': '$namespace' is no name of a namespace"
-    [[ $account =~ $SUBDOMAIN ]] || die "'$1': '$account' is no name of a service account"
-    [[ $1 != *= ]] && { [ -z "$arn" ] || [[ $arn =~ $ROLE_ARN ]]; } || die "'$1': '$arn' is no ARN of an IAM role"
+    [[ $namespace =~ $LABEL ]] || die "'$1': '$namespace' is not the name of a namespace"
+    [[ $account =~ $SUBDOMAIN ]] || die "'$1': '$account' is not the name of a service account"
+    [[ $1 != *= ]] && { [ -z "$arn" ] || [[ $arn =~ $ROLE_ARN ]]; } || die "'$1': '$arn' is not the ARN of an IAM role"
     name=$prefix$namespace-$account
     common_name=$cluster.$namespace.$account
     [ "${#common_name}" -le 61 ] ||
         die "'$1': the common name $common_name has ${#common_name} characters; AWS takes 61: choose a shorter --cluster"
 }
 
-# Reads a field of a path into the variable found, empty where there is nothing; any other trouble ends the script.
+# Reads a field of a path into the variable found, empty if there is none; any other error ends the script.
 look() { # path, field, texts with which Vault says that there is nothing
     local said
     said=$(mktemp)
@@ -187,7 +187,7 @@ look() { # path, field, texts with which Vault says that there is nothing
     rm -f "$said"
 }
 
-# Before anything is written: the mount is the engine's, and what the policies are made of is beside this script.
+# Before anything is written: the mount must be the engine's, and the policy files must be beside this script.
 check_surroundings() {
     local said file
     for file in policies/application-file.hcl policies/application-container.hcl plugin/plugin-operator.hcl; do
@@ -197,7 +197,7 @@ check_surroundings() {
     said=$(vault read "$mount/rotation" 2>&1) || die "no engine answers at $mount/; --mount names another mount: $said"
 }
 
-# The name must be free or ours: a-b/c and a/b-c would both be a-b-c, and another cluster's payments/api is somebody else.
+# The name must be free or ours: a-b/c and a/b-c would both be a-b-c, and another cluster's payments/api is another caller.
 check_free() { # whose: what the policy's first line says
     look "auth/$auth/role/$name" bound_service_account_namespaces "$NO_AUTH_DOCUMENT"
     if [ -n "$found" ] && [ "$found" != "[$namespace]" ]; then
@@ -227,12 +227,12 @@ check_way() {
 check_free_engine_role() {
     look "$mount/roles/$name" common_name "$NO_DOCUMENT"
     if [ -n "$found" ] && [ "$found" != "$common_name" ]; then
-        die "the engine role $mount/roles/$name has the common name $found, not $common_name: it is somebody else's; see --prefix"
+        die "the engine role $mount/roles/$name has the common name $found, not $common_name: it belongs to another caller; see --prefix"
     fi
     [ -n "$found" ] || [ -n "$arn" ] || die "$mount/roles/$name is new and needs the ARN of an IAM role: append =role_arn, or give --role-arn"
 }
 
-# Sets `settings` to what is to be written of the auth mount's configuration, or to nothing.
+# Sets `settings` to the part of the auth mount's configuration that must be written, or to nothing.
 check_auth() {
     look "sys/auth/$auth" type 'No auth engine'
     [ -z "$found" ] || [ "$found" = kubernetes ] || die "the auth mount $auth is of type $found"
@@ -249,7 +249,7 @@ check_auth() {
     fi
 }
 
-# Of a configuration that is there: what the options change, and with it all the rest, because Vault's auth method replaces it whole.
+# For an existing configuration: the fields that the options change, and all others, because Vault's auth method replaces it whole.
 choose_changes() { # uses `found`, the host that is there
     local same=no field
     settings=()
@@ -283,14 +283,14 @@ set_to() { # field, value
     settings+=("$1=$literal")
 }
 
-# Refuses a write that would take away what cannot be read back.
+# Refuses a write that would remove a value that cannot be read back.
 check_lost() {
     look "auth/$auth/config" token_reviewer_jwt_set 'not present in secret'
     [ "$found" != true ] || [ -n "$reviewer" ] ||
-        die "auth/$auth/config has a reviewer token, which Vault does not show and a write without it would take away: give --reviewer-jwt too"
+        die "auth/$auth/config has a reviewer token, which Vault does not show and a write without it would remove: give --reviewer-jwt too"
     look "auth/$auth/config" pem_keys 'not present in secret'
     [ -z "$found" ] || [ "$found" = '[]' ] ||
-        die "auth/$auth/config has pem_keys, which this script would take away: write the configuration by hand, with them"
+        die "auth/$auth/config has pem_keys, which this script would remove: write the configuration by hand, with them"
 }
 
 set_up_auth() {
@@ -313,14 +313,14 @@ rendered() { # file...
 
 sum_of() { printf '%s\n' "$1" | cksum | cut -d ' ' -f 1; }
 
-# Whether a policy's text is no longer what its first line has the sum of. Earlier lines without one said that changes are overwritten.
+# Whether a policy's text differs from the checksum in its first line. Earlier lines had none, and said that changes are overwritten.
 changed_by_hand() { # policy
     local first=${1%%$'\n'*} sum
     sum=$(sum_of "${1#*$'\n'}")
     [[ $first != *"sum $sum)" && $first != *'overwrites changes)' ]]
 }
 
-# Writes what these files say, unless the policy was changed by hand since.
+# Writes the policy from these files, unless it was changed by hand since.
 write_policy() { # whose, file...
     local whose=$1 text
     shift
@@ -328,13 +328,13 @@ write_policy() { # whose, file...
     text="# $whose (written by kubernetes/setup.sh, sum $(sum_of "$text"))"$'\n'$text
     look "sys/policies/acl/$name" policy 'No value found|No policy named'
     if [ -n "$found" ] && changed_by_hand "$found"; then
-        printf 'setup.sh: the policy %s was changed by hand and stays as it is; to have it written anew: vault policy delete %s\n' "$name" "$name" >&2
+        printf 'setup.sh: the policy %s was changed by hand and stays unchanged; to have it written again: vault policy delete %s\n' "$name" "$name" >&2
     elif [ "$found" != "$text" ]; then
         printf '%s\n' "$text" | vault policy write "$name" -
     fi
 }
 
-# Sets `files` to those of the way that is asked for, or else of the policy that is there.
+# Sets `files` to those of the requested way, or else of the existing policy.
 choose_files() {
     local chosen=$way
     if [ -z "$chosen" ]; then
@@ -375,7 +375,7 @@ set_up_auth_role() { # token_ttl, token_max_ttl
     [ "$found" = "[${namespace//,/ }]" ] || named+=("bound_service_account_namespaces=$namespace")
     [ -z "$audience" ] || named+=("audience=$literal")
     [ "${#named[@]}" -gt 0 ] || return 0
-    # The one field of an auth role that a write takes away when it does not name it.
+    # The only field of an auth role that a write removes unless it names it.
     look "auth/$auth/role/$name" bound_service_account_namespace_selector "$NO_AUTH_DOCUMENT|not present in secret"
     if [ -n "$found" ]; then
         literal bound_service_account_namespace_selector "$found"
@@ -394,7 +394,7 @@ set_up_role() { # whose, further fields of a new engine role...
     set_up_auth_role 1h 24h
 }
 
-# The auth role lets nobody else in, so that all who read are the same at AWS.
+# The auth role admits nobody else, so all readers are one caller at AWS.
 set_up_account() {
     set_up_role "$common_name" "organization=$cluster" "organizational_unit=$namespace" \
         "uri_sans=spiffe://$cluster/ns/$namespace/sa/$account" session_sharing=identity

@@ -1,31 +1,31 @@
 #!/bin/sh
-# Puts the plugin into Vault's catalog and makes one mount run it: mounts it the first time, upgrades it later. Run again with the
-# same version it changes nothing. It needs a POSIX shell and the vault command: it runs in the hashicorp/vault image (job.yaml), or
+# Puts the plugin into Vault's catalog and makes one mount run it: mounts it the first time, upgrades it later. A second run with the
+# same version changes nothing. It needs a POSIX shell and the vault command: it runs in the hashicorp/vault image (job.yaml), or
 # by hand with a VAULT_TOKEN that has the policy plugin-operator.hcl.
 #
 #   PLUGIN_VERSION   the version the binary reports of itself, such as v0.1.0
 #   PLUGIN_SHA256    the binary's SHA-256, from the release or from `vault-plugin-secrets-iamra install`, never from the Vault node
 #   PLUGIN_COMMAND   its file name in Vault's plugin_directory; default vault-plugin-secrets-iamra
 #   MOUNT            the mount; default iamra
-#   MAX_LEASE_TTL    the longest lease of the mount in seconds; default, where the mount has none of its own: 43200, the longest session
-#                    AWS gives
-#   VAULT_TOKEN      a token; without one that of `vault login`; without either the Kubernetes auth method is asked for one
+#   MAX_LEASE_TTL    the longest lease of the mount in seconds; default, if the mount has none of its own: 43200, the longest session
+#                    that AWS grants
+#   VAULT_TOKEN      a token; default that of `vault login`; without either the script logs in with the Kubernetes auth method
 #   VAULT_AUTH_MOUNT, VAULT_AUTH_ROLE   for that; default kubernetes and iamra-operator
-#   VAULT_JWT_FILE   and the service-account token to show; default where job.yaml mounts one that is made for Vault
+#   VAULT_JWT_FILE   the service-account token for that; default the path at which job.yaml mounts one made for Vault
 #   VAULT_CLI        the vault command; default vault from PATH
 set -eu
 
 readonly NAME=vault-plugin-secrets-iamra
-# Keys of answers that the audit log shows as they are: with them an AWS CloudTrail entry is found in Vault's audit log. None is secret.
-# Never add http_raw_body: it is the whole answer of container/:role, and would put credentials in clear into the log.
+# Keys of answers that the audit log shows in clear, by which an AWS CloudTrail entry is found in Vault's audit log. None is secret.
+# Never add http_raw_body: it is the whole answer of container/:role, and would put credentials into the log in clear.
 readonly AUDIT_KEYS='serial_number expiration source_identity error'
 
 jwt=${VAULT_JWT_FILE:-/var/run/secrets/vault/token}
 version=${PLUGIN_VERSION:-} sha=${PLUGIN_SHA256:-} command=${PLUGIN_COMMAND:-$NAME}
 mount=${MOUNT:-iamra} max_lease=${MAX_LEASE_TTL:-43200}
 
-# The same lines are in every script here, because each is also copied and run alone. What somebody has set in order to see Vault's answers
-# otherwise would be read below as the answer.
+# The same lines are in every script here, because each is also copied and run alone. Without them, a user's settings for the output of
+# vault would change the answers that the script reads.
 unset CDPATH GREP_OPTIONS GREP_COLOR GREP_COLORS VAULT_DETAILED VAULT_WRAP_TTL
 export LC_ALL=C VAULT_FORMAT=table VAULT_CLI_NO_COLOR=true
 vault() { command "${VAULT_CLI:-vault}" "$@"; }
@@ -42,8 +42,8 @@ die() {
 check_input() {
     printf '%s' "$version" | grep -Eq '^v[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$' ||
         die "PLUGIN_VERSION '$version': give the version as the binary reports it, such as v0.1.0"
-    [ -n "$sha" ] || die "PLUGIN_SHA256 is empty: without it Vault would run whatever file lies in its plugin directory"
-    printf '%s' "$sha" | grep -Eq '^[0-9a-f]{64}$' || die "PLUGIN_SHA256 '$sha' is no SHA-256: 64 hex digits in lower case"
+    [ -n "$sha" ] || die "PLUGIN_SHA256 is empty: without it Vault would run any file in its plugin directory"
+    printf '%s' "$sha" | grep -Eq '^[0-9a-f]{64}$' || die "PLUGIN_SHA256 '$sha' is not a SHA-256: 64 hex digits in lower case"
     printf '%s' "$max_lease" | grep -Eq '^[1-9][0-9]*$' || die "MAX_LEASE_TTL '$max_lease': give a number of seconds"
 }
 
@@ -55,7 +55,7 @@ log_in() {
     export VAULT_TOKEN
 }
 
-# What a command prints, or nothing where Vault says that there is no such thing; any other trouble ends the script.
+# The output of a command, or nothing if Vault says that the object does not exist; any other error ends the script.
 present() { # text with which Vault says so, command...
     absent=$1
     shift
@@ -87,8 +87,8 @@ enable_first() {
     say "mounted $NAME $version at $mount/"
 }
 
-# Adds what the mount lacks: keys that somebody else had the audit log show stay, but for the one that shows credentials, and so does a longest
-# lease of the mount's own.
+# Adds the settings that the mount lacks. It keeps audit keys that somebody else added, except the one that shows credentials, and keeps a
+# longest lease of the mount's own.
 tune() {
     keys=$(vault read -field=audit_non_hmac_response_keys "sys/mounts/$mount/tune" 2>/dev/null || true)
     keys=${keys#[} keys=${keys%]} missing=
@@ -108,7 +108,7 @@ tune() {
     fi
 }
 
-# Whether the mount's longest lease is another than MAX_LEASE_TTL asks for; unasked, whether it is only what all of Vault has.
+# Whether the mount's longest lease differs from MAX_LEASE_TTL; without that variable, whether the mount has Vault's own default.
 has_other_lease() {
     if [ -n "${MAX_LEASE_TTL:-}" ]; then
         [ "$(vault read -field=max_lease_ttl "sys/mounts/$mount/tune")" != "$max_lease" ]
@@ -117,7 +117,7 @@ has_other_lease() {
     fi
 }
 
-# The catalog is only what may run. A mount runs another version once it is tuned to it, and reloaded.
+# The catalog only says what may run. A mount runs another version after it is tuned to it and reloaded.
 upgrade() {
     if [ "$(of_mount plugin_version)" != "$version" ]; then
         vault secrets tune -plugin-version="$version" "$mount" >/dev/null

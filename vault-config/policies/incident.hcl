@@ -1,5 +1,5 @@
-# The break-glass: ends sessions at AWS, all of a role's or single ones. It belongs to whoever answers an incident. Vault can ask for
-# sudo on whole paths only, so that revoke-sessions is kept by not being in other policies: grant `roles/+`, never `roles/*`.
+# The break-glass: ends sessions at AWS, all of a role's or single ones. It is for the responders to an incident. Vault can require
+# sudo on whole paths only, so revoke-sessions is protected by its absence from other policies: grant `roles/+`, never `roles/*`.
 path "iamra/revoke" {
   capabilities = ["update", "sudo"]
 }
@@ -13,7 +13,7 @@ path "iamra/issuer/+/compromised" {
   capabilities = ["update"]
 }
 
-# Whether sessions of a role are made and denied.
+# Shows whether sessions of a role are made and denied.
 path "iamra/check/*" {
   capabilities = ["read", "update"]
 }
@@ -22,7 +22,7 @@ path "iamra/roles" {
   capabilities = ["list"]
 }
 
-# Which issuers there are and what each is to the rotation: whose key it was, and which one comes next.
+# Lists issuers with the state of each in the rotation, to see whose key it was and which one comes next.
 path "iamra/issuers" {
   capabilities = ["list"]
 }
@@ -31,7 +31,7 @@ path "iamra/rotation" {
   capabilities = ["read"]
 }
 
-# Whether the trust anchors are without the issuer. A read changes nothing at AWS.
+# Shows whether a trust anchor still holds the issuer. A read changes nothing at AWS.
 path "iamra/trust-anchors" {
   capabilities = ["list"]
 }
@@ -40,8 +40,8 @@ path "iamra/trust-anchors/+/sync" {
   capabilities = ["read"]
 }
 
-# Makes the next issuer, without which a compromised one that is the default has no successor. It signs nothing until it is the default,
-# which `compromised` or operator.hcl makes it, or until a role names it. Key-making needs sudo.
+# Makes the next issuer, which succeeds a compromised default issuer. It signs nothing until `compromised` or operator.hcl makes it the
+# default, or until a role names it. Key-making needs sudo.
 path "iamra/root/generate/internal" {
   capabilities = ["update", "sudo"]
 }
@@ -54,12 +54,12 @@ path "iamra/intermediate/set-signed" {
   capabilities = ["update", "sudo"]
 }
 
-# Who is meant, by name, alias or id, and which entities were merged into that one (merged_entity_ids): `revoke` takes their ids.
+# Finds the caller by name, alias or id, and the entities that were merged into it (merged_entity_ids): `revoke` takes their ids.
 path "identity/lookup/entity" {
   capabilities = ["update"]
 }
 
-# Cuts a caller off in Vault, which comes before `revoke`; its tokens are refused from then on. To let it in again is an operator's.
+# Disables a caller in Vault, which comes before `revoke`; its tokens are refused from then on. Only an operator admits it again.
 path "identity/entity/id/+" {
   capabilities = ["read", "update"]
   allowed_parameters = {

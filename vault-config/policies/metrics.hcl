@@ -1,4 +1,4 @@
-# Prometheus: numbers of the engine and nothing else.
+# For Prometheus: the engine's metrics and nothing else.
 path "iamra/metrics" {
   capabilities = ["read"]
 }

@@ -1,5 +1,5 @@
-# Runs the engine: configures it, makes its CA, writes roles. Whoever writes roles may become anything that the IAM roles' trust
-# policies and the config's allowed_role_arns let through.
+# Runs the engine: configures it, makes its CA, writes roles. A caller that may write roles can assume every IAM role that
+# the IAM roles' trust policies and the config's allowed_role_arns admit.
 path "iamra/config" {
   capabilities = ["create", "read", "update", "patch", "delete"]
 }
@@ -12,12 +12,12 @@ path "iamra/roles" {
   capabilities = ["list"]
 }
 
-# One segment only: ending sessions at AWS, below it, is incident.hcl's.
+# One segment only, because incident.hcl has the paths below it, which end sessions at AWS.
 path "iamra/roles/+" {
   capabilities = ["create", "read", "update", "patch", "delete"]
 }
 
-# Which auth mount is which cluster: whoever writes it may make one cluster's pods those of another.
+# Maps auth mounts to clusters: a caller that may write it can give one cluster's pods the identities of another's.
 path "iamra/clusters" {
   capabilities = ["list"]
 }
@@ -26,18 +26,18 @@ path "iamra/clusters/*" {
   capabilities = ["create", "read", "update", "patch", "delete"]
 }
 
-# Shows identities, gives no credentials; `update` shows that of any caller, by entity_id.
+# Shows identities and returns no credentials; `update` shows the identity of any caller, by entity_id.
 path "iamra/preview/*" {
   capabilities = ["read", "update"]
 }
 
-# Why a read is refused; `update` asks in the place of any caller, by entity_id. Gives no credentials. Applications have no such path:
-# each check costs calls of the account's quota, and it tells what a trust policy leaves open. Theirs is preview/.
+# Explains why a read is refused, and returns no credentials; `update` asks for any caller, by entity_id. Applications have no such path,
+# because each check uses calls of the account's quota, and shows what a trust policy leaves open. They have preview/.
 path "iamra/check/*" {
   capabilities = ["read", "update"]
 }
 
-# Numbers only. For Prometheus, metrics.hcl has nothing else.
+# Numbers only. metrics.hcl grants this path alone, for Prometheus.
 path "iamra/metrics" {
   capabilities = ["read"]
 }
@@ -46,17 +46,17 @@ path "iamra/issuers" {
   capabilities = ["list"]
 }
 
-# Renames, disables and deletes issuers. A deleted one takes its key along, for good.
+# Renames, disables and deletes issuers. The key of a deleted issuer is gone for good.
 path "iamra/issuer/+" {
   capabilities = ["read", "update", "patch", "delete"]
 }
 
-# How far a rotation of the CA is, and the command that comes next.
+# The progress of a rotation of the CA, and the next command.
 path "iamra/rotation" {
   capabilities = ["read"]
 }
 
-# Which trust anchors the engine manages at AWS, and as whom.
+# The trust anchors that the engine manages at AWS, and the IAM roles that it uses.
 path "iamra/trust-anchors" {
   capabilities = ["list"]
 }
@@ -65,7 +65,7 @@ path "iamra/trust-anchors/*" {
   capabilities = ["create", "read", "update", "patch", "delete"]
 }
 
-# Which auth mount has which accessor: for clusters, and for backup/.
+# The accessors of auth mounts, for clusters and for backup/.
 path "sys/auth" {
   capabilities = ["read"]
 }

@@ -1,4 +1,4 @@
-// CoreDNS with no more plugins than resolving Services takes.
+// CoreDNS with only the plugins that resolve Services.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// The least that a Vault plugin on the Go SDK can be: it reads nothing, asks nobody, and gives the same answer to every read.
-// What it costs is the floor of Vault's own path to a plugin, and `leased` is that floor for an answer with a lease.
+// The smallest possible Vault plugin on the Go SDK: it reads nothing, calls nobody, and gives the same answer to every read.
+// Its cost is the floor of Vault's own path to a plugin, and `leased` is that floor for an answer with a lease.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/vault/sdk/plugin"
 )
 
-// As long as what an AWS session is made of, so that Vault carries as much for one plugin as for the other.
+// As long as the parts of an AWS session, so that Vault transports as much for one plugin as for the other.
 var answer = map[string]interface{}{
 	"access_key":    filler(20),
 	"secret_key":    filler(40),

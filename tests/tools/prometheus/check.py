@@ -20,7 +20,7 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-# What Prometheus itself adds to a target.
+# The labels that Prometheus itself adds to a target.
 ITS_OWN = {"up"}
 TARGET_LABELS = {"job", "instance"}
 

@@ -1,4 +1,4 @@
-# What management.yaml makes, once for each account and region. Why the policies are as they are stands there, beside each.
+# The resources of management.yaml, once for each account and region. That file gives the reason of each policy.
 
 locals {
   trust_anchor_arn         = var.trust_anchor_arn == "" ? one(awscc_rolesanywhere_trust_anchor.this[*].trust_anchor_arn) : var.trust_anchor_arn
@@ -28,7 +28,7 @@ resource "awscc_rolesanywhere_trust_anchor" "this" {
     }
   }
 
-  # The engine keeps the bundle: an apply in the middle of a rotation would take its next issuer out again.
+  # The engine manages the bundle: an apply in the middle of a rotation would remove its next issuer.
   lifecycle {
     ignore_changes = [source]
   }

@@ -1,4 +1,4 @@
-# What stack.yaml makes, for each service account: a role, and a profile that lists it.
+# The resources of stack.yaml, for each service account: a role, and a profile that lists it.
 
 resource "awscc_iam_role" "application" {
   for_each             = var.applications
@@ -15,7 +15,7 @@ resource "awscc_iam_role" "application" {
     service_account  = each.value.service_account
   })
 
-  # The engine denies sessions by an inline policy: an apply must not bring them back to life.
+  # The engine denies sessions by an inline policy, which an apply must not remove.
   lifecycle {
     ignore_changes = [policies]
   }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
 const ROLE: &str = "arn:aws:iam::111122223333:role/iamra/teams/payments-api";
 
-/// Runs the script with the operator's policy and no more.
+/// Runs the script with the operator's policy alone.
 async fn run(stage: &Stage, args: &[&str]) -> CliRun {
     let rules = std::fs::read_to_string(config_file("policies/operator.hcl")).unwrap();
     let token = stage.vault.token("operator", &rules).await;
@@ -28,7 +28,7 @@ async fn printed(stage: &Stage, args: &[&str]) -> Map<String, Value> {
     pairs.collect()
 }
 
-/// What AWS makes of a template with exactly these parameters.
+/// The resources of a template with exactly these parameters.
 fn made(template: &str, parameters: &Map<String, Value>) -> Value {
     let mut values = json!({
         "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::Region": harness::REGION,
@@ -61,7 +61,7 @@ async fn set_up(stage: &Stage, args: &[&str]) {
     let _ = script(&stage.vault, stage.vault.root_token(), "kubernetes/setup.sh", &args, &[]).await.ok();
 }
 
-/// Takes the anchor that the configuration names away.
+/// Removes the anchor that the configuration names.
 async fn without_anchor(stage: &Stage) {
     let neither = json!({ "default_trust_anchor_arn": "", "default_profile_arn": "" });
     let _ = stage.root().write("iamra/config", neither).await.ok();
@@ -98,7 +98,7 @@ async fn an_account_whose_anchor_is_known_gets_its_arn_and_no_bundle() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_left_out_is_told_with_the_role_that_is_why() {
+async fn a_path_that_is_left_out_is_reported_with_the_role_that_causes_it() {
     let stage = stage().await;
     let _ = stage.root().write("iamra/roles/other", json!({ "role_arn": ROLE_ARN })).await.ok();
 
@@ -219,7 +219,7 @@ async fn a_number_of_vaults_that_is_none_is_refused_and_not_run() {
         script(&stage.vault, stage.vault.root_token(), "aws/parameters.sh", &args, &environment).await;
 
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{}", refused.stderr);
-    assert!(refused.stderr.contains("session_duration is no number of seconds"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("session_duration is not a number of seconds"), "{}", refused.stderr);
     assert!(!mark.exists());
 }
 

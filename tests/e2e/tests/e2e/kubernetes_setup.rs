@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const NAME: &str = "payments-api";
 const HOST: &str = "https://127.0.0.1:6443";
 
-/// What the script writes for one service account.
+/// The objects that the script writes for one service account.
 const WRITTEN: [&str; 3] =
     ["iamra/roles/payments-api", "sys/policies/acl/payments-api", "auth/kubernetes/role/payments-api"];
 
@@ -23,7 +23,7 @@ async fn run(vault: &Vault, args: &[&str]) -> CliRun {
     plainly(vault, &[&outside, args].concat()).await
 }
 
-/// The same, saying nothing but the cluster.
+/// The same with the cluster as the only argument.
 async fn plainly(vault: &Vault, args: &[&str]) -> CliRun {
     let args = [&["--cluster", "prod"], args].concat();
     script(vault, vault.root_token(), "kubernetes/setup.sh", &args, &[]).await
@@ -44,7 +44,7 @@ async fn all(root: &Api, paths: &[&str]) -> Vec<Value> {
     found
 }
 
-/// What a service account that has logged in holds; the login itself needs a cluster.
+/// The token of a service account after its login; the login itself needs a cluster.
 async fn token_of(stage: &Stage, policy: &str) -> Api {
     let body = json!({ "policies": [policy], "no_default_policy": true });
     let created = stage.root().write("auth/token/create", body).await.ok();
@@ -270,8 +270,8 @@ async fn a_bad_option_is_refused() {
         (["--lease", "none"], "leased or static"),
         (["--session-duration", "4h"], "number of seconds"),
         (["--kubernetes-host", ""], "give --kubernetes-host too"),
-        (["--profile-arn", ROLE_ARN], "no ARN of a Roles Anywhere profile"),
-        (["--mount", "a b"], "no path of a mount"),
+        (["--profile-arn", ROLE_ARN], "neither `default` nor the ARN of a Roles Anywhere profile"),
+        (["--mount", "a b"], "not the path of a mount"),
         (["--mont", "x"], "no option --mont"),
     ] {
         let refused = run(&stage.vault, &[&args[..], &["payments/api"]].concat()).await;

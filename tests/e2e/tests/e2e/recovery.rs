@@ -42,7 +42,7 @@ impl Site {
         self.folder.path().join("iamra-export")
     }
 
-    /// What lies beside the export, and it.
+    /// The export, and the file beside it.
     fn entries(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -70,14 +70,14 @@ impl Site {
         read
     }
 
-    /// The Vault is gone with all it stored, and an empty one has its place.
+    /// Removes the Vault with all its storage, and starts an empty one instead.
     async fn lose_vault(&mut self) {
         let vault = Vault::dev().await;
         vault.mount("iamra", harness::binaries::PLUGIN).await;
         self.stage.vault = vault;
     }
 
-    /// What the pod `api` is answered.
+    /// The answer to the pod `api`.
     async fn pod_reads(&self) -> Reply {
         let login = self.stage.root().without_token();
         let login = login.write("auth/approle/login", json!({ "role_id": "api" })).await.ok();
@@ -86,7 +86,7 @@ impl Site {
     }
 }
 
-/// Enables the auth methods and the login of the pod `api`, as an operator's own scripts do; answers approle's accessor.
+/// Enables the auth methods and the login of the pod `api`, as an operator's own scripts do, and returns approle's accessor.
 async fn enable_logins(root: &Api) -> String {
     let policy = r#"path "iamra/creds/app" { capabilities = ["read"] }"#;
     let _ = root.write("sys/policies/acl/app", json!({ "policy": policy })).await.ok();
@@ -110,25 +110,25 @@ async fn a_lost_vault_is_replaced_by_a_new_ca_in_the_anchor_and_what_was_exporte
     let answer = site.pod_reads().await.ok();
     let before = site.stage.caller(&answer).await.unwrap();
     let (documents, ca) = (site.documents().await, site.stage.ca_pem("iamra").await);
-    let mut told = vec![site.run("export").await.ok().trim_end().to_owned()];
+    let mut report = vec![site.run("export").await.ok().trim_end().to_owned()];
 
     site.lose_vault().await;
     enable_logins(site.stage.root()).await;
     let next = json!({ "common_name": "the CA after", "issuer_name": "prod-1" });
     let _ = site.stage.root().write("iamra/root/generate/internal", next).await.ok();
-    told.push(site.run("import").await.ok().trim_end().to_owned());
+    report.push(site.run("import").await.ok().trim_end().to_owned());
     let untrusted = site.pod_reads().await;
     let next_ca = site.stage.ca_pem("iamra").await;
     site.stage.update_anchor(&next_ca).await.unwrap();
 
-    // What AWS refused is told from memory for a few seconds.
+    // The engine repeats a refusal of AWS from its cache for a few seconds.
     let answer = until("a pod that reads again", Duration::from_secs(60), async || {
         Some(site.pod_reads().await).filter(|reply| reply.status == 200)
     })
     .await;
-    told.push(format!("recovery: AWS with the old CA in the anchor: {}", untrusted.errors()));
-    told.push(format!("recovery: the pod reads again, as {}", answer.string("arn")));
-    say(&told.join("\n"));
+    report.push(format!("recovery: AWS with the old CA in the anchor: {}", untrusted.errors()));
+    report.push(format!("recovery: the pod reads again, as {}", answer.string("arn")));
+    say(&report.join("\n"));
     let after = site.stage.caller(&answer).await.unwrap();
     assert!(untrusted.refused(400).contains("Untrusted"), "{}", untrusted.text);
     assert_ne!(next_ca, ca);
@@ -239,7 +239,7 @@ async fn a_mount_without_config_is_exported_with_a_note() {
 
     assert!(exported.stderr.contains("has no config"), "{}", exported.stderr);
     let _ = exported.ok();
-    assert!(imported.contains("iamra/config stays as it is"), "{imported}");
+    assert!(imported.contains("iamra/config stays unchanged"), "{imported}");
     assert_eq!(site.stage.root().read("iamra/config").await.status, 404);
 }
 

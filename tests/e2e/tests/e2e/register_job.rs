@@ -138,8 +138,8 @@ async fn wrong_input_is_refused_before_vault_is_asked() {
 
     for (version, sha256, words) in [
         (bare.version.as_str(), "", "PLUGIN_SHA256 is empty"),
-        (&bare.version, &bare.sha256[1..], "is no SHA-256"),
-        (&bare.version, &upper, "is no SHA-256"),
+        (&bare.version, &bare.sha256[1..], "is not a SHA-256"),
+        (&bare.version, &upper, "is not a SHA-256"),
         ("0.1.0", &bare.sha256, "such as v0.1.0"),
         ("", &bare.sha256, "such as v0.1.0"),
     ] {
