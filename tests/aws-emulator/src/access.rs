@@ -1,4 +1,4 @@
-//! Whether a caller may do something: identity policies, permissions boundary and session policy, evaluated as AWS does.
+//! Whether a caller may perform an action: identity policies, permissions boundary and session policy, evaluated as AWS does.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
@@ -13,14 +13,14 @@ use crate::{
     world::Inner,
 };
 
-/// What a caller is about to do.
+/// The action that a caller requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     /// `service:Operation`.
     pub(crate) action: String,
     /// An ARN, or `*` for an action that has no resource.
     pub(crate) resource: String,
-    /// What the refusal calls the resource; IAM says `role <name>`.
+    /// The resource's name in a refusal; IAM says `role <name>`.
     pub(crate) named: String,
     /// `aws:RequestedRegion`.
     pub(crate) region: String,
@@ -28,7 +28,7 @@ pub(crate) struct Asked {
     pub(crate) boundary: Option<String>,
 }
 
-/// Why not. Its text is the end of AWS's sentence.
+/// The reason of a refusal. Its text is the end of AWS's sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
     Explicit(Layer),
@@ -68,7 +68,7 @@ impl Layer {
 }
 
 impl Denial {
-    /// The refusal a service makes of it: whole, up to the name of the resource.
+    /// The refusal that a service sends: complete, with the name of the resource.
     pub(crate) fn refusal(&self, rule: Rule, who: &str, asked: &Asked) -> Refusal {
         Refusal::new(rule, format!("{} on {}: {self}", asked.action, asked.resource))
             .fill("caller", who)
@@ -78,7 +78,7 @@ impl Denial {
     }
 }
 
-/// Any Deny decides; then each kind of policy the caller has must allow it.
+/// Any Deny decides. Otherwise each kind of policy that the caller has must allow the action.
 pub(crate) fn decide(inner: &Inner, caller: &Caller, asked: &Asked) -> Result<(), Denial> {
     let facts = facts(inner, caller, asked);
     let layers = layers(inner, caller);
@@ -110,7 +110,7 @@ fn facts(inner: &Inner, caller: &Caller, asked: &Asked) -> Facts {
     facts.with_resource_tags(inner.state.tags.get(&asked.resource).cloned().unwrap_or_default())
 }
 
-/// The policies that bear on the caller; none at all for a user who may do everything.
+/// The policies that apply to the caller; none for a user who may do everything.
 fn layers(inner: &Inner, caller: &Caller) -> Vec<(Layer, Vec<Value>)> {
     let values = |policies: BTreeMap<String, Value>| policies.into_values().collect();
     let session = match caller {

@@ -1,4 +1,4 @@
-//! Whose signature a call carries: a management key of the state, or a session issued here.
+//! The signer of a call: a management key of the state, or a session issued here.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
     world::{Inner, LiveSession},
 };
 
-/// Who signed.
+/// The signer.
 #[derive(Clone)]
 pub(crate) enum Caller {
     Session(Box<LiveSession>),
@@ -24,7 +24,7 @@ pub(crate) enum Caller {
     User(User),
 }
 
-/// The user whose keys all management keys are.
+/// The user who owns all management keys.
 #[derive(Clone)]
 pub(crate) struct User {
     access_key_id: String,
@@ -32,7 +32,7 @@ pub(crate) struct User {
     pub(crate) policies: Option<BTreeMap<String, Value>>,
 }
 
-/// What a service calls the ways in which a caller is not known.
+/// A service's errors for the ways in which a caller is not known.
 #[derive(Clone, Copy)]
 pub(crate) struct Names {
     pub(crate) unsigned: Rule,
@@ -94,7 +94,7 @@ impl Caller {
         Ok(Caller::Session(Box::new(session)))
     }
 
-    /// As `GetCallerIdentity` and refusals name it.
+    /// Its ARN, as in `GetCallerIdentity` and refusals.
     pub(crate) fn arn(&self, account: &str) -> String {
         match self {
             Caller::Session(session) => session.shown.assumed_role_arn.clone(),
@@ -110,7 +110,7 @@ impl Caller {
         }
     }
 
-    /// What conditions may ask about whoever calls.
+    /// The facts about the caller that conditions may test.
     pub(crate) fn facts(&self, state: &State, now: OffsetDateTime) -> Facts {
         let facts = Facts::default()
             .with(Fact::UserId, self.user_id())
@@ -135,7 +135,7 @@ impl Caller {
     }
 }
 
-/// IAM of the partition `aws` stands in one region; STS also answers for its global endpoint.
+/// IAM of the partition `aws` is in one region; STS also answers for its global endpoint.
 fn regions<'a>(state: &'a State, service: &str) -> Vec<&'a str> {
     match service {
         "iam" => vec!["us-east-1"],
@@ -144,7 +144,7 @@ fn regions<'a>(state: &'a State, service: &str) -> Vec<&'a str> {
     }
 }
 
-/// The token must be the session's own, and signed as every `x-amz-` header.
+/// The token must be the session's own, and must be signed like every `x-amz-` header.
 fn check_token(
     call: &Call,
     authorization: &Authorization,

@@ -1,6 +1,6 @@
-//! `CreateSession`: the rules in the order they are asked, and the session that is granted when none fires.
+//! `CreateSession`: the rules in the order in which they are checked, and the session that is granted if none fires.
 //!
-//! The order is inferred; it is consistent with every refusal that was seen on AWS.
+//! The order is inferred, and is consistent with every refusal that was seen on AWS.
 
 mod certificate;
 mod chain;
@@ -37,11 +37,11 @@ pub(crate) struct Grant {
     pub(crate) packed_percent: usize,
     pub(crate) serial: String,
     pub(crate) subject_arn: String,
-    /// What the role's permissions are cut down to.
+    /// The session policy, which restricts the role's permissions.
     pub(crate) session_policy: Option<serde_json::Value>,
 }
 
-/// What is worth logging about a call, whether it is granted or not.
+/// The facts of a call for the log, whether it is granted or not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes {
     /// Even lowercase hex; empty until the leaf is read.
@@ -49,7 +49,7 @@ pub(crate) struct Notes {
     pub(crate) remarks: Vec<String>,
 }
 
-/// Asks every rule. Changes nothing.
+/// Checks every rule. Changes nothing.
 pub(crate) fn evaluate(
     state: &State,
     call: &Call,
@@ -125,7 +125,7 @@ fn session_name_allowed(asked: &Parameters, profile: &Profile) -> Result<(), Ref
     }
 }
 
-/// What STS is asked to do on the caller's behalf.
+/// The request to STS on the caller's behalf.
 fn assume(
     state: &State,
     asked: &Parameters,
@@ -168,7 +168,7 @@ fn assume(
     })
 }
 
-/// STRICTER: all three actions must be allowed, even where no tag is to be set.
+/// STRICTER: all three actions must be allowed, even if no tag is set.
 fn trusts(role: &Role, facts: &Facts) -> Result<(), (Rule, String)> {
     let policy = TrustPolicy::parse(&role.trust_policy)
         .map_err(|error| (Rule::TrustPolicyAction, error.to_string()))?;

@@ -19,14 +19,14 @@ use crate::{
     world::{IssuedSession, World},
 };
 
-/// How a test wants it.
+/// The options of a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// HTTPS, with a certificate for `127.0.0.1`, `::1` and `localhost` from a CA made at the start.
     pub tls: bool,
 }
 
-/// How a program wants it.
+/// The options of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// Where to listen; port 0 takes a free one.
@@ -51,18 +51,18 @@ impl Default for Launch {
 /// Why an emulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The state cannot be answered from.
+    /// The state is not valid.
     #[error(transparent)]
     State(#[from] StateError),
-    /// No socket or no thread.
+    /// A socket or thread could not be made.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// No certificate for TLS.
+    /// The certificate for TLS could not be made.
     #[error("cannot make a TLS certificate: {0}")]
     Tls(String),
 }
@@ -81,7 +81,7 @@ impl Emulator {
     /// Starts on a free port of 127.0.0.1.
     ///
     /// # Panics
-    /// If the state is not one that [`State::check`] passes, or no port is free: in a test, both are the test's end.
+    /// If the state is not one that [`State::check`] passes, or no port is free. Both end a test.
     pub async fn start(state: State, options: Options) -> Emulator {
         let started = Emulator::launch(state, Launch { tls: options.tls, ..Launch::default() });
         std::future::ready(started)
@@ -89,7 +89,7 @@ impl Emulator {
             .unwrap_or_else(|error| panic!("the emulator does not start: {error}"))
     }
 
-    /// Starts as told. Blocks until it listens, which takes milliseconds.
+    /// Starts with these options. Blocks until it listens, which takes milliseconds.
     pub fn launch(state: State, launch: Launch) -> Result<Emulator, StartError> {
         state.check()?;
         let main = Socket::bind(launch.address)?;
@@ -132,12 +132,12 @@ impl Emulator {
         self.world.join(&other.world);
     }
 
-    /// What exists in the account now.
+    /// The state of the account now.
     pub fn state(&self) -> State {
         self.world.lock().state.as_ref().clone()
     }
 
-    /// Replaces what exists; sessions already issued live on.
+    /// Replaces the state; sessions that were already issued stay valid.
     ///
     /// # Panics
     /// If the state is not one that [`State::check`] passes.
@@ -146,7 +146,7 @@ impl Emulator {
         self.world.lock().state = state.into();
     }
 
-    /// The knobs as they stand; counted ones have fewer left.
+    /// The knobs with their present counts.
     pub fn knobs(&self) -> Knobs {
         self.world.lock().knobs.clone()
     }

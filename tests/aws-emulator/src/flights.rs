@@ -1,4 +1,4 @@
-//! How many calls of `CreateSession` are under way at once, from the arrival of a request to its answer or the end of its connection.
+//! The number of calls of `CreateSession` in flight at once, from the arrival of a request to its answer or the end of its connection.
 
 use crate::{http::Call, management, world::World};
 
@@ -10,7 +10,7 @@ pub(crate) struct Flights {
 }
 
 impl Flights {
-    /// The most that there were at one moment.
+    /// The largest number at one moment.
     pub(crate) fn most(self) -> usize {
         self.most
     }
@@ -25,7 +25,7 @@ impl Flights {
     }
 }
 
-/// A call that is under way until this is dropped.
+/// A call that is in flight until this is dropped.
 pub(crate) struct Flight(World);
 
 impl Flight {

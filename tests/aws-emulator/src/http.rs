@@ -1,4 +1,4 @@
-//! A request as the rules see it, and the reply they give: plain values, no sockets.
+//! A request as the rules see it, and their reply: plain values, no sockets.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ pub(crate) struct Call {
     pub(crate) method: String,
     /// As sent, before percent decoding.
     pub(crate) path: String,
-    /// What follows `?`, as sent; empty without one.
+    /// The query after `?`, as sent; empty without one.
     pub(crate) query: String,
     /// Names in lower case, in the order sent.
     pub(crate) headers: Vec<(String, String)>,
@@ -51,7 +51,7 @@ pub(crate) fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// What goes back over the wire.
+/// The reply on the wire.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! IAM's Query API, as far as a role's inline policies go: `GetRole`, and list, get, put and delete of a role's policies.
+//! The part of IAM's Query API for a role's inline policies: `GetRole`, and list, get, put and delete of a role's policies.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html>
 
@@ -21,14 +21,14 @@ use crate::{
 /// The API's one version.
 pub(crate) const VERSION: &str = "2010-05-08";
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
-/// Where IAM of the partition `aws` stands.
+/// The region of IAM of the partition `aws`.
 const REGION: &str = "us-east-1";
-/// IAM tells no time of creation to a state that knows none.
+/// The time of creation in answers, because the state has none.
 const CREATED: &str = "2026-01-01T00:00:00Z";
 /// Without `MaxItems`, which is 1-1000.
 const PAGE: usize = 100;
 
-/// What IAM is asked.
+/// A request to IAM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     GetRole,
@@ -66,7 +66,7 @@ impl Action {
     }
 }
 
-/// Who asks, what, of which role: in AWS's order signature, parameters, permission, existence.
+/// Checks caller, action and role in AWS's order: signature, parameters, permission, existence.
 pub(crate) fn answer(world: &World, call: &Call, action: Action, request_id: &str) -> Result<Reply, Refusal> {
     let mut inner = world.lock();
     let caller = Caller::identify(&inner, call, "iam", QUERY_API)?;
@@ -123,7 +123,7 @@ fn authorize(inner: &Inner, caller: &Caller, action: Action, name: &str) -> Resu
         .map_err(|denial| denial.refusal(Rule::IamDenied, &caller.arn(&state.account), &asked))
 }
 
-/// IAM takes `[\w+=,.@-]`, and no path in front.
+/// IAM accepts `[\w+=,.@-]` without a path before it.
 fn name(parameters: &Parameters, parameter: &str, longest: usize) -> Result<String, Refusal> {
     let member = format!("{}{}", parameter[..1].to_lowercase(), &parameter[1..]);
     let value = parameters.one(parameter, Rule::IamBounds)?.filter(|value| !value.is_empty());
@@ -147,7 +147,7 @@ fn no_policy(name: &str) -> Refusal {
     Refusal::new(Rule::IamNoPolicy, name).fill("name", name)
 }
 
-/// `MaxItems` names from `Marker` on; the marker is the last name already given.
+/// `MaxItems` names from `Marker` on; the marker is the last name already returned.
 fn list(policies: &BTreeMap<String, Value>, parameters: &Parameters) -> Result<String, Refusal> {
     let size = match parameters.one("MaxItems", Rule::IamBounds)? {
         None => PAGE,
@@ -177,7 +177,7 @@ fn list(policies: &BTreeMap<String, Value>, parameters: &Parameters) -> Result<S
     Ok(xml)
 }
 
-/// A role under `/aws-service-role/` is AWS's own. The change is in force after the knob's delay.
+/// A role under `/aws-service-role/` belongs to AWS. The change is in force after the knob's delay.
 fn change(
     inner: &mut Inner,
     role: &Role,

@@ -1,16 +1,16 @@
-//! Knobs a test turns to make AWS slow, busy, broken or wrong about the time.
+//! Knobs with which a test makes AWS slow, busy, broken or wrong about the time.
 
 use std::{collections::VecDeque, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that can be made to go wrong. The faults hit Roles Anywhere (`/sessions` and the management API), never
-/// STS or the admin pages, and IAM only where they say so; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all, and
+/// Every fault that a test can cause. The faults hit Roles Anywhere (`/sessions` and the management API), never
+/// STS or the admin pages, and IAM only if their text says so; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all, and
 /// `latency_ms` Roles Anywhere, IAM and STS's `AssumeRole`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
-    /// Milliseconds every call waits before it is looked at.
+    /// The delay of every call before it is processed, in milliseconds.
     pub latency_ms: u64,
     /// How many of the next calls are answered `429 ThrottlingException`.
     pub throttle_next: u32,
@@ -18,20 +18,20 @@ pub struct Knobs {
     pub fail_next: FailNext,
     /// How many of the next connections are closed after the request arrived, without a reply.
     pub drop_next: u32,
-    /// Of a hundred calls, how many more fail, spread evenly: a 503, a closed connection and a `429`, in turn.
+    /// The further share of calls that fail, in percent, spread evenly: a 503, a closed connection and a `429`, in turn.
     pub unwell_percent: u32,
     /// How far the emulator's clock is ahead of the machine's; negative is behind.
     pub clock_offset_seconds: i64,
     /// The least `durationSeconds` that `CreateProfile` and `UpdateProfile` take; AWS's is 900. A profile in the state
     /// may have any positive duration, and a `CreateSession` request still none under 900.
     pub min_duration_override_seconds: Option<u32>,
-    /// What a granted `CreateSession` is answered with.
+    /// The answer to a granted `CreateSession`.
     pub answer: AnswerKind,
     /// `CreateSession` calls per second (with a burst of as many) before `429 ThrottlingException`; AWS's quota is 10.
     pub max_tps: Option<u32>,
     /// Sends `x-amzn-ErrorType` with the suffix AWS's front end adds: `AccessDeniedException:http://internal…/`.
     pub forwarded_error_type: bool,
-    /// 0 answers the same way each time. Any other number varies what AWS leaves open (the order of members, unknown
+    /// 0 answers the same way each time. Any other number varies the details that AWS leaves open (the order of members, unknown
     /// members, suffixed error types, a final period), the same way in each run.
     pub seed: u64,
     /// Calls per second of each group of the management API (anchors, profiles, CRLs, tagging) before
@@ -85,7 +85,7 @@ impl Default for FailNext {
     }
 }
 
-/// What comes instead of a session.
+/// The answer instead of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerKind {

@@ -1,5 +1,5 @@
 //! A strict stand-in for AWS: IAM Roles Anywhere `CreateSession`, its management API, STS `GetCallerIdentity` and
-//! `AssumeRole`, and IAM as far as a role's inline policies go.
+//! `AssumeRole`, and the part of IAM for a role's inline policies.
 //!
 //! ```text
 //!            server.rs ── route.rs ──┬─ create_session/  parameters → anchor → leaf → chain → CRL → signature →

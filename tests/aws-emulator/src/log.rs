@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What became of one request. Holds no secret: credentials, tokens and signatures are never written here.
+/// The outcome of one request. It holds no secret: credentials, tokens and signatures are never written here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEntry {
     /// When it was answered, by the emulator's clock, RFC 3339.
@@ -19,6 +19,6 @@ pub struct LogEntry {
     pub status: u16,
     /// The leaf certificate's serial number in even lowercase hex, as in the session name; empty until it is known.
     pub serial: String,
-    /// What a person needs to understand the outcome.
+    /// The details that explain the outcome to a person.
     pub detail: String,
 }

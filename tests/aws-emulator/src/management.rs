@@ -1,5 +1,5 @@
 //! The management API of Roles Anywhere: trust anchors, profiles, CRLs and tags, signed with a management key or by a session whose role
-//! may do it.
+//! permits it.
 
 mod anchors;
 mod crls;
@@ -30,7 +30,7 @@ const NAME: &str = "^[ a-zA-Z0-9-_]*$";
 /// Runs one operation on the account.
 type Run = fn(&mut Account<'_>, &Input) -> Result<Reply, Refusal>;
 
-/// What an operation is given.
+/// The input of an operation.
 struct Input {
     /// The identifier in the path as a UUID; empty for collections.
     id: String,
@@ -38,14 +38,14 @@ struct Input {
     body: Map<String, Value>,
 }
 
-/// The account while an operation has it to itself.
+/// The account while one operation holds its lock.
 struct Account<'a> {
     inner: &'a mut Inner,
     caller: Caller,
     now: OffsetDateTime,
 }
 
-/// The operation's name, `CreateSession` among them; `-` for a path nobody answers.
+/// The operation's name, `CreateSession` among them; `-` for an unknown path.
 pub(crate) fn operation(call: &Call) -> &'static str {
     if (call.method.as_str(), call.path.as_str()) == ("POST", "/sessions") {
         return "CreateSession";
@@ -53,7 +53,7 @@ pub(crate) fn operation(call: &Call) -> &'static str {
     find(call).map_or("-", |(name, _, _)| name)
 }
 
-/// In AWS's order: signature, quota, parameters, permission, and then whether the thing exists.
+/// In AWS's order: signature, quota, parameters, permission, and then whether the resource exists.
 pub(crate) fn answer(world: &World, call: &Call) -> Result<Reply, Refusal> {
     let unknown = || Refusal::new(Rule::UnknownOperation, format!("{} {}", call.method, call.path));
     let (name, run, identifier) = find(call).ok_or_else(unknown)?;
@@ -139,7 +139,7 @@ fn not_found(what: &str, id: &str) -> Refusal {
     refusal
 }
 
-/// One page of a list: `pageSize` items from `nextToken` on. The token is the number of items already given.
+/// One page of a list: `pageSize` items from `nextToken` on. The token is the number of items already returned.
 fn page(input: &Input, member: &str, items: Vec<Value>) -> Result<Reply, Refusal> {
     let from = input.number("nextToken")?.unwrap_or(0);
     let size = input.number("pageSize")?.unwrap_or(items.len()).max(1);

@@ -1,5 +1,5 @@
-//! IAM policies: who may assume a role (`trust`), and what a role may then do (`identity`). What is not evaluated is an error, so that no
-//! statement is silently true.
+//! IAM policies: who may assume a role (`trust`), and what a role may then do (`identity`). A part that is not evaluated is an error, because
+//! no statement may be silently true.
 
 mod condition;
 mod facts;
@@ -12,7 +12,7 @@ pub(crate) use facts::{Fact, Facts};
 pub(crate) use identity::{Effect, Policy as IdentityPolicy};
 pub(crate) use trust::{Policy as TrustPolicy, Principal};
 
-/// A policy the emulator cannot evaluate, or IAM would not take.
+/// A policy that the emulator cannot evaluate, or that IAM would refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The JSON is not of a policy's shape.
@@ -47,7 +47,7 @@ pub enum PolicyError {
     Resource(String),
 }
 
-/// Which keys a condition may ask about.
+/// The kind of policy, which decides the keys that a condition may test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Trust,

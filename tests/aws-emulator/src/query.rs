@@ -1,4 +1,4 @@
-//! AWS's Query protocol, as STS and IAM speak it: a form goes in, XML comes out.
+//! AWS's Query protocol, as STS and IAM speak it: the request is a form, the answer XML.
 
 use crate::{
     http::{Call, Reply},

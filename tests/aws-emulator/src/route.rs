@@ -1,4 +1,4 @@
-//! From a path to whoever answers it; here each request is logged, and here the knobs strike.
+//! From a path to its handler. Here each request is logged, and here the knobs take effect.
 
 use std::time::{Duration, Instant};
 
@@ -18,13 +18,13 @@ use crate::{
     world::{Ticket, World},
 };
 
-/// What the connection does with a request.
+/// The reaction of the connection to a request.
 #[derive(Debug)]
 pub(crate) enum Fate {
     Reply(Reply),
     /// Close the connection.
     Drop,
-    /// Keep it open and say nothing.
+    /// Keep it open and send nothing.
     Silence,
 }
 
@@ -97,7 +97,7 @@ fn answer_iam(world: &World, call: &Call, action: Result<iam::Action, Refusal>) 
     Fate::Reply(conclude_query(world, &ticket, entry, answered, iam::refusal))
 }
 
-/// The call is done, and nobody hears of it.
+/// The call was carried out, and its reply is lost.
 fn lost(world: &World, ticket: &Ticket, mut entry: Entry) -> Fate {
     entry.outcome = "lost";
     note(world, ticket, entry, None, 0);
@@ -178,7 +178,7 @@ fn create_session(world: &World, call: &Call, ticket: &Ticket, mut entry: Entry)
     Fate::Reply(conclude(world, ticket, entry, granted.map(|reply| disguise(reply, kind))))
 }
 
-/// The reply a knob puts in the place of a session.
+/// The reply that a knob sends instead of a session.
 fn disguise(reply: Reply, kind: AnswerKind) -> Reply {
     match kind {
         AnswerKind::Html => {
@@ -222,7 +222,7 @@ fn conclude(world: &World, ticket: &Ticket, mut entry: Entry, result: Result<Rep
     finish(world, ticket, entry, Some(refusal.rule), reply)
 }
 
-/// The type stands in a header only, and the body has a message only, as was seen live.
+/// The type is in a header only, and the body has a message only, as was seen on AWS.
 fn refusal_reply(refusal: &Refusal, ticket: &Ticket, forwarded: bool) -> Reply {
     let row = refusal.rule.row();
     let mut kind = format!("{:?}", row.kind);

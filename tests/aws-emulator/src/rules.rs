@@ -1,4 +1,4 @@
-//! The table of refusals: one line per rule, with what AWS says and how we know.
+//! The table of refusals: one line per rule, with AWS's words and how we know them.
 
 /// How sure we are that AWS refuses this, and in these words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +132,7 @@ rules! {
     LeafVersion = "leaf.version" 403 AccessDeniedException Documented &[6], INSUFFICIENT;
     /// The serial number is zero or negative.
     LeafSerial = "leaf.serial" 403 AccessDeniedException Inferred &[], INSUFFICIENT;
-    /// The leaf says CA:true.
+    /// The leaf has CA:TRUE.
     LeafCa = "leaf.is_ca" 403 AccessDeniedException Documented &[4], INSUFFICIENT;
     /// The leaf's key usage lacks digitalSignature.
     LeafKeyUsage = "leaf.key_usage" 403 AccessDeniedException Verbatim &[3], INSUFFICIENT;
@@ -151,7 +151,7 @@ rules! {
 
     /// More than five certificates in `X-Amz-X509-Chain`.
     ChainTooLong = "chain.too_long" 403 AccessDeniedException Documented &[41], UNTRUSTED;
-    /// `X-Amz-X509-Chain` is not base64 DER parted by commas.
+    /// `X-Amz-X509-Chain` is not base64 DER separated by commas.
     ChainMalformed = "chain.malformed" 403 AccessDeniedException Inferred &[42], UNTRUSTED;
     /// No path of signatures from the leaf to a certificate of the anchor.
     ChainUntrusted = "chain.untrusted" 403 AccessDeniedException Verbatim &[1, 2], UNTRUSTED;
@@ -284,7 +284,7 @@ rules! {
     AssumeRoleBounds = "assume_role.bounds" 400 ValidationError Inferred &[], CONSTRAINT;
     /// STRICTER: `AssumeRole` with a parameter that changes the session and is not emulated: policies, tags, external ids.
     AssumeRoleParameter = "assume_role.unknown_parameter" 400 ValidationError Inferred &[], "'{member}' is not a parameter that is emulated";
-    /// `AssumeRole`: no such role, or its trust policy does not let the caller in. STRICTER: nor any session (role chaining).
+    /// `AssumeRole`: no such role, or its trust policy does not admit the caller. STRICTER: it admits no session (role chaining).
     AssumeRoleDenied = "assume_role.denied" 403 AccessDenied Documented &[], "User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}";
     /// `AssumeRole`: a session longer than the role's maximum.
     AssumeRoleTooLong = "assume_role.max_session_duration" 400 ValidationError Documented &[], "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
@@ -357,7 +357,7 @@ impl Refusal {
             .fill("value", value)
     }
 
-    /// A member that is wrong as such.
+    /// A member that is wrong in itself.
     pub(crate) fn member(rule: Rule, member: &str) -> Refusal {
         Refusal::new(rule, member).fill("member", member)
     }

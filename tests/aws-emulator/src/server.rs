@@ -21,7 +21,7 @@ use crate::{
     world::World,
 };
 
-/// Bytes of request line and headers: an ML-DSA-87 certificate, five of a chain and the signature fit. What AWS takes is not documented.
+/// Bytes of request line and headers: an ML-DSA-87 certificate, five of a chain and the signature fit. AWS documents no bound.
 const HEADER_LIMIT: usize = 96 * 1024;
 
 /// Accepts until `stop` changes or its sender is gone.
@@ -54,7 +54,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Serves one connection; its end, however it comes, is not worth a word.
+/// Serves one connection. Its end is not logged.
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, world: World) {
     let service = service_fn(move |request| {
         let world = world.clone();
@@ -95,7 +95,7 @@ async fn read(request: Request<Incoming>) -> Result<Call, io::Error> {
     })
 }
 
-/// `Date` is the emulator's clock: clients tell their own skew from it.
+/// `Date` is the emulator's clock, from which clients compute their skew.
 fn write(reply: Reply, date: &str) -> Response<Full<Bytes>> {
     let mut builder = Response::builder().status(reply.status).header("date", date);
     for (name, value) in reply.headers {

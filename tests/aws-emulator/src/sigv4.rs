@@ -1,4 +1,4 @@
-//! Signature Version 4: the canonical request and the string to sign, as the verifier rebuilds them from what arrived.
+//! Signature Version 4: the canonical request and the string to sign, as the verifier rebuilds them from the request.
 //! <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/authentication-sign-process.html>
 
 use std::fmt;
@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime, PrimitiveDateTime, macros::format_descripti
 
 use crate::http::Call;
 
-/// AWS names no tolerance; general guidance is five minutes.
+/// AWS documents no tolerance; its general guidance is five minutes.
 const TOLERANCE: Duration = Duration::minutes(5);
 
 const IN_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
@@ -127,7 +127,7 @@ pub(crate) fn canonical_request(authorization: &Authorization, call: &Call) -> S
     .join("\n")
 }
 
-/// The path as sent, encoded once more: every service but S3 has it so.
+/// The path as sent, encoded once more: every service but S3 does so.
 fn canonical_path(call: &Call) -> String {
     utf8_percent_encode(&call.path, IN_PATH).to_string()
 }
@@ -153,7 +153,7 @@ pub(crate) fn string_to_sign(authorization: &Authorization, call: &Call) -> Stri
     format!("{}\n{date}\n{}\n{hash}", authorization.algorithm, authorization.scope)
 }
 
-/// The signature a secret key gives: lowercase hex.
+/// The signature of a secret key in lowercase hex.
 pub(crate) fn hmac_signature(secret: &str, authorization: &Authorization, call: &Call) -> String {
     let scope = &authorization.scope;
     let steps = [scope.date.as_str(), &scope.region, &scope.service, &scope.terminator];

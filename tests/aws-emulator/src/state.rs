@@ -16,7 +16,7 @@ use crate::{
 pub struct State {
     /// Twelve digits.
     pub account: String,
-    /// The region the endpoint stands in.
+    /// The endpoint's region.
     pub region: String,
     /// Trust anchors.
     pub trust_anchors: Vec<TrustAnchor>,
@@ -63,18 +63,18 @@ pub struct TrustAnchor {
     /// Makes the source type `AWS_ACM_PCA`; `certificates_pem` is then what this private CA has, and is not shown.
     #[serde(default)]
     pub acm_pca_arn: Option<String>,
-    /// What was put; AWS's defaults stand for the rest.
+    /// The settings that were put; the rest has AWS's defaults.
     #[serde(default)]
     pub notification_settings: Vec<NotificationSetting>,
 }
 
-/// When AWS's event bus hears of a certificate that ends.
+/// When AWS sends an event about a certificate that expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotificationSetting {
     /// `CA_CERTIFICATE_EXPIRY` or `END_ENTITY_CERTIFICATE_EXPIRY`.
     pub event: String,
-    /// Whether it is told at all.
+    /// Whether AWS sends events at all.
     pub enabled: bool,
     /// Days before the end, 1-360.
     pub threshold: u32,
@@ -113,10 +113,10 @@ pub struct Profile {
     /// Seconds; the upper bound of every session's duration. May be under AWS's 900, for sessions that end in a test.
     #[serde(default = "an_hour")]
     pub duration_seconds: u32,
-    /// Whether a request may bring `roleSessionName`.
+    /// Whether a request may set `roleSessionName`.
     #[serde(default)]
     pub accept_role_session_name: bool,
-    /// `null` is what `CreateProfile` gives: everything is mapped.
+    /// `null` is the default of `CreateProfile`: everything is mapped.
     #[serde(default)]
     pub attribute_mappings: Option<AttributeMappings>,
     /// An inline session policy, as a JSON object or the text of one.
@@ -167,7 +167,7 @@ pub struct Role {
     /// `GetCallerIdentity`.
     #[serde(default)]
     pub policies: BTreeMap<String, Value>,
-    /// What the role's policies are cut down to.
+    /// The boundary, which restricts the role's policies.
     #[serde(default)]
     pub permissions_boundary: Option<Boundary>,
 }
@@ -190,7 +190,7 @@ pub struct ManagementKey {
     pub access_key_id: String,
     /// The secret; shown by the admin page's state, never logged.
     pub secret_access_key: String,
-    /// What it may do; `null` is everything.
+    /// Its permissions; `null` allows everything.
     #[serde(default)]
     pub policies: Option<BTreeMap<String, Value>>,
 }
@@ -213,7 +213,7 @@ fn root() -> String {
     "/".to_owned()
 }
 
-/// A state the emulator would not answer truthfully from.
+/// A state from which the emulator could not answer truthfully.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Not the state's JSON.
@@ -235,7 +235,7 @@ pub enum StateError {
         /// What is wrong.
         reason: String,
     },
-    /// A profile whose session policy is no JSON object or whose duration is 0.
+    /// A profile whose session policy is not a JSON object or whose duration is 0.
     #[error("profile `{id}`: {reason}")]
     Profile {
         /// The profile's id.
@@ -287,7 +287,7 @@ impl State {
         Ok(state)
     }
 
-    /// Everything that would otherwise be silently untrue: certificates, lists and policies that cannot be evaluated.
+    /// Refuses everything that would otherwise be silently wrong: certificates, lists and policies that cannot be evaluated.
     pub fn check(&self) -> Result<(), StateError> {
         self.check_ids()?;
         self.trust_anchors.iter().try_for_each(check_anchor)?;

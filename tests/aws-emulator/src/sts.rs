@@ -16,7 +16,7 @@ use crate::{
 const VERSION: &str = "2011-06-15";
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-/// What STS is asked.
+/// A request to STS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     GetCallerIdentity,
@@ -36,7 +36,7 @@ impl Action {
         }
     }
 
-    /// Its name in the log, and what has become of it when it succeeds.
+    /// Its name in the log, and its outcome if it succeeds.
     pub(crate) fn entry(self) -> (&'static str, &'static str) {
         match self {
             Action::GetCallerIdentity => ("GetCallerIdentity", "answered"),

@@ -82,7 +82,7 @@ fn instant(at: OffsetDateTime) -> Result<Time, Failure> {
     Ok(Time::UtcTime(der::asn1::UtcTime::from_unix_duration(std::time::Duration::from_secs(seconds))?))
 }
 
-/// What a certificate of ours is for.
+/// The purpose of a certificate of ours.
 enum Usage {
     Authority,
     Server(Vec<IpAddr>),

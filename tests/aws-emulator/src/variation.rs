@@ -1,4 +1,4 @@
-//! What AWS leaves open, varied by a seed and the number of the request, so that a run can be repeated.
+//! The details that AWS leaves open, varied by a seed and the number of the request, so that a run can be repeated.
 
 use sha2::{Digest, Sha256};
 
@@ -29,7 +29,7 @@ impl Variation {
         self.bits >> 1 & 1 == 1
     }
 
-    /// Whether a reply has a member no client knows.
+    /// Whether a reply has a member that no client knows.
     pub(crate) fn unknown_member(self) -> bool {
         self.bits >> 2 & 1 == 1
     }

@@ -34,7 +34,7 @@ pub struct IssuedSession {
     pub access_key_id: String,
     /// `arn:aws:sts::<account>:assumed-role/<role>/<session name>`.
     pub assumed_role_arn: String,
-    /// As STS would see it.
+    /// As STS reports it.
     pub source_identity: String,
     /// Session tags by key.
     pub tags: BTreeMap<String, String>,
@@ -57,7 +57,7 @@ pub struct IssuedSession {
 pub(crate) struct LiveSession {
     pub(crate) shown: IssuedSession,
     pub(crate) role_arn: String,
-    /// What the role's permissions are cut down to.
+    /// The session policy, which restricts the role's permissions.
     pub(crate) session_policy: Option<Value>,
     pub(crate) credentials: Credentials,
 }
@@ -76,7 +76,7 @@ pub(crate) struct Inner {
     pub(crate) window: Window,
     /// By group of the management API, and for IAM.
     pub(crate) windows: HashMap<&'static str, Window>,
-    /// Inline policies that were changed and are in force until an instant all the same, by role.
+    /// Inline policies that were changed but stay in force until an instant, by role.
     superseded: HashMap<String, (Instant, BTreeMap<String, Value>)>,
     unwell: Unwell,
     pub(crate) flights: Flights,
@@ -192,7 +192,7 @@ impl Inner {
         credentials
     }
 
-    /// Before a role's policies are changed: they stay in force for the knob's delay.
+    /// Called before a role's policies are changed, because they stay in force for the knob's delay.
     pub(crate) fn keep_in_force(&mut self, role: &Role) {
         let end = Instant::now() + std::time::Duration::from_millis(self.knobs.policy_delay_ms);
         let before = self.policies_in_force(role);

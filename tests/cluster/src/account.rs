@@ -1,9 +1,9 @@
-//! The AWS account beside the cluster: one anchor, three profiles, and the IAM roles that stories become.
+//! The AWS account beside the cluster: one anchor, three profiles, and the IAM roles that stories assume.
 
 use harness::{ACCOUNT, PROFILE_ARN, REGION, TRUST_ANCHOR_ARN};
 use serde_json::{Value, json};
 
-/// A profile whose sessions last a minute, which AWS itself would not give: stories live through their expiry.
+/// A profile whose sessions last a minute, which AWS itself would not grant: stories outlast their expiry.
 pub const MINUTE: &str =
     "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/7c1d9d53-8f0e-4a53-8f6a-2f0e6b1f4b60";
 

@@ -1,4 +1,4 @@
-//! What the long-running application of the stories (`tests/cluster/watch`) prints: one line a call of AWS.
+//! The output of the stories' long-running application (`tests/cluster/watch`): one line for each call of AWS.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Calls, each a second apart, that an application may make before its sidecar has logged in: a minute is no slow machine.
+/// Calls, each a second apart, that an application may make before its sidecar has logged in: a slow machine needs less than a minute.
 const EARLY: usize = 60;
 
 /// One line of the long-running application: one call of `GetCallerIdentity`.
@@ -33,7 +33,7 @@ impl Call {
 }
 
 /// The calls from the first success on, for an application that asks its pod's listener: it starts together with the sidecar, and
-/// what it asks in the moment before the sidecar has logged in is refused (docs/kubernetes.md).
+/// its requests before the sidecar has logged in are refused (docs/kubernetes.md).
 ///
 /// # Panics
 /// When it was refused for more than a minute.
@@ -44,8 +44,8 @@ pub fn once_logged_in(mut calls: Vec<Call>) -> Vec<Call> {
     calls.split_off(early)
 }
 
-/// The calls but for those that were under way when their session ended; `ends` says when that was, by key. An SDK that uses a
-/// session to its last moment (Go, with `credential_process`) signs such a call in time, and AWS looks at it too late.
+/// The calls without those that were in flight when their session ended; `ends` says when that was, by key. An SDK that uses a
+/// session to its last moment (Go, with `credential_process`) signs such a call in time, and AWS checks it too late.
 pub fn without_brinks(mut calls: Vec<Call>, ends: &BTreeMap<String, OffsetDateTime>) -> Vec<Call> {
     calls.retain(|call| {
         let expired = call.outcome.as_ref().is_err_and(|error| error.contains("ExpiredToken"));
@@ -77,7 +77,7 @@ pub fn never_failed(calls: &[Call]) {
     assert!(failed.is_empty(), "{} of {} calls failed: {failed:#?}", failed.len(), calls.len());
 }
 
-/// How many sessions some calls used: those signed with one key, one after another, count once.
+/// The number of sessions that the calls used: consecutive calls with one key count once.
 pub fn sessions(calls: &[Call]) -> usize {
     let mut keys: Vec<&str> = calls.iter().map(|call| call.key.as_str()).collect();
     keys.dedup();

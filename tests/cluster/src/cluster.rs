@@ -1,4 +1,4 @@
-//! The cluster as a value of a test: what it is asked, and what it says.
+//! The cluster as a value of a test.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,11 +10,11 @@ use tokio::time::sleep;
 use crate::layout::Layout;
 use crate::tools;
 
-/// How often a command is tried, and how long it rests between.
+/// How often a command is tried, and the pause between tries.
 const TRIES: usize = 4;
 const REST: Duration = Duration::from_secs(2);
 
-/// What kubectl says where the API server, etcd or kubelet was too slow for it, and never of a refusal.
+/// Errors of kubectl if the API server, etcd or kubelet was too slow, and never of a refusal.
 const BROKEN: [&str; 6] = [
     "TLS handshake timeout",
     "etcdserver: request timed out",
@@ -30,7 +30,7 @@ pub struct Cluster {
     facts: Value,
 }
 
-/// What one run of `kubectl` gave.
+/// The result of one run of `kubectl`.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// Whether it succeeded.
@@ -62,7 +62,7 @@ impl Cluster {
         self.fact("aws")
     }
 
-    /// AWS as the engine asks it.
+    /// AWS's address for the engine.
     pub fn aws_tls(&self) -> &str {
         self.fact("aws_tls")
     }
@@ -72,7 +72,7 @@ impl Cluster {
         self.fact("aws_ca_pem")
     }
 
-    /// Runs `kubectl <arguments>` as the administrator, with `input` as its standard input; again, where a stalled machine broke
+    /// Runs `kubectl <arguments>` as the administrator, with `input` as its standard input, and repeats it if a stalled machine broke
     /// the connection.
     pub async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Run {
         for _ in 1..TRIES {
@@ -107,10 +107,10 @@ impl Cluster {
 }
 
 impl Run {
-    /// Standard output of a run that succeeded.
+    /// Standard output of a run that must succeed.
     ///
     /// # Panics
-    /// With both outputs of one that failed.
+    /// With both outputs if it failed.
     #[track_caller]
     pub fn ok(self) -> String {
         assert!(self.ok, "{}{}", self.stderr, self.stdout);

@@ -20,7 +20,7 @@ usage: cluster up | down | run COMMAND...
   run    up, then COMMAND, then down, whatever COMMAND does; its exit code is COMMAND's
 ";
 
-/// What the binary does with its arguments.
+/// The main function of the binary.
 pub async fn main(arguments: Vec<String>) -> ExitCode {
     let layout = Layout::of_workspace();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -63,7 +63,7 @@ async fn down(layout: &Layout) -> Result<(), String> {
     Ok(())
 }
 
-/// Ends the cluster also when this process is told to end, and fails if the host is then not as it was.
+/// Ends the cluster also when this process is asked to end, and fails if the host is then not as it was.
 async fn run(layout: &Layout, command: &[&str]) -> ExitCode {
     let before = traces::of_host();
     let mut terminated = signal(SignalKind::terminate()).expect("signals can be awaited");
@@ -96,6 +96,6 @@ async fn run(layout: &Layout, command: &[&str]) -> ExitCode {
 }
 
 fn say(text: &str) {
-    // a closed pipe is no reason to fail: what was started is still cleaned up
+    // a closed pipe is not a reason to fail: everything that was started is still cleaned up
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -1,5 +1,5 @@
 //! Each component's command line and configuration file. Everything listens on the bridge's address or on the loopback of the
-//! cluster's own network namespace; what is not named here is the component's default.
+//! cluster's own network namespace; every other setting is the component's default.
 
 use std::fs;
 use std::path::Path;
@@ -143,7 +143,7 @@ pub(crate) fn kubelet(layout: &Layout, papers: &Papers) -> Command {
             "failCgroupV1": false,
             "failSwapOn": false,
             "enforceNodeAllocatable": [],
-            // the disk is the host's: neither its fill level nor its images are ours to manage
+            // the disk belongs to the host: this kubelet must manage neither its fill level nor its images
             "evictionHard": {},
             "localStorageCapacityIsolation": false,
             "imageGCHighThresholdPercent": 100,
@@ -176,7 +176,7 @@ pub(crate) fn proxy(layout: &Layout, papers: &Papers) -> Command {
             "hostnameOverride": NODE,
             "metricsBindAddress": "127.0.0.1:10249",
             "healthzBindAddress": "127.0.0.1:10256",
-            // zero leaves the kernel's connection tracking as it is: those limits are the whole host's
+            // zero leaves the kernel's connection tracking as it is, because those limits hold for the whole host
             "conntrack": { "maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s" },
         }),
     );

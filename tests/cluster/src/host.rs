@@ -1,7 +1,7 @@
-//! The outside: makes the namespaces and the link, and gives the host back as it was.
+//! The outside: makes the namespaces and the link, and restores the host.
 //!
-//! What a cluster leaves on the host while it runs: one process tree, one link, its control groups, its folder, and the few
-//! kernel settings that kubelet insists on and that no namespace holds. [`down`] takes back each of them.
+//! The traces of a running cluster on the host: one process tree, one link, its control groups, its folder, and the few
+//! kernel settings that kubelet insists on and that no namespace holds. [`down`] removes each of them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ pub(crate) const KERNEL_SETTINGS: [&str; 6] = [
     "kernel/keys/root_maxbytes",
 ];
 
-/// What the host must get back, on disk, so that another process can give it back.
+/// The host's state before the cluster, on disk, so that another process can restore it.
 #[derive(Serialize, Deserialize)]
 struct Host {
     /// The process that holds the namespaces; killing it ends all of the cluster.
@@ -149,7 +149,7 @@ fn read(layout: &Layout) -> Option<Host> {
     serde_json::from_str(&fs::read_to_string(layout.host()).ok()?).ok()
 }
 
-/// Whether the process is still the one that holds a cluster: numbers are used again.
+/// Whether the process is still the one that holds a cluster, because numbers are reused.
 fn is_holder(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"unshare\0--net\0"))
 }

@@ -1,9 +1,9 @@
-//! Vault in the cluster: started as a chart would, then set up by the files that users have, and told about the AWS beside it.
+//! Vault in the cluster: started as a chart would, then set up by the users' own files, and configured for the AWS beside it.
 //!
 //! ```text
 //! kubectl apply -k manifests ─▶ init, unseal ─▶ vault-config/plugin/register.sh ─▶ CA ─▶ AWS trusts it ─▶ config
 //! ```
-//! Which service account may become which role is each story's own matter.
+//! Each story decides which service account may assume which role.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -31,10 +31,10 @@ const GROUP: u32 = 1000;
 /// Image start, plugin copy and Vault's own start, on two busy cores.
 const START: Duration = Duration::from_secs(300);
 
-/// One look at Vault's health.
+/// The time for one check of Vault's health.
 const TRY: Duration = Duration::from_secs(2);
 
-/// What only the one who initialised a Vault has.
+/// The keys that only the initialiser of a Vault has.
 #[derive(Clone, Serialize, Deserialize)]
 struct Keys {
     root_token: String,
@@ -92,7 +92,7 @@ impl Cluster {
         Api::new(VAULT.to_owned(), Some(root_token()))
     }
 
-    /// Waits until Vault answers and unseals it: after its pod was replaced.
+    /// Waits until Vault answers and unseals it, after its pod was replaced.
     ///
     /// # Panics
     /// When it does not come back.
@@ -105,7 +105,7 @@ impl Cluster {
     /// Runs one of the users' own scripts in `vault-config/` as root.
     ///
     /// # Panics
-    /// With all it said when it fails.
+    /// With its whole output if it fails.
     pub async fn script(&self, script: &str, arguments: &[&str]) -> String {
         let environment = root_environment(&keys());
         run_script(script, arguments, &environment).await.unwrap_or_else(|error| panic!("{error}"))
@@ -138,7 +138,7 @@ async fn answers(api: &Api) -> Result<(), String> {
     healthy(api, "sys/health?uninitcode=200&sealedcode=200").await
 }
 
-/// Each try is short: a connection that was asked for before the Service had a way to its pod is never made.
+/// Each try is short, because a connection that was requested before the Service had a way to its pod is never made.
 async fn healthy(api: &Api, path: &str) -> Result<(), String> {
     let deadline = Instant::now() + START;
     loop {
@@ -170,7 +170,7 @@ async fn unseal(api: &Api, keys: &Keys) -> Result<(), String> {
     healthy(api, "sys/health").await
 }
 
-/// As docs/kubernetes.md says: version and SHA-256 are what the init container printed, and never taken from Vault's own folder.
+/// As docs/kubernetes.md says: version and SHA-256 are what the init container printed, and are never taken from Vault's own folder.
 async fn register(cluster: &Cluster, root: &[(String, String)]) -> Result<(), String> {
     let printed = kubectl(cluster, &["logs", "--namespace=vault", "--container=iamra", "vault-0"]).await?;
     let value = |name: &str| printed.lines().find_map(|line| line.strip_prefix(name));
@@ -243,7 +243,7 @@ fn root_environment(keys: &Keys) -> Vec<(String, String)> {
     ]
 }
 
-/// The token to play with.
+/// The root token.
 pub(crate) fn root_token() -> String {
     keys().root_token
 }

@@ -1,4 +1,4 @@
-//! Where everything of the cluster is: its addresses, and its folder.
+//! The cluster's addresses and its folder.
 //!
 //! The addresses exist in the cluster's own network namespace; the host reaches them through one link, [`LINK`].
 
@@ -19,7 +19,7 @@ pub const BRIDGE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 213, 0, 1);
 pub(crate) const SERVICES: &str = "10.213.1.0/24";
 /// The first address of [`SERVICES`], which is the API server's.
 pub(crate) const API_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 213, 1, 1);
-/// Pods and Services together: what the host routes into the cluster.
+/// Pods and Services together, which the host routes into the cluster.
 pub(crate) const ROUTED: &str = "10.213.0.0/23";
 /// The host's end of the link, and its name in the host's namespace.
 pub(crate) const LINK: &str = "iamra0";
@@ -31,9 +31,9 @@ pub const HOST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 213, 2, 1);
 pub(crate) const UPLINK_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 213, 2, 2);
 /// The API server's port.
 pub(crate) const API_PORT: u16 = 6443;
-/// AWS as the engine asks it: over TLS.
+/// AWS's port for the engine, with TLS.
 pub(crate) const AWS_TLS: SocketAddr = SocketAddr::new(IpAddr::V4(BRIDGE_ADDRESS), 4443);
-/// AWS as applications ask its STS, and tests its admin pages: without TLS.
+/// AWS's port for applications (STS) and tests (admin pages), without TLS.
 pub(crate) const AWS_PLAIN: SocketAddr = SocketAddr::new(IpAddr::V4(BRIDGE_ADDRESS), 4480);
 
 /// The cluster's folder and what is in it. All of it but the logs is removed when the cluster ends.
@@ -82,7 +82,7 @@ impl Layout {
         self.root.join("kubeconfig")
     }
 
-    /// What a test needs to know, as JSON: written last, so its presence says that the cluster is ready.
+    /// The facts that a test needs, as JSON: written last, so its presence says that the cluster is ready.
     pub(crate) fn facts(&self) -> PathBuf {
         self.root.join("cluster.json")
     }
@@ -92,12 +92,12 @@ impl Layout {
         self.root.join("vault.json")
     }
 
-    /// What that Vault stores.
+    /// The storage of that Vault.
     pub(crate) fn vault_data(&self) -> PathBuf {
         self.root.join("vault-data")
     }
 
-    /// What the host must get back, and the process that holds the cluster.
+    /// The host's state before the cluster, and the process that holds the cluster.
     pub(crate) fn host(&self) -> PathBuf {
         self.root.join("host.json")
     }

@@ -1,4 +1,4 @@
-//! A real Kubernetes of one node, made of released parts, that leaves the host as it was.
+//! A real Kubernetes of one node, made of released parts, that restores the host when it ends.
 //!
 //! ```text
 //! host                       │ namespaces of the cluster's own: network, mounts, processes
@@ -8,7 +8,7 @@
 //!                            │              └─ AWS (the emulator), which pods reach at the bridge's address
 //! ```
 //! Start reading at [`main`], then `host.rs` (the outside) and `supervise.rs` (the inside). Ending the one process that
-//! holds the namespaces ends all of it, whatever a test did.
+//! holds the namespaces ends all of it, in whatever state a test left it.
 
 #![expect(clippy::missing_panics_doc, reason = "a harness reports by panicking, everywhere")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness reports by panicking, everywhere")]

@@ -1,4 +1,4 @@
-//! The users' own manifests, for a namespace of a story's own, and what a story changes in them.
+//! The users' own manifests, for a namespace of a story's own, with a story's changes.
 
 use harness::binaries::workspace;
 use serde_json::{Value, json};
@@ -10,11 +10,11 @@ use crate::cluster::Cluster;
 pub struct Manifests(Vec<Value>);
 
 impl Manifests {
-    /// What kustomize makes of a folder of this repository, with the name `payments` replaced wherever it stands: namespace,
-    /// roles and paths follow.
+    /// The output of kustomize for a folder of this repository, with every `payments` replaced, in namespace, roles and
+    /// paths alike.
     ///
     /// # Panics
-    /// When kustomize does not take the folder.
+    /// When kustomize refuses the folder.
     pub async fn of(cluster: &Cluster, folder: &str, namespace: &str) -> Manifests {
         let folder = workspace().join(folder);
         let yaml = cluster.kubectl(&["kustomize", &folder.display().to_string()]).await.ok();
@@ -34,10 +34,10 @@ impl Manifests {
         self
     }
 
-    /// Runs nothing in place of the AWS CLI's loop, until it is told to end: the story itself calls what it needs.
+    /// Runs nothing in place of the AWS CLI's loop until it is asked to end, because the story itself calls AWS.
     #[must_use]
     pub fn idle(mut self) -> Manifests {
-        // the first process of a container is deaf to a signal that it does not ask for
+        // the first process of a container ignores a signal that it does not handle
         let command = json!(["/bin/sh", "-c", "trap 'exit 0' TERM; sleep infinity & wait"]);
         self.template()["spec"]["containers"][0]["command"] = command;
         self
@@ -62,10 +62,10 @@ impl Manifests {
         self
     }
 
-    /// Replaces a text wherever it stands.
+    /// Replaces every occurrence of a text.
     ///
     /// # Panics
-    /// When it stands nowhere.
+    /// When there is none.
     #[must_use]
     pub fn replacing(self, old: &str, new: &str) -> Manifests {
         let text = Value::from(self.0).to_string();
@@ -81,7 +81,7 @@ impl Manifests {
         self
     }
 
-    /// As one object that `kubectl apply` takes.
+    /// The objects as one for `kubectl apply`.
     pub fn list(&self) -> String {
         json!({ "apiVersion": "v1", "kind": "List", "items": self.0 }).to_string()
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::layout::{API_PORT, API_SERVICE, BRIDGE_ADDRESS, Layout, NODE};
 
-/// The cluster's CA, and where it puts what it signs.
+/// The cluster's CA, and the folder for the certificates that it signs.
 pub(crate) struct Papers {
     layout: Layout,
     ca: Issuer<'static, KeyPair>,

@@ -19,13 +19,13 @@ use crate::layout::{
 use crate::papers::Papers;
 use crate::tools;
 
-/// Each component is ready in seconds; two busy cores make it many.
+/// Each component is ready in seconds, and in many seconds on two busy cores.
 const READY: Duration = Duration::from_secs(180);
 
 /// The folders of the host that components write to by name; the cluster has its own, in memory.
 const PRIVATE_FOLDERS: [&str; 4] = ["/run", "/var/lib", "/var/log", "/etc/cni"];
 
-/// Starts everything, says so in the facts file, and then watches until a component ends.
+/// Starts everything, writes the facts file, and then watches until a component ends.
 pub(crate) async fn supervise(layout: &Layout) -> Result<(), String> {
     set_up_mounts(layout)?;
     set_up_network().await?;
@@ -143,7 +143,7 @@ fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Result<(), String> {
     run(&program, &[&[kubeconfig.as_str(), "--request-timeout=5s"], arguments].concat())
 }
 
-/// Runs a command to its end; an error holds what it said.
+/// Runs a command to its end; the error holds its output.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     let output = Command::new(program)
         .args(arguments)
@@ -157,7 +157,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// Writes a file that others wait for: whole or not at all.
+/// Writes a file that others wait for, whole or not at all.
 fn keep(path: &Path, text: &str) {
     let unfinished = path.with_extension("unfinished");
     fs::write(&unfinished, text).expect("the cluster's folder is writable");
@@ -189,7 +189,7 @@ impl Component {
         Ok(Component { name, child, log })
     }
 
-    /// What to say of a component that runs no more.
+    /// The message about a component that has ended.
     fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
         let text = fs::read_to_string(&self.log).unwrap_or_default();

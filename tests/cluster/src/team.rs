@@ -25,7 +25,7 @@ const LOGIN: Duration = Duration::from_secs(120);
 /// Where the injector has each sidecar keep its token.
 const TOKEN: &str = "/home/vault/.vault-token";
 
-/// Between two looks at the cluster: each is a process of kubectl.
+/// The pause between two checks of the cluster, each of which is a process of kubectl.
 const PAUSE: Duration = Duration::from_millis(700);
 
 /// The application `api` of one namespace; Vault knows its service account as `<namespace>-api`.
@@ -34,13 +34,13 @@ pub struct Team {
     pub cluster: Cluster,
     /// Its namespace, which is also the name of the team.
     pub namespace: String,
-    /// The engine's mount that it asks.
+    /// The engine's mount that it reads.
     pub mount: String,
-    /// What its policy allows: `file`, `container` or `both`.
+    /// The paths that its policy allows: `file`, `container` or `both`.
     pub way: String,
 }
 
-/// What a listener answered.
+/// The answer of a listener.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The HTTP status.
@@ -65,7 +65,7 @@ print(json.dumps({"status": answer.status, "seconds": time.monotonic() - start, 
 "#;
 
 impl Team {
-    /// A namespace whose service account `api` Vault lets become [`ANYBODY`], as `vault-config/kubernetes/setup.sh` does it.
+    /// A namespace whose service account `api` may assume [`ANYBODY`], as `vault-config/kubernetes/setup.sh` does it.
     /// `way`: `file`, `container` or `both`.
     pub async fn new(namespace: &str, way: &str) -> Team {
         Team::on_mount(namespace, way, "iamra").await
@@ -88,7 +88,7 @@ impl Team {
         team
     }
 
-    /// A namespace that a story itself tells Vault about.
+    /// A namespace that a story itself sets up in Vault.
     pub async fn unknown_to_vault(namespace: &str, way: &str) -> Team {
         let cluster = Cluster::running();
         // of an earlier run on this cluster
@@ -113,12 +113,12 @@ impl Team {
         let _ = self.cluster.vault().patch(&path, json!({ "profile_arn": profile_arn })).await.ok();
     }
 
-    /// The name of its engine role, policy and auth role.
+    /// The name of its engine role, its policy and its auth role.
     pub fn role(&self) -> String {
         format!("{}-api", self.namespace)
     }
 
-    /// Where its container credentials are, below `/v1/`.
+    /// The path of its container credentials, below `/v1/`.
     pub fn container_path(&self) -> String {
         format!("{}/container/{}", self.mount, self.role())
     }
@@ -162,10 +162,10 @@ impl Team {
         .await
     }
 
-    /// Waits until the Deployment has the pods it asks for.
+    /// Waits until the Deployment has its pods.
     ///
     /// # Panics
-    /// With what the pods say of themselves when it does not get them.
+    /// With the state of the pods if it does not get them.
     pub async fn rolled_out(&self) {
         let timeout = format!("--timeout={}s", START.as_secs());
         let run = self.kubectl(&["rollout", "status", &timeout, "deployment/api"]).await;
@@ -175,10 +175,10 @@ impl Team {
         }
     }
 
-    /// Applies a Job and waits until it completes; what its application printed.
+    /// Applies a Job, waits until it completes, and returns its application's output.
     ///
     /// # Panics
-    /// With what the pods say of themselves when it does not complete.
+    /// With the state of the pods if it does not complete.
     pub async fn complete(&self, manifests: &Manifests) -> String {
         self.apply(manifests).await;
         let timeout = format!("--timeout={}s", START.as_secs());
@@ -190,7 +190,7 @@ impl Team {
         self.kubectl(&["logs", "--container=app", "job/api"]).await.ok()
     }
 
-    /// The pods of the application that are not about to end, as the API server describes them.
+    /// The pods of the application that are not terminating, as the API server describes them.
     pub async fn pods(&self) -> Vec<Value> {
         let arguments = ["get", "pods", "--selector=app.kubernetes.io/name=api", "--output=json"];
         let list: Value = serde_json::from_str(&self.kubectl(&arguments).await.ok()).expect("JSON");
@@ -218,7 +218,7 @@ impl Team {
         self.kubectl(&[&["exec", pod, "--container", container, "--"], command].concat()).await
     }
 
-    /// What the pod's own listener answers to a GET of `path`, as the Python of the AWS CLI's image sees it.
+    /// The answer of the pod's own listener to a GET of `path`, as the Python of the AWS CLI's image sees it.
     ///
     /// # Panics
     /// When nothing answers within two minutes.
@@ -233,15 +233,15 @@ impl Team {
         }
     }
 
-    /// Who the key in a file of the pod belongs to; see [`Team::holder`].
+    /// The holder of the key in a file of the pod; see [`Team::holder`].
     pub async fn holder_of(&self, pod: &str, file: &str) -> (String, Result<String, String>) {
         self.holder(&self.exec(pod, "app", &["cat", file]).await.ok()).await
     }
 
-    /// Who the key in the text of a credentials file belongs to, asked from outside: the key's id and what STS said.
+    /// The holder of the key in a credentials file, asked from outside: the key's id and STS's answer.
     ///
     /// # Panics
-    /// When the text is none.
+    /// When the text is not a credentials file.
     pub async fn holder(&self, text: &str) -> (String, Result<String, String>) {
         let value = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_prefix('='));
@@ -256,7 +256,7 @@ impl Team {
         (credentials.access_key, caller.map(|caller| caller.arn).map_err(|error| error.to_string()))
     }
 
-    /// How often a container of the pod was started again.
+    /// How often a container of the pod was restarted.
     pub async fn restarts(&self, container: &str) -> u64 {
         let pods = self.pods().await;
         let statuses = pods[0]["status"]["containerStatuses"].as_array().cloned().unwrap_or_default();
@@ -269,15 +269,15 @@ impl Team {
         self.exec(pod, container, &["/bin/sh", "-c", line]).await
     }
 
-    /// What the long-running application has called so far, [`without_brinks`]; where it asks the listener, [`once_logged_in`].
+    /// The calls of the long-running application so far, [`without_brinks`]; if it asks the listener, [`once_logged_in`].
     pub async fn calls(&self, pod: &str) -> Vec<Call> {
         self.read_calls(&self.logs(pod, "app").await).await
     }
 
-    /// Follows what the long-running application calls, up to its end. It has been seen to call when this answers.
+    /// Follows the calls of the long-running application until it ends. When this returns, it has called at least once.
     ///
     /// # Panics
-    /// When it is not there.
+    /// When it does not run.
     pub async fn follow(&self, pod: &str) -> JoinHandle<String> {
         let mut command = tokio::process::Command::new(tools::built("kubectl"));
         command
@@ -308,7 +308,7 @@ impl Team {
         without_brinks(calls, &ends(&admin(self.cluster.aws(), "GET", "sessions", None).await))
     }
 
-    /// Waits until a pod's long-running application has called AWS with success this often, and failed never.
+    /// Waits until a pod's long-running application has called AWS this often with success and without a failure.
     ///
     /// # Panics
     /// With the first failed call.
@@ -336,7 +336,7 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
-        // what a failed story leaves is looked at; the cluster's end removes it
+        // a person may examine the remains of a failed story; the cluster's end removes them
         if std::thread::panicking() {
             return;
         }
@@ -351,7 +351,7 @@ impl Drop for Team {
     }
 }
 
-/// Asks `probe` about once a second until it answers.
+/// Calls `probe` about once a second until it returns a value.
 ///
 /// # Panics
 /// When `within` has passed; the message names `what`.

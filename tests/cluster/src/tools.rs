@@ -1,4 +1,4 @@
-//! The programs a cluster consists of, and what is missing on this machine.
+//! The programs of a cluster, and those that are missing on this machine.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ const FROM_DEBIAN: [(&str, &str); 9] = [
 /// Where Debian's package `containernetworking-plugins` has them.
 pub(crate) const CNI_PLUGINS: &str = "/usr/lib/cni";
 
-/// Where programs are looked for; `PATH` of an unprivileged shell may lack the latter half.
+/// The folders in which programs are searched; `PATH` of an unprivileged shell may lack the latter half.
 const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// The `PATH` of everything in the cluster: our own programs first.

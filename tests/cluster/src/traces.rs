@@ -1,4 +1,4 @@
-//! What of a cluster could stay behind on the host: looked at before and after, so that nothing does.
+//! The traces that a cluster could leave on the host, compared before and after it runs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::host::{KERNEL_SETTINGS, control_groups, setting};
 
-/// A look a second.
+/// One check per second.
 const LOOKS: usize = 30;
 
 /// One line for each mount, network link, route, control group of pods, kernel setting and entry of the folders that a
@@ -32,7 +32,7 @@ pub(crate) fn of_host() -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether the host is as it was `before`, or comes to be so: the kernel clears away what it still holds a moment later.
+/// Whether the host is as it was `before`, or comes to be so: the kernel cleans up a moment later.
 pub(crate) async fn vanished(before: &BTreeSet<String>) -> Result<(), String> {
     for _ in 1..LOOKS {
         if unchanged(before, &of_host()).is_ok() {
@@ -43,7 +43,7 @@ pub(crate) async fn vanished(before: &BTreeSet<String>) -> Result<(), String> {
     unchanged(before, &of_host())
 }
 
-/// Whether nothing came and nothing went.
+/// Whether nothing was added and nothing removed.
 fn unchanged(before: &BTreeSet<String>, after: &BTreeSet<String>) -> Result<(), String> {
     let difference: Vec<&str> = before.symmetric_difference(after).map(String::as_str).collect();
     if difference.is_empty() {
@@ -82,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn the_host_between_two_looks_is_unchanged() {
         let mut looks = of_host();
-        // something else on this host may come or go between two looks, and does not between every two
+        // something else on this host may come or go between two checks, but not between every two
         for _ in 0..10 {
             let next = of_host();
             if unchanged(&looks, &next).is_ok() {

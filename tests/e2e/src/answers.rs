@@ -1,4 +1,4 @@
-//! Whose an answer is: the reader's own and whole, or a failure of Vault's or of ours.
+//! The origin of an answer: complete credentials of the reader's own, a failure of Vault, or a failure of ours.
 
 use harness::Reply;
 use harness::sts::Credentials;
@@ -7,12 +7,12 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::host::in_document;
 
-/// What Vault says of a request that was under way in a plugin process that died.
+/// Vault's errors for a request that was in flight in a plugin process that died.
 const OF_A_DEAD_PROCESS: [&str; 5] =
     ["Unavailable", "EOF", "plugin shutdown", "connection refused", "transport is closing"];
 
-/// What it says while no member leads, or another one begins to. "internal error" is what Vault makes of a token or lease that it could not
-/// write; ours has the same words, and a line in the log that Vault's has not.
+/// Vault's errors while no member leads, or while another one begins to. Vault answers "internal error" if it could not write a token or a
+/// lease. Ours has the same words, and a log line that Vault's does not have.
 const WITHOUT_A_LEADER: [&str; 9] = [
     "internal error",
     "active cluster node not found",
@@ -44,7 +44,7 @@ pub fn whole(reply: &Reply) -> Credentials {
     credentials
 }
 
-/// What a failure says: Vault's errors, or the message for an SDK.
+/// The text of a failure: Vault's errors, or the message for an SDK.
 pub fn said(reply: &Reply) -> String {
     match reply.body["message"].as_str() {
         Some(message) => message.to_owned(),
@@ -52,22 +52,22 @@ pub fn said(reply: &Reply) -> String {
     }
 }
 
-/// Whether Vault itself answered so, for what was under way in a process that died.
+/// Whether this is Vault's own answer to a request that was in flight in a process that died.
 pub fn is_vaults_own(status: u16, text: &str) -> bool {
     status == 500 && OF_A_DEAD_PROCESS.iter().any(|words| text.contains(words))
 }
 
-/// Whether Vault itself answered so while no member led, or another one began to.
+/// Whether this is Vault's own answer while no member led, or while another one began to.
 pub fn is_vaults_own_without_a_leader(status: u16, text: &str) -> bool {
     matches!(status, 500 | 503) && WITHOUT_A_LEADER.iter().any(|words| text.contains(words))
 }
 
-/// Whether that is our answer to a read that was under way while sessions were revoked.
+/// Whether this is our answer to a read that was in flight while sessions were revoked.
 pub fn is_of_a_revocation(status: u16, text: &str) -> bool {
     status == 503 && text.contains("revoked")
 }
 
-/// Whether that is our answer to an SDK that does not wait.
+/// Whether this is our answer to an SDK that does not wait.
 pub fn is_hint(status: u16, text: &str) -> bool {
     status == 503 && text.contains("ask again in")
 }

@@ -1,5 +1,5 @@
-//! Readers that are what clients of Vault usually are: patient with 5xx, 429 and a lost connection, and with
-//! another address to try.
+//! Readers that behave like usual clients of Vault: they retry after 5xx, 429 and a lost connection, and have another
+//! address to try.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -14,26 +14,26 @@ use tokio::time::{Instant, sleep};
 
 use crate::answers::said;
 
-/// Between two reads of one reader: the machine is shared with the servers under load.
+/// The pause between two reads of one reader, because the machine is shared with the servers under load.
 const PAUSE: Duration = Duration::from_millis(20);
 /// The Agent's first pause after a failure.
 const BACK_OFF: Duration = Duration::from_millis(250);
-/// A failover and a restart of the plugin, on a busy machine.
+/// The time for a failover and a restart of the plugin, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Reads for which [`Clients::some_reads`] waits.
 const SOME: usize = 40;
 
-/// A reader: who it is, and what it asks where.
+/// A reader: its login, its addresses and its path.
 pub struct Client {
-    /// Under this name it is logged in.
+    /// The name under which it is logged in.
     pub name: String,
     /// Every address with its token. It begins at the first one, and goes on to the next when a request fails.
     pub apis: Vec<Api>,
-    /// What it reads.
+    /// The path that it reads.
     pub path: String,
 }
 
-/// Readers at work.
+/// Running readers.
 pub struct Clients {
     readers: JoinSet<(usize, usize)>,
     shared: Arc<Shared>,
@@ -59,29 +59,29 @@ pub struct Failure {
     pub began: Instant,
     /// When it had failed.
     pub ended: Instant,
-    /// What was read.
+    /// The path that was read.
     pub path: String,
-    /// 0 is a lost connection.
+    /// The status; 0 is a lost connection.
     pub status: u16,
-    /// What was answered, without what differs between two of a kind: addresses and ports.
+    /// The answer without addresses and ports, which differ between answers of one kind.
     pub text: String,
 }
 
-/// What readers met.
+/// The results of the readers.
 #[derive(Default)]
 pub struct Tally {
     /// Reads that ended with an answer.
     pub reads: usize,
-    /// Requests that failed, by status and what Vault said; status 0 is a lost connection.
+    /// Requests that failed, by status and Vault's error; status 0 is a lost connection.
     pub failures: BTreeMap<(u16, String), usize>,
-    /// The most requests that one read took.
+    /// The largest number of requests for one read.
     pub most_tries: usize,
     /// The longest time in which no reader had an answer.
     pub longest_silence: Duration,
 }
 
 impl Clients {
-    /// Starts so many readers of `path`, each at another address.
+    /// Starts this number of readers of `path`, each at another address.
     pub fn start(apis: &[Api], path: &str, readers: usize) -> Clients {
         let client = |number: usize| {
             let apis = beginning_at(number, apis.to_vec());
@@ -122,17 +122,17 @@ impl Clients {
         .await;
     }
 
-    /// How many reads succeeded so far.
+    /// The number of reads that succeeded so far.
     pub fn succeeded(&self) -> usize {
         self.shared.succeeded.load(Relaxed)
     }
 
-    /// What failed so far.
+    /// The failures so far.
     pub fn failures(&self) -> Vec<Failure> {
         lock(&self.shared.failures).clone()
     }
 
-    /// Asserts that every reader is at work.
+    /// Asserts that every reader is running.
     ///
     /// # Panics
     /// With the reason why one is not.
@@ -142,7 +142,7 @@ impl Clients {
         }
     }
 
-    /// Has every reader end its read, and says what they met.
+    /// Lets every reader end its read, and returns their results.
     pub async fn end(self) -> Tally {
         self.shared.over.store(true, Relaxed);
         let mut whole = Tally::default();
@@ -166,7 +166,7 @@ impl Shared {
         *rhythm = (Instant::now(), rhythm.1.max(rhythm.0.elapsed()));
     }
 
-    /// Asks one address once.
+    /// Sends one request to one address.
     async fn ask(&self, client: &Client, address: usize) -> Result<Reply, Failure> {
         let began = Instant::now();
         let api = &client.apis[address % client.apis.len()];
@@ -181,7 +181,7 @@ impl Shared {
     }
 }
 
-/// Reads until the load is over: how often, and the most requests that one read took.
+/// Reads until the load is over. Returns the number of reads, and the largest number of requests for one read.
 async fn keep_reading(shared: Arc<Shared>, number: usize) -> (usize, usize) {
     let client = &shared.clients[number];
     let (mut address, mut reads, mut most_tries) = (0, 0, 0);
@@ -208,14 +208,14 @@ async fn keep_reading(shared: Arc<Shared>, number: usize) -> (usize, usize) {
     (reads, most_tries)
 }
 
-/// The addresses with another one in front, so that readers do not all begin at the same one.
+/// The addresses with another one first, so that the readers do not all begin at the same one.
 pub fn beginning_at(number: usize, mut apis: Vec<Api>) -> Vec<Api> {
     let first = number % apis.len();
     apis.rotate_left(first);
     apis
 }
 
-/// What Vault's API client retries, and a connection that was lost.
+/// The statuses that Vault's API client retries, and a lost connection.
 fn is_worth_another_try(status: u16) -> bool {
     status == 0 || status == 429 || (status >= 500 && status != 501)
 }
@@ -246,8 +246,8 @@ impl Display for Tally {
     }
 }
 
-/// Says what a story did, where whoever runs the tests sees it.
+/// Prints the result of a story past the capture of the test runner.
 pub fn say(text: &str) {
-    // a closed pipe is no reason to fail
+    // a closed pipe is not a reason to fail
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
 }

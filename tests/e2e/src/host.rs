@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::config_file;
 
-/// What the shipped files say where a user puts his own values, and what the text around it says about each.
+/// The texts in the shipped files that a user replaces with his own values, with the text around each.
 const ADDRESS: &str = "https://vault.example.com:8200";
 const PORT: &str = "127.0.0.1:8100";
 
@@ -35,7 +35,7 @@ impl Host {
         Host::start_edited(stage, program, file, token_ttls, [ADDRESS, ADDRESS]).await
     }
 
-    /// The same with a text of the file replaced, to show what it is there for.
+    /// The same with a text of the file replaced, to show its purpose.
     ///
     /// # Panics
     /// When the text is not in the file, or the program cannot be started.
@@ -73,17 +73,17 @@ impl Host {
         Host { child, port, folder }
     }
 
-    /// The place of a file that the shipped configuration puts under `/run/iamra`.
+    /// The path of a file that the shipped configuration puts under `/run/iamra`.
     pub fn run(&self, name: &str) -> PathBuf {
         self.folder.path().join("run").join(name)
     }
 
-    /// The text of such a file; none before it is there.
+    /// The text of such a file; none before it exists.
     pub fn text(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.run(name)).ok()
     }
 
-    /// What the program printed so far.
+    /// The program's output so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -146,7 +146,7 @@ async fn log_in_as(stage: &Stage, folder: &Path, kind: &str, [ttl, max_ttl]: [&s
     }
 }
 
-/// The shipped text with the values a user changes; everything else stays.
+/// The shipped text with the user's values; everything else stays.
 fn with_own_values(shipped: &str, stage: &Stage, folder: &Path, port: u16) -> String {
     shipped
         .replace(ADDRESS, &stage.vault.addr())

@@ -1,5 +1,5 @@
-//! A stand-in for a Kubernetes API server, as far as Vault's Kubernetes auth method asks one: `TokenReview`, and a service account's
-//! annotations.
+//! A stand-in for a Kubernetes API server with the part that Vault's Kubernetes auth method needs: `TokenReview`, and a service
+//! account's annotations.
 //!
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/>
 
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What Vault's role and the tokens agree on.
+/// The audience on which Vault's role and the tokens agree.
 const AUDIENCE: &str = "vault";
 
 /// A cluster on loopback; ends when it is dropped. The uids of two clusters are the same on purpose.
@@ -52,7 +52,7 @@ impl Cluster {
         &self.host
     }
 
-    /// The token of a service account, which is made where it is not there yet.
+    /// The token of a service account, which is made if it does not exist yet.
     pub fn token(&self, namespace: &str, name: &str) -> String {
         let mut accounts = lock(&self.accounts);
         let number = accounts.0.len() + 1;
@@ -64,10 +64,10 @@ impl Cluster {
         account.token.clone()
     }
 
-    /// Sets an annotation of a service account that is there.
+    /// Sets an annotation of a service account that exists.
     ///
     /// # Panics
-    /// When it is not.
+    /// When it does not exist.
     pub fn annotate(&self, namespace: &str, name: &str, key: &str, value: &str) {
         let mut accounts = lock(&self.accounts);
         let account = accounts.0.get_mut(&format!("{namespace}/{name}")).expect("a service account");
@@ -85,7 +85,7 @@ fn lock(accounts: &Mutex<Accounts>) -> MutexGuard<'_, Accounts> {
     accounts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A projected service-account token; its signature is checked by nobody but us, by comparing the whole.
+/// A projected service-account token. Only this server checks its signature, by comparing the whole token.
 fn jwt(namespace: &str, name: &str, uid: &str) -> String {
     let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
     let claims = json!({
@@ -129,7 +129,7 @@ async fn answer(mut stream: TcpStream, accounts: &Mutex<Accounts>) -> std::io::R
     stream.shutdown().await
 }
 
-/// Head and body of a request that has arrived whole.
+/// Head and body of a request, read to its end.
 fn parts(request: &[u8]) -> Option<(String, String)> {
     let text = String::from_utf8_lossy(request);
     let (head, body) = text.split_once("\r\n\r\n")?;

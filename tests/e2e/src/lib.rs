@@ -1,7 +1,7 @@
-//! What the stories under `tests/` share beside the harness: certificates that an operator may bring, a way to say that a
-//! write is refused, the scripts and templates of `vault-config/`, the Agents that run its configuration files, the commands of the
-//! README, clusters for pods to log in from, signed tokens of theirs, users for whom a name is enough, readers that do not stop, and clients with patience and
-//! several addresses; and whose an answer is: the reader's, or the failure Vault's own.
+//! The parts that the stories under `tests/` share beside the harness: certificates that an operator may bring, assertions on refused
+//! writes, the scripts and templates of `vault-config/`, the Agents that run its configuration files, the commands of the README,
+//! clusters from which pods log in, their signed tokens, users that log in by name alone, readers that do not stop, clients that retry
+//! at several addresses, and the origin of an answer: the reader's own credentials, a failure of Vault, or a failure of ours.
 //!
 //! Each module under `tests/e2e/` is one story on a real Vault; its tests are named as claims.
 

@@ -1,4 +1,4 @@
-//! Readers that do not stop, and what they saw.
+//! Readers that do not stop, and their results.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::{Api, Reply, until};
 use tokio::task::JoinSet;
 
-/// Between two reads of one reader: a busy machine is to be under load, not under water.
+/// The pause between two reads of one reader, because the load must not overload a busy machine.
 const PAUSE: Duration = Duration::from_millis(20);
 
 const BOTOCORES_TRIES: usize = 3;
@@ -24,7 +24,7 @@ struct Shared {
 }
 
 impl Load {
-    /// Has each of `paths` read over and over.
+    /// Starts a reader of each of `paths`.
     pub fn of(api: &Api, paths: &[&str]) -> Load {
         let succeeded = paths.iter().map(|_| AtomicUsize::new(0)).collect();
         let shared = Arc::new(Shared { succeeded, over: AtomicBool::new(false) });
@@ -35,7 +35,7 @@ impl Load {
         Load { shared, readers }
     }
 
-    /// Waits until each reader has succeeded twice more: the second of them began after this call.
+    /// Waits until each reader has succeeded twice more, because the second read began after this call.
     pub async fn goes_on(&self) {
         let counts = || self.shared.succeeded.iter().map(|count| count.load(Relaxed));
         let before: Vec<usize> = counts().collect();
@@ -45,21 +45,21 @@ impl Load {
         .await;
     }
 
-    /// How many reads succeeded so far.
+    /// The number of reads that succeeded so far.
     #[must_use]
     pub fn succeeded(&self) -> usize {
         self.shared.succeeded.iter().map(|count| count.load(Relaxed)).sum()
     }
 
-    /// Ends the readers; every answer that was no success comes back.
+    /// Ends the readers, and returns every answer that was not a success.
     pub async fn end(self) -> Vec<Reply> {
         self.shared.over.store(true, Relaxed);
         self.readers.join_all().await.into_iter().flatten().collect()
     }
 }
 
-/// What a reader has in the end: an SDK at `container` asks again after a 503, as botocore does, where a stalled machine makes no session
-/// in the two seconds that it waits.
+/// A reader's final answer: like botocore, an SDK at `container` asks again after a 503, which it gets if a stalled machine makes no
+/// session in the two seconds that the engine waits.
 async fn answer(api: &Api, path: &str) -> Reply {
     let tries = if path.contains("/container/") { BOTOCORES_TRIES } else { 1 };
     for _ in 1..tries {

@@ -1,4 +1,4 @@
-//! The commands of the book's pages, which are run as they stand there, and the runs that pages show.
+//! The commands of the book's pages, which are run as they are written, and the outputs that pages show.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub fn blocks(page: &str) -> Vec<(String, String)> {
     blocks.collect()
 }
 
-/// The `vault` commands of the page's blocks with this mark, without the remarks behind them: what follows `vault`, in order.
+/// The `vault` commands of the page's blocks with this mark, in order, without `vault` and without the remarks behind them.
 ///
 /// # Panics
 /// When the page has no such block.
@@ -34,7 +34,7 @@ pub fn commands(page: &str, mark: &str) -> Vec<String> {
 /// The text of a page in `docs`.
 ///
 /// # Panics
-/// When it is not there.
+/// When it does not exist.
 pub fn text_of(page: &str) -> String {
     fs::read_to_string(file(page)).unwrap_or_else(|error| panic!("docs/{page}: {error}"))
 }
@@ -43,8 +43,8 @@ fn file(page: &str) -> PathBuf {
     workspace().join("docs").join(page)
 }
 
-/// Holds what a run printed against what a page in `docs` shows of it, between `<!-- part -->` and `<!-- /part -->`. Words with digits in
-/// them are each run's own. With `UPDATE_DOCUMENTS` set the page is written instead.
+/// Compares the output of a run with a page in `docs`, which shows it between `<!-- part -->` and `<!-- /part -->`. Words with digits
+/// differ from run to run. With `UPDATE_DOCUMENTS` set the page is written instead.
 ///
 /// # Panics
 /// When the page shows something else, or has no such part.

@@ -4,13 +4,13 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use time::{Duration, OffsetDateTime};
 
 /// A root that signs with SHA-1, with its key. Made once with `openssl req -x509 -sha1 -days 36500`, because rcgen
-/// rightly refuses to make one; nothing trusts it.
+/// rightly refuses to make one. Nothing trusts it.
 pub const SHA1_ROOT: &str = include_str!("throwaway_sha1_ca.pem");
 
-/// What is wrong with a CA certificate.
+/// The flaw of a CA certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Nothing.
+    /// No flaw.
     None,
     /// `CA:FALSE`.
     NotACa,
@@ -42,7 +42,7 @@ impl Paper {
     /// A sub CA of this one, with a key of its own.
     ///
     /// # Panics
-    /// When this one's parts do not fit.
+    /// When this one's certificate and key do not belong together.
     #[must_use]
     pub fn sub_ca(&self, name: &str) -> Paper {
         let own = KeyPair::from_pem(&self.key).expect("the key was made here");

@@ -3,10 +3,10 @@
 use harness::Api;
 use serde_json::Value;
 
-/// Writes and expects a 400 whose text holds each of `words`; the text comes back.
+/// Writes, expects a 400 whose text holds each of `words`, and returns the text.
 ///
 /// # Panics
-/// When the write is taken, or refused in other words.
+/// When the write is accepted, or refused in other words.
 pub async fn refused_write(api: &Api, path: &str, body: Value, words: &[&str]) -> String {
     let shown = body.to_string();
     let text = api.write(path, body).await.refused(400);
@@ -16,7 +16,7 @@ pub async fn refused_write(api: &Api, path: &str, body: Value, words: &[&str]) -
     text
 }
 
-/// Asserts that what a path reads as is the same before and after some refused writes.
+/// Asserts that a read of a path returns the same before and after some refused writes.
 ///
 /// # Panics
 /// When it is not.

@@ -11,8 +11,8 @@ pub fn config_file(name: &str) -> PathBuf {
     binaries::workspace().join("vault-config").join(name)
 }
 
-/// What users have in their surroundings that changes the output of `vault`, or of the tools of a shell. Every script is run with it; the
-/// commands of the documents are run without.
+/// The variables in users' environments that change the output of `vault`, or of a shell's tools. Every script is run with them, and the
+/// commands of the documents without.
 const ODD: [(&str, &str); 8] = [
     ("VAULT_FORMAT", "json"),
     ("VAULT_DETAILED", "true"),
@@ -24,7 +24,7 @@ const ODD: [(&str, &str); 8] = [
     ("LC_NUMERIC", "de_DE.UTF-8"),
 ];
 
-/// Runs a shell script of `vault-config/` with a token of a server. Of the surroundings it has the system's programs, and what users set.
+/// Runs a shell script of `vault-config/` with a token of a server. Its environment has the system's programs, and the variables that users set.
 ///
 /// # Panics
 /// When the shell cannot be started.

@@ -1,4 +1,4 @@
-//! The templates and the Terraform module of `vault-config/aws/`, linted, and resolved into what AWS would create.
+//! The templates and the Terraform module of `vault-config/aws/`, linted, and resolved into the resources that AWS would create.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -21,7 +21,7 @@ impl Templates {
         Templates { folder }
     }
 
-    /// What cfn-lint says of every template; run once in a test process.
+    /// The findings of cfn-lint about every template; run once in a test process.
     ///
     /// # Panics
     /// When it cannot be started, or there is no template.
@@ -43,8 +43,8 @@ impl Templates {
         Path::new(self.folder).join("bin/python")
     }
 
-    /// What AWS would create of a template with these parameters and attributes (`resources`, `outputs`, what each output
-    /// `said`, and the names of all `parameters`), or why it would refuse.
+    /// The resources that AWS would create from a template with these parameters and attributes (`resources`, `outputs`, what each output
+    /// `said`, and the names of all `parameters`), or its reason to refuse.
     ///
     /// # Errors
     /// The text of the pattern or rule that refuses a value.
@@ -55,7 +55,7 @@ impl Templates {
         self.run("resolve.py", template, values)
     }
 
-    /// What the Terraform module in `folder` would create (`resources`, `outputs`, names of `variables`) with these values of its
+    /// The resources that the Terraform module in `folder` would create (`resources`, `outputs`, names of `variables`) with these values of its
     /// expressions.
     ///
     /// # Errors

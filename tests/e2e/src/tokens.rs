@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// `$1` is what to claim beside the times: `key.pub` and `token`, made with openssl in the working folder.
+/// Makes `key.pub` and `token` with openssl in the working folder; `$1` has the claims beside the times.
 const SIGN: &str = r#"
 b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem
@@ -18,7 +18,7 @@ sig=$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -sign key.pem -binar
 printf '%s.%s.%s' "$head" "$body" "$sig" >token
 "#;
 
-/// Leaves the token of a service account for the audience `vault` as `token` in a folder, and answers the public key that proves it, PEM.
+/// Leaves the token of a service account for the audience `vault` as `token` in a folder, and returns the public key that verifies it, in PEM.
 ///
 /// # Panics
 /// When openssl fails.

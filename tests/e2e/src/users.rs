@@ -1,4 +1,4 @@
-//! Identities that log in with nothing but a name, and an engine role that knows them by it.
+//! Identities that log in with a name alone, and an engine role that knows them by it.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl Names {
     /// A fresh token of the user called `name`.
     ///
     /// # Panics
-    /// When Vault gives none.
+    /// When Vault returns none.
     pub async fn token(&self, name: &str) -> String {
         let path = format!("auth/approle/role/{name}");
         let role =
@@ -63,7 +63,7 @@ impl Users {
         users
     }
 
-    /// Writes the role with further fields, as a controller would: whole.
+    /// Writes the role with further fields, whole, as a controller would.
     pub async fn write_role(&self, more: Value) {
         let mut role = json!({ "role_arn": harness::ROLE_ARN, "common_name": self.names.template() });
         merge(&mut role, &more);
@@ -80,17 +80,17 @@ impl Users {
     /// A fresh token of the user called `name`.
     ///
     /// # Panics
-    /// When Vault gives none.
+    /// When Vault returns none.
     pub async fn login(&self, name: &str) -> Api {
         self.stage.root().with_token(&self.names.token(name).await)
     }
 
-    /// How many CreateSession calls AWS has seen, however they ended.
+    /// The number of CreateSession calls that AWS has seen, with any outcome.
     pub async fn calls(&self) -> usize {
         self.stage.aws_log().await.iter().filter(|entry| entry["operation"] == "CreateSession").count()
     }
 
-    /// Waits until AWS has seen so many.
+    /// Waits until AWS has seen this number of them.
     pub async fn called(&self, times: usize) {
         until(&format!("{times} calls of CreateSession"), Duration::from_secs(60), async || {
             (self.calls().await >= times).then_some(())

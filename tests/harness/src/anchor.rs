@@ -1,4 +1,4 @@
-//! A trust anchor's owner at work: `UpdateTrustAnchor` of Roles Anywhere's own API, signed as AWS wants it.
+//! `UpdateTrustAnchor` of Roles Anywhere's own API, as a trust anchor's owner calls it, signed as AWS requires.
 //!
 //! <https://docs.aws.amazon.com/rolesanywhere/latest/APIReference/API_UpdateTrustAnchor.html>
 
@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::sts::{self, Call, Credentials, StsError};
 
-/// The key id of the one who may do that at a [`crate::Stage`]'s AWS.
+/// The id of the key that may do that at a [`crate::Stage`]'s AWS.
 pub(crate) const KEY_ID: &str = "AKIAOWNEROFANCHORS00";
 pub(crate) const SECRET_KEY: &str = "owner-of-anchors-in-an-emulated-aws";
 
-/// Replaces what the anchor with this id holds. AWS's refusal is the error: of a third certificate, or of one that is no CA.
+/// Replaces the bundle of the anchor with this id. The error is AWS's refusal: of a third certificate, or of one that is not a CA.
 pub(crate) async fn update(endpoint: &str, region: &str, id: &str, pem: &str) -> Result<(), StsError> {
     let source = json!({ "sourceType": "CERTIFICATE_BUNDLE", "sourceData": { "x509CertificateData": pem } });
     let body = json!({ "source": source }).to_string();

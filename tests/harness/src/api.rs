@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, Response};
 use serde_json::{Map, Value};
 
-/// Longer than Vault's own bound for a slow plugin call in any story and a stall of the machine, short enough for a test that hangs.
+/// Longer than Vault's own bound for a slow plugin call plus a stall of the machine, and short enough for a test that hangs.
 const TIMEOUT: Duration = Duration::from_secs(75);
 
 /// A client of one server with one token; cheap to clone.
@@ -104,13 +104,13 @@ impl Api {
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null if it is not JSON.
     pub body: Value,
-    /// The body as it came.
+    /// The body as received.
     pub text: String,
-    /// The `Content-Type` header, empty where there is none.
+    /// The `Content-Type` header, empty if there is none.
     pub content_type: String,
-    /// The `Cache-Control` header, empty where there is none.
+    /// The `Cache-Control` header, empty if there is none.
     pub cache_control: String,
 }
 
@@ -189,7 +189,7 @@ fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// A client for loopback: no proxy of the surroundings, no certificates of the system.
+/// A client for loopback: without the environment's proxy and without the system's certificates.
 pub(crate) fn plain_client() -> Client {
     Client::builder()
         .no_proxy()

@@ -11,7 +11,7 @@ pub struct AuditDevice {
 }
 
 impl AuditDevice {
-    /// All that was written so far.
+    /// Everything that was written so far.
     ///
     /// # Panics
     /// When the file cannot be read.
@@ -22,7 +22,7 @@ impl AuditDevice {
     /// The entries so far: requests and responses in the order of writing.
     ///
     /// # Panics
-    /// When a line is no JSON.
+    /// When a line is not JSON.
     pub fn entries(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).expect("an audit line is JSON")).collect()
     }

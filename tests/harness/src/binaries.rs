@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | Vault | `HARNESS_VAULT`; `vault` on `PATH` from 1.16 on; `target/tools/vault` (`make tools`) |
 //! | promtool | `HARNESS_PROMTOOL`; `target/tools/promtool` (`make promtool`) |
-//! | the plugin | `HARNESS_PLUGIN`; `target/plugin/…`, the static release (`make release`): what is tested is what is shipped |
+//! | the plugin | `HARNESS_PLUGIN`; `target/plugin/…`, the static release (`make release`): the shipped binary is the tested one |
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use serde_json::Value;
 /// The name of the plugin's binary, under which it is also registered.
 pub const PLUGIN: &str = "vault-plugin-secrets-iamra";
 
-/// Vault 1.16 is the oldest whose catalog and answers the stories were written for.
+/// The stories were written for the catalog and the answers of Vault 1.16 and later.
 const OLDEST_VAULT: (u32, u32) = (1, 16);
 
 /// The Vault binary: server and CLI.
@@ -55,8 +55,8 @@ pub fn promtool() -> PathBuf {
         .expect("promtool is not built: run `make promtool`")
 }
 
-/// Builds an example of the workspace with the cargo that built this test, and says where it is. Of the whole workspace, as `make test`:
-/// for one package alone cargo builds many dependencies anew, with other features.
+/// Builds an example with the cargo that built this test, and returns its path. It builds the whole workspace, as `make test` does, because
+/// for one package alone cargo builds many dependencies again, with other features.
 ///
 /// # Panics
 /// When it does not build.
@@ -78,7 +78,7 @@ pub fn example(name: &str) -> PathBuf {
 /// The root of the workspace.
 ///
 /// # Panics
-/// When the crate's folder is in no other.
+/// When the crate's folder is in no other folder.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace is around this crate")
 }
@@ -105,7 +105,7 @@ fn is_new_enough(vault: &Path) -> bool {
     major_minor(&String::from_utf8_lossy(&run.stdout)).is_some_and(|version| version >= OLDEST_VAULT)
 }
 
-/// Major and minor number of what `vault version` prints: `Vault v1.21.1 (…), built …`.
+/// The major and minor number in the output of `vault version`: `Vault v1.21.1 (…), built …`.
 fn major_minor(printed: &str) -> Option<(u32, u32)> {
     let mut numbers = printed.split_once('v')?.1.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))

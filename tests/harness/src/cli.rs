@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::binaries;
 
-/// What one run of the command line gave.
+/// The result of one run of the command line.
 #[derive(Clone, Debug)]
 pub struct CliRun {
-    /// The exit code: 0 is success, 2 an error of the server; -1 where a signal ended it.
+    /// The exit code: 0 is success, 2 an error of the server; -1 if a signal ended it.
     pub code: i32,
     /// Standard output.
     pub stdout: String,
@@ -19,7 +19,7 @@ pub struct CliRun {
 }
 
 impl CliRun {
-    /// Runs `vault <args>` against `addr`, with nothing of the surroundings but `PATH`'s default.
+    /// Runs `vault <args>` against `addr`, with no environment but the default `PATH`.
     pub(crate) async fn of(addr: &str, token: &str, home: PathBuf, args: &[&str]) -> CliRun {
         let mut command = Command::new(binaries::vault());
         command
@@ -38,17 +38,17 @@ impl CliRun {
         }
     }
 
-    /// Standard output of a run that succeeded.
+    /// Standard output of a run that must succeed.
     ///
     /// # Panics
-    /// With both outputs of one that failed.
+    /// With both outputs if it failed.
     #[track_caller]
     pub fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.stderr, self.stdout);
         self.stdout
     }
 
-    /// Standard output of a run with `-format=json` that succeeded.
+    /// Standard output of a run with `-format=json` that must succeed.
     ///
     /// # Panics
     /// When it failed or printed no JSON.

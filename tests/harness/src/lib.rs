@@ -47,7 +47,7 @@ pub use raft::RaftCluster;
 pub use settings::{Member, Settings, Storage, TlsListener};
 pub use stage::{
     ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, account, caller, emulated_aws,
-    look_after_anchor, set_up,
+    manage_anchor, set_up,
 };
 pub use vault::{Keys, Plugin, Vault, sha256_of};
 pub use wait::{until, until_at_once};

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-/// One line of a Vault server's log in JSON format. Lines of the plugin arrive in it through Vault.
+/// One line of a Vault server's log in JSON format. The plugin's lines get there through Vault.
 #[derive(Clone, Debug)]
 pub struct LogLine {
     /// `trace`, `debug`, `info`, `warn` or `error`.
     pub level: String,
     /// The dotted name of the logger, empty for lines before one exists.
     pub module: String,
-    /// The text.
+    /// The message.
     pub message: String,
     /// Every key that does not start with `@`.
     pub fields: Map<String, Value>,
@@ -18,7 +18,7 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// Reads one line; anything that is no JSON object with a level and a message is none.
+    /// Reads one line; none unless it is a JSON object with a level and a message.
     pub(crate) fn parse(raw: &str) -> Option<LogLine> {
         let Value::Object(mut object) = serde_json::from_str(raw).ok()? else { return None };
         let mut take = |key: &str| object.remove(key).and_then(|value| value.as_str().map(str::to_owned));

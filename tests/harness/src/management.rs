@@ -1,4 +1,4 @@
-//! The part of an emulated account that lets the engine look after its own trust anchor, deny sessions and check roles.
+//! The part of an emulated account that lets the engine manage its own trust anchor, deny sessions and check roles.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use crate::stage::{ACCOUNT, REGION, TRUST_ANCHOR_ARN};
 /// The profile of the engine's own sessions.
 pub const MANAGEMENT_PROFILE_ARN: &str =
     "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/2b6f0c11-9d5e-4f3b-8c0a-5e1d7a9b3c03";
-/// The IAM role that may keep the trust anchor's bundle.
+/// The IAM role that may write the trust anchor's bundle.
 pub const MANAGEMENT_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/vault/iamra-trust-anchor";
 /// The IAM role that may write the inline policies that deny sessions.
 pub const REVOCATION_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/vault/iamra-revocation";
-/// The IAM role that may read what stands behind a refusal.
+/// The IAM role that may read the causes of a refusal.
 pub const CHECK_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/vault/iamra-check";
 
-/// What `trust-anchors/<name>` is written with to use all three.
+/// The fields of a write of `trust-anchors/<name>` that uses all three.
 pub fn managed_anchor() -> Value {
     json!({
         "trust_anchor_arn": TRUST_ANCHOR_ARN,

@@ -3,14 +3,14 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below Linux's ephemeral range (32768 and up), so that no outgoing connection takes a port between look and use.
+/// Below Linux's ephemeral range (32768 and up), so that no outgoing connection takes a port after the check and before its use.
 const FIRST: u16 = 20_000;
 const PAIRS: u16 = 6_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// The lower port of a pair that was free a moment ago. Two calls of one process never give the same pair; two
-/// processes start at different places, and [`crate::Vault`] tries again when it still loses a race.
+/// The lower port of a pair that was free a moment ago. Two calls of one process never return the same pair. Two
+/// processes start at different ports, and [`crate::Vault`] tries again if it still loses a race.
 pub fn free_pair() -> u16 {
     let start = u16::try_from(std::process::id() % u32::from(PAIRS)).unwrap_or(0);
     (0..PAIRS)

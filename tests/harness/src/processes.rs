@@ -22,31 +22,31 @@ pub fn running_from(folder: &Path) -> Vec<u32> {
     pids
 }
 
-/// What a process was started as. Its command line stays readable where `/proc/<pid>/exe` is not, because a plugin that
+/// The program that a process was started as. Its command line stays readable if `/proc/<pid>/exe` is not, because a plugin that
 /// allows no core dump hides that from other users.
 fn program_of(pid: u32) -> Option<PathBuf> {
     let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
     line.split('\0').next().filter(|program| !program.is_empty()).map(PathBuf::from)
 }
 
-/// Sends SIGKILL to a process. One that has ended already is fine.
+/// Sends SIGKILL to a process, which may have ended already.
 pub fn kill(pid: u32) {
     signal(pid, Signal::KILL);
 }
 
-/// Sends SIGTERM to a process, as service managers and container runtimes do. One that has ended already is fine.
+/// Sends SIGTERM to a process, as service managers and container runtimes do. It may have ended already.
 pub fn terminate(pid: u32) {
     signal(pid, Signal::TERM);
 }
 
 fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // it may have ended between look and call
+        // it may have ended between the check and the call
         let _ = kill_process(pid, signal);
     }
 }
 
-/// Whether a process is gone, or a zombie that nobody collects.
+/// Whether a process is gone, or a zombie that no parent collects.
 fn is_gone(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .map_or(true, |stat| stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('Z')))
@@ -60,7 +60,7 @@ pub async fn has_ended(pid: u32, within: Duration) {
     until(&format!("the end of process {pid}"), within, async || is_gone(pid).then_some(())).await;
 }
 
-/// The unix socket files a process holds open, each once: what a plugin listens on.
+/// The unix socket files that a process holds open, each once: a plugin listens on them.
 pub fn sockets_of(pid: u32) -> Vec<PathBuf> {
     let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let inodes: BTreeSet<String> = descriptors
@@ -78,27 +78,27 @@ pub fn sockets_of(pid: u32) -> Vec<PathBuf> {
     paths.into_iter().collect()
 }
 
-/// What a process holds in memory, in KiB.
+/// The memory of a process, in KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// All that is resident, the mapped parts of its binary too.
+    /// All resident memory, with the mapped parts of its binary.
     pub resident: u64,
-    /// The most of it that was resident, since the process began or [`Memory::forget_peak`].
+    /// The peak of the resident memory since the process began, or since [`Memory::forget_peak`].
     pub peak: u64,
-    /// What is its own: heap and stacks.
+    /// Its private memory: heap and stacks.
     pub anonymous: u64,
 }
 
 impl Memory {
-    /// That of a process; none when it has ended.
+    /// The memory of a process; none if it has ended.
     pub fn of(pid: u32) -> Option<Memory> {
         Memory::in_status(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
     }
 
-    /// Makes what is resident now the peak of a process, as `5` does in `/proc/<pid>/clear_refs` (proc(5)).
+    /// Sets the peak of a process to its present resident memory, as `5` does in `/proc/<pid>/clear_refs` (proc(5)).
     ///
     /// # Errors
-    /// The process has ended, or is another user's.
+    /// The process has ended, or belongs to another user.
     pub fn forget_peak(pid: u32) -> io::Result<()> {
         fs::write(format!("/proc/{pid}/clear_refs"), "5")
     }
@@ -112,7 +112,7 @@ impl Memory {
     }
 }
 
-/// How many files, sockets and pipes a process holds open; none when it has ended.
+/// The number of files, sockets and pipes that a process holds open; none if it has ended.
 pub fn descriptors_of(pid: u32) -> Option<usize> {
     fs::read_dir(format!("/proc/{pid}/fd")).ok().map(Iterator::count)
 }

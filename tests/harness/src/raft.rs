@@ -1,4 +1,4 @@
-//! Three Vault servers as one raft cluster: one is active, two are standbys, and any of them may be killed.
+//! Three Vault servers as one raft cluster: one is active, two are standbys, and a test may kill any of them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tokio::time::{Instant, sleep};
 
 use crate::{Api, Member, Plugin, Settings, Storage, Vault, ports, until};
 
-/// A lost leader is missed after a second, and its successor has read its keys and started its plugins within five; this machine
-/// may be busy.
+/// The others miss a lost leader after a second, and its successor has read its keys and started its plugins within five. The
+/// rest is for a busy machine.
 const ELECTION: Duration = Duration::from_secs(120);
 
-/// An active member that has taken the command and is active still after this time stays so.
+/// An active member that accepted the command and is still active after this time will stay active.
 const AGAIN: Duration = Duration::from_secs(15);
 
-/// Between two looks at who is active.
+/// The pause between two checks of which member is active.
 const LOOK: Duration = Duration::from_millis(100);
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
@@ -37,7 +37,7 @@ impl RaftCluster {
         RaftCluster::start_with(Settings::of(Storage::Raft)).await
     }
 
-    /// The same, each member with these settings beside its place in the cluster.
+    /// The same, with these settings for each member beside its membership.
     ///
     /// # Panics
     /// When a server does not start or join.
@@ -107,36 +107,37 @@ impl RaftCluster {
         found
     }
 
-    /// Kills a member with SIGKILL. Its plugins get no word of it.
+    /// Kills a member with SIGKILL. Its plugins are not notified.
     pub fn kill(&mut self, number: usize) {
         self.members[number].kill9();
         self.dead[number] = true;
     }
 
-    /// Starts a member that was killed again, at its address and on its storage, and unseals it.
+    /// Restarts a killed member at its address and on its storage, and unseals it.
     pub async fn start_again(&mut self, number: usize) {
         self.members[number].start_again().await;
         self.dead[number] = false;
     }
 
-    /// Has the active member give way, and answers which one follows it. Within seconds of an election Vault may take the command and
-    /// stay active: it is then told again.
+    /// Makes the active member step down, and returns the member that follows it. Within seconds of an election Vault may accept the
+    /// command and stay active: the command is then repeated.
     pub async fn step_down(&self) -> usize {
         let followed = self.step_down_within(ELECTION).await;
-        followed
-            .unwrap_or_else(|| panic!("the active member was told to give way for {ELECTION:?} and did not"))
+        followed.unwrap_or_else(|| {
+            panic!("the active member was asked to step down for {ELECTION:?} and did not")
+        })
     }
 
-    /// The same, or none where the member stays active for so long: Vault 1.21.1 was seen to answer 204, to log "manual step-down
-    /// operation already queued", and to serve on without ever looking at its queue.
+    /// The same, or none if the member stays active for that long. Vault 1.21.1 was seen to answer 204, to log "manual step-down
+    /// operation already queued", and to go on serving without ever reading its queue.
     pub async fn step_down_within(&self, time: Duration) -> Option<usize> {
         let before = self.leader().await;
         let began = Instant::now();
-        let mut told: Option<Instant> = None;
+        let mut sent: Option<Instant> = None;
         while began.elapsed() < time {
-            if told.is_none_or(|told| told.elapsed() > AGAIN) {
+            if sent.is_none_or(|sent| sent.elapsed() > AGAIN) {
                 let _ = self.members[before].api("PUT", "sys/step-down", None).await;
-                told = Some(Instant::now());
+                sent = Some(Instant::now());
             }
             let next = self.with_health(200).await.into_iter().find(|&number| number != before);
             if next.is_some() {

@@ -1,4 +1,4 @@
-//! What a server is started with, and how that is told to Vault.
+//! The settings of a server, and how they are passed to Vault.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::binaries;
 
-/// The token of a dev server's root, and the only one it starts with.
+/// A dev server's root token, the only token that it starts with.
 pub(crate) const DEV_ROOT_TOKEN: &str = "root";
 
-/// How a server keeps what it is told.
+/// The storage of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// A dev server: unsealed, in memory, gone when it ends.
@@ -22,22 +22,22 @@ pub enum Storage {
     Raft,
 }
 
-/// What may differ between servers beside their storage.
+/// The settings that may differ between servers beside their storage.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it stores.
+    /// Its storage.
     pub storage: Storage,
-    /// Vault's log level; `debug` unless told.
+    /// Vault's log level; `debug` by default.
     pub log_level: &'static str,
-    /// Environment variables of the server, and so of its plugins. Nothing else of ours reaches them.
+    /// Environment variables of the server, and so of its plugins. Nothing else of the test's environment reaches them.
     pub environment: Vec<(String, String)>,
     /// A second listener, for HTTPS.
     pub tls: Option<TlsListener>,
-    /// Its place in a cluster, with [`Storage::Raft`]; a single node has none.
+    /// Its membership of a cluster, with [`Storage::Raft`]; a single node has none.
     pub member: Option<Member>,
 }
 
-/// A server's place in a raft cluster, which knows it by name and address: both stay when it is started again.
+/// A server's membership of a raft cluster, which knows it by name and address: both stay when the server is restarted.
 #[derive(Clone, Debug)]
 pub struct Member {
     /// Its name in the cluster.
@@ -51,7 +51,7 @@ pub struct Member {
 /// An HTTPS listener on loopback.
 #[derive(Clone, Debug)]
 pub struct TlsListener {
-    /// Its port, such as [`free_pair`](crate::free_pair) gives.
+    /// Its port, such as one from [`free_pair`](crate::free_pair).
     pub port: u16,
     /// The file with the certificate and its chain, PEM.
     pub certificate: PathBuf,
@@ -90,7 +90,7 @@ impl Settings {
 
     fn config(&self, folder: &Path, port: u16) -> Value {
         let mut config = json!({ "plugin_directory": folder.join("plugins"), "disable_mlock": true });
-        // Vault takes an empty list for an error.
+        // Vault refuses an empty list.
         if let Some(listeners) = self.listeners(port).as_array().filter(|all| !all.is_empty()) {
             config["listener"] = json!(listeners);
         }

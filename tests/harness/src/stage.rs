@@ -1,4 +1,4 @@
-//! A Vault and an AWS that know each other: what most stories start from.
+//! A Vault and an AWS that know each other, as most stories need them.
 
 use aws_emulator::{Emulator, Options, State};
 use serde_json::{Value, json};
@@ -60,17 +60,17 @@ impl Stage {
         set_up(self.root(), self.aws.url(), mount).await;
     }
 
-    /// What `make dev` leaves running: the anchor looked after, the issuer named 2026, and the role `app` for sessions of four hours.
+    /// The state that `make dev` leaves running: a managed anchor, an issuer named 2026, and a role `app` for sessions of four hours.
     pub async fn to_play_with(&self) {
-        self.look_after_anchor().await;
+        self.manage_anchor().await;
         let _ = self.root().write("iamra/issuer/default", json!({ "issuer_name": "2026" })).await.ok();
         let app = json!({ "role_arn": ROLE_ARN, "common_name": "app", "session_duration": 14_400 });
         let _ = self.root().write("iamra/roles/app", app).await.ok();
     }
 
-    /// Lets the mount `iamra/` look after the anchor, deny sessions and check roles, as `trust-anchors/main`.
-    pub async fn look_after_anchor(&self) {
-        look_after_anchor(self.root(), self.aws.url()).await;
+    /// Lets the mount `iamra/` manage the anchor, deny sessions and check roles, as `trust-anchors/main`.
+    pub async fn manage_anchor(&self) {
+        manage_anchor(self.root(), self.aws.url()).await;
     }
 
     /// The configuration that leads a mount to this AWS.
@@ -88,22 +88,22 @@ impl Stage {
         trust(self.aws.url(), certificates_pem).await;
     }
 
-    /// What a mount says that trust anchors must hold, as anyone may read it.
+    /// The bundle that a mount says trust anchors must hold, as anyone may read it.
     pub async fn trust_bundle(&self, mount: &str) -> String {
         self.root().without_token().read(&format!("{mount}/trust-bundle")).await.ok().text
     }
 
-    /// Has the anchor's owner put these certificates into it, through AWS's own API and under its bounds.
+    /// Puts these certificates into the anchor as its owner, through AWS's own API and under its bounds.
     pub async fn update_anchor(&self, certificates_pem: &str) -> Result<(), StsError> {
         anchor::update(self.aws.url(), REGION, id_of(TRUST_ANCHOR_ARN), certificates_pem).await
     }
 
-    /// Turns some of the AWS's knobs: latency, throttling, answers it should not give.
+    /// Sets some of the AWS's knobs: latency, throttling, answers that it should not give.
     pub async fn knobs(&self, knobs: Value) {
         self.admin("PUT", "knobs", Some(knobs)).await;
     }
 
-    /// What the AWS did so far: one entry a request, with the rule that fired.
+    /// The AWS's log: one entry for each request, with the rule that fired.
     pub async fn aws_log(&self) -> Vec<Value> {
         self.admin("GET", "log", None).await.as_array().cloned().unwrap_or_default()
     }
@@ -113,7 +113,7 @@ impl Stage {
         self.admin("GET", "sessions", None).await.as_array().cloned().unwrap_or_default()
     }
 
-    /// Asks one of the AWS's admin pages.
+    /// Requests one of the AWS's admin pages.
     ///
     /// # Panics
     /// When the page is not there or refuses.
@@ -131,18 +131,18 @@ impl Stage {
         self.root().read(&format!("iamra/creds/{role}")).await
     }
 
-    /// Asks this AWS's STS who the holder of an answer of `creds/:role` is.
+    /// Asks this AWS's STS who holds the credentials in an answer of `creds/:role`.
     pub async fn caller(&self, answer: &Reply) -> Result<CallerIdentity, StsError> {
         caller(self.aws.url(), answer).await
     }
 }
 
-/// An AWS of its own, as a stage has it: no anchor yet.
+/// An AWS of its own, like a stage's, without an anchor yet.
 pub async fn emulated_aws() -> Emulator {
     Emulator::start(state(), Options::default()).await
 }
 
-/// Does [`Stage::set_up`] for a mount and an AWS that are no stage: `root` may do anything, `aws` is the emulator's address.
+/// Does [`Stage::set_up`] for a mount and an AWS outside a stage: `root` may do anything, `aws` is the emulator's address.
 pub async fn set_up(root: &Api, aws: &str, mount: &str) {
     let ca = json!({ "common_name": format!("{mount} test root") });
     let _ = root.write(&format!("{mount}/root/generate/internal"), ca).await.ok();
@@ -151,8 +151,8 @@ pub async fn set_up(root: &Api, aws: &str, mount: &str) {
     let _ = root.write(&format!("{mount}/roles/demo"), json!({ "role_arn": ROLE_ARN })).await.ok();
 }
 
-/// Does [`Stage::look_after_anchor`] for an AWS that is no stage's: `root` may do anything, `aws` is the emulator's address.
-pub async fn look_after_anchor(root: &Api, aws: &str) {
+/// Does [`Stage::manage_anchor`] for an AWS outside a stage: `root` may do anything, `aws` is the emulator's address.
+pub async fn manage_anchor(root: &Api, aws: &str) {
     let mut state = admin(aws, "GET", "state", None).await;
     add_management(&mut state);
     admin(aws, "PUT", "state", Some(state)).await;
@@ -163,7 +163,7 @@ pub async fn look_after_anchor(root: &Api, aws: &str) {
     let _ = root.write("iamra/trust-anchors/main", managed_anchor()).await.ok();
 }
 
-/// Asks the STS of the emulator at `aws` who the holder of an answer of `creds/:role` is.
+/// Asks the STS of the emulator at `aws` who holds the credentials in an answer of `creds/:role`.
 pub async fn caller(aws: &str, answer: &Reply) -> Result<CallerIdentity, StsError> {
     let credentials = Credentials::from_vault(&answer.body)?;
     sts::caller_identity(aws, REGION, None, &credentials).await

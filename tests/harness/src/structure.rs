@@ -1,10 +1,10 @@
-//! The structure of a crate: which file uses which, where uses go in circles, and how long files and functions are.
+//! The structure of a crate: which file uses which, the circles among them, and the lengths of files and functions.
 //!
 //! ```text
 //! folder ─▶ Module, one a file ─▶ uses: crate::, super:: and child paths, re-exports followed ─▶ Graph ─▶ circles
 //! ```
 //!
-//! Declarations (`mod`) and re-exports (`pub use`) are no uses. Code of tests (`#[cfg(test)]`) is left out.
+//! Declarations (`mod`) and re-exports (`pub use`) do not count as uses. Test code (`#[cfg(test)]`) is left out.
 
 mod measure;
 mod module;
@@ -31,7 +31,7 @@ impl Crate {
     /// Reads the files under `src`.
     ///
     /// # Panics
-    /// Where a file cannot be read or is not Rust.
+    /// When a file cannot be read or is not Rust.
     pub fn read(src: &Path) -> Self {
         Self { modules: module::read_all(src) }
     }
@@ -64,13 +64,13 @@ impl Crate {
         found.into_iter().collect()
     }
 
-    /// Lengths and shares over all modules.
+    /// Lengths and shares, measured over all modules.
     pub fn measures(&self) -> Measures {
         Measures::of(&self.modules)
     }
 }
 
-/// The uses between the direct children of `folder`, each with all that is below it.
+/// The uses between the direct children of `folder`, each with everything below it.
 fn siblings(
     folder: &[String],
     uses: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,

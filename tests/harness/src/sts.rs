@@ -1,4 +1,4 @@
-//! Asking an STS endpoint who the holder of some credentials is, signed with Signature Version 4 by `aws-sigv4`.
+//! `GetCallerIdentity` at an STS endpoint: who holds some credentials. Signed with Signature Version 4 by `aws-sigv4`.
 //!
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
 
@@ -14,10 +14,10 @@ use serde_json::Value;
 const FORM: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
-/// Temporary credentials as `creds/:role` answers with them.
+/// Temporary credentials as `creds/:role` returns them.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The key id, `ASIA…`; no secret.
+    /// The key id, `ASIA…`; not a secret.
     pub access_key: String,
     /// The secret key.
     pub secret_key: String,
@@ -48,7 +48,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Who STS says the caller is.
+/// The caller, as STS names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerIdentity {
     /// `arn:aws:sts::<account>:assumed-role/<role>/<session name>`.
@@ -59,16 +59,16 @@ pub struct CallerIdentity {
     pub user_id: String,
 }
 
-/// Why there is no answer.
+/// Why there is no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum StsError {
     /// The credentials are not complete.
     #[error("no {0} in the credentials")]
     Missing(&'static str),
-    /// The request could not be signed or the endpoint is no URL.
+    /// The request could not be signed or the endpoint is not a URL.
     #[error("the request cannot be signed: {0}")]
     Signing(String),
-    /// Nothing came back.
+    /// There was no answer.
     #[error("no answer: {0}")]
     Transport(#[from] reqwest::Error),
     /// STS answered, but not with an identity.
@@ -76,12 +76,12 @@ pub enum StsError {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What it said.
+        /// The body.
         body: String,
     },
 }
 
-/// Signs `GetCallerIdentity` for `endpoint` and `region` and sends it. `ca_pem` is trusted beside nothing else.
+/// Signs `GetCallerIdentity` for `endpoint` and `region` and sends it. `ca_pem`, if given, is the only trusted CA.
 pub async fn caller_identity(
     endpoint: &str,
     region: &str,
@@ -105,7 +105,7 @@ pub async fn caller_identity(
     read(&body).filter(|_| status == 200).ok_or(StsError::Refused { status, body })
 }
 
-/// A call that `aws-sigv4` is to sign.
+/// A call for `aws-sigv4` to sign.
 pub(crate) struct Call<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,

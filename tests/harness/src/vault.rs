@@ -1,4 +1,4 @@
-//! A real Vault server as a value: it starts, is talked to, restarted, sealed or killed, and cleans up on drop.
+//! A real Vault server as a value. A test starts, calls, restarts, seals or kills it; it cleans up on drop.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use crate::settings::DEV_ROOT_TOKEN;
 use crate::{Api, AuditDevice, CliRun, LogLine, Reply, Settings, Storage, binaries, ports, processes, until};
 
-/// A cold start on a busy two-core machine takes under two seconds, raft elects for one more, and a machine may stall.
+/// A cold start on a busy two-core machine takes under two seconds, a raft election one more. The rest is for a stalled machine.
 const START: Duration = Duration::from_secs(90);
 
-/// A line's way through Vault, on a machine that stalls.
+/// The time that a log line may take through Vault, on a machine that stalls.
 const LOGGED: Duration = Duration::from_secs(60);
 
-/// Starts that are tried before giving up, when another process takes a port between look and use.
+/// The number of tries of a start, because another process may take a port after the check and before its use.
 const TRIES: usize = 3;
 
 /// A running Vault server with a folder and a port pair of its own.
@@ -32,7 +32,7 @@ pub struct Vault {
     folder: TempDir,
 }
 
-/// A plugin as the catalog of a server knows it.
+/// A plugin in the catalog of a server.
 #[derive(Clone, Debug)]
 pub struct Plugin {
     /// Its name in the catalog, and the type to mount.
@@ -95,7 +95,7 @@ impl Vault {
         vault
     }
 
-    /// A server that answers and has no keys yet.
+    /// A server that answers and is not initialised yet.
     async fn started(settings: Settings) -> Vault {
         let folder = tempfile::Builder::new().prefix("vault-").tempdir().expect("a temporary folder");
         for name in ["plugins", "data", "tmp"] {
@@ -137,7 +137,7 @@ impl Vault {
         Plugin { name, version, sha256 }
     }
 
-    /// Puts a plugin binary into the plugin folder, and answers its file name and its place there.
+    /// Puts a plugin binary into the plugin folder, and returns its file name and its path there.
     pub fn install(&self, binary: &Path) -> (String, PathBuf) {
         let name = binary.file_name().and_then(|name| name.to_str()).expect("a file name").to_owned();
         let home = self.folder().join("plugins").join(&name);
@@ -157,7 +157,7 @@ impl Vault {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The server's process id, and while it runs no other's.
+    /// The server's process id, which no other process has while it runs.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -187,7 +187,7 @@ impl Vault {
         CliRun::of(&self.addr(), &self.root_token, self.folder(), args).await
     }
 
-    /// The same with a token of less power.
+    /// The same with another token.
     pub async fn cli_with(&self, token: &str, args: &[&str]) -> CliRun {
         CliRun::of(&self.addr(), token, self.folder(), args).await
     }
@@ -222,17 +222,17 @@ impl Vault {
         self.log_text().lines().filter_map(LogLine::parse).collect()
     }
 
-    /// Waits for a log line: a plugin's take a moment on their way through Vault.
+    /// Waits for a log line, because a plugin's lines take a moment on their way through Vault.
     pub async fn logged(&self, what: &str, wanted: impl Fn(&LogLine) -> bool) -> LogLine {
         until(&format!("the log line: {what}"), LOGGED, async || self.logs().into_iter().find(&wanted)).await
     }
 
-    /// Ids of the plugin processes this server has started and that still run, orphans included.
+    /// Ids of the running plugin processes that this server has started, orphans included.
     pub fn plugin_pids(&self) -> Vec<u32> {
         processes::running_from(&self.folder().join("plugins"))
     }
 
-    /// The same where there must be some: a loop over none would prove nothing.
+    /// The same, if there must be at least one: a loop over none would prove nothing.
     ///
     /// # Panics
     /// When none runs.
@@ -247,7 +247,7 @@ impl Vault {
         let _ = self.api.call("PUT", "sys/seal", None).await.ok();
     }
 
-    /// Unseals the server and waits until it serves; fine on one that does already.
+    /// Unseals the server and waits until it serves, even if it is unsealed already.
     pub async fn unseal(&self) {
         if self.settings.member.is_some() {
             return self.unseal_as_a_member().await;
@@ -294,12 +294,12 @@ impl Vault {
         self.unseal().await;
     }
 
-    /// What a snapshot of this server cannot be opened without.
+    /// The keys that a snapshot of this server needs when it is restored.
     pub fn keys(&self) -> Keys {
         Keys { root_token: self.root_token.clone(), unseal_key: self.unseal_key.clone() }
     }
 
-    /// Ends the server in order, starts it again on the same storage and unseals it.
+    /// Shuts the server down, starts it again on the same storage and unseals it.
     ///
     /// # Panics
     /// On a dev server, which would come back empty.
@@ -309,7 +309,7 @@ impl Vault {
         self.start_again().await;
     }
 
-    /// Starts a server that has ended again on the same storage and unseals it.
+    /// Restarts a server that has ended on the same storage and unseals it.
     ///
     /// # Panics
     /// On a dev server, which would come back empty.
@@ -327,7 +327,7 @@ impl Vault {
         self.unseal().await;
     }
 
-    /// Kills the server with SIGKILL; its plugins get no word of it.
+    /// Kills the server with SIGKILL. Its plugins are not notified.
     pub fn kill9(&mut self) {
         processes::kill(self.child.id());
         let _ = self.child.wait();
@@ -347,7 +347,7 @@ impl Drop for Vault {
     }
 }
 
-/// The end of a failed test's server log, where its reader looks first.
+/// Prints the end of a failed test's server log, where a reader looks first.
 #[expect(clippy::disallowed_macros, reason = "a failed test's output, shown by the test runner")]
 fn say_last_words(log: &str) {
     let lines: Vec<&str> = log.lines().collect();
@@ -358,8 +358,8 @@ fn say_last_words(log: &str) {
     }
 }
 
-/// Starts a server process and waits until it answers; its port may be lost to another process, then on a new one. A member of
-/// a cluster has one port for good.
+/// Starts a server process and waits until it answers. If another process took its port, it starts on a new one, but a member of
+/// a cluster keeps its port.
 async fn start(settings: &Settings, folder: &Path) -> (Child, u16) {
     for _ in 0..TRIES {
         let port = settings.member.as_ref().map_or_else(ports::free_pair, |member| member.port);
@@ -374,7 +374,7 @@ async fn start(settings: &Settings, folder: &Path) -> (Child, u16) {
     panic!("vault did not start {TRIES} times: {out}\n{log}");
 }
 
-/// Whether the server answers on its port; not when it ends first.
+/// Whether the server answers on its port; false if it ends first.
 async fn answers(child: &mut Child, port: u16) -> bool {
     let api = Api::new(format!("http://127.0.0.1:{port}"), None);
     until("a server that answers or ends", START, async || {
@@ -394,7 +394,7 @@ fn copy(program: &Path, to: &Path) {
     assert!(status.success(), "the plugin is readable and the folder writable");
 }
 
-/// The SHA-256 of a file, in hex, as the catalog wants it.
+/// The SHA-256 of a file in hex, as the catalog requires it.
 ///
 /// # Panics
 /// When it cannot be read.

@@ -1,14 +1,14 @@
-//! Waiting for another process to get somewhere, with a bound and a name for what is awaited.
+//! Waiting for another process, with a bound and a name for the awaited event.
 
 use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
-/// Between two looks: short beside a Vault start (about 200 ms), long beside a system call.
+/// The pause between two probes: short beside a Vault start (about 200 ms), long beside a system call.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Asks `probe` again and again until it answers, for `within` at most.
+/// Calls `probe` again and again until it returns a value, for `within` at most.
 ///
 /// # Panics
 /// When `within` has passed; the message names `what`.
@@ -16,7 +16,7 @@ pub async fn until<T>(what: &str, within: Duration, probe: impl AsyncFnMut() -> 
     look(what, within, PAUSE, probe).await
 }
 
-/// The same without a pause between two looks, for a test that must act before the call after the awaited one.
+/// The same without a pause between two probes, for a test that must act before the call after the awaited one.
 ///
 /// # Panics
 /// When `within` has passed; the message names `what`.

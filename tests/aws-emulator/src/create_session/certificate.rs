@@ -1,4 +1,4 @@
-//! The end-entity certificate in `X-Amz-X509` and the rules AWS's trust model sets for it.
+//! The end-entity certificate in `X-Amz-X509` and the rules of AWS's trust model for it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use time::OffsetDateTime;
@@ -26,7 +26,7 @@ pub(super) fn serial_hex(leaf: &Certificate) -> String {
     hex::encode(positive(leaf.serial()))
 }
 
-/// The serial as the decimal number that stands in the credential; of any size.
+/// The serial as the decimal number in the credential, of any size.
 pub(super) fn serial_decimal(leaf: &Certificate) -> String {
     let mut digits = vec![0_u8];
     for byte in leaf.serial() {
@@ -51,7 +51,7 @@ fn positive(octets: &[u8]) -> &[u8] {
     }
 }
 
-/// Every rule for the leaf that needs no issuer.
+/// Checks every rule for the leaf that needs no issuer.
 pub(super) fn check(leaf: &Certificate, now: OffsetDateTime) -> Result<(), Refusal> {
     let refuse = |rule, detail: String| Err(Refusal::new(rule, detail));
     if !leaf.is_v3() {

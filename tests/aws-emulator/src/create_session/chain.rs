@@ -37,7 +37,7 @@ fn certificate(text: &str) -> Result<Certificate, Refusal> {
 /// A trusted path, leaf first, anchor last.
 pub(super) type Path = Vec<Certificate>;
 
-/// Finds a path that keeps every rule. If there is none, the most telling reason is given.
+/// Finds a path that satisfies every rule. If there is none, returns the most specific reason.
 pub(super) fn build(
     leaf: &Certificate,
     intermediates: &[Certificate],
@@ -58,12 +58,12 @@ struct Search<'a> {
     intermediates: &'a [Certificate],
     anchors: &'a [Certificate],
     now: OffsetDateTime,
-    /// Why issuers that did sign were not accepted.
+    /// Why issuers that signed were not accepted.
     refusals: Vec<Refusal>,
 }
 
 impl Search<'_> {
-    /// Grows the path, depth first, until an anchor ends it.
+    /// Extends the path, depth first, until it reaches an anchor.
     fn extend(&mut self, path: &mut Path) -> bool {
         for anchor in self.anchors {
             if self.may_follow(path, anchor, true) {

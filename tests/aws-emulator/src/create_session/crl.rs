@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Refuses a path with a certificate that an enabled list of its issuer names. A list that no CA of the anchor signed is
-/// not applied and a stale one is; both are remarked, since AWS documents neither.
+/// not applied, and a stale one is. The log remarks both, because AWS documents neither.
 pub(super) fn check(
     state: &State,
     anchor: &TrustAnchor,

@@ -1,4 +1,4 @@
-//! The request's parameters, in either of the two shapes AWS takes: ARNs in the query string, or all in the body.
+//! The request's parameters, in either of the two shapes that AWS accepts: ARNs in the query string, or all in the body.
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -18,7 +18,7 @@ const IN_QUERY: [&str; 3] = ["trustAnchorArn", "profileArn", "roleArn"];
 /// `sessionName` is deprecated and ignored; old clients still send it.
 const IN_BODY: [&str; 4] = ["durationSeconds", "roleSessionName", "instanceProperties", "sessionName"];
 
-/// What is asked for, checked member by member.
+/// The requested session, checked member by member.
 #[derive(Debug)]
 pub(super) struct Parameters {
     pub(super) trust_anchor: Arn,
@@ -174,7 +174,7 @@ pub(super) fn bad_session_name(name: &str) -> Refusal {
     Refusal::constraint(Rule::SessionName, "roleSessionName", name, &constraint)
 }
 
-/// 2-64 of `[\w+=,.@-]`: what STS takes as session name and as source identity.
+/// 2-64 of `[\w+=,.@-]`: STS accepts it as session name and as source identity.
 pub(crate) fn is_session_name(text: &str) -> bool {
     (2..=64).contains(&text.len())
         && text.chars().all(|character| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character))

@@ -1,4 +1,4 @@
-//! What a granted session is: its identity, length, size, credentials and the reply that carries them.
+//! A granted session: its identity, length, size, credentials and the reply that carries them.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use crate::{
 /// Characters of session policy and tags that make 100 percent. STS packs into a binary form of unknown density.
 const PACKED_LIMIT: usize = 2048;
 
-/// `CN=<cn>` up to 61 characters, the bare CN up to 64, `ID=<even hex serial>` without a CN. What STS would not take is
-/// an error; AWS's answer then is not documented.
+/// `CN=<cn>` up to 61 characters, the bare CN up to 64, `ID=<even hex serial>` without a CN. A text that STS would refuse is
+/// an error; AWS does not document its answer then.
 pub(super) fn source_identity(leaf: &Certificate) -> Result<String, String> {
     let names: Vec<String> =
         leaf.subject_attributes().into_iter().filter(|one| one.name == "CN").map(|one| one.value).collect();
@@ -36,8 +36,8 @@ pub(super) fn source_identity(leaf: &Certificate) -> Result<String, String> {
     }
 }
 
-/// The lesser of profile and request, which must not exceed the role's maximum. Asking for more than the profile gives
-/// is no error.
+/// The lesser of profile and request, which must not exceed the role's maximum. A request for more than the profile allows
+/// is not an error.
 pub(super) fn seconds(asked: Option<u32>, profile: &Profile, role: &Role) -> Result<u32, (Rule, String)> {
     let seconds = asked.unwrap_or(u32::MAX).min(profile.duration_seconds);
     if seconds > role.max_session_duration {
@@ -47,7 +47,7 @@ pub(super) fn seconds(asked: Option<u32>, profile: &Profile, role: &Role) -> Res
     Ok(seconds)
 }
 
-/// How much of the packed size session policy and tags take, in percent.
+/// The share of the packed size that session policy and tags take, in percent.
 pub(super) fn packed_percent(profile: &Profile, tags: &Tags) -> Result<usize, (Rule, String)> {
     if tags.len() > 50 {
         return Err((Rule::TooManyTags, format!("{} tags, at most 50", tags.len())));

@@ -13,13 +13,13 @@ use crate::{
 /// `x509Subject/CN` and so on, with their values.
 pub(super) type Tags = BTreeMap<String, String>;
 
-/// What became of the certificate's attributes.
+/// The outcome for the certificate's attributes.
 pub(super) struct Mapped {
     pub(super) tags: Tags,
     pub(super) lost: Lost,
 }
 
-/// Attributes whose values STS does not take as tags; AWS leaves such tags out without a word.
+/// Attributes whose values STS does not take as tags; AWS omits such tags silently.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lost {
     issuer: Vec<String>,
@@ -34,7 +34,7 @@ impl Lost {
         (!all.is_empty()).then(|| format!("attributes lost on the way to session tags: {}", all.join(", ")))
     }
 
-    /// A false condition is told with the lost attributes, if there are any.
+    /// The error of a false condition names the lost attributes, if there are any.
     pub(super) fn blame(&self, rule: Rule, refusal: Refusal, role_arn: &str) -> Refusal {
         if rule != Rule::Condition || self.remark().is_none() {
             return refusal;
@@ -64,7 +64,7 @@ pub(super) fn map(leaf: &Certificate, mappings: Option<&AttributeMappings>) -> M
     Mapped { tags, lost }
 }
 
-/// Sets the tags that STS takes; gives the names of the others.
+/// Sets the tags that STS accepts, and returns the names of the others.
 fn put(field: &str, attributes: &[Attribute], tags: &mut Tags) -> Vec<String> {
     let mut lost = Vec::new();
     for Attribute { name, value } in attributes {

@@ -1,4 +1,4 @@
-//! Policy documents on their way in, which are checked and counted, and out, which are percent-encoded.
+//! Policy documents: incoming ones are checked and counted, outgoing ones percent-encoded.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::{
     state::{Role, State},
 };
 
-/// Characters of all inline policies of a role together, white space not counted; cannot be raised.
+/// Characters of all inline policies of a role together, without white space; the quota cannot be raised.
 const INLINE_LIMIT: usize = 10_240;
 /// Characters of `PolicyDocument`.
 const DOCUMENT_LIMIT: usize = 131_072;
@@ -19,7 +19,7 @@ const DOCUMENT_LIMIT: usize = 131_072;
 /// RFC 3986's unreserved characters stay.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// `PolicyDocument`, as it was sent, if IAM would take it beside the role's other policies.
+/// `PolicyDocument`, as it was sent, if IAM would accept it beside the role's other policies.
 pub(super) fn checked(parameters: &Parameters, role: &Role, policy: &str) -> Result<String, Refusal> {
     let document = parameters.one("PolicyDocument", Rule::IamBounds)?.filter(|text| !text.is_empty());
     let document = document.ok_or_else(|| Refusal::member(Rule::IamMissing, "policyDocument"))?;

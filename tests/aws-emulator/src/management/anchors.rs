@@ -68,7 +68,7 @@ pub(super) fn list(account: &mut Account<'_>, input: &Input) -> Result<Reply, Re
     page(input, "trustAnchors", all)
 }
 
-/// The anchor's CRLs go with it.
+/// Also deletes the anchor's CRLs.
 pub(super) fn delete(account: &mut Account<'_>, input: &Input) -> Result<Reply, Refusal> {
     let gone = reply(account, 200, &input.id)?;
     let state = account.change();
@@ -111,7 +111,7 @@ fn detail(account: &Account<'_>, anchor: &TrustAnchor) -> Value {
     account.with_times(&anchor.id, detail)
 }
 
-/// One or two v3 CA certificates, as AWS's trust model wants them, in PEM.
+/// One or two v3 CA certificates, as AWS's trust model requires, in PEM.
 fn certificates(source: &Value) -> Result<String, Refusal> {
     let kind = source["sourceType"].as_str().unwrap_or_default();
     let members = source["sourceData"].as_object().map(|data| data.keys().cloned().collect());

@@ -38,7 +38,7 @@ pub(super) fn import(account: &mut Account<'_>, input: &Input) -> Result<Reply, 
     reply(account, 201, &id)
 }
 
-/// Replaces the whole list; it stays with its anchor.
+/// Replaces the whole list; its anchor stays the same.
 pub(super) fn update(account: &mut Account<'_>, input: &Input) -> Result<Reply, Refusal> {
     let (name, data) = (input.name()?, data(input)?);
     let anchor_id = find(account, &input.id)?.trust_anchor_id.clone();

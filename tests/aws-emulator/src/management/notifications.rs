@@ -10,7 +10,7 @@ use crate::{
 };
 
 const EVENTS: [&str; 2] = ["CA_CERTIFICATE_EXPIRY", "END_ENTITY_CERTIFICATE_EXPIRY"];
-/// Days, unless something else is put.
+/// The default in days.
 const DEFAULT: u32 = 45;
 
 /// Replaces the settings of the events that are named.
@@ -26,7 +26,7 @@ pub(super) fn put(account: &mut Account<'_>, input: &Input) -> Result<Reply, Ref
     })
 }
 
-/// Back to the defaults.
+/// Restores the defaults.
 pub(super) fn reset(account: &mut Account<'_>, input: &Input) -> Result<Reply, Refusal> {
     let id = input.required("trustAnchorId")?;
     let keys = input.body.get("notificationSettingKeys").and_then(Value::as_array);
@@ -81,7 +81,7 @@ fn bounds(member: &str, value: &str, constraint: &str) -> Refusal {
     Refusal::constraint(Rule::ManagementBounds, &member, value, constraint)
 }
 
-/// As `GetTrustAnchor` shows them: AWS's defaults where nothing was put.
+/// The settings in `GetTrustAnchor`: AWS's defaults where none was put.
 pub(super) fn shown(account: &Account<'_>, anchor: &TrustAnchor) -> Value {
     let shown = |event: &&str| {
         let put = anchor.notification_settings.iter().find(|one| one.event == **event);

@@ -1,4 +1,4 @@
-//! What an operation needs: its action, its resource, and its group's quota.
+//! The needs of an operation: its action, its resource, and its group's quota.
 
 use super::{Account, Input};
 use crate::{
@@ -16,7 +16,7 @@ pub(super) fn group(operation: &str) -> &'static str {
     }
 }
 
-/// The ARN a policy must name; `*` for what makes or lists resources.
+/// The ARN that a policy must name; `*` for operations that make or list resources.
 pub(super) fn resource(account: &Account<'_>, operation: &str, input: &Input) -> Result<String, Refusal> {
     let kind = match operation {
         "TagResource" | "UntagResource" => return input.required("resourceArn"),
@@ -50,7 +50,7 @@ impl Account<'_> {
         })
     }
 
-    /// Whoever puts roles into a profile passes them to Roles Anywhere.
+    /// A caller that puts roles into a profile passes them to Roles Anywhere.
     pub(super) fn may_pass(&self, role_arns: &[String]) -> Result<(), Refusal> {
         role_arns.iter().try_for_each(|role| self.may("iam:PassRole", role))
     }

@@ -89,7 +89,7 @@ fn existing(account: &Account<'_>, arn: &str) -> Result<String, Refusal> {
 }
 
 impl Account<'_> {
-    /// The tags of a resource that is being made.
+    /// Sets the tags of a new resource.
     pub(super) fn tag(&mut self, kind: &str, id: &str, tags: Tags) {
         if !tags.is_empty() {
             let arn = self.state().resource_arn(kind, id);
@@ -97,7 +97,7 @@ impl Account<'_> {
         }
     }
 
-    /// The tags of a resource that is gone go with it.
+    /// Removes the tags of a deleted resource.
     pub(super) fn untag(&mut self, kind: &str, id: &str) {
         let arn = self.state().resource_arn(kind, id);
         self.change().tags.remove(&arn);

@@ -1,4 +1,4 @@
-//! One certificate, with the questions the rules ask of it.
+//! One certificate, with the facts that the rules check.
 
 use der::{Decode, Encode, EncodePem, Reader, SliceReader, asn1::ObjectIdentifier, pem::LineEnding};
 use time::OffsetDateTime;
@@ -145,7 +145,7 @@ impl Certificate {
         self.subject() == self.issuer()
     }
 
-    /// The first critical extension that is not processed, or that stands there twice.
+    /// The first critical extension that is not processed, or that is repeated.
     pub(crate) fn unprocessed_extension(&self) -> Option<ObjectIdentifier> {
         let extensions = self.parsed.tbs_certificate().extensions().map_or(&[][..], Vec::as_slice);
         let twice = |id| extensions.iter().filter(|one| one.extn_id == id).count() > 1;
@@ -164,7 +164,7 @@ impl Certificate {
         instant(self.parsed.tbs_certificate().validity().not_after)
     }
 
-    /// Both bounds included, as RFC 5280 has it.
+    /// Both bounds are included, as in RFC 5280.
     pub(crate) fn is_valid_at(&self, now: OffsetDateTime) -> bool {
         self.not_before() <= now && now.replace_nanosecond(0).unwrap_or(now) <= self.not_after()
     }
@@ -210,7 +210,7 @@ pub(super) fn pem_blocks(text: &str, label: &str) -> Result<Vec<Vec<u8>>, Malfor
     Ok(blocks)
 }
 
-/// The first element of a DER SEQUENCE, as its bytes stand.
+/// The bytes of the first element of a DER SEQUENCE.
 pub(super) fn first_element(der: &[u8]) -> Result<Vec<u8>, Malformed> {
     let outer = der::asn1::AnyRef::from_der(der)?;
     let mut inside = SliceReader::new(outer.value())?;

@@ -70,7 +70,7 @@ impl Algorithm {
     }
 }
 
-/// What the algorithm label of a request names.
+/// The algorithm that a request's label names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyType {
     Rsa,
@@ -99,7 +99,7 @@ pub(crate) enum Key {
 pub(crate) enum Mismatch {
     /// An ECDSA signature that is not DER.
     Encoding,
-    /// RSA-PSS where PKCS#1 v1.5 is due.
+    /// RSA-PSS instead of PKCS#1 v1.5.
     Pss,
     /// Another key, or other bytes.
     Wrong,

@@ -42,7 +42,7 @@ fn attribute(pair: &AttributeTypeAndValue) -> Attribute {
     Attribute { name: short.map_or(oid.clone(), |(_, short)| (*short).to_owned()), value: text(pair) }
 }
 
-/// The value as text; what is no string type is given as `#` and the hex of its DER, as RFC 4514 has it.
+/// The value as text; a value without a string type becomes `#` and the hex of its DER, as RFC 4514 says.
 fn text(pair: &AttributeTypeAndValue) -> String {
     if let Ok(text) = DirectoryString::try_from(&pair.value) {
         return text.value().into_owned();

@@ -24,7 +24,7 @@ pub(super) struct Condition {
 struct Operator {
     test: Test,
     negated: bool,
-    /// `…IfExists`: an absent key is no obstacle.
+    /// `…IfExists`: an absent key satisfies it.
     if_exists: bool,
     set: Set,
 }

@@ -1,4 +1,4 @@
-//! What conditions may ask about: the keys, and what is known under them in one request.
+//! The keys that conditions may test, and their values in one request.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(crate) enum Fact {
     Boundary,
 }
 
-/// What is known in one request. A key that is not is absent, as AWS has it.
+/// The values of one request. A key without a value is absent, as at AWS.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     known: BTreeMap<Fact, String>,

@@ -1,4 +1,4 @@
-//! Identity policies (also permissions boundaries and session policies): what their statements say about one action on one resource.
+//! Identity policies (also permissions boundaries and session policies): the verdict of their statements on one action on one resource.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ const MEMBERS: [&str; 7] = ["Sid", "Effect", "Action", "NotAction", "Resource", 
 #[derive(Debug)]
 pub(crate) struct Policy(Vec<Statement>);
 
-/// What a policy says about a request.
+/// The verdict of a policy on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Effect {
     Silent,

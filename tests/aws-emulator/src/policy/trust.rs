@@ -1,4 +1,4 @@
-//! Trust policies, as far as Roles Anywhere and an IAM user make use of them.
+//! Trust policies, as far as Roles Anywhere and an IAM user need them.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::rules::Rule;
 
 const PRINCIPAL: &str = "rolesanywhere.amazonaws.com";
 
-/// Who asks to assume a role.
+/// The caller that assumes a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Principal {
     RolesAnywhere,
@@ -34,7 +34,7 @@ impl Policy {
         statements(json)?.into_iter().map(Statement::parse).collect::<Result<_, _>>().map(Policy)
     }
 
-    /// A matching Deny wins; otherwise one Allow must match. The reason tells a missing action from a false condition.
+    /// A matching Deny wins; otherwise one Allow must match. The reason distinguishes a missing action from a false condition.
     pub(crate) fn evaluate(
         &self,
         who: &Principal,
@@ -77,7 +77,7 @@ impl Statement {
     }
 }
 
-/// Whom a statement is about.
+/// The principals of a statement.
 #[derive(Debug)]
 struct Principals {
     everyone: bool,

@@ -19,7 +19,7 @@ use crate::{
 
 const KNOWN: [&str; 5] = ["Action", "Version", "RoleArn", "RoleSessionName", "DurationSeconds"];
 
-/// Without `DurationSeconds`.
+/// The default of `DurationSeconds`.
 const DEFAULT_SECONDS: u32 = 3600;
 
 /// The inside of the XML of a granted session.
@@ -30,7 +30,7 @@ pub(super) fn answer(inner: &mut Inner, caller: &Caller, parameters: &Parameters
     Ok(xml(&inner.state, &grant, &credentials))
 }
 
-/// What is asked for, within its bounds.
+/// The requested session, within its bounds.
 struct Asked {
     role_arn: String,
     session_name: String,

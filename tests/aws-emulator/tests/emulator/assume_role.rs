@@ -1,4 +1,4 @@
-//! `sts:AssumeRole` with a long-lived key: whom the role's trust policy lets in, and for how long.
+//! `sts:AssumeRole` with a long-lived key: the callers that the role's trust policy admits, and for how long.
 
 use crate::client::{Answer, Keys, SignedCall};
 use crate::world::{ROLE, ROOT, World, management_keys};

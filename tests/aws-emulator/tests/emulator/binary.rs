@@ -1,4 +1,4 @@
-//! The emulator as a program: one line on stdout, a state from a file, and an end when it is told.
+//! The emulator as a program: one line on stdout, a state from a file, and an end on request.
 
 use crate::client::{Answer, Call, SignedCall};
 use crate::world::{ANCHOR, PROFILE, ROLE, ROOT, default_state};
@@ -6,10 +6,10 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// A running program and what it said of itself; killed by its own id if a test fails.
+/// A running program and its first line; killed by its own id if a test fails.
 struct Program {
     child: Child,
-    told: Value,
+    announced: Value,
     rest: BufReader<std::process::ChildStdout>,
 }
 
@@ -28,18 +28,18 @@ impl Program {
         let mut rest = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         rest.read_line(&mut line).unwrap();
-        let told = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        Self { child, told, rest }
+        let announced = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { child, announced, rest }
     }
 
     fn client(&self) -> reqwest::Client {
         let builder = reqwest::Client::builder().no_proxy();
-        let Some(pem) = self.told["ca_pem"].as_str() else { return builder.build().unwrap() };
+        let Some(pem) = self.announced["ca_pem"].as_str() else { return builder.build().unwrap() };
         builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes()).unwrap()]).build().unwrap()
     }
 
     fn url(&self) -> String {
-        self.told["url"].as_str().unwrap().to_owned()
+        self.announced["url"].as_str().unwrap().to_owned()
     }
 
     async fn create_session(&self) -> Answer {
@@ -69,14 +69,14 @@ async fn the_program_serves_the_state_of_its_file() {
     let answer = program.create_session().await;
 
     answer.session();
-    assert_eq!(program.told["ca_pem"], Value::Null);
-    assert_eq!(program.told["plain_url"], Value::Null);
+    assert_eq!(program.announced["ca_pem"], Value::Null);
+    assert_eq!(program.announced["plain_url"], Value::Null);
 }
 
 #[tokio::test]
 async fn the_plain_listener_knows_the_sessions_of_the_one_with_tls() {
     let program = Program::start(&["--tls", "--plain", "127.0.0.1:0", "--until-stdin-closes"]);
-    let plain = program.told["plain_url"].as_str().unwrap();
+    let plain = program.announced["plain_url"].as_str().unwrap();
     let session = program.create_session().await.session();
 
     let who = SignedCall::caller_identity(program.client(), plain, (&session).into()).send().await;

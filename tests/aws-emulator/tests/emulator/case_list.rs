@@ -38,7 +38,7 @@ fn each_case_is_in_the_table_or_a_control() {
     assert_eq!(expected, (1..=63).collect());
 }
 
-/// The list of what is proven, as the fact sheet gives it.
+/// The list of proven cases, as the fact sheet gives it.
 #[test]
 fn the_texts_marked_verbatim_are_those_that_were_seen() {
     let verbatim: BTreeSet<u8> =

@@ -1,4 +1,4 @@
-//! Cases about what stands in the account: anchors, profiles, roles and their trust policies.
+//! Cases about the contents of the account: anchors, profiles, roles and their trust policies.
 
 use crate::client::Call;
 use crate::expectations::refusal;

@@ -118,7 +118,7 @@ async fn case_42_a_chain_delimited_by_comma_and_space_is_refused() {
     refuses_delimiter(", ").await;
 }
 
-/// No HTTP library writes a line feed into a header, so this one goes over the bare socket and never becomes a request.
+/// No HTTP library writes a line feed into a header, so this one goes over the bare socket, and the server never accepts it as a request.
 #[tokio::test]
 async fn case_42_a_chain_delimited_by_line_feeds_is_no_http_request() {
     let world = World::start().await;

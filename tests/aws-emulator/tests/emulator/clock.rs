@@ -1,4 +1,4 @@
-//! The one place of these tests that reads the clock.
+//! The only file of these tests that reads the clock.
 
 use time::OffsetDateTime;
 

@@ -2,7 +2,7 @@
 
 use crate::world::ROLE;
 
-/// What stands behind a row.
+/// The evidence for a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
     /// AWS was seen to refuse it with this text.

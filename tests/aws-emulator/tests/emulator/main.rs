@@ -1,10 +1,10 @@
-//! Proof that the emulator is as strict as AWS: each of the 63 negative cases, what a session carries, and clients nobody here wrote.
+//! Proof that the emulator is as strict as AWS: each of the 63 negative cases, what a session carries, and clients of other authors.
 //!
 //! ```text
 //! expectations.rs   the table: case, status, type, text, rule, and whether AWS's text is known or inferred
 //! cases_*.rs        one test or more per case, named `case_NN_…`; case_list.rs counts that none is missing
 //! rules.rs          the refusals beyond the 63
-//! sessions.rs …     what success looks like; binary.rs runs the emulator as a program
+//! sessions.rs …     successes; binary.rs runs the emulator as a program
 //! python_clients.rs the PyPI client and boto3, run as they are
 //! pki/ client/      certificates and requests of the tests' own, with every fault
 //! ```

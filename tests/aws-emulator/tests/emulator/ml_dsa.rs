@@ -1,4 +1,4 @@
-//! ML-DSA in all three sizes: leaves, authorities and revocation lists, and what a size too many or too few is.
+//! ML-DSA in all three sizes: leaves, authorities and revocation lists, and sizes that are too large or too small.
 
 use crate::expectations::refusal;
 use crate::pki::{Authority, Device, Key, Template};

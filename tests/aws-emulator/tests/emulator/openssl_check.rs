@@ -1,4 +1,4 @@
-//! Checks the tests' own certificates with a verifier nobody here wrote.
+//! Checks the tests' own certificates with another author's verifier.
 
 use crate::pki::{Authority, Certificate, Device, Hash, Key, Template};
 use crate::world::ROOT;

@@ -1,4 +1,4 @@
-//! What a session may do: its role's policies, the boundary and the session policy, and the words of each refusal.
+//! The permissions of a session: its role's policies, the boundary and the session policy, and the words of each refusal.
 
 use crate::client::{Answer, Keys, Session};
 use crate::world::{ANCHOR, ANCHOR_ID, PROFILE_ID, ROLE, ROOT, World, management_keys, permitted, policy};
@@ -19,7 +19,7 @@ async fn world_and_session(change: impl FnOnce(&mut Value)) -> (World, Session) 
     (world, session)
 }
 
-/// Who calls, and what AWS says of it.
+/// A caller, and AWS's answer to it.
 fn denied(session: &Session, action: &str, resource: &str, why: &str) -> String {
     let who = &session.assumed_role_arn;
     format!("User: {who} is not authorized to perform: {action} on resource: {resource} {why}")
@@ -168,11 +168,11 @@ async fn a_tag_of_the_anchor_may_be_a_condition() {
 
 #[tokio::test]
 async fn a_management_key_may_do_everything_unless_told_otherwise() {
-    let told = |state: &mut Value| {
+    let edited = |state: &mut Value| {
         state["management_keys"][0]["policies"] =
             json!({ "read": policy(json!([may("rolesanywhere:Get*", "*")])) });
     };
-    let world = World::start_with(told).await;
+    let world = World::start_with(edited).await;
 
     let read = world.manage(Method::GET, &anchor_path(), &Value::Null).await;
     let deleted = world.manage(Method::DELETE, &anchor_path(), &Value::Null).await;

@@ -1,4 +1,4 @@
-//! Drives the emulator with clients nobody here wrote: AWS Labs' `iam-rolesanywhere-session`, and boto3.
+//! Drives the emulator with clients of other authors: AWS Labs' `iam-rolesanywhere-session`, and boto3.
 
 use crate::expectations::{Refusal, refusal};
 use crate::pki::{Authority, Certificate, Device, Key, Template};
@@ -40,7 +40,7 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// Runs a script with its settings and returns the JSON it prints. It sees no variable of ours, no proxy and no home.
+/// Runs a script with its settings and returns the JSON it prints. It has none of our variables, no proxy and no home.
 async fn script(name: &'static str, settings: Value) -> Value {
     let run_it = move || {
         let folder = tempfile::tempdir().unwrap();
@@ -222,7 +222,7 @@ async fn a_role_looks_to_boto3_as_it_does_on_aws() {
     assert_eq!(role["AssumeRolePolicyDocument"], trust_policy(&ACTIONS, &Value::Null));
 }
 
-/// moto does not look at everything that IAM does, and has words of its own for what is not there.
+/// moto does not check everything that IAM checks, and words the absence of a resource differently.
 #[tokio::test]
 async fn inline_policies_look_to_boto3_as_those_of_moto() {
     let world = World::start_tls().await;

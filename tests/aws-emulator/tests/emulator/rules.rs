@@ -10,14 +10,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use time::Duration;
 
-/// A critical extension nobody knows.
+/// An unknown critical extension.
 fn unknown_extension() -> x509_cert::ext::Extension {
     extension("1.3.6.1.4.1.99999.1", true, &5_u8)
 }
 
 async fn assert_rule(world: &World, answer: &Answer, rule: &str) {
     assert_eq!(world.log_entry(answer).await["rule"], rule, "{} {}", answer.status, answer.text());
-    assert!(answer.status >= 400, "{rule} is no refusal");
+    assert!(answer.status >= 400, "{rule} is not a refusal");
 }
 
 /// A good request, spoiled before it is signed.

@@ -1,4 +1,4 @@
-//! What a granted session carries: credentials, names, source identity, duration.
+//! The contents of a granted session: credentials, names, source identity, duration.
 
 use crate::pki::{Device, Key, Name, Template};
 use crate::world::{ACCOUNT, ROOT, World, seconds_until};

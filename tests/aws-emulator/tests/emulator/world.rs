@@ -67,7 +67,7 @@ impl World {
         self.emulator.ca_pem().expect("a TLS emulator shows its CA").to_owned()
     }
 
-    /// A `CreateSession` for `device` that nothing is wrong with.
+    /// A correct `CreateSession` for `device`.
     pub(crate) fn call(&self, device: &Device) -> Call {
         Call::new(self.client.clone(), &self.url(), device)
             .set("trustAnchorArn", ANCHOR)
@@ -134,7 +134,7 @@ impl World {
         assert!(response.status().is_success(), "the knobs are refused: {}", response.text().await.unwrap());
     }
 
-    /// What the emulator noted about one request.
+    /// The emulator's log entry of one request.
     pub(crate) async fn log_entry(&self, answer: &Answer) -> Value {
         let log = self.admin("log").await;
         let entries = log.as_array().expect("the log is a list");
@@ -143,7 +143,7 @@ impl World {
         found.unwrap_or_else(|| panic!("no entry for request {id:?} in {log:#}")).clone()
     }
 
-    /// What the emulator keeps about the session, secrets aside.
+    /// The emulator's record of the session, without secrets.
     pub(crate) async fn session_page(&self, session: &Session) -> Value {
         let sessions = self.admin("sessions").await;
         let all = sessions.as_array().expect("the sessions are a list");
@@ -172,7 +172,7 @@ pub(crate) fn management_keys() -> Keys {
     }
 }
 
-/// A trust policy that lets Roles Anywhere in with `actions`, on `condition`.
+/// A trust policy that allows Roles Anywhere the `actions` on `condition`.
 pub(crate) fn trust_policy(actions: &[&str], condition: &Value) -> Value {
     let mut statement = json!({
         "Effect": "Allow",

@@ -30,7 +30,7 @@ async fn first(host: &Host, file: &str) -> Credentials {
     until(&format!("{file} of the Agent"), START, async || read(host, file)).await
 }
 
-/// Follows a file for a while: at every look the credentials in it must work. Returns the keys seen.
+/// Follows a file for a while, and returns the keys in it. Each time that it is read, its credentials must work.
 async fn follow(stage: &Stage, host: &Host, file: &str, time: Duration) -> BTreeSet<String> {
     let end = Instant::now() + time;
     let mut keys = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! What the tuned mount shows in Vault's audit log in clear, and what it never shows.
+//! The keys that the tuned mount shows in clear in Vault's audit log, and those that it never shows.
 
 use e2e::script;
 use harness::{Plugin, Settings, Stage, Storage, Vault, binaries};

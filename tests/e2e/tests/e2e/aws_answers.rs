@@ -1,17 +1,17 @@
-//! AWS answers with something that is no session: each a clear error, nothing lost, no secret in the text.
+//! AWS answers with something other than a session: each time there is a clear error, nothing is lost, and no secret is in the text.
 
 use std::time::Duration;
 
 use harness::{Reply, Stage, until};
 use serde_json::{Value, json};
 
-/// For five seconds the engine repeats an answer that asking again would not change.
+/// For five seconds the engine repeats an answer that another request would not change.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Reads once with AWS answering in a wrong way, and then once with it well again.
 async fn read_with(knobs: Value) -> Reply {
     let stage = Stage::dev().await;
-    // silence alone takes all of this time; other answers have it to themselves
+    // only silence takes all of this time
     let seconds = if knobs["answer"] == "silent" { 1 } else { 10 };
     let quick = json!({ "request_timeout": seconds, "max_retries": 0 });
     let mut config = stage.config();
@@ -30,7 +30,7 @@ async fn read_with(knobs: Value) -> Reply {
     broken
 }
 
-/// A clear error: for later, or AWS's fault, but no bug of ours, and short enough to read.
+/// A clear error: for later, or AWS's fault, but not a bug of ours, and short enough to read.
 fn assert_clear(reply: &Reply, words: &[&str]) {
     let text = reply.errors();
     assert!(matches!(reply.status, 400 | 502 | 503), "{} {text}", reply.status);

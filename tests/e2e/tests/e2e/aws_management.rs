@@ -1,4 +1,4 @@
-//! The template of an account in `vault-config/aws`: what the engine may do with what it makes, and what nobody may.
+//! The template of an account in `vault-config/aws`: what the engine may do with the resources that it makes, and what nobody may do.
 
 use e2e::templates::{Templates, mappings};
 use harness::{ACCOUNT, MANAGEMENT_PROFILE_ARN, PROFILE_ARN, Stage, TRUST_ANCHOR_ARN};
@@ -10,7 +10,7 @@ const NAMES: [&str; 3] = ["TrustAnchorRole", "RevocationRole", "CheckRole"];
 const APPLICATIONS: &str = "/iamra/";
 const MANAGEMENT: &str = "/iamra-management/";
 
-/// The template's values but for where the anchor comes from, in an account with these paths of roles.
+/// The template's values without the source of the anchor, in an account with these paths of roles.
 fn values(account: &str, applications: &str, management: &str) -> Value {
     let mut values = json!({
         "ApplicationActions": "s3:*,sqs:SendMessage",
@@ -26,14 +26,14 @@ fn values(account: &str, applications: &str, management: &str) -> Value {
     values
 }
 
-/// What the template makes of an empty account.
+/// The resources of the template in an empty account.
 fn made(account: &str, applications: &str, management: &str, ca_pem: &str) -> Value {
     let mut values = values(account, applications, management);
     values["CaPem"] = json!(ca_pem);
     TEMPLATES.resolve("aws/management.yaml", &values).unwrap()
 }
 
-/// What it makes of an account that has an anchor.
+/// Its resources in an account that has an anchor.
 fn beside_an_anchor() -> Value {
     let mut values = values(ACCOUNT, APPLICATIONS, MANAGEMENT);
     values["TrustAnchorArn"] = json!(TRUST_ANCHOR_ARN);
@@ -44,7 +44,7 @@ fn pem() -> &'static str {
     "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
 }
 
-/// The role of a service account, whose stack takes the anchor that is there.
+/// The role of a service account, whose stack uses the existing anchor.
 fn application(path: &str, boundary: &str) -> Value {
     let values = json!({
         "Cluster": "prod", "AWS::AccountId": ACCOUNT, "Role.Arn": "role", "Profile.ProfileArn": PROFILE_ARN,
@@ -89,7 +89,7 @@ async fn put_into(stage: &Stage, account: &Value, application: &Value, role_arn:
     stage.admin("PUT", "state", Some(world)).await;
 }
 
-/// The fields of `trust-anchors/<name>` as the descriptions of the outputs say them.
+/// The fields of `trust-anchors/<name>`, as the descriptions of the outputs name them.
 fn entry(account: &Value) -> Map<String, Value> {
     let said = account["said"].as_object().unwrap().iter();
     let fields = said.filter_map(|(output, text)| {
@@ -99,7 +99,7 @@ fn entry(account: &Value) -> Map<String, Value> {
     fields.collect()
 }
 
-/// A stage whose AWS is one account's stack and one service account's, and an engine that was told the outputs.
+/// A stage whose AWS is one account's stack and one service account's, and an engine that is configured with the outputs.
 async fn managed(application_path: &str, boundary: &str, management: &str) -> Stage {
     let stage = Stage::dev().await;
     let account = made(ACCOUNT, APPLICATIONS, management, &stage.ca_pem("iamra").await);

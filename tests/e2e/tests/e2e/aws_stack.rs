@@ -1,4 +1,4 @@
-//! The stack of a service account in `vault-config/aws`: linted, and its very trust policy asked who may come in.
+//! The stack of a service account in `vault-config/aws`: linted, and its own trust policy evaluated for several callers.
 
 use e2e::script;
 use e2e::templates::{Templates, mappings};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
 const ROLE: &str = "arn:aws:iam::111122223333:role/payments-api";
 
-/// The values of the application's stack, and what else its parameters say.
+/// The values of the application's stack, with further parameters.
 fn application(more: &[(&str, &str)]) -> Value {
     let mut values = json!({
         "Cluster": "prod", "AWS::AccountId": ACCOUNT, "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN,
@@ -44,7 +44,7 @@ fn profile(arn: &str, profile: &Value) -> Value {
     })
 }
 
-/// A stage whose AWS is what the stack makes of an empty account, and whose roles are what the set-up script writes.
+/// A stage whose AWS is an empty account after the stack, and whose roles are those of the set-up script.
 async fn created() -> Stage {
     let stage = Stage::dev().await;
     let stack = application(&[("CaPem", &stage.ca_pem("iamra").await)]);

@@ -1,4 +1,4 @@
-//! The Terraform module in `vault-config/aws/terraform`: parsed, and held against the templates, property by property.
+//! The Terraform module in `vault-config/aws/terraform`: parsed, and compared with the templates, property by property.
 
 use std::sync::OnceLock;
 
@@ -36,7 +36,7 @@ fn module() -> &'static Value {
     })
 }
 
-/// A resource of the module without what only Terraform reads.
+/// A resource of the module without the arguments that only Terraform reads.
 fn resource(name: &str) -> Value {
     let mut found = module()["resources"][name].clone();
     assert!(found.is_object(), "the module has no {name}");

@@ -6,10 +6,10 @@ use e2e::{config_file, pages, pki, say};
 use harness::{Api, ROLE_ARN, Stage, add_management, managed_anchor};
 use serde_json::{Value, json};
 
-/// The page that shows what is printed here.
+/// The page that shows this output.
 const PAGE: &str = "operate/why-403.md";
 
-/// A stage whose role `web` is as tight as it should be, with the engine's own roles at AWS where `looks`.
+/// A stage whose role `web` is as strict as it should be, with the engine's own roles at AWS if `looks`.
 async fn stage(looks: bool) -> Stage {
     let stage = Stage::dev().await;
     write(&stage, "iamra/config", config(&stage)).await;
@@ -46,32 +46,32 @@ async fn change(at: &Stage, edit: impl FnOnce(&mut Value)) {
     at.admin("PUT", "state", Some(state)).await;
 }
 
-/// What the command line prints, shown to whoever runs the story.
+/// The output of the command line, which is also printed past the test runner.
 async fn table(stage: &Stage, what: &str) -> String {
     let table = stage.vault.cli(&["read", "iamra/check/web"]).await.ok();
     say(&format!("{what}\n$ vault read iamra/check/web\n{table}"));
     table
 }
 
-/// The same as a document shows it.
+/// The same, as a document shows it.
 fn shown(table: &str) -> String {
     let lines: Vec<&str> = std::iter::once("$ vault read iamra/check/web").chain(table.lines()).collect();
     format!("\n{}\n\n", indented(&lines))
 }
 
-/// What stands in rows that only follow from another one.
-const UNTOLD: [&str; 3] = [
+/// The texts of rows that only follow from another row.
+const CONSEQUENCES: [&str; 3] = [
     "not checked: no session was issued",
     "not checked: an earlier link is broken",
     "not checked: the endpoint was not reached",
 ];
 
-/// The rows of a table that tell of what is broken, under a sentence that says what is.
+/// The broken rows of a table, under a sentence that names the fault.
 fn rows_of(what: &str, table: &str) -> String {
     let is_link = |line: &&str| line.starts_with(|character: char| character.is_ascii_digit());
     let is_plain = |line: &&str| {
-        let told = line.split_once(' ').map_or("", |(_, told)| told.trim_start());
-        told.starts_with("ok: ") || UNTOLD.iter().any(|why| told.starts_with(why))
+        let text = line.split_once(' ').map_or("", |(_, text)| text.trim_start());
+        text.starts_with("ok: ") || CONSEQUENCES.iter().any(|why| text.starts_with(why))
     };
     let rows: Vec<&str> = table.lines().filter(is_link).filter(|line| !is_plain(line)).collect();
     format!("\n{what}\n\n{}\n", indented(&rows))
@@ -106,7 +106,7 @@ async fn the_table_of_the_command_line_reads_in_order() {
 
 type Write = (&'static str, fn(&Stage) -> Value);
 
-/// One thing that goes wrong, and the link at which the table says so.
+/// One fault, and the link at which the table reports it.
 struct Case {
     what: &'static str,
     at_aws: fn(&mut Value),
@@ -246,7 +246,7 @@ async fn what_is_broken_is_named_in_its_row_with_a_cure_and_shown_by_its_page() 
         for (path, body) in
             [("iamra/config", config(&stage)), ("iamra/roles/web", json!({ "role_arn": ROLE_ARN }))]
         {
-            // a write alone would keep what the case before named
+            // a write alone would keep the fields that the case before named
             let _ = stage.root().delete(path).await.ok();
             write(&stage, path, body).await;
         }

@@ -20,7 +20,7 @@ fn credentials(document: &Value) -> Credentials {
     }
 }
 
-/// Status and code of a failure, whose shape holds for all of them: what Go wants to find before it shows `message`.
+/// Status and code of a failure. All failures have the shape that Go requires before it shows `message`.
 #[track_caller]
 fn failure(reply: &Reply) -> (u16, String) {
     assert_eq!((reply.content_type.as_str(), reply.cache_control.as_str()), ("application/json", "no-store"));
@@ -30,14 +30,14 @@ fn failure(reply: &Reply) -> (u16, String) {
     (reply.status, reply.body["code"].as_str().unwrap().to_owned())
 }
 
-/// Asks a stage on which AWS's knobs were turned first.
+/// Asks a stage after AWS's knobs were set.
 async fn asked_with(knobs: Value) -> Reply {
     let stage = Stage::dev().await;
     stage.knobs(knobs).await;
     container(&stage, "demo").await
 }
 
-/// Has the profile of the stage shorten every session to so many seconds.
+/// Makes the profile of the stage shorten every session to this number of seconds.
 async fn clamp(stage: &Stage, seconds: u32) {
     let mut account = stage.admin("GET", "state", None).await;
     assert!(PROFILE_ARN.ends_with(account["profiles"][0]["id"].as_str().unwrap()));
@@ -227,7 +227,7 @@ async fn a_session_with_next_to_nothing_left_is_never_handed_out() {
 }
 
 #[tokio::test]
-async fn a_profile_that_shortens_sessions_is_told_in_the_log() {
+async fn a_profile_that_shortens_sessions_is_logged() {
     let stage = Stage::dev().await;
     clamp(&stage, 20).await;
 

@@ -1,8 +1,8 @@
-//! A crowd of readers while the plugin is killed and AWS is unwell: nobody gets what is not his, not whole or over, and nobody
-//! fails but for Vault's own answer to what was under way at a kill.
+//! A crowd of readers while the plugin is killed and AWS fails: no reader gets another's session, or a truncated or expired one, and no
+//! read fails, except for Vault's own answer to requests in flight at a kill.
 //!
-//! `make stress` lets it last five minutes. Beside the crowd, which waits for its sessions as `creds` does, SDKs ask `container`: they
-//! do not wait for fifty identities that eight calls a second make anew, and are told when to ask again.
+//! `make stress` makes it last five minutes. Beside the crowd, which waits for its sessions at `creds`, SDKs ask `container`. They do
+//! not wait while eight calls a second make new sessions for fifty identities, but learn when to ask again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -21,18 +21,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 const IDENTITIES: usize = 50;
 const READERS: usize = 200;
-/// One an identity.
+/// The number of identities, each with one reader.
 const SDKS: usize = IDENTITIES;
 const KILLS: u32 = 2;
 const SESSION: u32 = 40;
-/// Unless `STRESS_SECONDS` says another time.
+/// The duration, unless `STRESS_SECONDS` sets another.
 const TIME: Duration = Duration::from_secs(60);
-/// Between two reads of one reader.
+/// The pause between two reads of one reader.
 const PAUSE: Duration = Duration::from_millis(1000);
 const BACK_OFF: Duration = Duration::from_millis(100);
-/// A full round of readers with an empty cache, on a slow machine.
+/// The time for a full round of readers with an empty cache, on a slow machine.
 const ROUND: Duration = Duration::from_secs(120);
-/// From a new process to the end of Vault's own errors.
+/// The time from a new process to the end of Vault's own errors.
 const SETTLED: Duration = Duration::from_secs(5);
 
 /// One reader's findings.
@@ -50,7 +50,7 @@ struct Failure {
     reply: Reply,
 }
 
-/// What the readers and the one who disturbs them know of each other.
+/// The state that the readers share with the task that disturbs them.
 struct Crowd {
     over: AtomicBool,
     /// Successful reads, by reader.
@@ -99,7 +99,7 @@ async fn a_crowd_meets_a_killed_plugin_and_an_unwell_aws_and_each_reader_has_its
     .expect("stderr is open");
 }
 
-/// Kills the plugin at even distances, each time when everybody has read since the last time; from when to when each time Vault had no
+/// Kills the plugin at even intervals, each time after every reader has read since the last kill. Returns the periods in which Vault had no
 /// process.
 async fn kill_now_and_then(users: &Users, crowd: &Crowd) -> Vec<(Instant, Instant)> {
     let began = Instant::now();
@@ -136,8 +136,8 @@ impl Crowd {
     }
 }
 
-/// The words: Vault's own 500s for requests in flight at a kill are the only failures, but for the hints to SDKs. How many of
-/// both there were.
+/// Asserts that the only failures are Vault's own 500s for requests in flight at a kill, and the hints to SDKs. Returns the number of
+/// both.
 fn accounted_for(readers: &[Reader], kills: &[(Instant, Instant)]) -> (usize, usize) {
     let (mut vaults_own, mut hints) = (0, 0);
     for reader in readers {
@@ -156,7 +156,7 @@ fn accounted_for(readers: &[Reader], kills: &[(Instant, Instant)]) -> (usize, us
     (vaults_own, hints)
 }
 
-/// How each call of `CreateSession` ended.
+/// The outcome of each call of `CreateSession`.
 async fn create_session_calls(users: &Users) -> Vec<Value> {
     let log = users.stage.aws_log().await;
     let calls = log.iter().filter(|entry| entry["operation"] == "CreateSession");
@@ -167,7 +167,8 @@ fn is_unwell(outcome: &Value) -> bool {
     ["throttled", "failed", "dropped"].iter().any(|unwell| outcome == unwell)
 }
 
-/// Each key of each reader is, by AWS's own record, a session of the reader's identity, and AWS takes it. How many there are.
+/// Asserts that each key of each reader is, in AWS's own record, a session of the reader's identity, and that AWS accepts it. Returns their
+/// number.
 async fn each_has_its_own(users: &Users, readers: &[Reader]) -> usize {
     let sessions = users.stage.sessions().await;
     let owners: BTreeMap<&str, &Value> = sessions

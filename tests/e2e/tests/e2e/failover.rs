@@ -100,7 +100,7 @@ async fn a_leader_that_steps_down_ends_its_plugin_and_the_next_one_knows_the_ca(
     assert!(cluster.member(first).plugin_pids().is_empty(), "a standby runs a plugin");
 }
 
-/// Reads through a standby and answers the key; no plugin runs on it before or after.
+/// Reads through a standby and returns the key; no plugin runs on it before or after.
 async fn forwards(cluster: &RaftCluster, standby: usize) -> String {
     let member = cluster.member(standby);
     assert!(member.plugin_pids().is_empty());
@@ -112,14 +112,14 @@ async fn forwards(cluster: &RaftCluster, standby: usize) -> String {
     answer.string("access_key").to_owned()
 }
 
-/// The plugin processes of a former leader end.
+/// Waits until the plugin processes of a former leader have ended.
 async fn end(plugins: &[u32]) {
     for pid in plugins {
         has_ended(*pid, Duration::from_secs(90)).await;
     }
 }
 
-/// What operators wrote, and the CA with its serial.
+/// The operators' records, and the CA with its serial.
 async fn everything(root: &Api) -> Vec<Value> {
     let mut read = Vec::new();
     for path in WRITTEN {
@@ -129,7 +129,7 @@ async fn everything(root: &Api) -> Vec<Value> {
     read
 }
 
-/// How many sessions AWS has made.
+/// The number of sessions that AWS has issued.
 async fn made(aws: &str) -> usize {
     admin(aws, "GET", "sessions", None).await.as_array().map_or(0, Vec::len)
 }

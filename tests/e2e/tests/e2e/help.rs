@@ -20,7 +20,7 @@ async fn the_mount_lists_its_paths_as_the_openapi_document_does() {
 
     let text = help(&stage, "iamra/").await;
 
-    // a path stands in a column of its own, and what it is for further to the right
+    // a path has a column of its own, and its purpose is further to the right
     let listed: BTreeSet<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("    "))

@@ -1,5 +1,5 @@
-//! Pods of two clusters and AWS: each arrives as itself, and nobody as somebody else. Pods that are the same share a session, so the
-//! one that got in first leaves one behind in most stories, for the others not to get.
+//! Pods of two clusters at AWS: each one has its own identity there, and none has another's. Equal pods share a session, so in most
+//! stories an admitted pod leaves a cached session, which the other pods must not get.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn role() -> Value {
     })
 }
 
-/// What lets `prod`'s `payments/api` in, one condition for each thing AWS knows of it.
+/// The conditions that admit `prod`'s `payments/api`, one for each fact that AWS has about it.
 fn conditions() -> Value {
     json!({
         "aws:PrincipalTag/x509Subject/O": "prod", "aws:PrincipalTag/x509Subject/OU": "payments",
@@ -112,7 +112,7 @@ impl Pods {
         self.login("dev", &self.dev.token(namespace, name)).await
     }
 
-    /// The session of the AWS's record that an answer speaks of.
+    /// The session in AWS's record whose key an answer has.
     async fn recorded(&self, answer: &Reply) -> Value {
         let key = answer.string("access_key").to_owned();
         self.stage
@@ -136,7 +136,7 @@ impl Pod {
     }
 }
 
-/// That AWS itself said no: its trust policy saw another identity.
+/// Asserts that AWS itself refused, because its trust policy saw another identity.
 #[track_caller]
 fn refused_by_aws(reply: &Reply) {
     let text = reply.refused(400);
@@ -191,7 +191,7 @@ async fn each_condition_alone_keeps_the_neighbour_out() {
 
     for key in ["aws:PrincipalTag/x509Subject/CN", "aws:PrincipalTag/x509SAN/URI", "sts:SourceIdentity"] {
         pods.trust(json!({ key: conditions()[key] })).await;
-        // a change of the role ends what is known of earlier conditions
+        // a change of the role drops the refusals under earlier conditions
         let changed = json!({ "instance_properties": { "condition": key } });
         let _ = pods.stage.root().patch("iamra/roles/pods", changed).await.ok();
 

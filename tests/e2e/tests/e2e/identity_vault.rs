@@ -1,4 +1,4 @@
-//! Callers whom Vault knows by other logins than a pod's, and what they may try.
+//! Callers that log in to Vault in another way than a pod, and their attacks.
 
 use harness::{Api, Reply, Stage};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ impl Users {
         let _ = self.stage.root().write(ROLE, role).await.ok();
     }
 
-    /// What Vault knows of the user.
+    /// Vault's facts about the user.
     async fn entity(&self) -> Value {
         let entity = self.stage.root().read(&format!("identity/entity/id/{}", self.entity)).await.ok();
         entity.body["data"].clone()
@@ -47,7 +47,7 @@ impl Users {
         let _ = self.stage.root().write(&path, json!({ "disabled": disabled })).await.ok();
     }
 
-    /// What an operator notes on the entity.
+    /// Sets an operator's metadata on the entity.
     async fn note(&self, key: &str, value: &str) -> Reply {
         self.stage
             .root()
@@ -59,7 +59,7 @@ impl Users {
         self.alice.read("iamra/creds/who").await
     }
 
-    /// What `creds` answers and the tags that AWS recorded with it.
+    /// The answer of `creds`, and the tags that AWS recorded with it.
     async fn tags(&self) -> (Reply, Value) {
         let answer = self.creds().await.ok();
         let sessions = self.stage.sessions().await;
@@ -203,7 +203,7 @@ async fn a_tag_that_aws_would_drop_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_without_an_entity_is_told_to_log_in() {
+async fn a_token_without_an_entity_gets_the_cure_to_log_in() {
     let users = Users::new().await;
     users.role(json!({ "common_name": "{{identity.entity.name}}" })).await;
 

@@ -1,4 +1,4 @@
-//! The mount's own CA: made here or brought along, read by anyone, never with its key.
+//! The mount's own CA: made here or imported, readable by anyone, and never with its key.
 
 use e2e::paper::{Flaw, Paper, SHA1_ROOT};
 use e2e::refused_write;
@@ -72,7 +72,7 @@ async fn two_operators_at_once_make_two_issuers_and_one_is_the_default() {
 }
 
 #[tokio::test]
-async fn of_two_operators_who_rotate_at_once_one_is_told_what_the_other_did() {
+async fn of_two_operators_who_rotate_at_once_one_learns_what_the_other_did() {
     let stage = stage().await;
     let make = |name: &'static str| {
         let body = json!({ "common_name": name, "issuer_name": name });

@@ -1,4 +1,4 @@
-//! The plugin's process is killed under load or told to end in the middle of a call, and Vault starts another.
+//! The plugin's process is killed under load, or asked to end in the middle of a call, and Vault starts another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 const READERS: usize = 4;
 const KILLS: usize = 3;
-/// What a client waits after an error. Vault needs a few milliseconds to notice that the process is gone.
+/// A client's pause after an error. Vault needs a few milliseconds to notice that the process is gone.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The call itself would end after 15 seconds.
@@ -55,7 +55,7 @@ async fn readers_of_a_killed_process_see_vaults_own_error_and_the_next_read_succ
 }
 
 #[tokio::test]
-async fn a_process_that_is_told_to_end_does_so_although_a_call_is_waiting_for_aws() {
+async fn a_process_that_is_asked_to_end_does_so_although_a_call_is_waiting_for_aws() {
     let stage = Stage::dev().await;
     stage.knobs(json!({ "answer": "silent" })).await;
     let api = stage.root().clone();
@@ -83,7 +83,7 @@ async fn a_process_that_is_told_to_end_does_so_although_a_call_is_waiting_for_aw
     stage.caller(&answer).await.unwrap();
 }
 
-/// Reads until the load is over; every answer that is no success comes back.
+/// Reads until the load is over, and returns every answer that is not a success.
 async fn keep_reading(api: Api, load: Arc<Load>) -> Vec<Reply> {
     let mut failures = Vec::new();
     while !load.over.load(Relaxed) {

@@ -1,4 +1,4 @@
-//! The lease of a read: shorter than the session, not renewable, revoked without a word to AWS.
+//! The lease of a read: shorter than the session, not renewable, revoked without a call of AWS.
 
 use std::time::Duration;
 

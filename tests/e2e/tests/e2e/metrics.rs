@@ -1,4 +1,4 @@
-//! What Prometheus reads of the engine through a real Vault, as published parsers understand it.
+//! The engine's metrics through a real Vault, as published parsers read them.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -31,7 +31,7 @@ fn parsers(arguments: &[&OsStr]) -> Output {
     run(arguments)
 }
 
-/// Holds `text` and the files that ask for its metrics against each other.
+/// Compares `text` with the files that query its metrics.
 fn checked(text: &str, files: &[&str]) -> Output {
     let metrics = file_of(text);
     let files: Vec<_> = files.iter().map(|file| config_file(file)).collect();
@@ -46,7 +46,7 @@ fn file_of(text: &str) -> NamedTempFile {
     file
 }
 
-/// What Prometheus' own checker says to a file, when it is content.
+/// The output of Prometheus' own checker for a file that it accepts.
 #[track_caller]
 fn promtool(arguments: &[&str], file: &Path) -> String {
     let run = Command::new(binaries::promtool()).args(arguments).arg(file).output().expect("promtool runs");
@@ -67,7 +67,7 @@ fn samples(text: &str) -> Map<String, Value> {
     serde_json::from_slice(&run.stdout).unwrap()
 }
 
-/// What `vault read` prints, without the empty line that it adds.
+/// The output of `vault read` without the empty line that it adds.
 async fn scraped(stage: &Stage) -> String {
     let printed = stage.vault.cli(&["read", "-format=raw", "iamra/metrics"]).await.ok();
     printed.strip_suffix("\n").expect("the command ends its output").to_owned()
@@ -83,7 +83,7 @@ async fn watcher(stage: &Stage) -> Api {
     stage.root().with_token(&token(stage).await)
 }
 
-/// The example of the book's page: where Prometheus asks, and with what word before its token.
+/// The example of the book's page: the path that Prometheus scrapes, and the word before its token.
 fn scrape_config() -> (String, String) {
     let text = pages::text_of(RUNBOOK);
     let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
@@ -181,10 +181,10 @@ async fn totals_begin_again_with_the_process() {
     assert_eq!((&before[total], &samples(&after)[total]), (&json!(1.0), &json!(0.0)));
 }
 
-/// A stage whose engine has looked at a trust anchor.
+/// A stage whose engine has read a trust anchor.
 async fn with_an_anchor() -> Stage {
     let stage = Stage::dev().await;
-    stage.look_after_anchor().await;
+    stage.manage_anchor().await;
     let _ = stage.root().write("iamra/trust-anchors/main/sync", json!({})).await.ok();
     stage
 }
@@ -250,7 +250,7 @@ async fn a_metric_label_or_value_that_is_gone_would_be_noticed() {
     let stage = with_an_anchor().await;
     let text = scraped(&stage).await;
 
-    for (gone, now, told) in [
+    for (gone, now, expected) in [
         ("iamra_cache_sessions_max", "iamra_cache_sessions_most", "there is no iamra_cache_sessions_max"),
         ("session=\"stale\"", "session=\"old\"", "has no session=\"stale\""),
         ("is_default=", "default=", "has no label is_default"),
@@ -259,7 +259,7 @@ async fn a_metric_label_or_value_that_is_gone_would_be_noticed() {
         let run = checked(&text.replace(gone, now), &[ALERTS]);
 
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
-        assert!(!run.status.success() && said.contains(told), "{said}");
+        assert!(!run.status.success() && said.contains(expected), "{said}");
     }
 }
 

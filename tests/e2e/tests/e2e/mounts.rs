@@ -27,7 +27,7 @@ async fn two_mounts_run_in_one_process() {
 }
 
 #[tokio::test]
-async fn what_one_mount_is_told_the_other_does_not_know() {
+async fn the_configuration_of_one_mount_is_not_that_of_the_other() {
     let stage = stage().await;
 
     assert_eq!(stage.root().read("second/roles/demo").await.status, 404);

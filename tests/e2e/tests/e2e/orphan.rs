@@ -1,4 +1,4 @@
-//! Vault dies without a word, and the plugin ends by itself.
+//! Vault dies without notice, and the plugin ends by itself.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reads that make a session each do not wait for each other, where the rate allows it, nor for strangers at the plugin's socket.
+//! Reads that each make a session do not wait for each other, if the rate allows it, nor for strangers at the plugin's socket.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -11,10 +11,10 @@ use harness::{Memory, Stage, sockets_of, until};
 use serde_json::json;
 use tokio::task::{JoinSet, spawn_blocking};
 
-/// Strangers who come, say nothing and stay.
+/// The number of strangers who connect, send nothing and stay.
 const MUTE: usize = 100;
 
-/// What the strangers may cost the plugin together, in KiB.
+/// The memory that all strangers together may cost the plugin, in KiB.
 const MAY_COST: u64 = 16 << 10;
 
 /// How long ten reads may take. Where they wait for strangers they end no sooner than these go, after 10 s, and others come at once. The bound
@@ -36,7 +36,7 @@ async fn ten_reads_in_parallel_are_ten_calls_in_flight_at_aws() {
     assert_eq!((before, stage.aws.most_in_flight()), (1, 10));
 }
 
-/// With a rate that holds nobody up.
+/// A stage with a rate that delays no read.
 async fn stage() -> Stage {
     let stage = Stage::dev().await;
     let mut config = stage.config();

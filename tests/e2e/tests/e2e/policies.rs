@@ -1,5 +1,5 @@
-//! The shipped policies of people: an operator runs the engine and cannot take its credentials, and who answers an incident ends
-//! sessions and cannot run the engine. What a policy says of a path holds for each of its spellings.
+//! The shipped policies of people: an operator runs the engine and cannot read its credentials, and a responder to an incident ends
+//! sessions and cannot run the engine. A policy's rule for a path holds for each of its spellings.
 
 mod spellings;
 
@@ -53,7 +53,7 @@ async fn an_operator_reads_nobodys_credentials() {
 #[tokio::test]
 async fn who_answers_an_incident_finds_the_issuer_makes_the_next_and_ends_the_first() {
     let stage = Stage::dev().await;
-    stage.look_after_anchor().await;
+    stage.manage_anchor().await;
     let incident = who_has(&stage, "incident").await;
 
     assert_eq!(incident.list("iamra/issuers").await.keys().len(), 1);
@@ -101,7 +101,7 @@ async fn who_answers_an_incident_finds_an_entity_and_cuts_it_off_and_changes_not
 #[tokio::test]
 async fn who_answers_an_incident_does_not_run_the_engine_or_read_credentials() {
     let stage = Stage::dev().await;
-    stage.look_after_anchor().await;
+    stage.manage_anchor().await;
     let incident = who_has(&stage, "incident").await;
     let role = json!({ "role_arn": ROLE_ARN });
 

@@ -1,4 +1,4 @@
-//! The read: what the whole project is for.
+//! The read, which is the purpose of the whole project.
 
 use harness::Stage;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! A release folder: what a user checks before Vault is told to run it.
+//! A release folder: the checks of a user before Vault runs the plugin.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl Release {
         release
     }
 
-    /// Runs the script on the plugin, whatever architecture it is said to be for.
+    /// Runs the script on the plugin, for any named architecture.
     fn dist(&self, architecture: &str) -> Output {
         let folder = self.folder.path();
         let version = env!("CARGO_PKG_VERSION");

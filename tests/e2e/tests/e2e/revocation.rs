@@ -1,4 +1,4 @@
-//! A credential leaked: what an operator types, and what AWS takes afterwards.
+//! A credential has leaked: the operator's commands, and the calls that AWS accepts afterwards.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use e2e::{config_file, pages, say};
 use harness::{Api, ROLE_ARN, Reply, Stage};
 use serde_json::json;
 
-/// The `vault` command as whoever answers an incident has it.
+/// The `vault` command of a responder to an incident.
 struct Incident {
     users: Users,
     token: String,
@@ -18,7 +18,7 @@ impl Incident {
     async fn begin() -> Incident {
         let users = Users::new().await;
         let stage = &users.stage;
-        stage.look_after_anchor().await;
+        stage.manage_anchor().await;
         let policy = fs::read_to_string(config_file("policies/incident.hcl")).unwrap();
         let token = stage.vault.token("incident", &policy).await;
         Incident { users, token }
@@ -35,7 +35,7 @@ impl Incident {
         printed
     }
 
-    /// Whether AWS takes the next signed call of each.
+    /// Whether AWS accepts the next signed call of each.
     async fn live(&self, sessions: &[&Reply]) -> Vec<bool> {
         let mut live = Vec::new();
         for session in sessions {

@@ -277,7 +277,7 @@ async fn a_name_under_which_vault_stores_nothing_is_refused_with_the_rule_and_no
         let _ = stage.root().delete(path).await.ok();
     }
 
-    let told = stage.creds("a..b").await.refused(400);
+    let error = stage.creds("a..b").await.refused(400);
 
-    assert!(told.contains("there is no role \"a..b\""), "{told}");
+    assert!(error.contains("there is no role \"a..b\""), "{error}");
 }

@@ -1,4 +1,4 @@
-//! One CA takes over from another while callers read on. The AWS beside it holds two certificates in an anchor and no third.
+//! One CA takes over from another while callers go on reading. The AWS beside it holds at most two certificates in an anchor.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ async fn write(stage: &Stage, path: &str, body: Value) -> Reply {
     stage.root().write(path, body).await.ok()
 }
 
-/// Shows how far the mount is, as `vault read iamra/rotation` does, and gives its state.
-async fn told(stage: &Stage, did: &str, load: Option<&Load>) -> String {
+/// Prints the rotation's progress, as `vault read iamra/rotation` does, and returns its state.
+async fn state_after(stage: &Stage, did: &str, load: Option<&Load>) -> String {
     let answer = stage.root().read("iamra/rotation").await.ok();
     let certificates = stage.trust_bundle("iamra").await.matches("BEGIN").count();
     let reads = load.map_or(0, Load::succeeded);
@@ -60,7 +60,7 @@ async fn told(stage: &Stage, did: &str, load: Option<&Load>) -> String {
     answer.string("state").to_owned()
 }
 
-/// The anchor's owner pastes what the mount says.
+/// Puts the mount's bundle into the anchor, as its owner does.
 async fn paste(stage: &Stage) {
     stage.update_anchor(&stage.trust_bundle("iamra").await).await.unwrap();
 }
@@ -70,16 +70,19 @@ async fn no_read_fails_while_one_ca_takes_over_from_another() {
     let stage = stage().await;
     let load = Load::of(stage.root(), &READERS);
     load.goes_on().await;
-    assert_eq!(told(&stage, "callers read", Some(&load)).await, "steady");
+    assert_eq!(state_after(&stage, "callers read", Some(&load)).await, "steady");
 
     pki::sign_intermediate(&stage, "pods, new", "new").await;
-    assert_eq!(told(&stage, "a next issuer, signed by Vault's PKI engine", Some(&load)).await, "prepared");
+    assert_eq!(
+        state_after(&stage, "a next issuer, signed by Vault's PKI engine", Some(&load)).await,
+        "prepared"
+    );
     paste(&stage).await;
     load.goes_on().await;
 
     write(&stage, "iamra/config/issuers", json!({ "default": "new" })).await;
     assert_eq!(
-        told(&stage, "the anchor holds both, and the default is switched", Some(&load)).await,
+        state_after(&stage, "the anchor holds both, and the default is switched", Some(&load)).await,
         "switched"
     );
     load.goes_on().await;
@@ -89,7 +92,7 @@ async fn no_read_fails_while_one_ca_takes_over_from_another() {
     let _ = stage.root().patch("iamra/roles/pinned", json!({ "issuer_ref": "default" })).await.ok();
     write(&stage, "iamra/issuer/old", json!({ "disabled": true })).await;
     assert_eq!(
-        told(&stage, "the pinned role follows, and the old issuer is retired", Some(&load)).await,
+        state_after(&stage, "the pinned role follows, and the old issuer is retired", Some(&load)).await,
         "steady"
     );
     load.goes_on().await;
@@ -98,7 +101,7 @@ async fn no_read_fails_while_one_ca_takes_over_from_another() {
     let _ = stage.root().delete("iamra/issuer/old").await.ok();
     load.goes_on().await;
     assert_eq!(
-        told(&stage, "the anchor holds the new one alone, and the old key is gone", Some(&load)).await,
+        state_after(&stage, "the anchor holds the new one alone, and the old key is gone", Some(&load)).await,
         "steady"
     );
 
@@ -123,7 +126,7 @@ async fn aws_takes_two_certificates_and_the_mount_never_asks_for_a_third() {
     stage.update_anchor(&two).await.unwrap();
 }
 
-/// What each command of a rotation leads to. A killed process leaves the state before or after it, and the command is repeated.
+/// The state after each command of a rotation. A killed process leaves the state before or after it, and the command is repeated.
 #[tokio::test]
 async fn a_rotation_goes_on_after_the_process_was_killed_in_each_of_its_commands() {
     let stage = stage().await;
@@ -150,7 +153,10 @@ async fn a_rotation_goes_on_after_the_process_was_killed_in_each_of_its_commands
             done.then_some(())
         })
         .await;
-        assert_eq!(told(&stage, &format!("killed in {method} {path}, then repeated"), None).await, states[1]);
+        assert_eq!(
+            state_after(&stage, &format!("killed in {method} {path}, then repeated"), None).await,
+            states[1]
+        );
         paste(&stage).await;
     }
 

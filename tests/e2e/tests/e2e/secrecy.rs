@@ -35,10 +35,10 @@ fn key_lines(pem: &str) -> Vec<String> {
 
 fn assert_in_none(secrets: &[String], texts: &[(&str, String)]) {
     assert!(!secrets.is_empty() && secrets.iter().all(|secret| secret.len() > 20), "nothing to look for");
-    for (place, text) in texts {
-        assert!(!text.is_empty(), "nothing to look at in {place}");
+    for (origin, text) in texts {
+        assert!(!text.is_empty(), "nothing to look at in {origin}");
         for secret in secrets {
-            assert!(!text.contains(secret), "a secret is in {place}");
+            assert!(!text.contains(secret), "a secret is in {origin}");
         }
     }
 }
@@ -72,13 +72,13 @@ async fn an_imported_key_is_in_clear_neither_in_audit_nor_log_nor_storage() {
 
     let secrets = key_lines(&paper.key);
     let stored = everything_under(&stage.vault.folder().join("data"));
-    let places = [
+    let texts = [
         ("audit", audit.text()),
         ("log", stage.vault.log_text()),
         ("answer", import.text),
         ("storage", stored),
     ];
-    assert_in_none(&secrets, &places);
+    assert_in_none(&secrets, &texts);
 }
 
 #[tokio::test]
@@ -91,8 +91,8 @@ async fn a_refused_import_does_not_repeat_the_key() {
         stage.root().write("iamra/issuers/import/bundle", json!({ "pem_bundle": paper.bundle() })).await;
 
     assert_eq!(refused.status, 400, "{}", refused.text);
-    let places = [("audit", audit.text()), ("log", stage.vault.log_text()), ("error", refused.text)];
-    assert_in_none(&key_lines(&paper.key), &places);
+    let texts = [("audit", audit.text()), ("log", stage.vault.log_text()), ("error", refused.text)];
+    assert_in_none(&key_lines(&paper.key), &texts);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The commands of README and of the book's set-up pages, run as they stand there: from a bare Vault to credentials, and the tutorial.
+//! The commands of README and of the book's set-up pages, run as they are written: from a bare Vault to credentials, and the tutorial.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -59,7 +59,7 @@ impl Reader {
         Reader { stage }
     }
 
-    /// Runs a block with what differs here: where this project is, an emulator for AWS, and a cluster that is not there.
+    /// Runs a block with the differences of this test: the project's path, an emulator for AWS, and no cluster.
     async fn run(&self, block: &str) -> String {
         let plugin = binaries::plugin().display().to_string();
         let commands = block
@@ -87,7 +87,7 @@ impl Reader {
     }
 }
 
-/// Runs commands as the reader of a page does: root, in a folder of their own, with `vault` on PATH. What they print.
+/// Runs commands as the reader of a page does: root, in a folder of their own, with `vault` on PATH. Returns their output.
 async fn shell(vault: &Vault, commands: String) -> String {
     let bin = vault.folder().join("bin");
     if !bin.exists() {
@@ -137,7 +137,7 @@ async fn from_a_bare_vault_to_the_login_of_a_host() {
 
 const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
 
-/// The ten commands of README, a line each, with what a reader fills in.
+/// The ten commands of README, a line each, with the reader's values.
 fn ten_commands() -> Vec<String> {
     let text = fs::read_to_string(binaries::workspace().join("README.md")).unwrap();
     let (_, section) = text.split_once("\n## A pod in ten commands\n").expect("the section is there");
@@ -156,7 +156,7 @@ fn ten_commands() -> Vec<String> {
     block.lines().map(fill).collect()
 }
 
-/// Makes in the emulated AWS what AWS makes of the template with these parameters.
+/// Makes the resources of the template with these parameters in the emulated AWS.
 async fn create_stack(stage: &Stage, parameters: &str) {
     let parameters: Vec<Value> = serde_json::from_str(parameters).unwrap();
     let mut values = json!({

@@ -1,4 +1,4 @@
-//! Sessions shared by callers who are the same at AWS: who has whose, when it ends, and what is served while AWS is away.
+//! Sessions that callers share because they are equal at AWS: who gets which session, when it ends, and what is served while AWS is away.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Waits until so many reads wait for a session.
+/// Waits until this number of reads wait for a session.
 async fn waiting(users: &Users, reads: usize) {
     let line = format!("iamra_callers_waiting {reads}");
     until(&format!("{reads} reads that wait"), SOON, async || {
@@ -241,20 +241,20 @@ async fn an_impatient_callers_session_is_renewed_at_its_half_life_without_being_
 }
 
 #[tokio::test]
-async fn a_throttled_sdk_is_told_when_to_ask_again_and_whoever_can_wait_is_served() {
+async fn a_throttled_sdk_learns_when_to_ask_again_and_a_reader_that_waits_is_served() {
     let users = Users::new().await;
     let (ann, bob) = (users.login("ann").await, users.login("bob").await);
     users.stage.knobs(json!({ "throttle_next": 1 })).await;
 
-    let (told, served) = tokio::join!(ann.read(CONTAINER), async {
+    let (hinted, served) = tokio::join!(ann.read(CONTAINER), async {
         users.called(1).await;
         bob.read(CREDS).await
     });
 
-    // a stalled machine is slower than an SDK is patient
+    // a stalled machine may be slower than an SDK waits
     let codes = [Some("ThrottlingException"), Some("AwsUnavailable")];
-    assert!(told.status == 503 && codes.contains(&told.body["code"].as_str()), "{}", told.text);
-    assert!(told.body["message"].as_str().unwrap().contains("ask again in"), "{}", told.text);
+    assert!(hinted.status == 503 && codes.contains(&hinted.body["code"].as_str()), "{}", hinted.text);
+    assert!(hinted.body["message"].as_str().unwrap().contains("ask again in"), "{}", hinted.text);
     assert_eq!(served.ok().string("source_identity"), "CN=bob");
     until("the session that was asked for", SOON, async || {
         Some(ann.read(CONTAINER).await).filter(|reply| reply.status == 200)
@@ -263,7 +263,7 @@ async fn a_throttled_sdk_is_told_when_to_ask_again_and_whoever_can_wait_is_serve
 }
 
 #[tokio::test]
-async fn under_the_rate_limit_callers_take_turns_and_an_sdk_is_told() {
+async fn under_the_rate_limit_callers_take_turns_and_an_sdk_learns_when_to_ask_again() {
     let users = Users::new().await;
     users.configure(json!({ "rate_limit": 1, "rate_burst": 1 })).await;
     let sdk = users.login("sdk").await;
@@ -278,12 +278,12 @@ async fn under_the_rate_limit_callers_take_turns_and_an_sdk_is_told() {
         callers.spawn(async move { caller.read(CREDS).await });
     }
     users.called(1).await;
-    let told = sdk.read(CONTAINER).await;
+    let hinted = sdk.read(CONTAINER).await;
 
     let answers = callers.join_all().await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-    assert_eq!((told.status, told.body["code"].as_str()), (503, Some("RateLimited")), "{}", told.text);
-    until("the turn of the one that was told", SOON, async || {
+    assert_eq!((hinted.status, hinted.body["code"].as_str()), (503, Some("RateLimited")), "{}", hinted.text);
+    until("the turn of the SDK that got the hint", SOON, async || {
         Some(sdk.read(CONTAINER).await).filter(|reply| reply.status == 200)
     })
     .await;

@@ -1,8 +1,8 @@
-//! A long run: readers of three kinds, role writes, rotations, revocations, killed plugins, leader changes and an AWS that is unwell, all
-//! at once on a cluster of three. Nobody fails but by Vault's own errors, each session is its reader's, and nothing grows.
+//! A long run: readers of three kinds, role writes, rotations, revocations, killed plugins, leader changes and a failing AWS, all
+//! at once on a cluster of three. Reads fail only with Vault's own errors, each session belongs to its reader, and no resource grows.
 //!
 //! `make soak` runs it for half an hour, or for `SOAK_SECONDS`. Processes are killed and leaders changed in the first 60 % of that; then one
-//! plugin process lives to the end under all the rest, because what leaks is seen in a process that lives.
+//! plugin process lives to the end under all the rest, because a leak shows only in a process that lives.
 
 mod figures;
 mod lives;
@@ -21,10 +21,10 @@ use self::figures::Figures;
 use self::operator::Operator;
 use self::world::World;
 
-/// Unless `SOAK_SECONDS` says another time.
+/// The duration, unless `SOAK_SECONDS` sets another.
 const USUAL: Duration = Duration::from_secs(1800);
 const MINUTE: Duration = Duration::from_secs(60);
-/// Between two looks at processes and tasks.
+/// The pause between two measurements of processes and tasks.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// When a run ends, and when processes are no longer disturbed.
@@ -41,7 +41,7 @@ impl Schedule {
         Schedule { began, calm: began + length * 6 / 10, end: began + length }
     }
 
-    /// From one kill or leader change to the next.
+    /// The time from one kill or leader change to the next.
     fn between_troubles(self) -> Duration {
         ((self.end - self.began) / 8).min(Duration::from_secs(40))
     }

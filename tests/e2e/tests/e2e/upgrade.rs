@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const READERS: usize = 6;
 const READ: &str = "iamra/creds/app";
-/// What `plugin/iamra/examples/later_release.rs` reports of itself.
+/// The version that `plugin/iamra/examples/later_release.rs` reports.
 const LATER: &str = "v100.0.0";
 
 /// A mount of this release, and the later one's binary in the plugin folder under a name of its own.
@@ -58,7 +58,7 @@ impl Upgrade {
         self.stage.root().read("sys/mounts/iamra").await.ok().string("running_plugin_version").to_owned()
     }
 
-    /// What operators wrote, and the CA.
+    /// The operators' records, and the CA.
     async fn everything(&self) -> Vec<Value> {
         let mut read = vec![json!(self.stage.ca_pem("iamra").await)];
         for path in ["iamra/config", "iamra/config/issuers", "iamra/issuer/default", "iamra/roles/app"] {
@@ -68,7 +68,7 @@ impl Upgrade {
     }
 }
 
-/// The later release; cargo builds it if nobody has.
+/// The later release; cargo builds it if it is not there.
 fn later_release() -> PathBuf {
     binaries::example("later_release")
 }

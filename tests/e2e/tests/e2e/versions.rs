@@ -1,4 +1,4 @@
-//! The version that runs is the version that is shown.
+//! The running version is the version that is shown.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The demo: a dev Vault with the plugin, an AWS on loopback, one read, and AWS's word on whose credentials they are.
+//! The demo: a dev Vault with the plugin, an AWS on loopback, one read, and AWS's answer on whose credentials they are.
 //!
 //! `--stay` leaves all of it running until Ctrl-C; either way everything is ended and removed on the way out.
 
@@ -47,7 +47,7 @@ async fn demo(stay: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes ready what the tutorial's commands name, says how to reach it, and stays.
+/// Prepares everything that the tutorial's commands name, prints how to reach it, and stays.
 async fn play(stage: &Stage) {
     stage.to_play_with().await;
     let aws = stage.aws.url().trim_end_matches('/');
@@ -61,6 +61,6 @@ async fn play(stage: &Stage) {
 }
 
 fn say(text: &str) {
-    // a closed pipe is no reason to fail: what was started is still cleaned up
+    // a closed pipe is not a reason to fail: everything that was started is still cleaned up
     let _ = writeln!(std::io::stdout(), "{text}");
 }

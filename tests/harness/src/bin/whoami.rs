@@ -15,7 +15,7 @@ const USAGE: &str = "usage: whoami --endpoint URL [--region eu-central-1] [--ca-
 reads the JSON of `vault read -format=json …/creds/…` on standard input, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
 AWS_SESSION_TOKEN with --from-environment; prints the caller's ARN";
 
-/// What the command line asks for.
+/// The arguments of the command line.
 struct Asked {
     endpoint: String,
     region: String,

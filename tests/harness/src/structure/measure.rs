@@ -1,11 +1,11 @@
-//! How long files and functions are, and what share of the lines are doc comments.
+//! The lengths of files and functions, and the share of doc comments.
 
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 
 use super::module::{Module, is_for_tests};
 
-/// Of one crate, tests left out where it says functions.
+/// The measures of one crate. Functions are counted without tests.
 pub struct Measures {
     /// Files with their lines, longest first.
     pub files: Vec<(String, usize)>,
@@ -34,14 +34,14 @@ impl Measures {
         self.files.iter().map(|(_, lines)| lines).sum()
     }
 
-    /// Doc comments of all lines, in percent.
+    /// The share of doc comments among all lines, in percent.
     pub fn doc_percent(&self) -> f64 {
         let (docs, lines) = (u32::try_from(self.doc_lines), u32::try_from(self.lines()));
         100.0 * f64::from(docs.unwrap_or(0)) / f64::from(lines.unwrap_or(1).max(1))
     }
 }
 
-/// The value of a list, longest first, that `percent` of it do not exceed; 0 of an empty one.
+/// The value of a list, longest first, that `percent` of its values do not exceed; 0 for an empty list.
 pub fn percentile(longest_first: &[(String, usize)], percent: usize) -> usize {
     let over = longest_first.len() * (100 - percent) / 100;
     longest_first.get(over).map_or(0, |(_, lines)| *lines)

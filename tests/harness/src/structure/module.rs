@@ -13,22 +13,22 @@ pub struct Module {
     pub path: Vec<String>,
     /// Below `src`.
     pub file: PathBuf,
-    /// As it was read.
+    /// Its syntax tree.
     pub text: String,
     pub(super) syntax: syn::File,
 }
 
 impl Module {
-    /// The module of `file`, a path below `src`, that says `text`.
+    /// The module of `file`, a path below `src`, with the content `text`.
     ///
     /// # Panics
-    /// Where `text` is not Rust.
+    /// When `text` is not Rust.
     pub fn parse(file: &str, text: &str) -> Self {
         let syntax = syn::parse_file(text).unwrap_or_else(|error| panic!("{file}: {error}"));
         Self { path: path_of(file), file: PathBuf::from(file), text: text.to_owned(), syntax }
     }
 
-    /// Every identifier of the code, that of tests left out.
+    /// Every identifier of the code without tests.
     pub fn words(&self) -> HashSet<String> {
         let mut words = Words(HashSet::new());
         words.visit_file(&self.syntax);
@@ -74,7 +74,7 @@ fn test_modules(modules: &[Module]) -> Vec<Vec<String>> {
     declared.collect()
 }
 
-/// Whether an item is there for tests alone: `#[cfg(test)]` or `#[test]`.
+/// Whether an item exists for tests alone: `#[cfg(test)]` or `#[test]`.
 pub(super) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")

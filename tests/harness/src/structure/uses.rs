@@ -1,4 +1,4 @@
-//! Which module uses which: every path in a file, resolved to the file that defines what it names.
+//! Which module uses which: every path in a file, resolved to the file that defines the named item.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use super::module::{Module, is_for_tests};
 
 type Path = Vec<String>;
 
-/// What a module's `use` items make known under a name.
+/// The items that a module's `use` items bring into scope under a name.
 type Names = HashMap<Path, HashMap<String, Path>>;
 
 pub(super) fn between(modules: &[Module]) -> BTreeMap<Path, BTreeSet<Path>> {
@@ -34,7 +34,7 @@ pub(super) fn between(modules: &[Module]) -> BTreeMap<Path, BTreeSet<Path>> {
         .collect()
 }
 
-/// The module that defines what `path` names, re-exports followed.
+/// The module that defines the item at `path`; re-exports are followed.
 fn resolved(path: &Path, known: &HashSet<&[String]>, names: &Names, depth: usize) -> Option<Path> {
     const MAX_RE_EXPORTS: usize = 8;
     let length = (0..=path.len()).rev().find(|length| known.contains(&path[..*length]))?;
@@ -53,11 +53,11 @@ fn resolved(path: &Path, known: &HashSet<&[String]>, names: &Names, depth: usize
 struct Reader<'a> {
     module: &'a [String],
     known: &'a HashSet<&'a [String]>,
-    /// Modules inside the file around what is read now.
+    /// The modules inside the file that enclose the item being read.
     inline: Vec<String>,
     /// Absolute paths below the crate's root.
     paths: Vec<Path>,
-    /// What is re-exported, by name.
+    /// The re-exported items, by name.
     shown: Vec<(String, Path)>,
     /// Re-exports and imports of the file's own module.
     names: HashMap<String, Path>,

@@ -1,4 +1,4 @@
-//! Who may know whom: each arrow of ARCHITECTURE.md, held by the manifests and the resolved tree.
+//! Which crate and which floor may use which: each arrow of ARCHITECTURE.md, checked in the manifests and the resolved tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const PLUGIN: &str = "vault-plugin-secrets-iamra";
 
-/// What tests of every crate may use: it knows no crate at all.
+/// The crate that tests of every crate may use, because it depends on no crate of ours.
 const REPLAYS: &str = "seeds";
 
 /// Every crate of ours.
@@ -329,7 +329,7 @@ fn every_target_of_the_fuzzer_has_seeds_that_a_test_replays() {
     }
 }
 
-/// `cargo-fuzz` resolves a workspace of its own: what it tries is what ships only while both locks say the same.
+/// `cargo-fuzz` resolves a workspace of its own: it tries the shipped versions only while both lock files agree.
 #[test]
 fn the_fuzzer_builds_the_versions_that_ship() {
     let locked = |file: &str| -> BTreeSet<String> {

@@ -1,5 +1,5 @@
-//! What no manifest of ours may ever do, held on the parsed YAML of `k8s/` and `vault-config/`; and each rule is shown to bite. What is
-//! shipped beside them, scripts and documents, is in `shipped.rs`.
+//! The rules for all manifests of ours, checked on the parsed YAML of `k8s/` and `vault-config/`; a test shows that each rule can fail. The
+//! rules for the scripts and documents beside them are in `shipped.rs`.
 //!
 //! A patch holds only what it adds, so a container is judged where its image is named.
 

@@ -1,4 +1,4 @@
-//! The harness itself, on Vault's builtin engines: what it starts works, and nothing of it is left.
+//! The harness itself, on Vault's builtin engines: everything that it starts works, and nothing of it remains.
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,12 +30,12 @@ async fn two_servers_run_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_restarted_file_server_knows_what_it_was_told() {
+async fn a_restarted_file_server_keeps_its_data() {
     survives_a_restart(Storage::File).await;
 }
 
 #[tokio::test]
-async fn a_restarted_raft_server_knows_what_it_was_told() {
+async fn a_restarted_raft_server_keeps_its_data() {
     survives_a_restart(Storage::Raft).await;
 }
 

@@ -12,7 +12,7 @@ use rolesanywhere::{
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-/// As the engine writes it.
+/// The prefix that the engine gives each `Sid`.
 const SID_PREFIX: &str = "Iamra";
 const ANCHOR: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 const PROFILE: &str = "bbbbbbbb-0000-4000-8000-000000000001";
@@ -46,7 +46,7 @@ async fn emulator_with(ca_pem: &str, policies: &Value) -> Emulator {
     Emulator::start(state, Options { tls: true }).await
 }
 
-/// What AWS's manual asks of a role, with a character in it that forms and percent signs treat differently.
+/// The trust policy of AWS's manual, with a character that form encoding and percent encoding treat differently.
 fn trust_policy() -> Value {
     json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
@@ -161,7 +161,7 @@ async fn the_emulator_is_reached_without_credentials_and_tells_its_time() {
 }
 
 #[tokio::test]
-async fn an_endpoint_whose_certificate_is_not_trusted_is_told_as_that() {
+async fn an_untrusted_certificate_of_an_endpoint_is_reported_as_such() {
     let emulator = emulator(&authority("old").0).await;
     let settings = Settings { endpoint: Some(emulator.url().parse().unwrap()), ..Settings::default() };
     let region = "eu-central-1".parse().unwrap();

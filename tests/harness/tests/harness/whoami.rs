@@ -1,4 +1,4 @@
-//! The `whoami` program: what it takes, and what it never shows.
+//! The `whoami` program: its inputs, and the secrets that it never shows.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

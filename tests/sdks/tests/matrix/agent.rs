@@ -11,8 +11,8 @@ use serde_json::Value;
 pub(crate) struct Agent(Child);
 
 impl Agent {
-    /// Starts one with this configuration; it logs to `agent.log` in `folder`. Its listener tries nothing twice, as with
-    /// the injector's `client-max-retries: "0"`: else it would hide the engine's failures for a minute.
+    /// Starts one with this configuration; it logs to `agent.log` in `folder`. Its listener retries nothing, as with
+    /// the injector's `client-max-retries: "0"`, because retries would hide the engine's failures for a minute.
     pub(crate) fn start(folder: &Path, config: &Value) -> Agent {
         let file = folder.join("agent.json");
         fs::write(&file, config.to_string()).expect("the folder is writable");

@@ -12,7 +12,7 @@ use crate::run::run;
 use crate::sdk::Sdk;
 use crate::way::Way;
 
-/// What these two say whatever the reason is.
+/// The error of these two SDKs for every reason.
 const JAVASCRIPT: &str = "Could not load credentials from any providers";
 const JAVA: &str = "ContainerCredentialsProvider(): Failed to load credentials from metadata service.";
 
@@ -70,7 +70,7 @@ async fn with_aws_away_three_sdks_show_what_the_engine_says() {
     );
 }
 
-/// How the first failing call fails in each SDK on this way, all beside each other.
+/// The first error of each SDK on this way; all SDKs run side by side.
 async fn first_errors(
     grounds: &Arc<Grounds>,
     way: Way,
@@ -88,7 +88,7 @@ async fn first_errors(
     running.join_all().await.into_iter().collect()
 }
 
-/// Each SDK's error holds its text; [`NONE`] is no error.
+/// Each SDK's error holds its text; [`NONE`] stands for no error.
 #[track_caller]
 fn assert_errors(errors: &BTreeMap<Sdk, String>, texts: [(Sdk, &str); 6]) {
     for (sdk, text) in texts {

@@ -1,4 +1,4 @@
-//! What every cell stands on: a Vault with an HTTPS listener, an AWS with short sessions, a Vault Agent, and their files.
+//! The environment of every cell: a Vault with an HTTPS listener, an AWS with short sessions, a Vault Agent, and their files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,19 +15,19 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::agent::Agent;
 
-/// The name of Vault in a cluster, which the certificate bears and no SDK takes for loopback.
+/// The name of Vault in a cluster, which is in the certificate and which no SDK takes for loopback.
 pub(crate) const VAULT_NAME: &str = "vault.vault.svc";
 
 /// Seconds that a session lasts: AWS's minimum is 900, the emulator's profile cuts to this.
 pub(crate) const SESSION: u32 = 20;
 
-/// Java reads no store without one.
+/// The password of Java's trust store, which must have one.
 pub(crate) const STORE_PASSWORD: &str = "changeit";
 
-/// Agent's first reads on a busy machine.
+/// The time for Agent's first reads on a busy machine.
 const WRITTEN: Duration = Duration::from_secs(90);
 
-/// All that the application may do; the last two are what Agent logs in with.
+/// The application's whole policy; Agent needs the last two rules for its login.
 const POLICY: &str = r#"
 path "iamra/creds/demo" { capabilities = ["read"] }
 path "iamra/container/demo" { capabilities = ["read"] }
@@ -46,7 +46,7 @@ pub(crate) struct Grounds {
 }
 
 impl Grounds {
-    /// Everything up, and both files written once.
+    /// Starts everything, and waits until both files are written once.
     pub(crate) async fn new() -> Grounds {
         let folder = tempfile::Builder::new().prefix("sdks-").tempdir().expect("a temporary folder");
         let listener = https(folder.path());
@@ -69,7 +69,7 @@ impl Grounds {
         grounds
     }
 
-    /// A file of this place, as a text for a variable.
+    /// The path of a file in this folder, as text for a variable.
     pub(crate) fn path(&self, file: &str) -> String {
         let path = self.folder.path().join(file);
         path.to_str().expect("a temporary path in UTF-8").to_owned()
@@ -104,7 +104,7 @@ fn moment(text: &str) -> OffsetDateTime {
     OffsetDateTime::parse(text, &Rfc3339).expect("the emulator writes RFC 3339")
 }
 
-/// A TLS listener whose certificate no SDK trusts by itself, and the ways to tell an SDK of its CA.
+/// A TLS listener whose certificate no SDK trusts by itself, and the files that make an SDK trust its CA.
 fn https(folder: &Path) -> TlsListener {
     let (ca, server, key) = server_certificate();
     let listener = TlsListener {

@@ -1,5 +1,5 @@
-//! What each AWS SDK does with our credentials, on each way they can come: ordinary programs of one process and one
-//! client, with no variable but AWS's own. The table in docs/sdks.md says what these tests hold.
+//! Each AWS SDK's use of our credentials, on each way in: ordinary programs of one process and one
+//! client, with no variable but AWS's own. The table in docs/sdks.md is the one that these tests check.
 //!
 //! ```text
 //! caller (boto3, Go, …) ──▶ files of Vault Agent │ its listener │ Vault over https ──▶ engine ──▶ AWS (the emulator)
@@ -29,10 +29,10 @@ use table::{Cell, expected, markdown};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// Two sessions end one after the other while a caller runs, wherever in a session it starts.
+/// While a caller runs, two sessions end one after the other, at whatever moment of a session it starts.
 const SECONDS: u32 = 3 * SESSION + 2;
 
-/// Between the starts of two callers, so that two cores load one runtime at a time.
+/// The pause between the starts of two callers, so that two cores load one runtime at a time.
 const APART: Duration = Duration::from_millis(250);
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn the_sdks_do_what_the_table_says() {
     writeln!(std::io::stderr(), "\n{}", markdown(&expected())).expect("stderr is open");
 }
 
-/// Runs all cells beside each other.
+/// Runs all cells side by side.
 async fn measure(grounds: &Arc<Grounds>, cells: Vec<Cell>) -> Vec<(Cell, Vec<Call>)> {
     let mut running = JoinSet::new();
     for cell in cells {
@@ -64,7 +64,7 @@ async fn measure(grounds: &Arc<Grounds>, cells: Vec<Cell>) -> Vec<(Cell, Vec<Cal
     running.join_all().await
 }
 
-/// How a run differs from its cell, if it does.
+/// The difference between a run and its cell, if there is one.
 fn difference(grounds: &Grounds, (cell, calls): &(Cell, Vec<Call>)) -> Option<String> {
     let outcome = Outcome::of(calls, &grounds.ends());
     let error = first_error(calls);
@@ -75,7 +75,7 @@ fn difference(grounds: &Grounds, (cell, calls): &(Cell, Vec<Call>)) -> Option<St
     })
 }
 
-/// Ends in a panic when the session in the credentials file has ended, and never else.
+/// Panics only if the session in the credentials file has ended.
 async fn the_file_is_never_stale(grounds: Arc<Grounds>) {
     loop {
         let end = grounds.end_in_file();

@@ -1,4 +1,4 @@
-//! What a run shows of an SDK on a way.
+//! The outcome of a run of an SDK on a way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::run::Call;
 /// Longer than a call to the emulator takes on two busy cores.
 const A_CALL: time::Duration = time::Duration::milliseconds(1500);
 
-/// What an SDK does on a way.
+/// The behaviour of an SDK on a way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// No call fails, although sessions end under it twice, one after the other.
@@ -18,7 +18,7 @@ pub(crate) enum Outcome {
     ReadsOnce,
     /// No call succeeds.
     Never,
-    /// Anything else, with the line that fits nothing.
+    /// Anything else, with the first line that does not fit.
     Odd(String),
 }
 
@@ -38,8 +38,8 @@ impl Outcome {
     }
 }
 
-/// The calls but for those that were under way when their session ended. An SDK that uses a session to its last moment (Go, with
-/// `credential_process`) signs such a call in time, AWS looks at it too late, and the next call has the next session.
+/// The calls without those that were in flight when their session ended. An SDK that uses a session to its last moment (Go, with
+/// `credential_process`) signs such a call in time, AWS checks it too late, and the next call has the next session.
 fn without_brinks(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> Vec<Call> {
     let is_brink = |at: usize| {
         let [before, call, after] = [at.checked_sub(1), Some(at), Some(at + 1)].map(|at| calls.get(at?));
@@ -81,7 +81,7 @@ fn after_one_session(calls: &[Call], first: usize, ends: &BTreeMap<String, Offse
     }
 }
 
-/// The error of the first call that failed, empty where none did.
+/// The error of the first call that failed, empty if none did.
 pub(crate) fn first_error(calls: &[Call]) -> &str {
     first_failure(calls).and_then(|first| calls[first].said.as_ref().err()).map_or("", String::as_str)
 }

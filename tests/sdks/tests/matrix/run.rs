@@ -1,4 +1,4 @@
-//! One run of one caller: what it said, and when.
+//! One run of one caller: its output, with times.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use crate::grounds::Grounds;
 use crate::sdk::Sdk;
 use crate::way::Way;
 
-/// What a start and a last call may take beyond the seconds a caller is to run, on a machine with many others.
+/// The extra time for a start and a last call beyond a caller's own seconds, on a machine with many others.
 const SPARE: Duration = Duration::from_secs(180);
 
 /// One `GetCallerIdentity` of a caller.

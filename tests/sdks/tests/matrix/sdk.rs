@@ -32,7 +32,7 @@ impl Sdk {
         format!("{name} {}", version(file, before))
     }
 
-    /// The program and its arguments, but for the seconds to run.
+    /// The program and its arguments, without the seconds to run.
     pub(crate) fn caller(self) -> Vec<String> {
         match self {
             Sdk::Boto3 => vec![made("python/bin/python"), here("python/caller.py")],
@@ -49,7 +49,7 @@ impl Sdk {
     }
 }
 
-/// What `./prepare` made.
+/// The folder that `./prepare` made.
 ///
 /// # Panics
 /// When it did not; the message names the make verb.

@@ -1,4 +1,4 @@
-//! The table: what each SDK is known to do on each way, and how docs/sdks.md says it.
+//! The table: the known behaviour of each SDK on each way, and its form in docs/sdks.md.
 
 use crate::outcome::Outcome;
 use crate::sdk::Sdk;
@@ -11,7 +11,7 @@ pub(crate) struct Cell {
     pub(crate) outcome: Outcome,
     /// A part of its first error, in the SDK's own words.
     pub(crate) says: &'static str,
-    /// What a reader must know beside yes or no.
+    /// A remark for the reader beside yes or no.
     why: &'static str,
 }
 

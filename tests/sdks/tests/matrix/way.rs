@@ -3,7 +3,7 @@
 use crate::grounds::{Grounds, STORE_PASSWORD};
 use crate::sdk::{Sdk, here};
 
-/// A way for our credentials into an SDK.
+/// A way in which our credentials get into an SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
     /// An INI file that Agent keeps fresh.
@@ -19,7 +19,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// Those of the table.
+    /// The ways of the table.
     pub(crate) const ALL: [Way; 4] = [Way::File, Way::Process, Way::Agent, Way::Vault];
 
     pub(crate) fn title(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Way {
         }
     }
 
-    /// What a caller on this way is started by: with an `/etc/hosts` of its own where it must find Vault by name, because
+    /// The start of a caller on this way: with an `/etc/hosts` of its own if it must find Vault by name, because
     /// an SDK may treat a loopback host in a way of its own.
     pub(crate) fn starter(self, grounds: &Grounds) -> Vec<String> {
         match self {
@@ -63,7 +63,7 @@ fn endpoint(addr: &str) -> String {
     format!("{addr}/v1/iamra/container/demo")
 }
 
-/// How this SDK is told of a private CA, by the environment alone.
+/// The variables that make this SDK trust a private CA.
 fn authority(sdk: Sdk, grounds: &Grounds) -> (&'static str, String) {
     let pem = grounds.path("ca.pem");
     match sdk {

@@ -1,4 +1,4 @@
-//! What came back over HTTP, with the accessors AWS clients use.
+//! An HTTP response, with the accessors that AWS clients use.
 
 use serde_json::Value;
 

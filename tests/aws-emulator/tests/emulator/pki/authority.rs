@@ -16,7 +16,7 @@ pub(crate) struct Authority {
     key: Key,
 }
 
-/// What a workload holds: its certificate, its key, and the intermediates it sends along.
+/// A workload's certificate and key, and the intermediates that it sends along.
 #[derive(Clone)]
 pub(crate) struct Device {
     pub(crate) certificate: Certificate,

@@ -16,7 +16,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
 use x509_cert::time::Time;
 
-/// What a certificate will say. Start from [`Template::leaf`] or [`Template::authority`] and spoil what the test is about.
+/// The contents of a certificate. Start from [`Template::leaf`] or [`Template::authority`] and spoil the part under test.
 #[derive(Clone)]
 pub(crate) struct Template {
     pub(crate) version: Version,
@@ -127,7 +127,7 @@ impl Template {
     }
 }
 
-/// An encoded certificate, with what clients must say about it.
+/// An encoded certificate, with the facts that clients must send about it.
 #[derive(Clone)]
 pub(crate) struct Certificate {
     pub(crate) der: Vec<u8>,
@@ -145,7 +145,7 @@ impl Certificate {
         STANDARD.encode(&self.der)
     }
 
-    /// The serial as AWS wants it in `Credential=`: decimal, of any size.
+    /// The serial as AWS requires it in `Credential=`: decimal, of any size.
     pub(crate) fn serial_decimal(&self) -> String {
         let mut digits = vec![0_u8];
         for byte in &self.serial {

@@ -39,7 +39,7 @@ pub(crate) enum Hash {
 /// How the string to sign becomes a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
-    /// What the signing page asks for: PKCS#1 v1.5, ECDSA in DER, pure ML-DSA, each over SHA-256 where there is a digest.
+    /// The form that the signing page requires: PKCS#1 v1.5, ECDSA in DER, pure ML-DSA, each over SHA-256 where there is a digest.
     Documented,
     /// ECDSA as two integers side by side.
     RawEcdsa,
@@ -145,7 +145,7 @@ impl Key {
                 ml_dsa_signature(key, message, b"rolesanywhere")
             }
             (_, Scheme::Documented) => self.sign(Hash::Sha256, message),
-            (_, other) => panic!("{other:?} is no way to sign with this kind of key"),
+            (_, other) => panic!("{other:?} is not a way to sign with this kind of key"),
         }
     }
 

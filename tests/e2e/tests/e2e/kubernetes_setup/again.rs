@@ -1,4 +1,4 @@
-//! The script over what an earlier run, or a person, has left.
+//! The script over the objects of an earlier run, or of a person.
 
 use harness::{Api, PROFILE_ARN, TRUST_ANCHOR_ARN};
 use serde_json::json;
@@ -15,7 +15,7 @@ async fn a_second_run_writes_the_same_again() {
     assert_eq!(all(stage.root(), &WRITTEN).await, before);
 }
 
-/// What operators set by hand, as docs/kubernetes.md and the engine's own cures advise.
+/// The fields that operators set by hand, as docs/kubernetes.md and the engine's own cures advise.
 async fn tuned_by_hand(root: &Api) {
     let role = json!({
         "lease": "static", "trust_anchor_arn": TRUST_ANCHOR_ARN, "profile_arn": PROFILE_ARN, "role_session_name": "payments.api",

@@ -1,6 +1,6 @@
-//! One resource has one path: whatever a policy says of it holds for every way to spell it.
+//! One resource has one path: a policy's rule for it holds for every way to spell it.
 //!
-//! The paths come from the engine's own OpenAPI document, so that a new route is walked by itself.
+//! The paths come from the engine's own OpenAPI document, so that a new route is included automatically.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ struct Door {
     pattern: String,
 }
 
-/// What came back, without the body.
+/// The answer without the body.
 struct Outcome {
     status: u16,
     location: Option<String>,
@@ -43,7 +43,7 @@ fn doors_at(template: &str, item: &Value) -> Vec<Door> {
     offered.map(|(_, method)| of(if is_list { "LIST" } else { method })).collect()
 }
 
-/// The template with names of what the story has made.
+/// The template with the names of the story's objects.
 fn named(template: &str) -> String {
     filled(template, |name| match (name, template.split('/').next()) {
         ("ref", _) => "default",
@@ -94,7 +94,7 @@ fn spellings(door: &Door) -> Vec<String> {
     all
 }
 
-/// Sends the path as it is: clients would tidy it up.
+/// Sends the path unchanged, because clients would normalise it.
 async fn ask(stage: &Stage, token: &str, method: &str, target: &str) -> Outcome {
     let address = stage.vault.addr();
     let host = address.split_once("://").expect("an URL").1;
@@ -111,7 +111,7 @@ async fn ask(stage: &Stage, token: &str, method: &str, target: &str) -> Outcome 
     for _ in 0..3 {
         let mut connection = TcpStream::connect(host).await.expect("Vault listens");
         connection.write_all(request.as_bytes()).await.expect("Vault reads");
-        // A path that is none has the server hang up on the body, and that may overtake its answer.
+        // For a path without a route the server closes the connection during the body, and that may overtake its answer.
         let read = connection.read_to_end(&mut answer).await;
         if read.is_ok() || !answer.is_empty() {
             break;
@@ -163,7 +163,7 @@ const NEVER: &str = "capabilities = [\"create\", \"read\", \"update\", \"patch\"
 
 async fn world() -> Stage {
     let stage = Stage::dev().await;
-    stage.look_after_anchor().await;
+    stage.manage_anchor().await;
     let _ = stage.root().write("iamra/clusters/prod", json!({ "accessor": "auth_kubernetes_1a" })).await.ok();
     let _ = stage.root().write("iamra/roles/demo", json!({ "role_arn": ROLE_ARN })).await.ok();
     stage

@@ -1,4 +1,4 @@
-//! What is counted during the run, and what must hold of it at the end.
+//! The figures of the run, and the claims about them at its end.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,17 +23,17 @@ const SETTLED: Duration = Duration::from_secs(10);
 /// Between two looks at what was handed out.
 const TRY: Duration = Duration::from_secs(3);
 
-/// How often what was done.
+/// The number of each action.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) kills: usize,
     pub(crate) leader_changes: usize,
-    /// Leaders that were told to give way and stayed.
+    /// Leaders that were asked to step down and stayed.
     pub(crate) stayed: usize,
     pub(crate) role_writes: usize,
     pub(crate) revocations: usize,
     pub(crate) rotations: usize,
-    /// Sessions with which AWS took a call.
+    /// Sessions with which AWS accepted a call.
     pub(crate) tried: usize,
     /// Sessions that were over or revoked when they were tried.
     pub(crate) ended: usize,
@@ -41,14 +41,14 @@ pub(crate) struct Counts {
     pub(crate) repeated: BTreeMap<String, usize>,
 }
 
-/// A session somebody was handed.
+/// A session that a reader received.
 #[derive(Clone)]
 pub(crate) struct Held {
     pub(crate) credentials: Credentials,
     pub(crate) serial: String,
 }
 
-/// From when to when something was so; the last time may go on.
+/// The periods in which something was so; the last one may still go on.
 #[derive(Default)]
 pub(crate) struct Spans(Mutex<Vec<(Instant, Option<Instant>)>>);
 
@@ -69,14 +69,14 @@ impl Spans {
     }
 }
 
-/// Everything that is counted.
+/// All figures.
 pub(crate) struct Figures {
     counts: Mutex<Counts>,
-    /// Each key with the name of who was handed it.
+    /// Each key with the name of its reader.
     handed: Mutex<BTreeMap<String, String>>,
     /// Those that were not tried yet.
     fresh: Mutex<Vec<Credentials>>,
-    /// What each reader of `creds/app` was handed last.
+    /// The last session of each reader of `creds/app`.
     of_app: Mutex<BTreeMap<String, Held>>,
     /// When processes or leaders were missing.
     pub(crate) troubles: Spans,
@@ -117,7 +117,7 @@ impl Figures {
         *lock(&self.vaults) = (0..cluster.apis().len()).map(|number| cluster.member(number).pid()).collect();
     }
 
-    /// Notes what a reader was handed, which is whole and not over.
+    /// Records a reader's session, which must be complete and not expired.
     pub(crate) fn handed(&self, client: &Client, reply: &Reply) {
         let credentials = whole(reply);
         let known = lock(&self.handed).insert(credentials.access_key.clone(), client.name.clone());
@@ -136,7 +136,7 @@ impl Figures {
         held.values().nth(nth % held.len().max(1)).cloned()
     }
 
-    /// Looks at each plugin process that runs.
+    /// Measures each plugin process that runs.
     pub(crate) fn look_at_processes(&self) {
         let mut lives = lock(&self.lives);
         for pid in self.plugin_folders.iter().flat_map(|folder| running_from(folder)) {
@@ -147,7 +147,7 @@ impl Figures {
         lives.iter_mut().for_each(Life::look);
     }
 
-    /// Whose the failures were: lost connections, Vault's own, hints to SDKs, reads under way at a revocation; and ours, each with its text.
+    /// The failures by origin: lost connections, Vault's own, hints to SDKs, reads under way at a revocation; and ours, each with its text.
     fn failures(&self, failures: &[Failure]) -> ([usize; 4], Vec<String>) {
         let (mut known, mut ours) = ([0; 4], Vec::new());
         for failure in failures {
@@ -201,7 +201,7 @@ impl Figures {
         Lives::compare(&lock(&self.lives), schedule.warm())
     }
 
-    /// Every key that was handed out is, by AWS's own record, a session of who was handed it. How many there are.
+    /// Asserts that every key that was handed out is, in AWS's own record, a session of its reader. Returns their number.
     pub(crate) async fn each_is_its_readers(&self, aws: &str) -> usize {
         let sessions = admin(aws, "GET", "sessions", None).await;
         let owners: BTreeMap<&str, &Value> = sessions
@@ -243,7 +243,7 @@ impl Figures {
     }
 }
 
-/// Signs a call with each session soon after it was handed out: AWS takes it, unless it was revoked or is over by then.
+/// Signs a call with each session soon after it was handed out. AWS accepts it, unless it was revoked or has expired by then.
 pub(crate) async fn try_each_session(aws: String, figures: Arc<Figures>, end: Instant) {
     while Instant::now() < end {
         sleep(TRY).await;

@@ -1,4 +1,4 @@
-//! What each plugin process used at which age, and whether that grows.
+//! The resources of each plugin process at each age, and whether they grow.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::time::Instant;
 /// What a process may use more than it, or another one, did once it was warm. A leak of forty bytes for each read of half an hour is more.
 const MORE_MEMORY: u64 = 8 * 1024;
 const MORE_DESCRIPTORS: usize = 16;
-/// Of so many looks the middle one counts.
+/// The number of measurements, of which the median counts.
 const LOOKS: usize = 5;
 
-/// What a process uses at one moment.
+/// The resources of a process at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Usage {
     /// Resident, in KiB.
@@ -41,7 +41,7 @@ impl Usage {
     }
 }
 
-/// One process, from the first look at it to the last.
+/// One process, from its first measurement to its last.
 #[derive(Clone, Debug)]
 pub(crate) struct Life {
     pub(crate) pid: u32,
@@ -64,7 +64,7 @@ impl Life {
         self.looks.last()
     }
 
-    /// What it used at this age, if it lived so long.
+    /// Its resources at this age, if it lived that long.
     fn at(&self, age: Duration) -> Option<Usage> {
         let from = self.looks.iter().position(|(when, _)| *when >= age)?;
         let looks: Vec<Usage> = self.looks[from..].iter().take(LOOKS).map(|(_, usage)| *usage).collect();

@@ -1,4 +1,4 @@
-//! What operators do while others read: they write roles, rotate the CA, and deny sessions at AWS.
+//! The operators' work while others read: they write roles, rotate the CA, and deny sessions at AWS.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::time::{Instant, sleep};
 use super::figures::Figures;
 use super::world::{World, role};
 
-/// Between two turns.
+/// The pause between two turns.
 const PAUSE: Duration = Duration::from_secs(4);
-/// Before a command is repeated.
+/// The pause before a command is repeated.
 const BACK_OFF: Duration = Duration::from_millis(500);
-/// A failover while AWS is unwell.
+/// The time for a failover while AWS fails.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// One who repeats a command until it is done, at whichever member answers.
+/// An operator who repeats a command until it succeeds, at any member that answers.
 pub(crate) struct Operator {
     apis: Vec<Api>,
     at: usize,
@@ -54,7 +54,7 @@ impl Operator {
         }
     }
 
-    /// Changes a role, which ends what was kept of it, and writes the same again, which ends nothing.
+    /// Changes a role, which drops its cached sessions, and writes the same again, which drops none.
     async fn write_role(&mut self, turn: usize) {
         let name = ["app", "static"][turn % 2];
         for _ in 0..2 {
@@ -64,7 +64,7 @@ impl Operator {
         self.figures.count(|counts| counts.role_writes += 1);
     }
 
-    /// Denies the session somebody was handed last, or all of the role: AWS takes no more calls signed with it.
+    /// Denies the session that a reader received last, or all sessions of the role: AWS then accepts no more calls signed with them.
     async fn revoke(&mut self, turn: usize) {
         let Some(held) = self.figures.some_session_of_app(turn) else { return };
         self.figures.revocations.begin();
@@ -94,7 +94,7 @@ impl Operator {
         self.figures.count(|counts| counts.rotations += 1);
     }
 
-    /// Sends a command until it is done. Each failure is one for which a client asks again.
+    /// Sends a command until it succeeds. Each failure is one for which a client asks again.
     async fn done(&mut self, method: &str, path: &str, body: Value) {
         let body = (!body.is_null()).then_some(body);
         let began = Instant::now();
@@ -117,7 +117,7 @@ impl Operator {
     }
 }
 
-/// Done now, or by the try whose answer was lost.
+/// Whether it succeeded now, or in the try whose answer was lost.
 fn is_done(reply: &Reply) -> bool {
     reply.status < 300 || reply.text.contains("is already the name of issuer")
 }

@@ -1,4 +1,4 @@
-//! What goes wrong meanwhile: plugins are killed, leaders give way or die, and AWS is unwell.
+//! The faults of the run: plugins are killed, leaders step down or die, and AWS fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::Schedule;
 use super::figures::Figures;
 
 const RECOVERY: Duration = Duration::from_secs(120);
-/// With a leader that was told to give way.
+/// The leader was asked to step down.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// How long AWS stays as it is.
+/// How long AWS stays in one state.
 const SPELL: Duration = Duration::from_secs(7);
 
-/// Kills the plugin, has the leader step down, kills the plugin, kills the leader, and so on, until it is to be calm.
+/// Kills the plugin, makes the leader step down, kills the plugin, kills the leader, and so on, until the calm part of the run.
 pub(crate) async fn disturb(cluster: &mut RaftCluster, figures: &Arc<Figures>, schedule: Schedule) {
     let pause = schedule.between_troubles();
     let mut nth = 0;
@@ -27,7 +27,7 @@ pub(crate) async fn disturb(cluster: &mut RaftCluster, figures: &Arc<Figures>, s
             1 if cluster.step_down_within(PATIENCE).await.is_some() => {
                 figures.count(|counts| counts.leader_changes += 1);
             }
-            // a leader that stays although it was told to give way is ended as a person would end it
+            // a person would also end a leader that stays although it was asked to step down
             1 => {
                 figures.count(|counts| counts.stayed += 1);
                 kill_the_leader(cluster, figures).await;
@@ -76,7 +76,7 @@ async fn serves_again(cluster: &RaftCluster) {
     .await;
 }
 
-/// Has AWS be well and unwell in turn.
+/// Makes AWS work and fail in turn.
 pub(crate) async fn weather(aws: String, end: Instant) {
     for nth in 0.. {
         if Instant::now() >= end {

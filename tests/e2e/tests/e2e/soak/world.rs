@@ -1,4 +1,4 @@
-//! A cluster of three whose mount looks after an anchor of an emulated AWS, and the readers of it.
+//! A cluster of three whose mount manages an anchor of an emulated AWS, and its readers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use e2e::clients::{Client, Clients, beginning_at};
 use e2e::short_sessions_at;
 use e2e::users::Names;
 use harness::{
-    Emulator, ROLE_ARN, RaftCluster, Settings, Storage, binaries, emulated_aws, look_after_anchor, set_up,
+    Emulator, ROLE_ARN, RaftCluster, Settings, Storage, binaries, emulated_aws, manage_anchor, set_up,
 };
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ impl World {
         leader.mount("iamra", &plugin.name).await;
         let (root, aws) = (leader.root(), emulated_aws().await);
         set_up(root, aws.url(), "iamra").await;
-        look_after_anchor(root, aws.url()).await;
+        manage_anchor(root, aws.url()).await;
         short_sessions_at(aws.url(), SESSION).await;
         let _ = root.write("iamra/issuer/default", json!({ "issuer_name": "ca-0" })).await.ok();
         let names = Names::enable(root, POLICY).await;
@@ -70,7 +70,7 @@ impl World {
         }
     }
 
-    /// Starts one reader of each kind for each identity. What they are handed goes to `figures`.
+    /// Starts one reader of each kind for each identity. Their sessions go to `figures`.
     pub(crate) fn readers(&self, figures: &Arc<Figures>) -> Clients {
         let mut clients = Vec::new();
         for (number, (token, name)) in self.users.iter().enumerate() {

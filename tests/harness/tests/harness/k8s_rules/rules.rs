@@ -1,4 +1,4 @@
-//! The rules, one function each: what is wrong with a mapping, or nothing.
+//! The rules, one function each, which returns the faults of a mapping.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ type Mapping = Map<String, Value>;
 const AWS_VARIABLES: [&str; 4] =
     ["AWS_REGION", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
 
-/// What our own cluster needs besides: it has an emulator for AWS, and a CLI built on botocore.
+/// The further variables that our own cluster needs: it has an emulator for AWS, and a CLI built on botocore.
 const LOCAL_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_DEFAULT_REGION"];
 
 /// The plugin's folder: no secret, and it must be executable.
@@ -76,7 +76,7 @@ fn locked(container: &Value, pod: &Value, elsewhere: bool) -> Vec<String> {
     let either = |key: &str| if container[key].is_null() { &pod[key] } else { &container[key] };
     let checks = [
         ("runAsNonRoot is not true", either("runAsNonRoot") == &Value::Bool(true)),
-        ("runAsUser is no number above 0", either("runAsUser").as_u64().is_some_and(|user| user > 0)),
+        ("runAsUser is not a number above 0", either("runAsUser").as_u64().is_some_and(|user| user > 0)),
         ("readOnlyRootFilesystem is not true", container["readOnlyRootFilesystem"] == true),
         ("allowPrivilegeEscalation is not false", container["allowPrivilegeEscalation"] == false),
         (
@@ -168,7 +168,7 @@ fn injected_files(mapping: &Mapping) -> Vec<String> {
         .collect()
 }
 
-/// A token made for Vault opens nothing at the API server, and an application has none.
+/// A token made for Vault opens nothing at the API server, and an application has no such token.
 fn token(mapping: &Mapping, application: bool) -> Vec<String> {
     let source = mapping.get("serviceAccountToken");
     let checks = [

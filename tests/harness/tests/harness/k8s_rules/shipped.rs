@@ -1,4 +1,4 @@
-//! What is shipped as text: scripts begin alike, documents say what the files beside them do, and what is fetched is named by its digest.
+//! The rules for shipped text: scripts begin alike, documents agree with the files beside them, and every fetched image is named by its digest.
 
 use std::collections::BTreeSet;
 use std::fs;
