@@ -33,7 +33,7 @@ impl From<Duration> for RetryBudget {
 }
 
 /// A call that can be repeated. Each attempt is signed for its own time.
-pub(crate) trait Attempt: Sync {
+pub(crate) trait RepeatableCall: Sync {
     type Output: Send;
 
     /// Makes one attempt, within `time`.
@@ -62,7 +62,7 @@ impl Attempts {
     }
 
     /// Repeats `call` until it succeeds, must not be repeated, or no further attempt fits. `name` is for the log.
-    pub(crate) async fn of<A: Attempt>(&self, name: &str, call: &A) -> Result<A::Output, Error> {
+    pub(crate) async fn of<A: RepeatableCall>(&self, name: &str, call: &A) -> Result<A::Output, Error> {
         let mut pauses = pauses(self.retries);
         let mut attempts = 1;
         loop {

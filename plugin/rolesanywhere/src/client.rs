@@ -6,7 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::answer::{self, Failure, Retry};
-use crate::attempts::{Attempt, Attempts, Destination, RetryBudget};
+use crate::attempts::{Attempts, Destination, RepeatableCall, RetryBudget};
 use crate::channel::Channel;
 use crate::create_session::CreateSession;
 use crate::endpoint::Endpoint;
@@ -120,7 +120,7 @@ struct SessionCall<'a, N> {
     now: N,
 }
 
-impl<N: Fn() -> OffsetDateTime + Send + Sync> Attempt for SessionCall<'_, N> {
+impl<N: Fn() -> OffsetDateTime + Send + Sync> RepeatableCall for SessionCall<'_, N> {
     type Output = Session;
 
     async fn make(&self, time: &Attempts) -> Result<Session, Failure> {

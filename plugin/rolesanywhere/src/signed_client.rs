@@ -21,7 +21,7 @@ use http::Response;
 use time::OffsetDateTime;
 
 use crate::answer::{Answer, Failure, Retry};
-use crate::attempts::{Attempt, Attempts, Destination, RetryBudget};
+use crate::attempts::{Attempts, Destination, RepeatableCall, RetryBudget};
 use crate::channel::Channel;
 use crate::endpoint::EndpointError;
 use crate::error::{Error, LocalError};
@@ -101,7 +101,7 @@ struct SignedCall<'a, T> {
     read: Read<T>,
 }
 
-impl<T: Send> Attempt for SignedCall<'_, T> {
+impl<T: Send> RepeatableCall for SignedCall<'_, T> {
     type Output = T;
 
     async fn make(&self, time: &Attempts) -> Result<T, Failure> {

@@ -14,7 +14,7 @@ use proto::pluginutil::multiplexing::plugin_multiplexing_server::{
 use proto::pluginutil::multiplexing::{MultiplexingSupportRequest, MultiplexingSupportResponse};
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
-use tonic::{Request as Rpc, Response as Reply, Status};
+use tonic::{Request as Rpc, Response as RpcResponse, Status};
 
 use crate::backend::{Backend, Plugin};
 use crate::dispatch::{self, Table};
@@ -93,27 +93,27 @@ impl<B: Backend> pb::backend_server::Backend for BackendService<B> {
     async fn handle_request(
         &self,
         rpc: Rpc<pb::HandleRequestArgs>,
-    ) -> Result<Reply<pb::HandleRequestReply>, Status> {
+    ) -> Result<RpcResponse<pb::HandleRequestReply>, Status> {
         let Instance { backend, mount } = self.instance(rpc.metadata())?;
         let wire = rpc.into_inner().request.ok_or_else(|| Status::invalid_argument("no request"))?;
         let incoming = match wire::incoming(mount, wire) {
             Ok(incoming) => incoming,
-            Err(fault) => return Ok(Reply::new(wire::refusal(&fault))),
+            Err(fault) => return Ok(RpcResponse::new(wire::refusal(&fault))),
         };
         let call = incoming.call;
         let outcome = Arc::clone(&self.table).handle(backend, incoming).await;
-        Ok(Reply::new(wire::reply(call, outcome)))
+        Ok(RpcResponse::new(wire::reply(call, outcome)))
     }
 
     async fn handle_existence_check(
         &self,
         rpc: Rpc<pb::HandleExistenceCheckArgs>,
-    ) -> Result<Reply<pb::HandleExistenceCheckReply>, Status> {
+    ) -> Result<RpcResponse<pb::HandleExistenceCheckReply>, Status> {
         let Instance { backend, mount } = self.instance(rpc.metadata())?;
         let wire = rpc.into_inner().request.ok_or_else(|| Status::invalid_argument("no request"))?;
         let request = wire::request(mount, Operation::Update, wire);
         let found = self.table.exists(backend, request).await;
-        Ok(Reply::new(match found {
+        Ok(RpcResponse::new(match found {
             Ok(found) => pb::HandleExistenceCheckReply {
                 check_found: found.is_some(),
                 exists: found.unwrap_or(false),
@@ -127,48 +127,54 @@ impl<B: Backend> pb::backend_server::Backend for BackendService<B> {
     }
 
     /// Creates the mount's instance. Vault may serve nothing behind the broker yet, so the instance must ask nothing.
-    async fn setup(&self, rpc: Rpc<pb::SetupArgs>) -> Result<Reply<pb::SetupReply>, Status> {
+    async fn setup(&self, rpc: Rpc<pb::SetupArgs>) -> Result<RpcResponse<pb::SetupReply>, Status> {
         let key = key(rpc.metadata());
         let mount = self.mount(rpc.into_inner());
         let backend = match dispatch::make(&mount) {
             Ok(backend) => backend,
-            Err(fault) => return Ok(Reply::new(pb::SetupReply { err: fault.to_string() })),
+            Err(fault) => return Ok(RpcResponse::new(pb::SetupReply { err: fault.to_string() })),
         };
         let before = self.instances().insert(key, Instance { backend, mount });
         if let Some(before) = before {
             dispatch::cleanup(&*before.backend, &before.mount);
         }
-        Ok(Reply::new(pb::SetupReply::default()))
+        Ok(RpcResponse::new(pb::SetupReply::default()))
     }
 
-    async fn initialize(&self, rpc: Rpc<pb::InitializeArgs>) -> Result<Reply<pb::InitializeReply>, Status> {
+    async fn initialize(
+        &self,
+        rpc: Rpc<pb::InitializeArgs>,
+    ) -> Result<RpcResponse<pb::InitializeReply>, Status> {
         let Instance { backend, mount } = self.instance(rpc.metadata())?;
         let outcome = dispatch::initialize(backend, mount).await;
         let err = outcome.err().map(|fault| wire::error(&fault));
-        Ok(Reply::new(pb::InitializeReply { err }))
+        Ok(RpcResponse::new(pb::InitializeReply { err }))
     }
 
-    async fn special_paths(&self, _: Rpc<pb::Empty>) -> Result<Reply<pb::SpecialPathsReply>, Status> {
+    async fn special_paths(&self, _: Rpc<pb::Empty>) -> Result<RpcResponse<pb::SpecialPathsReply>, Status> {
         let paths = wire::special_paths(&self.table.special);
-        Ok(Reply::new(pb::SpecialPathsReply { paths: Some(paths) }))
+        Ok(RpcResponse::new(pb::SpecialPathsReply { paths: Some(paths) }))
     }
 
-    async fn cleanup(&self, rpc: Rpc<pb::Empty>) -> Result<Reply<pb::Empty>, Status> {
+    async fn cleanup(&self, rpc: Rpc<pb::Empty>) -> Result<RpcResponse<pb::Empty>, Status> {
         let gone = self.instances().remove(&key(rpc.metadata()));
         if let Some(gone) = gone {
             dispatch::cleanup(&*gone.backend, &gone.mount);
         }
-        Ok(Reply::new(pb::Empty {}))
+        Ok(RpcResponse::new(pb::Empty {}))
     }
 
-    async fn invalidate_key(&self, rpc: Rpc<pb::InvalidateKeyArgs>) -> Result<Reply<pb::Empty>, Status> {
+    async fn invalidate_key(
+        &self,
+        rpc: Rpc<pb::InvalidateKeyArgs>,
+    ) -> Result<RpcResponse<pb::Empty>, Status> {
         let Instance { backend, mount } = self.instance(rpc.metadata())?;
         dispatch::invalidate(&*backend, &mount, &rpc.into_inner().key);
-        Ok(Reply::new(pb::Empty {}))
+        Ok(RpcResponse::new(pb::Empty {}))
     }
 
-    async fn r#type(&self, _: Rpc<pb::Empty>) -> Result<Reply<pb::TypeReply>, Status> {
-        Ok(Reply::new(pb::TypeReply { r#type: SECRETS_ENGINE }))
+    async fn r#type(&self, _: Rpc<pb::Empty>) -> Result<RpcResponse<pb::TypeReply>, Status> {
+        Ok(RpcResponse::new(pb::TypeReply { r#type: SECRETS_ENGINE }))
     }
 }
 
@@ -176,8 +182,8 @@ struct Version(&'static str);
 
 #[tonic::async_trait]
 impl PluginVersion for Version {
-    async fn version(&self, _: Rpc<logical::Empty>) -> Result<Reply<logical::VersionReply>, Status> {
-        Ok(Reply::new(logical::VersionReply { plugin_version: self.0.to_owned() }))
+    async fn version(&self, _: Rpc<logical::Empty>) -> Result<RpcResponse<logical::VersionReply>, Status> {
+        Ok(RpcResponse::new(logical::VersionReply { plugin_version: self.0.to_owned() }))
     }
 }
 
@@ -188,8 +194,8 @@ impl PluginMultiplexing for MultiplexingService {
     async fn multiplexing_support(
         &self,
         _: Rpc<MultiplexingSupportRequest>,
-    ) -> Result<Reply<MultiplexingSupportResponse>, Status> {
-        Ok(Reply::new(MultiplexingSupportResponse { supported: true }))
+    ) -> Result<RpcResponse<MultiplexingSupportResponse>, Status> {
+        Ok(RpcResponse::new(MultiplexingSupportResponse { supported: true }))
     }
 }
 
@@ -283,7 +289,7 @@ mod tests {
             ..pb::Request::default()
         };
         let args = pb::HandleRequestArgs { request: Some(request), ..pb::HandleRequestArgs::default() };
-        service.handle_request(rpc(id, args)).await.map(Reply::into_inner)
+        service.handle_request(rpc(id, args)).await.map(RpcResponse::into_inner)
     }
 
     #[tokio::test]

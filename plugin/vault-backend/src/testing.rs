@@ -34,7 +34,7 @@ pub struct TestMount<B> {
 
 /// A response as a client of Vault would see it, by a table that was measured on Vault 1.21.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
+pub struct TestResponse {
     /// The HTTP status.
     pub status: u16,
     /// `data` of a success.
@@ -94,37 +94,37 @@ impl<B: Backend> TestMount<B> {
     }
 
     /// GET.
-    pub async fn read(&self, path: &str) -> Reply {
+    pub async fn read(&self, path: &str) -> TestResponse {
         self.ask(Operation::Read, path, Map::new()).await
     }
 
     /// GET with a query.
-    pub async fn read_with(&self, path: &str, query: Value) -> Reply {
+    pub async fn read_with(&self, path: &str, query: Value) -> TestResponse {
         self.ask(Operation::Read, path, object(query)).await
     }
 
     /// LIST.
-    pub async fn list(&self, path: &str) -> Reply {
+    pub async fn list(&self, path: &str) -> TestResponse {
         self.ask(Operation::List, &format!("{path}/"), Map::new()).await
     }
 
     /// DELETE.
-    pub async fn delete(&self, path: &str) -> Reply {
+    pub async fn delete(&self, path: &str) -> TestResponse {
         self.ask(Operation::Delete, path, Map::new()).await
     }
 
     /// DELETE with a query.
-    pub async fn delete_with(&self, path: &str, query: Value) -> Reply {
+    pub async fn delete_with(&self, path: &str, query: Value) -> TestResponse {
         self.ask(Operation::Delete, path, object(query)).await
     }
 
     /// PATCH with a JSON merge patch.
-    pub async fn patch(&self, path: &str, body: Value) -> Reply {
+    pub async fn patch(&self, path: &str, body: Value) -> TestResponse {
         self.ask(Operation::Patch, path, object(body)).await
     }
 
     /// POST: a create if the route says that the object does not exist, otherwise an update.
-    pub async fn write(&self, path: &str, body: Value) -> Reply {
+    pub async fn write(&self, path: &str, body: Value) -> TestResponse {
         let request = self.request(Operation::Update, path);
         let operation = match self
             .table
@@ -134,7 +134,7 @@ impl<B: Backend> TestMount<B> {
         {
             Ok(Some(false)) => Operation::Create,
             Err(error) if error.err_type != error_type::UNSUPPORTED_PATH => {
-                return Reply::of_existence(error);
+                return TestResponse::of_existence(error);
             }
             Ok(_) | Err(_) => Operation::Update,
         };
@@ -142,29 +142,29 @@ impl<B: Backend> TestMount<B> {
     }
 
     /// The path-help of `path`.
-    pub async fn help(&self, path: &str) -> Reply {
+    pub async fn help(&self, path: &str) -> TestResponse {
         self.call(Call::Help, path, Map::new(), None).await
     }
 
     /// Ends a lease with the internal data `internal`.
-    pub async fn revoke(&self, internal: Map<String, Value>) -> Reply {
+    pub async fn revoke(&self, internal: Map<String, Value>) -> TestResponse {
         let lease = LeaseEnd { internal, issued: None, ttl: Duration::from_secs(1) };
         self.call(Call::Revoke, "", Map::new(), Some(lease)).await
     }
 
     /// Requests the renewal of a lease.
-    pub async fn renew(&self) -> Reply {
+    pub async fn renew(&self) -> TestResponse {
         self.call(Call::Renew, "", Map::new(), None).await
     }
 
     /// Vault's call of every minute.
-    pub async fn periodic(&self) -> Reply {
+    pub async fn periodic(&self) -> TestResponse {
         self.call(Call::Rollback, "", Map::new(), None).await
     }
 
     /// A request as a host may send it, without any check: any operation, and a body that need not be JSON. At the end
     /// of a lease, the body is its internal data.
-    pub async fn send(&self, operation: &str, path: &str, body: &str) -> Reply {
+    pub async fn send(&self, operation: &str, path: &str, body: &str) -> TestResponse {
         let text = str::to_owned;
         let secret = ["revoke", "renew"].contains(&operation).then(|| pb::Secret {
             internal_data: text(body),
@@ -185,24 +185,30 @@ impl<B: Backend> TestMount<B> {
             Ok(incoming) => {
                 let call = incoming.call;
                 let outcome = Arc::clone(&self.table).handle(Arc::clone(&self.backend), incoming).await;
-                Reply::of(call, wire::reply(call, outcome))
+                TestResponse::of(call, wire::reply(call, outcome))
             }
-            Err(fault) => Reply::of(Call::Unsupported, wire::refusal(&fault)),
+            Err(fault) => TestResponse::of(Call::Unsupported, wire::refusal(&fault)),
         }
     }
 
-    async fn ask(&self, operation: Operation, path: &str, data: Map<String, Value>) -> Reply {
+    async fn ask(&self, operation: Operation, path: &str, data: Map<String, Value>) -> TestResponse {
         self.call(Call::Route(operation), path, data, None).await
     }
 
-    async fn call(&self, call: Call, path: &str, data: Map<String, Value>, lease: Option<LeaseEnd>) -> Reply {
+    async fn call(
+        &self,
+        call: Call,
+        path: &str,
+        data: Map<String, Value>,
+        lease: Option<LeaseEnd>,
+    ) -> TestResponse {
         let operation = match call {
             Call::Route(operation) => operation,
             _ => Operation::Read,
         };
         let incoming = Incoming { call, request: self.request(operation, path), data, lease };
         let outcome = Arc::clone(&self.table).handle(Arc::clone(&self.backend), incoming).await;
-        Reply::of(call, wire::reply(call, outcome))
+        TestResponse::of(call, wire::reply(call, outcome))
     }
 
     fn request(&self, operation: Operation, path: &str) -> Request {
@@ -215,9 +221,9 @@ impl<B: Backend> TestMount<B> {
     }
 }
 
-impl Reply {
-    fn blank(status: u16) -> Reply {
-        Reply {
+impl TestResponse {
+    fn blank(status: u16) -> TestResponse {
+        TestResponse {
             status,
             data: Map::new(),
             error: String::new(),
@@ -228,44 +234,44 @@ impl Reply {
         }
     }
 
-    fn of(call: Call, reply: pb::HandleRequestReply) -> Reply {
+    fn of(call: Call, reply: pb::HandleRequestReply) -> TestResponse {
         match (reply.err, reply.response) {
-            (Some(error), _) => Reply::of_error(error),
-            (None, Some(response)) => Reply::of_response(call, response),
-            (None, None) => Reply::blank(if reads(call) { 404 } else { 204 }),
+            (Some(error), _) => TestResponse::of_error(error),
+            (None, Some(response)) => TestResponse::of_response(call, response),
+            (None, None) => TestResponse::blank(if reads(call) { 404 } else { 204 }),
         }
     }
 
-    fn of_error(error: pb::ProtoError) -> Reply {
+    fn of_error(error: pb::ProtoError) -> TestResponse {
         let status = match error.err_type {
             error_type::CODED => u16::try_from(error.err_code).unwrap_or(500),
             error_type::UNSUPPORTED_OPERATION => 405,
             error_type::UNSUPPORTED_PATH => 404,
             _ => 500,
         };
-        Reply { error: error.err_msg, ..Reply::blank(status) }
+        TestResponse { error: error.err_msg, ..TestResponse::blank(status) }
     }
 
-    fn of_existence(error: pb::ProtoError) -> Reply {
+    fn of_existence(error: pb::ProtoError) -> TestResponse {
         match error.err_type {
-            error_type::USER => Reply { error: error.err_msg, ..Reply::blank(400) },
-            _ => Reply { error: "internal error".to_owned(), ..Reply::blank(500) },
+            error_type::USER => TestResponse { error: error.err_msg, ..TestResponse::blank(400) },
+            _ => TestResponse { error: "internal error".to_owned(), ..TestResponse::blank(500) },
         }
     }
 
-    fn of_response(call: Call, response: pb::Response) -> Reply {
+    fn of_response(call: Call, response: pb::Response) -> TestResponse {
         let data = parsed(&response.data);
         if let (1, Some(error)) = (data.len(), data.get("error").and_then(Value::as_str)) {
-            return Reply { error: error.to_owned(), ..Reply::blank(400) };
+            return TestResponse { error: error.to_owned(), ..TestResponse::blank(400) };
         }
         if let Some(status) = data.get("http_status_code").and_then(Value::as_u64) {
             let body = data.get("http_raw_body").and_then(Value::as_str).unwrap_or_default();
             let raw = STANDARD.decode(body).ok();
-            return Reply { data, raw, ..Reply::blank(u16::try_from(status).unwrap_or(500)) };
+            return TestResponse { data, raw, ..TestResponse::blank(u16::try_from(status).unwrap_or(500)) };
         }
         let nothing_listed = call == Call::Route(Operation::List) && !data.contains_key("keys");
         let secret = response.secret;
-        Reply {
+        TestResponse {
             data,
             warnings: response.warnings,
             lease_nanoseconds: secret
@@ -273,7 +279,7 @@ impl Reply {
                 .and_then(|secret| secret.lease_options.as_ref())
                 .map(|options| options.ttl),
             internal: secret.map(|secret| parsed(&secret.internal_data)).unwrap_or_default(),
-            ..Reply::blank(if nothing_listed { 404 } else { 200 })
+            ..TestResponse::blank(if nothing_listed { 404 } else { 200 })
         }
     }
 }

@@ -16,7 +16,7 @@ use engine::Engine;
 use harness::sts::{self, CallerIdentity, Credentials, StsError};
 use harness::{REGION, ROLE_ARN, TRUST_ANCHOR_ARN, until_at_once};
 use serde_json::{Map, Value, json};
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 /// How long a call of the engine may take to arrive at AWS: far more than it does, because the machine may be busy.
 const ASKED: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ impl World {
 
     /// The answer of a request that succeeds.
     #[track_caller]
-    pub fn ok(&self, reply: Reply) -> Map<String, Value> {
+    pub fn ok(&self, reply: TestResponse) -> Map<String, Value> {
         assert!(matches!(reply.status, 200 | 204), "{reply:?}");
         reply.data
     }
@@ -151,7 +151,7 @@ impl World {
     }
 
     /// A read of `creds/<role>`.
-    pub async fn creds(&self, role: &str) -> Reply {
+    pub async fn creds(&self, role: &str) -> TestResponse {
         self.mount.read(&format!("creds/{role}")).await
     }
 

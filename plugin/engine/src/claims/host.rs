@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, LazyLock};
 
 use serde_json::json;
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 use vault_backend::{Alias, Entity, FakeSystemView, Mount, Storage, SystemView};
 
 use super::aws::{Aws, SECRET_KEY, SESSION_TOKEN};
@@ -65,7 +65,7 @@ pub fn host_requests(input: &[u8]) {
 }
 
 /// The claim about the form of one answer; `sent` is the input's length in bytes.
-fn held(operation: &str, path: &str, reply: &Reply, sent: usize) {
+fn held(operation: &str, path: &str, reply: &TestResponse, sent: usize) {
     let about = format!("{operation} {path}: {reply:?}");
     assert_ne!(reply.status, 500, "{about}");
     assert!(reply.error.len() <= MAX_ERROR + 4 * sent, "{} bytes: {about}", reply.error.len());
@@ -75,7 +75,7 @@ fn held(operation: &str, path: &str, reply: &Reply, sent: usize) {
 }
 
 /// The claim about secrets in one answer. Errors and warnings of a read of credentials must not contain one either.
-fn hides(operation: &str, path: &str, reply: &Reply, secrets: &[&str]) {
+fn hides(operation: &str, path: &str, reply: &TestResponse, secrets: &[&str]) {
     let about = format!("{operation} {path}: {reply:?}");
     let hands_out = ["creds/", "sts/", "container/"].iter().any(|start| path.starts_with(start));
     for secret in secrets {

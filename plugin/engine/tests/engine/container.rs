@@ -8,7 +8,7 @@ use engine::Engine;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use vault_backend::READ_ONLY;
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 /// How long it waits for an answer.
 const BOTOCORE: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ async fn asking(aws: &Aws) -> TestMount<Engine> {
 }
 
 /// Status, code and message of a failure; the shape holds for all of them.
-fn failure(reply: &Reply) -> (u16, String, String) {
+fn failure(reply: &TestResponse) -> (u16, String, String) {
     let body = reply.raw.as_deref().unwrap_or_else(|| panic!("not raw: {reply:?}"));
     assert_eq!(reply.data["http_content_type"], "application/json");
     assert_eq!(reply.data["http_raw_cache_control"], "no-store");

@@ -8,7 +8,7 @@ use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, on_a_standby, over, with_ca};
 use engine::Engine;
 use serde_json::{Value, json};
 use vault_backend::Entity;
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 async fn refused_role(fields: Value) -> String {
     let mount = mount().await;
@@ -294,7 +294,7 @@ async fn no_answer_about_an_issuer_holds_a_key() {
     for path in
         ["issuer/default", "issuer/one", "config/issuers", "ca/pem", "ca_chain", "config", "roles/app"]
     {
-        let reply: Reply = mount.read(path).await;
+        let reply: TestResponse = mount.read(path).await;
         assert!(!format!("{reply:?}").contains("PRIVATE"), "{path}");
     }
 }

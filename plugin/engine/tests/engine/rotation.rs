@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use vault_backend::Storage;
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 const ROOT: &str = "root/generate/internal";
 const IMPORT: &str = "issuers/import/bundle";
@@ -25,7 +25,7 @@ fn root(name: &str) -> Value {
     json!({ "common_name": name, "issuer_name": name })
 }
 
-async fn done(mount: &TestMount<Engine>, path: &str, body: Value) -> Reply {
+async fn done(mount: &TestMount<Engine>, path: &str, body: Value) -> TestResponse {
     let reply = mount.write(path, body).await;
     assert!(reply.error.is_empty() && reply.status < 300, "{path}: {reply:?}");
     reply

@@ -21,7 +21,7 @@ use server::{Elsewhere, Hostile};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 /// The healthy account. Each oddity has another.
 const HEALTHY: &str = "111122223333";
@@ -84,12 +84,12 @@ async fn read_on(mount: Arc<TestMount<Engine>>, stop: Arc<AtomicUsize>) -> (usiz
     (reads, slowest)
 }
 
-fn body(reply: &Reply) -> String {
+fn body(reply: &TestResponse) -> String {
     String::from_utf8_lossy(reply.raw.as_deref().unwrap_or_default()).into_owned()
 }
 
 /// What a read makes of an oddity, compared with what it should.
-fn judge(oddity: &Oddity, reply: &Reply) {
+fn judge(oddity: &Oddity, reply: &TestResponse) {
     let (name, text) = (&oddity.name, body(reply));
     match oddity.end {
         End::Served => assert_eq!(reply.status, 200, "{name}: {text}"),

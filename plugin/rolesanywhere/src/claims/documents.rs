@@ -74,30 +74,30 @@ pub fn denials(input: &[u8]) {
     assert_eq!(pruned, policy, "the pruned entries are not the ones that were there");
 }
 
-enum Denial<'a> {
+enum DenialLine<'a> {
     Session(&'a str),
     Source(&'a str),
     Before,
 }
 
-fn denial(line: &str) -> Option<(Denial<'_>, OffsetDateTime)> {
+fn denial(line: &str) -> Option<(DenialLine<'_>, OffsetDateTime)> {
     let mut words = line.split(' ');
     let (kind, first) = (words.next()?, words.next()?);
     let denial = match kind {
-        "session" => Denial::Session(first),
-        "source" => Denial::Source(first),
-        "before" => Denial::Before,
+        "session" => DenialLine::Session(first),
+        "source" => DenialLine::Source(first),
+        "before" => DenialLine::Before,
         _ => return None,
     };
     let second = words.next().unwrap_or(first).parse().ok()?;
     Some((denial, OffsetDateTime::from_unix_timestamp(second).ok()?))
 }
 
-fn apply(policy: &mut Policy, denial: &Denial<'_>, moment: OffsetDateTime) {
+fn apply(policy: &mut Policy, denial: &DenialLine<'_>, moment: OffsetDateTime) {
     let outcome = match denial {
-        Denial::Session(name) => policy.deny_session(name, moment),
-        Denial::Source(identity) => policy.deny_source_identity(identity, NOW, moment),
-        Denial::Before => {
+        DenialLine::Session(name) => policy.deny_session(name, moment),
+        DenialLine::Source(identity) => policy.deny_source_identity(identity, NOW, moment),
+        DenialLine::Before => {
             policy.deny_issued_before(moment);
             Ok(())
         }

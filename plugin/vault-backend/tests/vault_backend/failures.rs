@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 use vault_backend::{Backend, Fault, Mount, READ_ONLY, Raw, Request, Response, Route};
 
 struct Printer;
@@ -41,7 +41,7 @@ async fn probe() -> TestMount<Printer> {
     TestMount::new().await.unwrap()
 }
 
-fn shown(reply: &Reply) -> (u16, Value) {
+fn shown(reply: &TestResponse) -> (u16, Value) {
     let body = reply.raw.as_deref().unwrap_or_else(|| panic!("not raw: {reply:?}"));
     assert_eq!(reply.data["http_content_type"], "application/json");
     assert_eq!(reply.data["http_raw_cache_control"], "no-store");

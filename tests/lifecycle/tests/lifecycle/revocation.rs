@@ -8,7 +8,7 @@ use harness::ROLE_ARN;
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 const BREAK_GLASS: &str = "roles/demo/revoke-sessions";
 
@@ -23,7 +23,7 @@ async fn session_of(world: &mut World, entity: &str) -> Map<String, Value> {
     session(world).await
 }
 
-async fn revoke(world: &World, fields: Value) -> Reply {
+async fn revoke(world: &World, fields: Value) -> TestResponse {
     world.mount.write("revoke", fields).await
 }
 
@@ -286,7 +286,7 @@ async fn asked_by_one(sharing: &str) -> World {
 }
 
 /// A read, and a revocation `after` it began. Whether the read has a session that lives.
-async fn schedule(sharing: &str, (path, fields): (&str, &str), after: Duration) -> (bool, Reply) {
+async fn schedule(sharing: &str, (path, fields): (&str, &str), after: Duration) -> (bool, TestResponse) {
     let world = asked_by_one(sharing).await;
     let fields: Value = serde_json::from_str(fields).unwrap();
     world.aws.set_knobs(Knobs { latency_ms: AT_AWS.as_millis().try_into().unwrap(), ..Knobs::default() });

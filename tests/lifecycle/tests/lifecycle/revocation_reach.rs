@@ -8,7 +8,7 @@ use aws_emulator::Knobs;
 use harness::{ROLE_ARN, until};
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 const OTHER_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/other";
 /// How long a denial may take until it is in force: far more than the emulator delays it.
@@ -20,7 +20,7 @@ async fn session_of(world: &mut World, role: &str, entity: &str) -> Map<String, 
     world.ok(world.creds(role).await)
 }
 
-async fn revoke(world: &World, fields: Value) -> Reply {
+async fn revoke(world: &World, fields: Value) -> TestResponse {
     world.mount.write("revoke", fields).await
 }
 

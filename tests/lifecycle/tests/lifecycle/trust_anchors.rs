@@ -3,11 +3,11 @@
 use harness::{TRUST_ANCHOR_ARN, managed_anchor};
 use lifecycle::World;
 use serde_json::{Value, json};
-use vault_backend::testing::Reply;
+use vault_backend::testing::TestResponse;
 
 const SYNC: &str = "trust-anchors/main/sync";
 
-async fn sync(world: &World) -> Reply {
+async fn sync(world: &World) -> TestResponse {
     world.mount.write(SYNC, json!({})).await
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::Engine;
 use serde_json::{Value, json};
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 use vault_backend::{Alias, Entity};
 
 use crate::aws::Aws;
@@ -81,7 +81,7 @@ pub(crate) fn pods() -> Value {
 }
 
 /// What `who` sees in the preview of a role with these fields.
-pub(crate) async fn preview(fields: Value, who: Entity) -> Reply {
+pub(crate) async fn preview(fields: Value, who: Entity) -> TestResponse {
     let mount = clusters().await.asked_by(who);
     let reply = mount.write("roles/app", fields).await;
     assert_eq!(reply.error, "");
@@ -114,7 +114,7 @@ pub(crate) async fn refused_role(fields: Value) -> String {
     reply.error
 }
 
-pub(crate) fn tag<'a>(reply: &'a Reply, key: &str) -> &'a str {
+pub(crate) fn tag<'a>(reply: &'a TestResponse, key: &str) -> &'a str {
     assert_eq!(reply.error, "");
     reply.data["session_tags"][key].as_str().unwrap_or_else(|| panic!("no {key} in {:?}", reply.data))
 }

@@ -3,7 +3,7 @@
 use engine::Engine;
 use serde_json::json;
 use tokio::task::JoinSet;
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 use vault_backend::{Entity, FakeSystemView};
 
 use super::callers::{PROD, clusters_calling, pod, pods};
@@ -29,7 +29,7 @@ async fn narrow(names: &[&str]) -> (Vec<TestMount<Engine>>, Aws) {
 }
 
 /// Whose session an answer holds, by AWS's own record of the certificate it was shown.
-fn whose(reply: &Reply) -> String {
+fn whose(reply: &TestResponse) -> String {
     assert_eq!((reply.status, reply.error.as_str()), (200, ""));
     reply.data["source_identity"].as_str().unwrap().to_owned()
 }

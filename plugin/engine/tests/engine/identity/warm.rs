@@ -2,7 +2,7 @@
 
 use engine::Engine;
 use serde_json::{Value, json};
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 use vault_backend::{Backend, FakeSystemView};
 
 use super::callers::{DEV, PROD, clusters_calling, pod, pods};
@@ -27,7 +27,7 @@ pub(crate) fn config(more: &Value) -> Value {
     config
 }
 
-pub(crate) async fn written(mount: &TestMount<Engine>, path: &str, body: Value) -> Reply {
+pub(crate) async fn written(mount: &TestMount<Engine>, path: &str, body: Value) -> TestResponse {
     let reply = mount.write(path, body).await;
     assert_eq!(reply.error, "", "{path}");
     reply

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::Engine;
 use serde_json::{Map, Value, json};
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 use crate::mounts::{ANCHOR, PROFILE, ROLE, mount, with_ca};
 
@@ -119,7 +119,7 @@ impl Document {
     }
 }
 
-fn done(reply: &Reply) {
+fn done(reply: &TestResponse) {
     assert!(reply.status < 300, "{reply:?}");
 }
 

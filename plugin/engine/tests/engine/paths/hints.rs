@@ -2,7 +2,7 @@
 
 use engine::Engine;
 use serde_json::{Map, Value, json};
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 use vault_backend::{Alias, Entity};
 
 use crate::mounts::{ANCHOR, PROFILE, ROLE, mount};
@@ -54,7 +54,7 @@ impl Command {
         Some(Command { patches: start.starts_with("vault patch"), path, body })
     }
 
-    async fn run(self, mount: &TestMount<Engine>) -> Reply {
+    async fn run(self, mount: &TestMount<Engine>) -> TestResponse {
         let Command { patches, path, body } = self;
         let body = Value::Object(body);
         let reply = if patches { mount.patch(&path, body).await } else { mount.write(&path, body).await };
@@ -80,7 +80,10 @@ fn value(text: &str) -> (String, &str) {
 }
 
 /// Does what each refusal of `ask` says until there is nothing left to do; the paths that were written on the way.
-async fn follow(mount: &TestMount<Engine>, ask: impl AsyncFn() -> Reply) -> (Vec<String>, Reply) {
+async fn follow(
+    mount: &TestMount<Engine>,
+    ask: impl AsyncFn() -> TestResponse,
+) -> (Vec<String>, TestResponse) {
     let mut followed: Vec<String> = Vec::new();
     loop {
         let reply = ask().await;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use engine::Engine;
 use serde_json::json;
-use vault_backend::testing::{Reply, TestMount};
+use vault_backend::testing::{TestMount, TestResponse};
 
 use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca};
 
@@ -40,7 +40,7 @@ fn spellings(path: &str) -> Vec<String> {
     all
 }
 
-async fn asked(mount: &TestMount<Engine>, path: &str) -> [Reply; 6] {
+async fn asked(mount: &TestMount<Engine>, path: &str) -> [TestResponse; 6] {
     [
         mount.read(path).await,
         mount.list(path).await,

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use harness::ROLE_ARN;
 use lifecycle::World;
 use serde_json::{Value, json};
-use vault_backend::testing::Reply;
+use vault_backend::testing::TestResponse;
 
 use super::{check, healthy, text};
 
@@ -25,7 +25,7 @@ async fn limit(world: &World, rate: u32) {
     world.ok(world.mount.write("config", config).await);
 }
 
-async fn sync(world: &World) -> Reply {
+async fn sync(world: &World) -> TestResponse {
     world.mount.write(SYNC, json!({})).await
 }
 

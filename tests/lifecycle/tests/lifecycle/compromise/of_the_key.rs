@@ -27,7 +27,7 @@ fn ca_params(name: &str, constraints: rcgen::BasicConstraints) -> rcgen::Certifi
     params
 }
 
-async fn import(world: &World, pem_bundle: &str, name: &str) -> vault_backend::testing::Reply {
+async fn import(world: &World, pem_bundle: &str, name: &str) -> vault_backend::testing::TestResponse {
     let body = json!({ "pem_bundle": pem_bundle, "issuer_name": name });
     world.mount.write("issuers/import/bundle", body).await
 }
