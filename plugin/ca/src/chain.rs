@@ -11,7 +11,7 @@ const MAX_CERTIFICATES: usize = 5;
 
 /// The terms of the check of an import or of a signed certificate.
 #[derive(Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct ImportTerms {
     /// The field as users write it.
     pub(crate) field: &'static str,
     pub(crate) now: OffsetDateTime,
@@ -32,7 +32,11 @@ pub(crate) struct Chain {
 /// Finds the certificate of one of the keys, its parents among the others in any order, and checks all of them.
 ///
 /// Duplicates are ignored; a certificate outside the chain is refused by name.
-pub(crate) fn assemble(certificates: &[Vec<u8>], keys: &[PrivateKey], terms: &Terms) -> Result<Chain, Error> {
+pub(crate) fn assemble(
+    certificates: &[Vec<u8>],
+    keys: &[PrivateKey],
+    terms: &ImportTerms,
+) -> Result<Chain, Error> {
     let mut pool = parse(certificates, terms.field)?;
     let (at, key) = find_issuer(&pool, keys, terms)?;
     let mut path = vec![pool.swap_remove(at)];
@@ -63,7 +67,11 @@ fn parse<'a>(certificates: &'a [Vec<u8>], field: &'static str) -> Result<Vec<Aut
 }
 
 /// The positions of the one certificate that carries one of the keys, and of that key.
-fn find_issuer(pool: &[Authority<'_>], keys: &[PrivateKey], terms: &Terms) -> Result<(usize, usize), Error> {
+fn find_issuer(
+    pool: &[Authority<'_>],
+    keys: &[PrivateKey],
+    terms: &ImportTerms,
+) -> Result<(usize, usize), Error> {
     let subjects = |found: &mut dyn Iterator<Item = &Authority<'_>>| {
         found.map(|authority| format!("{:?}", authority.subject)).collect::<Vec<_>>().join(", ")
     };
@@ -98,7 +106,7 @@ fn find_parent(child: &Authority<'_>, pool: &[Authority<'_>]) -> Option<usize> {
     signed.or_else(|| (0..pool.len()).find(named))
 }
 
-fn check(path: &[Authority<'_>], terms: &Terms) -> Result<(), Error> {
+fn check(path: &[Authority<'_>], terms: &ImportTerms) -> Result<(), Error> {
     for (beneath, authority) in (0_u32..).zip(path) {
         let position =
             if beneath == 0 { Position::Issuer(terms.path_length) } else { Position::Parent(beneath) };

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::authority::PathLength;
 use crate::bundle::Bundle;
-use crate::chain::{self, Terms};
+use crate::chain::{self, ImportTerms};
 use crate::error::{BundleFault, Error, Flaw};
 use crate::issuer::Issuer;
 use crate::key::{KeySpec, PrivateKey};
@@ -28,7 +28,7 @@ pub fn import_bundle(pem_bundle: &str, now: OffsetDateTime, force: bool) -> Resu
     };
     let key = PrivateKey::from_block(label, contents).map_err(|fault| Error::Key { field, fault })?;
     let terms =
-        Terms { field, now, path_length: PathLength::unless(force), keys: "the bundle's private key" };
+        ImportTerms { field, now, path_length: PathLength::unless(force), keys: "the bundle's private key" };
     join(&bundle.certificates, vec![key], &terms)
 }
 
@@ -48,11 +48,11 @@ pub fn set_signed(
     }
     let keys = keys.iter().map(PrivateKey::from_pkcs8).collect::<Result<Vec<_>, _>>().map_err(Error::bug)?;
     let path_length = PathLength::unless(force_pathlen);
-    let terms = Terms { field, now, path_length, keys: "any key that waits here for its certificate" };
+    let terms = ImportTerms { field, now, path_length, keys: "any key that waits here for its certificate" };
     join(&bundle.certificates, keys, &terms)
 }
 
-fn join(certificates: &[Vec<u8>], mut keys: Vec<PrivateKey>, terms: &Terms) -> Result<Issuer, Error> {
+fn join(certificates: &[Vec<u8>], mut keys: Vec<PrivateKey>, terms: &ImportTerms) -> Result<Issuer, Error> {
     let chain = chain::assemble(certificates, &keys, terms)?;
     let issuer = Issuer::from_key(chain.certificate, chain.parents, keys.swap_remove(chain.key))?;
     try_out(&issuer, terms.now).map_err(|flaw| flaw.of(terms.field, issuer.subject_text()))?;

@@ -36,12 +36,12 @@ use crate::ground::faults;
 use crate::management::own_session::OwnSessions;
 use crate::records::anchorage::Anchorage;
 use crate::snapshot::Snapshot;
-use asking::{Asked, NotAsked, Wanted};
-use cures::Known;
+use asking::{CallOutcome, NotAsked, Wanted};
+use cures::RoleEvidence;
 use identity::Caller;
 use identity::SubjectField;
 use link::Link;
-use subject::{PATIENCE, PlannedCall, Subject};
+use subject::{CheckedRole, PATIENCE, PlannedCall};
 use verdict::{Cure, Verdict};
 
 pub(crate) use report::CheckReport;
@@ -68,7 +68,7 @@ impl Checks {
     pub(crate) async fn run(&self, request: &Request, name: &str) -> Result<CheckReport, Fault> {
         let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
         let snapshot = self.credentials.snapshots.get().await?;
-        let subject = Subject { name, role: &role, mount_point: &request.mount_point };
+        let subject = CheckedRole { name, role: &role, mount_point: &request.mount_point };
         let mut report = CheckReport::default();
         // The local links come first: a caller who gets no certificate must cost AWS nothing.
         let plan = plan(&snapshot, request, subject, &mut report).await;
@@ -76,10 +76,10 @@ impl Checks {
             return Ok(report.rest(NotAsked::Broken));
         };
         let asked = match plan {
-            Err(Blame::Caller) => Asked::Not(NotAsked::Stranger),
+            Err(Blame::Caller) => CallOutcome::Not(NotAsked::Stranger),
             ref plan => match (reach(&snapshot, &anchorage, &mut report).await, plan) {
-                (false, Ok(_)) => Asked::Not(NotAsked::Unreached),
-                (_, Err(_)) => Asked::Not(NotAsked::Broken),
+                (false, Ok(_)) => CallOutcome::Not(NotAsked::Unreached),
+                (_, Err(_)) => CallOutcome::Not(NotAsked::Broken),
                 (true, Ok(plan)) => {
                     asking::ask(&self.credentials, request, Wanted { snapshot: &snapshot, subject, plan })
                         .await
@@ -95,14 +95,14 @@ impl Checks {
         judge(&mut report, &evidence);
         report.note(Link::Identity, outcome::identity(identity.as_ref()));
         // Last, because a cure may depend on the verdicts of two links.
-        let known = Known { subject, own_profile: evidence.seen.own_profile.as_deref() };
+        let known = RoleEvidence { subject, own_profile: evidence.seen.own_profile.as_deref() };
         Ok(cures::settle(report, known).rest(NotAsked::Broken))
     }
 }
 
 /// Everything that was seen, for the judges.
 struct Evidence<'a> {
-    subject: Subject<'a>,
+    subject: CheckedRole<'a>,
     /// Config, issuers, clusters and client as they stood when the check began.
     snapshot: &'a Snapshot,
     /// The trust anchor and the profile that the role is used with.
@@ -110,7 +110,7 @@ struct Evidence<'a> {
     /// None if a local link is broken.
     plan: Option<PlannedCall<'a>>,
     /// How CreateSession ended.
-    asked: Asked,
+    asked: CallOutcome,
     /// What AWS showed the engine.
     seen: looking::AwsState,
 }
@@ -123,10 +123,10 @@ struct Evidence<'a> {
 async fn plan<'a>(
     snapshot: &'a Snapshot,
     request: &Request,
-    subject: Subject<'_>,
+    subject: CheckedRole<'_>,
     report: &mut CheckReport,
 ) -> Result<PlannedCall<'a>, Blame> {
-    let Subject { name, role, mount_point } = subject;
+    let CheckedRole { name, role, mount_point } = subject;
     let authority = local::authority(&snapshot.issuers, subject, clock::now(), report);
     local::account_and_region(role.anchorage(&snapshot.config, mount_point), report);
     let caller = match Caller::find(request, role.audience(name), &snapshot.clusters).await {
@@ -159,15 +159,19 @@ async fn reach(snapshot: &Snapshot, anchorage: &Anchorage, report: &mut CheckRep
 }
 
 /// Asks STS whose session it is, with the fresh session itself; none without a session.
-async fn who(snapshot: &Snapshot, anchorage: &Anchorage, asked: &Asked) -> Option<outcome::Identity> {
-    let Asked::Issued(issued) = asked else { return None };
+async fn who(
+    snapshot: &Snapshot,
+    anchorage: &Anchorage,
+    asked: &CallOutcome,
+) -> Option<outcome::SessionIdentity> {
+    let CallOutcome::Issued(issued) = asked else { return None };
     let caller = snapshot.client.signed_client(
         rolesanywhere::Credentials::from(&issued.session),
         clock::now,
         PATIENCE,
     );
     let answer = caller.get_caller_identity(anchorage.trust_anchor.region()).await;
-    Some(outcome::Identity { expected: issued.session.assumed_role_arn.clone(), answer })
+    Some(outcome::SessionIdentity { expected: issued.session.assumed_role_arn.clone(), answer })
 }
 
 /// Judges the links that need AWS. Last it blames a link for AWS's refusal, because several of AWS's texts are told apart only by
@@ -199,7 +203,7 @@ fn judge(report: &mut CheckReport, evidence: &Evidence<'_>) {
         report.note(Link::SourceIdentity, outcome::source_identity(&plan.spec.leaf, asked));
         report.note(Link::SessionTags, outcome::tags(plan.authority, &plan.spec.leaf, &seen.profile, asked));
     }
-    if let Asked::Refused(error) = asked {
+    if let CallOutcome::Refused(error) = asked {
         let context = refusal::RefusalContext {
             subject: *subject,
             anchorage,

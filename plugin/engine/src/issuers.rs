@@ -19,7 +19,7 @@ use crate::store::Store;
 
 pub(crate) use adding::{Candidate, KeyPlace, add, check_name, put_key};
 pub(crate) use removing::{check_unpinned, remove, repair, roles_naming};
-pub(crate) use rotation::{Phase, Rotation};
+pub(crate) use rotation::{Rotation, RotationPhase};
 pub(crate) use signing::{issue, off_thread};
 
 /// An issuer with its key, ready to sign. Its `Debug` shows no key.

@@ -42,13 +42,13 @@ fn the_folder(plugin: Plugin, folders: Vec<OsString>) -> Result<PathBuf, String>
     let [folder] = <[OsString; 1]>::try_from(folders).map_err(|_| {
         let name = plugin.name;
         format!(
-            "wants one folder, the plugin_directory of Vault's configuration\nusage: {name} install <folder>"
+            "install takes one folder, the plugin_directory of Vault's configuration\nusage: {name} install <folder>"
         )
     })?;
     let folder = PathBuf::from(folder);
     match fs::metadata(&folder) {
         Ok(found) if found.is_dir() => Ok(folder),
-        Ok(_) => Err(format!("{} is no folder", folder.display())),
+        Ok(_) => Err(format!("{} is not a folder", folder.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(format!("there is no folder {}; create it or mount it first", folder.display()))
         }

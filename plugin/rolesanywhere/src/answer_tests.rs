@@ -131,11 +131,12 @@ fn no_text_of_a_session_breaks_out_of_its_line_or_is_without_end() {
         ("/credentialSet/0/assumedRoleUser/assumedRoleId".to_owned(), "A\u{1b}[31m"),
         ("/subjectArn".to_owned(), &"x".repeat(2049)),
     ] {
-        let told = with(&pointer, json!(text));
+        let message = with(&pointer, json!(text));
 
         assert!(
-            told.contains("characters that no header") || told.contains("is not one line of at most 2048"),
-            "{told}"
+            message.contains("characters that no header")
+                || message.contains("is not one line of at most 2048"),
+            "{message}"
         );
     }
 }
@@ -260,11 +261,11 @@ fn a_session_is_as_long_as_it_is_by_awss_own_clock() {
 fn a_session_of_more_than_twelve_hours_by_awss_clock_is_none() {
     let date = [("date", "Thu, 01 Jan 2026 15:00:00 GMT")];
 
-    let told = error(201, &date, good().to_string()).to_string();
+    let message = error(201, &date, good().to_string()).to_string();
 
     assert!(
-        told.contains("the session lasts 47045 s, AWS's longest is 43200 s; this host's clock is"),
-        "{told}"
+        message.contains("the session lasts 47045 s, AWS's longest is 43200 s; this host's clock is"),
+        "{message}"
     );
 }
 

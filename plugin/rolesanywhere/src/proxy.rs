@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use exceptions::Exceptions;
 use target::bare;
 
-pub(crate) use target::Target;
+pub(crate) use target::ProxyTarget;
 
 /// A proxy for tunnels. `Display` is its URL without user and password, and the setting that named it.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Proxies {
     ///
     /// # Errors
     /// The environment names a proxy that speaks neither http nor https.
-    pub(crate) fn on_the_way_to(&self, target: Target<'_>) -> Result<Option<&Proxy>, String> {
+    pub(crate) fn on_the_way_to(&self, target: ProxyTarget<'_>) -> Result<Option<&Proxy>, String> {
         if !target.is_https {
             return Ok(None);
         }
@@ -107,7 +107,7 @@ impl Proxies {
         let wanted = !self.exceptions.hold(target.host, target.port);
         match self.environment.as_ref().filter(|_| wanted) {
             Some(proxy) if !matches!(proxy.url.scheme(), "http" | "https") => Err(format!(
-                "{proxy} is no proxy that can be asked for a tunnel: http and https are; name one in proxy_url, or go past it with NO_PROXY"
+                "{proxy} cannot be asked for a tunnel, because its scheme is not http or https; name another proxy in proxy_url, or bypass it with NO_PROXY"
             )),
             wanted => Ok(wanted),
         }
@@ -125,8 +125,8 @@ fn parsed(text: &str) -> Option<Url> {
 mod tests {
     use super::*;
 
-    const AWS: Target<'_> =
-        Target { is_https: true, host: "rolesanywhere.eu-central-1.amazonaws.com", port: 443 };
+    const AWS: ProxyTarget<'_> =
+        ProxyTarget { is_https: true, host: "rolesanywhere.eu-central-1.amazonaws.com", port: 443 };
 
     fn variables(all: &[(&str, &str)]) -> ProxyVariables {
         ProxyVariables::read(|name| {
@@ -134,7 +134,7 @@ mod tests {
         })
     }
 
-    fn way(all: &[(&str, &str)], target: Target<'_>) -> Result<String, String> {
+    fn way(all: &[(&str, &str)], target: ProxyTarget<'_>) -> Result<String, String> {
         let settings = Settings { proxy_variables: variables(all), ..Settings::default() };
         let way = Proxies::new(&settings).on_the_way_to(target).map(|proxy| proxy.map(ToString::to_string));
         way.map(|proxy| proxy.unwrap_or_else(|| "direct".to_owned()))
@@ -180,9 +180,9 @@ mod tests {
         let environment = [("HTTPS_PROXY", "socks5://me:hunter2@a.example:1080")];
         let excepted = [environment[0], ("NO_PROXY", "amazonaws.com")];
 
-        let told = way(&environment, AWS).unwrap_err();
+        let message = way(&environment, AWS).unwrap_err();
 
-        assert!(told.starts_with("socks5://a.example:1080 (HTTPS_PROXY of the environment)"), "{told}");
+        assert!(message.starts_with("socks5://a.example:1080 (HTTPS_PROXY of the environment)"), "{message}");
         assert_eq!(way(&excepted, AWS).unwrap(), "direct");
     }
 
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn http_which_stays_on_this_machine_takes_no_proxy() {
-        let here = Target { is_https: false, host: "127.0.0.1", port: 8080 };
+        let here = ProxyTarget { is_https: false, host: "127.0.0.1", port: 8080 };
         let own = Settings { proxy_url: Some(Url::parse("http://own:1").unwrap()), ..Settings::default() };
 
         assert_eq!(

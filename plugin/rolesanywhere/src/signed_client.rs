@@ -52,7 +52,7 @@ pub struct SignedClient {
 type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 /// Reads a successful answer. The error names the flaw, and repeats nothing of the answer.
-type Read<T> = fn(&Answer<'_>) -> Result<T, String>;
+type AnswerReader<T> = fn(&Answer<'_>) -> Result<T, String>;
 
 impl SignedClient {
     pub(crate) fn new(channel: Channel, credentials: Credentials, now: Clock, budget: RetryBudget) -> Self {
@@ -73,7 +73,7 @@ impl SignedClient {
         operation: ApiOperation,
         service: Result<Service, EndpointError>,
         unsigned: UnsignedRequest,
-        read: Read<T>,
+        read: AnswerReader<T>,
     ) -> Result<T, CallError> {
         let service = service.map_err(|err| CallError::new(operation, err.into()))?;
         let destination = Destination { url: service.endpoint.to_string(), doubtful: None };
@@ -98,7 +98,7 @@ struct SignedCall<'a, T> {
     service: Service,
     unsigned: UnsignedRequest,
     destination: Destination,
-    read: Read<T>,
+    read: AnswerReader<T>,
 }
 
 impl<T: Send> RepeatableCall for SignedCall<'_, T> {

@@ -16,7 +16,7 @@ use http::{HeaderValue, Request, Response};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-use crate::proxy::{Proxies, Proxy, Target};
+use crate::proxy::{Proxies, Proxy, ProxyTarget};
 use crate::settings::Settings;
 use error::{lost, reason};
 use resolver::{Names, SystemResolver};
@@ -80,7 +80,7 @@ impl HttpsTransport {
     async fn unconnected(
         &self,
         err: reqwest::Error,
-        target: Target<'_>,
+        target: ProxyTarget<'_>,
         proxy: Option<&Proxy>,
         ends: Instant,
     ) -> TransportError {
@@ -127,7 +127,7 @@ fn proxy(proxies: &Arc<Proxies>) -> reqwest::Proxy {
     let authorization = proxies.authorization().and_then(|value| HeaderValue::try_from(value).ok());
     let proxies = Arc::clone(proxies);
     let proxy = reqwest::Proxy::custom(move |url| {
-        proxies.on_the_way_to(Target::of(url)).ok().flatten().map(Proxy::address)
+        proxies.on_the_way_to(ProxyTarget::of(url)).ok().flatten().map(Proxy::address)
     });
     match authorization {
         Some(mut value) => {
@@ -149,7 +149,7 @@ impl Transport for HttpsTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let request = reqwest::Request::try_from(request).map_err(lost)?;
         let url = request.url().clone();
-        let target = Target::of(&url);
+        let target = ProxyTarget::of(&url);
         let misdirected = |text| TransportError { kind: TransportErrorKind::ProxyRefused, text };
         let proxy = self.proxies.on_the_way_to(target).map_err(misdirected)?;
         let ends = Instant::now() + self.connect_timeout;

@@ -31,7 +31,7 @@ pub struct Made<S> {
 
 /// The outcome of one attempt.
 #[derive(Clone, Debug)]
-pub enum Outcome<S, E> {
+pub enum FlightOutcome<S, E> {
     /// The issuer returned a session.
     Made(Made<S>),
     /// The issuer refused. The same request would be refused again.
@@ -60,7 +60,7 @@ pub(crate) struct Flight<K, E, W> {
     /// The requesters in whose lines the flight stands, at most [`Self::MAX_TICKETS`].
     pub(crate) tickets: Vec<Requester>,
     pub(crate) waiters: Vec<Waiter>,
-    pub(crate) phase: Phase,
+    pub(crate) phase: FlightPhase,
     /// When the last request for it came, on the monotonic clock.
     pub(crate) asked: Duration,
     /// The scheduler drops a flight without waiters at this time, unless an attempt is under way.
@@ -81,7 +81,7 @@ pub(crate) struct Waiter {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum FlightPhase {
     /// It waits for its turn under the quota.
     Queued(Priority),
     /// It rests until this time before the next attempt.
@@ -98,7 +98,7 @@ impl<K, E: Clone, W> Flight<K, E, W> {
     pub(crate) fn why(&self) -> Why<E> {
         match (&self.last, self.phase) {
             (Some(why), _) => why.clone(),
-            (None, Phase::Flying(_)) => Why::Slow,
+            (None, FlightPhase::Flying(_)) => Why::Slow,
             (None, _) => Why::Busy,
         }
     }

@@ -34,7 +34,7 @@ mod service;
 mod session_cache;
 
 pub use counts::Counts;
-pub use flight::{Cause, Made, Outcome};
+pub use flight::{Cause, FlightOutcome, Made};
 pub use ids::{FlightId, WaiterId};
 pub use invalidations::Epoch;
 pub use key::Key;
@@ -45,4 +45,4 @@ pub use request::{
     FailureDomain, FlightSpec, Freshness, QuotaScope, Rank, Requester, SessionRequest, Sharing,
 };
 pub use scheduler::{Decision, Scheduler, Step};
-pub use service::{Sessions, Value, Work, work};
+pub use service::{FlightWork, Sessions, Value, work};

@@ -10,13 +10,13 @@ use crate::request::Requester;
 pub(crate) struct RoundRobin {
     /// The requesters by the number of their next turn: exactly the requesters of `lines`.
     turns: BTreeMap<i64, Requester>,
-    lines: HashMap<Requester, Line>,
+    lines: HashMap<Requester, RequesterLine>,
     last_turn: i64,
     first_turn: i64,
 }
 
 #[derive(Debug)]
-struct Line {
+struct RequesterLine {
     turn: i64,
     flights: VecDeque<FlightId>,
 }
@@ -81,8 +81,10 @@ impl RoundRobin {
     }
 
     fn move_to(&mut self, requester: &Requester, turn: i64) {
-        let line =
-            self.lines.entry(requester.clone()).or_insert_with(|| Line { turn, flights: VecDeque::new() });
+        let line = self
+            .lines
+            .entry(requester.clone())
+            .or_insert_with(|| RequesterLine { turn, flights: VecDeque::new() });
         self.turns.remove(&line.turn);
         line.turn = turn;
         self.turns.insert(turn, requester.clone());

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::counts::Counts;
-use crate::flight::{Cause, Flight, Phase, Waiter};
+use crate::flight::{Cause, Flight, FlightPhase, Waiter};
 use crate::ids::{FlightId, WaiterId};
 use crate::invalidations::{Epoch, Invalidations};
 use crate::key::Key;
@@ -159,7 +159,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             self.flights.iter().filter(|(_, flight)| invalidated(&flight.key)).map(|(id, _)| *id).collect();
         for id in ids {
             match self.flights.get_mut(&id) {
-                Some(flight) if matches!(flight.phase, Phase::Flying(_)) => {
+                Some(flight) if matches!(flight.phase, FlightPhase::Flying(_)) => {
                     flight.is_outdated = true;
                     if std::mem::replace(&mut flight.sharing, Sharing::Nobody) == Sharing::SameKey {
                         self.by_key.remove(&flight.key);
@@ -197,7 +197,8 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
 
     /// Totals and gauges.
     pub fn counts(&self, now: Now) -> Counts {
-        let flying = self.flights.values().filter(|flight| matches!(flight.phase, Phase::Flying(_))).count();
+        let flying =
+            self.flights.values().filter(|flight| matches!(flight.phase, FlightPhase::Flying(_))).count();
         let paused = self.queues.values().filter(|queue| queue.is_paused(now.monotonic)).count();
         let burst = u64::from(self.limits.rate.burst.get());
         let gauge = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -251,7 +252,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             spec,
             cause,
             waiters: Vec::new(),
-            phase: Phase::Resting(now.monotonic),
+            phase: FlightPhase::Resting(now.monotonic),
             asked: now.monotonic,
             kept_until: now.monotonic + KEPT_QUEUED,
             failures: 0,
@@ -277,7 +278,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             }
             (Rank::InTurn, None) => Priority::NoSession,
         };
-        flight.phase = Phase::Queued(priority);
+        flight.phase = FlightPhase::Queued(priority);
         let rate = self.limits.rate;
         let queue = self.queues.entry(flight.key.quota_scope()).or_insert_with(|| QuotaQueue::new(rate));
         queue.push(now.monotonic, priority, &flight.tickets, id, end);
@@ -286,15 +287,15 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     fn dequeue(&mut self, id: FlightId) {
         let Some(flight) = self.flights.get(&id) else { return };
         match flight.phase {
-            Phase::Queued(priority) => {
+            FlightPhase::Queued(priority) => {
                 if let Some(queue) = self.queues.get_mut(&flight.key.quota_scope()) {
                     queue.remove(priority, &flight.tickets, id);
                 }
             }
-            Phase::Resting(until) => {
+            FlightPhase::Resting(until) => {
                 self.resting.remove(&(until, id));
             }
-            Phase::Flying(_) => {}
+            FlightPhase::Flying(_) => {}
         }
     }
 
@@ -303,7 +304,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         while let Some(id) = self.queues.get_mut(scope).and_then(|queue| queue.pass(now.monotonic)) {
             self.dequeue(id);
             let Some(flight) = self.flights.get_mut(&id) else { continue };
-            flight.phase = Phase::Flying(now);
+            flight.phase = FlightPhase::Flying(now);
             self.counts.started += 1;
             let work = flight.spec.work.clone();
             self.decisions.push(Decision::Start { flight: id, work, cause: flight.cause });
@@ -323,7 +324,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             .flights
             .iter()
             .filter(|(_, flight)| {
-                flight.key.failure_domain() == *domain && matches!(flight.phase, Phase::Queued(_))
+                flight.key.failure_domain() == *domain && matches!(flight.phase, FlightPhase::Queued(_))
             })
             .map(|(id, _)| *id)
             .collect();
@@ -390,9 +391,9 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     fn outlook(&self, now: Now, id: FlightId) -> Duration {
         let Some(flight) = self.flights.get(&id) else { return Duration::ZERO };
         match flight.phase {
-            Phase::Flying(_) => Duration::ZERO,
-            Phase::Resting(until) => until.saturating_sub(now.monotonic),
-            Phase::Queued(priority) => {
+            FlightPhase::Flying(_) => Duration::ZERO,
+            FlightPhase::Resting(until) => until.saturating_sub(now.monotonic),
+            FlightPhase::Queued(priority) => {
                 let queue = self.queues.get(&flight.key.quota_scope());
                 queue.map_or(Duration::ZERO, |queue| queue.backlog(now.monotonic, priority))
             }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::counts::Counts;
-use crate::flight::{Cause, Outcome};
+use crate::flight::{Cause, FlightOutcome};
 use crate::ids::{FlightId, WaiterId};
 use crate::invalidations::Epoch;
 use crate::key::Key;
@@ -22,15 +22,15 @@ use crate::request::SessionRequest;
 use crate::scheduler::{Decision, Scheduler, Step};
 
 /// Makes one attempt; called once for each.
-pub type Work<S, E> = Arc<dyn Fn(Cause) -> Attempt<S, E> + Send + Sync>;
-type Attempt<S, E> = Pin<Box<dyn Future<Output = Outcome<S, E>> + Send>>;
+pub type FlightWork<S, E> = Arc<dyn Fn(Cause) -> Attempt<S, E> + Send + Sync>;
+type Attempt<S, E> = Pin<Box<dyn Future<Output = FlightOutcome<S, E>> + Send>>;
 type Wall = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
-/// Turns a function that makes one attempt into [`Work`]. Every attempt must be a single request, because the scheduler
+/// Turns a function that makes one attempt into [`FlightWork`]. Every attempt must be a single request, because the scheduler
 /// counts and repeats.
-pub fn work<S, E, F>(attempt: impl Fn(Cause) -> F + Send + Sync + 'static) -> Work<S, E>
+pub fn work<S, E, F>(attempt: impl Fn(Cause) -> F + Send + Sync + 'static) -> FlightWork<S, E>
 where
-    F: Future<Output = Outcome<S, E>> + Send + 'static,
+    F: Future<Output = FlightOutcome<S, E>> + Send + 'static,
 {
     Arc::new(move |cause| Box::pin(attempt(cause)))
 }
@@ -59,7 +59,7 @@ struct Inner<K, S, E> {
 }
 
 struct State<K, S, E> {
-    scheduler: Scheduler<K, S, E, Work<S, E>>,
+    scheduler: Scheduler<K, S, E, FlightWork<S, E>>,
     replies: HashMap<WaiterId, oneshot::Sender<Reply<S, E>>>,
     next_tick: Option<Duration>,
     flight_timeout: Duration,
@@ -67,7 +67,7 @@ struct State<K, S, E> {
 
 /// Flights to spawn once the lock is released. On a runtime that is shutting down, spawning drops the task at once,
 /// which reports its outcome.
-type Starts<S, E> = Vec<(FlightId, Cause, Work<S, E>)>;
+type Starts<S, E> = Vec<(FlightId, Cause, FlightWork<S, E>)>;
 
 impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
     /// An empty service. `wall` reads the wall clock; a seeded `rng` makes the jitter repeatable.
@@ -94,7 +94,7 @@ impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
 
     /// Returns a session for `ask`, or why there is none, within its deadline. Dropping the future withdraws this
     /// caller only: the flight goes on for the others and for the next request.
-    pub async fn get(&self, ask: SessionRequest<K, Work<S, E>>) -> Reply<S, E> {
+    pub async fn get(&self, ask: SessionRequest<K, FlightWork<S, E>>) -> Reply<S, E> {
         self.0.start_driver();
         let deadline = ask.deadline;
         let mut waiting = match self.0.ask(ask) {
@@ -140,7 +140,10 @@ impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
 }
 
 impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
-    fn ask(self: &Arc<Self>, ask: SessionRequest<K, Work<S, E>>) -> Result<Reply<S, E>, Waiting<K, S, E>> {
+    fn ask(
+        self: &Arc<Self>,
+        ask: SessionRequest<K, FlightWork<S, E>>,
+    ) -> Result<Reply<S, E>, Waiting<K, S, E>> {
         let now = self.now();
         let mut state = self.lock();
         let step = state.scheduler.ask(now, ask);
@@ -158,7 +161,7 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
         answer
     }
 
-    fn event(self: &Arc<Self>, happens: impl FnOnce(&mut Scheduler<K, S, E, Work<S, E>>, Now)) {
+    fn event(self: &Arc<Self>, happens: impl FnOnce(&mut Scheduler<K, S, E, FlightWork<S, E>>, Now)) {
         let now = self.now();
         let mut state = self.lock();
         happens(&mut state.scheduler, now);
@@ -193,11 +196,12 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
         for (flight, cause, work) in starts {
             let limit = self.lock().flight_timeout;
             let mut closing = self.closing.subscribe();
-            let mut landing = Landing { inner: Arc::downgrade(self), flight, outcome: Some(Outcome::Lost) };
+            let mut landing =
+                Landing { inner: Arc::downgrade(self), flight, outcome: Some(FlightOutcome::Lost) };
             runtime.spawn(async move {
                 let attempt = tokio::time::timeout(limit, work(cause));
                 tokio::select! {
-                    outcome = attempt => landing.note(outcome.unwrap_or(Outcome::Overdue)),
+                    outcome = attempt => landing.note(outcome.unwrap_or(FlightOutcome::Overdue)),
                     _ = closing.wait_for(|closing| *closing) => {}
                 }
             });
@@ -250,11 +254,11 @@ async fn drive<K: Key, S: Value, E: Value>(inner: Weak<Inner<K, S, E>>, retimed:
 struct Landing<K: Key, S: Value, E: Value> {
     inner: Weak<Inner<K, S, E>>,
     flight: FlightId,
-    outcome: Option<Outcome<S, E>>,
+    outcome: Option<FlightOutcome<S, E>>,
 }
 
 impl<K: Key, S: Value, E: Value> Landing<K, S, E> {
-    fn note(&mut self, outcome: Outcome<S, E>) {
+    fn note(&mut self, outcome: FlightOutcome<S, E>) {
         self.outcome = Some(outcome);
     }
 }

@@ -196,13 +196,13 @@ mod tests {
         }
     }
 
-    type Small = SessionCache<Counted, (), ()>;
+    type SmallCache = SessionCache<Counted, (), ()>;
 
     fn at(monotonic: Duration) -> Now {
         Now { monotonic, wall: datetime!(2026-01-02 12:00 UTC) + monotonic }
     }
 
-    fn insert(cache: &mut Small, now: Duration, key: u32, whole: Duration) -> u64 {
+    fn insert(cache: &mut SmallCache, now: Duration, key: u32, whole: Duration) -> u64 {
         let made = Made { session: (), expiration: at(now + whole).wall };
         let cached = CachedSession::new(made, at(now), whole, at(now), 0.5).unwrap();
         let spec = FlightSpec {
@@ -216,8 +216,8 @@ mod tests {
         cache.insert(at(now), &Counted(key), cached, spec, now)
     }
 
-    fn full_of(sessions: u32, whole: Duration) -> Small {
-        let mut cache = Small::new(usize::try_from(sessions).unwrap().try_into().unwrap());
+    fn full_of(sessions: u32, whole: Duration) -> SmallCache {
+        let mut cache = SmallCache::new(usize::try_from(sessions).unwrap().try_into().unwrap());
         for key in 0..sessions {
             insert(&mut cache, Duration::ZERO, key, whole);
         }

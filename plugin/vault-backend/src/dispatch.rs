@@ -15,7 +15,7 @@ use crate::openapi;
 use crate::parse;
 use crate::request::{Call, Incoming, Mount, Operation, Request};
 use crate::response::Response;
-use crate::route::{Route, Work};
+use crate::route::{Handling, Route};
 
 /// The state that all mounts of a process share: the backend's routes.
 pub(crate) struct Table<B> {
@@ -49,7 +49,7 @@ impl<B: Backend> Table<B> {
             let outcome = caught(self.answer(backend, route, incoming)).await;
             outcome.or_else(|fault| render(route, fault))
         };
-        let work: Work<Response> = Box::pin(answered.instrument(span));
+        let work: Handling<Response> = Box::pin(answered.instrument(span));
         if call.has_effects() {
             tokio::spawn(work).await.unwrap_or_else(|_| Err(Fault::later("the plugin is shutting down")))
         } else {

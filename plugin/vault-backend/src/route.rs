@@ -17,10 +17,10 @@ use crate::response::{Raw, Response};
 use crate::unknown;
 use crate::values::Values;
 
-pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
+pub(crate) type Handling<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
 type RequestBody = Map<String, Value>;
-type Handler<B> = Arc<dyn Fn(Arc<B>, Request, RequestBody) -> Work<Response> + Send + Sync>;
-type Existence<B> = Box<dyn Fn(Arc<B>, Request) -> Work<bool> + Send + Sync>;
+type Handler<B> = Arc<dyn Fn(Arc<B>, Request, RequestBody) -> Handling<Response> + Send + Sync>;
+type Existence<B> = Box<dyn Fn(Arc<B>, Request) -> Handling<bool> + Send + Sync>;
 
 /// One path of a backend, with its operations and its help.
 ///
@@ -232,7 +232,7 @@ impl<B: Send + Sync + 'static> Route<B> {
     }
 
     /// Returns the work that answers `request`, which has the parameters of its path; the caller must poll it.
-    pub(crate) fn run(&self, backend: Arc<B>, request: Request, body: RequestBody) -> Work<Response> {
+    pub(crate) fn run(&self, backend: Arc<B>, request: Request, body: RequestBody) -> Handling<Response> {
         match self.entries.get(&request.operation) {
             Some(entry) => (entry.run)(backend, request, body),
             None => Box::pin(std::future::ready(Err(Fault::wrong_operation()))),
@@ -245,7 +245,7 @@ impl<B: Send + Sync + 'static> Route<B> {
     }
 
     /// Whether the object of the path exists, if the route can tell.
-    pub(crate) fn existence(&self, backend: Arc<B>, request: Request) -> Option<Work<bool>> {
+    pub(crate) fn existence(&self, backend: Arc<B>, request: Request) -> Option<Handling<bool>> {
         self.existence.as_ref().map(|handler| handler(backend, request))
     }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use sessions::{
-    CacheStatus, Decision, FlightId, FlightSpec, Made, Now, Outcome, Rank, Reply, Scheduler, SessionRequest,
-    Sharing, Step, WaiterId,
+    CacheStatus, Decision, FlightId, FlightOutcome, FlightSpec, Made, Now, Rank, Reply, Scheduler,
+    SessionRequest, Sharing, Step, WaiterId,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -25,7 +25,7 @@ type Error = &'static str;
 enum Event {
     Ask(u32),
     DeadlineEnds(u32, WaiterId),
-    Landed(u32, FlightId, Outcome<Session, Error>),
+    Landed(u32, FlightId, FlightOutcome<Session, Error>),
     Look,
     Failover,
     Rewrite(u32),
@@ -221,9 +221,9 @@ impl<'a> Run<'a> {
     fn start(&mut self, flight: FlightId) {
         let (fate, after) = self.issuer.request(self.now, self.rng.f64());
         let outcome = match fate {
-            Fate::Made(session) => Outcome::Made(Made { session, expiration: NOON + session.ends }),
-            Fate::Throttled => Outcome::Throttled { error: "throttled", retry_after: None },
-            Fate::Away => Outcome::Unreachable("away"),
+            Fate::Made(session) => FlightOutcome::Made(Made { session, expiration: NOON + session.ends }),
+            Fate::Throttled => FlightOutcome::Throttled { error: "throttled", retry_after: None },
+            Fate::Away => FlightOutcome::Unreachable("away"),
         };
         self.at(self.now + after, Event::Landed(self.epoch, flight, outcome));
     }

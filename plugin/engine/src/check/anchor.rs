@@ -3,16 +3,16 @@
 use ca::Issuer;
 use rolesanywhere::{AnchorSource, TrustAnchor, TrustAnchorArn};
 
-use super::asking::Asked;
+use super::asking::CallOutcome;
 use super::looking::Observed;
-use super::subject::Subject;
+use super::subject::CheckedRole;
 use super::verdict::Verdict;
 use crate::management::bundle_plan::fingerprint;
 
 /// Names for the texts: which anchor, of which role and mount.
 pub(super) struct AnchorContext<'a> {
     /// The role, and the mount point for commands.
-    pub(super) subject: Subject<'a>,
+    pub(super) subject: CheckedRole<'a>,
     /// The anchor that the role is used with.
     pub(super) arn: &'a TrustAnchorArn,
     /// Its name in `trust-anchors` if the engine manages its bundle.
@@ -83,7 +83,7 @@ pub(super) fn holds(
     at: &AnchorContext<'_>,
     looked: &Observed<TrustAnchor>,
     ours: &MountCerts<'_>,
-    asked: &Asked,
+    asked: &CallOutcome,
 ) -> Verdict {
     let anchor = match looked {
         Observed::Seen(anchor) => anchor,
@@ -126,9 +126,9 @@ pub(super) fn holds(
 }
 
 /// The verdict without a look at the bundle: AWS gave a session through the anchor, or nothing is known.
-fn inferred(why: &str, asked: &Asked) -> Verdict {
+fn inferred(why: &str, asked: &CallOutcome) -> Verdict {
     match asked {
-        Asked::Issued(_) => {
+        CallOutcome::Issued(_) => {
             Verdict::ok("CreateSession succeeded through this anchor; its bundle was not read")
         }
         _ => Verdict::not_checked(why),
@@ -144,7 +144,7 @@ pub(super) fn above(
     at: &AnchorContext<'_>,
     looked: &Observed<TrustAnchor>,
     ours: &MountCerts<'_>,
-    asked: &Asked,
+    asked: &CallOutcome,
 ) -> Verdict {
     if ours.authority.is_self_signed() {
         return Verdict::ok("the CA is a root, so no CA is above it");
@@ -154,7 +154,7 @@ pub(super) fn above(
         Observed::NotThere => return Verdict::not_checked("the anchor does not exist"),
         Observed::Unread(why) => return Verdict::not_checked(why),
     };
-    let went_through = matches!(asked, Asked::Issued(_));
+    let went_through = matches!(asked, CallOutcome::Issued(_));
     let seen = match &anchor.source {
         AnchorSource::CertificateBundle(bundle) => {
             let higher: Vec<Vec<u8>> = bundle.iter().filter(|held| ours.is_above(held)).cloned().collect();

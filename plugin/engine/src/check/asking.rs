@@ -7,11 +7,11 @@ use rolesanywhere::Error;
 use sessions::{Cause, FailureDomain, Freshness, Rank, Reply, Requester};
 use vault_backend::{Fault, Request};
 
-use super::subject::{PATIENCE, PlannedCall, Subject};
+use super::subject::{CheckedRole, PATIENCE, PlannedCall};
 use crate::credentials::grant::turn;
 use crate::credentials::issued::Issued;
 use crate::credentials::outcome;
-use crate::credentials::planned_session::{PlannedSession, Reuse, Sharers, Terms};
+use crate::credentials::planned_session::{PlannedSession, Reuse, SessionTerms, Sharers};
 use crate::credentials::recipe::{AttemptError, Origin};
 use crate::credentials::service::Credentials;
 use crate::snapshot::Snapshot;
@@ -21,13 +21,13 @@ use crate::snapshot::Snapshot;
 pub(super) struct Wanted<'a> {
     /// The mount's config and issuers, of the same moment as the plan.
     pub(super) snapshot: &'a Arc<Snapshot>,
-    pub(super) subject: Subject<'a>,
+    pub(super) subject: CheckedRole<'a>,
     /// The certificate and the call.
     pub(super) plan: &'a PlannedCall<'a>,
 }
 
 /// How CreateSession ended.
-pub(super) enum Asked {
+pub(super) enum CallOutcome {
     /// AWS gave a session. Nobody receives it, and it expires by itself.
     Issued(Arc<Issued>),
     /// AWS refused, or the network failed.
@@ -62,7 +62,7 @@ impl fmt::Display for NotAsked {
 /// Calls CreateSession once, even if AWS refused the same call a moment ago, because the cause may have been cured since. It
 /// waits for the quota behind all reads, [`PATIENCE`] in all. Neither the role's cached sessions nor its cached refusals apply to
 /// a check, nor those of a check to the role.
-pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wanted<'_>) -> Asked {
+pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wanted<'_>) -> CallOutcome {
     let Wanted { snapshot, subject, plan: PlannedCall { authority, spec } } = wanted;
     let sharers = Sharers {
         role: subject.name.to_owned(),
@@ -72,7 +72,7 @@ pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wa
     // now, and not when the snapshot was read: a change of the role must not end a check
     let epoch = credentials.sessions.epoch();
     let planned = PlannedSession::new(sharers, spec.clone(), authority, snapshot, epoch);
-    let terms = Terms {
+    let terms = SessionTerms {
         origin: Origin::of(request),
         requester: Requester::new(turn(request)),
         reuse: Reuse::Nothing,
@@ -82,10 +82,13 @@ pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wa
     };
     let refusal = Arc::new(Mutex::new(None));
     match credentials.session(&planned, terms, note_refusal(Arc::clone(&refusal))).await {
-        Reply::Granted(grant) => Asked::Issued(grant.session),
+        Reply::Granted(grant) => CallOutcome::Issued(grant.session),
         Reply::Denied { why, retry_in } => {
             let error = refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-            error.map_or_else(|| Asked::Failed(outcome::fault(why, retry_in, PATIENCE)), Asked::Refused)
+            error.map_or_else(
+                || CallOutcome::Failed(outcome::fault(why, retry_in, PATIENCE)),
+                CallOutcome::Refused,
+            )
         }
     }
 }

@@ -2,21 +2,21 @@
 
 use super::link::Link;
 use super::report::CheckReport;
-use super::subject::Subject;
+use super::subject::CheckedRole;
 use super::verdict::{Clue, Cure, Verdict};
 
 /// What is known beside the verdicts.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct RoleEvidence<'a> {
     /// The role, and the mount point for commands.
-    pub(super) subject: Subject<'a>,
+    pub(super) subject: CheckedRole<'a>,
     /// The entry of `trust-anchors` that uses the role's profile for the engine's own sessions. None if no entry does.
     pub(super) own_profile: Option<&'a str>,
 }
 
 /// Decides the cure of a profile that does not list the role. Listing it there is right only if the role exists and the profile
 /// is meant for callers: a missing role needs its ARN corrected, and the profile of the engine's own sessions must stay as it is.
-pub(super) fn settle(report: CheckReport, known: Known<'_>) -> CheckReport {
+pub(super) fn settle(report: CheckReport, known: RoleEvidence<'_>) -> CheckReport {
     if !report.has_clue(Link::Profile, Clue::NotListed) {
         return report;
     }
@@ -27,7 +27,7 @@ pub(super) fn settle(report: CheckReport, known: Known<'_>) -> CheckReport {
         });
     }
     let Some(name) = known.own_profile else { return report };
-    let Subject { name: role, mount_point, .. } = known.subject;
+    let CheckedRole { name: role, mount_point, .. } = known.subject;
     report.revised(Link::Profile, |verdict| {
         verdict.cured_by(format!(
             "do not change this profile, because the engine uses it for its own sessions (trust-anchors/{name}); name another profile for callers: vault patch {mount_point}roles/{role} profile_arn=<arn>, or write default_profile_arn of {mount_point}config"
@@ -45,12 +45,12 @@ mod tests {
     /// The texts of the profile and of CreateSession if the profile does not list the role.
     fn texts(trust_policy: Verdict, own_profile: Option<&str>) -> [String; 2] {
         let role = Role::plain();
-        let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };
+        let subject = CheckedRole { name: "web", role: &role, mount_point: "iamra/" };
         let mut report = CheckReport::default();
         report.note(Link::Profile, Verdict::broken("not listed", LIST_IT).with_clue(Clue::NotListed));
         report.note(Link::TrustPolicy, trust_policy);
         report.note(Link::CreateSession, Verdict::broken("refused", Cure::Of(Link::Profile)));
-        let shown = settle(report, Known { subject, own_profile }).shown();
+        let shown = settle(report, RoleEvidence { subject, own_profile }).shown();
         [Link::Profile, Link::CreateSession].map(|link| shown[link.key()].as_str().unwrap().to_owned())
     }
 

@@ -6,7 +6,7 @@ use vault_backend::Fault;
 
 use super::link::Link;
 use super::report::CheckReport;
-use super::subject::Subject;
+use super::subject::CheckedRole;
 use super::verdict::Verdict;
 use crate::ground::clock::rfc3339;
 use crate::issuers::{Issuers, Loaded, Rotation};
@@ -17,7 +17,7 @@ use crate::records::issuer::DEFAULT_ISSUER;
 /// not judged.
 pub(super) fn authority<'a>(
     issuers: &'a Issuers,
-    subject: Subject<'_>,
+    subject: CheckedRole<'_>,
     now: OffsetDateTime,
     report: &mut CheckReport,
 ) -> Option<&'a Loaded> {
@@ -107,7 +107,7 @@ pub(super) fn account_and_region(anchorage: Result<Anchorage, Fault>, report: &m
 }
 
 /// Judges the certificate that the caller would get. No key is made and nothing is signed.
-pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: Subject<'_>, report: &mut CheckReport) {
+pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: CheckedRole<'_>, report: &mut CheckReport) {
     let verdict = match leaf {
         Ok(leaf) => Verdict::ok(format!(
             "CN={}, {}, {} s; each certificate is checked against {} rules before use",
@@ -123,8 +123,8 @@ pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: Subject<'_>, repor
 
 /// The verdict on a certificate or a session name that this caller cannot have. Without a cure in the fault, the operator is told
 /// how to check as another caller.
-pub(super) fn stranger(fault: &Fault, subject: Subject<'_>) -> Verdict {
-    let Subject { name, mount_point, .. } = subject;
+pub(super) fn stranger(fault: &Fault, subject: CheckedRole<'_>) -> Verdict {
+    let CheckedRole { name, mount_point, .. } = subject;
     Verdict::of_fault(
         fault,
         format!(
@@ -137,7 +137,7 @@ pub(super) fn stranger(fault: &Fault, subject: Subject<'_>) -> Verdict {
 mod tests {
     use std::time::Duration;
 
-    use ca::{CaProfile, KeySpec, Subject as Name};
+    use ca::{CaProfile, KeySpec, Subject};
     use time::macros::datetime;
 
     use super::*;
@@ -147,7 +147,7 @@ mod tests {
 
     /// The verdict on a root of 90 days, so many days after it was made.
     fn said(days: i64) -> String {
-        let name = Name { common_name: Some("root".to_owned()), ..Name::default() };
+        let name = Subject { common_name: Some("root".to_owned()), ..Subject::default() };
         let profile = CaProfile { subject: name, key: KeySpec::EcP256, ttl: Duration::from_hours(24 * 90) };
         let issuer = Issuer::generate_root(&profile, MADE).unwrap();
         let record = IssuerRecord {

@@ -4,10 +4,10 @@ use rolesanywhere::{CallError, Error, IamRole, Profile, SignedClient, TrustAncho
 use tokio::time::timeout;
 use vault_backend::Fault;
 
-use super::asking::{Asked, NotAsked};
-use super::subject::{PATIENCE, Subject};
+use super::asking::{CallOutcome, NotAsked};
+use super::subject::{CheckedRole, PATIENCE};
 use crate::management::anchor_task::Need;
-use crate::management::own_session::{OwnSessions, Target};
+use crate::management::own_session::{AssumeTarget, OwnSessions};
 use crate::records::anchorage::Anchorage;
 use crate::records::managed_anchor::{Duty, ManagedAnchor};
 use crate::store::Store;
@@ -60,9 +60,9 @@ impl<T> Observed<T> {
 pub(super) async fn look(
     own: &OwnSessions,
     store: &Store,
-    subject: Subject<'_>,
+    subject: CheckedRole<'_>,
     anchorage: &Anchorage,
-    asked: &Asked,
+    asked: &CallOutcome,
 ) -> AwsState {
     // A fault of storage hides only the names for the texts: the check goes on.
     let entries = store.managed_anchors().await.unwrap_or_default();
@@ -74,7 +74,9 @@ pub(super) async fn look(
     });
     let own_profile = name_of(&|entry| entry.profile_arn == anchorage.profile);
     let caller = match asked {
-        Asked::Not(why @ (NotAsked::Unreached | NotAsked::Stranger)) => Err(Fault::later(why.to_string())),
+        CallOutcome::Not(why @ (NotAsked::Unreached | NotAsked::Stranger)) => {
+            Err(Fault::later(why.to_string()))
+        }
         _ => timeout(PATIENCE * 2, caller(own, subject, anchorage)).await.unwrap_or_else(|_| {
             Err(Fault::later("AWS did not give the engine a session for check_role_arn in time"))
         }),
@@ -112,11 +114,11 @@ pub(super) async fn look(
 
 /// The reason why nothing was read. If AWS refused the engine's own session with the text of the role's refusal, the text is not
 /// repeated.
-fn why(fault: &Fault, asked: &Asked) -> String {
+fn why(fault: &Fault, asked: &CallOutcome) -> String {
     let text = fault.to_string();
     let is_the_same = match asked {
-        Asked::Refused(Error::Refused { message, .. }) => text.contains(message.as_str()),
-        Asked::Refused(error) => {
+        CallOutcome::Refused(Error::Refused { message, .. }) => text.contains(message.as_str()),
+        CallOutcome::Refused(error) => {
             text.contains(&error.to_string()) || matches!(error, Error::Throttled { .. })
         }
         _ => false,
@@ -134,11 +136,11 @@ fn why(fault: &Fault, asked: &Asked) -> String {
 /// The operator's fault if no entry of that account has a `check_role_arn`; otherwise AWS's refusal.
 async fn caller(
     own: &OwnSessions,
-    subject: Subject<'_>,
+    subject: CheckedRole<'_>,
     anchorage: &Anchorage,
 ) -> Result<SignedClient, Fault> {
-    let Subject { role, mount_point, .. } = subject;
-    let target = Target { role: &role.role_arn, near: Some(&anchorage.trust_anchor) };
+    let CheckedRole { role, mount_point, .. } = subject;
+    let target = AssumeTarget { role: &role.role_arn, near: Some(&anchorage.trust_anchor) };
     let issued = own.session_for(target, Duty::Check, Need::Routine, mount_point).await?;
     own.caller(&issued.session, PATIENCE).await
 }

@@ -6,10 +6,10 @@ use ca::LeafProfile;
 use rolesanywhere::{AttributeMapping, CallError, CallerIdentity, Profile, SessionDuration};
 
 use super::anchor::id;
-use super::asking::Asked;
+use super::asking::CallOutcome;
 use super::looking::{AwsState, Observed};
 use super::policy::Shown;
-use super::subject::Subject;
+use super::subject::CheckedRole;
 use super::verdict::Verdict;
 use crate::credentials::lifetime;
 use crate::ground::clock::rfc3339;
@@ -22,20 +22,20 @@ const NEARLY_FULL: u32 = 80;
 const NO_SESSION: &str = "no session was issued";
 
 /// Whether AWS gave a session. `refusal.rs` says more about a refusal.
-pub(super) fn created(asked: &Asked) -> Verdict {
+pub(super) fn created(asked: &CallOutcome) -> Verdict {
     match asked {
-        Asked::Issued(issued) => Verdict::ok(format!(
+        CallOutcome::Issued(issued) => Verdict::ok(format!(
             "a session until {}, which no caller receives",
             rfc3339(issued.session.expiration)
         )),
-        Asked::Refused(error) => Verdict::broken(error, "see AWS's message"),
-        Asked::Failed(fault) => Verdict::of_fault(fault, "run the check again"),
-        Asked::Not(why) => Verdict::not_checked(why),
+        CallOutcome::Refused(error) => Verdict::broken(error, "see AWS's message"),
+        CallOutcome::Failed(fault) => Verdict::of_fault(fault, "run the check again"),
+        CallOutcome::Not(why) => Verdict::not_checked(why),
     }
 }
 
 /// Whose session it is.
-pub(super) struct Identity {
+pub(super) struct SessionIdentity {
     /// The session's ARN as CreateSession told it.
     pub(super) expected: String,
     /// STS's answer.
@@ -49,8 +49,10 @@ pub(super) struct Identity {
 /// not need STS.
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sts_vpc_endpoint_policies.html>
-pub(super) fn identity(identity: Option<&Identity>) -> Verdict {
-    let Some(Identity { expected, answer }) = identity else { return Verdict::not_checked(NO_SESSION) };
+pub(super) fn identity(identity: Option<&SessionIdentity>) -> Verdict {
+    let Some(SessionIdentity { expected, answer }) = identity else {
+        return Verdict::not_checked(NO_SESSION);
+    };
     match answer {
         Ok(caller) if caller.arn == *expected => {
             Verdict::ok(format!("{expected} (STS answers this call regardless of policies)"))
@@ -72,15 +74,15 @@ pub(super) fn identity(identity: Option<&Identity>) -> Verdict {
 /// Whether the session is as long as it was asked for. Without a session it compares the role's `MaxSessionDuration` with the
 /// shorter of request and profile, because AWS refuses a longer session and does not shorten it.
 pub(super) fn duration(
-    subject: Subject<'_>,
+    subject: CheckedRole<'_>,
     asked_for: SessionDuration,
     seen: &AwsState,
-    asked: &Asked,
+    asked: &CallOutcome,
 ) -> Verdict {
     let wanted = asked_for.as_secs();
     let profile = seen.profile.seen().and_then(|profile| profile.duration_seconds);
     let most = seen.role.seen().map(|role| role.max_session_duration);
-    if let Asked::Issued(issued) = asked {
+    if let CallOutcome::Issued(issued) = asked {
         let given = lifetime::given_instead(&issued.session, issued.began, asked_for).map(to_the_minute);
         if let Some(given) = given {
             let why = profile.map_or_else(String::new, |seconds| {
@@ -115,7 +117,7 @@ fn to_the_minute(seconds: i64) -> i64 {
 
 /// The commands after which a session is not too long for the role: allow `seconds` in IAM, or ask for `most`. None for `seconds`
 /// leaves a placeholder.
-pub(super) fn over(subject: Subject<'_>, seconds: Option<u32>, most: i64) -> String {
+pub(super) fn over(subject: CheckedRole<'_>, seconds: Option<u32>, most: i64) -> String {
     let role = subject.role.role_arn.name();
     let seconds = seconds.map_or_else(|| "<seconds>".to_owned(), |seconds| seconds.to_string());
     format!(
@@ -125,14 +127,14 @@ pub(super) fn over(subject: Subject<'_>, seconds: Option<u32>, most: i64) -> Str
 }
 
 /// The command that changes the role's session duration.
-fn patch(subject: Subject<'_>, seconds: i64) -> String {
+fn patch(subject: CheckedRole<'_>, seconds: i64) -> String {
     format!("vault patch {}roles/{} session_duration={seconds}", subject.mount_point, subject.name)
 }
 
 /// Compares the session's source identity with the one that the certificate should give, `CN=<common name>`.
-pub(super) fn source_identity(leaf: &LeafProfile, asked: &Asked) -> Verdict {
+pub(super) fn source_identity(leaf: &LeafProfile, asked: &CallOutcome) -> Verdict {
     let expected = session_tags::source_identity(leaf.subject.common_name.as_deref().unwrap_or_default());
-    let Asked::Issued(issued) = asked else {
+    let CallOutcome::Issued(issued) = asked else {
         return Verdict::not_checked(format!("{NO_SESSION}; expected: {expected}"));
     };
     match issued.session.source_identity.as_deref() {
@@ -154,7 +156,7 @@ pub(super) fn tags(
     authority: &Loaded,
     leaf: &LeafProfile,
     looked: &Observed<Profile>,
-    asked: &Asked,
+    asked: &CallOutcome,
 ) -> Verdict {
     let Ok(issuer) = authority.issuer.subject_attributes() else {
         return Verdict::not_checked("the issuer's subject cannot be read");
@@ -192,9 +194,9 @@ fn lost(leaf: &LeafProfile, issuer: &[(String, String)]) -> Verdict {
 }
 
 /// Warns if tags and session policy nearly fill AWS's room. An empty verdict otherwise, which the others outrank.
-fn packed(asked: &Asked) -> Verdict {
+fn packed(asked: &CallOutcome) -> Verdict {
     match asked {
-        Asked::Issued(issued) => match issued.session.packed_policy_size {
+        CallOutcome::Issued(issued) => match issued.session.packed_policy_size {
             Some(percent) if percent >= NEARLY_FULL => Verdict::warning(
                 format!("tags and session policy fill {percent} % of the space that AWS allows"),
                 "shorten the subject, or map fewer attributes in the profile",

@@ -6,10 +6,10 @@ use std::fmt::Display;
 use rolesanywhere::trust_policy::{Finding, lint, mismatches};
 use rolesanywhere::{IamRole, RoleArn, TrustAnchorArn};
 
-use super::asking::Asked;
+use super::asking::CallOutcome;
 use super::link::Link;
 use super::looking::Observed;
-use super::subject::Subject;
+use super::subject::CheckedRole;
 use super::verdict::{Clue, Cure, Verdict};
 
 /// What the policy's conditions are compared with.
@@ -27,11 +27,11 @@ pub(super) struct Shown {
 pub(super) fn lets_in(
     anchor: &TrustAnchorArn,
     looked: &Observed<IamRole>,
-    subject: Subject<'_>,
+    subject: CheckedRole<'_>,
     shown: Option<&Shown>,
-    asked: &Asked,
+    asked: &CallOutcome,
 ) -> Verdict {
-    let went_through = matches!(asked, Asked::Issued(_));
+    let went_through = matches!(asked, CallOutcome::Issued(_));
     let role = subject.role;
     let seen = match looked {
         Observed::Seen(seen) => seen,
@@ -98,7 +98,7 @@ fn cure(role: &RoleArn) -> String {
 }
 
 /// How the right role is found.
-fn find(subject: Subject<'_>) -> String {
+fn find(subject: CheckedRole<'_>) -> String {
     format!(
         "list the roles with aws iam list-roles --query 'Roles[].Arn', then write the right ARN: {}",
         name_role(subject, "<arn>")
@@ -106,7 +106,7 @@ fn find(subject: Subject<'_>) -> String {
 }
 
 /// The command that names another IAM role.
-fn name_role(subject: Subject<'_>, arn: impl Display) -> String {
+fn name_role(subject: CheckedRole<'_>, arn: impl Display) -> String {
     format!("vault patch {}roles/{} role_arn={arn}", subject.mount_point, subject.name)
 }
 

@@ -3,9 +3,9 @@
 use rolesanywhere::{Profile, ProfileArn};
 
 use super::anchor::id;
-use super::asking::Asked;
+use super::asking::CallOutcome;
 use super::looking::Observed;
-use super::subject::Subject;
+use super::subject::CheckedRole;
 use super::verdict::{Clue, Verdict};
 use crate::records::role::Role;
 
@@ -14,8 +14,8 @@ use crate::records::role::Role;
 pub(super) fn lists(
     arn: &ProfileArn,
     looked: &Observed<Profile>,
-    subject: Subject<'_>,
-    asked: &Asked,
+    subject: CheckedRole<'_>,
+    asked: &CallOutcome,
 ) -> Verdict {
     let role = subject.role;
     let profile = match looked {
@@ -52,7 +52,7 @@ pub(super) fn session_name(
     arn: &ProfileArn,
     looked: &Observed<Profile>,
     role: &Role,
-    asked: &Asked,
+    asked: &CallOutcome,
 ) -> Verdict {
     if role.role_session_name.is_none() {
         return Verdict::ok("no name is sent, so AWS names each session by its certificate's serial number");
@@ -71,9 +71,9 @@ pub(super) fn session_name(
 }
 
 /// The verdict without a look at the profile: `what` if AWS gave a session, otherwise `why` it was not read.
-fn inferred(what: &str, why: &str, asked: &Asked) -> Verdict {
+fn inferred(what: &str, why: &str, asked: &CallOutcome) -> Verdict {
     match asked {
-        Asked::Issued(_) => Verdict::ok(what),
+        CallOutcome::Issued(_) => Verdict::ok(what),
         _ => Verdict::not_checked(why),
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn enable(arn: &ProfileArn) -> String {
 
 /// The command that lists the role in the profile beside those listed `now`, or names another profile. AWS replaces the whole
 /// list, so the command must repeat what is there; an empty `now` leaves a placeholder.
-pub(super) fn list(arn: &ProfileArn, now: &[String], subject: Subject<'_>) -> String {
+pub(super) fn list(arn: &ProfileArn, now: &[String], subject: CheckedRole<'_>) -> String {
     let now = if now.is_empty() { "<all it lists now>".to_owned() } else { now.join(" ") };
     format!(
         "{} --role-arns {now} {}; or name another profile: vault patch {}roles/{} profile_arn=<arn>",

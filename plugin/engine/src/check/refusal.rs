@@ -7,21 +7,21 @@ use rolesanywhere::Error;
 
 use super::anchor;
 use super::link::Link;
-use super::subject::Subject;
-use super::verdict::{Clue, State, Verdict};
+use super::subject::CheckedRole;
+use super::verdict::{Clue, LinkState, Verdict};
 use super::{outcome, policy, profile};
 use crate::records::anchorage::Anchorage;
 
 /// What else is known when AWS refuses.
 pub(super) struct RefusalContext<'a> {
     /// The role, and the mount point for commands.
-    pub(super) subject: Subject<'a>,
+    pub(super) subject: CheckedRole<'a>,
     /// The ARNs that were sent.
     pub(super) anchorage: &'a Anchorage,
     /// The anchor's name in `trust-anchors` if the engine manages its bundle.
     pub(super) managed: Option<&'a str>,
     /// The state of [`Link::Clock`].
-    pub(super) clock: State,
+    pub(super) clock: LinkState,
     /// The anchor was read, and holds the CA or one above it.
     pub(super) anchor_is_right: bool,
 }
@@ -105,7 +105,7 @@ const TABLE: &[Row] = &[
         text: "Invalid signature",
         clue: None,
         judge: |at| {
-            let clock = if at.clock == State::Ok {
+            let clock = if at.clock == LinkState::Ok {
                 "; the clock is correct"
             } else {
                 "; or set the clock of Vault's node"
@@ -188,7 +188,7 @@ const OF_THE_CLOCK: [&str; 3] =
 /// Blames a link for AWS's text. A clock that was seen to be off is blamed first, because the other cures would not help. A text
 /// that no row knows stays with [`Link::CreateSession`], with the request id for AWS.
 fn refused(message: &str, explanation: Option<&'static str>, at: &RefusalContext<'_>) -> (Link, Verdict) {
-    if matches!(at.clock, State::Broken | State::Warning)
+    if matches!(at.clock, LinkState::Broken | LinkState::Warning)
         && OF_THE_CLOCK.iter().any(|text| message.contains(text))
     {
         return (Link::Clock, Verdict::broken(quoted(message), "set the clock of Vault's node"));
@@ -243,9 +243,9 @@ mod tests {
     use super::*;
 
     /// The link and the text for a signature that AWS refuses, if the clock was judged like this.
-    fn blamed(clock: State) -> (Link, String) {
+    fn blamed(clock: LinkState) -> (Link, String) {
         let role = crate::records::role::Role::plain();
-        let subject = Subject { name: "web", role: &role, mount_point: "iamra/" };
+        let subject = CheckedRole { name: "web", role: &role, mount_point: "iamra/" };
         let anchorage = Anchorage {
             trust_anchor: "arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/a".parse().unwrap(),
             profile: "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/p".parse().unwrap(),
@@ -258,13 +258,13 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_off_answers_for_a_signature_that_aws_refuses() {
-        assert_eq!(blamed(State::Broken).0, Link::Clock);
-        assert_eq!(blamed(State::Warning).0, Link::Clock);
+        assert_eq!(blamed(LinkState::Broken).0, Link::Clock);
+        assert_eq!(blamed(LinkState::Warning).0, Link::Clock);
     }
 
     #[test]
     fn a_clock_is_said_to_be_in_time_only_where_that_was_seen() {
-        let ((seen, in_time), (unseen, unknown)) = (blamed(State::Ok), blamed(State::NotChecked));
+        let ((seen, in_time), (unseen, unknown)) = (blamed(LinkState::Ok), blamed(LinkState::NotChecked));
 
         assert_eq!((seen, unseen), (Link::Endpoint, Link::Endpoint));
         assert!(in_time.contains("the clock is correct"), "{in_time}");

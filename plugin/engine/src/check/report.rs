@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::asking::NotAsked;
 use super::link::Link;
-use super::verdict::{Clue, State, Verdict};
+use super::verdict::{Clue, LinkState, Verdict};
 
 /// The verdict on each link so far.
 #[derive(Debug, Default)]
@@ -42,19 +42,19 @@ impl CheckReport {
 
     /// The broken links, a line for each with its verdict; none if nothing is broken. Warnings do not count.
     pub(crate) fn failure(&self) -> Option<String> {
-        let broken = self.0.iter().filter(|(_, verdict)| verdict.state == State::Broken);
+        let broken = self.0.iter().filter(|(_, verdict)| verdict.state == LinkState::Broken);
         let lines: Vec<String> = broken.map(|(link, verdict)| format!("{}: {verdict}", link.key())).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
     /// The state of a link; not checked if it has no verdict yet.
-    pub(super) fn state(&self, link: Link) -> State {
-        self.0.get(&link).map_or(State::NotChecked, |verdict| verdict.state)
+    pub(super) fn state(&self, link: Link) -> LinkState {
+        self.0.get(&link).map_or(LinkState::NotChecked, |verdict| verdict.state)
     }
 
     /// Whether the link has a broken verdict by now.
     pub(super) fn is_broken(&self, link: Link) -> bool {
-        self.state(link) == State::Broken
+        self.state(link) == LinkState::Broken
     }
 
     /// The complete report: each link without a verdict was not checked, for this reason.
@@ -67,36 +67,36 @@ impl CheckReport {
 
     /// The answer of `check/<role>`: a text for each link, then the keys of those that are not ok, and a summary.
     pub(crate) fn shown(&self) -> Map<String, Value> {
-        let named = |state: State| -> Vec<&str> {
+        let named = |state: LinkState| -> Vec<&str> {
             let those = self.0.iter().filter(|(_, verdict)| verdict.state == state);
             those.map(|(link, _)| link.key()).collect()
         };
         let links = self.0.iter().map(|(link, verdict)| (link.key().to_owned(), json!(verdict.to_string())));
         let lists = [
-            ("broken", json!(named(State::Broken))),
-            ("not_checked", json!(named(State::NotChecked))),
+            ("broken", json!(named(LinkState::Broken))),
+            ("not_checked", json!(named(LinkState::NotChecked))),
             ("summary", json!(self.summary())),
-            ("warnings", json!(named(State::Warning))),
+            ("warnings", json!(named(LinkState::Warning))),
         ];
         links.chain(lists.map(|(name, list)| (name.to_owned(), list))).collect()
     }
 
     /// One line that begins with `broken`, `ok` or `not checked`, for scripts, and then counts the links by state.
     fn summary(&self) -> String {
-        let count = |state: State| self.0.values().filter(|verdict| verdict.state == state).count();
-        let worst = if count(State::Broken) > 0 {
+        let count = |state: LinkState| self.0.values().filter(|verdict| verdict.state == state).count();
+        let worst = if count(LinkState::Broken) > 0 {
             "broken"
-        } else if count(State::Ok) + count(State::Warning) > 0 {
+        } else if count(LinkState::Ok) + count(LinkState::Warning) > 0 {
             "ok"
         } else {
             "not checked"
         };
         format!(
             "{worst}: {} ok, {} with a warning, {} broken, {} not checked",
-            count(State::Ok),
-            count(State::Warning),
-            count(State::Broken),
-            count(State::NotChecked)
+            count(LinkState::Ok),
+            count(LinkState::Warning),
+            count(LinkState::Broken),
+            count(LinkState::NotChecked)
         )
     }
 }

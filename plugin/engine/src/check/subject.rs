@@ -11,7 +11,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The role that is checked, and its mount for the texts.
 #[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub(super) struct CheckedRole<'a> {
     /// The role's name, for commands.
     pub(super) name: &'a str,
     /// The role as stored when the check began.
@@ -20,7 +20,7 @@ pub(super) struct Subject<'a> {
     pub(super) mount_point: &'a str,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> CheckedRole<'a> {
     /// The role without its mount.
     pub(super) fn named(self) -> NamedRole<'a> {
         NamedRole { name: self.name, role: self.role }

@@ -9,7 +9,7 @@ use super::link::Link;
 /// The state of a link, in the order of weight: of two verdicts the greater one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 #[strum(serialize_all = "lowercase")]
-pub(super) enum State {
+pub(super) enum LinkState {
     /// Nobody could look, and nothing follows from what was seen elsewhere. The least, because any finding outranks it.
     #[strum(serialize = "not checked")]
     NotChecked,
@@ -58,7 +58,7 @@ impl fmt::Display for Cure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// Decides which of two verdicts counts.
-    pub(super) state: State,
+    pub(super) state: LinkState,
     /// Empty if the verdict adds nothing; [`Self::and`] drops an empty text.
     seen: String,
     /// Each cure once, in the order in which they were found.
@@ -69,24 +69,24 @@ pub(super) struct Verdict {
 
 impl Verdict {
     pub(super) fn ok(seen: impl Display) -> Self {
-        Self::new(State::Ok, seen, Vec::new())
+        Self::new(LinkState::Ok, seen, Vec::new())
     }
 
     /// `why` says what prevented the check, and may say what would allow it.
     pub(super) fn not_checked(why: impl Display) -> Self {
-        Self::new(State::NotChecked, why, Vec::new())
+        Self::new(LinkState::NotChecked, why, Vec::new())
     }
 
     pub(super) fn warning(seen: impl Display, cure: impl Into<Cure>) -> Self {
-        Self::new(State::Warning, seen, vec![cure.into()])
+        Self::new(LinkState::Warning, seen, vec![cure.into()])
     }
 
     /// Prevents a session. Takes a cure, because a broken link must say how to mend it.
     pub(super) fn broken(seen: impl Display, cure: impl Into<Cure>) -> Self {
-        Self::new(State::Broken, seen, vec![cure.into()])
+        Self::new(LinkState::Broken, seen, vec![cure.into()])
     }
 
-    fn new(state: State, seen: impl Display, cures: Vec<Cure>) -> Self {
+    fn new(state: LinkState, seen: impl Display, cures: Vec<Cure>) -> Self {
         Self { state, seen: seen.to_string(), cures, clue: None }
     }
 

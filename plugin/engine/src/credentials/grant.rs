@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
 use crate::credentials::issued::Issued;
-use crate::credentials::key::{Cluster, SessionKey};
+use crate::credentials::key::{CallerCluster, SessionKey};
 use crate::credentials::ledger::{CutOff, Reader};
 use crate::credentials::outcome;
-use crate::credentials::planned_session::{PlannedSession, Reuse, Sharers, Terms};
+use crate::credentials::planned_session::{PlannedSession, Reuse, SessionTerms, Sharers};
 use crate::credentials::recipe::{AttemptError, Origin};
 use crate::credentials::service::Credentials;
 use crate::credentials::session_spec::{NamedRole, Prepared};
@@ -74,7 +74,7 @@ impl Credentials {
         self.lifecycle.active_only()?;
         // once, before the first plan: a revocation from here on must reach this read, also after a new plan
         let reader = self.ledger.reader(holder(request));
-        let read = Read { request, wanted, started: Instant::now(), reader };
+        let read = PlannedRead { request, wanted, started: Instant::now(), reader };
         let mut replans = 0;
         let (role, key, reply) = loop {
             let attempt = self.attempt(&read).await?;
@@ -110,7 +110,7 @@ impl Credentials {
     /// Those of [`Self::grant`] except AWS's, which the reply contains.
     async fn attempt(
         &self,
-        read: &Read<'_>,
+        read: &PlannedRead<'_>,
     ) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
         let planned = timeout(read.left(), self.lifecycle.until_closed(Box::pin(self.plan(read))));
         let (role, planned) = planned.await.unwrap_or_else(|_| Err(faults::late(read.wanted.patience)))?;
@@ -132,8 +132,8 @@ impl Credentials {
     }
 
     /// Reads the role and the snapshot, identifies the caller, and makes the session key from them. Calls Vault and never AWS.
-    async fn plan(&self, read: &Read<'_>) -> Result<(Arc<Role>, PlannedSession), Fault> {
-        let Read { request, wanted: CredentialRequest { role: name, ttl, .. }, .. } = *read;
+    async fn plan(&self, read: &PlannedRead<'_>) -> Result<(Arc<Role>, PlannedSession), Fault> {
+        let PlannedRead { request, wanted: CredentialRequest { role: name, ttl, .. }, .. } = *read;
         // before anything else is read: the service denies a request whose data changed after its epoch, and the read is planned
         // anew
         let epoch = self.sessions.epoch();
@@ -143,7 +143,7 @@ impl Credentials {
         let Prepared { authority, caller, spec } = Prepared::of(&snapshot, request, named, ttl).await?;
         let sharers = Sharers {
             role: name.to_owned(),
-            cluster: caller.cluster().map(|(name, accessor)| Cluster::new(name, accessor)),
+            cluster: caller.cluster().map(|(name, accessor)| CallerCluster::new(name, accessor)),
             failure_domain: failure_domain(name, &caller, &spec.leaf),
         };
         let planned = PlannedSession::new(sharers, spec, authority, &snapshot, epoch);
@@ -152,7 +152,7 @@ impl Credentials {
 }
 
 /// A read under way.
-struct Read<'a> {
+struct PlannedRead<'a> {
     request: &'a Request,
     wanted: CredentialRequest<'a>,
     started: Instant,
@@ -160,15 +160,15 @@ struct Read<'a> {
     reader: Reader<'a>,
 }
 
-impl Read<'_> {
+impl PlannedRead<'_> {
     /// The time until its deadline.
     fn left(&self) -> Duration {
         self.wanted.patience.saturating_sub(self.started.elapsed())
     }
 
     /// The terms on which it asks for a session of `role`. The wait gets the time that is left, less [`ANSWER_MARGIN`].
-    fn terms(&self, role: &Role) -> Terms {
-        Terms {
+    fn terms(&self, role: &Role) -> SessionTerms {
+        SessionTerms {
             origin: Origin::of(self.request),
             requester: Requester::new(turn(self.request)),
             reuse: Reuse::OfKey(role.sharing().into()),

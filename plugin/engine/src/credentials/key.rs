@@ -18,7 +18,7 @@ pub(crate) struct KeyParts {
     pub(crate) role: String,
     /// The cluster in which the caller logged in, if the role's templates need one: the `payments.api` of two clusters never
     /// share.
-    pub(crate) cluster: Option<Cluster>,
+    pub(crate) cluster: Option<CallerCluster>,
     /// The number of changes of the mount's config that make other sessions, because another endpoint is another AWS.
     pub(crate) config: u64,
     /// The id of the issuer that signs the leaf. It is not the reference of the role, because `default` is another issuer after a
@@ -32,13 +32,13 @@ pub(crate) struct KeyParts {
 
 /// A registered cluster under its operator's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Cluster {
+pub(crate) struct CallerCluster {
     pub(crate) name: String,
     /// The accessor of its auth mount. If the operator gives the name to another auth mount, that is another cluster.
     pub(crate) accessor: String,
 }
 
-impl Cluster {
+impl CallerCluster {
     pub(crate) fn new(name: &str, accessor: &str) -> Self {
         Self { name: name.to_owned(), accessor: accessor.to_owned() }
     }
@@ -150,7 +150,10 @@ pub(crate) mod tests {
     pub(crate) fn parts() -> KeyParts {
         KeyParts {
             role: "web".to_owned(),
-            cluster: Some(Cluster { name: "prod".to_owned(), accessor: "auth_kubernetes_1".to_owned() }),
+            cluster: Some(CallerCluster {
+                name: "prod".to_owned(),
+                accessor: "auth_kubernetes_1".to_owned(),
+            }),
             config: 1,
             issuer: "11111111-1111-1111-1111-111111111111".to_owned(),
             leaf: LeafProfile {

@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use rolesanywhere::Error;
-use sessions::{Outcome, Why};
+use sessions::{FlightOutcome, Why};
 use vault_backend::{Blame, Fault};
 
 use crate::ground::faults;
 
 /// The outcome of an attempt for which AWS gave no session: whether the flight tries again, and whether all flights of its quota
 /// scope pause.
-pub(crate) fn failed<S>(error: &Error) -> Outcome<S, Fault> {
+pub(crate) fn failed<S>(error: &Error) -> FlightOutcome<S, Fault> {
     let fault = faults::create_session(error);
     match error {
         Error::Throttled { retry_after, .. } => {
-            Outcome::Throttled { error: fault, retry_after: *retry_after }
+            FlightOutcome::Throttled { error: fault, retry_after: *retry_after }
         }
-        Error::Unavailable { .. } => Outcome::Unreachable(fault),
-        Error::Refused { .. } | Error::BadAnswer { .. } | Error::Local(_) => Outcome::Refused(fault),
+        Error::Unavailable { .. } => FlightOutcome::Unreachable(fault),
+        Error::Refused { .. } | Error::BadAnswer { .. } | Error::Local(_) => FlightOutcome::Refused(fault),
     }
 }
 
@@ -104,6 +104,8 @@ mod tests {
 
         let outcome = failed::<()>(&error);
 
-        assert!(matches!(outcome, Outcome::Throttled { retry_after: Some(wait), .. } if wait.as_secs() == 3));
+        assert!(
+            matches!(outcome, FlightOutcome::Throttled { retry_after: Some(wait), .. } if wait.as_secs() == 3)
+        );
     }
 }

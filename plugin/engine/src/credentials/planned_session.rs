@@ -9,7 +9,7 @@ use sessions::{
 use vault_backend::Fault;
 
 use crate::credentials::issued::Issued;
-use crate::credentials::key::{Cluster, KeyParts, SessionKey};
+use crate::credentials::key::{CallerCluster, KeyParts, SessionKey};
 use crate::credentials::recipe::{AttemptError, Origin, Recipe};
 use crate::credentials::service::Credentials;
 use crate::credentials::session_spec::SessionSpec;
@@ -30,12 +30,12 @@ pub(crate) struct Sharers {
     /// The engine's role, by name; a name with a slash for the engine itself.
     pub(crate) role: String,
     /// The cluster in which the caller logged in, if the role's templates need one.
-    pub(crate) cluster: Option<Cluster>,
+    pub(crate) cluster: Option<CallerCluster>,
     pub(crate) failure_domain: FailureDomain,
 }
 
 /// Who asks for a session, and on which terms.
-pub(crate) struct Terms {
+pub(crate) struct SessionTerms {
     /// The party that the log and the faults name.
     pub(crate) origin: Origin,
     /// The party in whose turn the request is served.
@@ -82,10 +82,10 @@ impl Credentials {
     pub(crate) async fn session(
         &self,
         planned: &PlannedSession,
-        terms: Terms,
+        terms: SessionTerms,
         observe: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
     ) -> Reply<Arc<Issued>, Fault> {
-        let Terms { origin, requester, reuse, freshness, rank, deadline } = terms;
+        let SessionTerms { origin, requester, reuse, freshness, rank, deadline } = terms;
         let recipe = Recipe {
             snapshot: Arc::clone(&planned.snapshot),
             // the planned key even if the request's is apart, because faults name its role

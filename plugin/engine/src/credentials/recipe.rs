@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolesanywhere::{Error, ExposeSecret as _, Identity, RetryBudget};
-use sessions::{Cause, Made, Outcome, Work};
+use sessions::{Cause, FlightOutcome, FlightWork, Made};
 use tracing::{Instrument as _, Span, info_span};
 use vault_backend::{Blame, Fault, Request};
 
@@ -38,19 +38,19 @@ pub(crate) enum Origin {
 }
 
 /// How one attempt ended, as the session service takes it.
-type Attempt = Outcome<Arc<Issued>, Fault>;
+type AttemptOutcome = FlightOutcome<Arc<Issued>, Fault>;
 
-/// Why one attempt gave no session. The engine's checks read AWS's error itself; flights read only the [`Outcome`].
+/// Why one attempt gave no session. The engine's checks read AWS's error itself; flights read only the [`FlightOutcome`].
 pub(crate) enum AttemptError {
     /// AWS refused the call, or did not answer.
     Aws(Error),
     /// The attempt failed before the call, or AWS's session is of no use.
-    Here(Attempt),
+    Here(AttemptOutcome),
 }
 
 impl AttemptError {
     /// Whether the flight tries again, pauses or ends.
-    pub(crate) fn outcome(self) -> Attempt {
+    pub(crate) fn outcome(self) -> AttemptOutcome {
         match self {
             Self::Aws(error) => outcome::failed(&error),
             Self::Here(outcome) => outcome,
@@ -58,7 +58,7 @@ impl AttemptError {
     }
 
     fn refused(fault: Fault) -> Self {
-        Self::Here(Outcome::Refused(fault))
+        Self::Here(FlightOutcome::Refused(fault))
     }
 }
 
@@ -94,7 +94,7 @@ impl Recipe {
     pub(super) fn work(
         self,
         observe: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
-    ) -> Work<Arc<Issued>, Fault> {
+    ) -> FlightWork<Arc<Issued>, Fault> {
         let shared = Arc::new((self, observe));
         sessions::work(move |cause| {
             let shared = Arc::clone(&shared);
@@ -105,7 +105,7 @@ impl Recipe {
                 span.in_scope(|| observe(&made, cause));
                 made.map_or_else(AttemptError::outcome, |issued| {
                     let expiration = issued.session.expiration;
-                    Outcome::Made(Made { session: Arc::new(issued), expiration })
+                    FlightOutcome::Made(Made { session: Arc::new(issued), expiration })
                 })
             }
         })
@@ -114,11 +114,12 @@ impl Recipe {
     /// Signs one fresh leaf and calls CreateSession once with it. Leaf and key are dropped when it returns.
     ///
     /// # Errors
-    /// [`Outcome::Lost`] if the snapshot has no issuer of the key's id; a refusal if the CA or the check of the session refuses;
+    /// [`FlightOutcome::Lost`] if the snapshot has no issuer of the key's id; a refusal if the CA or the check of the session refuses;
     /// AWS's error otherwise.
     async fn make(&self) -> Result<Issued, AttemptError> {
         let parts = self.key.parts();
-        let authority = self.snapshot.issuers.find(&parts.issuer).ok_or(AttemptError::Here(Outcome::Lost))?;
+        let authority =
+            self.snapshot.issuers.find(&parts.issuer).ok_or(AttemptError::Here(FlightOutcome::Lost))?;
         let leaf = issuers::issue(authority, &parts.leaf)
             .await
             .map_err(|fault| AttemptError::refused(self.cured(fault)))?;

@@ -18,10 +18,10 @@ use crate::snapshot::Snapshots;
 use crate::store::{Ends, Store};
 
 /// The session service: it caches sessions, renews them at half-life, and keeps calls within AWS's quota.
-pub(crate) type Service = Sessions<SessionKey, Arc<Issued>, Fault>;
+pub(crate) type SessionService = Sessions<SessionKey, Arc<Issued>, Fault>;
 
 /// A service with the limits of a mount that has no config. The first snapshot sets the limits of the config.
-pub(crate) fn service() -> Service {
+pub(crate) fn service() -> SessionService {
     Sessions::new(Limits::default(), fastrand::Rng::new(), clock::now)
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn service() -> Service {
 pub(crate) struct Credentials {
     pub(crate) snapshots: Snapshots,
     /// Sessions for callers, and the engine's own: all of them count against one quota.
-    pub(crate) sessions: Service,
+    pub(crate) sessions: SessionService,
     /// The sessions that were handed to callers. The engine's own sessions are not in it.
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Arc<Counters>,
@@ -38,7 +38,7 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// Sessions made before this call are unknown to the ledger.
-    pub(crate) fn new(snapshots: Snapshots, sessions: Service, lifecycle: Arc<Lifecycle>) -> Self {
+    pub(crate) fn new(snapshots: Snapshots, sessions: SessionService, lifecycle: Arc<Lifecycle>) -> Self {
         Self { snapshots, sessions, ledger: Ledger::new(clock::now()), metrics: Arc::default(), lifecycle }
     }
 
@@ -60,7 +60,7 @@ impl Credentials {
 
 /// Drops the cached sessions that a write to storage ends. The store calls it after the write, also if the write failed, because
 /// a write that fails may have landed. The sessions live on at AWS.
-pub(crate) fn end(sessions: &Service, ends: Ends<'_>) {
+pub(crate) fn end(sessions: &SessionService, ends: Ends<'_>) {
     match ends {
         Ends::Nothing => {}
         Ends::All => sessions.invalidate(|_| true),

@@ -22,8 +22,8 @@ use vault_backend::Fault;
 
 use inventory::Inventory;
 pub(crate) use report::state;
-use report::{Line, Outcome};
-use standing::{Aim, Synced, Target, WayIn};
+use report::{ReportLine, StepOutcome};
+use standing::{Aim, DenialTarget, Synced, WayIn};
 
 use crate::ground::clock::{self, rfc3339};
 use crate::incident::break_glass::EndedSessions;
@@ -64,7 +64,7 @@ pub(crate) struct CompromiseResponse<'a> {
 /// The steps of a response, and when the engine does the rest by itself.
 pub(crate) struct CompromiseReport {
     /// The steps in the order in which they were taken.
-    pub(crate) report: Vec<Line>,
+    pub(crate) report: Vec<ReportLine>,
     /// When Vault's tick ends sessions once more. None if nothing is planned.
     pub(crate) again_at: Option<OffsetDateTime>,
 }
@@ -94,12 +94,12 @@ impl CompromiseResponse<'_> {
         let (mut known, mount) = self.begin().await?;
         let Synced { lines: mut report, seen, .. } = self.sync(&mount, Aim::Next).await;
         if self.still_signs(&mount) && report.iter().any(|line| line.outcome.is_failed()) && !self.force {
-            report.push(Line::new("switch", Outcome::Failed("not begun, because reads would fail through an anchor that does not hold the next issuer: fix the failed steps and run the command again, or use force=true".to_owned())));
+            report.push(ReportLine::new("switch", StepOutcome::Failed("not begun, because reads would fail through an anchor that does not hold the next issuer: fix the failed steps and run the command again, or use force=true".to_owned())));
             return Ok(CompromiseReport { report, again_at: None });
         }
         // Before the switch: after it the engine cannot sign in through an anchor that does not hold the next issuer.
         let early = self.revoke_early(&mut known, &mount, &seen.into_keys().collect()).await;
-        report.push(Line::new("switch", Outcome::Done(self.switch().await?)));
+        report.push(ReportLine::new("switch", StepOutcome::Done(self.switch().await?)));
         // After the switch: an anchor that loses the issuer that still signs would fail every read.
         report.extend(self.clear(&mut known, &mount, early).await?);
         report.extend(mount.beyond(self.owner.mount_point));
@@ -137,8 +137,8 @@ impl CompromiseResponse<'_> {
         &self,
         known: &mut Compromise,
         mount: &Inventory,
-        early: BTreeMap<String, Outcome>,
-    ) -> Result<Vec<Line>, Fault> {
+        early: BTreeMap<String, StepOutcome>,
+    ) -> Result<Vec<ReportLine>, Fault> {
         let Synced { lines: mut report, seen, foreign } = self.sync(mount, Aim::Clear).await;
         // Before sessions end: whether an ending is final depends on when each anchor was seen clear.
         for (arn, seen) in &seen {
@@ -202,16 +202,16 @@ impl CompromiseResponse<'_> {
                     Ok(report) => {
                         synced.note(task, &report, &self.ways_in(mount, &report, aim), clock::now())
                     }
-                    Err(fault) => Outcome::Failed(fault.to_string()),
+                    Err(fault) => StepOutcome::Failed(fault.to_string()),
                 }
             } else {
                 by_hand(&anchor.trust_anchor_arn, mount_point, aim)
             };
-            synced.lines.push(Line::new(format!("{}: trust-anchors/{name}", aim.step()), outcome));
+            synced.lines.push(ReportLine::new(format!("{}: trust-anchors/{name}", aim.step()), outcome));
         }
         for arn in mount.unmanaged(mount_point) {
             let outcome = by_hand(&arn, mount_point, aim);
-            synced.lines.push(Line::new(format!("{}: {arn}", aim.step()), outcome));
+            synced.lines.push(ReportLine::new(format!("{}: {arn}", aim.step()), outcome));
         }
         synced
     }
@@ -281,7 +281,7 @@ impl CompromiseResponse<'_> {
         known: &mut Compromise,
         mount: &Inventory,
         in_sync: &BTreeSet<String>,
-    ) -> BTreeMap<String, Outcome> {
+    ) -> BTreeMap<String, StepOutcome> {
         let mut outcomes = BTreeMap::new();
         for (arn, target) in self.targets(mount, in_sync) {
             if !target.is_clear {
@@ -296,23 +296,23 @@ impl CompromiseResponse<'_> {
     async fn revoke(
         &self,
         known: &mut Compromise,
-        targets: &BTreeMap<String, Target>,
-        mut early: BTreeMap<String, Outcome>,
-    ) -> Vec<Line> {
+        targets: &BTreeMap<String, DenialTarget>,
+        mut early: BTreeMap<String, StepOutcome>,
+    ) -> Vec<ReportLine> {
         let mut lines = Vec::new();
         for (arn, target) in targets {
             let outcome = match early.remove(arn) {
                 Some(outcome) if !target.is_clear => outcome,
                 _ => self.end(known, target).await,
             };
-            lines.push(Line::new(format!("end the sessions of {arn}"), outcome));
+            lines.push(ReportLine::new(format!("end the sessions of {arn}"), outcome));
             lines.extend(self.once_more(known, target));
         }
         lines
     }
 
     /// The line that says who ends the sessions of an IAM role once more, and when. None if its sessions ended for good.
-    fn once_more(&self, known: &Compromise, target: &Target) -> Option<Line> {
+    fn once_more(&self, known: &Compromise, target: &DenialTarget) -> Option<ReportLine> {
         let step = format!("end the sessions of {} once more", target.arn);
         if target.is_clear {
             let at = known.settles_at(&target.anchors).filter(|_| !target.is_settled(known))?;
@@ -320,15 +320,15 @@ impl CompromiseResponse<'_> {
                 "AWS may accept certificates of the compromised issuer for some minutes after its trust anchor reads back without it: the engine does it by itself at {at}, and this command does it from then on; before that, the command also ends the sessions that callers have made since",
                 at = rfc3339(at)
             );
-            return Some(Line::new(step, Outcome::Later(what)));
+            return Some(ReportLine::new(step, StepOutcome::Later(what)));
         }
         let what = "wait until its trust anchor no longer holds the compromised issuer or a CA above it, because until then the key can make new sessions; then run this command again";
-        Some(Line::new(step, Outcome::ByHand(format!("{what}, or {}", self.by_name(target)))))
+        Some(ReportLine::new(step, StepOutcome::ByHand(format!("{what}, or {}", self.by_name(target)))))
     }
 
     /// How a person ends the sessions of the role: the break-glass of this mount if a role of the engine leads there, otherwise
     /// IAM's console.
-    fn by_name(&self, target: &Target) -> String {
+    fn by_name(&self, target: &DenialTarget) -> String {
         target.name.as_ref().map_or_else(
             || "use \"Revoke active sessions\" in IAM's console".to_owned(),
             |name| format!("vault write -force {}roles/{name}/revoke-sessions", self.owner.mount_point),
@@ -337,16 +337,16 @@ impl CompromiseResponse<'_> {
 
     /// Ends the sessions of one IAM role, unless that is done or would last too long, and stores that it was done. A fault of AWS
     /// becomes the outcome, and a fault of storage a log line, so the next role gets its turn.
-    async fn end(&self, known: &mut Compromise, target: &Target) -> Outcome {
+    async fn end(&self, known: &mut Compromise, target: &DenialTarget) -> StepOutcome {
         let arn = &target.arn;
         if !target.is_clear && known.was_ended_early(arn.as_str()) {
-            return Outcome::Done(EARLIER.to_owned());
+            return StepOutcome::Done(EARLIER.to_owned());
         }
         if target.is_settled(known) {
-            return Outcome::Done(EARLIER_AND_SETTLED.to_owned());
+            return StepOutcome::Done(EARLIER_AND_SETTLED.to_owned());
         }
         if self.began.elapsed() > denial_policy::MAX_CALL {
-            return Outcome::Failed(
+            return StepOutcome::Failed(
                 "not begun, because the call would take too long: run the command again".to_owned(),
             );
         }
@@ -365,9 +365,9 @@ impl CompromiseResponse<'_> {
                 }
                 let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
                 let unnoted = denied.unnoted.map_or_else(String::new, |warning| format!("; {warning}"));
-                Outcome::Done(format!("sessions issued before {before} are denied everything{unnoted}"))
+                StepOutcome::Done(format!("sessions issued before {before} are denied everything{unnoted}"))
             }
-            Err(fault) => Outcome::Failed(format!(
+            Err(fault) => StepOutcome::Failed(format!(
                 "{fault}; or by hand: \"Revoke active sessions\" of the role in IAM's console"
             )),
         }
@@ -375,10 +375,10 @@ impl CompromiseResponse<'_> {
 
     /// The IAM roles that the mount's roles lead to, and those of living sessions whose roles are gone or lead elsewhere now.
     /// `clear` has the ARNs of the trust anchors that were seen clear.
-    fn targets(&self, mount: &Inventory, clear: &BTreeSet<String>) -> BTreeMap<String, Target> {
-        let mut found: BTreeMap<String, Target> = BTreeMap::new();
+    fn targets(&self, mount: &Inventory, clear: &BTreeSet<String>) -> BTreeMap<String, DenialTarget> {
+        let mut found: BTreeMap<String, DenialTarget> = BTreeMap::new();
         let mut note = |arn: RoleArn, name: Option<String>, anchor: Option<&str>| {
-            let target = found.entry(arn.to_string()).or_insert_with(|| Target::new(arn, name));
+            let target = found.entry(arn.to_string()).or_insert_with(|| DenialTarget::new(arn, name));
             target.is_clear &= anchor.is_some_and(|anchor| clear.contains(anchor));
             target.anchors.extend(anchor.map(str::to_owned));
         };
@@ -423,9 +423,11 @@ impl Incidents {
 }
 
 /// The outcome for an anchor that the engine does not manage.
-fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> Outcome {
+fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> StepOutcome {
     let else_what = aim.else_what();
-    Outcome::ByHand(format!("put the certificates of {mount_point}trust-bundle into {anchor}: {else_what}"))
+    StepOutcome::ByHand(format!(
+        "put the certificates of {mount_point}trust-bundle into {anchor}: {else_what}"
+    ))
 }
 
 /// `1 issuer` or `2 issuers`.

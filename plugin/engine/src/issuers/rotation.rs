@@ -22,7 +22,7 @@ const MAX_IN_BUNDLE: usize = 2;
 /// bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 #[strum(serialize_all = "lowercase")]
-pub(crate) enum Phase {
+pub(crate) enum RotationPhase {
     /// The default: it signs for every role that names no issuer.
     Current,
     /// It is not the default, and was not the default before the current one.
@@ -37,7 +37,7 @@ pub(crate) enum Phase {
     Expired,
 }
 
-impl Phase {
+impl RotationPhase {
     /// Whether an issuer in this phase signs, so trust anchors must hold it.
     fn signs(self) -> bool {
         matches!(self, Self::Current | Self::Next | Self::Previous)
@@ -46,18 +46,18 @@ impl Phase {
 
 impl Issuers {
     /// Returns the phase of `loaded` at `now`.
-    pub(crate) fn phase(&self, loaded: &Loaded, now: OffsetDateTime) -> Phase {
+    pub(crate) fn phase(&self, loaded: &Loaded, now: OffsetDateTime) -> RotationPhase {
         let id = loaded.record.id.as_str();
         if loaded.record.state != IssuerState::Enabled {
-            if self.is_compromised(loaded) { Phase::Compromised } else { Phase::Disabled }
+            if self.is_compromised(loaded) { RotationPhase::Compromised } else { RotationPhase::Disabled }
         } else if loaded.issuer.not_after() <= now {
-            Phase::Expired
+            RotationPhase::Expired
         } else if self.is_default(id) {
-            Phase::Current
+            RotationPhase::Current
         } else if self.previous.as_deref() == Some(id) {
-            Phase::Previous
+            RotationPhase::Previous
         } else {
-            Phase::Next
+            RotationPhase::Next
         }
     }
 
@@ -131,14 +131,14 @@ impl<'a> Rotation<'a> {
     pub(crate) fn of(issuers: &'a Issuers, now: OffsetDateTime) -> Self {
         let bundle = issuers.bundle(now);
         match bundle.as_slice() {
-            [first, ..] if issuers.phase(first, now) != Phase::Current => Self::NoCurrent(bundle),
+            [first, ..] if issuers.phase(first, now) != RotationPhase::Current => Self::NoCurrent(bundle),
             [] => Self::NoCurrent(bundle),
             [current] if current.issuer.expiry_warning(now).is_some() => Self::Due(current),
             [current] => {
                 let is_retired = |one: &&Loaded| one.record.state == IssuerState::Disabled;
                 Self::Steady(current, issuers.all.iter().find(is_retired))
             }
-            [current, other, ..] if issuers.phase(other, now) == Phase::Next => {
+            [current, other, ..] if issuers.phase(other, now) == RotationPhase::Next => {
                 Self::Prepared { current, next: other }
             }
             [current, other, ..] => Self::Switched { current, previous: other },

@@ -18,7 +18,7 @@ use crate::credentials::issued::Issued;
 use crate::ground::clock::rfc3339;
 use crate::ground::faults;
 use crate::management::anchor_task::Need;
-use crate::management::own_session::{OwnSessions, Target};
+use crate::management::own_session::{AssumeTarget, OwnSessions};
 use crate::records::denials::Denials;
 use crate::records::managed_anchor::Duty;
 use crate::store::Store;
@@ -178,7 +178,7 @@ impl DenialPolicies {
 
     /// A session for the duty of revocation in the account of `role`, by any anchor.
     async fn own_session(&self, owner: Owner<'_>, role: &RoleArn, need: Need) -> Result<Arc<Issued>, Fault> {
-        let target = Target { role, near: None };
+        let target = AssumeTarget { role, near: None };
         self.own.session_for(target, Duty::Revocation, need, owner.mount_point).await
     }
 }

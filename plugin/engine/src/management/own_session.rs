@@ -20,7 +20,7 @@ use vault_backend::Fault;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 use crate::credentials::outcome;
-use crate::credentials::planned_session::{PlannedSession, Sharers, Terms};
+use crate::credentials::planned_session::{PlannedSession, SessionTerms, Sharers};
 use crate::credentials::recipe::{AttemptError, Origin};
 use crate::credentials::service::Credentials;
 use crate::credentials::session_spec::SessionSpec;
@@ -47,7 +47,7 @@ pub(crate) struct OwnSessions {
 
 /// Where the engine needs a session of its own.
 #[derive(Clone, Copy)]
-pub(crate) struct Target<'a> {
+pub(crate) struct AssumeTarget<'a> {
     /// An IAM role of the account.
     pub(crate) role: &'a RoleArn,
     /// The anchor that is tried first, and then those of its region, because a regional service may be closed to the roles of
@@ -117,12 +117,12 @@ impl OwnSessions {
     /// The operator's fault if no entry of that account names an IAM role for the duty; the fault of the first anchor otherwise.
     pub(crate) async fn session_for(
         &self,
-        target: Target<'_>,
+        target: AssumeTarget<'_>,
         duty: Duty,
         need: Need,
         mount_point: &str,
     ) -> Result<Arc<Issued>, Fault> {
-        let Target { role, near } = target;
+        let AssumeTarget { role, near } = target;
         let mut refusal = None;
         let mut anchors = self.for_account(role, duty, mount_point).await?;
         anchors.sort_by_key(|(_, anchor)| near.map(|near| distance(&anchor.trust_anchor_arn, near)));
@@ -188,7 +188,7 @@ account = role.account()
         at: AnchorTask<'_>,
         duty: Duty,
     ) -> Result<Arc<Issued>, Fault> {
-        let terms = Terms {
+        let terms = SessionTerms {
             origin: Origin::engine(at.mount_point),
             requester: Requester::new(own_name(at.name)),
             reuse: at.need.reuse(),

@@ -8,7 +8,7 @@ use vault_backend::{Change, Fault, Field, Request, Response, Route, quote};
 
 use crate::engine::Engine;
 use crate::ground::clock;
-use crate::issuers::{Issuers, Loaded, Phase};
+use crate::issuers::{Issuers, Loaded, RotationPhase};
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::issuer::{IssuerState, IssuersConfig};
 use crate::store::{Ends, ISSUERS_CONFIG, Store};
@@ -44,7 +44,7 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
 /// if a managed trust anchor does not hold it yet and `force` is absent. AWS's refusal if an anchor could not be asked.
 async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result<Response, Fault> {
     let before = engine.store().issuers_config().await?.default;
-    if let Asked { default: Some(next), force: false } = asked(&change, before.as_deref())? {
+    if let DefaultIssuer { default: Some(next), force: false } = asked(&change, before.as_deref())? {
         // Before the lock, because AWS may take its time. The change is applied to what the lock shows then.
         Box::pin(check_held(&engine, &next, &request.mount_point)).await?;
     }
@@ -73,7 +73,7 @@ async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result
 }
 
 /// The document that a change makes of the default.
-struct Asked {
+struct DefaultIssuer {
     /// Id or name. None if there is no default and the change names none.
     default: Option<String>,
     /// The trust anchors are not asked.
@@ -81,9 +81,9 @@ struct Asked {
 }
 
 /// Applies `change` to the default that is stored, because a PATCH may name only one of the two fields.
-fn asked(change: &Change, default: Option<&str>) -> Result<Asked, Fault> {
+fn asked(change: &Change, default: Option<&str>) -> Result<DefaultIssuer, Fault> {
     let values = change.onto(Some(&json!({ "default": default })))?;
-    Ok(Asked { default: values.string("default")?, force: values.bool("force")?.unwrap_or(false) })
+    Ok(DefaultIssuer { default: values.string("default")?, force: values.bool("force")?.unwrap_or(false) })
 }
 
 /// Asks every managed trust anchor whether it holds the issuer called `reference`. Asks nobody if that is the default already, or
@@ -109,13 +109,13 @@ async fn check_held(engine: &Arc<Engine>, reference: &str, mount_point: &str) ->
 fn check_signs(issuers: &Issuers, found: &Loaded, mount_point: &str) -> Result<(), Fault> {
     let label = found.record.label();
     match issuers.phase(found, clock::now()) {
-        Phase::Disabled => Err(Fault::operator(format!("default: the issuer {label:?} is disabled"))
+        RotationPhase::Disabled => Err(Fault::operator(format!("default: the issuer {label:?} is disabled"))
             .cure(format!("vault write {mount_point}issuer/{label} disabled=false"))),
-        Phase::Compromised => Err(Fault::caller(format!(
+        RotationPhase::Compromised => Err(Fault::caller(format!(
             "default: the key of the issuer {label:?} is compromised: it no longer signs"
         ))),
-        Phase::Expired => Err(Fault::caller(format!("default: the issuer {label:?} has expired"))),
-        Phase::Current | Phase::Next | Phase::Previous => Ok(()),
+        RotationPhase::Expired => Err(Fault::caller(format!("default: the issuer {label:?} has expired"))),
+        RotationPhase::Current | RotationPhase::Next | RotationPhase::Previous => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
 use crate::incident::break_glass::OUT_OF_REACH;
 use crate::incident::compromise::{CompromiseReport, CompromiseResponse, state};
-use crate::issuers::Phase;
+use crate::issuers::RotationPhase;
 use crate::paths::owner::owner;
 use crate::records::issuer::DEFAULT_ISSUER;
 
@@ -63,7 +63,7 @@ async fn respond(engine: Arc<Engine>, request: Request, ask: Compromised) -> Res
     let id = found.record.id.clone();
     // A call that a crash ended must be able to go on: between its two Puts, the compromised issuer stands where a next one does.
     // So an issuer with a stored compromise is not refused.
-    let is_next = snapshot.issuers.phase(found, clock::now()) == Phase::Next;
+    let is_next = snapshot.issuers.phase(found, clock::now()) == RotationPhase::Next;
     if is_next && !ask.force && engine.store().compromise(&id).await?.is_none() {
         return Err(Fault::operator(format!(
             "ref: {:?} is the next issuer, which signs for nobody yet and would never sign again",

@@ -14,11 +14,11 @@ use crate::records::issuer::{IssuerRecord, IssuerState};
 use crate::store::{Ends, Store, issuer_key};
 
 /// One issuer: its id, its name or `default`.
-struct Reference(String);
+struct IssuerReference(String);
 
 const REF: Field = Field::string("ref", "id or name of an issuer, or \"default\"");
 
-impl Params for Reference {
+impl Params for IssuerReference {
     const FIELDS: &'static [Field] = &[REF];
 
     fn from_values(values: &Values) -> Result<Self, Fault> {
@@ -27,7 +27,7 @@ impl Params for Reference {
 }
 
 /// The fields of an issuer that a write may change.
-struct Wanted {
+struct IssuerFields {
     /// None: no name. Roles can then use its id only.
     issuer_name: Option<String>,
     /// It signs nothing and leaves the trust bundle.
@@ -59,7 +59,7 @@ const FIELDS: &[Field] = &[
     Field::list("ca_chain", "its parents, nearest first").read_only(),
 ];
 
-impl Wanted {
+impl IssuerFields {
     /// Reads them from the whole document, so a field that the change leaves out has its stored value.
     fn from_values(values: &Values) -> Result<Self, Fault> {
         Ok(Self {
@@ -128,7 +128,7 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
 }
 
 /// The issuer without its key; 404 if there is none.
-async fn read(engine: Arc<Engine>, _request: Request, ask: Reference) -> Result<Response, Fault> {
+async fn read(engine: Arc<Engine>, _request: Request, ask: IssuerReference) -> Result<Response, Fault> {
     let snapshot = engine.snapshot().await?;
     Ok(match snapshot.issuers.find(&ask.0) {
         Some(loaded) => shown(&snapshot.issuers, loaded),
@@ -147,7 +147,7 @@ async fn change(engine: Arc<Engine>, request: Request, change: Change) -> Result
     let writer = engine.store().write().await;
     let issuers = Issuers::load(&writer).await?;
     let found = require(&issuers, &reference)?;
-    let wanted = Wanted::from_values(&change.onto(Some(&described(&issuers, found)))?)?;
+    let wanted = IssuerFields::from_values(&change.onto(Some(&described(&issuers, found)))?)?;
     let record = changed(&writer, &issuers, found, &wanted, &request.mount_point).await?;
     if record == found.record {
         // Storage has this already, but the cache may not: an earlier write may have landed although its answer was lost.
@@ -169,7 +169,7 @@ async fn changed(
     store: &Store,
     issuers: &Issuers,
     found: &Loaded,
-    wanted: &Wanted,
+    wanted: &IssuerFields,
     mount_point: &str,
 ) -> Result<IssuerRecord, Fault> {
     let mut record = found.record.clone();

@@ -56,8 +56,8 @@ pub(crate) fn route() -> Route<Engine> {
         .update(generate)
 }
 
-/// Makes the CA and stores it. The first issuer of a mount becomes its default. The store's lock is held while the key is made,
-/// so the name and the room that were checked cannot be taken meanwhile.
+/// Makes the CA and stores it. The first issuer of a mount becomes its default. Name and room are checked before the key is made,
+/// and again under the store's lock.
 ///
 /// # Errors
 /// The caller's fault if the name is taken or the subject does not fit; the operator's if a trust anchor has no room for another

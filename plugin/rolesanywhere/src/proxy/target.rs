@@ -4,14 +4,14 @@ use url::Url;
 
 /// The target of requests.
 #[derive(Clone, Copy)]
-pub(crate) struct Target<'a> {
+pub(crate) struct ProxyTarget<'a> {
     pub(crate) is_https: bool,
     /// A name or an address, an IPv6 address without its brackets.
     pub(crate) host: &'a str,
     pub(crate) port: u16,
 }
 
-impl<'a> Target<'a> {
+impl<'a> ProxyTarget<'a> {
     pub(crate) fn of(url: &'a Url) -> Self {
         let host = bare(url.host_str().unwrap_or_default());
         Self { is_https: url.scheme() == "https", host, port: url.port_or_known_default().unwrap_or(443) }

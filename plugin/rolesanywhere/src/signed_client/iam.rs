@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::error::CallError;
 use super::operation::ApiOperation;
 use super::request::UnsignedRequest;
-use super::{Read, SignedClient, xml};
+use super::{AnswerReader, SignedClient, xml};
 use crate::answer::Answer;
 use crate::arn::RoleArn;
 use crate::error::{Error, LocalError};
@@ -95,7 +95,7 @@ impl SignedClient {
         operation: ApiOperation,
         role: &RoleArn,
         parameters: &[(&str, &str)],
-        read: Read<T>,
+        read: AnswerReader<T>,
     ) -> Result<T, CallError> {
         let service = Service::iam(&self.channel.settings, role.partition());
         let mut all = vec![("RoleName", role.name())];

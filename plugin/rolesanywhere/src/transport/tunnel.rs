@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::error::{TransportError, TransportErrorKind, network};
 use super::resolver::Names;
-use crate::proxy::{Proxy, Target};
+use crate::proxy::{Proxy, ProxyTarget};
 
 /// The largest head of an answer that is read, in bytes.
 const MAX_HEAD: u64 = 16 * 1024;
@@ -38,7 +38,7 @@ impl Inquiry {
     ///
     /// # Errors
     /// The proxy's refusal, or the failure to reach the proxy.
-    pub(super) async fn ask(&self, proxy: &Proxy, target: Target<'_>) -> Result<(), TransportError> {
+    pub(super) async fn ask(&self, proxy: &Proxy, target: ProxyTarget<'_>) -> Result<(), TransportError> {
         let unreached = |err: &(dyn Error + 'static)| network(err).of_the_proxy(proxy);
         let found = self.names.addresses(proxy.host()).await.map_err(|err| unreached(&err))?;
         let addresses: Vec<_> =
@@ -54,7 +54,7 @@ impl Inquiry {
 }
 
 /// Reads the answer of `proxy`, to which `stream` leads, to a request for a tunnel to `target`.
-async fn answer<S>(stream: S, proxy: &Proxy, target: Target<'_>) -> Result<(), TransportError>
+async fn answer<S>(stream: S, proxy: &Proxy, target: ProxyTarget<'_>) -> Result<(), TransportError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -82,7 +82,7 @@ where
     if status == StatusCode::OK { Ok(()) } else { Err(refused(status, proxy, target)) }
 }
 
-fn connect(proxy: &Proxy, target: Target<'_>) -> String {
+fn connect(proxy: &Proxy, target: ProxyTarget<'_>) -> String {
     let authority = authority(target);
     let authorization = proxy.authorization();
     let authorization =
@@ -91,8 +91,8 @@ fn connect(proxy: &Proxy, target: Target<'_>) -> String {
 }
 
 /// Host and port in the form of CONNECT.
-fn authority(target: Target<'_>) -> String {
-    let Target { host, port, .. } = target;
+fn authority(target: ProxyTarget<'_>) -> String {
+    let ProxyTarget { host, port, .. } = target;
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
@@ -103,7 +103,7 @@ fn status(line: &[u8]) -> Option<StatusCode> {
 }
 
 /// The error of a status. A refusal lasts; an endpoint that the proxy could not reach may return soon.
-fn refused(status: StatusCode, proxy: &Proxy, target: Target<'_>) -> TransportError {
+fn refused(status: StatusCode, proxy: &Proxy, target: ProxyTarget<'_>) -> TransportError {
     let (refused, authority) = (TransportErrorKind::ProxyRefused, authority(target));
     if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         let problem = if proxy.authorization().is_some() {

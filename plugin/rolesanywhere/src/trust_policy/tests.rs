@@ -211,8 +211,8 @@ fn a_condition_without_any_value_is_told_as_that() {
     for values in [json!([]), json!({ "any": "text" })] {
         let nothing = with(&json!({ "StringLike": { "aws:PrincipalTag/x509SAN/URI": values } }));
 
-        let told = "aws:PrincipalTag/x509SAN/URI is compared with no value, which no session meets";
-        assert_eq!(kept_out(&nothing), [told]);
+        let message = "aws:PrincipalTag/x509SAN/URI is compared with no value, which no session meets";
+        assert_eq!(kept_out(&nothing), [message]);
     }
 }
 

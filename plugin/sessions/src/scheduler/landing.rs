@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Decision, MIN_HINT, Scheduler};
 use crate::cached_session::CachedSession;
-use crate::flight::{Made, Outcome, Phase, Waiter};
+use crate::flight::{FlightOutcome, FlightPhase, Made, Waiter};
 use crate::ids::FlightId;
 use crate::key::Key;
 use crate::now::Now;
@@ -22,17 +22,17 @@ const REFUSED_REST: Duration = Duration::from_mins(1);
 
 impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     /// Takes the outcome of an attempt that [`Decision::Start`] began. Call it once for each.
-    pub fn landed(&mut self, now: Now, id: FlightId, outcome: Outcome<S, E>) {
+    pub fn landed(&mut self, now: Now, id: FlightId, outcome: FlightOutcome<S, E>) {
         let Some(flight) = self.flights.get(&id) else { return };
-        let Phase::Flying(started) = flight.phase else { return };
+        let FlightPhase::Flying(started) = flight.phase else { return };
         let scope = flight.key.quota_scope();
         match outcome {
-            Outcome::Made(made) => self.made(now, id, started, made),
-            Outcome::Refused(error) => self.refused(now, id, &Why::Refused(error)),
-            Outcome::Lost => self.refused(now, id, &Why::Lost),
-            Outcome::Unreachable(error) => self.unreachable(now, id, &Why::Unreachable(error)),
-            Outcome::Overdue => self.unreachable(now, id, &Why::Slow),
-            Outcome::Throttled { error, retry_after } => {
+            FlightOutcome::Made(made) => self.made(now, id, started, made),
+            FlightOutcome::Refused(error) => self.refused(now, id, &Why::Refused(error)),
+            FlightOutcome::Lost => self.refused(now, id, &Why::Lost),
+            FlightOutcome::Unreachable(error) => self.unreachable(now, id, &Why::Unreachable(error)),
+            FlightOutcome::Overdue => self.unreachable(now, id, &Why::Slow),
+            FlightOutcome::Throttled { error, retry_after } => {
                 let jitter = self.rng.f64();
                 if let Some(queue) = self.queues.get_mut(&scope) {
                     queue.throttled(now.monotonic, started.monotonic, retry_after, jitter);
@@ -111,7 +111,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             return;
         }
         if let Some(flight) = self.flights.get_mut(&id) {
-            flight.phase = Phase::Resting(next);
+            flight.phase = FlightPhase::Resting(next);
             self.resting.insert((next, id));
         }
     }

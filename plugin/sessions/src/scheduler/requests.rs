@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{KEPT_QUEUED, MIN_HINT, Scheduler, Step};
-use crate::flight::{Cause, Flight, Phase, Waiter};
+use crate::flight::{Cause, Flight, FlightPhase, Waiter};
 use crate::ids::{FlightId, WaiterId};
 use crate::key::Key;
 use crate::now::Now;
@@ -43,7 +43,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             return self.denied(Why::Lost, MIN_HINT);
         };
         flight.waiters.retain(|waiting| waiting.id != waiter);
-        let is_flying = matches!(flight.phase, Phase::Flying(_));
+        let is_flying = matches!(flight.phase, FlightPhase::Flying(_));
         let is_orphan = flight.sharing == Sharing::Nobody && flight.waiters.is_empty() && !is_flying;
         let why = flight.why();
         let retry_in = self.outlook(now, id);
@@ -90,7 +90,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             self.drop_flight(now, id, &Why::Busy);
             return Some((Why::Busy, left.max(MIN_HINT)));
         }
-        let Phase::Resting(_) = flight.phase else { return None };
+        let FlightPhase::Resting(_) = flight.phase else { return None };
         flight.last.clone().filter(|_| left >= deadline).map(|why| (why, left))
     }
 
@@ -141,19 +141,19 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         flight.kept_until = now.monotonic + KEPT_QUEUED;
         let rank = flight.spec.rank;
         flight.spec.join(&ask.spec);
-        let is_raised = flight.spec.rank != rank && matches!(flight.phase, Phase::Queued(_));
+        let is_raised = flight.spec.rank != rank && matches!(flight.phase, FlightPhase::Queued(_));
         flight.cause = Cause::Asked;
         let requester = &ask.spec.requester;
         let has_room = flight.tickets.len() < Flight::<K, E, W>::MAX_TICKETS;
         if has_room && !flight.tickets.contains(requester) {
             flight.tickets.push(requester.clone());
-            if let (Phase::Queued(priority), Some(queue)) =
+            if let (FlightPhase::Queued(priority), Some(queue)) =
                 (flight.phase, self.queues.get_mut(&flight.key.quota_scope()))
             {
                 queue.add(priority, requester, id);
             }
         }
-        let is_renewal = matches!(flight.phase, Phase::Queued(Priority::Renewal(_)));
+        let is_renewal = matches!(flight.phase, FlightPhase::Queued(Priority::Renewal(_)));
         if is_raised || (is_renewal && self.cache.due(now, &ask.key).is_none()) {
             self.dequeue(id);
             self.enqueue(now, id, End::Back);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Scheduler;
-use crate::flight::{Flight, Phase};
+use crate::flight::{Flight, FlightPhase};
 use crate::ids::FlightId;
 use crate::key::Key;
 use crate::now::Now;
@@ -17,7 +17,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         let unwanted = |flight: &Flight<K, E, W>| {
             flight.waiters.is_empty()
                 && flight.kept_until <= now.monotonic
-                && !matches!(flight.phase, Phase::Flying(_))
+                && !matches!(flight.phase, FlightPhase::Flying(_))
         };
         let ids: Vec<FlightId> =
             self.flights.iter().filter(|(_, flight)| unwanted(flight)).map(|(id, _)| *id).collect();
@@ -43,7 +43,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::flight::{Made, Outcome};
+    use crate::flight::{FlightOutcome, Made};
     use crate::invalidations::Epoch;
     use crate::limits::{Limits, Rate};
     use crate::request::{FailureDomain, FlightSpec, Freshness, Rank, Requester, SessionRequest, Sharing};
@@ -63,7 +63,7 @@ mod tests {
         }
     }
 
-    type Small = Scheduler<Scoped, (), (), ()>;
+    type SmallScheduler = Scheduler<Scoped, (), (), ()>;
 
     fn at(seconds: u64) -> Now {
         let monotonic = Duration::from_secs(seconds);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     /// Ends every attempt that has started.
-    fn land(scheduler: &mut Small, now: Now, outcome: &Outcome<(), ()>) {
+    fn land(scheduler: &mut SmallScheduler, now: Now, outcome: &FlightOutcome<(), ()>) {
         for decision in scheduler.decisions() {
             if let Decision::Start { flight, .. } = decision {
                 scheduler.landed(now, flight, outcome.clone());
@@ -95,25 +95,25 @@ mod tests {
         }
     }
 
-    fn pass(scheduler: &mut Small, end: Now) {
+    fn pass(scheduler: &mut SmallScheduler, end: Now) {
         while let Some(next) = scheduler.next_tick().filter(|next| *next <= end.monotonic) {
             scheduler.tick(Now { monotonic: next, wall: at(0).wall + next });
         }
     }
 
-    fn made(expires_at: u64) -> Outcome<(), ()> {
-        Outcome::Made(Made { session: (), expiration: at(expires_at).wall })
+    fn made(expires_at: u64) -> FlightOutcome<(), ()> {
+        FlightOutcome::Made(Made { session: (), expiration: at(expires_at).wall })
     }
 
     #[test]
     fn scopes_and_refusals_at_rest_are_forgotten_and_then_nothing_ticks() {
-        let mut scheduler = Small::new(Limits::default(), fastrand::Rng::with_seed(1));
+        let mut scheduler = SmallScheduler::new(Limits::default(), fastrand::Rng::with_seed(1));
         for (key, scope) in (0..100).zip((0..).map(|scope| scope.to_string())) {
             scheduler.ask(at(0), ask(key, &scope));
         }
         land(&mut scheduler, at(1), &made(900));
         scheduler.ask(at(1), ask(100, "refused"));
-        land(&mut scheduler, at(1), &Outcome::Refused(()));
+        land(&mut scheduler, at(1), &FlightOutcome::Refused(()));
 
         pass(&mut scheduler, at(500));
         let (early, negative_cache) = (scheduler.queues.len(), scheduler.negative_cache.is_empty());
@@ -127,7 +127,8 @@ mod tests {
     fn a_scope_whose_quota_is_spent_is_not_forgotten() {
         let some = |n| NonZeroU32::new(n).unwrap();
         let rate = Rate { per_second: some(1), burst: some(1000) };
-        let mut scheduler = Small::new(Limits { rate, ..Limits::default() }, fastrand::Rng::with_seed(1));
+        let mut scheduler =
+            SmallScheduler::new(Limits { rate, ..Limits::default() }, fastrand::Rng::with_seed(1));
         for key in 0..1000 {
             scheduler.ask(at(0), SessionRequest { sharing: Sharing::Nobody, ..ask(key, "here") });
             land(&mut scheduler, at(0), &made(900));
@@ -148,10 +149,10 @@ mod tests {
             rate: Rate { per_second: NonZeroU32::MAX, burst: NonZeroU32::MAX },
             ..Limits::default()
         };
-        let mut scheduler = Small::new(bound(3000), fastrand::Rng::with_seed(1));
+        let mut scheduler = SmallScheduler::new(bound(3000), fastrand::Rng::with_seed(1));
         for key in 0..2000 {
             scheduler.ask(at(0), SessionRequest { sharing: Sharing::Nobody, ..ask(key, "here") });
-            land(&mut scheduler, at(0), &Outcome::Refused(()));
+            land(&mut scheduler, at(0), &FlightOutcome::Refused(()));
         }
 
         scheduler.set_limits(at(0), bound(1));

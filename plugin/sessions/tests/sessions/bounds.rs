@@ -3,7 +3,7 @@
 use crate::world::{
     HOUR, World, ask, bound, cache_status, granted, rate, seconds, stale_ok, unreachable, unshared, why,
 };
-use sessions::{CacheStatus, Limits, Made, Outcome, Reply, Step, Why};
+use sessions::{CacheStatus, FlightOutcome, Limits, Made, Reply, Step, Why};
 
 #[test]
 fn a_flight_that_nobody_asked_for_in_ten_minutes_is_dropped() {
@@ -77,7 +77,7 @@ fn the_least_recently_used_goes_first() {
 fn a_dead_session_goes_before_a_live_one_that_was_used_longer_ago() {
     let mut world = World::new(bound(2));
     let waiter = world.wait(ask(1, "a"));
-    world.land(|world| Outcome::Made(Made { session: 1, expiration: world.now.wall + seconds(60) }));
+    world.land(|world| FlightOutcome::Made(Made { session: 1, expiration: world.now.wall + seconds(60) }));
     world.answer(waiter);
     let live = world.obtain(ask(2, "a"));
     world.done(ask(1, "a"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::{HOUR, TestKey, World, ask, granted, seconds, stale_ok, unshared, why};
-use sessions::{CacheStatus, Cause, Limits, Made, Outcome, Renewal, SessionRequest, Step, Why};
+use sessions::{CacheStatus, Cause, FlightOutcome, Limits, Made, Renewal, SessionRequest, Step, Why};
 
 /// A patient and a hasty caller's ask, each with a session of an hour that nobody renews ahead.
 fn warm() -> (World, [SessionRequest<TestKey, u32>; 2]) {
@@ -57,7 +57,7 @@ fn a_session_that_comes_while_the_clock_is_an_hour_behind_is_kept_for_its_hour()
         let mut world = World::new(Limits { renewal: Renewal::OnAsk, ..Limits::default() });
         let waiter = world.wait(one.clone());
 
-        world.land(|world| Outcome::Made(Made { session: 1, expiration: world.now.wall + 2 * HOUR }));
+        world.land(|world| FlightOutcome::Made(Made { session: 1, expiration: world.now.wall + 2 * HOUR }));
         let grant = granted(world.answer(waiter));
         world.pass(seconds(3301));
 
@@ -72,7 +72,7 @@ fn a_session_that_comes_while_the_clock_is_an_hour_ahead_is_none() {
         let mut world = World::usual();
         let waiter = world.wait(one);
 
-        world.land(|world| Outcome::Made(Made { session: 1, expiration: world.now.wall }));
+        world.land(|world| FlightOutcome::Made(Made { session: 1, expiration: world.now.wall }));
 
         assert_eq!(why(&world.answer(waiter)), Why::BornExpired);
     }

@@ -6,7 +6,7 @@ use crate::world::{
     NOON, TestKey, World, ask, cache_status, granted, in_domain, rate, refused, seconds, stale_ok, throttled,
     unreachable, why,
 };
-use sessions::{CacheStatus, Limits, Made, Outcome, SessionRequest, Step, Why};
+use sessions::{CacheStatus, FlightOutcome, Limits, Made, SessionRequest, Step, Why};
 
 const HASTE: Duration = Duration::from_millis(1800);
 
@@ -162,7 +162,7 @@ fn throttling_pauses_the_place_for_everybody_and_loses_nobody() {
 fn a_higher_rate_shortens_no_pause() {
     let mut world = World::new(Limits { rate: rate(1, 1), ..Limits::default() });
     world.wait(ask(1, "a"));
-    world.land(|_| Outcome::Throttled { error: "slow down", retry_after: Some(seconds(20)) });
+    world.land(|_| FlightOutcome::Throttled { error: "slow down", retry_after: Some(seconds(20)) });
     for key in 2..6 {
         world.wait(ask(key, &key.to_string()));
     }
@@ -283,7 +283,7 @@ fn a_change_ends_the_memory_of_refusals() {
 fn a_session_born_expired_is_denied_and_not_asked_for_again_at_once() {
     let mut world = World::usual();
     let waiter = world.wait(ask(1, "a"));
-    world.land(|_| Outcome::Made(Made { session: 1, expiration: NOON - seconds(10) }));
+    world.land(|_| FlightOutcome::Made(Made { session: 1, expiration: NOON - seconds(10) }));
 
     let first = world.answer(waiter);
     let second = world.done(ask(1, "a"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::world::{NOON, bound, rate};
 use proptest::prelude::*;
 use sessions::{
-    Decision, FailureDomain, FlightId, FlightSpec, Freshness, Grant, Key, Limits, Made, Now, Outcome,
+    Decision, FailureDomain, FlightId, FlightOutcome, FlightSpec, Freshness, Grant, Key, Limits, Made, Now,
     QuotaScope, Rank, Rate, Renewal, Reply, Requester, Scheduler, SessionRequest, Sharing, Step, WaiterId,
     Why,
 };
@@ -300,7 +300,7 @@ impl Run {
         self.shared.remove(&flight);
         let outcome = match how {
             // The issuer takes no signature of a clock that is an hour wrong.
-            How::Made { .. } if !began.wall_is_right => Outcome::Refused(0),
+            How::Made { .. } if !began.wall_is_right => FlightOutcome::Refused(0),
             How::Made { seconds } => {
                 // It made the session somewhere between start and landing, by a clock of its own that is right.
                 let made_at = began.truly + self.truly().saturating_sub(began.truly) / 2;
@@ -308,13 +308,13 @@ impl Run {
                 let true_wall = NOON + truly_ends;
                 let Plan { key, version, .. } = plan;
                 let session = Session { key, version, truly_ends, is_whole: true };
-                Outcome::Made(Made { session, expiration: true_wall })
+                FlightOutcome::Made(Made { session, expiration: true_wall })
             }
-            How::Refused => Outcome::Refused(1),
-            How::Unreachable => Outcome::Unreachable(2),
-            How::Throttled => Outcome::Throttled { error: 3, retry_after: None },
-            How::Overdue => Outcome::Overdue,
-            How::Lost => Outcome::Lost,
+            How::Refused => FlightOutcome::Refused(1),
+            How::Unreachable => FlightOutcome::Unreachable(2),
+            How::Throttled => FlightOutcome::Throttled { error: 3, retry_after: None },
+            How::Overdue => FlightOutcome::Overdue,
+            How::Lost => FlightOutcome::Lost,
         };
         self.scheduler.landed(self.now, flight, outcome);
     }

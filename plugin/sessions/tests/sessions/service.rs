@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessions::{
-    CacheStatus, Cause, Epoch, FailureDomain, FlightSpec, Freshness, Grant, Key, Limits, Made, Outcome,
-    QuotaScope, Rank, Rate, Reply, Requester, SessionRequest, Sessions, Sharing, Why, Work, work,
+    CacheStatus, Cause, Epoch, FailureDomain, FlightOutcome, FlightSpec, FlightWork, Freshness, Grant, Key,
+    Limits, Made, QuotaScope, Rank, Rate, Reply, Requester, SessionRequest, Sessions, Sharing, Why, work,
 };
 use time::macros::datetime;
 use tokio::time::Instant;
@@ -57,7 +57,7 @@ struct Issuer {
 }
 
 impl Issuer {
-    fn work(&self, latency: Duration) -> Work<Arc<Credentials>, Error> {
+    fn work(&self, latency: Duration) -> FlightWork<Arc<Credentials>, Error> {
         let issuer = self.clone();
         let began = Instant::now();
         work(move |_| {
@@ -70,7 +70,7 @@ impl Issuer {
                 let secret = "wJalrXUtnFEMI".to_owned();
                 let session =
                     Arc::new(Credentials { number, secret, overwritten: issuer.overwritten.clone() });
-                Outcome::Made(Made { session, expiration })
+                FlightOutcome::Made(Made { session, expiration })
             }
         })
     }
@@ -91,8 +91,8 @@ fn service(limits: Limits) -> Service {
 
 fn ask(
     key: u32,
-    work: Work<Arc<Credentials>, Error>,
-) -> SessionRequest<Number, Work<Arc<Credentials>, Error>> {
+    work: FlightWork<Arc<Credentials>, Error>,
+) -> SessionRequest<Number, FlightWork<Arc<Credentials>, Error>> {
     SessionRequest {
         key: Number(key),
         sharing: Sharing::SameKey,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::{HOUR, World, ask, bound, ranked, rate, seconds, stale_ok, throttled, unshared, why};
-use sessions::{Limits, Made, Outcome, Rank, Renewal, SessionRequest, Step, WaiterId, Why};
+use sessions::{FlightOutcome, Limits, Made, Rank, Renewal, SessionRequest, Step, WaiterId, Why};
 
 #[test]
 fn a_caller_with_many_keys_waits_for_a_caller_with_one() {
@@ -52,7 +52,7 @@ fn renewals_of_16_starts(whole: Duration, left: Duration) -> usize {
     for key in 0..4 {
         world.wait(stale_ok(ask(key, "old")));
         world.pass(Duration::from_millis(125));
-        world.land(|world| Outcome::Made(Made { session: 1, expiration: world.now.wall + whole }));
+        world.land(|world| FlightOutcome::Made(Made { session: 1, expiration: world.now.wall + whole }));
     }
     world.pass(whole.saturating_sub(left));
     world.started.clear();

@@ -4,9 +4,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use sessions::{
-    CacheStatus, Cause, Decision, Epoch, FailureDomain, FlightId, FlightSpec, Freshness, Grant, Key, Limits,
-    Made, Now, Outcome, QuotaScope, Rank, Rate, Reply, Requester, Scheduler, SessionRequest, Sharing, Step,
-    WaiterId, Why,
+    CacheStatus, Cause, Decision, Epoch, FailureDomain, FlightId, FlightOutcome, FlightSpec, Freshness,
+    Grant, Key, Limits, Made, Now, QuotaScope, Rank, Rate, Reply, Requester, Scheduler, SessionRequest,
+    Sharing, Step, WaiterId, Why,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// Lands every flight that has started, in order.
-    pub(crate) fn land(&mut self, mut outcome: impl FnMut(&mut Self) -> Outcome<u32, Error>) -> usize {
+    pub(crate) fn land(&mut self, mut outcome: impl FnMut(&mut Self) -> FlightOutcome<u32, Error>) -> usize {
         let flights = std::mem::take(&mut self.started);
         for (flight, _) in &flights {
             let outcome = outcome(self);
@@ -171,9 +171,9 @@ impl World {
     }
 
     /// An hour's session from now.
-    pub(crate) fn session(&mut self) -> Outcome<u32, Error> {
+    pub(crate) fn session(&mut self) -> FlightOutcome<u32, Error> {
         self.made += 1;
-        Outcome::Made(Made { session: self.made, expiration: self.now.wall + HOUR })
+        FlightOutcome::Made(Made { session: self.made, expiration: self.now.wall + HOUR })
     }
 
     /// Asks, and lands what that starts.
@@ -223,14 +223,14 @@ pub(crate) fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-pub(crate) fn refused(_: &mut World) -> Outcome<u32, Error> {
-    Outcome::Refused("AccessDenied")
+pub(crate) fn refused(_: &mut World) -> FlightOutcome<u32, Error> {
+    FlightOutcome::Refused("AccessDenied")
 }
 
-pub(crate) fn unreachable(_: &mut World) -> Outcome<u32, Error> {
-    Outcome::Unreachable("no route")
+pub(crate) fn unreachable(_: &mut World) -> FlightOutcome<u32, Error> {
+    FlightOutcome::Unreachable("no route")
 }
 
-pub(crate) fn throttled(_: &mut World) -> Outcome<u32, Error> {
-    Outcome::Throttled { error: "slow down", retry_after: None }
+pub(crate) fn throttled(_: &mut World) -> FlightOutcome<u32, Error> {
+    FlightOutcome::Throttled { error: "slow down", retry_after: None }
 }

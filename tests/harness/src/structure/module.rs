@@ -34,6 +34,21 @@ impl Module {
         words.visit_file(&self.syntax);
         words.0
     }
+
+    /// The name of every type and trait that the module defines, without tests and without what macros make.
+    pub fn types(&self) -> Vec<String> {
+        let named = self.syntax.items.iter().filter_map(|item| {
+            let (attributes, ident) = match item {
+                syn::Item::Struct(item) => (&item.attrs, &item.ident),
+                syn::Item::Enum(item) => (&item.attrs, &item.ident),
+                syn::Item::Trait(item) => (&item.attrs, &item.ident),
+                syn::Item::Type(item) => (&item.attrs, &item.ident),
+                _ => return None,
+            };
+            (!is_for_tests(attributes)).then(|| ident.to_string())
+        });
+        named.collect()
+    }
 }
 
 fn path_of(file: &str) -> Vec<String> {

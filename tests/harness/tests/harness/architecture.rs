@@ -56,6 +56,10 @@ const PATHS_ALONE: [(&str, &[&str]); 5] = [
     ("Engine", &["paths", "backend", "engine", "claims"]),
 ];
 
+/// Names that may be defined more than once: each crate's error, the part of the engine that is named after what it gives, and
+/// names that no other file sees.
+const NAMED_TWICE: [&str; 6] = ["Error", "Credentials", "Entry", "Inner", "Row", "State"];
+
 #[test]
 fn a_floor_of_the_engine_uses_those_below_it_alone() {
     let floor = |module: &[String]| {
@@ -118,6 +122,24 @@ fn the_engine_and_identity_say_in_doc_comments_what_their_code_does_not() {
 
         assert!(percent >= 12.0, "{package}: {percent:.1} % of the lines");
     }
+}
+
+#[test]
+fn the_name_of_a_type_means_one_thing_across_the_plugin() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in crates_of_the_plugin() {
+        for module in sources(&package).modules() {
+            for defined in module.types() {
+                places.entry(defined).or_default().push(format!("{package}/src/{}", module.file.display()));
+            }
+        }
+    }
+    assert!(places.len() > 300, "only {} types found", places.len());
+    places.retain(|name, _| !NAMED_TWICE.contains(&name.as_str()));
+
+    let doubled: Vec<_> = places.iter().filter(|(_, files)| files.len() > 1).collect();
+
+    assert!(doubled.is_empty(), "{doubled:#?}");
 }
 
 fn crates_of_the_plugin() -> Vec<String> {

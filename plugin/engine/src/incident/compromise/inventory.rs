@@ -4,7 +4,7 @@ use rolesanywhere::{RoleArn, TrustAnchorArn};
 use strum::VariantArray;
 use vault_backend::Fault;
 
-use super::report::{Line, Outcome};
+use super::report::{ReportLine, StepOutcome};
 use crate::issuers::{self, Issuers, Loaded};
 use crate::management::trust_anchors::in_use;
 use crate::records::config::Config;
@@ -57,10 +57,10 @@ impl Inventory {
 
     /// A line for each role that names an issuer of the key in `issuer_ref`: such a role gets no credentials until it names
     /// another one.
-    pub(super) fn pinned(&self, issuer: &Loaded, mount_point: &str) -> Vec<Line> {
+    pub(super) fn pinned(&self, issuer: &Loaded, mount_point: &str) -> Vec<ReportLine> {
         let by_hand = |name: String| {
             let what = format!("vault patch {mount_point}roles/{name} issuer_ref=default");
-            Line::new(format!("role {name} names the issuer"), Outcome::ByHand(what))
+            ReportLine::new(format!("role {name} names the issuer"), StepOutcome::ByHand(what))
         };
         let of_the_key = self.of_the_key(issuer).into_iter();
         of_the_key.flat_map(|one| issuers::roles_naming(&self.roles, &one.record)).map(by_hand).collect()
@@ -68,7 +68,7 @@ impl Inventory {
 
     /// Lines for what the key opened beyond the mount's roles: the engine's own IAM roles, which it may not write to, and IAM
     /// roles that nobody named here.
-    pub(super) fn beyond(&self, mount_point: &str) -> Vec<Line> {
+    pub(super) fn beyond(&self, mount_point: &str) -> Vec<ReportLine> {
         let mut lines = Vec::new();
         for (name, anchor) in &self.anchors {
             let of_duties = Duty::VARIANTS.iter().filter_map(|duty| anchor.role(*duty));
@@ -81,12 +81,12 @@ impl Inventory {
                 roles.join(", "),
                 mount_point
             );
-            lines.push(Line::new(
+            lines.push(ReportLine::new(
                 format!("end the engine's own sessions at trust-anchors/{name}"),
-                Outcome::ByHand(what),
+                StepOutcome::ByHand(what),
             ));
         }
-        lines.push(Line::new("end the sessions of other IAM roles", Outcome::ByHand(
+        lines.push(ReportLine::new("end the sessions of other IAM roles", StepOutcome::ByHand(
             "use \"Revoke active sessions\" of every IAM role whose trust policy admits one of these anchors and that a profile lists, even if no role of this mount names it, because the holder of the key could request its sessions".to_owned(),
         )));
         lines

@@ -1,16 +1,16 @@
 //! The report of a response to a compromise: a line for each step, done or left.
 
 /// One line of the report.
-pub(crate) struct Line {
+pub(crate) struct ReportLine {
     /// The step in the imperative, such as `end the sessions of <ARN>`.
     pub(super) step: String,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: StepOutcome,
 }
 
 /// How a step ended. Each variant holds the text that follows the step.
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub(crate) enum Outcome {
+pub(crate) enum StepOutcome {
     /// The engine did it, or an earlier call had.
     Done(String),
     /// The engine may not do it. The text is the command or the action for a person.
@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
-impl Outcome {
+impl StepOutcome {
     fn text(&self) -> &str {
         match self {
             Self::Done(text) | Self::ByHand(text) | Self::Later(text) | Self::Failed(text) => text,
@@ -38,8 +38,8 @@ impl Outcome {
     }
 }
 
-impl Line {
-    pub(super) fn new(step: impl Into<String>, outcome: Outcome) -> Self {
+impl ReportLine {
+    pub(super) fn new(step: impl Into<String>, outcome: StepOutcome) -> Self {
         Self { step: step.into(), outcome }
     }
 
@@ -52,7 +52,7 @@ impl Line {
 
 /// One word for scripts: `incomplete` if a step failed, else `settling` if one is too early, else `by_hand`. It is never `done`,
 /// because every report ends with steps that only a person may take.
-pub(crate) fn state(report: &[Line]) -> &'static str {
+pub(crate) fn state(report: &[ReportLine]) -> &'static str {
     if report.iter().any(|line| line.outcome.is_failed()) {
         "incomplete"
     } else if report.iter().any(|line| line.outcome.is_later()) {

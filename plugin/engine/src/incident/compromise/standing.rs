@@ -6,7 +6,7 @@ use std::fmt;
 use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 
-use super::report::{Line, Outcome};
+use super::report::{ReportLine, StepOutcome};
 use crate::management::anchor_task::AnchorTask;
 use crate::management::sync_report::SyncReport;
 use crate::records::compromise::Compromise;
@@ -42,12 +42,12 @@ impl Aim {
 #[derive(Default)]
 pub(super) struct Synced {
     /// A line for each anchor, managed or not.
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<ReportLine>,
     /// The anchors that are in sync, by ARN: each holds the issuers that sign and no other issuer of this mount. An anchor that
     /// is not managed, or whose sync failed, is missing.
     pub(super) seen: BTreeMap<String, Seen>,
     /// What else was seen there and a person must judge: a disabled anchor, and certificates that this mount did not put there.
-    pub(super) foreign: Vec<Line>,
+    pub(super) foreign: Vec<ReportLine>,
 }
 
 /// One trust anchor that is in sync.
@@ -87,18 +87,18 @@ impl Synced {
         report: &SyncReport,
         ways_in: &[WayIn],
         at: OffsetDateTime,
-    ) -> Outcome {
+    ) -> StepOutcome {
         let arn = task.anchor.trust_anchor_arn.to_string();
-        let warned = report.warnings().into_iter().map(Outcome::ByHand);
+        let warned = report.warnings().into_iter().map(StepOutcome::ByHand);
         self.foreign
-            .extend(warned.map(|what| Line::new(format!("look at trust-anchors/{}", task.name), what)));
+            .extend(warned.map(|what| ReportLine::new(format!("look at trust-anchors/{}", task.name), what)));
         let seen = Seen { is_clear: ways_in.is_empty(), was_changed: report.was_changed(), at };
         self.seen.insert(arn, seen);
         if ways_in.is_empty() {
-            return Outcome::Done("in sync".to_owned());
+            return StepOutcome::Done("in sync".to_owned());
         }
         let ways_in: Vec<String> = ways_in.iter().map(ToString::to_string).collect();
-        Outcome::ByHand(format!(
+        StepOutcome::ByHand(format!(
             "the anchor holds {}: the key can make sessions until that is removed. Put the certificates of {}trust-bundle, and no others, into {}, then run this command again",
             ways_in.join(", and "),
             task.mount_point,
@@ -108,7 +108,7 @@ impl Synced {
 }
 
 /// An IAM role whose sessions must end.
-pub(super) struct Target {
+pub(super) struct DenialTarget {
     pub(super) arn: RoleArn,
     /// One of the engine's roles that lead to it. None if only living sessions do, because their role is gone or leads elsewhere
     /// now.
@@ -120,7 +120,7 @@ pub(super) struct Target {
     pub(super) is_clear: bool,
 }
 
-impl Target {
+impl DenialTarget {
     /// A target without anchors yet. It counts as clear until an anchor that is not clear is added.
     pub(super) fn new(arn: RoleArn, name: Option<String>) -> Self {
         Self { arn, name, anchors: BTreeSet::new(), is_clear: true }
