@@ -239,13 +239,13 @@ async fn a_bad_name_is_refused_and_nothing_is_written() {
 
     for (given, words) in [
         ("payments", "namespace/serviceaccount"),
-        ("Payments/api", "no name of a namespace"),
-        ("pay.ments/api", "no name of a namespace"),
-        ("payments/", "no name of a service account"),
-        ("payments/a_b", "no name of a service account"),
-        ("payments/a/b", "no name of a service account"),
-        ("payments/{{x}}", "no name of a service account"),
-        ("payments/api=role/api", "no ARN of an IAM role"),
+        ("Payments/api", "not the name of a namespace"),
+        ("pay.ments/api", "not the name of a namespace"),
+        ("payments/", "not the name of a service account"),
+        ("payments/a_b", "not the name of a service account"),
+        ("payments/a/b", "not the name of a service account"),
+        ("payments/{{x}}", "not the name of a service account"),
+        ("payments/api=role/api", "not the ARN of an IAM role"),
         ("iamra/operator", "register Job"),
         (long.as_str(), "AWS takes 61"),
     ] {

@@ -60,7 +60,7 @@ async fn a_templated_role_is_not_written_over_anothers_cluster_or_policy() {
     for (args, words) in [
         (["--auth-mount", "other", "payments"], "the cluster prod is the auth mount"),
         (["--prefix", "x-", "payments"], "# by hand"),
-        (["--role-arn", "x", "payments"], "no ARN of an IAM role"),
+        (["--role-arn", "x", "payments"], "not the ARN of an IAM role"),
         (["--way", "file", "payments/api"], "takes namespaces"),
         (["--way", "file", "--templates"], "no namespace given"),
     ] {
