@@ -310,7 +310,7 @@ async fn an_import_names_the_roles_whose_issuer_is_not_there() {
 
     let said = site.run("import").await.ok();
 
-    assert!(said.contains("role app names the issuer prod-1, which is not there"), "{said}");
+    assert!(said.contains("role app names the issuer prod-1, which does not exist"), "{said}");
     assert!(said.contains("common_name=iamra issuer_name=prod-1"), "{said}");
     let none =
         "the default issuer was prod-1, and there is none here: vault write iamra/root/generate/internal";
