@@ -42,7 +42,7 @@ fn the_folder(plugin: Plugin, folders: Vec<OsString>) -> Result<PathBuf, String>
     let [folder] = <[OsString; 1]>::try_from(folders).map_err(|_| {
         let name = plugin.name;
         format!(
-            "install takes one folder, the plugin_directory of Vault's configuration\nusage: {name} install <folder>"
+            "takes one folder, the plugin_directory of Vault's configuration\nusage: {name} install <folder>"
         )
     })?;
     let folder = PathBuf::from(folder);

@@ -90,7 +90,7 @@ fn a_folder_that_is_not_there_is_named_and_not_made() {
 
     let said = complaint(&install_into(&missing));
 
-    assert!(said.contains(&format!("there is not a folder {}", missing.display())), "{said}");
+    assert!(said.contains(&format!("there is no folder {}", missing.display())), "{said}");
     assert!(!missing.exists());
 }
 
