@@ -74,7 +74,7 @@ impl Credentials {
         self.lifecycle.active_only()?;
         // once, before the first plan: a revocation from here on must reach this read, also after a new plan
         let reader = self.ledger.reader(holder(request));
-        let read = PlannedRead { request, wanted, started: Instant::now(), reader };
+        let read = PendingRead { request, wanted, started: Instant::now(), reader };
         let mut replans = 0;
         let (role, key, reply) = loop {
             let attempt = self.attempt(&read).await?;
@@ -110,7 +110,7 @@ impl Credentials {
     /// Those of [`Self::grant`] except AWS's, which the reply contains.
     async fn attempt(
         &self,
-        read: &PlannedRead<'_>,
+        read: &PendingRead<'_>,
     ) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
         let planned = timeout(read.left(), self.lifecycle.until_closed(Box::pin(self.plan(read))));
         let (role, planned) = planned.await.unwrap_or_else(|_| Err(faults::late(read.wanted.patience)))?;
@@ -132,8 +132,8 @@ impl Credentials {
     }
 
     /// Reads the role and the snapshot, identifies the caller, and makes the session key from them. Calls Vault and never AWS.
-    async fn plan(&self, read: &PlannedRead<'_>) -> Result<(Arc<Role>, PlannedSession), Fault> {
-        let PlannedRead { request, wanted: CredentialRequest { role: name, ttl, .. }, .. } = *read;
+    async fn plan(&self, read: &PendingRead<'_>) -> Result<(Arc<Role>, PlannedSession), Fault> {
+        let PendingRead { request, wanted: CredentialRequest { role: name, ttl, .. }, .. } = *read;
         // before anything else is read: the service denies a request whose data changed after its epoch, and the read is planned
         // anew
         let epoch = self.sessions.epoch();
@@ -152,7 +152,7 @@ impl Credentials {
 }
 
 /// A read under way.
-struct PlannedRead<'a> {
+struct PendingRead<'a> {
     request: &'a Request,
     wanted: CredentialRequest<'a>,
     started: Instant,
@@ -160,7 +160,7 @@ struct PlannedRead<'a> {
     reader: Reader<'a>,
 }
 
-impl PlannedRead<'_> {
+impl PendingRead<'_> {
     /// The time until its deadline.
     fn left(&self) -> Duration {
         self.wanted.patience.saturating_sub(self.started.elapsed())

@@ -77,7 +77,7 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     }
     let stored = stored.unwrap_or_default();
     writer.put_config(&config, ends(&stored, &config)).await?;
-    Ok(written(&stored, &config))
+    Ok(changed(&stored, &config))
 }
 
 /// All cached sessions end, unless the new config makes the same ones: timeouts, retries, the rate, the cache size, and the
@@ -87,7 +87,7 @@ fn ends(before: &Config, after: &Config) -> Ends<'static> {
 }
 
 /// A response that warns if roles may now name IAM roles that they could not name before.
-fn written(before: &Config, after: &Config) -> Response {
+fn changed(before: &Config, after: &Config) -> Response {
     let lifted = allowed_roles::lifted(&before.allowed_role_arns, &after.allowed_role_arns);
     lifted.into_iter().fold(Response::no_content(), Response::warn)
 }
@@ -101,5 +101,5 @@ async fn delete(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Respon
         return Ok(Response::no_content());
     };
     writer.delete_config(ends(&stored, &Config::default())).await?;
-    Ok(written(&stored, &Config::default()))
+    Ok(changed(&stored, &Config::default()))
 }
