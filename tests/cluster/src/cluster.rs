@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::layout::Layout;
@@ -15,14 +16,22 @@ const TRIES: usize = 4;
 const REST: Duration = Duration::from_secs(2);
 
 /// Errors of kubectl if the API server, etcd or kubelet was too slow, and never of a refusal.
-const BROKEN: [&str; 6] = [
+const BROKEN: [&str; 9] = [
     "TLS handshake timeout",
+    // what Go's HTTP client, its dialer and the API server say once their time is over
+    "Client.Timeout exceeded",
+    "i/o timeout",
+    "Timeout: request did not complete within requested timeout",
     "etcdserver: request timed out",
     "Unable to connect to the server",
     "error dialing backend",
     "http2: client connection lost",
     "failed calling webhook",
 ];
+
+/// How many stories apply at once: for each `apply`, the API server sends its whole schema, and 32 at once on two cores outlast the
+/// half minute that kubectl gives it.
+static APPLIES: Semaphore = Semaphore::const_new(4);
 
 /// The running cluster of this workspace.
 #[derive(Clone, Debug)]
@@ -86,6 +95,10 @@ impl Cluster {
     }
 
     async fn try_kubectl(&self, arguments: &[&str], input: Option<String>) -> Run {
+        let _turn = match arguments.first() {
+            Some(&"apply") => Some(APPLIES.acquire().await.expect("nobody closes it")),
+            _ => None,
+        };
         let mut command = Command::new(tools::built("kubectl"));
         command
             .args(arguments)
