@@ -9,7 +9,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tracing::Level;
 use url::Url;
+
+use crate::role::{EngineRole, RolePattern};
 
 /// AWS credentials for the pods of this node, from Vault, by the local protocol of the EKS Pod Identity agent.
 ///
@@ -45,7 +48,14 @@ pub enum Command {
 #[command(next_help_heading = "Vault")]
 pub struct VaultOptions {
     /// Vault's address; several are tried in order, each when the one before it does not answer
-    #[arg(long, env = "VAULT_ADDR", value_name = "URL", value_delimiter = ',', required = true)]
+    #[arg(
+        long,
+        env = "VAULT_ADDR",
+        value_name = "URL",
+        value_delimiter = ',',
+        required = true,
+        value_parser = vault_address
+    )]
     pub vault_addr: Vec<Url>,
 
     /// File with the CA certificates (PEM) that Vault's certificate must chain to; read again when it changes. Default: the system's
@@ -57,7 +67,7 @@ pub struct VaultOptions {
     pub vault_namespace: Option<String>,
 
     /// Mount of the Kubernetes auth method
-    #[arg(long, env = "IAMRA_AUTH_MOUNT", value_name = "MOUNT", default_value = "kubernetes")]
+    #[arg(long, env = "IAMRA_AUTH_MOUNT", value_name = "MOUNT", default_value = "kubernetes", value_parser = mount)]
     pub auth_mount: String,
 
     /// Role of the auth method under which pods log in; vault-config/kubernetes/setup.sh --associations writes it
@@ -65,7 +75,7 @@ pub struct VaultOptions {
     pub auth_role: String,
 
     /// Mount of the secrets engine
-    #[arg(long, env = "IAMRA_MOUNT", value_name = "MOUNT", default_value = "iamra")]
+    #[arg(long, env = "IAMRA_MOUNT", value_name = "MOUNT", default_value = "iamra", value_parser = mount)]
     pub mount: String,
 
     /// Engine role of a pod, from the names in its token
@@ -75,11 +85,11 @@ pub struct VaultOptions {
         value_name = "PATTERN",
         default_value = "{namespace}.{service_account}"
     )]
-    pub role_pattern: String,
+    pub role_pattern: RolePattern,
 
     /// Engine role of the pods for which the engine has no role by the pattern. Default: such pods are refused
     #[arg(long, env = "IAMRA_FALLBACK_ROLE", value_name = "ROLE")]
-    pub fallback_role: Option<String>,
+    pub fallback_role: Option<EngineRole>,
 }
 
 /// The options of `serve`.
@@ -118,7 +128,7 @@ pub struct ServeOptions {
         default_value = "info",
         help_heading = "Serving"
     )]
-    pub log_level: String,
+    pub log_level: Level,
 }
 
 /// The options of `link`.
@@ -133,6 +143,35 @@ pub struct LinkOptions {
     pub name: String,
 }
 
+/// A URL with a host, over https or http, below which `/v1/` is.
+fn vault_address(text: &str) -> Result<Url, String> {
+    let url: Url = text.trim().parse().map_err(|error| format!("not a URL: {error}"))?;
+    let is_plain = url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if !matches!(url.scheme(), "https" | "http") || url.host().is_none() || !is_plain {
+        return Err("must be https://<host>:<port>, without user, query or fragment".to_owned());
+    }
+    Ok(url)
+}
+
+/// The path of a mount, without slashes around it.
+fn mount(text: &str) -> Result<String, String> {
+    let path = text.trim_matches('/');
+    let is_segment = |segment: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(is_plain)
+    };
+    if !path.split('/').all(is_segment) {
+        return Err(
+            "must be the path of a mount: letters, digits and - _ . @, in segments with / between them"
+                .to_owned(),
+        );
+    }
+    Ok(path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -142,5 +181,48 @@ mod tests {
     #[test]
     fn the_options_contradict_nothing_that_clap_checks() {
         Options::command().debug_assert();
+    }
+
+    fn serve(arguments: &[&str]) -> Result<ServeOptions, String> {
+        let all = ["iamra-node-agent", "serve"].iter().chain(arguments);
+        match Options::try_parse_from(all).map_err(|error| error.to_string())?.command {
+            Command::Serve(options) => Ok(*options),
+            Command::Link(_) => Err("another command".to_owned()),
+        }
+    }
+
+    #[test]
+    fn several_addresses_of_vault_keep_their_order() {
+        let options = serve(&["--vault-addr", "https://a:8200,https://b:8200/"]).unwrap();
+
+        let names: Vec<_> = options.vault.vault_addr.iter().map(Url::as_str).collect();
+        assert_eq!(names, ["https://a:8200/", "https://b:8200/"]);
+    }
+
+    #[test]
+    fn slashes_around_a_mount_do_not_matter() {
+        let options = serve(&["--vault-addr", "https://a", "--auth-mount", "/k8s/prod/"]).unwrap();
+
+        assert_eq!(options.vault.auth_mount, "k8s/prod");
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_what_it_must_be() {
+        for (flag, value, words) in [
+            ("--vault-addr", "vault:8200", "must be https://"),
+            ("--vault-addr", "https://user:password@vault", "without user"),
+            ("--vault-addr", "", "not a URL"),
+            ("--mount", "../sys", "must be the path of a mount"),
+            ("--auth-mount", "a//b", "must be the path of a mount"),
+            ("--role-pattern", "{pod}", "{pod} is unknown"),
+            ("--fallback-role", "a/b", "not the name of a role"),
+            ("--listen", "169.254.170.23", "invalid socket address"),
+        ] {
+            let arguments = ["--vault-addr", "https://vault", flag, value];
+            let arguments = if flag == "--vault-addr" { &arguments[2..] } else { &arguments[..] };
+            let error = serve(arguments).unwrap_err();
+
+            assert!(error.contains(words), "{flag} {value}: {error}");
+        }
     }
 }
