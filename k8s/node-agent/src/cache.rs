@@ -20,4 +20,4 @@ mod recency;
 
 pub use answer_cache::{AnswerCache, Counts};
 pub use limits::{FORGOTTEN_AFTER, FRESH, Limits, MAX_REST, MIN_LEFT, MIN_REST, REFUSED_REST, STALE_REST};
-pub use outcome::{Origin, Outcome, Reply, Step, WaiterId};
+pub use outcome::{Flights, Origin, Outcome, Reply, Step, WaiterId};

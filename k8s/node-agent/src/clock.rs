@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
 /// One point in time on both clocks.
@@ -37,6 +38,12 @@ impl Clock {
     pub fn now(&self) -> Moment {
         Moment { monotonic: self.began.elapsed(), wall: (self.wall)() }
     }
+}
+
+/// `2026-01-02T03:04:05Z`: in whole seconds with `Z`, the only form that every SDK parses.
+pub fn rfc3339(at: OffsetDateTime) -> String {
+    let utc = at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at);
+    utc.replace_nanosecond(0).unwrap_or(utc).format(&Rfc3339).unwrap_or_default()
 }
 
 /// A time at which something ends, on both clocks. The one that says less counts, because the wall clock may have been set back
@@ -98,6 +105,11 @@ mod tests {
         let end = Deadline::within(NOON + HOUR, Duration::from_mins(20), at(0, -3600));
 
         assert_eq!(end.left(at(60, -3540)), Duration::from_mins(19));
+    }
+
+    #[test]
+    fn times_are_written_in_whole_seconds_with_z() {
+        assert_eq!(rfc3339(datetime!(2026-01-02 05:04:05.987654 +2)), "2026-01-02T03:04:05Z");
     }
 
     #[test]

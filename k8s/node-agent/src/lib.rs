@@ -2,23 +2,30 @@
 //!
 //! ```text
 //! SDK ── GET http://169.254.170.23/v1/credentials · Authorization: <token of the pod> ──▶ serve
-//!           options   what the operator sets, by flag or variable
-//!           token     the pod's token and its claims, which are a hint
-//!           role      which engine role it asks for
-//!           cache     which answer it gets: a new one, one of a moment ago, or an old one while Vault is away
-//!           vault     the login and the read
-//!           refusal   what the SDK is told in place of credentials
-//!           link      the addresses on the node, made once by an init container
+//!   server    one connection: its bounds, its head, which request it is        gate, head, request
+//!   agent     token and role to an answer
+//!     token     the pod's token and its claims, which are a hint
+//!     role      which engine role it asks for
+//!     answers   one flight a token, on tokio
+//!       cache     which answer: a new one, one of a moment ago, an old one while Vault is away
+//!     fetch     one flight: a login, a read
+//!       vault     the client of Vault
+//!   pages     metrics and health for the operator
+//! link      the addresses on the node, made once by an init container
 //! ```
 //!
-//! A subcommand is a variant of [`options::Command`], a module with a `run`, and a line in `main.rs`.
+//! A subcommand is a variant of [`options::Command`], a module with a `run`, and a line in `main.rs`. Start reading in `serve.rs`.
 
+pub mod agent;
+pub mod answers;
 pub mod cache;
 pub mod clock;
 pub mod failure;
+pub mod fetch;
 pub mod link;
 pub mod metrics;
 pub mod options;
+pub mod reachability;
 pub mod refusal;
 pub mod role;
 pub mod serve;

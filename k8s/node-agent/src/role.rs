@@ -129,19 +129,8 @@ impl FromStr for RolePattern {
 pub struct RoleChoice {
     /// The first one.
     pub first: EngineRole,
-    /// Where the first one came from.
-    pub from: RoleSource,
     /// Asked for when the engine has no such role as the first.
     pub fallback: Option<EngineRole>,
-}
-
-/// Who named a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RoleSource {
-    /// The pod, in the path: it gets this one or none.
-    Path,
-    /// The pattern, or the fallback alone.
-    Account,
 }
 
 /// How roles are chosen on this node.
@@ -160,15 +149,14 @@ impl Roles {
     /// The token does not say which service account it is of, and there is no fallback.
     pub fn choose(&self, asked: Option<EngineRole>, claims: &Claims) -> Result<RoleChoice, Refusal> {
         if let Some(first) = asked {
-            return Ok(RoleChoice { first, from: RoleSource::Path, fallback: None });
+            return Ok(RoleChoice { first, fallback: None });
         }
-        let choice = |first, fallback| RoleChoice { first, from: RoleSource::Account, fallback };
         match (self.pattern.role(claims), self.fallback.clone()) {
             (Some(first), fallback) => {
                 let other = fallback.filter(|fallback| *fallback != first);
-                Ok(choice(first, other))
+                Ok(RoleChoice { first, fallback: other })
             }
-            (None, Some(fallback)) => Ok(choice(fallback, None)),
+            (None, Some(fallback)) => Ok(RoleChoice { first: fallback, fallback: None }),
             (None, None) => Err(Refusal::lasting(
                 400,
                 "NoServiceAccount",
@@ -213,7 +201,7 @@ mod tests {
     fn a_role_in_the_path_is_asked_for_alone() {
         let choice = roles(STANDARD, Some("prod-pods")).choose(Some(role("other")), &pod("a", "b")).unwrap();
 
-        assert_eq!(choice, RoleChoice { first: role("other"), from: RoleSource::Path, fallback: None });
+        assert_eq!(choice, RoleChoice { first: role("other"), fallback: None });
     }
 
     #[test]

@@ -24,4 +24,3 @@ mod wire;
 pub use client::Vault;
 pub use login::Login;
 pub use session::Session;
-pub use upstreams::Reachability;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::entry::{Entry, Kept, Rest};
 use super::limits::{Limits, MAX_REST, MIN_REST, REFUSED_REST, STALE_REST};
-use super::outcome::{Origin, Outcome, Reply, Step, WaiterId};
+use super::outcome::{Flights, Origin, Outcome, Reply, Step, WaiterId};
 use super::recency::Recency;
 use crate::clock::Moment;
 
@@ -61,7 +61,13 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone, E: Clone> AnswerCache<K, V, E> {
     }
 
     /// A request for `key`, whose token says that it ends at `token_ends`. Nothing that was kept is served after that.
-    pub fn ask(&mut self, now: Moment, key: &K, token_ends: Option<OffsetDateTime>) -> Step<V, E> {
+    pub fn ask(
+        &mut self,
+        now: Moment,
+        key: &K,
+        token_ends: Option<OffsetDateTime>,
+        flights: Flights,
+    ) -> Step<V, E> {
         if !self.make_room(key) {
             return Step::Done(Reply::Full);
         }
@@ -70,15 +76,15 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone, E: Clone> AnswerCache<K, V, E> {
         let at_once = at_once(entry, now);
         let step = match at_once {
             Some(reply) => Step::Done(reply),
-            None => self.wait(now, key),
+            None => self.wait(now, key, flights),
         };
         self.settle(key);
         step
     }
 
     /// Joins the flight of a key, or begins one.
-    fn wait(&mut self, now: Moment, key: &K) -> Step<V, E> {
-        let may_start = self.flights < self.limits.max_flights;
+    fn wait(&mut self, now: Moment, key: &K, flights: Flights) -> Step<V, E> {
+        let may_start = flights == Flights::Open && self.flights < self.limits.max_flights;
         let Some(entry) = self.entries.get_mut(key) else { return Step::Done(Reply::Full) };
         let starts = entry.flight.is_none();
         if starts && !may_start {

@@ -71,8 +71,17 @@ pub enum Reply<V, E> {
     },
     /// There is no answer yet. The flight goes on, and the next request may find what it brings.
     Late,
-    /// So many flights are under way, or so many keys known, that this one has to wait.
+    /// It needs a flight and may not have one: its caller may start none, or too many are under way, or too many keys known.
     Full,
+}
+
+/// Whether a request may have a flight started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flights {
+    /// It may.
+    Open,
+    /// It may not: it gets what is known, or joins a flight that is under way.
+    Closed,
 }
 
 /// What becomes of a request.

@@ -3,8 +3,9 @@
 use time::OffsetDateTime;
 
 use super::answer::{EngineRefusal, VaultErrors};
-use super::session::{NoSession, rfc3339};
+use super::session::NoSession;
 use super::upstreams::NodeFault;
+use crate::clock::rfc3339;
 use crate::options::VaultOptions;
 use crate::refusal::{DEFAULT_PAUSE, Refusal, Retry};
 use crate::role::EngineRole;

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 use super::answer::kind_of;
-use crate::clock::{Deadline, Moment};
+use crate::clock::{Deadline, Moment, rfc3339};
 
 /// A session with less time left than this is none: its user would be back before it was of use.
 const MIN_LEFT: Duration = Duration::from_secs(5);
@@ -102,12 +102,6 @@ fn end(expiration: OffsetDateTime, date: Option<OffsetDateTime>, now: Moment) ->
         }
         _ => Ok(ends),
     }
-}
-
-/// `2026-01-02T03:04:05Z`, the only form that every SDK parses.
-pub(super) fn rfc3339(at: OffsetDateTime) -> String {
-    let utc = at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at);
-    utc.replace_nanosecond(0).unwrap_or(utc).format(&Rfc3339).unwrap_or_default()
 }
 
 #[derive(Deserialize)]

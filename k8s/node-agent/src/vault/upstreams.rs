@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 use url::Url;
 
-use super::session::rfc3339;
+use crate::clock::rfc3339;
+use crate::reachability::Reachability;
 
 /// The addresses in the operator's order, each with what is wrong with it now. They are tried in that order, but those that failed
 /// last time come last: a node that is gone then costs nobody its time-out but the watch, which asks each of them again and again.
@@ -69,24 +70,6 @@ impl fmt::Display for NodeFault {
             NodeFault::NotActive(why) => write!(f, "has no active node: {why}"),
             NodeFault::Foreign(what) => write!(f, "answers {what}: is VAULT_ADDR the address of a Vault?"),
         }
-    }
-}
-
-/// Whether Vault can be reached, and since when not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reachability {
-    /// Each address, with the time since which it is of no use, and why.
-    pub addresses: Vec<(String, Option<(OffsetDateTime, String)>)>,
-    /// Whether any address has answered since the process began.
-    pub has_ever_answered: bool,
-}
-
-impl Reachability {
-    /// Since when no address is of use; none while one is.
-    pub fn away_since(&self) -> Option<OffsetDateTime> {
-        let outages: Option<Vec<_>> =
-            self.addresses.iter().map(|(_, outage)| outage.as_ref().map(|(since, _)| *since)).collect();
-        outages?.into_iter().max()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use node_agent::cache::{
-    AnswerCache, FORGOTTEN_AFTER, FRESH, Limits, MIN_LEFT, Origin, Outcome, Reply, Step, WaiterId,
+    AnswerCache, FORGOTTEN_AFTER, FRESH, Flights, Limits, MIN_LEFT, Origin, Outcome, Reply, Step, WaiterId,
 };
 use node_agent::clock::{Deadline, Moment};
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ const ANSWER_BYTES: usize = 100;
 enum Event {
     Ask {
         key: u8,
+        flights: Flights,
     },
     Land {
         nth: usize,
@@ -75,7 +76,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(How::Void),
     ];
     prop_oneof![
-        8 => (0..KEYS).prop_map(|key| Event::Ask { key }),
+        8 => (0..KEYS).prop_map(|key| Event::Ask { key, flights: Flights::Open }),
+        1 => (0..KEYS).prop_map(|key| Event::Ask { key, flights: Flights::Closed }),
         6 => (any::<usize>(), how).prop_map(|(nth, how)| Event::Land { nth, how }),
         2 => any::<usize>().prop_map(|nth| Event::GiveUp { nth }),
         4 => prop_oneof![0_u64..2_000, 0_u64..100_000, 0_u64..4_000_000].prop_map(|millis| Event::Pass { millis }),
@@ -121,7 +123,7 @@ impl Run {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Ask { key } => self.ask(key),
+            Event::Ask { key, flights } => self.ask(key, flights),
             Event::Land { nth, how } if !self.flying.is_empty() => {
                 let key = self.flying.remove(nth % self.flying.len());
                 self.land(key, how);
@@ -153,11 +155,12 @@ impl Run {
         key.is_multiple_of(2).then(|| NOON + Duration::from_secs(2000 * (1 + u64::from(key))))
     }
 
-    fn ask(&mut self, key: u8) {
+    fn ask(&mut self, key: u8, flights: Flights) {
         self.asked.insert(key, self.now.monotonic);
-        match self.cache.ask(self.now, &key, Run::token_ends(key)) {
+        match self.cache.ask(self.now, &key, Run::token_ends(key), flights) {
             Step::Wait { waiter, starts, patience } => {
                 assert_eq!(starts, !self.flying.contains(&key), "one flight a key, and one who starts it");
+                assert!(!starts || flights == Flights::Open, "started for who may start none");
                 assert!(patience <= self.limits.answer_within);
                 if starts {
                     self.flying.push(key);
