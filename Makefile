@@ -95,7 +95,7 @@ check: ## format, lints (all that compiles), licences: rustfmt, clippy and cargo
 	cargo deny --log-level error check bans licenses sources
 
 .PHONY: structure
-structure: ## the sizes of the plugin's files and functions, and the circles between its files and folders
+structure: ## the sizes of the files and functions of what ships, and the circles between its files and folders
 	@cargo run --quiet --locked -p harness --bin structure
 
 .PHONY: advisories

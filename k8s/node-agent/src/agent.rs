@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::answers::{AnswerKey, AnswerReply, Answers, SessionSource};
+use crate::answers::{AnswerKey, AnswerReply, Answers, PendingFetch, SessionSource};
 use crate::cache::{Flights, Limits, Origin, Reply};
 use crate::clock::{Clock, rfc3339};
 use crate::fetch::{Fetcher, Flight};
@@ -60,9 +60,11 @@ impl Agent {
     async fn answer(&self, request: CredentialsRequest, claims: Claims, choice: RoleChoice) -> AnswerReply {
         let CredentialsRequest { token, role, flights, .. } = request;
         let key = AnswerKey { token: token.digest(), role };
-        let (token_ends, fetcher) = (claims.expiration, Arc::clone(&self.fetcher));
-        let flight = Flight { token, claims, choice };
-        let fetch = async move { fetcher.fetch(&flight).await };
+        let token_ends = claims.expiration;
+        let fetch = || -> PendingFetch {
+            let (fetcher, flight) = (Arc::clone(&self.fetcher), Flight { token, claims, choice });
+            Box::pin(async move { fetcher.fetch(&flight).await })
+        };
         self.answers.get(key, token_ends, flights, fetch).await
     }
 

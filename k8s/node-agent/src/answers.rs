@@ -1,6 +1,7 @@
 //! The cache on tokio: a flight is a task that a leaving caller cannot cancel, and each request waits no longer than it may.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +58,9 @@ pub struct SessionSource {
 pub type AnswerReply = Reply<Document, Refusal>;
 type AnswerOutcome = Outcome<Document, Refusal>;
 
+/// A flight under way.
+pub type PendingFetch = Pin<Box<dyn Future<Output = Result<Document, Refusal>> + Send>>;
+
 /// Answers of a moment ago, and flights for new ones. Clones share one cache.
 #[derive(Clone)]
 pub struct Answers(Arc<Inner>);
@@ -78,23 +82,20 @@ impl Answers {
         Answers(Arc::new(Inner { clock, state: Mutex::new(state) }))
     }
 
-    /// An answer for `key`, whose token says that it ends at `token_ends`. `flight` asks Vault; it is run if this request is the
-    /// first that needs it, and goes on if its caller leaves.
-    pub async fn get<F>(
+    /// An answer for `key`, whose token says that it ends at `token_ends`. `flight` makes what asks Vault; it is called if this request
+    /// is the first that needs it, and what it makes goes on if its caller leaves.
+    pub async fn get(
         &self,
         key: AnswerKey,
         token_ends: Option<OffsetDateTime>,
         flights: Flights,
-        flight: F,
-    ) -> AnswerReply
-    where
-        F: Future<Output = Result<Document, Refusal>> + Send + 'static,
-    {
+        flight: impl FnOnce() -> PendingFetch,
+    ) -> AnswerReply {
         let mut waiting = match self.0.ask(&key, token_ends, flights) {
             Ok(reply) => return reply,
             Err(Asked { waiter, reply, patience, starts }) => {
                 if starts {
-                    self.start(key.clone(), flight);
+                    self.start(key.clone(), flight());
                 }
                 Waiting { inner: &self.0, key, waiter, reply, patience, is_over: false }
             }
@@ -102,11 +103,7 @@ impl Answers {
         waiting.reply().await
     }
 
-    fn start(
-        &self,
-        key: AnswerKey,
-        flight: impl Future<Output = Result<Document, Refusal>> + Send + 'static,
-    ) {
+    fn start(&self, key: AnswerKey, flight: PendingFetch) {
         let mut landing = Landing { inner: Arc::clone(&self.0), key, outcome: Some(lost()) };
         tokio::spawn(async move {
             let landed = tokio::time::timeout(FLIGHT_TIMEOUT, flight).await;

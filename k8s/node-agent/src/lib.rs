@@ -12,6 +12,7 @@
 //!       vault     the client of Vault
 //!   pages     metrics and health for the operator
 //! link      the addresses on the node, made once by an init container
+//! ready     whether the agent in this container is ready, for a startup probe
 //! ```
 //!
 //! A subcommand is a variant of [`options::Command`], a module with a `run`, and a line in `main.rs`. Start reading in `serve.rs`.
@@ -23,11 +24,16 @@ pub mod clock;
 pub mod failure;
 pub mod fetch;
 pub mod link;
+mod logs;
 pub mod metrics;
 pub mod options;
+mod pages;
+mod process;
 pub mod reachability;
+pub mod ready;
 pub mod refusal;
 pub mod role;
 pub mod serve;
+pub mod server;
 pub mod token;
 pub mod vault;

@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(options) => node_agent::serve::run(*options),
         Command::Link(options) => node_agent::link::run(&options),
+        Command::Ready => node_agent::ready::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

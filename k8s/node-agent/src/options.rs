@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 use tracing::Level;
 use url::Url;
 
@@ -41,6 +42,8 @@ pub enum Command {
     Serve(Box<ServeOptions>),
     /// Make the dummy link that holds the agent's addresses; as root, or with CAP_NET_ADMIN
     Link(LinkOptions),
+    /// Succeed if the agent in this container is ready: for a startup probe, because two agents share the address of /readyz while one takes over
+    Ready,
 }
 
 /// Where Vault is and who logs in there how: the same for each subcommand that asks Vault.
@@ -106,6 +109,7 @@ pub struct ServeOptions {
         value_name = "ADDRESS:PORT",
         value_delimiter = ',',
         default_value = "169.254.170.23:80",
+        value_parser = listen_address,
         help_heading = "Serving"
     )]
     pub listen: Vec<SocketAddr>,
@@ -119,6 +123,22 @@ pub struct ServeOptions {
         help_heading = "Serving"
     )]
     pub metrics_listen: SocketAddr,
+
+    /// Seconds within which a request is answered, with a session or a refusal; 1 to 30
+    #[arg(long, env = "IAMRA_ANSWER_TIMEOUT", value_name = "SECONDS", default_value = "3", value_parser = clap::value_parser!(u8).range(1..=30), help_heading = "Serving")]
+    pub answer_timeout: u8,
+
+    /// Connections of all pods together
+    #[arg(long, env = "IAMRA_MAX_CONNECTIONS", value_name = "NUMBER", default_value = "1024", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Serving")]
+    pub max_connections: u16,
+
+    /// Connections of one pod; the pods in the node's own network share four times as many
+    #[arg(long, env = "IAMRA_CONNECTIONS_PER_POD", value_name = "NUMBER", default_value = "64", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Serving")]
+    pub connections_per_pod: u16,
+
+    /// Requests of one pod in a second, in the long run; the pods in the node's own network share four times as many
+    #[arg(long, env = "IAMRA_REQUESTS_PER_SECOND", value_name = "NUMBER", default_value = "100", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Serving")]
+    pub requests_per_second: u16,
 
     /// Least important log lines that are written: error, warn, info, debug or trace
     #[arg(
@@ -136,10 +156,10 @@ pub struct ServeOptions {
 pub struct LinkOptions {
     /// Addresses of the link, each with its prefix length. Default: 169.254.170.23/32, and fd00:ec2::23/128 where the node has IPv6
     #[arg(long, env = "IAMRA_LINK_ADDRESSES", value_name = "ADDRESS/LENGTH", value_delimiter = ',')]
-    pub address: Vec<String>,
+    pub address: Vec<IpNet>,
 
-    /// Name of the link
-    #[arg(long, value_name = "NAME", default_value = "iamra0")]
+    /// Name of the link; lo puts the addresses onto the loopback link
+    #[arg(long, env = "IAMRA_LINK_NAME", value_name = "NAME", default_value = "iamra0", value_parser = link_name)]
     pub name: String,
 }
 
@@ -154,6 +174,27 @@ fn vault_address(text: &str) -> Result<Url, String> {
         return Err("must be https://<host>:<port>, without user, query or fragment".to_owned());
     }
     Ok(url)
+}
+
+/// An address with a port, and not the one that stands for all: the Host header of a request must name it.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.trim().parse().map_err(|error| format!("{error}: write <address>:<port>"))?;
+    if address.ip().is_unspecified() {
+        return Err(
+            "must be one address of this node, because the Host header of a request must name it".to_owned()
+        );
+    }
+    Ok(address)
+}
+
+/// The name of a link, as the kernel takes it: at most 15 bytes, without spaces, slashes and colons.
+fn link_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_graphic() && !"/:".contains(c);
+    if text.is_empty() || text.len() > 15 || text == "." || text == ".." || !text.chars().all(is_plain) {
+        return Err("must be the name of a link: at most 15 letters, digits and signs but / and :".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// The path of a mount, without slashes around it.
@@ -187,7 +228,7 @@ mod tests {
         let all = ["iamra-node-agent", "serve"].iter().chain(arguments);
         match Options::try_parse_from(all).map_err(|error| error.to_string())?.command {
             Command::Serve(options) => Ok(*options),
-            Command::Link(_) => Err("another command".to_owned()),
+            Command::Link(_) | Command::Ready => Err("another command".to_owned()),
         }
     }
 
@@ -217,6 +258,8 @@ mod tests {
             ("--role-pattern", "{pod}", "{pod} is unknown"),
             ("--fallback-role", "a/b", "not the name of a role"),
             ("--listen", "169.254.170.23", "invalid socket address"),
+            ("--listen", "0.0.0.0:80", "must be one address"),
+            ("--answer-timeout", "0", "not in 1..=30"),
         ] {
             let arguments = ["--vault-addr", "https://vault", flag, value];
             let arguments = if flag == "--vault-addr" { &arguments[2..] } else { &arguments[..] };

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// The audience on which Vault's role and the tokens agree.
-const AUDIENCE: &str = "vault";
+pub const AUDIENCE: &str = "vault";
 
 /// A cluster on loopback; ends when it is dropped. The uids of two clusters are the same on purpose.
 pub struct Cluster {
@@ -62,6 +62,11 @@ impl Cluster {
             Account { uid, token, annotations: BTreeMap::new() }
         });
         account.token.clone()
+    }
+
+    /// Deletes a service account, and so its tokens.
+    pub fn delete(&self, namespace: &str, name: &str) {
+        lock(&self.accounts).0.remove(&format!("{namespace}/{name}"));
     }
 
     /// Sets an annotation of a service account that exists.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | Vault | `HARNESS_VAULT`; `vault` on `PATH` from 1.16 on; `target/tools/vault` (`make tools`) |
 //! | promtool | `HARNESS_PROMTOOL`; `target/tools/promtool` (`make promtool`) |
+//! | the node agent | `HARNESS_NODE_AGENT`; built by the cargo that built the test |
 //! | the plugin | `HARNESS_PLUGIN`; `target/plugin/…`, the static release (`make release`): the shipped binary is the tested one |
 
 use std::path::{Path, PathBuf};
@@ -55,15 +56,31 @@ pub fn promtool() -> PathBuf {
         .expect("promtool is not built: run `make promtool`")
 }
 
-/// Builds an example with the cargo that built this test, and returns its path. It builds the whole workspace, as `make test` does, because
-/// for one package alone cargo builds many dependencies again, with other features.
+/// The node agent.
+///
+/// # Panics
+/// When it does not build.
+pub fn node_agent() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        from_environment("HARNESS_NODE_AGENT").unwrap_or_else(|| built("--bin", "iamra-node-agent"))
+    })
+}
+
+/// Builds an example with the cargo that built this test, and returns its path.
 ///
 /// # Panics
 /// When it does not build.
 pub fn example(name: &str) -> PathBuf {
+    built("--example", name)
+}
+
+/// Builds a program of the workspace. It builds the whole workspace, as `make test` does, because for one package alone cargo builds
+/// many dependencies again, with other features.
+fn built(kind: &str, name: &str) -> PathBuf {
     let build = Command::new(env!("CARGO"))
         .current_dir(workspace())
-        .args(["build", "--locked", "--workspace", "--example", name, "--message-format=json"])
+        .args(["build", "--locked", "--workspace", kind, name, "--message-format=json"])
         .output()
         .expect("cargo runs");
     assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));

@@ -40,12 +40,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Four tokens for each of 500 pods, at about 2.5 KiB an answer.
+    /// Four tokens for each of 500 pods, at about 2.5 KiB an answer. All of them may ask at once, as after a restart of the node.
     fn default() -> Limits {
         Limits {
             max_entries: 2048,
             max_bytes: 8 * 1024 * 1024,
-            max_flights: 256,
+            max_flights: 1024,
             answer_within: Duration::from_secs(3),
             stale_within: Duration::from_millis(700),
         }

@@ -1,4 +1,4 @@
-//! Whose answer it is: the engine's, Vault's own, or that of something that is no Vault.
+//! Whose answer it is: the engine's, Vault's own, or of something that is no Vault.
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -17,8 +17,6 @@ pub(super) enum Answer {
     Engine(EngineRefusal),
     /// Vault's own, `{"errors":["…"]}`.
     Errors(VaultErrors),
-    /// No Vault answers like that.
-    Foreign(String),
 }
 
 /// What the engine refused, and how.
@@ -40,21 +38,25 @@ pub(super) struct VaultErrors {
 }
 
 impl Answer {
-    pub(super) fn of(received: Received) -> Answer {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// No Vault answers like that. The text says what is there.
+    pub(super) fn of(received: Received) -> Result<Answer, String> {
         if received.status == 200 && received.is_json {
-            return Answer::Success(received);
+            return Ok(Answer::Success(received));
         }
         let Received { status, retry_after, body, .. } = &received;
         let refusal: Option<Refused> = serde_json::from_slice(body).ok();
         match refusal {
             Some(Refused { code: Some(code), message: Some(message), .. }) if is_word(&code) => {
-                Answer::Engine(EngineRefusal { status: *status, code, message: shown(&message) })
+                Ok(Answer::Engine(EngineRefusal { status: *status, code, message: shown(&message) }))
             }
             Some(Refused { errors: Some(errors), .. }) => {
                 let text = errors.first().map(|text| shown(unframed(text))).unwrap_or_default();
-                Answer::Errors(VaultErrors { status: *status, text, retry_after: *retry_after })
+                Ok(Answer::Errors(VaultErrors { status: *status, text, retry_after: *retry_after }))
             }
-            _ => Answer::Foreign(format!("status {status} with {}", kind_of(body))),
+            _ => Err(format!("status {status} with {}", kind_of(body))),
         }
     }
 }
@@ -111,21 +113,18 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
+    fn answer(status: u16, body: &str) -> Result<Answer, String> {
         let body = Zeroizing::new(body.as_bytes().to_vec());
         Answer::of(Received { status, is_json: true, date: None, retry_after: None, body })
     }
 
     fn foreign(status: u16, body: &str) -> String {
-        match answer(status, body) {
-            Answer::Foreign(what) => what,
-            other => panic!("{other:?}"),
-        }
+        answer(status, body).unwrap_err()
     }
 
     #[test]
     fn the_engines_refusal_keeps_its_code() {
-        let Answer::Engine(refusal) =
+        let Ok(Answer::Engine(refusal)) =
             answer(400, r#"{"code":"RoleNotFound","message":"role: there is no role \"a\""}"#)
         else {
             panic!("not the engine's")
@@ -136,7 +135,7 @@ mod tests {
 
     #[test]
     fn vaults_frame_around_an_error_is_taken_off() {
-        let Answer::Errors(errors) =
+        let Ok(Answer::Errors(errors)) =
             answer(403, "{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}")
         else {
             panic!("not Vault's")
@@ -153,7 +152,7 @@ mod tests {
             (500, "local node not active but active cluster node not found"),
             (307, ""),
         ] {
-            let Answer::Errors(errors) = answer(status, &format!(r#"{{"errors":["{text}"]}}"#)) else {
+            let Ok(Answer::Errors(errors)) = answer(status, &format!(r#"{{"errors":["{text}"]}}"#)) else {
                 panic!("{status}")
             };
 

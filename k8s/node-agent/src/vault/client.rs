@@ -50,7 +50,8 @@ impl Vault {
     /// # Errors
     /// The CA certificates cannot be read.
     pub fn new(options: VaultOptions, clock: Clock, meters: Arc<Meters>) -> Result<Vault, Failure> {
-        let wire = Wire::new(options.vault_cacert.clone())?;
+        let cacert = options.vault_cacert.clone().filter(|path| !path.as_os_str().is_empty());
+        let wire = Wire::new(cacert)?;
         let upstreams = Upstreams::new(options.vault_addr.clone());
         Ok(Vault { options, upstreams, wire, clock, meters })
     }
@@ -73,7 +74,6 @@ impl Vault {
             Answer::Success(received) => login::read(&received.body).map_err(|what| asked.no_login(what)),
             Answer::Errors(errors) => Err(asked.login(&errors)),
             Answer::Engine(refusal) => Err(asked.no_login(&format!("{}: {}", refusal.code, refusal.message))),
-            Answer::Foreign(what) => Err(asked.no_login(&what)),
         };
         self.meters.login(login.as_ref().err());
         login
@@ -103,9 +103,6 @@ impl Vault {
                 .map_err(|problem| asked.no_session(&problem, role)),
             Answer::Engine(refusal) => Err(asked.engine(refusal, role)),
             Answer::Errors(errors) => Err(asked.read(&errors, role)),
-            Answer::Foreign(what) => {
-                Err(explain::away(&[(self.options.mount.clone(), NodeFault::Foreign(what))]))
-            }
         }
     }
 
@@ -158,7 +155,9 @@ impl Vault {
             Answer::Errors(errors) => {
                 Err(NodeFault::Foreign(format!("status {} {}", errors.status, errors.text)))
             }
-            Answer::Engine(_) | Answer::Foreign(_) => Err(NodeFault::Foreign("no health".to_owned())),
+            Answer::Engine(refusal) => {
+                Err(NodeFault::Foreign(format!("status {} {}", refusal.status, refusal.message)))
+            }
         }
     }
 
@@ -191,18 +190,18 @@ impl Vault {
     async fn answer(&self, call: &Call<'_>, index: usize) -> Result<Answer, NodeFault> {
         let unusable = |why: &str| NodeFault::Unreachable(format!("no request can be made: {why}"));
         let url = self.upstreams.url(index).ok_or_else(|| unusable("no such address"))?;
-        let request = request(call, url, self.options.vault_namespace.as_deref());
+        let request =
+            request(call, url, self.options.vault_namespace.as_deref().filter(|name| !name.is_empty()));
         let began = Instant::now();
         let sent = self.wire.send(request.map_err(|error| unusable(&error.to_string()))?).await;
         self.meters.vault(call.kind, began.elapsed());
-        match Answer::of(sent.map_err(fault)?) {
+        match Answer::of(sent.map_err(fault)?).map_err(NodeFault::Foreign)? {
             Answer::Errors(errors) if errors.text.contains("sealed") && errors.status == 503 => {
                 Err(NodeFault::Sealed)
             }
             Answer::Errors(errors) if errors.is_of_this_node_alone() => {
                 Err(NodeFault::NotActive(format!("status {} {}", errors.status, errors.text)))
             }
-            Answer::Foreign(what) => Err(NodeFault::Foreign(what)),
             answer => Ok(answer),
         }
     }

@@ -139,19 +139,20 @@ impl Asked<'_> {
                     "{mount}/container/{role} answered {what}: is {mount}/ the mount of the secrets engine?"
                 ),
             ),
-            NoSession::Over { expiration } => Refusal::passing(
+            NoSession::Over { expiration, ahead } => Refusal::passing(
                 503,
                 "SessionTooShort",
                 format!(
-                    "{mount}/container/{role} answered a session that ends at {}, which is now or past",
-                    rfc3339(*expiration)
+                    "{mount}/container/{role} answered a session that is over at {}, by Vault's clock{}",
+                    rfc3339(*expiration),
+                    skew(*ahead)
                 ),
             ),
-            NoSession::ClockAhead { seconds } => Refusal::passing(
+            NoSession::ClockAhead { ahead } => Refusal::passing(
                 503,
                 "ClockSkew",
                 format!(
-                    "the clock of this node is {seconds} s ahead of Vault's, so every session looks over: set it by NTP"
+                    "this node's clock is {ahead} s ahead of Vault's, so every session looks over: set it by NTP"
                 ),
             ),
         }
@@ -161,6 +162,15 @@ impl Asked<'_> {
     pub(super) fn no_login(&self, what: &str) -> Refusal {
         let auth_mount = &self.options.auth_mount;
         Refusal::passing(502, "VaultBadAnswer", format!("auth/{auth_mount}/login answered {what}"))
+    }
+}
+
+/// What is to be said of a clock that is off by more than a minute: a smaller difference causes no error.
+fn skew(ahead: i64) -> String {
+    match ahead {
+        60.. => format!(", and this node's clock is {ahead} s ahead of Vault's"),
+        ..=-60 => format!(", and this node's clock is {} s behind Vault's", ahead.unsigned_abs()),
+        _ => String::new(),
     }
 }
 

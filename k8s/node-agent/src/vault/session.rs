@@ -1,5 +1,6 @@
 //! `<mount>/container/<role>`: the session that the engine answers, read strictly, and written as SDKs want it.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,10 +38,10 @@ pub struct Session {
 pub(super) enum NoSession {
     /// What is there instead.
     Malformed(&'static str),
-    /// It has ended by Vault's own clock, or nearly.
-    Over { expiration: OffsetDateTime },
-    /// By Vault's clock it lives, by this node's it is over.
-    ClockAhead { seconds: i64 },
+    /// It has ended by Vault's own clock, or nearly. This node's clock is so many seconds ahead of Vault's.
+    Over { expiration: OffsetDateTime, ahead: i64 },
+    /// By Vault's clock it lives, by this node's, which is so many seconds ahead, it is over.
+    ClockAhead { ahead: i64 },
 }
 
 impl Session {
@@ -79,29 +80,43 @@ impl Session {
             expiration: rfc3339(self.expiration),
             account_id: self.account_id.as_deref(),
         };
-        let texts = document.access_key_id.len() + document.secret_access_key.len() + document.token.len();
-        // room for all of it, each character escaped to six at most
-        let mut json = Zeroizing::new(Vec::with_capacity(256 + 6 * texts));
-        // a vector takes any write
+        let mut length = Length(0);
+        // neither a length nor a vector refuses a write; with room for all of it the vector does not grow, which would free its old
+        // memory uncleared
+        let _measured = serde_json::to_writer(&mut length, &document);
+        let mut json = Zeroizing::new(Vec::with_capacity(length.0));
         let _written = serde_json::to_writer(&mut *json, &document);
         Bytes::from_owner(json)
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// When the session ends, by Vault's clock where its date is known.
 fn end(expiration: OffsetDateTime, date: Option<OffsetDateTime>, now: Moment) -> Result<Deadline, NoSession> {
     let left_at = |time: OffsetDateTime| Duration::try_from(expiration - time).unwrap_or_default();
-    let at_vault = left_at(date.unwrap_or(now.wall));
+    let (at_vault, ahead) =
+        date.map_or((left_at(now.wall), 0), |date| (left_at(date), (now.wall - date).whole_seconds()));
     if at_vault < MIN_LEFT {
-        return Err(NoSession::Over { expiration });
+        return Err(NoSession::Over { expiration, ahead });
     }
     let ends = Deadline::within(expiration, at_vault, now);
-    match date {
-        Some(date) if ends.left(now) < MIN_LEFT => {
-            Err(NoSession::ClockAhead { seconds: (now.wall - date).whole_seconds() })
-        }
-        _ => Ok(ends),
+    if ends.left(now) < MIN_LEFT {
+        return Err(NoSession::ClockAhead { ahead });
     }
+    Ok(ends)
 }
 
 #[derive(Deserialize)]
@@ -200,7 +215,7 @@ mod tests {
     fn a_clock_that_is_an_hour_ahead_is_blamed() {
         let found = read(&session(), Some(NOON), at_noon_and(3600)).unwrap_err();
 
-        assert_eq!(found, NoSession::ClockAhead { seconds: 3600 });
+        assert_eq!(found, NoSession::ClockAhead { ahead: 3600 });
     }
 
     #[test]

@@ -29,6 +29,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_millis(2500);
 /// How long an idle connection is kept.
 const KEEP_IDLE: Duration = Duration::from_mins(2);
+/// The number of idle connections to one address. With HTTP/2, which Vault speaks over TLS, one carries everything.
+const MAX_IDLE: usize = 4;
 
 /// The HTTPS client. Opens connections as they are needed, and keeps them.
 pub(super) struct Wire {
@@ -124,6 +126,7 @@ fn client(cacert: Option<&PathBuf>, names: &Names) -> Result<reqwest::Client, St
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_user_timeout(CALL_TIMEOUT)
         .pool_idle_timeout(KEEP_IDLE)
+        .pool_max_idle_per_host(MAX_IDLE)
         .http2_max_header_list_size(MAX_HEAD)
         .build()
         .map_err(|error| reason(&error))

@@ -28,6 +28,7 @@ mod leases;
 mod logs;
 mod metrics;
 mod mounts;
+mod node_agent;
 mod openapi;
 mod orphan;
 mod parallel;

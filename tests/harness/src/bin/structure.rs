@@ -1,4 +1,4 @@
-//! Prints the structure of every crate under `plugin/`: sizes, doc comments, circles.
+//! Prints the structure of every crate that ships, those under `plugin/` and the node agent: sizes, doc comments, circles.
 
 #![expect(
     clippy::disallowed_macros,
@@ -15,11 +15,11 @@ use harness::structure::{Crate, percentile};
 fn main() {
     let mut crates = crates();
     crates.sort();
-    let width = crates.iter().map(String::len).max().unwrap_or(0);
+    let width = crates.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     println!("{:width$}  files  lines  longest file  functions  median  p90  longest  docs", "crate");
     let mut circles = Vec::new();
-    for name in crates {
-        let read = Crate::read(&workspace().join("plugin").join(&name).join("src"));
+    for (name, folder) in crates {
+        let read = Crate::read(&folder.join("src"));
         let measures = read.measures();
         let (files, functions) = (&measures.files, &measures.functions);
         println!(
@@ -41,9 +41,13 @@ fn main() {
     }
 }
 
-fn crates() -> Vec<String> {
+/// Names and folders.
+fn crates() -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(workspace().join("plugin")).expect("the folder of the plugin's crates");
     let folders = entries.map(|entry| entry.expect("a readable folder").path());
-    let with_sources = folders.filter(|folder: &PathBuf| folder.join("src").is_dir());
-    with_sources.filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned())).collect()
+    let with_sources =
+        folders.chain([workspace().join("k8s/node-agent")]).filter(|folder| folder.join("src").is_dir());
+    with_sources
+        .filter_map(|folder| Some((folder.file_name()?.to_string_lossy().into_owned(), folder)))
+        .collect()
 }

@@ -11,14 +11,16 @@ use harness::structure::{Crate, name, percentile};
 use serde_json::Value;
 
 const PLUGIN: &str = "vault-plugin-secrets-iamra";
+const NODE_AGENT: &str = "iamra-node-agent";
 
 /// The crate that tests of every crate may use, because it depends on no crate of ours.
 const REPLAYS: &str = "seeds";
 
 /// Every crate of ours.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "proto",
     PLUGIN,
+    NODE_AGENT,
     "engine",
     "identity",
     "vault-backend",
@@ -94,18 +96,18 @@ fn only_paths_knows_requests_answers_and_the_whole_engine() {
 }
 
 #[test]
-fn no_file_and_no_folder_of_the_plugin_goes_in_a_circle() {
-    for package in crates_of_the_plugin() {
-        let circles = sources(&package).circles();
+fn no_file_and_no_folder_of_what_ships_goes_in_a_circle() {
+    for (package, sources) in crates_that_ship() {
+        let circles = sources.circles();
 
         assert!(circles.is_empty(), "{package}: {circles:?}");
     }
 }
 
 #[test]
-fn files_and_functions_of_the_plugin_stay_short() {
-    for package in crates_of_the_plugin() {
-        let measures = sources(&package).measures();
+fn files_and_functions_of_what_ships_stay_short() {
+    for (package, sources) in crates_that_ship() {
+        let measures = sources.measures();
         let (files, functions) = (&measures.files, &measures.functions);
 
         assert!(percentile(files, 100) <= 450, "{package}: {:?}", files[0]);
@@ -116,9 +118,11 @@ fn files_and_functions_of_the_plugin_stay_short() {
 }
 
 #[test]
-fn the_engine_and_identity_say_in_doc_comments_what_their_code_does_not() {
-    for package in ["engine", "identity"] {
-        let percent = sources(package).measures().doc_percent();
+fn the_engine_identity_and_the_node_agent_say_in_doc_comments_what_their_code_does_not() {
+    for (package, sources) in
+        [("engine", sources("engine")), ("identity", sources("identity")), (NODE_AGENT, node_agent())]
+    {
+        let percent = sources.measures().doc_percent();
 
         assert!(percent >= 12.0, "{package}: {percent:.1} % of the lines");
     }
@@ -126,20 +130,45 @@ fn the_engine_and_identity_say_in_doc_comments_what_their_code_does_not() {
 
 #[test]
 fn the_name_of_a_type_means_one_thing_across_the_plugin() {
+    let plugin: Vec<_> =
+        crates_of_the_plugin().into_iter().map(|package| (sources(&package), package)).collect();
+
+    assert_each_type_has_a_name_of_its_own(
+        plugin.iter().map(|(sources, package)| (package.as_str(), sources)),
+        300,
+    );
+}
+
+#[test]
+fn the_name_of_a_type_means_one_thing_in_the_node_agent() {
+    assert_each_type_has_a_name_of_its_own([(NODE_AGENT, &node_agent())].into_iter(), 50);
+}
+
+/// Holds that no two files define a type of one name, among at least `least` of them.
+fn assert_each_type_has_a_name_of_its_own<'a>(
+    crates: impl Iterator<Item = (&'a str, &'a Crate)>,
+    least: usize,
+) {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for package in crates_of_the_plugin() {
-        for module in sources(&package).modules() {
+    for (package, sources) in crates {
+        for module in sources.modules() {
             for defined in module.types() {
                 places.entry(defined).or_default().push(format!("{package}/src/{}", module.file.display()));
             }
         }
     }
-    assert!(places.len() > 300, "only {} types found", places.len());
+    assert!(places.len() > least, "only {} types found", places.len());
     places.retain(|name, _| !NAMED_TWICE.contains(&name.as_str()));
 
     let doubled: Vec<_> = places.iter().filter(|(_, files)| files.len() > 1).collect();
 
     assert!(doubled.is_empty(), "{doubled:#?}");
+}
+
+/// The crates of the plugin, and the node agent, by name.
+fn crates_that_ship() -> Vec<(String, Crate)> {
+    let plugin = crates_of_the_plugin().into_iter().map(|package| (package.clone(), sources(&package)));
+    plugin.chain([(NODE_AGENT.to_owned(), node_agent())]).collect()
 }
 
 fn crates_of_the_plugin() -> Vec<String> {
@@ -150,9 +179,17 @@ fn crates_of_the_plugin() -> Vec<String> {
     names
 }
 
+fn node_agent() -> Crate {
+    read(&workspace().join("k8s/node-agent/src"))
+}
+
 fn sources(package: &str) -> Crate {
-    let read = Crate::read(&workspace().join("plugin").join(package).join("src"));
-    assert!(!read.modules().is_empty(), "{package} has no sources");
+    read(&workspace().join("plugin").join(package).join("src"))
+}
+
+fn read(folder: &Path) -> Crate {
+    let read = Crate::read(folder);
+    assert!(!read.modules().is_empty(), "{} has no sources", folder.display());
     read
 }
 
@@ -235,6 +272,21 @@ fn sessions_knows_none_of_our_crates_and_no_network() {
 }
 
 #[test]
+fn the_node_agent_knows_none_of_our_crates_and_nothing_of_the_wire_to_vault() {
+    assert_stands_alone(NODE_AGENT);
+    let linked = tree(NODE_AGENT, "normal,build");
+    for name in
+        ["proto", "tonic", "prost", "engine", "vault-backend", "goplugin", "sessions", "rolesanywhere"]
+    {
+        assert!(!linked.contains_key(name), "the node agent links {name}");
+    }
+    assert!(
+        linked.contains_key("hyper") && linked.contains_key("rtnetlink"),
+        "this test looks at the wrong tree"
+    );
+}
+
+#[test]
 fn proto_knows_none_of_our_crates() {
     assert_stands_alone("proto");
 }
@@ -248,6 +300,7 @@ fn what_replays_seeds_knows_nothing() {
 fn nothing_that_ships_depends_on_a_test_crate() {
     for package in [
         PLUGIN,
+        NODE_AGENT,
         "engine",
         "identity",
         "vault-backend",
@@ -289,14 +342,19 @@ fn no_library_says_what_is_built_on_it() {
 }
 
 #[test]
-fn no_ring_is_linked_into_the_plugin() {
-    let linked = tree(PLUGIN, "normal,build");
+fn no_ring_is_linked_into_what_ships() {
+    for (package, part) in [(PLUGIN, "tonic"), (NODE_AGENT, "hyper")] {
+        let linked = tree(package, "normal,build");
 
-    assert!(!linked.contains_key("ring"), "a second crypto provider makes rustls panic at its first default");
-    assert!(
-        linked.contains_key("tonic") && linked.contains_key("aws-lc-rs"),
-        "this test looks at the wrong tree"
-    );
+        assert!(
+            !linked.contains_key("ring"),
+            "a second crypto provider makes rustls panic at its first default"
+        );
+        assert!(
+            linked.contains_key(part) && linked.contains_key("aws-lc-rs"),
+            "this test looks at the wrong tree"
+        );
+    }
 }
 
 #[test]
