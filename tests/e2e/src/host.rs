@@ -1,4 +1,5 @@
-//! A host outside Kubernetes: a real Vault Agent or Proxy on a configuration file of `vault-config/agent`.
+//! A real Vault Agent or Proxy on a shipped configuration: of `vault-config/agent` for a host outside Kubernetes, or of the overlay
+//! `native-sidecar`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,10 @@ use crate::config_file;
 /// The texts in the shipped files that a user replaces with his own values, with the text around each.
 const ADDRESS: &str = "https://vault.example.com:8200";
 const PORT: &str = "127.0.0.1:8100";
+
+/// The same in the overlay `native-sidecar`.
+const SIDECAR_TOKEN: &str = "/var/run/secrets/vault/token";
+const SIDECAR_PORT: &str = "127.0.0.1:8200";
 
 /// The workload of all examples: engine role, policy and login.
 pub const NAME: &str = "payments-api";
@@ -44,33 +49,59 @@ impl Host {
         program: &str,
         file: &str,
         token_ttls: [&str; 2],
-        [old, new]: [&str; 2],
+        edit: [&str; 2],
     ) -> Host {
-        let folder = tempfile::Builder::new().prefix("host-").tempdir().expect("a temporary folder");
-        for name in ["etc", "run"] {
-            fs::create_dir(folder.path().join(name)).expect("the temporary folder is writable");
-        }
+        Host::start_in(stage, program, file, token_ttls, edit, &[]).await
+    }
+
+    /// The same with variables in the program's environment.
+    ///
+    /// # Panics
+    /// When the text is not in the file, or the program cannot be started.
+    pub async fn start_in(
+        stage: &Stage,
+        program: &str,
+        file: &str,
+        token_ttls: [&str; 2],
+        [old, new]: [&str; 2],
+        environment: &[(&str, &str)],
+    ) -> Host {
+        let (folder, port) = (own_folder(), free_pair());
         let kind = if file == "listener.hcl" { "container" } else { "file" };
         log_in_as(stage, folder.path(), kind, token_ttls).await;
-        let port = free_pair();
         let shipped =
             fs::read_to_string(config_file(&format!("agent/{file}"))).expect("a shipped configuration");
         assert!(shipped.contains(ADDRESS) && shipped.contains(old), "{file} has no {ADDRESS} or no {old}");
-        let config = folder.path().join("etc").join(file);
-        fs::write(&config, with_own_values(&shipped.replace(old, new), stage, folder.path(), port))
-            .expect("the temporary folder is writable");
-        let log = File::create(folder.path().join("log")).expect("the temporary folder is writable");
-        let child = Command::new(binaries::vault())
-            .arg(program)
-            .arg(format!("-config={}", config.display()))
-            .env_clear()
-            .env("HOME", folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("an open file"))
-            .stderr(log)
-            .spawn()
-            .expect("vault starts");
-        Host { child, port, folder }
+        let config = with_own_values(&shipped.replace(old, new), stage, folder.path(), port);
+        spawn(folder, port, program, &config, environment)
+    }
+
+    /// Starts the Proxy of the overlay `native-sidecar` on its configuration, for a pod whose service account has this token.
+    ///
+    /// # Panics
+    /// When the overlay does not name what it must, or the Proxy cannot be started.
+    pub fn sidecar(stage: &Stage, token: &str) -> Host {
+        let (folder, port) = (own_folder(), free_pair());
+        let file = binaries::workspace().join("k8s/overlays/native-sidecar/proxy-config.yaml");
+        let manifest = fs::read_to_string(file).expect("a shipped manifest");
+        let (_, shipped) = manifest.split_once("  proxy.hcl: |\n").expect("the Proxy's configuration");
+        assert!(shipped.contains(SIDECAR_TOKEN) && shipped.contains(SIDECAR_PORT), "{shipped}");
+        let etc = folder.path().join("etc");
+        let config = shipped
+            .replace(SIDECAR_TOKEN, &etc.join("token").display().to_string())
+            .replace(SIDECAR_PORT, &format!("127.0.0.1:{port}"));
+        let host = spawn(folder, port, "proxy", &config, &[("VAULT_ADDR", &stage.vault.addr())]);
+        host.becomes(token);
+        host
+    }
+
+    /// Puts another service account's token in place of the sidecar's.
+    ///
+    /// # Panics
+    /// When the folder is gone.
+    pub fn becomes(&self, token: &str) {
+        let file = self.folder.path().join("etc").join("token");
+        fs::write(file, token).expect("the temporary folder is writable");
     }
 
     /// The path of a file that the shipped configuration puts under `/run/iamra`.
@@ -123,6 +154,34 @@ impl Drop for Host {
             eprintln!("--- the host's log ---\n{}", self.log());
         }
     }
+}
+
+/// A folder with `etc/` and `run/`.
+fn own_folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("host-").tempdir().expect("a temporary folder");
+    for name in ["etc", "run"] {
+        fs::create_dir(folder.path().join(name)).expect("the temporary folder is writable");
+    }
+    folder
+}
+
+/// Starts `vault <program>` on a configuration with nothing but these variables in its environment.
+fn spawn(folder: TempDir, port: u16, program: &str, config: &str, environment: &[(&str, &str)]) -> Host {
+    let file = folder.path().join("etc").join("config.hcl");
+    fs::write(&file, config).expect("the temporary folder is writable");
+    let log = File::create(folder.path().join("log")).expect("the temporary folder is writable");
+    let child = Command::new(binaries::vault())
+        .arg(program)
+        .arg(format!("-config={}", file.display()))
+        .env_clear()
+        .env("HOME", folder.path())
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("an open file"))
+        .stderr(log)
+        .spawn()
+        .expect("vault starts");
+    Host { child, port, folder }
 }
 
 /// Makes the engine role, the shipped policy and a login (`approle`) that has it, and writes the login to `etc/`.

@@ -136,6 +136,39 @@ async fn with_retries_in_the_proxy_no_sdk_would_learn_the_reason() {
 }
 
 #[tokio::test]
+async fn the_variable_of_client_max_retries_outweighs_the_retry_block_of_agent_and_proxy() {
+    let retrying = ["num_retries = -1", "num_retries = 12"];
+    let none = [("VAULT_MAX_RETRIES", "0")];
+    for program in ["agent", "proxy"] {
+        let stage = Stage::dev().await;
+        let host = Host::start_in(&stage, program, "listener.hcl", AN_HOUR, retrying, &none).await;
+        let host = answering(host).await;
+        let before = refusals(&stage).await;
+        stage.knobs(json!({ "fail_next": { "count": 100_000, "status": 503 } })).await;
+
+        let refused = ask(&host, PATH, None).await;
+
+        assert_eq!(refused.status, 503, "{program}: {}", refused.text);
+        assert_eq!(refusals(&stage).await, before + 1, "{program} passes on the first answer");
+    }
+}
+
+#[tokio::test]
+async fn before_its_login_the_listener_answers_403_and_not_with_the_applications_token() {
+    let nobody = ["/etc/iamra/secret-id\"", "/etc/iamra/no-secret-id\""];
+    for program in ["agent", "proxy"] {
+        let stage = Stage::dev().await;
+        let host = Host::start_edited(&stage, program, "listener.hcl", AN_HOUR, nobody).await;
+
+        let reply =
+            until("a listener", START, async || host.ask("sys/mounts", Some(stage.vault.root_token())).await)
+                .await;
+
+        assert_eq!(reply.status, 403, "{program}: {}", reply.text);
+    }
+}
+
+#[tokio::test]
 async fn vault_agent_takes_the_same_file() {
     let stage = Stage::dev().await;
     let host = answering(Host::start(&stage, "agent", "listener.hcl", AN_HOUR).await).await;

@@ -29,6 +29,7 @@ mod logs;
 mod metrics;
 mod mounts;
 mod node_agent;
+mod native_sidecar;
 mod openapi;
 mod orphan;
 mod parallel;

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use manifest::{Manifest, files};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The ways in that the injector or a sidecar brings, which our own cluster runs as well.
 const LOCAL: [&str; 5] =
@@ -153,6 +153,33 @@ fn an_agent_that_writes_world_readable_files_or_gives_up_is_refused() {
     assert_refused(config, "perms");
     assert_refused(&config.replace("num_retries = -1", ""), "num_retries");
     assert_refused(&config.replace("exit_on_retry_failure = false", ""), "exit_on_retry_failure");
+}
+
+#[test]
+fn a_listener_of_an_agent_or_for_a_callers_own_token_is_refused() {
+    let proxy = r#"data: {proxy.hcl: 'auto_auth { } num_retries = -1 listener "tcp" { } use_auto_auth_token = "force"'}"#;
+
+    assert_refused(
+        &proxy.replace("listener", "exit_on_retry_failure = false template { } listener"),
+        "template",
+    );
+    assert_refused(&proxy.replace("\"force\"", "true"), "force");
+    assert_eq!(rules::broken(&Manifest::of("good.yaml", proxy)), Vec::<String>::new());
+}
+
+#[test]
+fn the_native_sidecar_has_started_when_what_the_application_asks_has_an_answer() {
+    let job =
+        read_all("k8s/overlays/native-sidecar").into_iter().find(|file| file.path.ends_with("job.yaml"));
+
+    let pod = &job.expect("the overlay's Job").documents[0]["spec"]["template"]["spec"];
+    let [sidecar, prepare] = [0, 1].map(|index| &pod["initContainers"][index]);
+
+    let mut variables = prepare["env"].as_array().into_iter().flatten();
+    let asked = variables.find(|variable| variable["name"] == "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    let probe = sidecar["startupProbe"]["exec"]["command"].as_array().and_then(|words| words.last());
+    assert_eq!(probe, asked.map(|variable| &variable["value"]));
+    assert_eq!((&sidecar["command"][1], &sidecar["restartPolicy"]), (&json!("proxy"), &json!("Always")));
 }
 
 const GOOD_POD: &str = "

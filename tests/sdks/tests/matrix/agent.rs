@@ -1,4 +1,4 @@
-//! A real Vault Agent, ended when it is dropped.
+//! A real Vault Agent or Vault Proxy, ended when it is dropped.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,18 +7,18 @@ use std::process::{Child, Command, Stdio};
 use harness::binaries;
 use serde_json::Value;
 
-/// A running Agent.
+/// A running Agent or Proxy.
 pub(crate) struct Agent(Child);
 
 impl Agent {
-    /// Starts one with this configuration; it logs to `agent.log` in `folder`. Its listener retries nothing, as with
+    /// Starts `vault <program>` with this configuration; it logs to `<program>.log` in `folder`. It retries nothing, as with
     /// the injector's `client-max-retries: "0"`, because retries would hide the engine's failures for a minute.
-    pub(crate) fn start(folder: &Path, config: &Value) -> Agent {
-        let file = folder.join("agent.json");
+    pub(crate) fn start(program: &str, folder: &Path, config: &Value) -> Agent {
+        let file = folder.join(format!("{program}.json"));
         fs::write(&file, config.to_string()).expect("the folder is writable");
-        let log = File::create(folder.join("agent.log")).expect("the folder is writable");
+        let log = File::create(folder.join(format!("{program}.log"))).expect("the folder is writable");
         let child = Command::new(binaries::vault())
-            .arg("agent")
+            .arg(program)
             .arg(format!("-config={}", file.display()))
             .env_clear()
             .env("HOME", folder)

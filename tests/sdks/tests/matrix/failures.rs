@@ -54,7 +54,7 @@ async fn with_aws_away_three_sdks_show_what_the_engine_says() {
     let grounds = Arc::new(Grounds::new().await);
     grounds.stage.knobs(json!({ "fail_next": { "count": 1_000_000, "status": 503 } })).await;
 
-    let errors = first_errors(&grounds, Way::Agent, &[]).await;
+    let errors = first_errors(&grounds, Way::Proxy, &[]).await;
 
     let ours = "AWS could not be reached";
     assert_errors(

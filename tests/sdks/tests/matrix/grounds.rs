@@ -1,4 +1,5 @@
-//! The environment of every cell: a Vault with an HTTPS listener, an AWS with short sessions, a Vault Agent, and their files.
+//! The environment of every cell: a Vault with an HTTPS listener, an AWS with short sessions, a Vault Agent with its files, and a
+//! Vault Proxy.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,7 +28,7 @@ pub(crate) const STORE_PASSWORD: &str = "changeit";
 /// The time for Agent's first reads on a busy machine.
 const WRITTEN: Duration = Duration::from_secs(90);
 
-/// The application's whole policy; Agent needs the last two rules for its login.
+/// The application's whole policy; Agent and Proxy need the last two rules for their login.
 const POLICY: &str = r#"
 path "iamra/creds/demo" { capabilities = ["read"] }
 path "iamra/container/demo" { capabilities = ["read"] }
@@ -38,9 +39,9 @@ path "auth/token/renew-self" { capabilities = ["update"] }
 /// Ended and removed when dropped.
 pub(crate) struct Grounds {
     pub(crate) stage: Stage,
-    /// Dropped with the rest, which ends it.
-    _agent: Agent,
-    agent_port: u16,
+    /// Dropped with the rest, which ends them.
+    _agents: [Agent; 2],
+    proxy_port: u16,
     vault_port: u16,
     folder: TempDir,
 }
@@ -57,15 +58,22 @@ impl Grounds {
         account.profiles[0].duration_seconds = SESSION;
         stage.aws.set_state(account);
         write_files(folder.path(), &stage.vault.token("demo", POLICY).await);
-        let agent_port = free_pair();
-        let config = agent_config(&stage.vault.addr(), folder.path(), agent_port);
-        let agent = Agent::start(folder.path(), &config);
-        let grounds = Grounds { stage, _agent: agent, agent_port, vault_port, folder };
+        let proxy_port = free_pair();
+        let vault = stage.vault.addr();
+        let agents = [
+            Agent::start("agent", folder.path(), &agent_config(&vault, folder.path())),
+            Agent::start("proxy", folder.path(), &proxy_config(&vault, folder.path(), proxy_port)),
+        ];
+        let grounds = Grounds { stage, _agents: agents, proxy_port, vault_port, folder };
         for file in ["credentials", "aws.json"] {
             let path = grounds.path(file);
             let written = async || fs::read(&path).ok().filter(|content| !content.is_empty());
             until(&format!("Agent's {file}"), WRITTEN, written).await;
         }
+        until("the Proxy's listener", WRITTEN, async || {
+            std::net::TcpStream::connect(("127.0.0.1", proxy_port)).ok()
+        })
+        .await;
         grounds
     }
 
@@ -75,9 +83,9 @@ impl Grounds {
         path.to_str().expect("a temporary path in UTF-8").to_owned()
     }
 
-    /// Agent's listener.
-    pub(crate) fn agent_addr(&self) -> String {
-        format!("http://127.0.0.1:{}", self.agent_port)
+    /// The Proxy's listener.
+    pub(crate) fn proxy_addr(&self) -> String {
+        format!("http://127.0.0.1:{}", self.proxy_port)
     }
 
     /// Vault by the name in its certificate.
@@ -154,9 +162,8 @@ fn write_files(folder: &Path, token: &str) {
     }
 }
 
-/// One Agent for all, as the injector configures it: it logs in, keeps both files fresh, and has a listener that adds its
-/// token.
-fn agent_config(vault: &str, folder: &Path, port: u16) -> Value {
+/// One Agent for all, as the injector configures it: it logs in, and keeps both files fresh.
+fn agent_config(vault: &str, folder: &Path) -> Value {
     let template = |field: &str, file: &str| {
         json!({
             "contents": format!("{{{{ with secret \"iamra/creds/demo\" }}}}{{{{ .Data.{field} }}}}{{{{ end }}}}"),
@@ -164,12 +171,24 @@ fn agent_config(vault: &str, folder: &Path, port: u16) -> Value {
             "perms": "0600",
         })
     };
-    let token = json!({ "token_file_path": folder.join("agent-token") });
     json!({
         "vault": { "address": vault },
-        "auto_auth": { "method": [{ "type": "token_file", "config": token }] },
-        "api_proxy": { "use_auto_auth_token": true },
-        "listener": [{ "tcp": { "address": format!("127.0.0.1:{port}"), "tls_disable": true } }],
+        "auto_auth": auto_auth(folder),
         "template": [template("credentials_file", "credentials"), template("credential_process", "aws.json")],
     })
+}
+
+/// One Proxy for all, as `vault-config/agent/listener.hcl` configures it: it logs in, and has a listener that adds its token.
+fn proxy_config(vault: &str, folder: &Path, port: u16) -> Value {
+    json!({
+        "vault": { "address": vault },
+        "auto_auth": auto_auth(folder),
+        "api_proxy": { "use_auto_auth_token": "force" },
+        "listener": [{ "tcp": { "address": format!("127.0.0.1:{port}"), "tls_disable": true } }],
+    })
+}
+
+fn auto_auth(folder: &Path) -> Value {
+    let token = json!({ "token_file_path": folder.join("agent-token") });
+    json!({ "method": [{ "type": "token_file", "config": token }] })
 }

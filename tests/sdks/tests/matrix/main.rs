@@ -2,7 +2,7 @@
 //! client, with no variable but AWS's own. The table in docs/sdks.md is the one that these tests check.
 //!
 //! ```text
-//! caller (boto3, Go, …) ──▶ files of Vault Agent │ its listener │ Vault over https ──▶ engine ──▶ AWS (the emulator)
+//! caller (boto3, Go, …) ──▶ files of Vault Agent │ Vault Proxy │ Vault over https ──▶ engine ──▶ AWS (the emulator)
 //!        └── sts:GetCallerIdentity, twice a second, while sessions of 20 seconds come and go ───────────▲
 //! ```
 //! Start reading at [`table::expected`]. `make sdk-table` writes the table into docs/sdks.md.

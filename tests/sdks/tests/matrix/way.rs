@@ -10,8 +10,8 @@ pub(crate) enum Way {
     File,
     /// A program that prints a JSON file that Agent keeps fresh.
     Process,
-    /// The container endpoint through Agent's listener, which adds Agent's own token.
-    Agent,
+    /// The container endpoint through the Proxy's listener, which adds the Proxy's own token.
+    Proxy,
     /// The container endpoint of Vault itself over https, with a token in a file.
     Vault,
     /// The same over http on loopback, which every SDK takes: for looking at tokens.
@@ -20,13 +20,13 @@ pub(crate) enum Way {
 
 impl Way {
     /// The ways of the table.
-    pub(crate) const ALL: [Way; 4] = [Way::File, Way::Process, Way::Agent, Way::Vault];
+    pub(crate) const ALL: [Way; 4] = [Way::File, Way::Process, Way::Proxy, Way::Vault];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Way::File => "credentials file",
             Way::Process => "`credential_process`",
-            Way::Agent => "container endpoint of Vault Agent",
+            Way::Proxy => "container endpoint of Vault Proxy",
             Way::Vault | Way::Loopback => "container endpoint of Vault, https, private CA",
         }
     }
@@ -36,7 +36,7 @@ impl Way {
         match self {
             Way::File => vec![("AWS_SHARED_CREDENTIALS_FILE", grounds.path("credentials"))],
             Way::Process => vec![("AWS_CONFIG_FILE", grounds.path("config"))],
-            Way::Agent => vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint(&grounds.agent_addr()))],
+            Way::Proxy => vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint(&grounds.proxy_addr()))],
             Way::Vault => vec![
                 ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint(&grounds.vault_addr())),
                 ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", grounds.path("token")),

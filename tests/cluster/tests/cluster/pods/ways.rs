@@ -75,7 +75,7 @@ async fn a_job_completes_and_its_cli_was_the_role() {
 #[tokio::test]
 #[ignore = "on a cluster: `make test-k8s`"]
 async fn a_native_sidecar_serves_init_containers_too_and_lets_its_job_complete() {
-    let team = Team::new("sidecar", "both").await;
+    let team = Team::new("sidecar", "container").await;
 
     let printed = team.complete(&team.manifests("native-sidecar").await).await;
 

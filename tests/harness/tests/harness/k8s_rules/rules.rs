@@ -32,7 +32,7 @@ pub(crate) fn broken(manifest: &Manifest) -> Vec<String> {
         broken.extend(variable(mapping, local));
         broken.extend(annotations(mapping));
         broken.extend(token(mapping, manifest.path.starts_with("k8s/")));
-        broken.extend(agent_config(mapping));
+        broken.extend(auto_auth_config(mapping));
     });
     broken.iter().map(|said| format!("{}: {said}", manifest.path)).collect()
 }
@@ -184,21 +184,28 @@ fn token(mapping: &Mapping, application: bool) -> Vec<String> {
     checks.iter().filter(|(_, held)| !held).map(|(said, _)| (*said).to_owned()).collect()
 }
 
-/// An Agent's configuration in a `ConfigMap`: what the annotations say for injected ones.
-fn agent_config(mapping: &Mapping) -> Vec<String> {
+/// The configuration of an Agent or a Proxy in a `ConfigMap`: what the annotations say for injected ones. Templates are Agent's and a
+/// listener is Proxy's, because Agent's own API proxy is pending removal.
+fn auto_auth_config(mapping: &Mapping) -> Vec<String> {
     let configs = mapping.values().filter_map(Value::as_str).filter(|text| text.contains("auto_auth {"));
     configs
         .flat_map(|text| {
             let templates = text.matches("template {").count();
+            let listens = text.contains("listener \"");
             let checks = [
                 (
                     "a template of Agent's has no perms of 0400",
                     text.matches(r#"= "0400""#).count() == templates,
                 ),
-                ("Agent's vault.retry.num_retries is not -1", text.contains("num_retries = -1")),
+                ("vault.retry.num_retries is not -1", text.contains("num_retries = -1")),
                 (
                     "Agent's exit_on_retry_failure is not false",
-                    text.contains("exit_on_retry_failure = false"),
+                    templates == 0 || text.contains("exit_on_retry_failure = false"),
+                ),
+                ("a listener stands beside a template", !listens || templates == 0),
+                (
+                    "use_auto_auth_token is not force",
+                    !listens || text.contains(r#"use_auto_auth_token = "force""#),
                 ),
             ];
             let broken = checks.into_iter().filter(|(_, held)| !held);
