@@ -60,6 +60,15 @@ pub(crate) const ROLES_ANYWHERE: Names = Names {
     signature: Rule::ManagementSignature,
 };
 
+/// ECR.
+pub(crate) const ECR: Names = Names {
+    unsigned: Rule::EcrUnsigned,
+    incomplete: Rule::EcrSignature,
+    token: Rule::EcrToken,
+    expired: Rule::EcrExpired,
+    signature: Rule::EcrSignature,
+};
+
 impl Caller {
     /// Checks key, token, signature and expiration, in this order.
     pub(crate) fn identify(
@@ -135,11 +144,12 @@ impl Caller {
     }
 }
 
-/// IAM of the partition `aws` is in one region; STS also answers for its global endpoint.
+/// IAM of the partition `aws` is in one region; STS also answers for its global endpoint, and ECR for further regions of the state.
 fn regions<'a>(state: &'a State, service: &str) -> Vec<&'a str> {
     match service {
         "iam" => vec!["us-east-1"],
         "sts" => vec![state.region.as_str(), "us-east-1"],
+        "ecr" => [&state.region].into_iter().chain(&state.ecr_regions).map(String::as_str).collect(),
         _ => vec![state.region.as_str()],
     }
 }

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, time::Instant};
 use serde::{Deserialize, Serialize};
 
 /// Every fault that a test can cause. The faults hit Roles Anywhere (`/sessions` and the management API), never
-/// STS or the admin pages, and IAM only if their text says so; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all, and
-/// `latency_ms` Roles Anywhere, IAM and STS's `AssumeRole`.
+/// STS or the admin pages, and IAM and ECR only if their text says so; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all, and
+/// `latency_ms` Roles Anywhere, IAM, ECR and STS's `AssumeRole`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
@@ -43,6 +43,12 @@ pub struct Knobs {
     pub iam_throttle_next: u32,
     /// How many of the next IAM calls fail with a 5xx, and which.
     pub iam_fail_next: FailNext,
+    /// How many of the next ECR calls are answered `400 ThrottlingException`.
+    pub ecr_throttle_next: u32,
+    /// How many of the next ECR calls fail with a 5xx, and which.
+    pub ecr_fail_next: FailNext,
+    /// The answer of ECR in place of an authorization token.
+    pub ecr_answer: AnswerKind,
     /// How many of the next calls of the management API and IAM are done, and their connections then closed without a reply.
     pub lose_reply_next: u32,
     /// Milliseconds after which a change of a role's inline policies is in force: IAM's own delay.
@@ -85,24 +91,24 @@ impl Default for FailNext {
     }
 }
 
-/// The answer instead of a session.
+/// The answer instead of a session, or of an authorization token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerKind {
-    /// The session.
+    /// The session or token itself.
     #[default]
     Normal,
     /// A page of HTML with status 200, as a captive portal sends.
     Html,
-    /// Status 201 and no body.
+    /// The status of a success and no body.
     Empty,
-    /// Status 201 and the first half of the session's JSON, cut inside a secret.
+    /// The status of a success and the first half of the JSON, cut inside a secret.
     HalfJson,
-    /// Status 201 and 10 MiB of JSON.
+    /// The status of a success and 10 MiB of JSON.
     Huge,
     /// Nothing, on a connection that stays open.
     Silent,
-    /// A session whose `expiration` is a minute ago.
+    /// A session or token that ended a minute ago.
     ExpiredSession,
 }
 
@@ -132,16 +138,25 @@ impl Knobs {
 impl Knobs {
     /// The fault that hits the next IAM call, if one is pending; it is then used up.
     pub(crate) fn take_iam_fault(&mut self) -> Option<Fault> {
-        if take_one(&mut self.iam_fail_next.count) {
-            Some(Fault::Fail(self.iam_fail_next.status))
-        } else {
-            take_one(&mut self.iam_throttle_next).then_some(Fault::Throttle)
-        }
+        take_failure(&mut self.iam_fail_next, &mut self.iam_throttle_next)
+    }
+
+    /// The fault that hits the next ECR call, if one is pending; it is then used up.
+    pub(crate) fn take_ecr_fault(&mut self) -> Option<Fault> {
+        take_failure(&mut self.ecr_fail_next, &mut self.ecr_throttle_next)
     }
 
     /// Whether the reply of the call just done is to be lost.
     pub(crate) fn take_lost_reply(&mut self) -> bool {
         take_one(&mut self.lose_reply_next)
+    }
+}
+
+fn take_failure(fail: &mut FailNext, throttle: &mut u32) -> Option<Fault> {
+    if take_one(&mut fail.count) {
+        Some(Fault::Fail(fail.status))
+    } else {
+        take_one(throttle).then_some(Fault::Throttle)
     }
 }
 

@@ -1,5 +1,5 @@
 //! A strict stand-in for AWS: IAM Roles Anywhere `CreateSession`, its management API, STS `GetCallerIdentity` and
-//! `AssumeRole`, and the part of IAM for a role's inline policies.
+//! `AssumeRole`, the part of IAM for a role's inline policies, and ECR `GetAuthorizationToken`.
 //!
 //! ```text
 //!            server.rs ── route.rs ──┬─ create_session/  parameters → anchor → leaf → chain → CRL → signature →
@@ -8,6 +8,7 @@
 //!              │                     │  key → do its policies allow it?
 //!              │                     ├─ sts.rs           who is it? and with a long-lived key AssumeRole
 //!              │                     ├─ iam.rs           a role and its inline policies
+//!              │                     ├─ ecr.rs           a registry's user and password
 //!              │                     ├─ management/      trust anchors, profiles, CRLs, tags
 //!              └─ knobs.rs           └─ admin.rs         state, knobs, log, sessions and calls in flight, for tests
 //! ```
@@ -25,6 +26,7 @@ mod arn;
 mod caller;
 mod clock;
 mod create_session;
+mod ecr;
 mod emulator;
 mod flights;
 mod http;

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     admin, clock,
     create_session::{self, Notes},
+    ecr,
     http::{Call, Reply},
     iam,
     knobs::{AnswerKind, Fault},
@@ -34,6 +35,10 @@ pub(crate) async fn answer(world: &World, call: &Call) -> Fate {
         return Fate::Reply(admin::answer(world, call, page));
     }
     let world = &world.of(call);
+    if let (Some(operation), "/") = (ecr::operation(call), call.path.as_str()) {
+        delay(world).await;
+        return answer_ecr(world, call, operation);
+    }
     if call.path == "/" {
         let parameters = Parameters::of(call);
         if parameters.first("Version") == iam::VERSION {
@@ -69,7 +74,7 @@ fn answer_sts(world: &World, call: &Call, action: Result<sts::Action, Refusal>) 
     let (operation, outcome) = action.as_ref().map_or(("-", "answered"), |action| action.entry());
     let answered = action.and_then(|action| sts::answer(world, call, action, &ticket.request_id));
     let entry = Entry { operation: operation.to_owned(), outcome, notes: Notes::default() };
-    conclude_query(world, &ticket, entry, answered, sts::refusal)
+    conclude_document(world, &ticket, entry, answered, sts::refusal)
 }
 
 fn answer_iam(world: &World, call: &Call, action: Result<iam::Action, Refusal>) -> Fate {
@@ -94,7 +99,32 @@ fn answer_iam(world: &World, call: &Call, action: Result<iam::Action, Refusal>) 
     if answered.is_ok() && world.lock().knobs.take_lost_reply() {
         return lost(world, &ticket, entry);
     }
-    Fate::Reply(conclude_query(world, &ticket, entry, answered, iam::refusal))
+    Fate::Reply(conclude_document(world, &ticket, entry, answered, iam::refusal))
+}
+
+fn answer_ecr(world: &World, call: &Call, operation: &str) -> Fate {
+    let (ticket, fault, kind) = {
+        let mut inner = world.lock();
+        (inner.ticket(), inner.knobs.take_ecr_fault(), inner.knobs.ecr_answer)
+    };
+    let mut entry = Entry { operation: operation.to_owned(), outcome: "answered", notes: Notes::default() };
+    let answered = match fault {
+        Some(Fault::Fail(status)) => {
+            entry.outcome = "failed";
+            let mut reply = ecr::refusal(&Refusal::new(Rule::EcrUnavailable, ""), ticket.variation);
+            reply.status = status;
+            return Fate::Reply(finish(world, &ticket, entry, Some(Rule::EcrUnavailable), reply));
+        }
+        Some(_) => Err(Refusal::new(Rule::EcrThrottled, "knob ecr_throttle_next")),
+        None => ecr::answer(world, call, kind == AnswerKind::ExpiredSession),
+    };
+    if answered.is_ok() && kind == AnswerKind::Silent {
+        note(world, &ticket, entry, None, 0);
+        return Fate::Silence;
+    }
+    let answered = answered.map(|reply| disguise(reply, kind));
+    let document = |refusal: &Refusal, _: &str| ecr::refusal(refusal, ticket.variation);
+    Fate::Reply(conclude_document(world, &ticket, entry, answered, document))
 }
 
 /// The call was carried out, and its reply is lost.
@@ -104,18 +134,20 @@ fn lost(world: &World, ticket: &Ticket, mut entry: Entry) -> Fate {
     Fate::Drop
 }
 
-fn conclude_query(
+/// For the services whose errors are documents of their own: STS, IAM and ECR.
+fn conclude_document(
     world: &World,
     ticket: &Ticket,
     mut entry: Entry,
     answered: Result<Reply, Refusal>,
-    document: fn(&Refusal, &str) -> Reply,
+    document: impl Fn(&Refusal, &str) -> Reply,
 ) -> Reply {
     let refusal = match answered {
         Ok(reply) => return finish(world, ticket, entry, None, reply),
         Err(refusal) => refusal,
     };
-    entry.outcome = if refusal.rule == Rule::IamThrottled { "throttled" } else { "refused" };
+    let throttled = matches!(refusal.rule, Rule::IamThrottled | Rule::EcrThrottled);
+    entry.outcome = if throttled { "throttled" } else { "refused" };
     entry.notes.remarks.push(refusal.detail.clone());
     let reply = document(&refusal, &ticket.request_id);
     finish(world, ticket, entry, Some(refusal.rule), reply)
@@ -178,7 +210,7 @@ fn create_session(world: &World, call: &Call, ticket: &Ticket, mut entry: Entry)
     Fate::Reply(conclude(world, ticket, entry, granted.map(|reply| disguise(reply, kind))))
 }
 
-/// The reply that a knob sends instead of a session.
+/// The reply that a knob sends instead of a session or an authorization token.
 fn disguise(reply: Reply, kind: AnswerKind) -> Reply {
     match kind {
         AnswerKind::Html => {
@@ -188,11 +220,8 @@ fn disguise(reply: Reply, kind: AnswerKind) -> Reply {
         AnswerKind::HalfJson => Reply { body: reply.body[..reply.body.len() / 2].to_vec(), ..reply },
         AnswerKind::Huge => {
             let padding = "a".repeat(10 << 20);
-            Reply::new(
-                201,
-                "application/json",
-                format!("{{\"credentialSet\":[{{\"padding\":\"{padding}\"}}]}}"),
-            )
+            let body = format!("{{\"credentialSet\":[{{\"padding\":\"{padding}\"}}]}}");
+            Reply::new(reply.status, "application/json", body)
         }
         AnswerKind::Normal | AnswerKind::Silent | AnswerKind::ExpiredSession => reply,
     }

@@ -11,7 +11,7 @@ pub enum Evidence {
     Inferred,
 }
 
-/// The error types of Roles Anywhere, STS and IAM, as sent in `x-amzn-ErrorType` or `<Code>`.
+/// The error types of Roles Anywhere, STS, IAM and ECR, as sent in `x-amzn-ErrorType` or `<Code>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each name is AWS's own")]
 pub enum Kind {
@@ -41,6 +41,8 @@ pub enum Kind {
     UnmodifiableEntity,
     Throttling,
     ServiceFailure,
+    InvalidParameterException,
+    ServerException,
 }
 
 /// One line of the table.
@@ -288,6 +290,29 @@ rules! {
     AssumeRoleDenied = "assume_role.denied" 403 AccessDenied Documented &[], "User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}";
     /// `AssumeRole`: a session longer than the role's maximum.
     AssumeRoleTooLong = "assume_role.max_session_duration" 400 ValidationError Documented &[], "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
+
+    /// ECR: a request without credentials.
+    EcrUnsigned = "ecr.missing" 400 MissingAuthenticationTokenException Documented &[], "Missing Authentication Token";
+    /// ECR: an unknown access key or another session's token.
+    EcrToken = "ecr.token" 400 UnrecognizedClientException Verbatim &[], "The security token included in the request is invalid.";
+    /// ECR: the signature, scope or date does not fit.
+    EcrSignature = "ecr.signature" 400 InvalidSignatureException Documented &[], "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.";
+    /// ECR: the session is over.
+    EcrExpired = "ecr.expired" 400 ExpiredTokenException Documented &[], "The security token included in the request is expired";
+    /// ECR: another operation than `GetAuthorizationToken`.
+    EcrOperation = "ecr.operation" 400 UnknownOperationException Inferred &[], "";
+    /// ECR: the body is not a JSON object of the API's types, or STRICTER: its content type is not that of the protocol.
+    EcrBody = "ecr.body" 400 SerializationException Inferred &[], "{member}";
+    /// STRICTER: a member that `GetAuthorizationToken` does not have.
+    EcrMember = "ecr.unknown_member" 400 SerializationException Inferred &[], "'{member}' is not a member of GetAuthorizationTokenRequest";
+    /// ECR: `registryIds` outside 1-10 account ids.
+    EcrRegistryIds = "ecr.registry_ids" 400 InvalidParameterException Inferred &[], "Invalid parameter at 'registryIds' failed to satisfy constraint: '{constraint}'";
+    /// ECR: the caller's policies do not allow the action.
+    EcrDenied = "ecr.denied" 400 AccessDeniedException Verbatim &[], DENIED;
+    /// ECR: a knob throttles.
+    EcrThrottled = "ecr.throttled" 400 ThrottlingException Verbatim &[], "Rate exceeded";
+    /// ECR: a knob makes the call fail.
+    EcrUnavailable = "ecr.unavailable" 500 ServerException Documented &[], "Service failure";
 
     /// Management: a request without credentials.
     ManagementUnsigned = "management.missing" 403 MissingAuthenticationTokenException Documented &[], "Missing Authentication Token";

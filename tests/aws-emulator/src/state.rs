@@ -30,6 +30,10 @@ pub struct State {
     pub management_keys: Vec<ManagementKey>,
     /// Tags of Roles Anywhere's resources: by the resource's ARN, then by key.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// The regions beside `region` whose ECR is answered for.
+    pub ecr_regions: Vec<String>,
+    /// The password in every authorization token of ECR; without one, each token has its own.
+    pub registry_password: Option<String>,
 }
 
 impl Default for State {
@@ -43,6 +47,8 @@ impl Default for State {
             roles: Vec::new(),
             management_keys: Vec::new(),
             tags: BTreeMap::new(),
+            ecr_regions: Vec::new(),
+            registry_password: None,
         }
     }
 }

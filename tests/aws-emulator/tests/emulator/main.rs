@@ -26,6 +26,7 @@ mod cases_request;
 mod cases_signature;
 mod client;
 mod clock;
+mod ecr;
 mod expectations;
 mod iam;
 mod knobs;

@@ -204,6 +204,31 @@ async fn boto3_revokes_its_own_session_with_iam() {
 }
 
 #[tokio::test]
+async fn boto3_gets_the_password_of_a_registry_and_is_told_what_is_wrong() {
+    let pulls =
+        policy(json!([{ "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*" }]));
+    let world =
+        World::start_tls_with(|state| state["roles"][0]["policies"] = json!({ "pulls": pulls })).await;
+
+    let seen = script("registry.py", session_keys(&world).await).await;
+
+    let own = &seen["own"]["granted"]["authorizationData"];
+    assert_eq!(
+        own[0]["proxyEndpoint"], "https://111122223333.dkr.ecr.eu-central-1.amazonaws.com",
+        "{seen:#}"
+    );
+    let two = &seen["two"]["granted"]["authorizationData"];
+    assert_eq!(two[1]["proxyEndpoint"], "https://444455556666.dkr.ecr.eu-central-1.amazonaws.com");
+    for case in ["none", "short"] {
+        assert_eq!(
+            (&seen[case]["code"], &seen[case]["status"]),
+            (&json!("InvalidParameterException"), &json!(400))
+        );
+    }
+    assert_eq!(seen["other operation"]["code"], "UnknownOperationException");
+}
+
+#[tokio::test]
 async fn a_role_looks_to_boto3_as_it_does_on_aws() {
     let world = World::start_tls().await;
     let keys = management_keys();

@@ -34,6 +34,8 @@ pub(crate) struct SignedCall {
     pub(crate) service: &'static str,
     pub(crate) region: &'static str,
     pub(crate) content_type: &'static str,
+    /// `X-Amz-Target`, which the JSON protocol sends.
+    pub(crate) target: Option<&'static str>,
     pub(crate) body: Vec<u8>,
     pub(crate) keys: Keys,
     pub(crate) date: OffsetDateTime,
@@ -50,6 +52,7 @@ impl SignedCall {
             service: "sts",
             region: "eu-central-1",
             content_type: "application/x-www-form-urlencoded; charset=utf-8",
+            target: None,
             body: b"Action=GetCallerIdentity&Version=2011-06-15".to_vec(),
             keys,
             date: now(),
@@ -84,6 +87,17 @@ impl SignedCall {
         }
     }
 
+    /// `ecr:GetAuthorizationToken`.
+    pub(crate) fn authorization_token(client: reqwest::Client, url: &str, keys: Keys) -> Self {
+        Self {
+            service: "ecr",
+            content_type: "application/x-amz-json-1.1",
+            target: Some("AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"),
+            body: b"{}".to_vec(),
+            ..Self::caller_identity(client, url, keys)
+        }
+    }
+
     pub(crate) async fn send(self) -> Answer {
         Answer::read(self.try_send().await.unwrap()).await
     }
@@ -96,6 +110,7 @@ impl SignedCall {
             ("x-amz-date", stamp(self.date)),
         ];
         headers.extend(self.keys.security_token.clone().map(|token| ("x-amz-security-token", token)));
+        headers.extend(self.target.map(|target| ("x-amz-target", target.to_owned())));
         let authorization = self.authorization(&headers);
         let url = format!("{}{}", self.url, self.path);
         let mut request = self.client.request(self.method, url).body(self.body);
