@@ -45,29 +45,33 @@ impl Fetcher {
         // the semaphore is never closed
         let _turn = self.turns.acquire().await;
         let login = self.vault.login(token, claims).await?;
-        let (session, role) = self.session(&login, choice, claims).await?;
+        let (session, role) = session(&self.vault, &login, choice, claims).await?;
         Ok(document(&session, role, login))
     }
+}
 
-    async fn session(
-        &self,
-        login: &Login,
-        choice: &RoleChoice,
-        claims: &Claims,
-    ) -> Result<(Session, EngineRole), Refusal> {
-        let refusal = match self.vault.session(login, &choice.first, claims).await {
-            Ok(session) => return Ok((session, choice.first.clone())),
-            Err(refusal) => refusal,
-        };
-        let Some(fallback) = choice.fallback.as_ref().filter(|_| Vault::is_missing_role(&refusal)) else {
-            return Err(refusal);
-        };
-        match self.vault.session(login, fallback, claims).await {
-            Ok(session) => Ok((session, fallback.clone())),
-            Err(second) => {
-                let message = format!("{refusal}; and by the fallback role {fallback}: {second}");
-                Err(Refusal { message, ..second })
-            }
+/// The session of the first role that the engine has, and that role.
+///
+/// # Errors
+/// Vault or the engine refuses, or is away.
+pub(crate) async fn session(
+    vault: &Vault,
+    login: &Login,
+    choice: &RoleChoice,
+    claims: &Claims,
+) -> Result<(Session, EngineRole), Refusal> {
+    let refusal = match vault.session(login, &choice.first, claims).await {
+        Ok(session) => return Ok((session, choice.first.clone())),
+        Err(refusal) => refusal,
+    };
+    let Some(fallback) = choice.fallback.as_ref().filter(|_| Vault::is_missing_role(&refusal)) else {
+        return Err(refusal);
+    };
+    match vault.session(login, fallback, claims).await {
+        Ok(session) => Ok((session, fallback.clone())),
+        Err(second) => {
+            let message = format!("{refusal}; and by the fallback role {fallback}: {second}");
+            Err(Refusal { message, ..second })
         }
     }
 }

@@ -13,6 +13,7 @@
 //!   pages     metrics and health for the operator
 //! link      the addresses on the node, made once by an init container
 //! ready     whether the agent in this container is ready, for a startup probe
+//! ecr       a credential provider of the kubelet, for images in private registries of ECR
 //! ```
 //!
 //! A subcommand is a variant of [`options::Command`], a module with a `run`, and a line in `main.rs`. Start reading in `serve.rs`.
@@ -21,6 +22,7 @@ pub mod agent;
 pub mod answers;
 pub mod cache;
 pub mod clock;
+pub mod ecr;
 pub mod failure;
 pub mod fetch;
 pub mod link;

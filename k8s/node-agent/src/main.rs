@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => node_agent::serve::run(*options),
         Command::Link(options) => node_agent::link::run(&options),
         Command::Ready => node_agent::ready::run(),
+        Command::Ecr(options) => node_agent::ecr::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

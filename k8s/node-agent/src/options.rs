@@ -44,6 +44,8 @@ pub enum Command {
     Link(LinkOptions),
     /// Succeed if the agent in this container is ready: for a startup probe, because two agents share the address of /readyz while one takes over
     Ready,
+    /// Answer one request of the kubelet for the login of a private registry of ECR; a credential provider, not for a person to run
+    Ecr(Box<EcrOptions>),
 }
 
 /// Where Vault is and who logs in there how: the same for each subcommand that asks Vault.
@@ -151,6 +153,22 @@ pub struct ServeOptions {
     pub log_level: Level,
 }
 
+/// The options of `ecr`. The kubelet's CredentialProviderConfig sets them, by `args` or `env` of the provider.
+#[derive(Debug, Clone, Args)]
+pub struct EcrOptions {
+    /// Where Vault is.
+    #[command(flatten)]
+    pub vault: VaultOptions,
+
+    /// Address of ECR's API, such as a VPC endpoint's. Default: that of the image's registry and region
+    #[arg(long, env = "AWS_ENDPOINT_URL_ECR", value_name = "URL", help_heading = "ECR")]
+    pub ecr_endpoint: Option<Url>,
+
+    /// File with the CA certificates (PEM) that ECR's certificate must chain to. Default: the system's
+    #[arg(long, env = "AWS_CA_BUNDLE", value_name = "FILE", help_heading = "ECR")]
+    pub ecr_cacert: Option<PathBuf>,
+}
+
 /// The options of `link`.
 #[derive(Debug, Clone, Args)]
 pub struct LinkOptions {
@@ -228,7 +246,7 @@ mod tests {
         let all = ["iamra-node-agent", "serve"].iter().chain(arguments);
         match Options::try_parse_from(all).map_err(|error| error.to_string())?.command {
             Command::Serve(options) => Ok(*options),
-            Command::Link(_) | Command::Ready => Err("another command".to_owned()),
+            Command::Link(_) | Command::Ready | Command::Ecr(_) => Err("another command".to_owned()),
         }
     }
 

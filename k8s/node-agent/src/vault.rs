@@ -19,7 +19,7 @@ mod roots;
 mod session;
 mod stamp;
 mod upstreams;
-mod wire;
+pub(crate) mod wire;
 
 pub use client::Vault;
 pub use login::Login;

@@ -15,7 +15,7 @@ use super::health;
 use super::login::{self, Login};
 use super::session::Session;
 use super::upstreams::{NodeFault, Upstreams};
-use super::wire::{Received, Wire, WireError};
+use super::wire::{Received, Wire, WireError, WireSettings};
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::metrics::{Meters, VaultCall};
@@ -24,6 +24,14 @@ use crate::reachability::Reachability;
 use crate::refusal::Refusal;
 use crate::role::EngineRole;
 use crate::token::{Claims, PodToken};
+
+const WIRE: WireSettings = WireSettings {
+    // a node of Vault that is gone answers nothing; the next one is then tried
+    connect_timeout: Duration::from_secs(1),
+    // the engine itself answers `container` within 1.8 s
+    call_timeout: Duration::from_millis(2500),
+    uses_proxy: false,
+};
 
 /// A client of Vault. It keeps connections, and no token.
 pub struct Vault {
@@ -51,7 +59,7 @@ impl Vault {
     /// The CA certificates cannot be read.
     pub fn new(options: VaultOptions, clock: Clock, meters: Arc<Meters>) -> Result<Vault, Failure> {
         let cacert = options.vault_cacert.clone().filter(|path| !path.as_os_str().is_empty());
-        let wire = Wire::new(cacert)?;
+        let wire = Wire::new(cacert, WIRE).map_err(|why| Failure::new(format!("--vault-cacert: {why}")))?;
         let upstreams = Upstreams::new(options.vault_addr.clone());
         Ok(Vault { options, upstreams, wire, clock, meters })
     }

@@ -1,4 +1,4 @@
-//! One request to one address of Vault, and its answer, bounded in time and size.
+//! One request to one address, and its answer, bounded in time and size.
 
 use std::error::Error;
 use std::fmt;
@@ -17,38 +17,45 @@ use zeroize::Zeroizing;
 use super::names::Names;
 use super::roots;
 use super::stamp::FileStamp;
-use crate::failure::Failure;
 
-/// The largest body that is read, in bytes. A session has about 2 KiB, a login about 1 KiB.
+/// The largest body that is read, in bytes. A session has about 2 KiB, a login about 1 KiB, a registry's login 2 to 3 KiB.
 pub(super) const MAX_BODY: usize = 64 * 1024;
 /// The largest head of an HTTP/2 answer, in bytes. For HTTP/1.1, hyper's own bounds apply.
 const MAX_HEAD: u32 = 16 * 1024;
-/// How long a connection may take. A node of Vault that is gone answers nothing; the next one is then tried.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long one request may take in all. The engine itself answers `container` within 1.8 s.
-const CALL_TIMEOUT: Duration = Duration::from_millis(2500);
 /// How long an idle connection is kept.
 const KEEP_IDLE: Duration = Duration::from_mins(2);
 /// The number of idle connections to one address. With HTTP/2, which Vault speaks over TLS, one carries everything.
 const MAX_IDLE: usize = 4;
 
+/// How long an answer may take, and how it is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WireSettings {
+    /// How long a connection may take.
+    pub(crate) connect_timeout: Duration,
+    /// How long one request may take in all.
+    pub(crate) call_timeout: Duration,
+    /// Whether the proxy of this process's environment (`HTTPS_PROXY`, `NO_PROXY`) is used.
+    pub(crate) uses_proxy: bool,
+}
+
 /// The HTTPS client. Opens connections as they are needed, and keeps them.
-pub(super) struct Wire {
+pub(crate) struct Wire {
+    settings: WireSettings,
     cacert: Option<PathBuf>,
     names: Names,
     current: Mutex<(Option<FileStamp>, reqwest::Client)>,
 }
 
 /// An answer, read to its end.
-pub(super) struct Received {
-    pub(super) status: u16,
+pub(crate) struct Received {
+    pub(crate) status: u16,
     /// Whether it calls itself JSON.
-    pub(super) is_json: bool,
-    /// When Vault sent it, by Vault's clock.
-    pub(super) date: Option<OffsetDateTime>,
+    pub(crate) is_json: bool,
+    /// When it was sent, by the clock of who sent it.
+    pub(crate) date: Option<OffsetDateTime>,
     /// The pause that it asks for, in whole seconds.
-    pub(super) retry_after: Option<Duration>,
-    pub(super) body: Zeroizing<Vec<u8>>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
 /// Without the body, which holds secrets.
@@ -60,10 +67,10 @@ impl fmt::Debug for Received {
 
 /// No answer that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum WireError {
+pub(crate) enum WireError {
     /// No connection, or it broke, or nothing came in time.
     Unreachable(String),
-    /// Vault's certificate is not trusted.
+    /// The certificate is not trusted.
     Untrusted(String),
     /// The answer is larger than [`MAX_BODY`]. The rest was not read.
     TooLarge,
@@ -73,25 +80,25 @@ impl Wire {
     /// Reads the CA certificates. Opens no connection.
     ///
     /// # Errors
-    /// They cannot be read.
-    pub(super) fn new(cacert: Option<PathBuf>) -> Result<Wire, Failure> {
+    /// They cannot be read. The text names the file.
+    pub(crate) fn new(cacert: Option<PathBuf>, settings: WireSettings) -> Result<Wire, String> {
         let names = Names::default();
         let stamp = cacert.as_deref().and_then(FileStamp::of);
-        let client =
-            client(cacert.as_ref(), &names).map_err(|why| Failure::new(format!("--vault-cacert: {why}")))?;
-        Ok(Wire { cacert, names, current: Mutex::new((stamp, client)) })
+        let client = client(cacert.as_ref(), &names, settings)?;
+        Ok(Wire { settings, cacert, names, current: Mutex::new((stamp, client)) })
     }
 
     /// Sends a request once, without following redirects.
     ///
     /// # Errors
     /// There is no answer, or it is too large.
-    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Received, WireError> {
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Received, WireError> {
         let request = reqwest::Request::try_from(request).map_err(lost)?;
         let client = self.client();
         let answered = async { read(client.execute(request).await.map_err(lost)?).await };
-        let late = |_| WireError::Unreachable(format!("no answer within {} s", CALL_TIMEOUT.as_secs_f32()));
-        tokio::time::timeout(CALL_TIMEOUT, answered).await.map_err(late)?
+        let call_timeout = self.settings.call_timeout;
+        let late = |_| WireError::Unreachable(format!("no answer within {} s", call_timeout.as_secs_f32()));
+        tokio::time::timeout(call_timeout, answered).await.map_err(late)?
     }
 
     /// The client with the CA certificates as they are now. While a changed file cannot be used, the certificates that were read
@@ -103,33 +110,36 @@ impl Wire {
             return current.1.clone();
         }
         current.0 = stamp;
-        match client(self.cacert.as_ref(), &self.names) {
+        match client(self.cacert.as_ref(), &self.names, self.settings) {
             Ok(changed) => {
-                tracing::info!("read the changed CA certificates of Vault");
+                tracing::info!("read the changed CA certificates");
                 current.1 = changed;
             }
-            Err(why) => tracing::warn!("the CA certificates of Vault changed and are not taken: {why}"),
+            Err(why) => tracing::warn!("the CA certificates changed and are not taken: {why}"),
         }
         current.1.clone()
     }
 }
 
-fn client(cacert: Option<&PathBuf>, names: &Names) -> Result<reqwest::Client, String> {
+fn client(
+    cacert: Option<&PathBuf>,
+    names: &Names,
+    settings: WireSettings,
+) -> Result<reqwest::Client, String> {
     let tls = cacert.map_or_else(roots::of_the_system, |path| roots::from_file(path))?;
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .dns_resolver(names.clone())
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
-        .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_user_timeout(CALL_TIMEOUT)
+        .connect_timeout(settings.connect_timeout)
+        .tcp_user_timeout(settings.call_timeout)
         .pool_idle_timeout(KEEP_IDLE)
         .pool_max_idle_per_host(MAX_IDLE)
-        .http2_max_header_list_size(MAX_HEAD)
-        .build()
-        .map_err(|error| reason(&error))
+        .http2_max_header_list_size(MAX_HEAD);
+    let builder = if settings.uses_proxy { builder } else { builder.no_proxy() };
+    builder.build().map_err(|error| reason(&error))
 }
 
 /// Reads an answer to its end, or fails at its bound.
@@ -181,7 +191,7 @@ fn http_date(text: &str) -> Option<OffsetDateTime> {
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn lost(error: reqwest::Error) -> WireError {
     if error.is_timeout() && error.is_connect() {
-        return WireError::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs_f32()));
+        return WireError::Unreachable("no connection in time".to_owned());
     }
     match tls_error(&error) {
         Some(rustls::Error::InvalidCertificate(problem)) => {
