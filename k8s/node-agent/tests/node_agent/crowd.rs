@@ -12,7 +12,7 @@ use crate::fake_vault::FakeVault;
 
 const PODS: u16 = 500;
 
-/// What the DaemonSet requests for the agent.
+/// What the `DaemonSet` requests for the agent.
 const REQUESTED_KIB: u64 = 24 * 1024;
 
 #[tokio::test]
