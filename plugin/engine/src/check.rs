@@ -143,7 +143,8 @@ async fn plan<'a>(
         return Err(fault.blame());
     }
     let leaf = role.subject.profile(name, &caller, role.key(), role.certificate_ttl());
-    local::leaf(leaf.and_then(|leaf| leaf.check().map(|()| leaf).map_err(faults::ca)), subject, report);
+    let leaf = leaf.and_then(|leaf| leaf.check().map(|()| leaf).map_err(faults::ca));
+    local::leaf(leaf, subject, &caller, report);
     let spec = SessionSpec::new(snapshot, subject.named(), &caller, None, mount_point)
         .map_err(|fault| fault.blame())?;
     Ok(PlannedCall { authority: authority.ok_or(Blame::Operator)?, spec })

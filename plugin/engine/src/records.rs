@@ -3,6 +3,7 @@
 //! Their field names are those of the JSON in Vault's storage, and most are those of the API too. A field that an earlier version
 //! did not write must be an `Option` or have a `#[serde(default)]`, because the records of every version are read for good.
 
+mod admitted_clusters;
 pub(crate) mod allowed_roles;
 pub(crate) mod anchorage;
 pub(crate) mod compromise;

@@ -364,14 +364,12 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         if clusters.is_empty() {
             return Ok(());
         }
-        let (_, cluster) = self.pod().map_err(|unknown| unknown.labelled("clusters"))?;
+        let rule = || format!("clusters: this role accepts only callers of {}", clusters.join(", "));
+        let (_, cluster) = self.pod().map_err(|unknown| unknown.labelled(&rule()))?;
         if clusters.iter().any(|name| name == cluster) {
             return Ok(());
         }
-        Err(Fault::caller(format!(
-            "clusters: this role accepts only callers of {}, but this caller is of {cluster}",
-            clusters.join(", ")
-        )))
+        Err(Fault::caller(format!("{}, but this caller is of {cluster}", rule())))
     }
 }
 

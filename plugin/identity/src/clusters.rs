@@ -29,6 +29,11 @@ impl Clusters {
         self.0.get(accessor).map(String::as_str)
     }
 
+    /// Returns the names of the clusters, by the order of their accessors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
     /// Returns the accessor of this cluster's auth mount.
     pub fn accessor(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(_, known)| *known == name).map(|(accessor, _)| accessor.as_str())

@@ -7,19 +7,22 @@ use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values};
 
 use crate::caller::Caller;
+use crate::standard_subject::StandardSubject;
 use crate::subject_field::{MAX_TAG, SubjectField};
 use crate::template::{ResolvedReference, Template};
 
 /// The fields of a role that become its certificates' subject and alternative names. They are stored among the role's other
 /// fields.
 ///
-/// Lists keep the order of the role write: AWS joins several values of one attribute with `/`, and uses the first alternative
-/// name of each kind alone.
+/// A field without a text of its own has that of `subject`, the standard subject; without one a role's common name is its own name,
+/// and its other fields are empty. Lists keep the order of the role write: AWS joins several values of one attribute with `/`, and
+/// uses the first alternative name of each kind alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectTexts {
-    /// Default: the role's name, which is the same for every caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<StandardSubject>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub common_name: Option<Template>,
+    common_name: Option<Template>,
     organization: Vec<Template>,
     organizational_unit: Vec<Template>,
     country: Vec<Template>,
@@ -28,32 +31,81 @@ pub struct SubjectTexts {
     dns_sans: Vec<Template>,
 }
 
+/// The fields of [`SubjectTexts`], in the order of a role's fields.
+const FIELDS: [SubjectField; 7] = [
+    SubjectField::CommonName,
+    SubjectField::Organization,
+    SubjectField::OrganizationalUnit,
+    SubjectField::Country,
+    SubjectField::Locality,
+    SubjectField::UriSan,
+    SubjectField::DnsSan,
+];
+
 impl SubjectTexts {
-    /// Reads the subject fields of a role write.
+    /// Reads the subject fields of a role write. A text that only repeats the standard one is not kept, so a role that was read and
+    /// is written again stays as it was.
     ///
     /// # Errors
     /// The caller's: a value is malformed, or its field can never take it, whatever the caller.
     pub fn from_values(values: &Values) -> Result<Self, Fault> {
+        let subject = values.parse("subject")?;
+        let list =
+            |field| texts(subject, field, &values.list(SubjectField::name(field))?.unwrap_or_default());
         let common_name = values.string(SubjectField::CommonName.name())?;
+        let common_name = texts(subject, SubjectField::CommonName, common_name.as_slice())?;
         Ok(Self {
-            common_name: common_name
-                .map(|text| Template::parse(SubjectField::CommonName, &text))
-                .transpose()?,
-            organization: texts(values, SubjectField::Organization)?,
-            organizational_unit: texts(values, SubjectField::OrganizationalUnit)?,
-            country: texts(values, SubjectField::Country)?,
-            locality: texts(values, SubjectField::Locality)?,
-            uri_sans: texts(values, SubjectField::UriSan)?,
-            dns_sans: texts(values, SubjectField::DnsSan)?,
+            subject,
+            common_name: common_name.into_iter().next(),
+            organization: list(SubjectField::Organization)?,
+            organizational_unit: list(SubjectField::OrganizationalUnit)?,
+            country: list(SubjectField::Country)?,
+            locality: list(SubjectField::Locality)?,
+            uri_sans: list(SubjectField::UriSan)?,
+            dns_sans: list(SubjectField::DnsSan)?,
         })
     }
 
-    /// Returns all templates with their fields, in the order of a role's fields; an unset common name is left out.
+    /// Returns the standard subject of the fields without texts of their own.
+    pub fn standard(&self) -> Option<StandardSubject> {
+        self.subject
+    }
+
+    /// Returns the standard subject that gives `field` its texts; `None` where the role writes them, or where there are none.
+    pub fn standard_of(&self, field: SubjectField) -> Option<StandardSubject> {
+        self.subject.filter(|standard| self.own(field).is_empty() && !standard.texts(field).is_empty())
+    }
+
+    /// Returns the common name's template; `None` where it is the role's name, which is the same for every caller.
+    pub fn common_name(&self) -> Option<&Template> {
+        self.texts(SubjectField::CommonName).first()
+    }
+
+    /// Returns all templates with their fields, in the order of a role's fields; a common name that is the role's is left out.
     pub fn all(&self) -> impl Iterator<Item = (SubjectField, &Template)> {
-        let lists = self.lists();
-        let common_name = self.common_name.iter().map(|text| (SubjectField::CommonName, text));
-        common_name
-            .chain(lists.into_iter().flat_map(|(field, texts)| texts.iter().map(move |text| (field, text))))
+        FIELDS.into_iter().flat_map(|field| self.texts(field).iter().map(move |text| (field, text)))
+    }
+
+    /// Returns the texts with the standard ones written out, without the standard's name. Equal ones make equal certificates.
+    #[must_use]
+    pub fn in_force(&self) -> Self {
+        let texts = |field| self.texts(field).to_vec();
+        Self {
+            subject: None,
+            common_name: self.common_name().cloned(),
+            organization: texts(SubjectField::Organization),
+            organizational_unit: texts(SubjectField::OrganizationalUnit),
+            country: texts(SubjectField::Country),
+            locality: texts(SubjectField::Locality),
+            uri_sans: texts(SubjectField::UriSan),
+            dns_sans: texts(SubjectField::DnsSan),
+        }
+    }
+
+    /// Returns the texts as a read shows them: the standard's name, and what it amounts to.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        Self { subject: self.subject, ..self.in_force() }
     }
 
     /// Returns the profile of the leaf that `caller` gets from the role `role_name`. `ttl` is the leaf's life.
@@ -67,24 +119,21 @@ impl SubjectTexts {
         key: KeySpec,
         ttl: Duration,
     ) -> Result<LeafProfile, Fault> {
-        let common_name = match &self.common_name {
+        let common_name = match self.common_name() {
             Some(text) => text.resolve(SubjectField::CommonName, caller)?,
             None => role_name.to_owned(),
         };
+        let values = |field| joinable(field, self.texts(field), caller);
         let subject = Subject {
             common_name: Some(common_name),
-            organization: joinable(SubjectField::Organization, &self.organization, caller)?,
-            organizational_unit: joinable(
-                SubjectField::OrganizationalUnit,
-                &self.organizational_unit,
-                caller,
-            )?,
-            country: joinable(SubjectField::Country, &self.country, caller)?,
-            locality: joinable(SubjectField::Locality, &self.locality, caller)?,
+            organization: values(SubjectField::Organization)?,
+            organizational_unit: values(SubjectField::OrganizationalUnit)?,
+            country: values(SubjectField::Country)?,
+            locality: values(SubjectField::Locality)?,
             ..Subject::default()
         };
-        let uri_sans = resolve_all(SubjectField::UriSan, &self.uri_sans, caller)?;
-        let dns_sans = resolve_all(SubjectField::DnsSan, &self.dns_sans, caller)?;
+        let uri_sans = resolve_all(SubjectField::UriSan, self.texts(SubjectField::UriSan), caller)?;
+        let dns_sans = resolve_all(SubjectField::DnsSan, self.texts(SubjectField::DnsSan), caller)?;
         Ok(LeafProfile { subject, uri_sans, dns_sans, key, ttl })
     }
 
@@ -105,42 +154,63 @@ impl SubjectTexts {
     /// Subject attributes that depend on the caller are left out. Alternative names hold `a` for each reference; those that begin
     /// with a reference are left out, because their form is the caller's.
     pub fn sample(&self, role_name: &str, key: KeySpec, ttl: Duration) -> LeafProfile {
-        let plain = |texts: &[Template]| -> Vec<String> {
-            texts.iter().filter(|text| !text.asks_who()).filter_map(Template::sample).collect()
+        let plain = |field| -> Vec<String> {
+            self.texts(field).iter().filter(|text| !text.asks_who()).filter_map(Template::sample).collect()
         };
-        let common_name = match &self.common_name {
+        let formed =
+            |field| -> Vec<String> { self.texts(field).iter().filter_map(Template::sample).collect() };
+        let common_name = match self.common_name() {
             Some(text) => text.sample().unwrap_or_else(|| "a".to_owned()),
             None => role_name.to_owned(),
         };
-        let formed =
-            |texts: &[Template]| -> Vec<String> { texts.iter().filter_map(Template::sample).collect() };
         let subject = Subject {
-            organization: plain(&self.organization),
-            organizational_unit: plain(&self.organizational_unit),
-            country: plain(&self.country),
-            locality: plain(&self.locality),
+            organization: plain(SubjectField::Organization),
+            organizational_unit: plain(SubjectField::OrganizationalUnit),
+            country: plain(SubjectField::Country),
+            locality: plain(SubjectField::Locality),
             ..Subject::named(common_name)
         };
-        LeafProfile { subject, uri_sans: formed(&self.uri_sans), dns_sans: formed(&self.dns_sans), key, ttl }
+        LeafProfile {
+            subject,
+            uri_sans: formed(SubjectField::UriSan),
+            dns_sans: formed(SubjectField::DnsSan),
+            key,
+            ttl,
+        }
     }
 
-    /// The fields that take several values, in the order of a role's fields.
-    fn lists(&self) -> [(SubjectField, &[Template]); 6] {
-        [
-            (SubjectField::Organization, self.organization.as_slice()),
-            (SubjectField::OrganizationalUnit, &self.organizational_unit),
-            (SubjectField::Country, &self.country),
-            (SubjectField::Locality, &self.locality),
-            (SubjectField::UriSan, &self.uri_sans),
-            (SubjectField::DnsSan, &self.dns_sans),
-        ]
+    /// The texts of `field`: its own, or those of the standard subject.
+    fn texts(&self, field: SubjectField) -> &[Template] {
+        match (self.own(field), self.subject) {
+            ([], Some(standard)) => standard.texts(field),
+            (own, _) => own,
+        }
+    }
+
+    /// The texts that the role writes for `field`.
+    fn own(&self, field: SubjectField) -> &[Template] {
+        match field {
+            SubjectField::CommonName => self.common_name.as_slice(),
+            SubjectField::Organization => &self.organization,
+            SubjectField::OrganizationalUnit => &self.organizational_unit,
+            SubjectField::Country => &self.country,
+            SubjectField::Locality => &self.locality,
+            SubjectField::UriSan => &self.uri_sans,
+            SubjectField::DnsSan => &self.dns_sans,
+            SubjectField::SessionName => &[],
+        }
     }
 }
 
-/// Reads the list of one field; an unset field is an empty list.
-fn texts(values: &Values, field: SubjectField) -> Result<Vec<Template>, Fault> {
-    let given = values.list(field.name())?.unwrap_or_default();
-    given.iter().map(|text| Template::parse(field, text)).collect()
+/// Parses the texts `given` for one field; none where they are those of the `standard` subject.
+fn texts(
+    standard: Option<StandardSubject>,
+    field: SubjectField,
+    given: &[String],
+) -> Result<Vec<Template>, Fault> {
+    let given: Vec<_> = given.iter().map(|text| Template::parse(field, text)).collect::<Result<_, _>>()?;
+    let repeats = standard.is_some_and(|standard| standard.texts(field) == given);
+    Ok(if repeats { Vec::new() } else { given })
 }
 
 /// Resolves every template of one field; the first that fails is the error.

@@ -12,6 +12,8 @@ use crate::ground::clock::rfc3339;
 use crate::issuers::{Issuers, Loaded, Rotation};
 use crate::records::anchorage::Anchorage;
 use crate::records::issuer::DEFAULT_ISSUER;
+use crate::records::role::Role;
+use identity::{Caller, SubjectField};
 
 /// Judges the role's issuer and its chain. Returns the issuer; none if the role has nothing to sign with, and then the chain is
 /// not judged.
@@ -106,12 +108,18 @@ pub(super) fn account_and_region(anchorage: Result<Anchorage, Fault>, report: &m
     report.note(Link::Place, verdict);
 }
 
-/// Judges the certificate that the caller would get. No key is made and nothing is signed.
-pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: CheckedRole<'_>, report: &mut CheckReport) {
+/// Judges the certificate that the `caller` would get. No key is made and nothing is signed.
+pub(super) fn leaf(
+    leaf: Result<LeafProfile, Fault>,
+    subject: CheckedRole<'_>,
+    caller: &Caller<'_>,
+    report: &mut CheckReport,
+) {
     let verdict = match leaf {
         Ok(leaf) => Verdict::ok(format!(
-            "CN={}, {}, {} s; each certificate is checked against {} rules before use",
+            "CN={}{}, {}, {} s; each certificate is checked against {} rules before use",
             leaf.subject.common_name.as_deref().unwrap_or_default(),
+            origin(subject.role, caller),
             leaf.key,
             leaf.ttl.as_secs(),
             LEAF_RULES.len()
@@ -119,6 +127,20 @@ pub(super) fn leaf(leaf: Result<LeafProfile, Fault>, subject: CheckedRole<'_>, r
         Err(fault) => stranger(&fault, subject),
     };
     report.note(Link::Certificate, verdict);
+}
+
+/// Whether the common name's text is a standard one, and in parentheses where Vault has the certificate's values from; empty for a
+/// certificate that is the same for every caller.
+fn origin(role: &Role, caller: &Caller<'_>) -> String {
+    let standard = role.subject.standard_of(SubjectField::CommonName);
+    let standard = standard.map(|standard| format!(" by subject={standard}")).unwrap_or_default();
+    let mut sources: Vec<String> = Vec::new();
+    for (_, used) in role.subject.uses(caller).unwrap_or_default() {
+        if !sources.contains(&used.resolved.from) {
+            sources.push(used.resolved.from);
+        }
+    }
+    if sources.is_empty() { standard } else { format!("{standard} (from {})", sources.join("; ")) }
 }
 
 /// The verdict on a certificate or a session name that this caller cannot have. Without a cure in the fault, the operator is told

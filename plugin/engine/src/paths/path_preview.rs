@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::ground::faults;
 use crate::paths::in_place::InPlaceOf;
 use crate::paths::named::OfRole;
+use crate::records::role::Role;
 use identity::ResolvedReference;
 use identity::SubjectField;
 use identity::session_tags;
@@ -58,7 +59,7 @@ async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Resul
         ("session_duration".to_owned(), json!(spec.call.duration.as_secs())),
         ("session_sharing".to_owned(), json!(role.sharing())),
     ]);
-    shown.extend(origins(&role.uses(&caller)?));
+    shown.extend(origins(&role, &role.uses(&caller)?));
     if let Some(session_name) = &spec.call.role_session_name {
         shown.insert("role_session_name".to_owned(), json!(session_name));
     }
@@ -84,13 +85,15 @@ fn subject(subject: &ca::Subject) -> Value {
     Value::Object(shown)
 }
 
-/// One line for each resolved reference, `value_01` and on, because Vault's CLI shows a list of maps in one cell.
-/// `tenant_written` names the fields with a value that the owner of a service account can write.
-fn origins(uses: &[(SubjectField, ResolvedReference)]) -> Map<String, Value> {
+/// One line for each resolved reference, `value_01` and on, because Vault's CLI shows a list of maps in one cell. A line says where
+/// the text is a standard one. `tenant_written` names the fields with a value that the owner of a service account can write.
+fn origins(role: &Role, uses: &[(SubjectField, ResolvedReference)]) -> Map<String, Value> {
     let line = |(field, ResolvedReference { reference, resolved }): &(SubjectField, ResolvedReference)| {
+        let standard = role.subject.standard_of(*field).map(|standard| format!(" by subject={standard}"));
         json!(format!(
-            "{}: {{{{{reference}}}}} is {:?}, from {}",
+            "{}{}: {{{{{reference}}}}} is {:?}, from {}",
             field.name(),
+            standard.unwrap_or_default(),
             resolved.value,
             resolved.from
         ))

@@ -13,6 +13,7 @@ use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role::Role;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
 use crate::store::{Ends, Store, Writer, role_key};
+use identity::StandardSubject;
 
 const NAME: Field =
     Field::string("name", "name of the role: letters, digits and _, and inside it also -, @ and single dots");
@@ -46,6 +47,11 @@ const FIELDS: &[Field] = &[
         Field::string("issuer_ref", "issuer that signs: its id, its name or \"default\"")
             .default_text("default"),
         Field::string(
+            "subject",
+            "standard texts of the subject, each for its field where that is not written. kubernetes, for pods: common_name <cluster>.<namespace>.<service account>, organization the cluster, organizational_unit the namespace, uri_sans spiffe://<cluster>/ns/<namespace>/sa/<service account>",
+        )
+        .one_of(StandardSubject::VARIANTS),
+        Field::string(
             "common_name",
             "subject CN, at most 61 characters, a template; default: the role's name. AWS's source identity is CN=<this>",
         ),
@@ -65,7 +71,7 @@ const FIELDS: &[Field] = &[
             "role_session_name",
             "session name, 2 to 64 characters, a template; only for profiles with acceptRoleSessionName. Default: the certificate's serial",
         ),
-        Field::list("clusters", "registered clusters whose pods alone get credentials; none: no such limit").at_most(256),
+        Field::list("clusters", "registered clusters whose pods alone get credentials; none: no such limit. With subject=kubernetes required where several are registered; default: the one that is").at_most(256),
         Field::bool(
             "allow_tenant_metadata",
             "let certificates hold metadata that service accounts' annotations set, never in common_name",
@@ -120,10 +126,10 @@ async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
     Ok(Response::list(engine.store().role_names().await?))
 }
 
-/// The role as it was written; 404 if there is none.
+/// The role as it was written, with what its standard subject amounts to; 404 if there is none.
 async fn read(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Response, Fault> {
     match engine.store().role(&ask.name).await? {
-        Some(role) => Response::json(&role),
+        Some(role) => Response::json(&role.shown()),
         None => Ok(Response::not_found()),
     }
 }
@@ -152,7 +158,7 @@ async fn delete(engine: Arc<Engine>, _request: Request, ask: Named) -> Result<Re
 ///
 /// # Errors
 /// The operator's fault if `allowed_role_arns` does not allow the IAM role, or if a cluster is not registered; the caller's if
-/// its certificate could not be issued.
+/// its certificate could not be issued, or if it has to name clusters and names none.
 async fn store(
     writer: &Writer,
     request: &Request,
@@ -164,7 +170,7 @@ async fn store(
     allowed_roles::check(&config.allowed_role_arns, &role.role_arn)?;
     role.check_certificate(name)?;
     let clusters = writer.clusters().await?;
-    role.check_registered(&clusters, &request.mount_point)?;
+    let role = role.admitting(&clusters, &request.mount_point)?;
     if stored == Some(&role) {
         // Storage has this already, but the cache may not: an earlier write may have landed although its answer was lost.
         writer.changed(&role_key(name));

@@ -10,6 +10,7 @@ use vault_backend::{Fault, Values, quote};
 
 use crate::ground::bounds::{Bounds, Seconds};
 use crate::ground::faults;
+use crate::records::admitted_clusters;
 use crate::records::allowed_roles;
 use crate::records::anchorage::{Anchorage, InField, check_account, check_pair};
 use crate::records::config::Config;
@@ -17,10 +18,10 @@ use crate::records::document::FromField;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
 use identity::Clusters;
+use identity::StandardSubject;
 use identity::SubjectField;
 use identity::SubjectTexts;
 use identity::name_one_caller;
-use identity::word;
 use identity::{Audience, Caller};
 use identity::{ResolvedReference, Template};
 
@@ -197,9 +198,13 @@ impl Role {
     }
 
     /// Returns whether the sessions of `other` are the same that this role makes. Setting `session_sharing` to the default that
-    /// was in force changes none.
+    /// was in force changes none, and neither does a standard subject in place of the same texts.
     pub(crate) fn makes_the_same_as(&self, other: &Self) -> bool {
-        let in_force = |role: &Self| Self { session_sharing: Some(role.sharing()), ..role.clone() };
+        let in_force = |role: &Self| Self {
+            session_sharing: Some(role.sharing()),
+            subject: role.subject.in_force(),
+            ..role.clone()
+        };
         in_force(self) == in_force(other)
     }
 
@@ -225,7 +230,7 @@ impl Role {
     /// # Errors
     /// The caller's, with the field that no certificate can have. The role's name is the default common name.
     pub(crate) fn check_certificate(&self, name: &str) -> Result<(), Fault> {
-        if self.subject.common_name.is_none() {
+        if self.subject.common_name().is_none() {
             SubjectField::CommonName.check(name).map_err(|fault| {
                 Fault::caller(format!("{fault}; the default common_name is the role's name"))
             })?;
@@ -237,20 +242,22 @@ impl Role {
         self.subject.sample(name, self.key(), self.certificate_ttl()).check().map_err(faults::ca)
     }
 
-    /// Checks that every cluster of the role is in `known`.
+    /// Returns the role with the clusters that it admits. A pod's subject admits pods alone, so such a role that names no cluster gets
+    /// the registered one.
     ///
     /// # Errors
-    /// The operator's, with the command that registers the first one missing.
-    pub(crate) fn check_registered(&self, known: &Clusters, mount_point: &str) -> Result<(), Fault> {
-        match self.clusters.iter().find(|name| known.accessor(name).is_none()) {
-            None => Ok(()),
-            Some(name) => {
-                Err(Fault::operator(format!("clusters: {} is not registered", quote(name))).cure(format!(
-                    "vault write {mount_point}clusters/{} accessor=<accessor of its auth mount>",
-                    word(name, "<name>")
-                )))
-            }
+    /// A cluster of the role is not in `known`; or its subject is a pod's, it names none, and `known` has none or several.
+    pub(crate) fn admitting(mut self, known: &Clusters, mount_point: &str) -> Result<Self, Fault> {
+        if self.subject.standard() == Some(StandardSubject::Kubernetes) && self.clusters.is_empty() {
+            self.clusters = admitted_clusters::only_one(known, mount_point)?;
         }
+        admitted_clusters::check_registered(&self.clusters, known, mount_point)?;
+        Ok(self)
+    }
+
+    /// Returns the role as a read shows it: the standard subject with what it amounts to.
+    pub(crate) fn shown(&self) -> Self {
+        Self { subject: self.subject.shown(), ..self.clone() }
     }
 
     /// Returns the rules of the role, called `name`, about its callers.
@@ -293,7 +300,7 @@ impl Role {
     /// Returns warnings for the operator about this role, called `name`; each is about a setting that is legal.
     pub(crate) fn warnings(&self, name: &str) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.subject.common_name.is_none() {
+        if self.subject.common_name().is_none() {
             warnings.push(format!(
                 "common_name is not set: AWS sees every caller of this role as {name:?}, and CloudTrail cannot distinguish them"
             ));
@@ -328,23 +335,7 @@ impl Role {
 
     /// Returns a warning where callers get credentials that the `clusters` of `before` refused; `None` where there are none.
     pub(crate) fn opened_since(&self, before: &Self) -> Option<String> {
-        if before.clusters.is_empty() {
-            return None;
-        }
-        let until_now = before.clusters.join(", ");
-        if self.clusters.is_empty() {
-            return Some(format!(
-                "clusters: lifted; callers of every kind now get credentials, until now only pods of {until_now}"
-            ));
-        }
-        let new: Vec<_> =
-            self.clusters.iter().filter(|name| !before.clusters.contains(name)).map(String::as_str).collect();
-        (!new.is_empty()).then(|| {
-            format!(
-                "clusters: widened by {}; until now only pods of {until_now} got credentials",
-                new.join(", ")
-            )
-        })
+        admitted_clusters::opened(&before.clusters, &self.clusters)
     }
 
     /// Refuses templates that give pods of one name in two clusters the same result. A role for exactly one cluster may have

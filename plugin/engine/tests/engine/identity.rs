@@ -1,5 +1,6 @@
 //! Who a caller is at AWS, in process: the engine is told of entities and shows in `preview/:role` what becomes of them.
 
+mod associations;
 mod callers;
 mod clusters;
 mod crowd;

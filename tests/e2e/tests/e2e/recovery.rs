@@ -11,7 +11,8 @@ use harness::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const EXPORTED: [&str; 5] = ["config", "clusters/prod", "trust-anchors/home", "roles/app", "roles/demo"];
+const EXPORTED: [&str; 6] =
+    ["config", "clusters/prod", "trust-anchors/home", "roles/app", "roles/demo", "roles/payments.api"];
 
 /// A stage with logins by name and the clusters and roles that name them; AWS is the same through the loss of Vault.
 struct Site {
@@ -34,6 +35,8 @@ impl Site {
         let _ = stage.root().write("iamra/root/generate/internal", next).await.ok();
         let _ = stage.root().write("iamra/config/issuers", json!({ "default": "prod-1" })).await.ok();
         let _ = stage.root().write("iamra/roles/app", role).await.ok();
+        let association = json!({ "role_arn": ROLE_ARN, "subject": "kubernetes" });
+        let _ = stage.root().write("iamra/roles/payments.api", association).await.ok();
         stage.update_anchor(&stage.ca_pem("iamra").await).await.unwrap();
         Site { stage, folder: tempfile::tempdir().unwrap() }
     }
@@ -145,7 +148,7 @@ async fn an_import_into_the_same_mount_changes_nothing() {
     let said = site.run("import").await.ok();
 
     assert_eq!(site.documents().await, before);
-    assert!(said.contains("wrote 1 clusters") && said.contains("wrote 2 roles"), "{said}");
+    assert!(said.contains("wrote 1 clusters") && said.contains("wrote 3 roles"), "{said}");
 }
 
 #[tokio::test]
@@ -171,7 +174,7 @@ async fn a_second_export_takes_the_place_of_the_first() {
 
     let said = site.run("export").await.ok();
 
-    assert!(said.contains("1 roles"), "{said}");
+    assert!(said.contains("2 roles"), "{said}");
     assert!(!site.export_folder().join("roles/demo.json").exists());
     assert_eq!(site.entries(), ["iamra-export"], "nothing is left beside it");
 }

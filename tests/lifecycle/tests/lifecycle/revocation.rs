@@ -53,6 +53,30 @@ async fn the_break_glass_ends_every_session_and_the_next_read_has_one_that_lives
     assert!(reply.warnings.iter().any(|warning| warning.contains("role chaining")), "{reply:?}");
 }
 
+/// As the engine role and the IAM role of an association have it.
+#[tokio::test]
+async fn sessions_of_a_role_with_a_dot_in_its_name_end_and_those_of_another_go_on() {
+    let world = World::new().await;
+    let arn = ROLE_ARN.replace("demo", "payments.api");
+    world
+        .change(|state| {
+            let mut role = role_of(state, "demo").clone();
+            role["name"] = json!("payments.api");
+            state["roles"].as_array_mut().unwrap().push(role);
+            state["profiles"][0]["role_arns"] = json!([ROLE_ARN, arn]);
+        })
+        .await;
+    world.ok(world.mount.write("roles/payments.api", json!({ "role_arn": arn })).await);
+    let (one, other) = (world.ok(world.creds("payments.api").await), session(&world).await);
+
+    let reply = world.mount.write("roles/payments.api/revoke-sessions", json!({})).await;
+
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert!(!lives(&world, &one).await && lives(&world, &other).await);
+    assert_eq!(world.policies("payments.api").await.len(), 1);
+    assert!(world.mount.storage.get("denials/111122223333.payments.api").await.unwrap().is_some());
+}
+
 #[tokio::test]
 async fn one_session_ends_by_its_serial_number_in_each_encoding_and_its_neighbour_goes_on() {
     let encodings: [fn(&str) -> String; 4] = [

@@ -82,7 +82,11 @@ async fn a_role_for_one_cluster_takes_no_caller_of_another() {
     let error = refusal(role.clone(), Some(pod(DEV, "payments", "api"))).await;
 
     assert_eq!(error, "clusters: this role accepts only callers of prod, but this caller is of dev");
-    assert!(refusal(role, None).await.starts_with("clusters: this token belongs to no entity"));
+    assert!(
+        refusal(role, None)
+            .await
+            .starts_with("clusters: this role accepts only callers of prod: this token belongs to no entity")
+    );
 }
 
 #[tokio::test]

@@ -27,6 +27,32 @@ async fn a_role_has_the_at_sign_in_its_name_on_every_path() {
     assert_eq!(mount.delete("roles/deploy@payments").await.error, "");
 }
 
+/// The names of associations: a service account's own name may have dots too.
+#[tokio::test]
+async fn a_role_has_dots_in_its_name_on_every_path() {
+    let mount = clusters().await.asked_by(pod(PROD, "payments", "api"));
+
+    for name in ["payments.api", "payments.api.v2", "stage_payments.api"] {
+        let role = format!("roles/{name}");
+        let written = mount.write(&role, json!({ "role_arn": ROLE })).await;
+
+        assert_eq!(written.error, "");
+        assert_eq!(mount.list("roles").await.data["keys"], json!([name]));
+        assert_eq!(mount.patch(&role, json!({ "session_duration": 7200 })).await.error, "");
+        assert_eq!(mount.read(&role).await.data["session_duration"], 7200);
+        let preview = mount.read(&format!("preview/{name}")).await;
+        assert_eq!(preview.data["source_identity"], format!("CN={name}"), "{preview:?}");
+        for path in ["creds", "sts", "container", "check"] {
+            let answer = mount.read(&format!("{path}/{name}")).await;
+            assert_ne!(answer.status, 404, "{path}: {answer:?}");
+        }
+        let denied = mount.write(&format!("{role}/revoke-sessions"), json!({})).await;
+        assert!(denied.status != 404 && denied.status != 405, "{denied:?}");
+        assert_eq!(mount.delete(&role).await.error, "");
+        assert_eq!(mount.read(&role).await.status, 404);
+    }
+}
+
 #[tokio::test]
 async fn the_at_sign_is_for_roles_alone() {
     let mount = clusters().await;
