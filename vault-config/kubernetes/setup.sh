@@ -1,20 +1,30 @@
 #!/usr/bin/env bash
 # Lets Kubernetes service accounts read AWS credentials: sets up Vault's Kubernetes auth method and makes, for each service account
-# given, one engine role, one policy and one auth role, all named <namespace>-<serviceaccount>; or, with --templates, one of each
-# for all pods of a cluster. Run it again at any time: it makes objects that do not exist, changes the fields that options name, and
-# changes nothing else. It needs bash, the vault command and a token that may do all this.
+# given, one engine role, one policy and one auth role, all named <namespace>-<serviceaccount>; with --templates, one of each for all
+# pods of a cluster; with --associations, one policy and one auth role for all pods of a cluster, each of which has an engine role of
+# its own. Run it again at any time: it makes objects that do not exist, changes the fields that options name, and changes nothing
+# else. It needs bash, the vault command and a token that may do all this.
 set -euo pipefail
 
 usage() {
     cat <<'USAGE'
 usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]...
        setup.sh --cluster NAME --templates --role-arn ARN [option]... namespace... | '*'
+       setup.sh --cluster NAME --associations [option]... [namespace... | '*']
 
   --cluster NAME          the cluster's name in AWS: subject O, first part of CN and of the SPIFFE id. Required
   --templates             registers the auth mount as the cluster and makes one engine role, policy and auth role, all named
                           <cluster>-pods, for every service account of the namespaces given ('*': of all; name all of them each
                           time). The engine reads cluster, namespace and service account from the login, so each one keeps its own
                           identity in AWS
+  --associations          for the node agent, once for a cluster: registers the auth mount as the cluster, and makes the auth role
+                          `associations` with batch tokens for every service account of the namespaces given ('*': of all; name all
+                          of them each time; none: those that it has, of a new one all), and the policy <cluster>-associations, which
+                          opens container/<namespace>.<serviceaccount> to the pods of that service account alone. Then each service
+                          account needs one object: vault write iamra/roles/<namespace>.<serviceaccount> role_arn=<arn>
+                          subject=kubernetes. Together with --templates: both, for the same namespaces
+  --fallback ROLE         with --associations: also opens container/ROLE, for pods whose service account has no engine role, such as
+                          the <cluster>-pods of --templates. `default` takes it out of the policy; a run without it keeps it
   --register-job          also the auth role and policy `iamra-operator` of plugin/job.yaml
   --way file|container|both
                           what the policies allow: creds/<role> (files, operators), container/<role> (the Agent's listener) or
@@ -22,7 +32,7 @@ usage: setup.sh --cluster NAME [option]... [namespace/serviceaccount[=role_arn]]
                           New policies: both
   --audience AUD          the audience of the service-account tokens that may log in; the pods of k8s/ have one made for `vault`, so that
                           no token for another service logs in here. `kubectl create token` shows the audience of others.
-                          New auth roles: vault
+                          New auth roles: vault, and iamra for `associations`
 
 The engine role. A new one has these values; an existing one keeps the fields that no option names. `default` removes a field:
   --role-arn ARN          the IAM role of every service account that is given without one; a new role needs one
@@ -41,7 +51,8 @@ The engine role. A new one has these values; an existing one keeps the fields th
 Paths and addresses:
   --mount PATH            the engine's mount; default: iamra
   --auth-mount PATH       the auth method's mount; default: kubernetes
-  --prefix TEXT           put before every name, for the second cluster of one Vault, whose payments/api is another service account
+  --prefix TEXT           put before every name, for the second cluster of one Vault, whose payments/api is another service account.
+                          With --associations end it in _, which no namespace has: stage_payments.api
   --kubernetes-host URL   the API server as Vault reaches it; a new auth mount of a Vault in the cluster has
                           https://kubernetes.default.svc
   --kubernetes-ca FILE    the API server's CA; only for a Vault outside the cluster, which also needs --kubernetes-host
@@ -49,7 +60,8 @@ Paths and addresses:
                           caller's own token, which then needs the role system:auth-delegator
 
 Environment: VAULT_ADDR and VAULT_TOKEN as usual; VAULT_CLI, the vault command, default vault from PATH.
-Example: setup.sh --cluster prod --way container payments/api=arn:aws:iam::111122223333:role/iamra/payments-api
+Examples: setup.sh --cluster prod --way container payments/api=arn:aws:iam::111122223333:role/iamra/payments-api
+          setup.sh --cluster prod --associations
 USAGE
 }
 
@@ -68,7 +80,7 @@ if [ -n "${VAULT_NAMESPACE:-}" ]; then printf '%s: in the Vault namespace %s\n' 
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cluster='' default_arn='' way='' audience='' host='' ca='' reviewer='' prefix='' mount=iamra auth=kubernetes
-templates=no register_job=no
+templates=no associations=no register_job=no fallback=''
 fields=() unset=() # of the engine roles, as options name them
 accounts=()
 
@@ -77,6 +89,7 @@ readonly SUBDOMAIN='^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 readonly ROLE_ARN='^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$'
 readonly PROFILE_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:profile/[0-9a-f-]{36}$'
 readonly ANCHOR_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:trust-anchor/[0-9a-f-]{36}$'
+readonly ROLE='^[A-Za-z0-9_]([A-Za-z0-9_.@-]*[A-Za-z0-9_])?$'
 readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
 # Vault's errors for a document that does not exist, and for one in an auth mount that does not exist.
 readonly NO_DOCUMENT='No value found'
@@ -108,6 +121,7 @@ read_options() {
         case $1 in
         --register-job) register_job=yes; shift; continue ;;
         --templates) templates=yes; shift; continue ;;
+        --associations) associations=yes; shift; continue ;;
         -h | --help) usage; exit 0 ;;
         --*) [ $# -ge 2 ] || die "$1 needs a value; --help lists the options" ;;
         *) accounts+=("$1"); shift; continue ;;
@@ -123,6 +137,9 @@ read_options() {
         --key-type) name_field "$1" key_type "$2" '^(ec-p256|ec-p384|rsa-2048)$' 'a type of key: ec-p256, ec-p384 or rsa-2048' ;;
         --certificate-ttl) name_field "$1" certificate_ttl "$2" '^[0-9smh]+$' 'a time such as 10m' ;;
         --way) way=$2 ;;
+        --fallback) fallback=$2
+            [[ $fallback =~ $ROLE ]] || die "--fallback '$fallback' is neither \`default\` nor the name of an engine role"
+            ;;
         --audience) [ -n "$2" ] || die "--audience: without one, a token made for any other service would log in here"
             literal --audience "$2"
             audience=$2
@@ -142,25 +159,32 @@ read_options() {
 check_options() {
     [[ $cluster =~ $LABEL ]] || die "--cluster '$cluster': lower-case letters, digits and dashes, at most 63, as in a DNS label"
     case $way in '' | file | container | both) ;; *) die "--way '$way': file, container or both" ;; esac
-    [[ $prefix =~ ^([a-z0-9][-a-z0-9]*)?$ ]] || die "--prefix '$prefix': lower-case letters, digits and dashes"
+    [[ $prefix =~ ^([a-z0-9][-_a-z0-9]*)?$ ]] || die "--prefix '$prefix': lower-case letters, digits, dashes and _"
     [[ $mount =~ $MOUNT ]] || die "--mount '$mount' is not the path of a mount"
     [[ $auth =~ $MOUNT ]] || die "--auth-mount '$auth' is not the path of a mount"
     [ -z "$ca" ] || grep -q 'BEGIN CERTIFICATE' "$ca" 2>/dev/null || die "--kubernetes-ca: cannot read a PEM certificate from $ca"
     [ -z "$reviewer" ] || [ -r "$reviewer" ] || die "--reviewer-jwt: cannot read $reviewer"
-    [ "$templates" = no ] || check_namespaces
-    [ "${#accounts[@]}" -gt 0 ] || [ "$register_job" = yes ] || die "nothing to do: no service account given; see --help"
+    [ -z "$fallback" ] || [ "$associations" = yes ] || die "--fallback is a path of the policy that --associations writes: give that too"
+    if [ "$templates" = yes ]; then
+        [ -z "$default_arn" ] || [[ $default_arn =~ $ROLE_ARN ]] || die "--role-arn '$default_arn' is not the ARN of an IAM role"
+        [ "${#accounts[@]}" -gt 0 ] || die "--templates: no namespace given; see --help"
+    elif [ "$associations" = yes ]; then
+        [ -z "$way$default_arn${fields[*]-}${unset[*]-}" ] ||
+            die "--associations makes no engine role and opens container/ alone; --way and the engine role's options are for other runs: vault write $mount/roles/<namespace>.<serviceaccount>"
+    fi
+    [ "$templates$associations" = nono ] || check_namespaces
+    [ "${#accounts[@]}" -gt 0 ] || [ "$associations$register_job" != nono ] || die "nothing to do: no service account given; see --help"
 }
 
 check_namespaces() {
     local namespace
-    [ -z "$default_arn" ] || [[ $default_arn =~ $ROLE_ARN ]] || die "--role-arn '$default_arn' is not the ARN of an IAM role"
-    [ "${#accounts[@]}" -gt 0 ] || die "--templates: no namespace given; see --help"
-    for namespace in "${accounts[@]}"; do
-        [ "$namespace" = '*' ] || [[ $namespace =~ $LABEL ]] || die "'$namespace' is not the name of a namespace; --templates takes namespaces"
+    for namespace in ${accounts[@]+"${accounts[@]}"}; do
+        [ "$namespace" = '*' ] || [[ $namespace =~ $LABEL ]] ||
+            die "'$namespace' is not the name of a namespace; --templates and --associations take namespaces"
     done
 }
 
-# Splits namespace/serviceaccount[=role_arn] into the variables namespace, account, arn, name and common_name.
+# Splits namespace/serviceaccount[=role_arn] into the variables namespace, account, arn, name, policy and common_name.
 take() {
     local given=${1%%=*}
     arn=$default_arn
@@ -170,7 +194,7 @@ take() {
     [[ $namespace =~ $LABEL ]] || die "'$1': '$namespace' is not the name of a namespace"
     [[ $account =~ $SUBDOMAIN ]] || die "'$1': '$account' is not the name of a service account"
     [[ $1 != *= ]] && { [ -z "$arn" ] || [[ $arn =~ $ROLE_ARN ]]; } || die "'$1': '$arn' is not the ARN of an IAM role"
-    name=$prefix$namespace-$account
+    name=$prefix$namespace-$account policy=$prefix$namespace-$account
     common_name=$cluster.$namespace.$account
     [ "${#common_name}" -le 61 ] ||
         die "'$1': the common name $common_name has ${#common_name} characters; AWS takes 61: choose a shorter --cluster"
@@ -190,10 +214,10 @@ look() { # path, field, texts with which Vault says that there is nothing
 # Before anything is written: the mount must be the engine's, and the policy files must be beside this script.
 check_surroundings() {
     local said file
-    for file in policies/application-file.hcl policies/application-container.hcl plugin/plugin-operator.hcl; do
+    for file in policies/application-file.hcl policies/application-container.hcl policies/associations.hcl plugin/plugin-operator.hcl; do
         [ -r "$here/../$file" ] || die "cannot read $here/../$file: this script needs the folder vault-config as it is shipped"
     done
-    [ "${#accounts[@]}" -gt 0 ] || return 0
+    [ "${#accounts[@]}" -gt 0 ] || [ "$associations" = yes ] || return 0
     said=$(vault read "$mount/rotation" 2>&1) || die "no engine answers at $mount/; --mount names another mount: $said"
 }
 
@@ -211,16 +235,16 @@ check_free() { # whose: what the policy's first line says
 }
 
 check_free_policy() { # whose
-    look "sys/policies/acl/$name" policy 'No value found|No policy named'
+    look "sys/policies/acl/$policy" policy 'No value found|No policy named'
     if [ -n "$found" ] && [[ $found != "# $1 "* ]]; then
-        die "the policy $name was not written for $1; it starts: ${found%%$'\n'*}"
+        die "the policy $policy was not written for $1; it starts: ${found%%$'\n'*}"
     fi
 }
 
-# Uses `found`, the policy.
-check_way() {
-    if [ -n "$found" ] && [ -n "$way" ] && changed_by_hand "$found"; then
-        die "the policy $name was changed by hand, and --way $way would take that back: leave --way out, or vault policy delete $name"
+# Refuses an option that would take back what was changed by hand. Uses `found`, the policy.
+check_policy_option() { # option, value
+    if [ -n "$found" ] && [ -n "$2" ] && changed_by_hand "$found"; then
+        die "the policy $policy was changed by hand, and $1 $2 would take that back: leave $1 out, or vault policy delete $policy"
     fi
 }
 
@@ -305,9 +329,9 @@ set_up_auth() {
     die "auth/$auth cannot be configured; for a Vault outside the cluster give --kubernetes-host, --kubernetes-ca and --reviewer-jwt"
 }
 
-# The policy files of this folder, under this name and mount.
-rendered() { # file...
-    sed -e '/^#/d' -e "s|\"iamra/\([a-z]*\)/payments-api\"|\"$mount/\1/$name\"|" -e "s|sys/mounts/iamra|sys/mounts/$mount|" "$@" |
+# The policy files of this folder, for this mount and with these edits.
+rendered() { # an argument of sed, file...
+    sed -e '/^#/d' -e "s|\"iamra/|\"$mount/|" -e "s|sys/mounts/iamra|sys/mounts/$mount|" -e "$@" |
         awk '!NF { next } /^path/ { skip = seen[$2]++; if (!skip) print "" } !skip'
 }
 
@@ -321,16 +345,16 @@ changed_by_hand() { # policy
 }
 
 # Writes the policy from these files, unless it was changed by hand since.
-write_policy() { # whose, file...
+write_policy() { # whose, the edits of the files as an argument of sed, file...
     local whose=$1 text
     shift
     text=$(rendered "$@")
     text="# $whose (written by kubernetes/setup.sh, sum $(sum_of "$text"))"$'\n'$text
-    look "sys/policies/acl/$name" policy 'No value found|No policy named'
+    look "sys/policies/acl/$policy" policy 'No value found|No policy named'
     if [ -n "$found" ] && changed_by_hand "$found"; then
-        printf 'setup.sh: the policy %s was changed by hand and stays unchanged; to have it written again: vault policy delete %s\n' "$name" "$name" >&2
+        printf 'setup.sh: the policy %s was changed by hand and stays unchanged; to have it written again: vault policy delete %s\n' "$policy" "$policy" >&2
     elif [ "$found" != "$text" ]; then
-        printf '%s\n' "$text" | vault policy write "$name" -
+        printf '%s\n' "$text" | vault policy write "$policy" -
     fi
 }
 
@@ -338,7 +362,7 @@ write_policy() { # whose, file...
 choose_files() {
     local chosen=$way
     if [ -z "$chosen" ]; then
-        look "sys/policies/acl/$name" policy 'No value found|No policy named'
+        look "sys/policies/acl/$policy" policy 'No value found|No policy named'
         case $found in
         *"/creds/$name\""*"/container/$name\""* | '') chosen=both ;;
         *"/container/$name\""*) chosen=container ;;
@@ -362,14 +386,15 @@ set_up_engine_role() { # further fields of a new one...
     fi
 }
 
-set_up_auth_role() { # token_ttl, token_max_ttl
+set_up_auth_role() { # the audience and the further fields of a new one...
     local named=()
-    literal audience "${audience:-vault}"
+    literal audience "${audience:-$1}"
+    shift
     look "auth/$auth/role/$name" bound_service_account_namespaces "$NO_AUTH_DOCUMENT"
     if [ -z "$found" ]; then
         vault write "auth/$auth/role/$name" \
             bound_service_account_names="$account" bound_service_account_namespaces="$namespace" audience="$literal" \
-            token_policies="$name" token_no_default_policy=true token_ttl="$1" token_max_ttl="$2"
+            token_policies="$policy" token_no_default_policy=true "$@"
         return
     fi
     [ "$found" = "[${namespace//,/ }]" ] || named+=("bound_service_account_namespaces=$namespace")
@@ -390,8 +415,8 @@ set_up_role() { # whose, further fields of a new engine role...
     shift
     set_up_engine_role "$@"
     choose_files
-    write_policy "$whose" "${files[@]}"
-    set_up_auth_role 1h 24h
+    write_policy "$whose" "s|/payments-api\"|/$name\"|" "${files[@]}"
+    set_up_auth_role vault token_ttl=1h token_max_ttl=24h
 }
 
 # The auth role admits nobody else, so all readers are one caller at AWS.
@@ -403,11 +428,14 @@ set_up_account() {
 
 readonly TEMPLATE='{{kubernetes.cluster}}.{{kubernetes.namespace | short}}.{{kubernetes.service_account | short}}'
 
-pods() { namespace=$(IFS=,; printf '%s' "${accounts[*]}") account='*' name=$prefix$cluster-pods common_name=$TEMPLATE arn=$default_arn; }
+pods() {
+    namespace=$(IFS=,; printf '%s' "${accounts[*]}") account='*' name=$prefix$cluster-pods policy=$prefix$cluster-pods
+    common_name=$TEMPLATE arn=$default_arn
+}
 
 check_free_pods() {
     check_free_policy "the pods of $cluster"
-    check_way
+    check_policy_option --way "$way"
     check_free_engine_role
     check_free_cluster
 }
@@ -419,13 +447,18 @@ check_free_cluster() {
     accessor=$found
     look "$mount/clusters/$cluster" accessor "$NO_DOCUMENT"
     if [ -n "$found" ] && [ "$found" != "$accessor" ]; then
-        die "the cluster $cluster is the auth mount $found, not that of auth/$auth: if that mount is gone, vault delete $mount/clusters/$cluster"
+        die "the cluster $cluster is the auth mount $found, not that of auth/$auth: if that mount is gone," \
+            "vault write $mount/clusters/$cluster accessor=${accessor:-<accessor of auth/$auth, once it is enabled>}"
     fi
 }
 
-set_up_pods() {
+register_cluster() {
     look "$mount/clusters/$cluster" accessor "$NO_DOCUMENT"
     [ -n "$found" ] || vault write "$mount/clusters/$cluster" accessor="$(vault read -field=accessor "sys/auth/$auth")"
+}
+
+set_up_pods() {
+    register_cluster
     set_up_role "the pods of $cluster" "clusters=$cluster" "organization={{kubernetes.cluster}}" \
         "organizational_unit={{kubernetes.namespace}}" \
         "uri_sans=spiffe://{{kubernetes.cluster}}/ns/{{kubernetes.namespace}}/sa/{{kubernetes.service_account}}"
@@ -433,23 +466,81 @@ set_up_pods() {
         "$cluster" "$namespace" "$cluster" "$mount/roles/$name" "$auth/role/$name"
 }
 
-operator() { namespace=vault account=iamra-operator name=iamra-operator; }
+# The auth role of all associations. Without a namespace in the arguments it keeps its own, and a new one has all.
+associations() {
+    account='*' name=${prefix}associations policy=$prefix$cluster-associations
+    look "auth/$auth/role/$name" bound_service_account_namespaces "$NO_AUTH_DOCUMENT"
+    if [ "${#accounts[@]}" -gt 0 ]; then found="[${accounts[*]}]"; fi
+    found=${found:-[*]}
+    found=${found#[} found=${found%]}
+    namespace=${found// /,}
+}
+
+check_free_associations() {
+    look "auth/$auth/role/$name" token_policies "$NO_AUTH_DOCUMENT"
+    if [ -n "$found" ]; then
+        [[ " ${found//[\[\]]/ } " == *" $policy "* ]] ||
+            die "the auth role $name has the policies $found and not $policy: it is not the one of this cluster; see --prefix"
+        look "auth/$auth/role/$name" bound_service_account_names "$NO_AUTH_DOCUMENT"
+        [ "$found" = '[*]' ] || die "the auth role $name is for the service accounts $found, and an association may be of any: delete that role, or see --prefix"
+    fi
+    check_free_policy "the associations of $cluster"
+    check_policy_option --fallback "$fallback"
+    check_fallback
+    check_free_cluster
+}
+
+# A role that does not exist is probably mistyped; --templates makes its own in the same run.
+check_fallback() {
+    case $fallback in '' | default) return ;; esac
+    [ "$templates" = no ] || [ "$fallback" != "$prefix$cluster-pods" ] || return 0
+    look "$mount/roles/$fallback" role_arn "$NO_DOCUMENT"
+    [ -n "$found" ] || die "--fallback: there is no $mount/roles/$fallback: write it first, or make $prefix$cluster-pods with --templates too"
+}
+
+# Sets `fallback` to the role that the policy opens beside those of service accounts: the option's, or that of the existing policy.
+choose_fallback() {
+    look "sys/policies/acl/$policy" policy 'No value found|No policy named'
+    case $fallback in
+    default) fallback= ;;
+    '') fallback=$(printf '%s\n' "$found" | sed -n 's|^path ".*/container/\([^{"]*\)" .*|\1|p') ;;
+    esac
+}
+
+set_up_associations() {
+    local accessor edits
+    register_cluster
+    accessor=$(vault read -field=accessor "$mount/clusters/$cluster")
+    choose_fallback
+    edits="s|/container/{{|/container/$prefix{{|; s|auth_kubernetes_1a2b3c4d|$accessor|g; s|/prod-pods\"|/$fallback\"|"
+    [ -n "$fallback" ] || edits="$edits; \\|/container/\"|,/^}/d"
+    write_policy "the associations of $cluster" "$edits" "$here/../policies/associations.hcl"
+    set_up_auth_role iamra token_type=batch token_ttl=5m token_max_ttl=5m
+    printf 'the pods of %s in %s are %s.<namespace>.<serviceaccount> in AWS, through auth/%s and, each, %s\n' \
+        "$cluster" "${namespace:-the namespaces of that}" "$cluster" "$auth/role/$name" "$mount/roles/$prefix<namespace>.<serviceaccount>"
+}
+
+operator() { namespace=vault account=iamra-operator name=iamra-operator policy=iamra-operator; }
 
 read_options "$@"
 check_options
 check_surroundings
 check_auth
 singles=(${accounts[@]+"${accounts[@]}"})
+if [ "$templates$associations" != nono ]; then singles=(); fi
 if [ "$templates" = yes ]; then
-    singles=()
     pods
     check_free_pods
+fi
+if [ "$associations" = yes ]; then
+    associations
+    check_free_associations
 fi
 for given in ${singles[@]+"${singles[@]}"}; do
     take "$given"
     [ "$name" != iamra-operator ] || die "'$given': iamra-operator is the name of the register Job's role"
     check_free "$common_name"
-    check_way
+    check_policy_option --way "$way"
     check_free_engine_role
     for other in "${accounts[@]}"; do
         other=${other%%=*}
@@ -465,12 +556,16 @@ fi
 set_up_auth
 if [ "$register_job" = yes ]; then
     operator
-    write_policy "the register Job" "$here/../plugin/plugin-operator.hcl"
-    set_up_auth_role 10m 10m
+    write_policy "the register Job" '' "$here/../plugin/plugin-operator.hcl"
+    set_up_auth_role vault token_ttl=10m token_max_ttl=10m
 fi
 if [ "$templates" = yes ]; then
     pods
     set_up_pods
+fi
+if [ "$associations" = yes ]; then
+    associations
+    set_up_associations
 fi
 for given in ${singles[@]+"${singles[@]}"}; do
     take "$given"

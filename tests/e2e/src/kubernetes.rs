@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// The audience on which Vault's role and the tokens agree.
+/// The audience of a token unless a story names another.
 pub const AUDIENCE: &str = "vault";
 
 /// A cluster on loopback; ends when it is dropped. The uids of two clusters are the same on purpose.
@@ -30,7 +30,8 @@ struct Accounts(BTreeMap<String, Account>);
 #[derive(Clone)]
 struct Account {
     uid: String,
-    token: String,
+    /// By their audiences.
+    tokens: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
 }
 
@@ -52,16 +53,21 @@ impl Cluster {
         &self.host
     }
 
-    /// The token of a service account, which is made if it does not exist yet.
+    /// The token of a service account for the audience `vault`; the account is made if it does not exist yet.
     pub fn token(&self, namespace: &str, name: &str) -> String {
+        self.token_for(AUDIENCE, namespace, name)
+    }
+
+    /// The same for another audience.
+    pub fn token_for(&self, audience: &str, namespace: &str, name: &str) -> String {
         let mut accounts = lock(&self.accounts);
         let number = accounts.0.len() + 1;
         let account = accounts.0.entry(format!("{namespace}/{name}")).or_insert_with(|| {
             let uid = format!("00000000-0000-4000-8000-{number:012}");
-            let token = jwt(namespace, name, &uid);
-            Account { uid, token, annotations: BTreeMap::new() }
+            Account { uid, tokens: BTreeMap::new(), annotations: BTreeMap::new() }
         });
-        account.token.clone()
+        let made = || jwt(audience, namespace, name, &account.uid);
+        account.tokens.entry(audience.to_owned()).or_insert_with(made).clone()
     }
 
     /// Deletes a service account, and so its tokens.
@@ -91,10 +97,10 @@ fn lock(accounts: &Mutex<Accounts>) -> MutexGuard<'_, Accounts> {
 }
 
 /// A projected service-account token. Only this server checks its signature, by comparing the whole token.
-fn jwt(namespace: &str, name: &str, uid: &str) -> String {
+fn jwt(audience: &str, namespace: &str, name: &str, uid: &str) -> String {
     let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
     let claims = json!({
-        "aud": [AUDIENCE], "iss": "https://kubernetes.default.svc", "sub": format!("system:serviceaccount:{namespace}:{name}"),
+        "aud": [audience], "iss": "https://kubernetes.default.svc", "sub": format!("system:serviceaccount:{namespace}:{name}"),
         "kubernetes.io": { "namespace": namespace, "serviceaccount": { "name": name, "uid": uid } },
     });
     format!(
@@ -157,10 +163,17 @@ impl Accounts {
 
     fn review(&self, body: &str) -> Value {
         let asked: Value = serde_json::from_str(body).unwrap_or_default();
-        let known = self.0.iter().find(|(_, account)| asked["spec"]["token"] == account.token);
-        let status = known.map_or(json!({ "authenticated": false }), |(name, account)| {
+        let spec = &asked["spec"];
+        let wanted = |audience: &String| {
+            spec["audiences"].as_array().is_none_or(|wanted| wanted.contains(&json!(audience)))
+        };
+        let known = self.0.iter().find_map(|(name, account)| {
+            let token = account.tokens.iter().find(|(_, token)| spec["token"] == **token);
+            token.map(|(audience, _)| (name, account, audience)).filter(|(_, _, audience)| wanted(audience))
+        });
+        let status = known.map_or(json!({ "authenticated": false }), |(name, account, audience)| {
             let username = format!("system:serviceaccount:{}", name.replace('/', ":"));
-            json!({ "authenticated": true, "audiences": [AUDIENCE], "user": { "username": username, "uid": account.uid } })
+            json!({ "authenticated": true, "audiences": [audience], "user": { "username": username, "uid": account.uid } })
         });
         json!({ "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": status })
     }

@@ -1,6 +1,7 @@
 //! The set-up script of `vault-config/kubernetes`: one engine role, policy and auth role for each service account.
 
 mod again;
+mod associations;
 mod templates;
 
 use e2e::script;

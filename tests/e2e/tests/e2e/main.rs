@@ -4,6 +4,7 @@
 
 mod agent_file;
 mod agent_proxy;
+mod associations;
 mod audit_keys;
 mod aws_answers;
 mod aws_management;

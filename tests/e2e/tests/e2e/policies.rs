@@ -9,6 +9,9 @@ use e2e::config_file;
 use harness::{Api, ROLE_ARN, Stage};
 use serde_json::json;
 
+use crate::associations::Site;
+use spellings::Door;
+
 async fn operator(stage: &Stage) -> Api {
     who_has(stage, "operator").await
 }
@@ -48,6 +51,25 @@ async fn an_operator_reads_nobodys_credentials() {
     for path in ["iamra/creds/demo", "iamra/sts/demo", "iamra/container/demo"] {
         assert_eq!(operator.read(path).await.status, 403, "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_policy_of_associations_opens_the_container_of_the_own_service_account_and_nothing_else() {
+    let site = Site::new().await;
+    let _ = site.associate("payments.api", json!({})).await.ok();
+    let pod = site.pod("payments", "api").await;
+
+    for Door { method, path, .. } in spellings::doors(&site.stage).await {
+        let body = ["POST", "PATCH"].contains(&method).then(|| json!({}));
+        let reply = pod.call(method, &format!("iamra/{path}"), body).await;
+
+        assert_eq!(reply.status, 403, "{method} {path}: {}", reply.text);
+    }
+    for path in ["creds/payments.api", "sts/payments.api", "preview/payments.api", "roles/payments.api"] {
+        assert_eq!(pod.read(&format!("iamra/{path}")).await.status, 403, "{path}");
+    }
+    assert_eq!(pod.read("auth/token/lookup-self").await.status, 403);
+    let _ = pod.read("iamra/container/payments.api").await.ok();
 }
 
 #[tokio::test]

@@ -13,9 +13,10 @@ in it is yours.
 ";
 
 /// Each file and who holds it.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("vault-config/policies/application-container.hcl", "An application on the container endpoint"),
     ("vault-config/policies/application-file.hcl", "An application that receives files"),
+    ("vault-config/policies/associations.hcl", "All pods of a cluster, through the node agent"),
     ("vault-config/policies/operator.hcl", "An operator"),
     ("vault-config/policies/incident.hcl", "An incident responder"),
     ("vault-config/policies/metrics.hcl", "Prometheus"),

@@ -61,7 +61,7 @@ async fn a_templated_role_is_not_written_over_anothers_cluster_or_policy() {
         (["--auth-mount", "other", "payments"], "the cluster prod is the auth mount"),
         (["--prefix", "x-", "payments"], "# by hand"),
         (["--role-arn", "x", "payments"], "not the ARN of an IAM role"),
-        (["--way", "file", "payments/api"], "takes namespaces"),
+        (["--way", "file", "payments/api"], "take namespaces"),
         (["--way", "file", "--templates"], "no namespace given"),
     ] {
         let refused = run_templates(&stage.vault, &args).await;

@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+/// The engine role of the story, in a form that roles of associations have.
+const DOTTED: &str = "web.demo";
+
 /// One operation of a route, with names that exist in its path.
-struct Door {
-    method: &'static str,
+pub(super) struct Door {
+    pub(super) method: &'static str,
     /// Below the mount, as policies name it: with a slash at its end for a LIST.
-    path: String,
+    pub(super) path: String,
     /// The same with `+` for each name.
     pattern: String,
 }
@@ -27,7 +30,8 @@ struct Outcome {
     text: String,
 }
 
-async fn doors(stage: &Stage) -> Vec<Door> {
+/// Every operation for which Vault asks a policy.
+pub(super) async fn doors(stage: &Stage) -> Vec<Door> {
     let help = stage.root().read("iamra/?help=1").await.ok();
     let paths = help.body["openapi"]["paths"].as_object().expect("the engine describes its paths").clone();
     let guarded = paths.iter().filter(|(_, item)| item.get("x-vault-unauthenticated").is_none());
@@ -49,7 +53,7 @@ fn named(template: &str) -> String {
         ("ref", _) => "default",
         ("name", Some("clusters")) => "prod",
         ("name", Some("trust-anchors")) => "main",
-        ("name" | "role", _) => "demo",
+        ("name" | "role", _) => DOTTED,
         _ => panic!("a name for {{{name}}} in {template}"),
     })
 }
@@ -165,7 +169,8 @@ async fn world() -> Stage {
     let stage = Stage::dev().await;
     stage.manage_anchor().await;
     let _ = stage.root().write("iamra/clusters/prod", json!({ "accessor": "auth_kubernetes_1a" })).await.ok();
-    let _ = stage.root().write("iamra/roles/demo", json!({ "role_arn": ROLE_ARN })).await.ok();
+    let role = format!("iamra/roles/{DOTTED}");
+    let _ = stage.root().write(&role, json!({ "role_arn": ROLE_ARN })).await.ok();
     stage
 }
 
@@ -203,5 +208,5 @@ async fn no_spelling_of_a_path_walks_round_a_policy() {
     let parameters: Vec<_> = writes.iter().map(|door| (door.path.clone(), NEVER)).collect();
     walk(&stage, "parameters", &writes, &parameters).await;
 
-    let _ = stage.root().read("iamra/creds/demo").await.ok();
+    let _ = stage.creds(DOTTED).await.ok();
 }
