@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Prints those parameters of a template in this folder that Vault knows, as a parameter file for CloudFormation. It only reads, and
-# needs bash, the vault command and a token with policies/operator.hcl.
+# Prints those parameters of a template in this folder that Vault knows: as a parameter file for CloudFormation, or for an association
+# as arguments of `aws cloudformation deploy`. It only reads, and needs bash, the vault command and a token with policies/operator.hcl.
 set -euo pipefail
 
 usage() {
     cat <<'USAGE'
 usage: parameters.sh [--mount PATH] management [--anchor NAME] [Key=Value]...
        parameters.sh [--mount PATH] stack ROLE [namespace/serviceaccount] [Key=Value]...
+       parameters.sh [--mount PATH] association namespace/serviceaccount [--cluster NAME] [Key=Value]...
 
   management              for management.yaml: CaPem, from trust-bundle; ApplicationRolePath, if all IAM roles of the mount are under
                           one path; otherwise the script prints the reason
@@ -14,14 +15,23 @@ usage: parameters.sh [--mount PATH] management [--anchor NAME] [Key=Value]...
   stack ROLE              for stack.yaml, from roles/ROLE: RoleName and RolePath, SessionSeconds, TrustAnchorArn (the role's, or the
                           config's default; CaPem if there is none), Cluster, Namespace and ServiceAccount, and
                           AcceptRoleSessionName if the role names its sessions. A role whose fields are templates is for many
-                          service accounts: name one
+                          service accounts: name one. One with subject=kubernetes and the name <namespace>.<serviceaccount> is
+                          for that one
+  association NAMESPACE/SERVICEACCOUNT
+                          for stack.yaml, before there is an engine role, as words Key=Value: Cluster, Namespace and ServiceAccount,
+                          RoleName, which is <namespace>.<serviceaccount>, RolePath, which is that of the mount's other IAM roles or
+                          /iamra/, and the config's TrustAnchorArn. The stack's output Association has the fields of the engine role
+  --cluster NAME          the cluster, where several are registered
   Key=Value               a parameter that Vault does not know, such as ApplicationActions=s3:*, or another value than Vault's
   --mount PATH            the engine's mount; default: iamra
 
 Environment: VAULT_ADDR and VAULT_TOKEN as usual; VAULT_CLI, the vault command, default vault from PATH.
-Example: parameters.sh stack payments-api > payments-api.json
-         aws cloudformation create-stack --stack-name iamra-payments-api --template-body file://vault-config/aws/stack.yaml \
-             --capabilities CAPABILITY_NAMED_IAM --parameters file://payments-api.json
+Examples: parameters.sh stack payments-api > payments-api.json
+          aws cloudformation create-stack --stack-name iamra-payments-api --template-body file://vault-config/aws/stack.yaml \
+              --capabilities CAPABILITY_NAMED_IAM --parameters file://payments-api.json
+
+          aws cloudformation deploy --stack-name iamra-payments-api --template-file vault-config/aws/stack.yaml \
+              --capabilities CAPABILITY_NAMED_IAM --parameter-overrides $(parameters.sh association payments/api)
 USAGE
 }
 
@@ -40,6 +50,8 @@ if [ -n "${VAULT_NAMESPACE:-}" ]; then printf '%s: in the Vault namespace %s\n' 
 
 mount=iamra keys=()
 declare -A values=()
+readonly LABEL='^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
+readonly SUBDOMAIN='^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
 readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
 
 # Sets a parameter; the later of two values counts.
@@ -82,30 +94,43 @@ split_arn() { # role ARN
 }
 
 # Prints why there is no path; uses `common` and `path` of the caller.
-tell_path() { # role
-    printf 'parameters.sh: no ApplicationRolePath: the IAM role of %s/roles/%s is under %s%s; the template takes /iamra/, and the sessions %s\n' \
-        "$mount" "$1" "$path" "${common:+, another is under $common}" 'of roles under other paths cannot be ended' >&2
+tell_path() { # the parameter, role
+    printf 'parameters.sh: no %s: the IAM role of %s/roles/%s is under %s%s; the template takes /iamra/, and the sessions %s\n' \
+        "$1" "$mount" "$2" "$path" "${common:+, another is under $common}" 'of roles under other paths cannot be ended' >&2
 }
 
-# The path of all IAM roles of the mount. The template requires one below /, where everybody's roles are.
-application_path() {
-    local names said role path name common=
-    if said=$(vault list "$mount/roles" 2>&1); then
+# Sets `names` to those under a path; to nothing if there are none.
+list() { # path
+    local said
+    if said=$(vault list "$mount/$1" 2>&1); then
         names=$(printf '%s\n' "$said" | tail -n +3)
     elif [[ $said == *'No value found'* ]]; then
         names=
     else
-        die "cannot list $mount/roles: $said"
+        die "cannot list $mount/$1: $said"
     fi
+}
+
+# Sets `common` to the path of all IAM roles of the mount; to nothing if they have several, or one is under /, where everybody's are.
+common_path() { # the parameter that is left out then
+    local names role path name
+    common=
+    list roles
     for role in $names; do
         field "roles/$role" role_arn
         split_arn "$found"
         if [ "$path" = / ] || { [ -n "$common" ] && [ "$common" != "$path" ]; }; then
-            tell_path "$role"
+            tell_path "$1" "$role"
+            common=
             return
         fi
         common=$path
     done
+}
+
+application_path() {
+    local common
+    common_path ApplicationRolePath
     if [ -n "$common" ]; then put ApplicationRolePath "$common"; fi
 }
 
@@ -126,20 +151,38 @@ anchor_of() { # role
     if [ -n "$found" ]; then put TrustAnchorArn "$found"; else bundle; fi
 }
 
-# The service account of the role: from its fields, or from the arguments if the fields are templates.
+# Sets `whom` to the service account in the name of a role with subject=kubernetes, if its name is one's.
+named_by() { # role
+    whom=
+    field "roles/$1" subject
+    if [ "$found" = kubernetes ] && [[ ${1%%.*} =~ $LABEL ]] && [[ ${1#*.} =~ $SUBDOMAIN ]] && [[ $1 == *.* ]]; then
+        whom=${1%%.*}/${1#*.}
+    fi
+}
+
+# Sets `namespace` and `account` to those of the argument. AWS compares the whole common name.
+split_account() { # namespace/serviceaccount; uses `cluster`
+    local common_name
+    namespace=${1%%/*} account=${1#*/}
+    [[ $namespace =~ $LABEL ]] || die "'$1': '$namespace' is not the name of a namespace"
+    [[ $account =~ $SUBDOMAIN ]] || die "'$1': '$account' is not the name of a service account"
+    common_name=$cluster.$namespace.$account
+    [ "${#common_name}" -le 61 ] || die "$common_name has ${#common_name} characters and is cut in AWS: see $mount/preview/<role>"
+}
+
+# The service account of the role: from its fields, or if the fields are templates from the arguments or its name.
 identity_of() { # role, [namespace/serviceaccount]
-    local role=$1 cluster namespace account common_name
+    local role=$1 whom=${2:-} cluster namespace account common_name
     field "roles/$role" common_name
     common_name=$found
     if [[ $common_name == *'{{'* ]]; then
-        [ -n "${2:-}" ] || die "$mount/roles/$role is for many service accounts; name one: stack $role namespace/serviceaccount"
+        [ -n "$whom" ] || named_by "$role"
+        [ -n "$whom" ] || die "$mount/roles/$role is for many service accounts; name one: stack $role namespace/serviceaccount"
         single "roles/$role" clusters
         cluster=$found
         [ -n "$cluster" ] || die "$mount/roles/$role names no cluster; give it one: vault patch $mount/roles/$role clusters=<name>"
         field "clusters/$cluster" accessor
-        namespace=${2%%/*} account=${2#*/}
-        common_name=$cluster.$namespace.$account
-        [ "${#common_name}" -le 61 ] || die "$common_name has ${#common_name} characters and is cut in AWS: see $mount/preview/$role"
+        split_account "$whom"
     else
         [ -z "${2:-}" ] || die "$mount/roles/$role is for $common_name alone; $2 cannot be named"
         single "roles/$role" organization
@@ -172,6 +215,30 @@ stack() { # role, [namespace/serviceaccount]
     identity_of "$@"
 }
 
+# Sets `cluster` to the one that is registered; several need an option.
+only_cluster() {
+    local names
+    list clusters
+    [ -n "$names" ] || die "no cluster is registered: kubernetes/setup.sh --cluster <name> --associations"
+    [[ $names != *$'\n'* ]] || die "several clusters are registered; name one with --cluster:" $names
+    cluster=$names
+}
+
+# The parameters of a service account that has no engine role yet.
+association() { # namespace/serviceaccount, [--cluster name]
+    local cluster=${3:-} namespace account common
+    if [ -n "$cluster" ]; then field "clusters/$cluster" accessor; else only_cluster; fi
+    split_account "$1"
+    put Cluster "$cluster"
+    put Namespace "$namespace"
+    put ServiceAccount "$account"
+    put RoleName "$namespace.$account"
+    common_path RolePath
+    put RolePath "${common:-/iamra/}"
+    field config default_trust_anchor_arn
+    [ -z "$found" ] || put TrustAnchorArn "$found"
+}
+
 given() { # Key=Value...
     local one
     for one in "$@"; do
@@ -198,6 +265,28 @@ check_size() {
         "with aws rolesanywhere create-trust-anchor (docs/getting-started.md, section 3), and give TrustAnchorArn=<its ARN>"
 }
 
+# Refuses what would be no word of its own among the arguments.
+words_only() {
+    local key
+    [ -n "${values[TrustAnchorArn]-}" ] ||
+        die "$mount/config names no default_trust_anchor_arn: make the account's trust anchor first (management.yaml), or give TrustAnchorArn=<arn>"
+    for key in "${keys[@]}"; do
+        [[ ! ${values[$key]-} =~ [[:space:]\*\?\[] ]] || die "$key: '${values[$key]}' is no word by itself: give it to \`deploy\` beside this script's"
+    done
+}
+
+# The parameters as words, for --parameter-overrides, of which version 1 of the AWS CLI takes no file.
+print_words() {
+    local key separator=
+    words_only
+    for key in "${keys[@]}"; do
+        [ -n "${values[$key]+set}" ] || continue
+        printf '%s%s=%s' "$separator" "$key" "${values[$key]}"
+        separator=' '
+    done
+    printf '\n'
+}
+
 print() {
     local key separator=
     printf '['
@@ -216,7 +305,7 @@ if [ "${1:-}" = --mount ]; then
 fi
 case ${1:-} in
 -h | --help) usage; exit 0 ;;
-management | stack) ;;
+management | stack | association) ;;
 *) usage >&2; exit 1 ;;
 esac
 template=$1 words=()
@@ -226,9 +315,13 @@ case $template:${#words[@]} in
 management:0 | stack:1) ;;
 management:2) [ "${words[0]}" = --anchor ] || die "management takes --anchor NAME; --help shows it" ;;
 stack:2) [[ ${words[1]} == ?*/?* ]] || die "'${words[1]}' is not namespace/serviceaccount" ;;
+association:1 | association:3)
+    [[ ${words[0]} == ?*/?* ]] || die "'${words[0]}' is not namespace/serviceaccount"
+    [ "${words[1]:---cluster}" = --cluster ] || die "an association takes --cluster NAME; --help shows it"
+    ;;
 *) usage >&2; exit 1 ;;
 esac
 "$template" "${words[@]}"
 given "$@"
 check_size
-print
+if [ "$template" = association ]; then print_words; else print; fi

@@ -11,6 +11,7 @@ import sys
 
 import hcl2
 
+REPLACE = re.compile(r'replace\("(.*)", "(.)", "(.)"\)')
 TEMPLATE = re.compile(r'templatefile\("\$\{path\.module\}/([^"]+)", \{(.*)\}\)', re.DOTALL)
 
 
@@ -71,6 +72,9 @@ class Module:
             return each[expression]
         if expression in self.values:
             return self.evaluate(self.values[expression], each)
+        replace = REPLACE.fullmatch(expression)
+        if replace:
+            return self.text(replace[1], each).replace(replace[2], replace[3])
         template = TEMPLATE.fullmatch(expression)
         if template:
             arguments = dict(pair.strip().split(" = ", 1) for pair in template[2].split(","))

@@ -81,6 +81,10 @@ class Stack:
         separator, parts = self.resolve(argument)
         return separator.join([parts] if isinstance(parts, str) else parts)
 
+    def split(self, argument):
+        separator, text = self.resolve(argument)
+        return text.split(separator)
+
     def equals(self, argument):
         left, right = self.resolve(argument)
         return left == right

@@ -21,9 +21,10 @@ resource "awscc_iam_role" "application" {
   }
 }
 
+# A profile's name takes no dot; a service account's takes one, and no _.
 resource "awscc_rolesanywhere_profile" "application" {
   for_each                 = var.applications
-  name                     = "vault-iamra-${each.value.cluster}-${each.value.namespace}-${each.value.service_account}"
+  name                     = replace("vault-iamra-${each.value.cluster}-${each.value.namespace}-${each.value.service_account}", ".", "_")
   enabled                  = true
   role_arns                = [awscc_iam_role.application[each.key].arn]
   duration_seconds         = each.value.session_seconds

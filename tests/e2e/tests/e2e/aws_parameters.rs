@@ -175,6 +175,107 @@ async fn a_role_for_many_service_accounts_serves_the_one_that_is_named() {
     assert_eq!(identity, ["prod", "payments", "web", "web"]);
 }
 
+/// The words that it prints for an association.
+async fn words(stage: &Stage, args: &[&str]) -> Map<String, Value> {
+    let said = run(stage, &[&["association"], args].concat()).await.ok();
+    let words = said.split_whitespace().map(|word| word.split_once('=').expect("Key=Value"));
+    words.map(|(key, value)| (key.to_owned(), json!(value))).collect()
+}
+
+async fn register(stage: &Stage, cluster: &str) {
+    let accessor = json!({ "accessor": format!("auth_kubernetes_0000000{}", cluster.len()) });
+    let _ = stage.root().write(&format!("iamra/clusters/{cluster}"), accessor).await.ok();
+}
+
+#[tokio::test]
+async fn an_association_has_its_stack_before_it_has_an_engine_role_and_its_fields_from_the_stack() {
+    let stage = stage().await;
+    register(&stage, "prod").await;
+
+    let parameters = words(&stage, &["payments/api", "ManagedPolicyArns=arn:aws:iam::aws:policy/a"]).await;
+    let stack = made("aws/stack.yaml", &parameters);
+    let fields = stack["outputs"]["Association"].as_str().unwrap();
+    let write: Vec<&str> =
+        ["write", "iamra/roles/payments.api"].into_iter().chain(fields.split(' ')).collect();
+    let _ = stage.vault.cli(&write).await.ok();
+
+    let expected = json!({
+        "Cluster": "prod", "Namespace": "payments", "ServiceAccount": "api", "RoleName": "payments.api",
+        "RolePath": "/iamra/teams/", "TrustAnchorArn": TRUST_ANCHOR_ARN, "ManagedPolicyArns": "arn:aws:iam::aws:policy/a",
+    });
+    assert_eq!(Value::Object(parameters), expected);
+    let role = stage.root().read("iamra/roles/payments.api").await.ok();
+    for (field, value) in [
+        ("role_arn", json!(ROLE)),
+        ("profile_arn", json!(PROFILE_ARN)),
+        ("trust_anchor_arn", json!(TRUST_ANCHOR_ARN)),
+        ("session_duration", json!(14_400)),
+        ("clusters", json!(["prod"])),
+        ("subject", json!("kubernetes")),
+    ] {
+        assert_eq!(role.data()[field], value, "{field}");
+    }
+    let tested = &stack["resources"]["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"];
+    assert_eq!(tested["StringEquals"]["aws:PrincipalTag/x509Subject/CN"], "prod.payments.api");
+}
+
+#[tokio::test]
+async fn an_association_that_is_there_names_its_service_account_itself() {
+    let stage = stage().await;
+    register(&stage, "prod").await;
+    for role in ["payments.api.v2", "stage_payments.api", "no-association"] {
+        let fields = json!({ "role_arn": ROLE, "subject": "kubernetes" });
+        let _ = stage.root().write(&format!("iamra/roles/{role}"), fields).await.ok();
+    }
+    let identity = |parameters: &Map<String, Value>| {
+        ["Cluster", "Namespace", "ServiceAccount"].map(|name| parameters[name].as_str().unwrap().to_owned())
+    };
+
+    let own = printed(&stage, &["stack", "payments.api.v2"]).await;
+    let named = printed(&stage, &["stack", "stage_payments.api", "payments/api"]).await;
+
+    assert_eq!(identity(&own), ["prod", "payments", "api.v2"]);
+    assert_eq!(identity(&named), ["prod", "payments", "api"]);
+    for role in ["stage_payments.api", "no-association"] {
+        let refused = run(&stage, &["stack", role]).await;
+
+        assert!(refused.stderr.contains("is for many service accounts"), "{}", refused.stderr);
+    }
+}
+
+#[tokio::test]
+async fn what_an_association_cannot_know_is_asked_for() {
+    let stage = stage().await;
+    let nothing = run(&stage, &["association", "payments/api"]).await;
+    register(&stage, "prod").await;
+    register(&stage, "stage").await;
+    let long = format!("payments/{}", "a".repeat(60));
+
+    let named = words(&stage, &["payments/api", "--cluster", "stage", "RoleName=x"]).await;
+
+    assert!(nothing.stderr.contains("no cluster is registered"), "{}", nothing.stderr);
+    assert_eq!((&named["Cluster"], &named["RoleName"]), (&json!("stage"), &json!("x")));
+    for (args, reason) in [
+        (&["payments/api"][..], "several clusters are registered; name one with --cluster: prod stage"),
+        (&["payments/api", "--cluster", "dev"], "cannot read iamra/clusters/dev"),
+        (&["payments", "--cluster", "prod"], "'payments' is not namespace/serviceaccount"),
+        (&["pay.ments/api", "--cluster", "prod"], "'pay.ments' is not the name of a namespace"),
+        (&["payments/a_b", "--cluster", "prod"], "'a_b' is not the name of a service account"),
+        (&["payments/api", "--clutser", "prod"], "takes --cluster NAME"),
+        (&[&long, "--cluster", "prod"], "is cut in AWS"),
+        (&["payments/api", "--cluster", "prod", "RolePath=/a b/"], "is no word by itself"),
+        (&[], "usage:"),
+    ] {
+        let refused = run(&stage, &[&["association"], args].concat()).await;
+
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{args:?} {}", refused.stderr);
+        assert!(refused.stderr.contains(reason), "{args:?}: {}", refused.stderr);
+    }
+    without_anchor(&stage).await;
+    let refused = run(&stage, &["association", "payments/api", "--cluster", "prod"]).await;
+    assert!(refused.stderr.contains("make the account's trust anchor first"), "{}", refused.stderr);
+}
+
 #[tokio::test]
 async fn what_is_given_counts_more_than_what_vault_says() {
     let stage = stage().await;

@@ -5,8 +5,11 @@ use e2e::templates::{Templates, mappings};
 use harness::{ACCOUNT, PROFILE_ARN, Stage, TRUST_ANCHOR_ARN};
 use serde_json::{Value, json};
 
+use crate::associations::Site;
+
 const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
 const ROLE: &str = "arn:aws:iam::111122223333:role/payments-api";
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
 
 /// The values of the application's stack, with further parameters.
 fn application(more: &[(&str, &str)]) -> Value {
@@ -121,6 +124,61 @@ async fn the_stack_admits_the_service_account_it_was_made_for() {
 }
 
 #[tokio::test]
+async fn the_stack_of_an_association_admits_the_pod_of_that_service_account_alone() {
+    const ROLE: &str = "arn:aws:iam::111122223333:role/iamra/payments.api";
+    let site = Site::new().await;
+    let vault = &site.stage.vault;
+    let args = ["association", "payments/api"];
+    let words = script(vault, vault.root_token(), "aws/parameters.sh", &args, &[]).await.ok();
+    let mut values =
+        json!({ "AWS::AccountId": ACCOUNT, "Role.Arn": ROLE, "Profile.ProfileArn": PROFILE_ARN });
+    let words: Vec<_> = words.split_whitespace().map(|word| word.split_once('=').unwrap()).collect();
+    extend(&mut values, &words);
+    let made = TEMPLATES.resolve("aws/stack.yaml", &values).unwrap();
+    let (role, of_profile) = (&made["resources"]["Role"], &made["resources"]["Profile"]);
+    let mut world = site.stage.admin("GET", "state", None).await;
+    world["profiles"] = json!([profile(PROFILE_ARN, of_profile)]);
+    world["roles"] = json!([{
+        "name": role["RoleName"], "path": role["Path"], "max_session_duration": role["MaxSessionDuration"],
+        "trust_policy": role["AssumeRolePolicyDocument"],
+    }]);
+    site.stage.admin("PUT", "state", Some(world)).await;
+    let fields = made["outputs"]["Association"].as_str().unwrap();
+
+    for name in ["payments.api", "payments.web", "billing.api"] {
+        let path = format!("iamra/roles/{name}");
+        let write: Vec<&str> = ["write", &path].into_iter().chain(fields.split(' ')).collect();
+        let _ = vault.cli(&write).await.ok();
+    }
+    let read = async |namespace: &str, name: &str| {
+        let path = format!("iamra/container/{namespace}.{name}");
+        site.pod(namespace, name).await.read(&path).await
+    };
+
+    let document = read("payments", "api").await.ok();
+    let session = &site.stage.sessions().await[0];
+    assert_eq!(session["access_key_id"], document.body["AccessKeyId"]);
+    assert_eq!(session["source_identity"], "CN=prod.payments.api");
+    let assumed = session["assumed_role_arn"].as_str().unwrap();
+    assert!(assumed.starts_with("arn:aws:sts::111122223333:assumed-role/payments.api/"), "{assumed}");
+    for (namespace, name) in [("payments", "web"), ("billing", "api")] {
+        let refused = read(namespace, name).await;
+
+        assert!(refused.text.contains("Unable to assume role"), "{namespace}/{name}: {}", refused.text);
+    }
+}
+
+#[test]
+fn a_service_account_with_dots_has_a_profile_whose_name_aws_takes() {
+    let stack = application(&[("CaPem", PEM), ("ServiceAccount", "api.v2")]);
+
+    assert_eq!(stack["Profile"]["Name"], "vault-iamra-prod-payments-api_v2");
+    assert_eq!(stack["Role"]["RoleName"], "payments-api.v2");
+    let condition = &stack["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"];
+    assert_eq!(condition["aws:PrincipalTag/x509Subject/CN"], "prod.payments.api.v2");
+}
+
+#[tokio::test]
 async fn the_tags_are_subject_and_spiffe_id_and_nothing_else() {
     let stage = created().await;
     set_up(&stage, "prod", "payments/api").await;
@@ -215,15 +273,13 @@ fn the_stack_makes_an_anchor_or_takes_one_and_never_both() {
         extend(&mut values, more);
         TEMPLATES.resolve("aws/stack.yaml", &values).unwrap_err()
     };
-    let pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
-
     let taken = application(&[("TrustAnchorArn", TRUST_ANCHOR_ARN), ("RoleName", "other")]);
 
     assert_eq!(taken["TrustAnchor"], Value::Null);
     assert_eq!(taken["Role"]["RoleName"], "other");
     let condition = &taken["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"];
     assert_eq!(condition["ArnEquals"]["aws:SourceArn"], TRUST_ANCHOR_ARN);
-    for more in [&[][..], &[("TrustAnchorArn", TRUST_ANCHOR_ARN), ("CaPem", pem)]] {
+    for more in [&[][..], &[("TrustAnchorArn", TRUST_ANCHOR_ARN), ("CaPem", PEM)]] {
         assert!(refused(more).contains("Give TrustAnchorArn"), "{}", refused(more));
     }
 }

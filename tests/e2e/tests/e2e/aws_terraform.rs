@@ -16,7 +16,7 @@ fn module() -> &'static Value {
     static MODULE: OnceLock<Value> = OnceLock::new();
     MODULE.get_or_init(|| {
         let application = json!({
-            "role_name": "payments-api", "cluster": "prod", "namespace": "payments", "service_account": "api",
+            "role_name": "payments.api.v2", "cluster": "prod", "namespace": "payments", "service_account": "api.v2",
             "session_seconds": 7200, "accept_role_session_name": false, "managed_policy_arns": [POLICY],
         });
         let values = json!({
@@ -62,13 +62,15 @@ fn account() -> Value {
     TEMPLATES.resolve("aws/management.yaml", &values).unwrap()
 }
 
+/// The stack of a service account whose name has a dot.
 fn application() -> Value {
     let values = json!({
         "TrustAnchorArn": TRUST_ANCHOR_ARN, "Cluster": "prod", "SessionSeconds": 7200, "RolePath": "/iamra/",
+        "RoleName": "payments.api.v2", "ServiceAccount": "api.v2",
         "PermissionsBoundaryArn": BOUNDARY, "ManagedPolicyArns": [POLICY], "AWS::AccountId": ACCOUNT, "Role.Arn": "role",
         "Profile.ProfileArn": PROFILE_ARN,
     });
-    TEMPLATES.resolve("aws/stack.yaml", &values).unwrap()["resources"].take()
+    TEMPLATES.resolve("aws/stack.yaml", &values).unwrap()
 }
 
 /// `X509CertificateData` as Terraform writes it: `x509_certificate_data`.
@@ -119,7 +121,7 @@ fn the_account_is_that_of_the_template() {
 
 #[test]
 fn a_service_account_is_that_of_the_template() {
-    let template = application();
+    let template = application()["resources"].take();
 
     for (ours, theirs) in
         [("awscc_iam_role.application", "Role"), ("awscc_rolesanywhere_profile.application", "Profile")]
@@ -128,6 +130,21 @@ fn a_service_account_is_that_of_the_template() {
     }
     assert_eq!(template.as_object().unwrap().len(), 2);
     assert_eq!(module()["resources"].as_object().unwrap().len(), 7, "the module makes nothing else");
+}
+
+#[test]
+fn its_association_has_the_fields_of_the_templates() {
+    let fields = |text: &str| -> Vec<String> {
+        let words = text.split([' ', '"', ',']).filter_map(|word| word.split_once('='));
+        words.map(|(field, _)| field.to_owned()).filter(|field| !field.is_empty()).collect()
+    };
+    let template = application()["outputs"]["Association"].as_str().unwrap().to_owned();
+
+    let outputs = module()["outputs"]["applications"].to_string();
+    let (_, ours) = outputs.split_once("association = join(").expect("an association");
+
+    assert_eq!(fields(&ours.replace('\\', "")), fields(&template));
+    assert_eq!(fields(&template).len(), 6);
 }
 
 #[test]
