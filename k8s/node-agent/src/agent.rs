@@ -80,44 +80,7 @@ fn log(request_id: &str, claims: &Claims, reply: &AnswerReply) {
     let (namespace, service_account, pod) =
         (namespace.as_deref(), service_account.as_deref(), pod.as_deref());
     match reply {
-        Reply::Answer { value, origin } => {
-            let SessionSource { role, access_key_id, login_id, expiration } = &*value.source;
-            let (role, expiration) = (role.as_str(), rfc3339(*expiration));
-            match origin {
-                Origin::New => tracing::info!(
-                    request_id,
-                    namespace,
-                    service_account,
-                    pod,
-                    role,
-                    access_key_id,
-                    expiration,
-                    login_id,
-                    "answered a session"
-                ),
-                Origin::Cached => tracing::debug!(
-                    request_id,
-                    namespace,
-                    service_account,
-                    pod,
-                    role,
-                    access_key_id,
-                    expiration,
-                    "answered a cached session"
-                ),
-                Origin::Stale { age } => tracing::warn!(
-                    request_id,
-                    namespace,
-                    service_account,
-                    pod,
-                    role,
-                    access_key_id,
-                    expiration,
-                    age_seconds = age.as_secs(),
-                    "answered an old session because Vault gave no new one"
-                ),
-            }
-        }
+        Reply::Answer { value, origin } => log_answer(request_id, claims, &value.source, *origin),
         Reply::Refused { why, is_repeated: false } => {
             tracing::warn!(request_id, namespace, service_account, pod, code = &*why.code, "refused: {why}");
         }
@@ -137,5 +100,47 @@ fn log(request_id: &str, claims: &Claims, reply: &AnswerReply) {
         Reply::Full => {
             tracing::debug!(request_id, namespace, service_account, pod, "refused: too many requests");
         }
+    }
+}
+
+fn log_answer(request_id: &str, claims: &Claims, source: &SessionSource, origin: Origin) {
+    let Claims { namespace, service_account, pod, .. } = claims;
+    let (namespace, service_account, pod) =
+        (namespace.as_deref(), service_account.as_deref(), pod.as_deref());
+    let SessionSource { role, access_key_id, login_id, expiration } = source;
+    let (role, expiration) = (role.as_str(), rfc3339(*expiration));
+    match origin {
+        Origin::New => tracing::info!(
+            request_id,
+            namespace,
+            service_account,
+            pod,
+            role,
+            access_key_id,
+            expiration,
+            login_id,
+            "answered a session"
+        ),
+        Origin::Cached => tracing::debug!(
+            request_id,
+            namespace,
+            service_account,
+            pod,
+            role,
+            access_key_id,
+            expiration,
+            "answered a cached session"
+        ),
+        Origin::Stale { age } => tracing::warn!(
+            request_id,
+            namespace,
+            service_account,
+            pod,
+            role,
+            access_key_id,
+            expiration,
+            age_seconds = age.as_secs(),
+            "answered an old session because Vault gave no new one"
+        ),
     }
 }

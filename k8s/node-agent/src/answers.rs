@@ -93,7 +93,7 @@ impl Answers {
     ) -> AnswerReply {
         let mut waiting = match self.0.ask(&key, token_ends, flights) {
             Ok(reply) => return reply,
-            Err(Asked { waiter, reply, patience, starts }) => {
+            Err(Queued { waiter, reply, patience, starts }) => {
                 if starts {
                     self.start(key.clone(), flight());
                 }
@@ -150,7 +150,8 @@ fn outcome(landed: Result<Document, Refusal>) -> AnswerOutcome {
     }
 }
 
-struct Asked {
+/// A request that has to wait.
+struct Queued {
     waiter: WaiterId,
     reply: oneshot::Receiver<AnswerReply>,
     patience: Duration,
@@ -163,7 +164,7 @@ impl Inner {
         key: &AnswerKey,
         token_ends: Option<OffsetDateTime>,
         flights: Flights,
-    ) -> Result<AnswerReply, Asked> {
+    ) -> Result<AnswerReply, Queued> {
         let now = self.clock.now();
         let mut state = self.lock();
         match state.cache.ask(now, key, token_ends, flights) {
@@ -171,7 +172,7 @@ impl Inner {
             Step::Wait { waiter, patience, starts } => {
                 let (sender, reply) = oneshot::channel();
                 state.replies.insert(waiter, sender);
-                Err(Asked { waiter, reply, patience, starts })
+                Err(Queued { waiter, reply, patience, starts })
             }
         }
     }

@@ -39,6 +39,10 @@ pub fn run(options: ServeOptions) -> Result<(), Failure> {
     served
 }
 
+/// Binds every socket before it serves any, so a wrong address ends the process at its start, and serves until a signal.
+///
+/// # Errors
+/// The CA file cannot be read, an address cannot be bound, or signals cannot be listened for.
 async fn serve(options: ServeOptions) -> Result<(), Failure> {
     let stop = on_signals()?;
     let (clock, meters) = (Clock::of_this_machine(), Arc::<Meters>::default());
@@ -88,12 +92,14 @@ fn answer_probes(pages: &Arc<Pages>) {
     }
 }
 
+/// The bounds of the cache with the operator's time for an answer. An old answer is never waited for longer than a new one.
 fn limits(options: &ServeOptions) -> Limits {
     let standard = Limits::default();
     let answer_within = Duration::from_secs(options.answer_timeout.into());
     Limits { answer_within, stale_within: standard.stale_within.min(answer_within), ..standard }
 }
 
+/// The bounds of connections and requests, per source address and in all, as the operator set them.
 fn gate(options: &ServeOptions) -> GateLimits {
     GateLimits {
         max_connections: usize::from(options.max_connections),
@@ -103,6 +109,7 @@ fn gate(options: &ServeOptions) -> GateLimits {
     }
 }
 
+/// How a pod's engine role is chosen where its request names none.
 fn roles(options: &ServeOptions) -> Roles {
     Roles { pattern: options.vault.role_pattern.clone(), fallback: options.vault.fallback_role.clone() }
 }

@@ -56,6 +56,10 @@ impl SeenLink {
     }
 }
 
+/// Refuses a link of the agent's name that somebody made for another purpose.
+///
+/// # Errors
+/// It is neither a dummy link nor the loopback link.
 fn check_kind(link: Option<&SeenLink>) -> Result<(), Failure> {
     let Some(SeenLink { name, kind, is_loopback, .. }) = link else { return Ok(()) };
     let kind = kind.as_deref().unwrap_or("hardware");
@@ -65,6 +69,7 @@ fn check_kind(link: Option<&SeenLink>) -> Result<(), Failure> {
     Err(Failure::new(format!("{name} is a link of the kind {kind}, not dummy: give another --name")))
 }
 
+/// The refusal of an address that another link holds: the kernel would answer on either.
 fn taken(net: &IpNet, other: &SeenLink) -> Failure {
     Failure::new(format!(
         "{} is on the link {} already: the EKS Pod Identity agent (pod-id-link0) and this one cannot both have it; give another --address, \

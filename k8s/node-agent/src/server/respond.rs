@@ -45,6 +45,7 @@ pub(super) fn refusal(refusal: &Refusal, request_id: &str) -> Answered {
     response
 }
 
+/// A response with a JSON body that no cache may keep. Its header `x-request-id` is the one of the log.
 fn json(status: StatusCode, body: Bytes, request_id: &str) -> Answered {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
@@ -89,6 +90,7 @@ fn full() -> Refusal {
     busy("too many requests wait for Vault, or too many of this address were refused by it; ask again")
 }
 
+/// A 429, after which every SDK waits and asks again.
 fn busy(message: &str) -> Refusal {
     Refusal::passing(429, "TooManyRequests", message).with(Retry::Later(Duration::from_secs(1)))
 }

@@ -47,12 +47,12 @@ impl Answer {
             return Ok(Answer::Success(received));
         }
         let Received { status, retry_after, body, .. } = &received;
-        let refusal: Option<Refused> = serde_json::from_slice(body).ok();
+        let refusal: Option<RefusalBody> = serde_json::from_slice(body).ok();
         match refusal {
-            Some(Refused { code: Some(code), message: Some(message), .. }) if is_word(&code) => {
+            Some(RefusalBody { code: Some(code), message: Some(message), .. }) if is_word(&code) => {
                 Ok(Answer::Engine(EngineRefusal { status: *status, code, message: shown(&message) }))
             }
-            Some(Refused { errors: Some(errors), .. }) => {
+            Some(RefusalBody { errors: Some(errors), .. }) => {
                 let text = errors.first().map(|text| shown(unframed(text))).unwrap_or_default();
                 Ok(Answer::Errors(VaultErrors { status: *status, text, retry_after: *retry_after }))
             }
@@ -70,8 +70,9 @@ impl VaultErrors {
     }
 }
 
+/// The body of a refusal, of either kind.
 #[derive(Deserialize)]
-struct Refused {
+struct RefusalBody {
     code: Option<String>,
     message: Option<String>,
     errors: Option<Vec<String>>,

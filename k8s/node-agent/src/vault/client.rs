@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
+use super::answer::{Answer, EngineRefusal};
 use super::explain::{self, Asked};
 use super::health;
 use super::login::{self, Login};
@@ -77,14 +77,20 @@ impl Vault {
             token: None,
             body: login::body(auth_role, token),
         };
-        let asked = self.asked(claims);
-        let login = match self.call(&call).await? {
-            Answer::Success(received) => login::read(&received.body).map_err(|what| asked.no_login(what)),
-            Answer::Errors(errors) => Err(asked.login(&errors)),
-            Answer::Engine(refusal) => Err(asked.no_login(&format!("{}: {}", refusal.code, refusal.message))),
-        };
+        let login = self.call(&call).await.and_then(|answer| self.logged_in(answer, claims));
         self.meters.login(login.as_ref().err());
         login
+    }
+
+    fn logged_in(&self, answer: Answer, claims: &Claims) -> Result<Login, Refusal> {
+        let asked = self.asked(claims);
+        match answer {
+            Answer::Success(received) => login::read(&received.body).map_err(|what| asked.no_login(what)),
+            Answer::Errors(errors) => Err(asked.login(&errors)),
+            Answer::Engine(EngineRefusal { code, message, .. }) => {
+                Err(asked.no_login(&format!("{code}: {message}")))
+            }
+        }
     }
 
     /// Reads the session of an engine role with what a login gave.
@@ -169,6 +175,12 @@ impl Vault {
         }
     }
 
+    /// The namespace of a call: the health of a node is of none.
+    fn namespace(&self, kind: VaultCall) -> Option<&str> {
+        let namespace = self.options.vault_namespace.as_deref();
+        namespace.filter(|name| !name.is_empty() && kind != VaultCall::Health)
+    }
+
     fn asked<'a>(&'a self, claims: &'a Claims) -> Asked<'a> {
         Asked { options: &self.options, claims, wall: self.clock.now().wall }
     }
@@ -198,8 +210,7 @@ impl Vault {
     async fn answer(&self, call: &Call<'_>, index: usize) -> Result<Answer, NodeFault> {
         let unusable = |why: &str| NodeFault::Unreachable(format!("no request can be made: {why}"));
         let url = self.upstreams.url(index).ok_or_else(|| unusable("no such address"))?;
-        let request =
-            request(call, url, self.options.vault_namespace.as_deref().filter(|name| !name.is_empty()));
+        let request = request(call, url, self.namespace(call.kind));
         let began = Instant::now();
         let sent = self.wire.send(request.map_err(|error| unusable(&error.to_string()))?).await;
         self.meters.vault(call.kind, began.elapsed());

@@ -47,7 +47,8 @@ impl Asked<'_> {
         }
     }
 
-    /// Vault says "permission denied" alone where the Kubernetes API did not confirm the token, for whichever reason.
+    /// Vault says "permission denied" alone where the Kubernetes API did not confirm the token, for whichever reason, and where there is no
+    /// auth method.
     fn refused_login(&self, text: &str) -> String {
         let (who, VaultOptions { auth_mount, auth_role, .. }) = (self.who(), self.options);
         if let Some(end) = self.claims.expiration.filter(|end| *end <= self.wall) {
@@ -58,8 +59,9 @@ impl Asked<'_> {
         }
         if text == "permission denied" {
             return format!(
-                "Vault refused the login of {who} at auth/{auth_mount}: Kubernetes did not confirm the token. Its pod or service account is \
-                 gone, it is of another cluster, or Vault cannot ask that Kubernetes (Vault's log at debug says which)"
+                "Vault refused the login of {who} at auth/{auth_mount}: Kubernetes did not confirm the token, because its pod or service account \
+                 is gone, it is of another cluster, or Vault cannot ask that Kubernetes (Vault's log at debug says which); or there is no auth \
+                 method at that mount (vault auth list)"
             );
         }
         let hint = if text.contains("aud") {
@@ -177,6 +179,7 @@ fn skew(ahead: i64) -> String {
 /// The engine's code for a role that does not exist (`docs/reference/container.md`).
 pub(super) const NO_ROLE: &str = "RoleNotFound";
 
+/// Vault answers a login at a path without a mount as it answers one at a path that it does not know.
 fn no_auth_method(mount: &str) -> Refusal {
     Refusal::lasting(
         403,

@@ -41,7 +41,7 @@ pub(super) fn body(role: &str, token: &PodToken) -> Bytes {
 /// # Errors
 /// It holds no token. The text says what is there.
 pub(super) fn read(body: &Zeroizing<Vec<u8>>) -> Result<Login, &'static str> {
-    let answer: Answered = serde_json::from_slice(body).map_err(|_| super::answer::kind_of(body))?;
+    let answer: LoginAnswer = serde_json::from_slice(body).map_err(|_| super::answer::kind_of(body))?;
     let auth = answer.auth.ok_or("JSON without `auth`")?;
     if auth.client_token.expose_secret().is_empty() {
         return Err("no token: does the login want a second factor?");
@@ -50,7 +50,7 @@ pub(super) fn read(body: &Zeroizing<Vec<u8>>) -> Result<Login, &'static str> {
 }
 
 #[derive(Deserialize)]
-struct Answered {
+struct LoginAnswer {
     request_id: Option<String>,
     auth: Option<Auth>,
 }

@@ -54,7 +54,7 @@ impl Session {
         date: Option<OffsetDateTime>,
         now: Moment,
     ) -> Result<Session, NoSession> {
-        let document: Document = serde_json::from_slice(body).map_err(|_| match kind_of(body) {
+        let document: EngineDocument = serde_json::from_slice(body).map_err(|_| match kind_of(body) {
             "JSON that is not Vault's" => NoSession::Malformed("JSON that is no session"),
             other => NoSession::Malformed(other),
         })?;
@@ -67,13 +67,14 @@ impl Session {
             return Err(NoSession::Malformed("a session with an empty key or token"));
         }
         let ends = end(expiration, date, now)?;
-        let Document { access_key_id, secret_access_key, token: session_token, account_id, .. } = document;
+        let EngineDocument { access_key_id, secret_access_key, token: session_token, account_id, .. } =
+            document;
         Ok(Session { access_key_id, secret_access_key, session_token, account_id, expiration, ends })
     }
 
     /// The JSON for SDKs. Its memory is overwritten when the last clone is dropped.
     pub fn document(&self) -> Bytes {
-        let document = DocumentOut {
+        let document = ContainerDocument {
             access_key_id: &self.access_key_id,
             secret_access_key: self.secret_access_key.expose_secret(),
             token: self.session_token.expose_secret(),
@@ -121,7 +122,7 @@ fn end(expiration: OffsetDateTime, date: Option<OffsetDateTime>, now: Moment) ->
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Document {
+struct EngineDocument {
     access_key_id: String,
     secret_access_key: SecretString,
     token: SecretString,
@@ -132,7 +133,7 @@ struct Document {
 /// The container-credentials document (AWS SDKs and Tools Reference Guide, "Container credential provider").
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct DocumentOut<'a> {
+struct ContainerDocument<'a> {
     access_key_id: &'a str,
     secret_access_key: &'a str,
     token: &'a str,

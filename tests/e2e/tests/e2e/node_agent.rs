@@ -148,7 +148,7 @@ async fn each_way_not_to_be_let_in_has_its_reason() {
             "LoginRefused",
             "the token is for \"vault\": give the projected volume the audience",
         ),
-        (["--auth-mount", "elsewhere"], 403, "NoAuthMethod", "Vault has no auth method at auth/elsewhere"),
+        (["--auth-mount", "elsewhere"], 403, "LoginRefused", "or there is no auth method at that mount"),
         (["--mount", "elsewhere"], 403, "PolicyDenied", "read elsewhere/container/payments.api"),
     ] {
         let agent = NodeAgent::start(&addr, &arguments).await;
@@ -161,7 +161,7 @@ async fn each_way_not_to_be_let_in_has_its_reason() {
     }
     node.cluster.delete("payments", "api");
     let answered = node.agent.ask(&token).await;
-    assert!(answered.refused(403).1.contains("Its pod or service account is gone"), "{}", answered.body);
+    assert!(answered.refused(403).1.contains("its pod or service account is gone"), "{}", answered.body);
 }
 
 #[tokio::test]
