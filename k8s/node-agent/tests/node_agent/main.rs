@@ -8,6 +8,7 @@ mod binary;
 mod cache;
 mod client;
 mod crowd;
+mod ecr;
 mod fake_vault;
 mod link;
 mod refusals;
