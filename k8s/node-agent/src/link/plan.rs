@@ -69,7 +69,7 @@ fn check_kind(link: Option<&SeenLink>) -> Result<(), Failure> {
     Err(Failure::new(format!("{name} is a link of the kind {kind}, not dummy: give another --name")))
 }
 
-/// The refusal of an address that another link holds: the kernel would answer on either.
+/// The refusal of an address that another link holds, such as that of AWS's own agent: two agents cannot serve it.
 fn taken(net: &IpNet, other: &SeenLink) -> Failure {
     Failure::new(format!(
         "{} is on the link {} already: the EKS Pod Identity agent (pod-id-link0) and this one cannot both have it; give another --address, \

@@ -87,7 +87,7 @@ fn role(path: &str) -> Result<Option<EngineRole>, Refusal> {
     }
 }
 
-/// Refuses a request that announces a body. The agent never reads one, so its bytes would be taken for the next request.
+/// Refuses a request that announces a body: no SDK sends one, and the agent reads none.
 fn check_no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     let is_empty = |length: &http::HeaderValue| length.as_bytes() == b"0";
     if headers.contains_key(TRANSFER_ENCODING) || !headers.get_all(CONTENT_LENGTH).iter().all(is_empty) {

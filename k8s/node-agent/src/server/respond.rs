@@ -90,7 +90,7 @@ fn full() -> Refusal {
     busy("too many requests wait for Vault, or too many of this address were refused by it; ask again")
 }
 
-/// A 429, after which every SDK waits and asks again.
+/// A 429 that names a second as the time after which the client may ask again.
 fn busy(message: &str) -> Refusal {
     Refusal::passing(429, "TooManyRequests", message).with(Retry::Later(Duration::from_secs(1)))
 }

@@ -179,7 +179,7 @@ fn skew(ahead: i64) -> String {
 /// The engine's code for a role that does not exist (`docs/reference/container.md`).
 pub(super) const NO_ROLE: &str = "RoleNotFound";
 
-/// Vault answers a login at a path without a mount as it answers one at a path that it does not know.
+/// Vault, or a proxy before it, knows no such path. Vault itself mostly says "permission denied", which [`Asked::refused_login`] explains.
 fn no_auth_method(mount: &str) -> Refusal {
     Refusal::lasting(
         403,
