@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 HOST   := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 PLUGIN := target/plugin/vault-plugin-secrets-iamra
+NODE_AGENT := target/node-agent/iamra-node-agent
 
 .PHONY: help
 help: ## list the verbs
@@ -48,7 +49,7 @@ docs: ## the book in target/book, with each link and anchor checked
 	target/debug/book check target/book
 
 .PHONY: test
-test: release tools promtool sdks ## every test that needs no root
+test: release node-agent tools promtool helm sdks ## every test that needs no root
 	@tests/tools/prerequisites python openssl
 	@# twice as many at once as there are cores, because the stories mostly wait
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} cargo test --locked --workspace
@@ -72,14 +73,24 @@ test-k8s: cluster-tools ## every test that needs a real cluster (root): starts o
 	cargo test --locked --workspace --no-run --test cluster
 	target/debug/cluster run tests/cluster/stories
 
+.PHONY: bench-pods
+bench-pods: cluster-tools ## what credentials cost a node, with sidecars and with the node agent (root): a table, and target/bench-pods.md
+	@tests/tools/prerequisites root cluster
+	cargo build --locked --workspace --bins
+	target/debug/cluster run target/debug/bench_pods target/bench-pods.md $(BENCH_PODS_PAGE)
+
+.PHONY: bench-pods-table
+bench-pods-table: ## the same, and written into docs/kubernetes.md
+	$(MAKE) bench-pods BENCH_PODS_PAGE=docs/kubernetes.md
+
 .PHONY: cluster-tools
-cluster-tools: release tools ## what a cluster consists of: Kubernetes, the injector, CoreDNS, and the images
+cluster-tools: release node-agent tools ## what a cluster consists of: Kubernetes, the injector, CoreDNS, and the images
 	@tests/tools/prerequisites root images python go
 	@tests/tools/build-cluster target/cluster-tools
 	@tests/cluster/images/build target/cluster-images
 
 .PHONY: cluster-up
-cluster-up: cluster-tools ## a Kubernetes of one node with Vault, plugin and injector, to play in (root)
+cluster-up: cluster-tools ## a Kubernetes of one node with Vault, plugin, node agent and injector, to play in (root)
 	@tests/tools/prerequisites root cluster
 	cargo run --quiet --locked -p cluster -- up
 
@@ -87,9 +98,14 @@ cluster-up: cluster-tools ## a Kubernetes of one node with Vault, plugin and inj
 cluster-down: ## ends it and gives the host back as it was
 	cargo run --quiet --locked -p cluster -- down
 
+.PHONY: helm
+helm: ## helm and kustomize, which check the chart; pinned, built
+	@tests/tools/build-helm target/tools/bin
+
 .PHONY: check
-check: ## format, lints (all that compiles), licences: rustfmt, clippy and cargo-deny
+check: helm ## format, lints (all that compiles), licences, the chart: rustfmt, clippy, cargo-deny, helm
 	@tests/tools/prerequisites cargo-deny
+	@tests/tools/check-charts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
@@ -114,7 +130,15 @@ release: $(PLUGIN) ## the static plugin binary, its size and SHA-256
 $(PLUGIN): FORCE
 	@tests/tools/prerequisites rust cc
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p vault-plugin-secrets-iamra
-	@tests/tools/install-plugin target/$(HOST)/release/vault-plugin-secrets-iamra $(PLUGIN)
+	@tests/tools/install-binary target/$(HOST)/release/vault-plugin-secrets-iamra $(PLUGIN)
+
+.PHONY: node-agent
+node-agent: $(NODE_AGENT) ## the static binary of the node agent, its size and SHA-256
+
+$(NODE_AGENT): FORCE
+	@tests/tools/prerequisites rust cc
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p iamra-node-agent
+	@tests/tools/install-binary target/$(HOST)/release/iamra-node-agent $(NODE_AGENT)
 
 # The release folder. ARCHITECTURES: amd64, arm64 or both; RELEASE_KEY: the private key that signs it.
 ARCHITECTURE_HERE := $(patsubst aarch64%,arm64,$(patsubst x86_64%,amd64,$(HOST)))
@@ -124,20 +148,24 @@ TARGET_arm64      := aarch64-unknown-linux-gnu
 # On a machine of the other kind: its compiler, also for AWS-LC, is what cc-rs finds by the target's name.
 CROSS_amd64       := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc
 CROSS_arm64       := CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+PROGRAMS          := vault-plugin-secrets-iamra iamra-node-agent
 export RELEASE_KEY
 
 .PHONY: dist
-dist: $(ARCHITECTURES:%=binary-%) ## a release in target/dist: static binaries, SBOM, checksums, and a signature with RELEASE_KEY
+dist: $(ARCHITECTURES:%=binary-%) ## a release in target/dist: static binaries of plugin and node agent, SBOMs, checksums, and a signature with RELEASE_KEY
 	@tests/tools/prerequisites openssl
-	@tests/tools/sbom target/sbom.cdx.json target/tools
-	@tests/tools/dist target/dist target/sbom.cdx.json \
-		$(foreach arch,$(ARCHITECTURES),$(arch)=target/$(TARGET_$(arch))/release/vault-plugin-secrets-iamra)
+	@tests/tools/sbom target/sbom target/tools
+	@tests/tools/dist target/dist target/sbom \
+		$(foreach arch,$(ARCHITECTURES),$(foreach program,$(PROGRAMS),$(arch)=target/$(TARGET_$(arch))/release/$(program)))
 
 .PHONY: binary-amd64 binary-arm64
 binary-amd64 binary-arm64: binary-%:
 	@tests/tools/prerequisites rust cc target-$*
-	$(if $(filter-out $(ARCHITECTURE_HERE),$*),$(CROSS_$*)) RUSTFLAGS="-C target-feature=+crt-static" \
-		cargo build --release --locked --target $(TARGET_$*) -p vault-plugin-secrets-iamra
+	@# one after another: together, each would have the other's features
+	for program in $(PROGRAMS); do \
+		$(if $(filter-out $(ARCHITECTURE_HERE),$*),$(CROSS_$*)) RUSTFLAGS="-C target-feature=+crt-static" \
+			cargo build --release --locked --target $(TARGET_$*) -p "$$program"; \
+	done
 
 .PHONY: tools
 tools: ## the real Vault that demo and tests run: yours from PATH, or the pinned one, built

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | Vault | `HARNESS_VAULT`; `vault` on `PATH` from 1.16 on; `target/tools/vault` (`make tools`) |
 //! | promtool | `HARNESS_PROMTOOL`; `target/tools/promtool` (`make promtool`) |
+//! | Helm, kustomize | `HARNESS_HELM`, `HARNESS_KUSTOMIZE`; `target/tools/bin` (`make helm`) |
 //! | the node agent | `HARNESS_NODE_AGENT`; built by the cargo that built the test |
 //! | the plugin | `HARNESS_PLUGIN`; `target/plugin/…`, the static release (`make release`): the shipped binary is the tested one |
 
@@ -56,6 +57,26 @@ pub fn promtool() -> PathBuf {
         .expect("promtool is not built: run `make promtool`")
 }
 
+/// Helm, for the chart of the node agent.
+///
+/// # Panics
+/// When there is none; the message names the make verb.
+pub fn helm() -> PathBuf {
+    from_environment("HARNESS_HELM")
+        .or_else(|| existing(workspace().join("target/tools/bin/helm")))
+        .expect("helm is not built: run `make helm`")
+}
+
+/// kustomize, for the manifests that a cluster gets by `kubectl apply -k`.
+///
+/// # Panics
+/// When there is none; the message names the make verb.
+pub fn kustomize() -> PathBuf {
+    from_environment("HARNESS_KUSTOMIZE")
+        .or_else(|| existing(workspace().join("target/tools/bin/kustomize")))
+        .expect("kustomize is not built: run `make helm`")
+}
+
 /// The node agent.
 ///
 /// # Panics
@@ -65,6 +86,14 @@ pub fn node_agent() -> &'static Path {
     FOUND.get_or_init(|| {
         from_environment("HARNESS_NODE_AGENT").unwrap_or_else(|| built("--bin", "iamra-node-agent"))
     })
+}
+
+/// A program of a test, such as a caller of an SDK, built with the cargo that built this test.
+///
+/// # Panics
+/// When it does not build.
+pub fn program(name: &str) -> PathBuf {
+    built("--bin", name)
 }
 
 /// Builds an example with the cargo that built this test, and returns its path.

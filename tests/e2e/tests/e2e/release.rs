@@ -37,10 +37,16 @@ impl Release {
         let bom = json!({ "metadata": { "component": {
             "bom-ref": format!("path+file:///plugin/iamra#vault-plugin-secrets-iamra@{version}"),
         }}});
-        fs::write(folder.join("sbom.json"), serde_json::to_string_pretty(&bom).unwrap()).unwrap();
+        let sboms = folder.join("sbom");
+        fs::create_dir_all(&sboms).unwrap();
+        fs::write(
+            sboms.join("vault-plugin-secrets-iamra.cdx.json"),
+            serde_json::to_string_pretty(&bom).unwrap(),
+        )
+        .unwrap();
         Command::new(binaries::workspace().join("tests/tools/dist"))
             .arg(self.dist_folder())
-            .arg(folder.join("sbom.json"))
+            .arg(&sboms)
             .arg(format!("{architecture}={}", binaries::plugin().display()))
             .env("RELEASE_KEY", folder.join("release.pem"))
             .output()

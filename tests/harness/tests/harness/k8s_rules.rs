@@ -1,22 +1,32 @@
-//! The rules for all manifests of ours, checked on the parsed YAML of `k8s/` and `vault-config/`; a test shows that each rule can fail. The
-//! rules for the scripts and documents beside them are in `shipped.rs`.
+//! The rules for all manifests of ours, checked on the parsed YAML of `k8s/` and `vault-config/`; a test shows that each rule can fail, and
+//! where each exception ends. The rules for the scripts and documents beside them are in `shipped.rs`. What charts give is in `charts.rs`.
 //!
 //! A patch holds only what it adds, so a container is judged where its image is named.
 
-mod manifest;
-mod rules;
+pub(crate) mod manifest;
+pub(crate) mod rules;
 mod shipped;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use harness::binaries::workspace;
 use manifest::{Manifest, files};
 use serde_json::{Value, json};
 
-/// The ways in that the injector or a sidecar brings, which our own cluster runs as well.
-const LOCAL: [&str; 5] =
-    ["container-credentials", "credential-process", "credentials-file", "job", "native-sidecar"];
+/// The ways in that the injector, a sidecar or the node agent brings, which our own cluster runs as well.
+const LOCAL: [&str; 9] = [
+    "container-credentials",
+    "credential-process",
+    "credentials-file",
+    "job",
+    "native-sidecar",
+    "pod-identity",
+    "pod-identity-host-network",
+    "pod-identity-init-container",
+    "pod-identity-job",
+];
 
 #[test]
 fn every_manifest_keeps_every_rule() {
@@ -88,9 +98,110 @@ fn every_way_of_our_cluster_is_the_users_overlay_with_other_images() {
 }
 
 #[test]
+fn our_cluster_runs_every_way_of_the_node_agent() {
+    let overlays = workspace().join("k8s/overlays");
+
+    let ways: BTreeSet<String> = fs::read_dir(overlays)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("pod-identity"))
+        .collect();
+
+    let local = LOCAL.iter().filter(|way| way.starts_with("pod-identity")).map(|way| (*way).to_owned());
+    assert_eq!(ways, local.collect());
+}
+
+#[test]
+fn the_policy_adds_what_the_component_adds() {
+    let component = Manifest::read(&workspace().join("k8s/components/pod-identity/kustomization.yaml"));
+    let mut added = BTreeSet::new();
+    component.each(&mut |mapping| {
+        if let Some(value) = mapping.get("value").filter(|_| mapping.contains_key("path")) {
+            leaves(value, &mut added);
+        }
+    });
+
+    let policy = Manifest::read(&workspace().join("k8s/node-agent/admission/policy.yaml"));
+    let expression = policy.documents[0]["spec"]["mutations"][0]["jsonPatch"]["expression"].as_str().unwrap();
+    for (name, value) in &added {
+        let said = format!("{name}: {}", value.replace('"', "'"));
+        assert!(expression.contains(&said), "the policy does not add {said}");
+    }
+    assert!(added.len() >= 9, "the component adds only {added:?}");
+}
+
+/// Every name with a value that is no list and no mapping, as JSON.
+fn leaves(value: &Value, found: &mut BTreeSet<(String, String)>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),
+        Value::Object(mapping) => {
+            for (name, inner) in mapping {
+                if !inner.is_array() && !inner.is_object() {
+                    found.insert((name.clone(), inner.to_string()));
+                }
+                leaves(inner, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
 fn the_hosts_network_is_refused() {
     assert_refused("spec: {hostNetwork: true}", "hostNetwork");
     assert_refused("spec: {volumes: [{name: x, hostPath: {path: /}}]}", "hostPath");
+}
+
+#[test]
+fn the_nodes_network_is_for_the_agent_and_for_the_example_of_such_a_pod() {
+    let example = "k8s/overlays/pod-identity-host-network/kustomization.yaml";
+    let network = "spec: {hostNetwork: true}";
+
+    for path in [rules::AGENT, example] {
+        assert_eq!(broken(path, network), Vec::<String>::new());
+        assert_refused_in(path, "spec: {hostPID: true}", "hostPID");
+        assert_refused_in(path, "spec: {volumes: [{name: x, hostPath: {path: /}}]}", "hostPath");
+    }
+    for path in [
+        "k8s/node-agent/deploy/service.yaml",
+        "k8s/node-agent/other.yaml",
+        "k8s/overlays/pod-identity/kustomization.yaml",
+        "k8s/overlays/local/pod-identity-host-network/kustomization.yaml",
+    ] {
+        assert_refused_in(path, network, "hostNetwork");
+    }
+}
+
+#[test]
+fn only_the_two_containers_of_the_agent_are_root_and_each_with_its_one_capability() {
+    let root = GOOD_POD
+        .replace("name: app", "name: link")
+        .replace("runAsNonRoot: true, ", "")
+        .replace("runAsUser: 10001", "runAsUser: 0")
+        .replace("drop: [ALL]", "drop: [ALL], add: [NET_ADMIN]");
+    assert_eq!(broken(rules::AGENT, &root), Vec::<String>::new());
+    let agent = root.replace("name: link", "name: agent").replace("NET_ADMIN", "NET_BIND_SERVICE");
+    assert_eq!(broken(rules::AGENT, &agent), Vec::<String>::new());
+
+    for (from, to, why) in [
+        ("add: [NET_ADMIN]", "add: [NET_ADMIN, NET_RAW]", "capabilities"),
+        ("add: [NET_ADMIN]", "add: [NET_BIND_SERVICE]", "capabilities"),
+        (", add: [NET_ADMIN]", "", "capabilities"),
+        ("drop: [ALL]", "drop: [NET_RAW]", "capabilities"),
+        ("name: link", "name: agent", "capabilities"),
+        ("name: link", "name: other", "runAsUser"),
+        ("readOnlyRootFilesystem: true", "", "readOnlyRootFilesystem"),
+        ("allowPrivilegeEscalation: false", "", "allowPrivilegeEscalation"),
+        ("type: RuntimeDefault", "type: Unconfined", "seccompProfile"),
+        ("limits: {memory: 64Mi}", "limits: {cpu: 1}", "limits"),
+    ] {
+        assert!(root.contains(from), "{from}");
+        assert_refused_in(rules::AGENT, &root.replace(from, to), why);
+    }
+    for path in ["k8s/bad.yaml", "k8s/node-agent/deploy/other.yaml", "k8s/overlays/pod-identity/pod.yaml"] {
+        assert_refused_in(path, &root, "runAsUser");
+        assert_refused_in(path, &root, "capabilities");
+    }
 }
 
 #[test]
@@ -127,6 +238,19 @@ fn an_aws_variable_that_no_way_needs_is_refused() {
 }
 
 #[test]
+fn the_file_of_a_token_is_a_variable_only_where_the_node_agent_is_asked() {
+    let variable = "env: [{name: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, value: x}]";
+
+    for path in ["k8s/components/pod-identity/kustomization.yaml", "k8s/overlays/local/pod-identity/x.yaml"] {
+        assert_eq!(broken(path, variable), Vec::<String>::new());
+        assert_refused_in(path, "env: [{name: AWS_SECRET_ACCESS_KEY, value: x}]", "AWS_SECRET_ACCESS_KEY");
+    }
+    for path in ["k8s/base/deployment.yaml", "k8s/overlays/container-credentials/deployment.yaml"] {
+        assert_refused_in(path, variable, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    }
+}
+
+#[test]
 fn an_injected_file_that_others_can_read_is_refused() {
     for (from, to, why) in [
         (r#"agent-inject-perms-aws.json: "0400""#, r#"agent-inject-perms-aws.json: "0444""#, "perms"),
@@ -149,6 +273,19 @@ fn an_injected_file_that_others_can_read_is_refused() {
 fn a_token_for_the_api_server_is_refused() {
     assert_refused("sources: [{serviceAccountToken: {path: token}}]", "audience");
     assert_refused("automountServiceAccountToken: true", "automountServiceAccountToken");
+}
+
+#[test]
+fn a_token_for_vault_is_not_one_for_the_node_agent() {
+    let token =
+        |audience: &str| format!("sources: [{{serviceAccountToken: {{path: t, audience: {audience}}}}}]");
+    let (agents, vaults) = ("k8s/components/pod-identity/kustomization.yaml", "k8s/overlays/job/job.yaml");
+
+    assert_eq!(broken(agents, &token("iamra")), Vec::<String>::new());
+    assert_eq!(broken(vaults, &token("vault")), Vec::<String>::new());
+    assert_refused_in(agents, &token("vault"), "audience is not iamra");
+    assert_refused_in(agents, &token("sts.amazonaws.com"), "audience is not iamra");
+    assert_refused_in(vaults, &token("iamra"), "audience is not vault");
 }
 
 #[test]
@@ -217,25 +354,47 @@ annotations:
 "#;
 
 fn assert_refused(yaml: &str, why: &str) {
-    let broken = rules::broken(&Manifest::of("k8s/bad.yaml", yaml));
+    assert_refused_in("k8s/bad.yaml", yaml, why);
+}
 
-    assert!(broken.iter().any(|said| said.contains(why)), "no rule says {why}: {broken:?}\n{yaml}");
+fn assert_refused_in(path: &str, yaml: &str, why: &str) {
+    let broken = broken(path, yaml);
+
+    assert!(broken.iter().any(|said| said.contains(why)), "no rule says {why}: {broken:?}\n{path}: {yaml}");
+}
+
+fn broken(path: &str, yaml: &str) -> Vec<String> {
+    rules::broken(&Manifest::of(path, yaml))
 }
 
 fn read_all(folder: &str) -> Vec<Manifest> {
     files(folder)
         .into_iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml") && !is_template(path))
         .map(|path| Manifest::read(&path))
         .collect()
+}
+
+/// The templates of a chart become YAML in Helm alone.
+fn is_template(path: &Path) -> bool {
+    let charts = workspace().join("k8s/charts");
+    path.starts_with(charts) && path.parent().is_some_and(|folder| folder.ends_with("templates"))
 }
 
 /// Every file and folder that a kustomization names, in its order.
 fn named_by(path: &Path) -> Vec<String> {
     let manifest = Manifest::read(path);
     let document = &manifest.documents[0];
-    let names =
-        ["resources", "components"].iter().flat_map(|key| document[key].as_array().into_iter().flatten());
-    let patches = document["patches"].as_array().into_iter().flatten().filter_map(|patch| patch.get("path"));
-    names.chain(patches).filter_map(Value::as_str).map(str::to_owned).collect()
+    let each = |of: &Value, key: &str| of[key].as_array().cloned().unwrap_or_default();
+    let names = ["resources", "components"].iter().flat_map(|key| each(document, key));
+    let patches = each(document, "patches").into_iter().map(|patch| patch["path"].clone());
+    let generated = each(document, "configMapGenerator")
+        .into_iter()
+        .flat_map(|generator| ["envs", "files"].map(|key| each(&generator, key)).concat());
+    let generated = generated.map(|file| match file.as_str().and_then(|name| name.split_once('=')) {
+        Some((_, name)) => Value::from(name),
+        None => file,
+    });
+    let all = names.chain(patches).chain(generated);
+    all.filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }

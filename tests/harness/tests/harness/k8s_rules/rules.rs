@@ -1,6 +1,6 @@
 //! The rules, one function each, which returns the faults of a mapping.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::manifest::Manifest;
 
@@ -10,11 +10,23 @@ type Mapping = Map<String, Value>;
 const AWS_VARIABLES: [&str; 4] =
     ["AWS_REGION", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
 
+/// The further variable that tells an SDK where the token for the node agent is.
+const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+
 /// The further variables that our own cluster needs: it has an emulator for AWS, and a CLI built on botocore.
 const LOCAL_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_DEFAULT_REGION"];
 
 /// The plugin's folder: no secret, and it must be executable.
 const ON_DISK: &str = "plugins";
+
+/// The node agent's own pods.
+pub(crate) const AGENT: &str = "k8s/node-agent/deploy/daemonset.yaml";
+
+/// Where pods are on the network of their node: the agent, because its address is the node's, and the example of such a pod.
+const ON_THE_NODES_NETWORK: [&str; 2] = [AGENT, "k8s/overlays/pod-identity-host-network/kustomization.yaml"];
+
+/// The containers of the agent, which are root, because only root gets a capability; each has one.
+const ROOTS: [(&str, &str); 2] = [("link", "NET_ADMIN"), ("agent", "NET_BIND_SERVICE")];
 
 const PREFIX: &str = "vault.hashicorp.com/";
 
@@ -23,31 +35,46 @@ pub(crate) fn broken(manifest: &Manifest) -> Vec<String> {
     let local = ["k8s/components/local-cluster/", "k8s/overlays/local/"]
         .iter()
         .any(|folder| manifest.path.starts_with(folder));
+    let identity = is_about_pod_identity(&manifest.path);
     let mut broken = Vec::new();
     manifest.each(&mut |mapping| {
-        broken.extend(host(mapping));
-        broken.extend(pod(mapping));
+        broken.extend(host(mapping, ON_THE_NODES_NETWORK.contains(&manifest.path.as_str())));
+        broken.extend(pod(mapping, manifest.path == AGENT));
         broken.extend(helm_security(mapping));
         broken.extend(volume(mapping));
-        broken.extend(variable(mapping, local));
+        broken.extend(variable(mapping, local, identity));
         broken.extend(annotations(mapping));
-        broken.extend(token(mapping, manifest.path.starts_with("k8s/")));
+        broken.extend(token(mapping, if identity { "iamra" } else { "vault" }));
+        broken.extend(mounted_token(mapping, manifest.path.starts_with("k8s/")));
         broken.extend(auto_auth_config(mapping));
     });
     broken.iter().map(|said| format!("{}: {said}", manifest.path)).collect()
 }
 
+/// The node agent, and what asks it with a token of its own.
+fn is_about_pod_identity(path: &str) -> bool {
+    let folders = [
+        "k8s/node-agent/",
+        "k8s/quick-start/",
+        "k8s/components/pod-identity",
+        "k8s/overlays/pod-identity",
+        "k8s/overlays/local/pod-identity",
+    ];
+    folders.iter().any(|folder| path.starts_with(folder))
+}
+
 /// With the host's network the Agent's loopback is the node's: any process there could ask it.
-fn host(mapping: &Mapping) -> Vec<String> {
+fn host(mapping: &Mapping, may_be_on_its_network: bool) -> Vec<String> {
     ["hostNetwork", "hostPID", "hostIPC", "hostPath", "privileged"]
         .iter()
+        .filter(|key| !(may_be_on_its_network && **key == "hostNetwork"))
         .filter(|key| mapping.get(**key).is_some_and(|value| value != &Value::Bool(false)))
         .map(|key| format!("{key} is set"))
         .collect()
 }
 
 /// A mapping with containers is a pod's spec; Helm's values bring init containers without one.
-fn pod(mapping: &Mapping) -> Vec<String> {
+fn pod(mapping: &Mapping, is_agent: bool) -> Vec<String> {
     let none = Value::Null;
     let of_pod = mapping.get("securityContext").unwrap_or(&none);
     ["initContainers", "containers", "extraInitContainers"]
@@ -56,7 +83,13 @@ fn pod(mapping: &Mapping) -> Vec<String> {
         .filter(|container| container["image"].is_string())
         .flat_map(|container| {
             let helm = mapping.contains_key("extraInitContainers");
-            [locked(&container["securityContext"], of_pod, helm), resources(container)]
+            let root = ROOTS.iter().find(|(name, _)| is_agent && container["name"] == *name);
+            let security = &container["securityContext"];
+            let locked = match root {
+                Some((_, capability)) => locked_root(security, of_pod, capability),
+                None => locked(security, of_pod, helm),
+            };
+            [locked, resources(container)]
                 .concat()
                 .into_iter()
                 .map(|said| format!("container {}: {said}", container["name"]))
@@ -73,22 +106,37 @@ fn helm_security(mapping: &Mapping) -> Vec<String> {
 }
 
 fn locked(container: &Value, pod: &Value, elsewhere: bool) -> Vec<String> {
-    let either = |key: &str| if container[key].is_null() { &pod[key] } else { &container[key] };
+    let user = either(container, pod, "runAsUser").as_u64();
     let checks = [
-        ("runAsNonRoot is not true", either("runAsNonRoot") == &Value::Bool(true)),
-        ("runAsUser is not a number above 0", either("runAsUser").as_u64().is_some_and(|user| user > 0)),
+        ("runAsNonRoot is not true", either(container, pod, "runAsNonRoot") == &Value::Bool(true)),
+        ("runAsUser is not a number above 0", user.is_some_and(|user| user > 0)),
+        ("capabilities are not just drop: [ALL]", container["capabilities"] == json!({"drop": ["ALL"]})),
+    ];
+    let broken = checks.iter().filter(|(_, held)| !held).map(|(said, _)| (*said).to_owned());
+    broken.chain(confined(container, pod, elsewhere)).collect()
+}
+
+/// Root with one capability may do that, and else no more than any user.
+fn locked_root(container: &Value, pod: &Value, capability: &str) -> Vec<String> {
+    let held = container["capabilities"] == json!({"drop": ["ALL"], "add": [capability]});
+    let broken = (!held).then(|| format!("capabilities are not just drop: [ALL] and add: [{capability}]"));
+    broken.into_iter().chain(confined(container, pod, false)).collect()
+}
+
+/// What holds for every user.
+fn confined(container: &Value, pod: &Value, elsewhere: bool) -> Vec<String> {
+    let profile = &either(container, pod, "seccompProfile")["type"];
+    let checks = [
         ("readOnlyRootFilesystem is not true", container["readOnlyRootFilesystem"] == true),
         ("allowPrivilegeEscalation is not false", container["allowPrivilegeEscalation"] == false),
-        (
-            "capabilities are not just drop: [ALL]",
-            container["capabilities"] == serde_json::json!({"drop": ["ALL"]}),
-        ),
-        (
-            "seccompProfile is not RuntimeDefault",
-            elsewhere || either("seccompProfile")["type"] == "RuntimeDefault",
-        ),
+        ("seccompProfile is not RuntimeDefault", elsewhere || profile == "RuntimeDefault"),
     ];
     checks.iter().filter(|(_, held)| !held).map(|(said, _)| (*said).to_owned()).collect()
+}
+
+/// What a container says, else what its pod says.
+fn either<'a>(container: &'a Value, pod: &'a Value, key: &str) -> &'a Value {
+    if container[key].is_null() { &pod[key] } else { &container[key] }
 }
 
 fn resources(container: &Value) -> Vec<String> {
@@ -107,9 +155,11 @@ fn volume(mapping: &Mapping) -> Option<String> {
     (name != ON_DISK && medium != "Memory").then(|| format!("the volume {name} is not in Memory"))
 }
 
-fn variable(mapping: &Mapping, local: bool) -> Option<String> {
+fn variable(mapping: &Mapping, local: bool, identity: bool) -> Option<String> {
     let name = mapping.get("name")?.as_str()?;
-    let known = AWS_VARIABLES.contains(&name) || (local && LOCAL_VARIABLES.contains(&name));
+    let known = AWS_VARIABLES.contains(&name)
+        || (local && LOCAL_VARIABLES.contains(&name))
+        || (identity && name == TOKEN_FILE);
     (name.starts_with("AWS_") && !known).then(|| format!("the variable {name} is not needed by any way in"))
 }
 
@@ -168,20 +218,16 @@ fn injected_files(mapping: &Mapping) -> Vec<String> {
         .collect()
 }
 
-/// A token made for Vault opens nothing at the API server, and an application has no such token.
-fn token(mapping: &Mapping, application: bool) -> Vec<String> {
-    let source = mapping.get("serviceAccountToken");
-    let checks = [
-        (
-            "a projected token's audience is not vault",
-            source.is_none_or(|source| source["audience"] == "vault"),
-        ),
-        (
-            "automountServiceAccountToken is true",
-            !application || mapping.get("automountServiceAccountToken") != Some(&Value::Bool(true)),
-        ),
-    ];
-    checks.iter().filter(|(_, held)| !held).map(|(said, _)| (*said).to_owned()).collect()
+/// A token made for Vault, or for the node agent, opens nothing at the API server.
+fn token(mapping: &Mapping, audience: &str) -> Option<String> {
+    let source = mapping.get("serviceAccountToken")?;
+    (source["audience"] != audience).then(|| format!("a projected token's audience is not {audience}"))
+}
+
+/// An application has no token for the API server.
+fn mounted_token(mapping: &Mapping, application: bool) -> Option<String> {
+    let mounted = mapping.get("automountServiceAccountToken") == Some(&Value::Bool(true));
+    (application && mounted).then(|| "automountServiceAccountToken is true".to_owned())
 }
 
 /// The configuration of an Agent or a Proxy in a `ConfigMap`: what the annotations say for injected ones. Templates are Agent's and a
