@@ -60,6 +60,7 @@ async fn serve(options: ServeOptions) -> Result<(), Failure> {
     })?;
     let pages_socket = bind(options.metrics_listen)
         .map_err(|error| Failure::new(unbound(options.metrics_listen, &error)))?;
+    let metrics_listen = pages_socket.local_addr().unwrap_or(options.metrics_listen);
     let open_connections = Box::new(listener.open_connections());
     let stopping = stop.clone();
     let pages = Pages {
@@ -75,7 +76,7 @@ async fn serve(options: ServeOptions) -> Result<(), Failure> {
     tokio::spawn(pages.serve(pages_socket));
     tokio::spawn(async move { vault.watch(WATCH_EVERY).await });
     tokio::spawn(async move { answers.sweep().await });
-    tracing::info!(listen = ?listener.addresses(), metrics_listen = %options.metrics_listen, "serving the pods of this node");
+    tracing::info!(listen = ?listener.addresses(), %metrics_listen, "serving the pods of this node");
     listener.serve(stop).await;
     tracing::info!("ended");
     Ok(())

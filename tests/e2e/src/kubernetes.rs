@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use harness::{CliRun, Stage};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use crate::script;
 
 /// The audience of a token unless a story names another.
 pub const AUDIENCE: &str = "vault";
@@ -33,6 +36,19 @@ struct Account {
     /// By their audiences.
     tokens: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
+}
+
+/// Runs the users' own `kubernetes/setup.sh` with these options, for a Vault outside the cluster.
+///
+/// # Panics
+/// When the server's folder takes no file.
+pub async fn set_up(stage: &Stage, cluster: &Cluster, options: &[&str]) -> CliRun {
+    let vault = &stage.vault;
+    let ca = vault.folder().join("cluster-ca.pem");
+    std::fs::write(&ca, stage.ca_pem("iamra").await).expect("the server's folder is writable");
+    let ca = ca.display().to_string();
+    let options = [&["--kubernetes-host", cluster.host(), "--kubernetes-ca", &ca], options].concat();
+    script(vault, vault.root_token(), "kubernetes/setup.sh", &options, &[]).await
 }
 
 impl Cluster {

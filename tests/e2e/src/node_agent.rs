@@ -17,6 +17,7 @@ const START: Duration = Duration::from_secs(20);
 /// A running agent on an address of loopback. It is killed when it is dropped.
 pub struct NodeAgent {
     url: String,
+    metrics: String,
     client: reqwest::Client,
     _process: Child,
     log: JoinHandle<()>,
@@ -81,8 +82,29 @@ impl NodeAgent {
         });
         let address = timeout(START, address.wait_for(Option::is_some)).await.expect("it starts in time");
         let address = address.expect("it serves").clone().unwrap_or_default();
+        let (address, metrics) = address;
         let url = format!("http://{address}/v1/credentials");
-        NodeAgent { url, client: reqwest::Client::new(), _process: process, log }
+        NodeAgent {
+            url,
+            metrics: format!("http://{metrics}/metrics"),
+            client: reqwest::Client::new(),
+            _process: process,
+            log,
+        }
+    }
+
+    /// The value of `AWS_CONTAINER_CREDENTIALS_FULL_URI` in its pods.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What Prometheus reads.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn metrics(&self) -> String {
+        let answer = self.client.get(&self.metrics).send().await.expect("an answer");
+        answer.text().await.expect("a whole answer")
     }
 
     /// What an SDK gets in a pod with this token.
@@ -109,10 +131,11 @@ impl Drop for NodeAgent {
     }
 }
 
-/// The address in the line that says that it serves.
-fn served(line: &str) -> Option<String> {
+/// The addresses of pods and of Prometheus in the line that says that it serves.
+fn served(line: &str) -> Option<(String, String)> {
     let logged: Value = serde_json::from_str(line).ok()?;
     let listen =
         logged["listen"].as_str().filter(|_| logged["message"] == "serving the pods of this node")?;
-    Some(listen.trim_matches(['[', ']']).to_owned())
+    let metrics = logged["metrics_listen"].as_str()?;
+    Some((listen.trim_matches(['[', ']']).to_owned(), metrics.to_owned()))
 }

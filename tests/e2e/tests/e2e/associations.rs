@@ -1,8 +1,7 @@
 //! Associations: all pods of a cluster log in with one auth role and one policy, and each reads the engine role that is named after its
 //! service account. The set-up is `kubernetes/setup.sh --associations`, as the node agent uses it.
 
-use e2e::kubernetes::Cluster;
-use e2e::script;
+use e2e::kubernetes::{self, Cluster};
 use harness::{ACCOUNT, Api, CliRun, Reply, Stage, TRUST_ANCHOR_ARN};
 use serde_json::{Value, json};
 
@@ -42,12 +41,7 @@ impl Site {
 
     /// Runs the set-up script for a cluster.
     async fn set_up(&self, cluster: &Cluster, args: &[&str]) -> CliRun {
-        let vault = &self.stage.vault;
-        let ca = vault.folder().join("cluster-ca.pem");
-        std::fs::write(&ca, self.stage.ca_pem("iamra").await).unwrap();
-        let ca = ca.display().to_string();
-        let args = [&["--kubernetes-host", cluster.host(), "--kubernetes-ca", &ca], args].concat();
-        script(vault, vault.root_token(), "kubernetes/setup.sh", &args, &[]).await
+        kubernetes::set_up(&self.stage, cluster, args).await
     }
 
     /// Writes the one object of a service account.

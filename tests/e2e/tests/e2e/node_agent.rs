@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::kubernetes::{AUDIENCE, Cluster};
+use e2e::kubernetes::{self, Cluster};
 use e2e::node_agent::NodeAgent;
 use harness::sts::{self, Credentials};
 use harness::{PROFILE_ARN, REGION, ROLE_ARN, Stage, until};
@@ -23,45 +23,21 @@ struct Node {
 impl Node {
     async fn new() -> Node {
         let (stage, cluster) = (Stage::dev().await, Cluster::start().await);
-        associate(&stage, &cluster).await;
-        role(&stage, "payments.api").await;
+        let _ = kubernetes::set_up(&stage, &cluster, &["--cluster", "prod", "--associations"]).await.ok();
+        associate(&stage, "payments.api").await;
         let agent = NodeAgent::start(&stage.vault.addr(), &[]).await;
         Node { stage, cluster, agent }
     }
 
     fn token(&self, name: &str) -> String {
-        self.cluster.token("payments", name)
+        self.cluster.token_for("iamra", "payments", name)
     }
 }
 
-/// One auth role with batch tokens and one templated policy for the whole cluster.
-async fn associate(stage: &Stage, cluster: &Cluster) {
-    let root = stage.root();
-    let _ = root.write("sys/auth/kubernetes", json!({ "type": "kubernetes" })).await.ok();
-    let config = json!({ "kubernetes_host": cluster.host(), "disable_local_ca_jwt": true });
-    let _ = root.write("auth/kubernetes/config", config).await.ok();
-    let accessor = root.read("sys/auth/kubernetes").await.ok().string("accessor").to_owned();
-    let _ = root.write("iamra/clusters/prod", json!({ "accessor": accessor })).await.ok();
-    let alias = format!("identity.entity.aliases.{accessor}.metadata");
-    let rules = format!(
-        r#"path "iamra/container/{{{{{alias}.service_account_namespace}}}}.{{{{{alias}.service_account_name}}}}" {{ capabilities = ["read"] }}"#
-    );
-    let _ = root.write("sys/policies/acl/prod-associations", json!({ "policy": rules })).await.ok();
-    let auth_role = json!({
-        "bound_service_account_names": "*", "bound_service_account_namespaces": "*", "audience": AUDIENCE, "token_type": "batch",
-        "token_policies": "prod-associations", "token_no_default_policy": true, "token_ttl": 600,
-    });
-    let _ = root.write("auth/kubernetes/role/associations", auth_role).await.ok();
-}
-
-/// The engine role of a service account.
-async fn role(stage: &Stage, name: &str) {
-    let fields = json!({
-        "role_arn": ROLE_ARN, "session_duration": 3600, "organization": "{{kubernetes.cluster}}",
-        "common_name": "{{kubernetes.cluster}}.{{kubernetes.namespace}}.{{kubernetes.service_account}}",
-        "organizational_unit": "{{kubernetes.namespace}}",
-    });
-    let _ = stage.root().write(&format!("iamra/roles/{name}"), fields).await.ok();
+/// The one object of a service account.
+async fn associate(stage: &Stage, role: &str) {
+    let fields = json!({ "role_arn": ROLE_ARN, "subject": "kubernetes" });
+    let _ = stage.root().write(&format!("iamra/roles/{role}"), fields).await.ok();
 }
 
 fn credentials(document: &Value) -> Credentials {
@@ -102,7 +78,7 @@ async fn a_second_read_costs_vault_nothing_and_a_login_leaves_nothing_there() {
 #[tokio::test]
 async fn another_service_accounts_role_in_the_path_is_refused_by_vaults_policy() {
     let node = Node::new().await;
-    role(&node.stage, "payments.web").await;
+    associate(&node.stage, "payments.web").await;
 
     let answered = node.agent.ask_for("/payments.web", &node.token("api")).await;
 
@@ -127,7 +103,7 @@ async fn one_write_gives_a_service_account_that_was_refused_its_session() {
         "{message}"
     );
 
-    role(&node.stage, "payments.web").await;
+    associate(&node.stage, "payments.web").await;
 
     until("the session", SECONDS, async || (node.agent.ask(&token).await.status == 200).then_some(())).await;
 }
@@ -137,7 +113,7 @@ async fn each_way_not_to_be_let_in_has_its_reason() {
     let node = Node::new().await;
     let (addr, token) = (node.stage.vault.addr(), node.token("api"));
     let other_audience = json!({
-        "bound_service_account_names": "*", "bound_service_account_namespaces": "*", "audience": "iamra", "token_policies": "x",
+        "bound_service_account_names": "*", "bound_service_account_namespaces": "*", "audience": "vault", "token_policies": "x",
     });
     let _ = node.stage.root().write("auth/kubernetes/role/strict", other_audience).await.ok();
     for (arguments, status, code, words) in [
@@ -146,7 +122,7 @@ async fn each_way_not_to_be_let_in_has_its_reason() {
             ["--auth-role", "strict"],
             403,
             "LoginRefused",
-            "the token is for \"vault\": give the projected volume the audience",
+            "the token is for \"iamra\": give the projected volume the audience",
         ),
         (["--auth-mount", "elsewhere"], 403, "LoginRefused", "or there is no auth method at that mount"),
         (["--mount", "elsewhere"], 403, "PolicyDenied", "read elsewhere/container/payments.api"),
@@ -168,7 +144,7 @@ async fn each_way_not_to_be_let_in_has_its_reason() {
 async fn what_was_deleted_or_changed_is_seen_within_a_minute() {
     let node = Node::new().await;
     for name in ["payments.web", "payments.gone"] {
-        role(&node.stage, name).await;
+        associate(&node.stage, name).await;
     }
     let [api, web, gone] = ["api", "web", "gone"].map(|name| node.token(name));
     let before = node.agent.ask(&api).await.ok();

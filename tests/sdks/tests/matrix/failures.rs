@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sdks::{Sdk, first_error};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::grounds::Grounds;
-use crate::outcome::first_error;
 use crate::run::run;
-use crate::sdk::Sdk;
 use crate::way::Way;
 
 /// The error of these two SDKs for every reason.

@@ -1,5 +1,5 @@
-//! The environment of every cell: a Vault with an HTTPS listener, an AWS with short sessions, a Vault Agent with its files, and a
-//! Vault Proxy.
+//! The environment of every cell: a Vault with an HTTPS listener, an AWS with short sessions, a node agent, a Vault Agent with its files,
+//! and a Vault Proxy.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use harness::{Settings, Stage, Storage, TlsListener, Vault, free_pair, until};
+use e2e::kubernetes::{self, Cluster};
+use e2e::node_agent::NodeAgent;
+use harness::{ROLE_ARN, Settings, Stage, Storage, TlsListener, Vault, free_pair, until};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -39,6 +41,9 @@ path "auth/token/renew-self" { capabilities = ["update"] }
 /// Ended and removed when dropped.
 pub(crate) struct Grounds {
     pub(crate) stage: Stage,
+    /// In front of this Vault, for the pods of a cluster.
+    pub(crate) node_agent: NodeAgent,
+    _cluster: Cluster,
     /// Dropped with the rest, which ends them.
     _agents: [Agent; 2],
     proxy_port: u16,
@@ -58,13 +63,15 @@ impl Grounds {
         account.profiles[0].duration_seconds = SESSION;
         stage.aws.set_state(account);
         write_files(folder.path(), &stage.vault.token("demo", POLICY).await);
+        let (cluster, node_agent) = node_agent(&stage, folder.path()).await;
         let proxy_port = free_pair();
         let vault = stage.vault.addr();
         let agents = [
             Agent::start("agent", folder.path(), &agent_config(&vault, folder.path())),
             Agent::start("proxy", folder.path(), &proxy_config(&vault, folder.path(), proxy_port)),
         ];
-        let grounds = Grounds { stage, _agents: agents, proxy_port, vault_port, folder };
+        let grounds =
+            Grounds { stage, node_agent, _cluster: cluster, _agents: agents, proxy_port, vault_port, folder };
         for file in ["credentials", "aws.json"] {
             let path = grounds.path(file);
             let written = async || fs::read(&path).ok().filter(|content| !content.is_empty());
@@ -110,6 +117,19 @@ impl Grounds {
 
 fn moment(text: &str) -> OffsetDateTime {
     OffsetDateTime::parse(text, &Rfc3339).expect("the emulator writes RFC 3339")
+}
+
+/// A node agent in front of the engine, and the file in which one of its pods has its token.
+async fn node_agent(stage: &Stage, folder: &Path) -> (Cluster, NodeAgent) {
+    let cluster = Cluster::start().await;
+    let run = kubernetes::set_up(stage, &cluster, &["--cluster", "prod", "--associations"]).await;
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let association = json!({ "role_arn": ROLE_ARN, "subject": "kubernetes" });
+    let _ = stage.root().write("iamra/roles/payments.api", association).await.ok();
+    let token = cluster.token_for("iamra", "payments", "api");
+    fs::write(folder.join("service-account-token"), token).expect("the folder is writable");
+    let agent = NodeAgent::start(&stage.vault.addr(), &[]).await;
+    (cluster, agent)
 }
 
 /// A TLS listener whose certificate no SDK trusts by itself, and the files that make an SDK trust its CA.

@@ -2,7 +2,7 @@
 //! client, with no variable but AWS's own. The table in docs/sdks.md is the one that these tests check.
 //!
 //! ```text
-//! caller (boto3, Go, …) ──▶ files of Vault Agent │ Vault Proxy │ Vault over https ──▶ engine ──▶ AWS (the emulator)
+//! caller (boto3, Go, …) ──▶ node agent │ files of Vault Agent │ Vault Proxy │ Vault over https ──▶ engine ──▶ AWS (the emulator)
 //!        └── sts:GetCallerIdentity, twice a second, while sessions of 20 seconds come and go ───────────▲
 //! ```
 //! Start reading at [`table::expected`]. `make sdk-table` writes the table into docs/sdks.md.
@@ -12,9 +12,7 @@
 mod agent;
 mod failures;
 mod grounds;
-mod outcome;
 mod run;
-mod sdk;
 mod table;
 mod way;
 
@@ -23,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grounds::{Grounds, SESSION};
-use outcome::{Outcome, first_error};
-use run::{Call, now, run};
+use run::{now, run};
+use sdks::{Call, Outcome, first_error};
 use table::{Cell, expected, markdown};
 use tokio::task::JoinSet;
 use tokio::time::sleep;

@@ -1,30 +1,25 @@
 //! One run of one caller: its output, with times.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use harness::REGION;
+use sdks::{Call, Sdk};
 use time::OffsetDateTime;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::grounds::Grounds;
-use crate::sdk::Sdk;
 use crate::way::Way;
+
+/// The caller that cargo built.
+const RUST: &str = env!("CARGO_BIN_EXE_sdk-rust");
 
 /// The extra time for a start and a last call beyond a caller's own seconds, on a machine with many others.
 const SPARE: Duration = Duration::from_secs(180);
-
-/// One `GetCallerIdentity` of a caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// When its line was read.
-    pub(crate) at: OffsetDateTime,
-    /// The ARN, or the error as the SDK shows it.
-    pub(crate) said: Result<String, String>,
-}
 
 /// Runs the caller of `sdk` on `way` for that many seconds, with no variable but AWS's; `more` come last.
 ///
@@ -37,7 +32,7 @@ pub(crate) async fn run(
     seconds: u32,
     more: &[(&str, String)],
 ) -> Vec<Call> {
-    let words: Vec<String> = way.starter(grounds).into_iter().chain(sdk.caller()).collect();
+    let words: Vec<String> = way.starter(grounds).into_iter().chain(sdk.caller(Path::new(RUST))).collect();
     let errors = File::create(grounds.path(&format!("{sdk:?}-{way:?}.err"))).expect("the folder is writable");
     let mut child = Command::new(&words[0])
         .args(&words[1..])
@@ -61,17 +56,12 @@ pub(crate) async fn run(
     let mut calls = Vec::new();
     let reading = async {
         while let Some(line) = lines.next_line().await.expect("a caller prints UTF-8") {
-            calls.push(Call { at: now(), said: said(&line) });
+            calls.push(Call::read(now(), &line));
         }
     };
     let within = Duration::from_secs(seconds.into()) + SPARE;
     timeout(within, reading).await.unwrap_or_else(|_| panic!("{sdk:?} on {way:?} does not end"));
     calls
-}
-
-/// A caller's line: an ARN, or `error: …`.
-fn said(line: &str) -> Result<String, String> {
-    line.strip_prefix("error: ").map_or_else(|| Ok(line.to_owned()), |error| Err(error.trim().to_owned()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the callers' runtimes are where the user has them")]

@@ -1,7 +1,7 @@
 //! The table: the known behaviour of each SDK on each way, and its form in docs/sdks.md.
 
-use crate::outcome::Outcome;
-use crate::sdk::Sdk;
+use sdks::{Outcome, Sdk};
+
 use crate::way::Way;
 
 /// One cell.

@@ -1,7 +1,8 @@
 //! The ways into an SDK: environment variables, and nothing else.
 
+use sdks::{Sdk, here};
+
 use crate::grounds::{Grounds, STORE_PASSWORD};
-use crate::sdk::{Sdk, here};
 
 /// A way in which our credentials get into an SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,6 +11,8 @@ pub(crate) enum Way {
     File,
     /// A program that prints a JSON file that Agent keeps fresh.
     Process,
+    /// The container endpoint of the node agent, with the pod's own service-account token in a file.
+    NodeAgent,
     /// The container endpoint through the Proxy's listener, which adds the Proxy's own token.
     Proxy,
     /// The container endpoint of Vault itself over https, with a token in a file.
@@ -20,12 +23,13 @@ pub(crate) enum Way {
 
 impl Way {
     /// The ways of the table.
-    pub(crate) const ALL: [Way; 4] = [Way::File, Way::Process, Way::Proxy, Way::Vault];
+    pub(crate) const ALL: [Way; 5] = [Way::NodeAgent, Way::Process, Way::Proxy, Way::Vault, Way::File];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Way::File => "credentials file",
             Way::Process => "`credential_process`",
+            Way::NodeAgent => "node agent",
             Way::Proxy => "container endpoint of Vault Proxy",
             Way::Vault | Way::Loopback => "container endpoint of Vault, https, private CA",
         }
@@ -36,6 +40,10 @@ impl Way {
         match self {
             Way::File => vec![("AWS_SHARED_CREDENTIALS_FILE", grounds.path("credentials"))],
             Way::Process => vec![("AWS_CONFIG_FILE", grounds.path("config"))],
+            Way::NodeAgent => vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", grounds.node_agent.url().to_owned()),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", grounds.path("service-account-token")),
+            ],
             Way::Proxy => vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint(&grounds.proxy_addr()))],
             Way::Vault => vec![
                 ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint(&grounds.vault_addr())),

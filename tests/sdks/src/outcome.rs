@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
-use crate::run::Call;
+use crate::call::Call;
 
 /// Longer than a call to the emulator takes on two busy cores.
 const A_CALL: time::Duration = time::Duration::milliseconds(1500);
 
 /// The behaviour of an SDK on a way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// No call fails, although sessions end under it twice, one after the other.
     Refreshes,
     /// It uses one session, and every call fails from the moment that ends.
@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Judges the calls of one process; `ends` says when each session ends, by ARN.
-    pub(crate) fn of(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> Outcome {
+    pub fn of(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> Outcome {
         let calls = &without_brinks(calls, ends)[..];
         let used: BTreeSet<&String> = calls.iter().filter_map(|call| call.said.as_ref().ok()).collect();
         let survived = survived(calls, ends);
@@ -40,7 +40,7 @@ impl Outcome {
 
 /// The calls without those that were in flight when their session ended. An SDK that uses a session to its last moment (Go, with
 /// `credential_process`) signs such a call in time, AWS checks it too late, and the next call has the next session.
-fn without_brinks(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> Vec<Call> {
+pub fn without_brinks(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> Vec<Call> {
     let is_brink = |at: usize| {
         let [before, call, after] = [at.checked_sub(1), Some(at), Some(at + 1)].map(|at| calls.get(at?));
         let (Some(before), Some(call), Some(after)) = (before, call, after) else { return false };
@@ -51,8 +51,8 @@ fn without_brinks(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> Ve
     (0..calls.len()).filter(|at| !is_brink(*at)).map(|at| calls[at].clone()).collect()
 }
 
-/// How often a session ends and a later call has another, one end after the other.
-fn survived(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> usize {
+/// How often a session ends (`ends` says when, by ARN) and a later call has another, one end after the other.
+pub fn survived(calls: &[Call], ends: &BTreeMap<String, OffsetDateTime>) -> usize {
     let mut current = None;
     let mut survived = 0;
     for call in calls {
@@ -82,7 +82,7 @@ fn after_one_session(calls: &[Call], first: usize, ends: &BTreeMap<String, Offse
 }
 
 /// The error of the first call that failed, empty if none did.
-pub(crate) fn first_error(calls: &[Call]) -> &str {
+pub fn first_error(calls: &[Call]) -> &str {
     first_failure(calls).and_then(|first| calls[first].said.as_ref().err()).map_or("", String::as_str)
 }
 

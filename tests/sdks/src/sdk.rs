@@ -7,20 +7,27 @@ use harness::binaries::workspace;
 
 /// An AWS SDK with a caller in this folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sdk {
+pub enum Sdk {
+    /// For Python.
     Boto3,
+    /// The AWS CLI, version 1: a process a call.
     Cli,
+    /// For Go, version 2.
     Go,
+    /// For JavaScript, version 3, on Node.js.
     JavaScript,
+    /// For Java, version 2.
     Java,
+    /// For Rust.
     Rust,
 }
 
 impl Sdk {
-    pub(crate) const ALL: [Sdk; 6] = [Sdk::Boto3, Sdk::Cli, Sdk::Go, Sdk::JavaScript, Sdk::Java, Sdk::Rust];
+    /// All of them.
+    pub const ALL: [Sdk; 6] = [Sdk::Boto3, Sdk::Cli, Sdk::Go, Sdk::JavaScript, Sdk::Java, Sdk::Rust];
 
     /// Its name with the version that is pinned here.
-    pub(crate) fn title(self) -> String {
+    pub fn title(self) -> String {
         let (name, file, before) = match self {
             Sdk::Boto3 => ("Python, boto3", "python/requirements.txt", "boto3=="),
             Sdk::Cli => ("AWS CLI", "python/requirements.txt", "awscli=="),
@@ -32,8 +39,8 @@ impl Sdk {
         format!("{name} {}", version(file, before))
     }
 
-    /// The program and its arguments, without the seconds to run.
-    pub(crate) fn caller(self) -> Vec<String> {
+    /// The program and its arguments, without the seconds to run. `rust` is the caller that cargo built, `sdk-rust`.
+    pub fn caller(self, rust: &Path) -> Vec<String> {
         match self {
             Sdk::Boto3 => vec![made("python/bin/python"), here("python/caller.py")],
             Sdk::Cli => vec![here("python/caller.sh"), made("python/bin/aws")],
@@ -44,7 +51,7 @@ impl Sdk {
                 let quick = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &path, "Caller"];
                 quick.map(str::to_owned).to_vec()
             }
-            Sdk::Rust => vec![env!("CARGO_BIN_EXE_sdk-rust").to_owned()],
+            Sdk::Rust => vec![text(rust)],
         }
     }
 }
@@ -67,7 +74,7 @@ fn version(file: &str, before: &str) -> String {
 }
 
 /// A file of this package.
-pub(crate) fn here(file: &str) -> String {
+pub fn here(file: &str) -> String {
     text(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
 }
 
