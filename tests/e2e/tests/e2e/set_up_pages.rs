@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use e2e::kubernetes::{self, Cluster};
+use e2e::node_agent::NodeAgent;
 use e2e::templates::{Templates, mappings};
 use e2e::{config_file, pages};
 use harness::{
@@ -12,6 +14,7 @@ use harness::{
 use serde_json::{Value, json};
 
 const ROLE: &str = "payments-api";
+const ASSOCIATION: &str = "payments.api";
 
 /// The pages in the order in which an operator follows them.
 const PAGES: [&str; 5] = [
@@ -137,18 +140,15 @@ async fn from_a_bare_vault_to_the_login_of_a_host() {
 
 const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
 
-/// The ten commands of README, a line each, with the reader's values.
-fn ten_commands() -> Vec<String> {
+/// The seven commands of README, a line each, with the reader's values.
+fn seven_commands() -> Vec<String> {
     let text = fs::read_to_string(binaries::workspace().join("README.md")).unwrap();
-    let (_, section) = text.split_once("\n## A pod in ten commands\n").expect("the section is there");
+    let (_, section) = text.split_once("\n## A pod in seven commands\n").expect("the section is there");
     let (_, block) = section.split_once("\n\n    ").expect("its first block");
     let block = block.split("\n\n").next().unwrap().replace("\\\n", "");
     let filled = [
         ("<sha256>", "$(sha256sum target/plugin/vault-plugin-secrets-iamra | cut -d' ' -f1)"),
-        ("<account>", ACCOUNT),
         ("<the pod's policy>", "arn:aws:iam::111122223333:policy/payments-api"),
-        ("<TrustAnchorArn>", TRUST_ANCHOR_ARN),
-        ("<ProfileArn>", PROFILE_ARN),
     ];
     let fill = |line: &str| {
         filled.iter().fold(line.trim().to_owned(), |line, (place, value)| line.replace(place, value))
@@ -156,61 +156,72 @@ fn ten_commands() -> Vec<String> {
     block.lines().map(fill).collect()
 }
 
-/// Makes the resources of the template with these parameters in the emulated AWS.
-async fn create_stack(stage: &Stage, parameters: &str) {
-    let parameters: Vec<Value> = serde_json::from_str(parameters).unwrap();
+/// What a command does with the output of another that begins so, and that other command.
+fn substituted<'a>(command: &'a str, beginning: &str) -> Option<(&'a str, &'a str)> {
+    let (before, rest) = command.split_once("$(")?;
+    let inner = rest.strip_suffix(')')?;
+    inner.starts_with(beginning).then_some((before, inner))
+}
+
+/// Makes the resources of the template with these parameters in the emulated AWS, `Key=Value` words; its output `Association`.
+async fn create_stack(stage: &Stage, parameters: &str) -> String {
     let mut values = json!({
-        "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::Region": REGION,
-        "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN, "Profile.ProfileArn": PROFILE_ARN,
-        "Role.Arn": format!("arn:aws:iam::{ACCOUNT}:role/{ROLE}"),
+        "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::Region": REGION, "Profile.ProfileArn": PROFILE_ARN,
+        "Role.Arn": format!("arn:aws:iam::{ACCOUNT}:role/iamra/{ASSOCIATION}"),
     });
-    for one in parameters {
-        values[one["ParameterKey"].as_str().unwrap()] = one["ParameterValue"].clone();
+    for word in parameters.split_whitespace() {
+        let (key, value) = word.split_once('=').expect("Key=Value");
+        values[key] = json!(value);
     }
-    let stack = TEMPLATES.resolve("aws/stack.yaml", &values).unwrap()["resources"].take();
-    // every value in a file of parameters is a string
-    let seconds = |value: &Value| value.as_str().unwrap().parse::<u32>().unwrap();
-    let (anchor, role, profile) = (&stack["TrustAnchor"], &stack["Role"], &stack["Profile"]);
-    stage.trust(anchor["Source"]["SourceData"]["X509CertificateData"].as_str().unwrap()).await;
+    let made = TEMPLATES.resolve("aws/stack.yaml", &values).unwrap();
+    let (role, profile) = (&made["resources"]["Role"], &made["resources"]["Profile"]);
     let mut world = stage.admin("GET", "state", None).await;
     world["roles"] = json!([{
-        "name": role["RoleName"], "path": role["Path"], "max_session_duration": seconds(&role["MaxSessionDuration"]),
+        "name": role["RoleName"], "path": role["Path"], "max_session_duration": role["MaxSessionDuration"],
         "trust_policy": role["AssumeRolePolicyDocument"],
     }]);
     let of_profile = json!({
-        "role_arns": profile["RoleArns"], "duration_seconds": seconds(&profile["DurationSeconds"]),
+        "role_arns": profile["RoleArns"], "duration_seconds": profile["DurationSeconds"],
         "attribute_mappings": mappings(profile),
     });
     for (field, value) in of_profile.as_object().unwrap() {
         world["profiles"][0][field] = value.clone();
     }
     stage.admin("PUT", "state", Some(world)).await;
+    made["outputs"]["Association"].as_str().expect("an output").to_owned()
 }
 
 #[tokio::test]
-async fn the_ten_commands_of_the_readme_lead_to_the_credentials_of_the_pod() {
-    let reader = Reader::new().await;
-    let folder = reader.stage.vault.folder();
-    let commands = ten_commands();
+async fn the_seven_commands_of_the_readme_lead_to_the_credentials_of_the_pod() {
+    let (reader, cluster) = (Reader::new().await, Cluster::start().await);
+    let stage = &reader.stage;
+    let commands = seven_commands();
+    let mut association = String::new();
 
     for command in &commands {
-        if command.starts_with("aws cloudformation create-stack ") {
-            let parameters = fs::read_to_string(folder.join("payments-api.json")).unwrap();
-            create_stack(&reader.stage, &parameters).await;
+        if let Some((write, _)) = substituted(command, "aws rolesanywhere create-trust-anchor ") {
+            stage.trust(&reader.run("vault read -format=raw iamra/trust-bundle").await).await;
+            let _ = reader.run(&format!("{write}{TRUST_ANCHOR_ARN}")).await;
+        } else if let Some((_, words)) = substituted(command, "vault-config/aws/parameters.sh ") {
+            association = create_stack(stage, &reader.run(words).await).await;
+        } else if let Some((write, _)) = substituted(command, "aws cloudformation describe-stacks ") {
+            let _ = reader.run(&format!("{write}{association}")).await;
         } else if let Some((_, folder)) = command.split_once("kubectl apply -k ") {
             assert!(binaries::workspace().join(folder).join("kustomization.yaml").exists(), "{command}");
-        } else if !command.starts_with("aws ") {
+        } else if let Some((_, options)) = command.split_once("setup.sh ") {
+            let options: Vec<&str> = options.split(' ').collect();
+            let _ = kubernetes::set_up(stage, &cluster, &options).await.ok();
+        } else {
             let _ = reader.run(command).await;
-        }
-        if command.contains("root/generate/internal") {
-            let _ = reader.run("vault read -format=raw iamra/trust-bundle > ca.pem").await;
         }
     }
 
-    assert_eq!(commands.len(), 10, "{commands:?}");
-    let answer = reader.stage.creds(ROLE).await.ok();
-    assert_eq!(answer.string("source_identity"), "CN=prod.payments.api");
-    assert_eq!(reader.stage.caller(&answer).await.unwrap().arn, answer.string("arn"));
+    assert_eq!(commands.len(), 7, "{commands:?}");
+    let agent = NodeAgent::start(&stage.vault.addr(), &[]).await;
+    let document = agent.ask(&cluster.token_for("iamra", "payments", "api")).await.ok();
+    let session = &stage.sessions().await[0];
+    assert_eq!(session["access_key_id"], document["AccessKeyId"]);
+    assert_eq!(session["source_identity"], "CN=prod.payments.api");
 }
 
 #[tokio::test]
