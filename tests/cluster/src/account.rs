@@ -3,6 +3,8 @@
 use harness::{ACCOUNT, PROFILE_ARN, REGION, TRUST_ANCHOR_ARN};
 use serde_json::{Value, json};
 
+use crate::registry;
+
 /// A profile whose sessions last a minute, which AWS itself would not grant: stories outlast their expiry.
 pub const MINUTE: &str =
     "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/7c1d9d53-8f0e-4a53-8f6a-2f0e6b1f4b60";
@@ -18,6 +20,9 @@ pub const PAYMENTS_API: &str = "arn:aws:iam::111122223333:role/payments-api";
 /// An IAM role that each certificate of the anchor may assume.
 pub const ANYBODY: &str = "arn:aws:iam::111122223333:role/anybody";
 
+/// An IAM role that each certificate of the anchor may assume, and that may pull images from ECR.
+pub const PULLS: &str = "arn:aws:iam::111122223333:role/pulls";
+
 /// The cluster's name in certificates: subject O, first part of CN.
 pub const CLUSTER: &str = "local";
 
@@ -29,21 +34,26 @@ pub fn state(ca_pem: &str) -> Value {
         "aws:PrincipalTag/x509Subject/OU": "payments",
         "aws:SourceAccount": ACCOUNT,
     });
+    let anybody = json!({ "aws:SourceAccount": ACCOUNT });
+    let mut pulls = role(PULLS, &anybody);
+    let pull = json!({ "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*" });
+    pulls["policies"] = json!({ "pull": { "Version": "2012-10-17", "Statement": [pull] } });
     json!({
         "account": ACCOUNT,
         "region": REGION,
+        "registry_password": registry::PASSWORD,
         "trust_anchors": [{ "id": id_of(TRUST_ANCHOR_ARN), "name": "vault", "certificates_pem": ca_pem }],
         "profiles": [
             profile(PROFILE_ARN, "hour", 3600),
             profile(MINUTE, "minute", 60),
             profile(FOUR_MINUTES, "four-minutes", 240),
         ],
-        "roles": [role(PAYMENTS_API, &whose), role(ANYBODY, &json!({ "aws:SourceAccount": ACCOUNT }))],
+        "roles": [role(PAYMENTS_API, &whose), role(ANYBODY, &anybody), pulls],
     })
 }
 
 fn profile(arn: &str, name: &str, seconds: u32) -> Value {
-    json!({ "id": id_of(arn), "name": name, "role_arns": [PAYMENTS_API, ANYBODY], "duration_seconds": seconds })
+    json!({ "id": id_of(arn), "name": name, "role_arns": [PAYMENTS_API, ANYBODY, PULLS], "duration_seconds": seconds })
 }
 
 fn role(arn: &str, equals: &Value) -> Value {

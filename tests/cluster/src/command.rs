@@ -15,7 +15,7 @@ use crate::traces;
 const USAGE: &str = "\
 usage: cluster up | down | run COMMAND...
 
-  up     starts a Kubernetes of one node, with Vault, the plugin and the injector in it
+  up     starts a Kubernetes of one node, with Vault, the plugin, the node agent and the injector in it
   down   ends it and removes all that it left on this host
   run    up, then COMMAND, then down, whatever COMMAND does; its exit code is COMMAND's
 ";
@@ -47,11 +47,14 @@ async fn up(layout: &Layout) -> Result<(), String> {
     host::up(layout).await?;
     say(&format!("the node is ready after {} s", started.elapsed().as_secs()));
     install(layout, &Cluster::running()).await?;
-    say(&format!("Vault, the plugin and the injector are ready after {} s", started.elapsed().as_secs()));
+    say(&format!(
+        "Vault, the plugin, the node agent and the injector are ready after {} s",
+        started.elapsed().as_secs()
+    ));
     say(&format!("\n  export KUBECONFIG={}", layout.kubeconfig().display()));
     say(&format!("  export VAULT_ADDR={VAULT} VAULT_TOKEN={}", root_token()));
     say("  kubectl apply -k k8s/namespace");
-    say("  kubectl apply -k k8s/overlays/local/container-credentials");
+    say("  kubectl apply -k k8s/overlays/local/pod-identity");
     Ok(())
 }
 

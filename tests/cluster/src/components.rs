@@ -7,12 +7,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::layout::{API_PORT, BRIDGE, BRIDGE_ADDRESS, Layout, NODE, PODS, SERVICES};
+use crate::layout::{API_PORT, BRIDGE, BRIDGE_ADDRESS, CONTAINERD, Layout, NODE, PODS, SERVICES};
 use crate::papers::Papers;
+use crate::registry;
 use crate::tools::{CNI_PLUGINS, built};
 
 const ETCD: &str = "http://127.0.0.1:2379";
-pub(crate) const CONTAINERD: &str = "/run/containerd/containerd.sock";
 /// The sandbox of each pod; its command blocks.
 const PAUSE_IMAGE: &str = "docker.io/local/pause:1";
 
@@ -45,6 +45,9 @@ pub(crate) fn apiserver(layout: &Layout, papers: &Papers) -> Command {
         "--authorization-mode=Node,RBAC".to_owned(),
         "--enable-admission-plugins=NodeRestriction".to_owned(),
         "--kubelet-preferred-address-types=InternalIP".to_owned(),
+        // k8s/node-agent/admission: beta in 1.34, and off unless both of these are given
+        "--feature-gates=MutatingAdmissionPolicy=true".to_owned(),
+        "--runtime-config=admissionregistration.k8s.io/v1beta1=true".to_owned(),
     ]);
     command
 }
@@ -92,6 +95,7 @@ pub(crate) fn containerd(layout: &Layout) -> Command {
     let config = layout.config("containerd.toml");
     fs::write(&config, containerd_toml(layout, &networks.display().to_string()))
         .expect("the cluster's folder is writable");
+    registry::serve_as_ecr(layout);
     let mut command = Command::new("/usr/bin/containerd");
     command.arg(format!("--config={}", config.display()));
     command
@@ -113,12 +117,15 @@ disable_apparmor = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{CNI_PLUGINS}"
 conf_dir = "{networks}"
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "{}"
 [plugins."io.containerd.grpc.v1.cri".containerd]
 snapshotter = "overlayfs"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 "#,
-        root.display()
+        root.display(),
+        registry::hosts(layout).display()
     )
 }
 
@@ -152,10 +159,13 @@ pub(crate) fn kubelet(layout: &Layout, papers: &Papers) -> Command {
             "resolvConf": "",
         }),
     );
+    let (providers, programs) = registry::credential_provider(layout);
     let mut command = Command::new(built("kubelet"));
     command.args([
         format!("--kubeconfig={}", kubeconfig.display()),
         format!("--config={}", config.display()),
+        format!("--image-credential-provider-config={}", providers.display()),
+        format!("--image-credential-provider-bin-dir={}", programs.display()),
         format!("--node-ip={BRIDGE_ADDRESS}"),
         format!("--hostname-override={NODE}"),
     ]);

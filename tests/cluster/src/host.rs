@@ -13,8 +13,7 @@ use harness::{has_ended, kill, until};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{HOST_ADDRESS, LINK, Layout, ROUTED, UPLINK, UPLINK_ADDRESS};
-use crate::supervise::run;
-use crate::tools;
+use crate::tools::{self, run};
 
 /// From nothing to a ready node on two busy cores, image import included.
 const START: Duration = Duration::from_secs(420);

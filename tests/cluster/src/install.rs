@@ -1,4 +1,5 @@
-//! Vault in the cluster: started as a chart would, then set up by the users' own files, and configured for the AWS beside it.
+//! Vault in the cluster: started as a chart would, then set up by the users' own files, and configured for the AWS beside it; then the node
+//! agent, from the users' own manifests.
 //!
 //! ```text
 //! kubectl apply -k manifests ─▶ init, unseal ─▶ vault-config/plugin/register.sh ─▶ CA ─▶ AWS trusts it ─▶ config
@@ -54,10 +55,26 @@ pub(crate) async fn install(layout: &Layout, cluster: &Cluster) -> Result<(), St
     register(cluster, &root_environment(&keys)).await?;
     introduce(cluster, &root).await?;
     admit_the_example(&root_environment(&keys)).await?;
+    associate_the_example(&root_environment(&keys), &root).await?;
+    let agent = workspace().join("k8s/overlays/local/node-agent");
+    kubectl(cluster, &["apply", "-k", &agent.display().to_string()]).await?;
+    let pulls = workspace().join("k8s/node-agent/ecr/rbac.yaml");
+    kubectl(cluster, &["apply", "-f", &pulls.display().to_string()]).await?;
     for (condition, what) in [("Ready", "pod/vault-0"), ("Available", "deployment/vault-agent-injector")] {
         let condition = format!("--for=condition={condition}");
         kubectl(cluster, &["wait", "--namespace=vault", "--timeout=300s", &condition, what]).await?;
     }
+    kubectl(
+        cluster,
+        &[
+            "rollout",
+            "status",
+            "--namespace=iamra-node-agent",
+            "--timeout=300s",
+            "daemonset/iamra-node-agent",
+        ],
+    )
+    .await?;
     injects(cluster).await
 }
 
@@ -203,6 +220,13 @@ async fn introduce(cluster: &Cluster, root: &Api) -> Result<(), String> {
 async fn admit_the_example(root: &[(String, String)]) -> Result<(), String> {
     let options = ["--cluster", CLUSTER, "--role-arn", PAYMENTS_API, "payments/api"];
     run_script("kubernetes/setup.sh", &options, root).await.map(drop)
+}
+
+/// The same service account for the node agent: what the cluster needs once, and its one object.
+async fn associate_the_example(environment: &[(String, String)], root: &Api) -> Result<(), String> {
+    run_script("kubernetes/setup.sh", &["--cluster", CLUSTER, "--associations"], environment).await?;
+    let association = json!({ "role_arn": PAYMENTS_API, "subject": "kubernetes" });
+    call(root, "POST", "iamra/roles/payments.api", association).await.map(drop)
 }
 
 async fn call(api: &Api, method: &str, path: &str, body: Value) -> Result<Reply, String> {

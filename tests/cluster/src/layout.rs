@@ -36,6 +36,11 @@ pub(crate) const AWS_TLS: SocketAddr = SocketAddr::new(IpAddr::V4(BRIDGE_ADDRESS
 /// AWS's port for applications (STS) and tests (admin pages), without TLS.
 pub(crate) const AWS_PLAIN: SocketAddr = SocketAddr::new(IpAddr::V4(BRIDGE_ADDRESS), 4480);
 
+/// Where containerd listens.
+pub(crate) const CONTAINERD: &str = "/run/containerd/containerd.sock";
+/// The port of the registry that stands in for ECR.
+pub(crate) const REGISTRY: SocketAddr = SocketAddr::new(IpAddr::V4(BRIDGE_ADDRESS), 5000);
+
 /// The cluster's folder and what is in it. All of it but the logs is removed when the cluster ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -70,6 +75,11 @@ impl Layout {
     /// Configuration files of the components.
     pub(crate) fn config(&self, file: &str) -> PathBuf {
         self.root.join("config").join(file)
+    }
+
+    /// The CA of AWS's addresses with TLS.
+    pub(crate) fn aws_ca(&self) -> PathBuf {
+        self.config("aws-ca.pem")
     }
 
     /// containerd's images and snapshots: the one thing too large for memory.

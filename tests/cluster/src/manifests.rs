@@ -34,6 +34,21 @@ impl Manifests {
         self
     }
 
+    /// Runs a command of the long-running application's image.
+    #[must_use]
+    pub fn running(self, command: &[&str]) -> Manifests {
+        let mut manifests = self.watching();
+        manifests.template()["spec"]["containers"][0]["command"] = json!(command);
+        manifests
+    }
+
+    /// Has the Deployment run this many pods.
+    #[must_use]
+    pub fn replicas(mut self, pods: usize) -> Manifests {
+        self.workload()["spec"]["replicas"] = json!(pods);
+        self
+    }
+
     /// Runs nothing in place of the AWS CLI's loop until it is asked to end, because the story itself calls AWS.
     #[must_use]
     pub fn idle(mut self) -> Manifests {
@@ -81,13 +96,22 @@ impl Manifests {
         self
     }
 
+    /// The pod that the workload makes.
+    pub fn pod_template(mut self) -> Value {
+        self.template().clone()
+    }
+
     /// The objects as one for `kubectl apply`.
     pub fn list(&self) -> String {
         json!({ "apiVersion": "v1", "kind": "List", "items": self.0 }).to_string()
     }
 
     fn template(&mut self) -> &mut Value {
+        &mut self.workload()["spec"]["template"]
+    }
+
+    fn workload(&mut self) -> &mut Value {
         let workload = self.0.iter_mut().find(|object| !object["spec"]["template"].is_null());
-        &mut workload.expect("each way has a Deployment or a Job")["spec"]["template"]
+        workload.expect("each way has a Deployment or a Job")
     }
 }

@@ -12,12 +12,14 @@ use aws_emulator::{Emulator, Launch, State};
 use harness::until;
 use serde_json::json;
 
-use crate::components::{self, CONTAINERD};
+use crate::components;
 use crate::layout::{
-    AWS_PLAIN, AWS_TLS, BRIDGE, BRIDGE_ADDRESS, HOST_ADDRESS, Layout, NODE, UPLINK, UPLINK_ADDRESS,
+    AWS_PLAIN, AWS_TLS, BRIDGE, BRIDGE_ADDRESS, CONTAINERD, HOST_ADDRESS, Layout, NODE, UPLINK,
+    UPLINK_ADDRESS,
 };
 use crate::papers::Papers;
-use crate::tools;
+use crate::registry;
+use crate::tools::{self, run};
 
 /// Each component is ready in seconds, and in many seconds on two busy cores.
 const READY: Duration = Duration::from_secs(180);
@@ -30,6 +32,8 @@ pub(crate) async fn supervise(layout: &Layout) -> Result<(), String> {
     set_up_mounts(layout)?;
     set_up_network().await?;
     let emulator = start_aws()?;
+    fs::create_dir_all(layout.config("")).map_err(|error| error.to_string())?;
+    keep(&layout.aws_ca(), emulator.ca_pem().unwrap_or_default());
     let mut components = start(layout).await?;
     let facts = json!({
         "kubeconfig": layout.kubeconfig(),
@@ -91,13 +95,13 @@ fn start_aws() -> Result<Emulator, String> {
 }
 
 async fn start(layout: &Layout) -> Result<Vec<Component>, String> {
-    fs::create_dir_all(layout.config("")).map_err(|error| error.to_string())?;
     let papers = Papers::new(layout);
     let admin = papers.kubeconfig(layout.kubeconfig(), "admin", Some("system:masters"));
     let start = |name, command| Component::start(layout, name, command);
     let mut all = vec![
         start("etcd", components::etcd())?,
         start("containerd", components::containerd(layout))?,
+        start("registry", registry::command(layout))?,
         start("kube-apiserver", components::apiserver(layout, &papers))?,
     ];
     let import = tokio::task::spawn_blocking(import_images);
@@ -107,6 +111,7 @@ async fn start(layout: &Layout) -> Result<Vec<Component>, String> {
     all.push(start("kube-proxy", components::proxy(layout, &papers))?);
     all.push(start("coredns", components::dns(layout))?);
     import.await.map_err(|error| error.to_string())??;
+    until("a registry that holds an image", READY, async || registry::push().ok()).await;
     all.push(start("kubelet", components::kubelet(layout, &papers))?);
     let node = ["wait", "--for=condition=Ready", "--timeout=0", &format!("node/{NODE}")];
     ready(&mut all, "the node", || kubectl(&admin, &node).is_ok()).await?;
@@ -141,20 +146,6 @@ fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Result<(), String> {
     let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
     let program = tools::built("kubectl").display().to_string();
     run(&program, &[&[kubeconfig.as_str(), "--request-timeout=5s"], arguments].concat())
-}
-
-/// Runs a command to its end; the error holds its output.
-pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .env("PATH", tools::search_path())
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// Writes a file that others wait for, whole or not at all.

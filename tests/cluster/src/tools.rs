@@ -1,15 +1,17 @@
 //! The programs of a cluster, and those that are missing on this machine.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use harness::binaries::workspace;
 
 /// From Debian: the program, and the package that brings it.
-const FROM_DEBIAN: [(&str, &str); 9] = [
+const FROM_DEBIAN: [(&str, &str); 10] = [
     ("etcd", "etcd-server"),
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("runc", "runc"),
+    ("docker-registry", "docker-registry"),
     ("nft", "nftables"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
@@ -26,6 +28,20 @@ const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/
 /// The `PATH` of everything in the cluster: our own programs first.
 pub(crate) fn search_path() -> String {
     format!("{}:{}", built_folder().display(), FOLDERS.join(":"))
+}
+
+/// Runs a command to its end; the error holds its output.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .env("PATH", search_path())
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// A program that `tests/tools/build-cluster` built.

@@ -1,10 +1,13 @@
 // Watch is the long-running application of the cluster stories: one process, one STS client, made from the standard
 // environment and nothing else. It asks who it is each second and prints one line of JSON a call, until it is ended.
+//
+// For the benchmark of pods: `watch first` tells when the first session came, `watch reads 60s 1s` how long each fetch of one took.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
@@ -29,6 +32,26 @@ type line struct {
 }
 
 func main() {
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "first":
+		first()
+	case len(os.Args) == 4 && os.Args[1] == "reads":
+		reads(duration(os.Args[2]), duration(os.Args[3]))
+	default:
+		watch()
+	}
+}
+
+func duration(text string) time.Duration {
+	value, err := time.ParseDuration(text)
+	if err != nil || value <= 0 {
+		fmt.Fprintln(os.Stderr, "usage: watch [first | reads PERIOD EACH]")
+		os.Exit(2)
+	}
+	return value
+}
+
+func watch() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	out := json.NewEncoder(os.Stdout)

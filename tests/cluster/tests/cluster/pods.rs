@@ -2,12 +2,14 @@
 //! side by side, each in a namespace of its own.
 
 mod crowd;
+mod ecr;
 mod expiry;
 mod manifests;
+mod node_agent;
 mod outage;
 mod refusals;
 mod register_job;
 mod retries;
 mod rolling_update;
 mod variants;
-mod ways;
+pub(crate) mod ways;

@@ -89,7 +89,8 @@ pub(crate) async fn caller(team: &Team, pod: &str) -> String {
     eventually("what the CLI prints", SOON, async || arn_in(&team.logs(pod, "app").await)).await
 }
 
-fn arn_in(printed: &str) -> Option<String> {
+/// The ARN in the CLI's output.
+pub(crate) fn arn_in(printed: &str) -> Option<String> {
     let first = serde_json::Deserializer::from_str(printed).into_iter::<Value>().next()?.ok()?;
     first["Arn"].as_str().map(str::to_owned)
 }
