@@ -68,9 +68,10 @@ fuzz: ## looks for an input that breaks a claim, a minute for each target (FUZZ_
 	@tests/tools/fuzz $(FUZZ_TARGETS)
 
 .PHONY: test-k8s
-test-k8s: cluster-tools ## every test that needs a real cluster (root): starts one, runs the stories, ends it
+test-k8s: cluster-tools sdks ## every test that needs a real cluster (root): starts one, runs the stories, ends it
 	@tests/tools/prerequisites root cluster
 	cargo test --locked --workspace --no-run --test cluster
+	cargo build --locked --workspace --bin sdk-rust
 	target/debug/cluster run tests/cluster/stories
 
 .PHONY: bench-pods

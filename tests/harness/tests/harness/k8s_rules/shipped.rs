@@ -134,6 +134,27 @@ fn the_patch_of_the_page_is_what_the_overlay_adds() {
     assert_eq!(shown, added);
 }
 
+/// By hand a workload gets what the component adds: the same variables, mount and volume.
+#[test]
+fn the_patch_of_the_node_agents_page_is_what_the_component_adds() {
+    let text = read("docs/node-agent.md");
+    let diff = text.split("```diff\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a diff");
+    let words = |text: &str| -> BTreeSet<String> {
+        let values = text.lines().filter_map(|line| line.trim_start_matches(['+', ' ', '-']).split_once(':'));
+        values
+            .map(|(key, value)| (key.trim(), value.trim()))
+            .filter(|(key, value)| !value.is_empty() && !["op", "path", "kind"].contains(key))
+            .map(|(key, value)| format!("{key}: {value}"))
+            .collect()
+    };
+    let added = diff.lines().filter(|line| line.starts_with('+')).collect::<Vec<_>>().join("\n");
+    let component = read("k8s/components/pod-identity/kustomization.yaml");
+    let (_, patch) = component.split_once("patch: |").expect("a patch");
+
+    assert_eq!(words(&added.replace("path: token", "")), words(patch));
+    assert!(added.contains("path: token\n") && patch.contains("path: token\n"));
+}
+
 /// A heading as the anchor that hosts of repositories give it.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
