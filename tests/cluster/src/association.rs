@@ -11,14 +11,14 @@ use crate::team::Team;
 /// Where `k8s/components/pod-identity` puts the pod's token.
 const TOKEN_FILE: &str = "/var/run/secrets/iamra/token";
 
-/// Nothing but Python's own HTTP client, so that a refusal is seen as it is. Its arguments: the path, the headers as JSON, and the bytes
-/// of one more header.
+/// Nothing but Python's own HTTP client, so that a refusal is seen as it is. Its arguments: the path, the headers as JSON, the bytes of
+/// one more header, and the agent's port.
 const ASK: &str = r#"
 import http.client, json, sys, time
-path, headers, padding = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
+path, headers, padding, port = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 if padding:
     headers["X-Padding"] = "a" * padding
-connection = http.client.HTTPConnection("169.254.170.23", timeout=60)
+connection = http.client.HTTPConnection("169.254.170.23", port, timeout=60)
 start = time.monotonic()
 connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
 for name, value in headers.items():
@@ -30,7 +30,7 @@ seconds = time.monotonic() - start
 print(json.dumps({"status": answer.status, "seconds": seconds, "id": answer.getheader("x-request-id", ""), "body": body}))
 "#;
 
-/// The long-running application with boto3: the same lines as those of `tests/cluster/watch`.
+/// The long-running application with boto3: the same lines as those of `tests/cluster/watch`. Its argument: the seconds between two calls.
 const CALL_WITH_BOTO3: &str = r#"
 import datetime, json, re, signal, sys, time
 import boto3
@@ -53,7 +53,7 @@ while True:
     except Exception as error:
         line |= {"ok": False, "error": f"{type(error).__name__}: {error}"}
     print(json.dumps(line | {"at": now(), "key": key}), flush=True)
-    time.sleep(1)
+    time.sleep(float(sys.argv[1]))
 "#;
 
 /// A request that a pod makes of the node agent without an SDK.
@@ -170,11 +170,16 @@ impl Team {
         let Question { token, role, host, padding } = question;
         let path =
             role.map_or_else(|| "/v1/credentials".to_owned(), |role| format!("/v1/credentials/{role}"));
+        let here = match self.agent_port {
+            80 => "169.254.170.23".to_owned(),
+            port => format!("169.254.170.23:{port}"),
+        };
         let mut headers = Map::new();
-        headers.insert("Host".to_owned(), json!(host.unwrap_or("169.254.170.23")));
+        headers.insert("Host".to_owned(), json!(host.unwrap_or(&here)));
         headers.extend(token.map(|token| ("Authorization".to_owned(), json!(token))));
         let (headers, padding) = (Value::from(headers).to_string(), padding.to_string());
-        let program = ["/usr/bin/python3", "-c", ASK, &path, &headers, &padding];
+        let port = self.agent_port.to_string();
+        let program = ["/usr/bin/python3", "-c", ASK, &path, &headers, &padding, &port];
         let printed = self.exec(pod, "app", &program).await.ok();
         let printed: Value = serde_json::from_str(&printed).expect("the program prints JSON");
         let body = printed["body"].as_str().unwrap_or_default();
@@ -194,10 +199,11 @@ impl Team {
 }
 
 impl Manifests {
-    /// Runs the long-running application with boto3 in place of the AWS CLI.
+    /// Runs the long-running application with boto3 in place of the AWS CLI, with a pause between two calls.
     #[must_use]
-    pub fn calling_with_boto3(self) -> Manifests {
-        let command = json!(["/usr/bin/python3", "-c", CALL_WITH_BOTO3]);
+    pub fn calling_with_boto3(self, pause: Duration) -> Manifests {
+        let pause = pause.as_secs_f64().to_string();
+        let command = json!(["/usr/bin/python3", "-c", CALL_WITH_BOTO3, pause]);
         self.with_pod(|pod| pod["containers"][0]["command"] = command)
     }
 }

@@ -114,6 +114,22 @@ impl Cluster {
         self.kubectl_with(arguments, None).await
     }
 
+    /// Deletes a namespace, and does not wait for its end. A failed story's stays, because a person may examine the remains; the cluster's
+    /// end removes them.
+    pub(crate) fn forget(&self, namespace: &str) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut command = Command::new(tools::built("kubectl"));
+        command.args(["delete", "namespace", namespace, "--wait=false", "--ignore-not-found"]);
+        let _ = command
+            .env("KUBECONFIG", self.kubeconfig())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+
     fn fact(&self, name: &str) -> &str {
         self.facts[name].as_str().unwrap_or_else(|| panic!("no {name} among the cluster's facts"))
     }

@@ -96,6 +96,17 @@ impl Manifests {
         self
     }
 
+    /// Changes the object of a kind.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn with(mut self, kind: &str, change: impl FnOnce(&mut Value)) -> Manifests {
+        let object = self.0.iter_mut().find(|object| object["kind"] == kind);
+        change(object.unwrap_or_else(|| panic!("the manifests have no {kind}")));
+        self
+    }
+
     /// The pod that the workload makes.
     pub fn pod_template(mut self) -> Value {
         self.template().clone()

@@ -1,6 +1,6 @@
 //! A team's namespace with its application `api`, as a value that removes it on drop.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use harness::sts::{self, Credentials};
@@ -38,6 +38,8 @@ pub struct Team {
     pub mount: String,
     /// The paths that its policy allows: `file`, `container` or `both`; or `associated`, without a policy of its own.
     pub way: String,
+    /// The port of the node agent that its pods ask; 80 is the cluster's own.
+    pub agent_port: u16,
 }
 
 /// The answer of a listener.
@@ -95,8 +97,13 @@ impl Team {
         let leftover = ["delete", "namespace", namespace, "--ignore-not-found"];
         cluster.kubectl(&leftover).await.ok();
         let own = Manifests::of(&cluster, "k8s/namespace", namespace).await;
-        let team =
-            Team { cluster, namespace: namespace.to_owned(), mount: "iamra".to_owned(), way: way.to_owned() };
+        let team = Team {
+            cluster,
+            namespace: namespace.to_owned(),
+            mount: "iamra".to_owned(),
+            way: way.to_owned(),
+            agent_port: 80,
+        };
         team.apply(&own).await;
         team
     }
@@ -104,7 +111,7 @@ impl Team {
     /// The namespace of the examples, whose service account `cluster up` has admitted already.
     pub fn of_the_examples() -> Team {
         let (namespace, mount, way) = ("payments".to_owned(), "iamra".to_owned(), "both".to_owned());
-        Team { cluster: Cluster::running(), namespace, mount, way }
+        Team { cluster: Cluster::running(), namespace, mount, way, agent_port: 80 }
     }
 
     /// Gives its role another profile.
@@ -127,9 +134,13 @@ impl Team {
     pub async fn manifests(&self, way: &str) -> Manifests {
         let manifests =
             Manifests::of(&self.cluster, &format!("k8s/overlays/local/{way}"), &self.namespace).await;
-        match self.mount.as_str() {
+        let manifests = match self.mount.as_str() {
             "iamra" => manifests,
             mount => manifests.replacing("iamra/", &format!("{mount}/")),
+        };
+        match self.agent_port {
+            80 => manifests,
+            port => manifests.replacing("169.254.170.23/v1", &format!("169.254.170.23:{port}/v1")),
         }
     }
 
@@ -339,18 +350,7 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
-        // a person may examine the remains of a failed story; the cluster's end removes them
-        if std::thread::panicking() {
-            return;
-        }
-        let mut command = Command::new(tools::built("kubectl"));
-        command.args(["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
-        let _ = command
-            .env("KUBECONFIG", self.cluster.kubeconfig())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        self.cluster.forget(&self.namespace);
     }
 }
 

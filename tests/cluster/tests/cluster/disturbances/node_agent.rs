@@ -1,9 +1,8 @@
-//! The node agent without Vault, and without itself.
+//! The node agent without itself, and with another engine role.
 
 mod fallback;
 mod killed;
 mod rolled;
-mod vault_away;
 
 use tokio::task::{LocalSet, spawn_local};
 

@@ -9,3 +9,4 @@ mod overlays;
 mod refusals;
 mod sdks;
 mod tokens;
+mod vault_away;

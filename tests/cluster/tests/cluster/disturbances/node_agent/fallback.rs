@@ -1,6 +1,6 @@
 //! An engine role for the pods whose service account has none.
 
-use cluster::{ANYBODY, CLUSTER, Cluster, NODE_AGENT, Team};
+use cluster::{ANYBODY, CLUSTER, Cluster, Team};
 use serde_json::Value;
 
 use super::put_back_after;
@@ -15,7 +15,7 @@ async fn a_service_account_without_an_engine_role_is_itself_by_the_fallback_and_
         let cluster = Cluster::running();
         let setup = ["--cluster", CLUSTER, "--associations", "--fallback", "default"];
         cluster.script("kubernetes/setup.sh", &setup).await;
-        fall_back_to(&cluster, "IAMRA_FALLBACK_ROLE-").await;
+        cluster.agent().set("IAMRA_FALLBACK_ROLE-").await;
     })
     .await;
 }
@@ -28,7 +28,7 @@ async fn fallback() {
     cluster.script("kubernetes/setup.sh", &templates).await;
     let setup = ["--cluster", CLUSTER, "--associations", "--fallback", FALLBACK];
     cluster.script("kubernetes/setup.sh", &setup).await;
-    fall_back_to(&cluster, &format!("IAMRA_FALLBACK_ROLE={FALLBACK}")).await;
+    cluster.agent().set(&format!("IAMRA_FALLBACK_ROLE={FALLBACK}")).await;
 
     let own = Team::associated(with, ANYBODY).await;
     let none = Team::unassociated(without).await;
@@ -42,7 +42,7 @@ async fn fallback() {
     let setup = ["--cluster", CLUSTER, "--associations", "--fallback", "default"];
     cluster.script("kubernetes/setup.sh", &setup).await;
     // a new agent, which has kept no session
-    cluster.roll_agent().await;
+    cluster.agent().roll().await;
     let answered = none.credentials(&none.pod().await).await;
     let (code, message) = answered.refused(403);
     assert_eq!(code, "PolicyDenied");
@@ -50,15 +50,9 @@ async fn fallback() {
     assert!(message.contains("by the fallback role local-pods: Vault's policies do not let"), "{message}");
 }
 
-async fn fall_back_to(cluster: &Cluster, setting: &str) {
-    let daemon_set = format!("daemonset/{NODE_AGENT}");
-    cluster.kubectl(&["set", "env", "--namespace", NODE_AGENT, &daemon_set, setting]).await.ok();
-    cluster.agent_rolled_out().await;
-}
-
 /// The engine role by which the agent has answered a namespace.
 async fn role_of(cluster: &Cluster, namespace: &str) -> String {
-    let log = cluster.agent_log().await;
+    let log = cluster.agent().log().await;
     let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let line = lines.find(|line| line["namespace"] == namespace && line["role"].is_string());
     line.expect("it has answered")["role"].as_str().unwrap_or_default().to_owned()

@@ -14,7 +14,7 @@ async fn two_service_accounts_of_one_namespace_are_two_identities_and_the_log_na
 {
     let team = two_accounts("agent-two").await;
     let cluster = &team.cluster;
-    let (requests, logins) = (cluster.agent_requests("new").await, granted_logins(cluster).await);
+    let (requests, logins) = (cluster.agent().requests("new").await, granted_logins(cluster).await);
     let mut answered = BTreeMap::new();
     for account in ACCOUNTS {
         answered.insert(account, team.credentials(&format!("deployment/{account}")).await);
@@ -26,13 +26,13 @@ async fn two_service_accounts_of_one_namespace_are_two_identities_and_the_log_na
         assert_eq!(identity(cluster, arn.trim()).await, expected(account), "{arn}");
     }
 
-    assert!(cluster.agent_requests("new").await >= requests + 2.0);
+    assert!(cluster.agent().requests("new").await >= requests + 2.0);
     assert!(granted_logins(cluster).await >= logins + 2.0);
     assert_eq!(
-        cluster.agent_metric("iamra_agent_vault_up{address=\"http://vault.vault.svc:8200\"}").await,
+        cluster.agent().metric("iamra_agent_vault_up{address=\"http://vault.vault.svc:8200\"}").await,
         Some(1.0)
     );
-    let log = cluster.agent_log().await;
+    let log = cluster.agent().log().await;
     for (account, answered) in answered {
         let line = logged(&log, &answered.request_id);
         assert_eq!(line["namespace"], "agent-two");
@@ -82,7 +82,7 @@ fn expected(account: &str) -> Value {
 }
 
 async fn granted_logins(cluster: &Cluster) -> f64 {
-    let granted = cluster.agent_metric("iamra_agent_logins_total{outcome=\"granted\"}").await;
+    let granted = cluster.agent().metric("iamra_agent_logins_total{outcome=\"granted\"}").await;
     granted.expect("every outcome has a series")
 }
 

@@ -1,14 +1,12 @@
-//! Vault away for ten minutes, beside pods that ask the agent all the time.
+//! Vault away for ten minutes, beside pods that ask the agent all the time: an agent of the story's own, whose way to Vault is cut.
 
 use std::time::Duration;
 
-use cluster::{ANYBODY, Answered, Cluster, MINUTE, Question, Team, eventually, told};
+use cluster::{ANYBODY, Answered, Cluster, MINUTE, Question, Relay, Team, eventually, told};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::{Instant, sleep};
-
-use super::put_back_after;
 
 const OUTAGE: Duration = Duration::from_secs(600);
 /// Between two rounds of questions.
@@ -17,21 +15,56 @@ const PAUSE: Duration = Duration::from_secs(5);
 const RECOVERY: Duration = Duration::from_secs(120);
 /// The end of a session of a minute, a third of which the agent keeps back.
 const LAST_SESSION: Duration = Duration::from_secs(75);
-const VAULT_UP: &str = "iamra_agent_vault_up{address=\"http://vault.vault.svc:8200\"}";
+/// The port of the story's agent.
+const PORT: u16 = 8181;
 
 #[tokio::test]
 #[ignore = "on a cluster: `make test-k8s`"]
 async fn with_vault_away_for_ten_minutes_nobody_fails_whose_session_has_more_than_five_and_all_recover() {
-    put_back_after(outage(), async || {
-        let cluster = Cluster::running();
-        scale_vault(&cluster, 1).await;
-        cluster.unseal().await;
+    let mut relay = Relay::start().await;
+    let vault_up = format!("iamra_agent_vault_up{{address=\"{}\"}}", relay.url());
+    let agent = Cluster::running().own_agent("away-agent", PORT, &relay.url()).await;
+    let mut pods = Pods::start(relay.url()).await;
+    let _ = pods.hour().await.ok();
+    let _ = pods.minute().await.ok();
+
+    relay.cut();
+    let start = Instant::now();
+    while start.elapsed() < OUTAGE {
+        pods.ask(start.elapsed()).await;
+        sleep(PAUSE).await;
+    }
+
+    pods.a_new_token_is_told_that_vault_is_away().await;
+    assert_eq!(agent.metric(&vault_up).await, Some(0.0));
+    let stale = agent.requests("stale").await;
+    let Pods { served, refused, new_processes, .. } = pods;
+    told(&format!(
+        "Vault away for {OUTAGE:?}: {served} answers to the pod with an hour, {stale} of all stale; {new_processes} new processes of the \
+         CLI; {refused} refusals to the pod with a minute"
+    ));
+    assert!(served > 60 && stale > 60.0 && new_processes > 10 && refused > 40);
+    agent.rolled_out().await; // it is ready without Vault, else a rollout would wait for it
+
+    relay.restore().await;
+    let back = Instant::now();
+    eventually("a session of a minute", RECOVERY, async || (pods.minute().await.status == 200).then_some(()))
+        .await;
+    eventually("a look at Vault", RECOVERY, async || {
+        (agent.metric(&vault_up).await == Some(1.0)).then_some(())
     })
     .await;
+    told(&format!("all recovered {:?} after Vault was back", back.elapsed()));
+    let _ = pods.hour().await.ok();
+    let token = pods.hour.0.loose_token("iamra").await;
+    let (team, pod) = &pods.hour;
+    let _ = team.ask(pod, Question { token: Some(&token), ..Question::default() }).await.ok();
 }
 
 /// The pods of a story, and what they were told.
 struct Pods {
+    /// Vault's URL, as the agent knows it.
+    vault: String,
     /// Sessions of an hour.
     hour: (Team, String),
     /// Sessions of a minute.
@@ -41,62 +74,25 @@ struct Pods {
     new_processes: usize,
 }
 
-async fn outage() {
-    let mut pods = Pods::start().await;
-    let cluster = Cluster::running();
-    let stale = cluster.agent_requests("stale").await;
-    let _ = pods.hour().await.ok();
-    let _ = pods.minute().await.ok();
-
-    scale_vault(&cluster, 0).await;
-    let gone = cluster
-        .kubectl(&["wait", "--namespace=vault", "--for=delete", "--timeout=120s", "pod/vault-0"])
-        .await;
-    gone.ok();
-    let start = Instant::now();
-    while start.elapsed() < OUTAGE {
-        pods.ask(start.elapsed()).await;
-        sleep(PAUSE).await;
-    }
-
-    pods.a_new_token_is_told_that_vault_is_away().await;
-    assert_eq!(cluster.agent_metric(VAULT_UP).await, Some(0.0));
-    let stale = cluster.agent_requests("stale").await - stale;
-    let Pods { served, refused, new_processes, .. } = pods;
-    told(&format!(
-        "Vault away for {OUTAGE:?}: {served} answers to the pod with an hour, {stale} of all stale; {new_processes} new processes of the \
-         CLI; {refused} refusals to the pod with a minute"
-    ));
-    assert!(served > 60 && stale > 60.0 && new_processes > 10 && refused > 40);
-    cluster.agent_rolled_out().await; // it is ready without Vault, else a rollout would wait for it
-
-    scale_vault(&cluster, 1).await;
-    cluster.unseal().await;
-    let back = Instant::now();
-    eventually("a session of a minute", RECOVERY, async || (pods.minute().await.status == 200).then_some(()))
-        .await;
-    eventually("a look at Vault", RECOVERY, async || {
-        (cluster.agent_metric(VAULT_UP).await == Some(1.0)).then_some(())
-    })
-    .await;
-    told(&format!("all recovered {:?} after Vault was unsealed", back.elapsed()));
-    let _ = pods.hour().await.ok();
-    let token = pods.hour.0.loose_token("iamra").await;
-    let (team, pod) = &pods.hour;
-    let _ = team.ask(pod, Question { token: Some(&token), ..Question::default() }).await.ok();
-}
-
 impl Pods {
-    async fn start() -> Pods {
-        let (hour, minute) = tokio::join!(
+    async fn start(vault: String) -> Pods {
+        let (mut hour, mut minute) = tokio::join!(
             Team::associated("away-hour", ANYBODY),
             Team::associated_with_profile("away-minute", MINUTE),
         );
+        (hour.agent_port, minute.agent_port) = (PORT, PORT);
         let manifests = hour.manifests("pod-identity").await.idle();
         let hour_pod = hour.deploy_alone(&manifests).await;
         let manifests = minute.manifests("pod-identity").await.idle();
         let minute_pod = minute.deploy_alone(&manifests).await;
-        Pods { hour: (hour, hour_pod), minute: (minute, minute_pod), served: 0, refused: 0, new_processes: 0 }
+        Pods {
+            vault,
+            hour: (hour, hour_pod),
+            minute: (minute, minute_pod),
+            served: 0,
+            refused: 0,
+            new_processes: 0,
+        }
     }
 
     async fn hour(&self) -> Answered {
@@ -137,13 +133,8 @@ impl Pods {
         let answered = team.ask(pod, Question { token: Some(&token), ..Question::default() }).await;
         let (code, message) = answered.refused(503);
         assert_eq!(code, "VaultUnreachable");
-        assert!(message.contains("Vault at http://vault.vault.svc:8200 cannot be reached"), "{message}");
+        assert!(message.contains(&format!("Vault at {} cannot be reached", self.vault)), "{message}");
     }
-}
-
-async fn scale_vault(cluster: &Cluster, replicas: u32) {
-    let replicas = format!("--replicas={replicas}");
-    cluster.kubectl(&["scale", "--namespace=vault", "statefulset/vault", &replicas]).await.ok();
 }
 
 /// How much of a session is left.
