@@ -81,8 +81,8 @@ bench-pods: cluster-tools ## what credentials cost a node, with sidecars and wit
 	target/debug/cluster run target/debug/bench_pods target/bench-pods.md $(BENCH_PODS_PAGE)
 
 .PHONY: bench-pods-table
-bench-pods-table: ## the same, and written into docs/kubernetes.md
-	$(MAKE) bench-pods BENCH_PODS_PAGE=docs/kubernetes.md
+bench-pods-table: ## the same, and written into docs/node-agent.md
+	$(MAKE) bench-pods BENCH_PODS_PAGE=docs/node-agent.md
 
 .PHONY: cluster-tools
 cluster-tools: release node-agent tools ## what a cluster consists of: Kubernetes, the injector, CoreDNS, and the images

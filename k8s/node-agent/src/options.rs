@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use tracing::Level;
@@ -63,8 +64,8 @@ pub struct VaultOptions {
     )]
     pub vault_addr: Vec<Url>,
 
-    /// File with the CA certificates (PEM) that Vault's certificate must chain to; read again when it changes. Default: the system's
-    #[arg(long, env = "VAULT_CACERT", value_name = "FILE")]
+    /// File with the CA certificates (PEM) that Vault's certificate must chain to; read again when it changes. Default, and if empty: the system's
+    #[arg(long, env = "VAULT_CACERT", value_name = "FILE", value_parser = file())]
     pub vault_cacert: Option<PathBuf>,
 
     /// Vault namespace (Enterprise) of the auth method and the secrets engine
@@ -126,8 +127,8 @@ pub struct ServeOptions {
     )]
     pub metrics_listen: SocketAddr,
 
-    /// Seconds within which a request is answered, with a session or a refusal; 1 to 30
-    #[arg(long, env = "IAMRA_ANSWER_TIMEOUT", value_name = "SECONDS", default_value = "3", value_parser = clap::value_parser!(u8).range(1..=30), help_heading = "Serving")]
+    /// Seconds within which a request is answered, with a session or a refusal; 1 to 10
+    #[arg(long, env = "IAMRA_ANSWER_TIMEOUT", value_name = "SECONDS", default_value = "3", value_parser = clap::value_parser!(u8).range(1..=10), help_heading = "Serving")]
     pub answer_timeout: u8,
 
     /// Connections of all pods together
@@ -206,6 +207,11 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     Ok(address)
 }
 
+/// The path of a file, also an empty one: whoever merges settings can empty a variable and not take it away.
+fn file() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
 /// The name of a link, as the kernel takes it: at most 15 bytes, without spaces, slashes and colons.
 fn link_name(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_graphic() && !"/:".contains(c);
@@ -266,6 +272,13 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_ca_file_is_none() {
+        let options = serve(&["--vault-addr", "https://a", "--vault-cacert", ""]).unwrap();
+
+        assert_eq!(options.vault.vault_cacert.as_deref(), Some(std::path::Path::new("")));
+    }
+
+    #[test]
     fn a_wrong_value_is_refused_with_what_it_must_be() {
         for (flag, value, words) in [
             ("--vault-addr", "vault:8200", "must be https://"),
@@ -277,7 +290,7 @@ mod tests {
             ("--fallback-role", "a/b", "not the name of a role"),
             ("--listen", "169.254.170.23", "invalid socket address"),
             ("--listen", "0.0.0.0:80", "must be one address"),
-            ("--answer-timeout", "0", "not in 1..=30"),
+            ("--answer-timeout", "0", "not in 1..=10"),
         ] {
             let arguments = ["--vault-addr", "https://vault", flag, value];
             let arguments = if flag == "--vault-addr" { &arguments[2..] } else { &arguments[..] };

@@ -74,10 +74,14 @@ async fn serve(options: ServeOptions) -> Result<(), Failure> {
     let pages = Arc::new(pages);
     answer_probes(&pages);
     tokio::spawn(pages.serve(pages_socket));
-    tokio::spawn(async move { vault.watch(WATCH_EVERY).await });
+    let watched = Arc::clone(&vault);
+    tokio::spawn(async move { watched.watch(WATCH_EVERY).await });
     tokio::spawn(async move { answers.sweep().await });
-    tracing::info!(listen = ?listener.addresses(), %metrics_listen, "serving the pods of this node");
-    listener.serve(stop).await;
+    listener.give_way(|| vault.reachability().has_ever_answered, &stop).await;
+    let listen = listener.addresses().to_vec();
+    let serving = listener.serve(stop)?;
+    tracing::info!(?listen, %metrics_listen, "serving the pods of this node");
+    serving.await;
     tracing::info!("ended");
     Ok(())
 }

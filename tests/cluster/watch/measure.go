@@ -1,23 +1,28 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"sort"
+	"syscall"
 	"time"
 )
 
 // first asks the container endpoint until it answers with a session, says when that was, and then does nothing until it is ended.
 func first() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
 	tries := 1
 	for ; ask() != nil; tries++ {
 		time.Sleep(50 * time.Millisecond)
 	}
 	json.NewEncoder(os.Stdout).Encode(map[string]any{"first": now(), "tries": tries})
-	select {}
+	<-ctx.Done()
 }
 
 // reads asks the container endpoint at each tick of a while, and prints how long the answers took, in microseconds.

@@ -48,6 +48,12 @@ IAMRA_LISTEN: {{ join "," . | quote }}
 {{- if ne (int .metrics.port) 9810 }}
 IAMRA_METRICS_LISTEN: "0.0.0.0:{{ int .metrics.port }}"
 {{- end }}
+{{- with .link.name }}
+IAMRA_LINK_NAME: {{ . | quote }}
+{{- end }}
+{{- with .link.addresses }}
+IAMRA_LINK_ADDRESSES: {{ join "," . | quote }}
+{{- end }}
 {{- with .answerTimeout }}
 IAMRA_ANSWER_TIMEOUT: {{ int . | quote }}
 {{- end }}

@@ -1,4 +1,5 @@
-//! The sockets: bound beside those of the agent that this one replaces, and closed before the last requests end.
+//! The sockets: bound beside those of the agent that this one replaces, opened when there is something to answer, and closed before the last
+//! requests end.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -24,12 +25,14 @@ const BACKLOG: u32 = 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// The pause after a connection that could not be accepted, as when the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often an agent that gives way looks whether the other still answers, and how long a look may take.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The number of connections at one time that are told at length why they are turned away. Others are told and closed.
 const MAX_TURNED_AWAY: usize = 64;
 
 /// A server for pods, bound and not serving yet.
 pub struct Listener {
-    sockets: Vec<TcpListener>,
+    sockets: Vec<TcpSocket>,
     parts: Arc<Parts>,
     turned_away: Arc<Semaphore>,
     connections: TaskTracker,
@@ -60,7 +63,7 @@ impl Listener {
         let Serving { limits, answer_within, agent, clock, meters, .. } = serving;
         let mut sockets = Vec::new();
         for address in serving.listen {
-            match bind(address) {
+            match bound(address) {
                 Ok(socket) => sockets.push(socket),
                 Err(error) if is_without_ipv6(address, &error) => {
                     tracing::warn!(%address, "this node has no IPv6, so nothing listens there");
@@ -68,7 +71,7 @@ impl Listener {
                 Err(error) => return Err(Failure::new(unbound(address, &error))),
             }
         }
-        let listen = bound(&sockets)?;
+        let listen = addresses_of(&sockets)?;
         let parts =
             Parts { agent, gate: Mutex::new(Gate::new(limits)), listen, answer_within, clock, meters };
         let turned_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
@@ -86,12 +89,50 @@ impl Listener {
         move || parts.gate().open()
     }
 
-    /// Serves until `stop`; then closes the sockets, and returns when the requests that run have ended.
-    pub async fn serve(mut self, stop: CancellationToken) {
+    /// Waits for as long as another agent answers at these addresses and this one is not ready: it has no session, and the other may have
+    /// many. An agent that is alone does not wait, so that its pods are told what is wrong.
+    pub async fn give_way(&self, is_ready: impl Fn() -> bool, stop: &CancellationToken) {
+        while !is_ready() && !stop.is_cancelled() && self.another_answers().await {
+            tracing::debug!("another agent serves these addresses until Vault has answered this one");
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn another_answers(&self) -> bool {
+        for address in self.addresses() {
+            let look = tokio::time::timeout(LOOK_EVERY, TcpStream::connect(address));
+            if look.await.is_ok_and(|connected| connected.is_ok()) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Opens the sockets. What it returns serves until `stop`; then it closes them, and ends when the requests that run have ended.
+    ///
+    /// # Errors
+    /// The kernel opens a socket no more.
+    pub fn serve(
+        mut self,
+        stop: CancellationToken,
+    ) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+        let bound = std::mem::take(&mut self.sockets).into_iter().zip(self.addresses());
+        let opened: Result<Vec<_>, Failure> = bound
+            .map(|(socket, address)| {
+                socket.listen(BACKLOG).map_err(|error| Failure::new(unbound(*address, &error)))
+            })
+            .collect();
+        let opened = opened?;
+        Ok(self.accept(opened, stop))
+    }
+
+    async fn accept(self, sockets: Vec<TcpListener>, stop: CancellationToken) {
         let listener = TaskTracker::new();
-        for socket in std::mem::take(&mut self.sockets) {
-            let acceptor = self.acceptor();
-            listener.spawn(acceptor.run(socket, stop.clone()));
+        for socket in sockets {
+            listener.spawn(self.acceptor().run(socket, stop.clone()));
         }
         listener.close();
         listener.wait().await;
@@ -168,17 +209,22 @@ impl Acceptor {
     }
 }
 
-/// Binds one address beside others who share it.
+/// Binds one address beside others who share it, and opens it.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    bound(address)?.listen(BACKLOG)
+}
+
+/// One address, bound beside others who share it. Connections go to those of them that are open.
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    Ok(socket)
 }
 
-fn bound(sockets: &[TcpListener]) -> Result<Vec<SocketAddr>, Failure> {
-    let addresses: io::Result<Vec<_>> = sockets.iter().map(TcpListener::local_addr).collect();
+fn addresses_of(sockets: &[TcpSocket]) -> Result<Vec<SocketAddr>, Failure> {
+    let addresses: io::Result<Vec<_>> = sockets.iter().map(TcpSocket::local_addr).collect();
     let addresses = addresses.map_err(|error| Failure::new(format!("--listen: {error}")))?;
     if addresses.is_empty() {
         return Err(Failure::new(

@@ -19,7 +19,7 @@ const REQUESTED_KIB: u64 = 24 * 1024;
 async fn five_hundred_pods_that_ask_at_once_stay_within_the_memory_that_is_requested() {
     let vault = FakeVault::start().await;
     // all of them at once, on a machine that may be busy with other tests
-    let mut agent = Binary::start(&vault.url, &["--answer-timeout", "30"]).await;
+    let mut agent = Binary::start(&vault.url, &["--answer-timeout", "10"]).await;
     agent.is_ready().await;
     let at_rest = agent.memory();
     let texts: Vec<_> = (0..PODS)

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -91,4 +91,35 @@ async fn agents_that_take_over_one_address_under_load_fail_no_call() {
     println!("five replacements: {made} calls, {repeated} tries repeated, {failed} calls failed");
     assert!(made > 100, "only {made} calls");
     assert_eq!(failed, 0);
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_reach_vault_leaves_the_pods_to_the_one_before_it_and_serves_them_once_that_ends()
+ {
+    let vault = FakeVault::start().await;
+    let mut old = Binary::start(&vault.url, &[]).await;
+    old.is_ready().await;
+    let address = old.agent;
+    let text = request(address, "/v1/credentials", &token("payments", "api"));
+    let nobody = format!("http://{}", free_address().await);
+
+    let next = tokio::spawn(async move { Binary::start_at(address, &nobody, &[]).await });
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        send(address, pod(1), text.as_bytes()).await.unwrap().ok();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!next.is_finished(), "it serves beside an agent that has sessions");
+    old.ends().await;
+    let mut next = next.await.unwrap();
+
+    let answered = send(address, pod(1), text.as_bytes()).await.unwrap();
+    assert_eq!(answered.refused(503).0, "VaultUnreachable");
+    next.ends().await;
+}
+
+/// An address at which nobody answers.
+async fn free_address() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
 }

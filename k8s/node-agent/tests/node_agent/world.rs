@@ -63,7 +63,7 @@ impl World {
             Serving { listen, limits: gate, answer_within: limits.answer_within, agent, clock, meters };
         let listener = Listener::bind(serving).unwrap();
         let agent = listener.addresses()[0];
-        let server = tokio::spawn(listener.serve(CancellationToken::new()));
+        let server = tokio::spawn(listener.serve(CancellationToken::new()).unwrap());
         World { vault, agent, server }
     }
 

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 const CHECK: &str = "openssl pkeyutl -verify -rawin -pubin -inkey ../release.pub -in SHA256SUMS -sigfile SHA256SUMS.sig \
                      && sha256sum --check SHA256SUMS";
 
+const NODE_AGENT: &str = "iamra-node-agent";
+
 /// A release that was signed with a key of its own.
 struct Release {
     folder: TempDir,
@@ -30,27 +32,23 @@ impl Release {
         release
     }
 
-    /// Runs the script on the plugin, for any named architecture.
+    /// Runs the script on both programs, for any named architecture.
     fn dist(&self, architecture: &str) -> Output {
         let folder = self.folder.path();
         let version = env!("CARGO_PKG_VERSION");
-        let bom = json!({ "metadata": { "component": {
-            "bom-ref": format!("path+file:///plugin/iamra#vault-plugin-secrets-iamra@{version}"),
-        }}});
         let sboms = folder.join("sbom");
         fs::create_dir_all(&sboms).unwrap();
-        fs::write(
-            sboms.join("vault-plugin-secrets-iamra.cdx.json"),
-            serde_json::to_string_pretty(&bom).unwrap(),
-        )
-        .unwrap();
-        Command::new(binaries::workspace().join("tests/tools/dist"))
-            .arg(self.dist_folder())
-            .arg(&sboms)
-            .arg(format!("{architecture}={}", binaries::plugin().display()))
-            .env("RELEASE_KEY", folder.join("release.pem"))
-            .output()
-            .unwrap()
+        let mut dist = Command::new(binaries::workspace().join("tests/tools/dist"));
+        dist.arg(self.dist_folder()).arg(&sboms).env("RELEASE_KEY", folder.join("release.pem"));
+        let node_agent = binaries::workspace().join("target/node-agent").join(NODE_AGENT);
+        for (program, binary) in [(binaries::PLUGIN, binaries::plugin()), (NODE_AGENT, &node_agent)] {
+            let bom = format!("path+file:///here#{program}@{version}");
+            let bom = json!({ "metadata": { "component": { "bom-ref": bom } } });
+            let bom = serde_json::to_string_pretty(&bom).unwrap();
+            fs::write(sboms.join(format!("{program}.cdx.json")), bom).unwrap();
+            dist.arg(format!("{architecture}={}", binary.display()));
+        }
+        dist.output().unwrap()
     }
 
     fn dist_folder(&self) -> PathBuf {
@@ -88,6 +86,22 @@ async fn a_checked_release_is_what_vault_runs() {
     vault.mount("iamra", binaries::PLUGIN).await;
 
     assert_eq!(vault.root().read("sys/mounts/iamra").await.ok().string("running_sha256"), sum);
+}
+
+#[test]
+fn a_release_has_both_programs_each_with_its_bill_of_materials_and_the_recipe_of_its_image() {
+    let release = Release::new();
+
+    let version = env!("CARGO_PKG_VERSION");
+    for program in [binaries::PLUGIN, NODE_AGENT] {
+        for file in ["_linux_amd64", ".cdx.json", ".Dockerfile"] {
+            let file = release.dist_folder().join(format!("{program}_v{version}{file}"));
+            assert!(file.is_file(), "{}: run `make node-agent`", file.display());
+        }
+    }
+    let recipe =
+        fs::read_to_string(release.dist_folder().join(format!("{NODE_AGENT}_v{version}.Dockerfile")));
+    assert!(recipe.unwrap().contains(&format!("COPY {NODE_AGENT} ")));
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn a_wrong_value_is_refused_by_its_name() {
         ("listen=[\"0.0.0.0:80\"]", "/listen/0"),
         ("listen=[\"[::]:80\"]", "/listen/0"),
         ("answerTimeout=0", "/answerTimeout"),
-        ("answerTimeout=31", "/answerTimeout"),
+        ("answerTimeout=11", "/answerTimeout"),
         ("answerTimeout=\"3\"", "/answerTimeout"),
         ("maxConnections=0", "/maxConnections"),
         ("connectionsPerPod=65536", "/connectionsPerPod"),

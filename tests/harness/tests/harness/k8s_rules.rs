@@ -98,7 +98,7 @@ fn every_way_of_our_cluster_is_the_users_overlay_with_other_images() {
 }
 
 #[test]
-fn our_cluster_runs_every_way_of_the_node_agent() {
+fn our_cluster_has_an_overlay_for_every_way_of_the_node_agent() {
     let overlays = workspace().join("k8s/overlays");
 
     let ways: BTreeSet<String> = fs::read_dir(overlays)

@@ -28,6 +28,8 @@ async fn main() {
     let pods = pods();
 
     let vault = Cluster::running().vault();
+    // of an earlier run on this cluster
+    let _ = vault.delete("sys/audit/bench").await;
     let audit = json!({ "type": "file", "options": { "file_path": way::AUDIT } });
     let _ = vault.write("sys/audit/bench", audit).await.ok();
     let sidecars = way::measure(&way::SIDECARS, pods).await;

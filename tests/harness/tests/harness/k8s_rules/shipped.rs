@@ -134,6 +134,41 @@ fn the_patch_of_the_page_is_what_the_overlay_adds() {
     assert_eq!(shown, added);
 }
 
+/// Every code that the node agent itself answers pods with.
+fn codes() -> BTreeSet<String> {
+    let files =
+        files("k8s/node-agent/src").into_iter().filter(|path| !path.display().to_string().contains("/ecr"));
+    let texts = files.map(|path| fs::read_to_string(path).unwrap());
+    let shipped: Vec<String> =
+        texts.map(|text| text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()).collect();
+    let words = shipped.iter().flat_map(|text| text.split('"').skip(1).step_by(2));
+    let is_code = |word: &&str| {
+        let capitals = word.chars().filter(char::is_ascii_uppercase).count();
+        word.starts_with(|first: char| first.is_ascii_uppercase())
+            && capitals >= 2
+            && word.len() > 6
+            && word.chars().all(|c| c.is_ascii_alphabetic())
+            && word.chars().any(|c| c.is_ascii_lowercase())
+    };
+    words.filter(is_code).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_node_agents_page_has_a_row_for_every_code() {
+    let page = read("docs/node-agent.md");
+    // the code of the engine that the agent knows, a member of AWS's document, and how names of both are written
+    let others = ["SessionRevoked", "AccessKeyId", "PascalCase"];
+
+    let codes = codes();
+    let missing: Vec<_> = codes
+        .iter()
+        .filter(|code| !others.contains(&code.as_str()) && !page.contains(&format!("`{code}`")))
+        .collect();
+
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(codes.contains("PolicyDenied") && codes.contains("HeadTooSlow"), "{codes:?}");
+}
+
 /// By hand a workload gets what the component adds: the same variables, mount and volume.
 #[test]
 fn the_patch_of_the_node_agents_page_is_what_the_component_adds() {

@@ -103,11 +103,13 @@ async fn kill_agent() -> Away {
     Away { from, to: now() }
 }
 
-/// The process of the agent, and not one of its probes.
+/// The process of the agent that all stories share: not one of its probes, and not the agent of another story, which has an address of
+/// its own.
 fn serving() -> Option<u32> {
     running_from(Path::new(PROGRAM)).into_iter().find(|pid| {
-        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split('\0').nth(1) == Some("serve")
+        let of = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let has_own_address = of("environ").split('\0').any(|variable| variable.starts_with("IAMRA_LISTEN="));
+        of("cmdline").split('\0').nth(1) == Some("serve") && !has_own_address
     })
 }
 

@@ -59,7 +59,7 @@ async fn is_in_force(team: &Team) {
         pod["spec"]["volumes"].is_array().then(|| pod["spec"].clone())
     })
     .await;
-    let token = json!({ "audience": "iamra", "expirationSeconds": 3600, "path": "token" });
+    let token = json!({ "audience": "iamra", "expirationSeconds": 86400, "path": "token" });
     assert_eq!(spec["volumes"][0]["projected"]["sources"], json!([{ "serviceAccountToken": token }]));
     assert_eq!(
         spec["containers"][0]["env"],

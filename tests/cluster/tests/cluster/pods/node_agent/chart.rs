@@ -40,7 +40,7 @@ fn with_values(pod: &mut Value) {
     }
     let mount = json!({ "name": "iamra-token", "mountPath": "/var/run/secrets/iamra", "readOnly": true });
     push(&mut container["volumeMounts"], mount);
-    let token = json!({ "path": "token", "audience": "iamra", "expirationSeconds": 3600 });
+    let token = json!({ "path": "token", "audience": "iamra", "expirationSeconds": 86400 });
     let sources = json!([{ "serviceAccountToken": token }]);
     push(&mut pod["volumes"], json!({ "name": "iamra-token", "projected": { "sources": sources } }));
 }
