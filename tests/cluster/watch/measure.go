@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/signal"
@@ -13,25 +14,36 @@ import (
 	"time"
 )
 
-// first asks the container endpoint until it answers with a session, says when that was, and then does nothing until it is ended.
+// first asks the container endpoint until it answers with a session, says when it began and when that was, and then does nothing until
+// it is ended.
 func first() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	tries := 1
-	for ; ask() != nil; tries++ {
+	began := now()
+	for ask() != nil {
 		time.Sleep(50 * time.Millisecond)
 	}
-	json.NewEncoder(os.Stdout).Encode(map[string]any{"first": now(), "tries": tries})
+	json.NewEncoder(os.Stdout).Encode(map[string]any{"began": began, "first": now()})
 	<-ctx.Done()
 }
 
-// reads asks the container endpoint at each tick of a while, and prints how long the answers took, in microseconds.
+// settle is the time in which all pods of a run begin.
+const settle = 10 * time.Second
+
+// reads asks the container endpoint at each tick of a while, and prints how long the answers took, in microseconds. It begins once all
+// others have begun too, at a moment of its own, and after one answer that does not count: the node agent keeps that for a minute.
 func reads(period, each time.Duration) {
+	time.Sleep(settle + rand.N(each))
+	if err := ask(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	var took []int64
 	failed := 0
 	tick := time.NewTicker(each)
 	defer tick.Stop()
-	for end := time.Now().Add(period); time.Now().Before(end); <-tick.C {
+	for end := time.Now().Add(period); time.Now().Before(end); {
+		<-tick.C
 		start := time.Now()
 		if err := ask(); err != nil {
 			failed++
