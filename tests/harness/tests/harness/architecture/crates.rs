@@ -247,6 +247,24 @@ fn every_crate_of_the_workspace_is_known_here() {
     }
 }
 
+/// `cargo run -p` of a package with several programs needs to be told which.
+#[test]
+fn every_program_that_make_runs_is_named() {
+    let makefile = fs::read_to_string(workspace().join("Makefile")).unwrap();
+    let mut runs = 0;
+    for line in makefile.lines().filter(|line| line.contains("cargo run ") && !line.contains("--bin ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let at = words.iter().position(|word| *word == "-p").unwrap_or_else(|| panic!("no package: {line}"));
+        let package = packages().iter().find(|package| package["name"] == words[at + 1]).expect("a package");
+        let targets = package["targets"].as_array().into_iter().flatten();
+        let programs = targets.filter(|target| target["kind"][0] == "bin").count();
+
+        assert!(programs == 1 || package["default_run"].is_string(), "{line}: {programs} programs");
+        runs += 1;
+    }
+    assert!(runs >= 2, "this test looks at the wrong lines");
+}
+
 fn assert_knows_none_of(package: &str, others: &[&str]) {
     let known = closure(package);
     for other in others {
