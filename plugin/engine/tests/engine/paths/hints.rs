@@ -63,8 +63,18 @@ impl Command {
     }
 }
 
-/// One value of a shell command, in quotes, in angle brackets or up to a space, and what follows it.
+/// One value of a shell command, in quotes, in angle brackets or up to a space, and what follows it. What another
+/// command prints, `$(…)`, is told as a placeholder.
 fn value(text: &str) -> (String, &str) {
+    if text.starts_with("$(") {
+        let mut open = 0;
+        let end = text.find(|sign| {
+            open += i32::from(sign == '(') - i32::from(sign == ')');
+            sign == ')' && open == 0
+        });
+        let end = end.expect("the inner command ends") + 1;
+        return (format!("<{}>", &text[2..end - 1]), &text[end..]);
+    }
     for (open, close) in [('"', '"'), ('\'', '\''), ('<', '>')] {
         if let Some(inner) = text.strip_prefix(open) {
             let (value, rest) = inner.split_once(close).expect("the value ends");
@@ -190,7 +200,7 @@ fn commands(document: &str, path: &str) -> Vec<Command> {
 }
 
 #[tokio::test]
-async fn the_quick_start_keeps_its_profile_when_the_book_is_followed_after_it() {
+async fn the_profile_is_kept_when_the_quick_start_and_then_the_book_are_followed() {
     let mount = mount().await;
     let quick_start = commands(include_str!("../../../../../README.md"), "config");
     let book = commands(include_str!("../../../../../docs/getting-started.md"), "config");
