@@ -8,6 +8,15 @@ path "iamra/roles/+/revoke-sessions" {
   capabilities = ["update"]
 }
 
+# Who has which session now. It shows every caller of the mount, and no secret.
+path "iamra/sessions" {
+  capabilities = ["list"]
+}
+
+path "iamra/sessions/+" {
+  capabilities = ["read"]
+}
+
 # Takes an issuer whose key may be compromised out of use, here and at AWS, and ends all sessions.
 path "iamra/issuer/+/compromised" {
   capabilities = ["update"]

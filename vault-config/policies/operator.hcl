@@ -37,6 +37,15 @@ path "iamra/check/*" {
   capabilities = ["read", "update"]
 }
 
+# Who has which session now. It shows every caller of the mount, and no secret.
+path "iamra/sessions" {
+  capabilities = ["list"]
+}
+
+path "iamra/sessions/+" {
+  capabilities = ["read"]
+}
+
 # Numbers only. metrics.hcl grants this path alone, for Prometheus.
 path "iamra/metrics" {
   capabilities = ["read"]

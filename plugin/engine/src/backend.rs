@@ -12,7 +12,7 @@ use crate::management::denial_policy::Owner;
 use crate::paths::{
     path_ca, path_check, path_clusters, path_config, path_config_issuers, path_container, path_creds,
     path_intermediate, path_issuer_compromised, path_issuers, path_issuers_import, path_metrics,
-    path_preview, path_revoke, path_revoke_sessions, path_roles, path_root, path_rotation,
+    path_preview, path_revoke, path_revoke_sessions, path_roles, path_root, path_rotation, path_sessions,
     path_trust_anchor_sync, path_trust_anchors,
 };
 use crate::store;
@@ -49,6 +49,8 @@ container/<role> gives the same, without a lease, to AWS SDKs that fetch their c
             path_roles::route(),
             path_revoke_sessions::route(),
             path_revoke::route(),
+            path_sessions::list_route(),
+            path_sessions::route(),
             path_creds::route("creds/{role}"),
             path_creds::route("sts/{role}"),
             path_container::route(),
@@ -105,6 +107,11 @@ container/<role> gives the same, without a lease, to AWS SDKs that fetch their c
     async fn periodic(self: Arc<Self>, mount: Mount) -> Result<(), Fault> {
         if self.lifecycle.is_standby() || mount.system.tainted().await? {
             return Ok(());
+        }
+        // A fault of it must not keep the rest from being done: the next tick goes on.
+        let expired = self.lifecycle.until_closed(Box::pin(self.credentials.ledger.expire(clock::now())));
+        if let Err(fault) = expired.await {
+            tracing::warn!("the record of sessions that are over was not deleted: {fault}");
         }
         let owner = Owner { mount_id: &mount.uuid, mount_point: "<mount>/" };
         let anchors = self.store().managed_anchors().await?;

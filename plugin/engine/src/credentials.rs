@@ -11,6 +11,7 @@
 pub(crate) mod counters;
 pub(crate) mod documents;
 pub(crate) mod grant;
+pub(crate) mod handed;
 pub(crate) mod issued;
 pub(crate) mod key;
 pub(crate) mod ledger;

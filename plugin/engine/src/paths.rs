@@ -30,6 +30,7 @@ pub(crate) mod path_revoke_sessions;
 pub(crate) mod path_roles;
 pub(crate) mod path_root;
 pub(crate) mod path_rotation;
+pub(crate) mod path_sessions;
 pub(crate) mod path_trust_anchor_sync;
 pub(crate) mod path_trust_anchors;
 pub(crate) mod schema;

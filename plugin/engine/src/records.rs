@@ -14,3 +14,4 @@ pub(crate) mod issuer;
 pub(crate) mod managed_anchor;
 pub(crate) mod role;
 pub(crate) mod role_options;
+pub(crate) mod session_event;

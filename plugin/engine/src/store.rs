@@ -1,7 +1,7 @@
 //! The engine's part of Vault's storage: its keys, its records, and their cache.
 //!
-//! Vault's storage has no transactions, and requests run concurrently. Every write therefore goes through a [`Writer`], which
-//! holds the store's lock. Writes that depend on each other have one order: the key first, then the issuer, the pointer to it
+//! Vault's storage has no transactions, and requests run concurrently. Every write of what is configured therefore goes through a
+//! [`Writer`], which holds the store's lock. Writes that depend on each other have one order: the key first, then the issuer, the pointer to it
 //! last. A crash between two puts leaves a record unused, never a pointer to nothing; see `issuers::repair`.
 //!
 //! Records that every read of credentials needs are cached: roles here, the others in [`crate::snapshot`]. Every change is
@@ -10,6 +10,7 @@
 
 mod ends;
 mod format;
+mod journal;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ use crate::store::format::Records;
 use identity::{Cluster, Clusters};
 
 pub(crate) use ends::Ends;
+pub(crate) use journal::ExpiryHour;
 pub(crate) use writer::Writer;
 
 pub(crate) const CONFIG: &str = "config";
@@ -47,6 +49,10 @@ const DENIALS_PREFIX: &str = "denials/";
 const COMPROMISE_PREFIX: &str = "compromise/";
 /// By the operator's name of the anchor.
 const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
+/// The record of sessions, by the hour of their expiry and the segment's name.
+const SESSION_PREFIX: &str = "session/";
+/// Since when the mount keeps that record.
+const SESSION_RECORD: &str = "session-record";
 /// The private keys of issuers and of pending signing requests, by id. Vault wraps them with its seal too.
 pub(crate) const KEY_PREFIX: &str = "key/";
 
@@ -97,6 +103,10 @@ impl Store {
 
     /// Another node changed the record under `key`. Its cached value and the sessions made from it are dropped.
     pub(crate) fn invalidate(&self, key: &str) {
+        // no cached value is made of the record of sessions, and each session writes to it
+        if key.starts_with(SESSION_PREFIX) {
+            return;
+        }
         self.changed(key);
         // after the cached record: a session that is made between the two lines is made from the new record
         (self.ended)(ends_by_key(key));

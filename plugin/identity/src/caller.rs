@@ -126,6 +126,17 @@ impl<'a> Caller<'a> {
         Some((cluster, namespace))
     }
 
+    /// Returns the service account of the caller's pod; `None` as for [`Self::namespace`].
+    pub fn service_account(&self) -> Option<&str> {
+        let (alias, _) = self.pod().ok()?;
+        alias.metadata.get(Pod::ServiceAccount.key()?).map(String::as_str)
+    }
+
+    /// Whether Vault was asked who the caller is.
+    pub fn is_asked(&self) -> bool {
+        !matches!(self.known, Known::NotAsked)
+    }
+
     /// Returns the value of `reference`, for a template of `field`.
     ///
     /// # Errors

@@ -44,6 +44,10 @@ impl<S: Clone> CachedSession<S> {
         Some(Self { session: made.session, whole, ends, expiration: made.expiration, due_left })
     }
 
+    pub(crate) fn session(&self) -> &S {
+        &self.session
+    }
+
     /// The time left, by the clock that says less: the wall clock may have been set back, and the monotonic clock may
     /// have stood still.
     pub(crate) fn remaining(&self, now: Now) -> Duration {

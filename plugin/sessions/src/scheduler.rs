@@ -7,7 +7,7 @@ mod landing;
 mod requests;
 mod sweep;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::counts::Counts;
@@ -170,6 +170,14 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         }
         self.invalidations.invalidate(now.monotonic, Box::new(invalidated));
         self.pump_all(now);
+    }
+
+    /// As [`Self::invalidate`], of the keys whose cached session is `meant`.
+    pub fn invalidate_sessions(&mut self, now: Now, meant: impl Fn(&S) -> bool) {
+        let keys: HashSet<K> = self.cache.keys_of(meant).cloned().collect();
+        if !keys.is_empty() {
+            self.invalidate(now, move |key| keys.contains(key));
+        }
     }
 
     /// Replaces the bounds.

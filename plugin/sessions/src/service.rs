@@ -120,6 +120,11 @@ impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
         self.0.event(|scheduler, now| scheduler.invalidate(now, invalidated));
     }
 
+    /// Drops cached sessions; see [`Scheduler::invalidate_sessions`].
+    pub fn invalidate_sessions(&self, meant: impl Fn(&S) -> bool) {
+        self.0.event(|scheduler, now| scheduler.invalidate_sessions(now, meant));
+    }
+
     /// Replaces the bounds.
     pub fn set_limits(&self, limits: Limits) {
         self.0.lock().flight_timeout = limits.flight_timeout;

@@ -138,6 +138,11 @@ impl<K: Clone + Eq + Hash, S: Clone, W: Clone> SessionCache<K, S, W> {
         }
     }
 
+    /// The keys whose cached session is `meant`.
+    pub(crate) fn keys_of<'a>(&'a self, meant: impl Fn(&S) -> bool + 'a) -> impl Iterator<Item = &'a K> {
+        self.entries.iter().filter(move |(_, entry)| meant(entry.cached.session())).map(|(key, _)| key)
+    }
+
     pub(crate) fn invalidate(&mut self, invalidated: impl Fn(&K) -> bool) {
         let keys: Vec<K> = self.entries.keys().filter(|key| invalidated(key)).cloned().collect();
         for key in keys {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use aws_emulator::{Emulator, Options};
 use engine::Engine;
 use harness::sts::{self, CallerIdentity, Credentials, StsError};
-use harness::{REGION, ROLE_ARN, TRUST_ANCHOR_ARN, until_at_once};
+use harness::{REGION, ROLE_ARN, TRUST_ANCHOR_ARN, until, until_at_once};
 use serde_json::{Map, Value, json};
 use vault_backend::testing::{TestMount, TestResponse};
 
@@ -35,6 +35,33 @@ impl World {
         let world = Box::pin(World::by_hand()).await;
         world.ok(world.mount.write("trust-anchors/main", harness::managed_anchor()).await);
         world
+    }
+
+    /// Ends the plugin's process as a kill does, and begins another one on the same storage.
+    pub async fn restart(&mut self) {
+        self.mount = Box::pin(TestMount::over(self.mount.storage.clone())).await.expect("the mount comes up");
+    }
+
+    /// Takes the record of sessions away, as if the sessions so far were made before the mount kept one, and restarts.
+    pub async fn forget_and_restart(&mut self) {
+        self.recorded().await;
+        let storage = &self.mount.storage;
+        for bucket in storage.list("session/").await.expect("a list") {
+            for segment in storage.list(&format!("session/{bucket}")).await.expect("a list") {
+                storage.delete(&format!("session/{bucket}{segment}")).await.expect("a deletion");
+            }
+        }
+        storage.delete("session-record").await.expect("a deletion");
+        self.restart().await;
+    }
+
+    /// Waits until the record of sessions is stored.
+    pub async fn recorded(&self) {
+        until("the record of sessions to be stored", Duration::from_secs(5), async || {
+            let metrics = self.mount.read("metrics").await.raw?;
+            String::from_utf8_lossy(&metrics).contains("iamra_ledger_waiting 0\n").then_some(())
+        })
+        .await;
     }
 
     /// The same without an entry in `trust-anchors`: everything at AWS is done by hand.

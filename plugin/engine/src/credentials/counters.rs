@@ -54,6 +54,10 @@ pub(crate) struct Counters {
     pub(crate) answers: Histogram,
     /// Denials that an explicit call wrote, one for each IAM role and call.
     pub(crate) revocations: Counter,
+    /// Puts of the record of sessions that failed.
+    pub(crate) ledger_failures: Counter,
+    /// Facts about sessions that were given up because storage took nothing for too long.
+    pub(crate) ledger_lost: Counter,
 }
 
 impl Default for Counters {
@@ -70,6 +74,8 @@ impl Default for Counters {
             durations: Histogram::new(BUCKETS),
             answers: Histogram::new(ANSWER_BUCKETS),
             revocations: Counter::default(),
+            ledger_failures: Counter::default(),
+            ledger_lost: Counter::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use vault_backend::{Fault, Request};
 
 use crate::credentials::issued::Issued;
 use crate::credentials::key::{CallerCluster, SessionKey};
-use crate::credentials::ledger::{CutOff, Reader};
+use crate::credentials::ledger::{CutOff, HandOut, PodLookup, Reader, pod_name};
 use crate::credentials::outcome;
 use crate::credentials::planned_session::{PlannedSession, Reuse, SessionTerms, Sharers};
 use crate::credentials::recipe::{AttemptError, Origin};
@@ -76,9 +76,9 @@ impl Credentials {
         let reader = self.ledger.reader(holder(request));
         let read = PendingRead { request, wanted, started: Instant::now(), reader };
         let mut replans = 0;
-        let (role, key, reply) = loop {
+        let (planned, reply) = loop {
             let attempt = self.attempt(&read).await?;
-            let is_outdated = matches!(attempt.2, Reply::Denied { why: Why::Changed, .. });
+            let is_outdated = matches!(attempt.1, Reply::Denied { why: Why::Changed, .. });
             if !is_outdated || replans == MAX_REPLANS {
                 break attempt;
             }
@@ -87,19 +87,42 @@ impl Credentials {
         self.metrics.answered(read.started.elapsed());
         match reply {
             Reply::Granted(grant) => {
-                // before the answer: a session that the ledger does not know cannot be revoked
-                let noted =
-                    self.ledger.note(clock::now(), &grant.session, &key, role.sharing(), &read.reader);
-                if noted.is_err() {
-                    // the revocation may not have found this session in the cache, and the next caller must not receive it
-                    self.sessions.invalidate(move |kept| *kept == key);
-                    return Err(faults::revoked());
-                }
+                self.note(&read, &planned, &grant.session).await?;
                 log(request, wanted, &grant);
-                Ok(Granted { role, key, grant })
+                let PlannedRead { role, session, .. } = planned;
+                Ok(Granted { role, key: session.key, grant })
             }
             Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, read.started.elapsed())),
         }
+    }
+
+    /// Notes that the read receives a session, before it does: a session that the ledger does not know cannot be revoked.
+    ///
+    /// # Errors
+    /// For later, if a revocation includes the read or the session.
+    async fn note(
+        &self,
+        read: &PendingRead<'_>,
+        planned: &PlannedRead,
+        issued: &Arc<Issued>,
+    ) -> Result<(), Fault> {
+        let key = &planned.session.key;
+        let handout = HandOut {
+            issued,
+            key,
+            sharing: planned.role.sharing(),
+            is_entity: is_entity(read.request),
+            request_id: &read.request.id,
+            pod: planned.pod.clone(),
+        };
+        let Ok(noted) = self.ledger.note(clock::now(), handout, &read.reader) else {
+            // the revocation may not have found this session in the cache, and the next caller must not receive it
+            let key = key.clone();
+            self.sessions.invalidate(move |kept| *kept == key);
+            return Err(faults::revoked());
+        };
+        self.ledger.recorded(noted).await;
+        Ok(())
     }
 
     /// Plans the read from the data as it is now, waits until no revocation holds it up, and asks the session service.
@@ -111,13 +134,14 @@ impl Credentials {
     async fn attempt(
         &self,
         read: &PendingRead<'_>,
-    ) -> Result<(Arc<Role>, SessionKey, Reply<Arc<Issued>, Fault>), Fault> {
+    ) -> Result<(PlannedRead, Reply<Arc<Issued>, Fault>), Fault> {
         let planned = timeout(read.left(), self.lifecycle.until_closed(Box::pin(self.plan(read))));
-        let (role, planned) = planned.await.unwrap_or_else(|_| Err(faults::late(read.wanted.patience)))?;
+        let planned = planned.await.unwrap_or_else(|_| Err(faults::late(read.wanted.patience)))?;
         let left = read.left().saturating_sub(ANSWER_MARGIN);
         // before the service is asked: a session that is made while a revocation is open would be denied as well
-        let admitted =
-            async { self.ledger.admit(&read.reader, &planned.key).await.map_err(|CutOff| faults::revoked()) };
+        let admitted = async {
+            self.ledger.admit(&read.reader, &planned.session.key).await.map_err(|CutOff| faults::revoked())
+        };
         timeout(left, self.lifecycle.until_closed(admitted))
             .await
             .unwrap_or_else(|_| Err(faults::revoking()))?;
@@ -127,12 +151,12 @@ impl Credentials {
                 issued.log(&name, cause);
             }
         };
-        let reply = self.session(&planned, read.terms(&role), log_made).await;
-        Ok((role, planned.key, reply))
+        let reply = self.session(&planned.session, read.terms(&planned.role), log_made).await;
+        Ok((planned, reply))
     }
 
     /// Reads the role and the snapshot, identifies the caller, and makes the session key from them. Calls Vault and never AWS.
-    async fn plan(&self, read: &PendingRead<'_>) -> Result<(Arc<Role>, PlannedSession), Fault> {
+    async fn plan(&self, read: &PendingRead<'_>) -> Result<PlannedRead, Fault> {
         let PendingRead { request, wanted: CredentialRequest { role: name, ttl, .. }, .. } = *read;
         // before anything else is read: the service denies a request whose data changed after its epoch, and the read is planned
         // anew
@@ -146,9 +170,22 @@ impl Credentials {
             cluster: caller.cluster().map(|(name, accessor)| CallerCluster::new(name, accessor)),
             failure_domain: failure_domain(name, &caller, &spec.leaf),
         };
-        let planned = PlannedSession::new(sharers, spec, authority, &snapshot, epoch);
-        Ok((role, planned))
+        let pod = if caller.is_asked() || !is_entity(request) {
+            PodLookup::Known(pod_name(&caller))
+        } else {
+            PodLookup::Ask { system: request.mount.system.clone(), snapshot: Arc::clone(&snapshot) }
+        };
+        let session = PlannedSession::new(sharers, spec, authority, &snapshot, epoch);
+        Ok(PlannedRead { role, session, pod })
     }
+}
+
+/// A read as it was planned from the data of one moment.
+struct PlannedRead {
+    role: Arc<Role>,
+    session: PlannedSession,
+    /// How the ledger learns which pod is asking.
+    pod: PodLookup,
 }
 
 /// A read under way.
@@ -204,6 +241,11 @@ pub(crate) fn turn(request: &Request) -> Cow<'_, str> {
 fn holder(request: &Request) -> &str {
     let entity = request.entity_id.as_deref().filter(|id| !id.is_empty());
     entity.unwrap_or(&request.client_token_accessor)
+}
+
+/// Whether the sender has an entity.
+fn is_entity(request: &Request) -> bool {
+    request.entity_id.as_deref().is_some_and(|id| !id.is_empty())
 }
 
 /// Joins a read that received a cached session to AWS's record of that session. `issued.rs` logs the read that made it.

@@ -7,6 +7,7 @@ use sessions::Cause;
 use time::OffsetDateTime;
 use vault_backend::Fault;
 
+use crate::credentials::handed::Handed;
 use crate::credentials::lifetime;
 use crate::ground::clock::rfc3339;
 use crate::ground::faults;
@@ -21,6 +22,8 @@ pub(crate) struct Issued {
     pub(crate) serial: String,
     /// For every caller that receives it: about the certificate, the duration, the clocks and the issuer's expiry.
     pub(crate) warnings: Vec<String>,
+    /// To whom this process has handed it.
+    pub(crate) handed: Handed,
 }
 
 impl Issued {

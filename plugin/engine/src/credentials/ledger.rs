@@ -1,99 +1,90 @@
 //! The sessions that live, and their holders: the knowledge that a revocation of single sessions needs.
 //!
-//! It is in memory only. After a restart or a failover the earlier sessions are unknown, and the answer to a revocation says so.
+//! ```text
+//! note ─▶ cuts: may this read have it? ─▶ journal ─▶ storage
+//! known ◀─ storage and what the journal has not stored yet
+//! ```
+//!
+//! The record is in storage, so it outlives the process. A session is handed out before its record is stored, once; a second
+//! holder waits for the Put. A process that is killed in between leaves a session that only AWS's own records show.
 
 mod cuts;
+mod entry;
+mod journal;
+mod known;
 mod selector;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use tokio::time::timeout;
+use vault_backend::Fault;
 
 use cuts::Cuts;
 pub(crate) use cuts::{CutOff, Reader, RevocationScope};
+pub(crate) use entry::Entry;
+pub(crate) use journal::{Backlog, PodLookup, pod_name};
+use journal::{Fact, HandedOut, Journal};
+pub(crate) use known::{Filter, KnownSessions, SessionPage};
 pub(crate) use selector::Selector;
 
+use crate::credentials::counters::Counters;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
+use crate::ground::lifecycle::Lifecycle;
 use crate::records::role_options::SessionSharing;
+use crate::records::session_event::Holding;
+use crate::store::Store;
 
-/// The living sessions that are remembered, some hundred bytes each. Beyond this number those that expire first are forgotten.
-const MAX_SESSIONS: usize = 100_000;
-/// The holders of one session that are listed. A session with more counts as everybody's: a revocation of any entity then
-/// includes it, and must be forced.
-const MAX_HOLDERS: usize = 1024;
+/// How long a further holder of a session waits for the Put of the session's record. Storage that takes longer is in trouble, and
+/// reads do not wait for that.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// The sessions that were handed out and have not expired.
 ///
-/// One lock guards the sessions and the cuts, so a read is either found by a revocation or ended by it. The lock is never held
-/// across an await.
+/// One lock guards the cuts and the order of what is noted, so a read is either found by a revocation or ended by it. The lock is
+/// never held across an await.
 pub(crate) struct Ledger {
-    /// When this process began to record sessions.
+    /// When this process began.
     began: OffsetDateTime,
     index: Mutex<Index>,
+    journal: Journal,
     /// The number of the cut that was closed last. It wakes the reads that wait for one.
     closed: watch::Sender<u64>,
 }
 
-/// The sessions in two orders, and the cuts.
+/// The cuts, and the sessions that they found.
 #[derive(Default)]
 struct Index {
-    by_serial: HashMap<Arc<str>, Entry>,
-    /// The serial numbers of `by_serial` in the order in which the sessions expire.
-    by_end: BTreeSet<(OffsetDateTime, Arc<str>)>,
-    /// Each belongs to many sessions, which share one value.
-    origins: HashSet<Arc<SessionOrigin>>,
-    /// The latest expiration of a session that was forgotten while it lived, for lack of room.
-    forgotten: Option<OffsetDateTime>,
     cuts: Cuts,
+    /// By the serial number, when they expire. Nobody else may receive them, also if the revocation fails afterwards.
+    ending: HashMap<String, OffsetDateTime>,
 }
 
-/// One session that was handed out.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// The serial number of its certificate, lowercase hexadecimal with colons.
-    pub(crate) serial: Arc<str>,
-    pub(crate) origin: Arc<SessionOrigin>,
-    /// The key under which it is cached for the next caller; none if it is not shared.
-    pub(crate) cached_as: Option<SessionKey>,
-    /// Its name at AWS, the last part of the assumed role's ARN.
-    pub(crate) session_name: Box<str>,
-    /// As AWS answered it; none if the session has none.
-    pub(crate) source_identity: Option<Box<str>>,
-    pub(crate) expiration: OffsetDateTime,
-    /// The policy that denies it was written to IAM.
-    pub(crate) is_denied: bool,
-    /// A cut found it: nobody else may receive it, also if the revocation fails afterwards.
-    is_ending: bool,
-    holders: Holders,
+/// A session on its way to a caller.
+pub(crate) struct HandOut<'a> {
+    pub(crate) issued: &'a Arc<Issued>,
+    pub(crate) key: &'a SessionKey,
+    pub(crate) sharing: SessionSharing,
+    /// Whether the reader is an entity.
+    pub(crate) is_entity: bool,
+    /// Vault's id of the request.
+    pub(crate) request_id: &'a str,
+    pub(crate) pod: PodLookup,
 }
 
-/// The role, trust anchor and cluster that a session comes from.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SessionOrigin {
-    /// The engine's role, by name.
-    pub(crate) role: String,
-    pub(crate) role_arn: RoleArn,
-    pub(crate) trust_anchor: TrustAnchorArn,
-    /// The cluster in which its caller logged in, if the role's templates need one.
-    cluster: Option<String>,
-    /// The role names its sessions itself (`role_session_name`): the next one has the same name.
-    is_named: bool,
-}
-
-/// The holders of a session: ids of entities, or accessors of tokens without an entity. Most sessions have one.
-#[derive(Clone, Debug)]
-enum Holders {
-    /// It is empty for an unshared session of a batch token without an entity.
-    One(Box<str>),
-    Listed(BTreeSet<Box<str>>),
-    /// These, and others: more than [`MAX_HOLDERS`], or batch tokens without an entity, which have no accessor.
-    AndMore(BTreeSet<Box<str>>),
+/// A session that may be handed to the caller after [`Ledger::recorded`].
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotedAs {
+    /// The event to wait for; none for the session's first holder, who does not wait.
+    event: Option<u64>,
 }
 
 /// An open cut. Dropping it closes the cut and wakes the reads that wait.
@@ -112,89 +103,137 @@ impl Drop for Hold<'_> {
 }
 
 impl Ledger {
-    /// An empty ledger that records sessions from `began` on.
-    pub(crate) fn new(began: OffsetDateTime) -> Self {
-        Self { began, index: Mutex::default(), closed: watch::Sender::new(0) }
+    /// The ledger of a process that began at `began`. It reads and writes nothing yet.
+    pub(crate) fn new(
+        began: OffsetDateTime,
+        store: Store,
+        metrics: Arc<Counters>,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Self {
+        let journal = Journal::new(store, metrics, lifecycle);
+        Self { began, index: Mutex::default(), journal, closed: watch::Sender::new(0) }
     }
 
-    /// The time from which on sessions are known.
-    pub(crate) fn began(&self) -> OffsetDateTime {
-        self.began
-    }
-
-    /// Records that `reader` receives a session, which is cached under `key` for the next caller if callers share it.
+    /// The time from which on sessions are known: that of the first one which was recorded, before this process began as a rule.
     ///
-    /// Call it before the session is handed out. Expired sessions leave here, and if the ledger is full those that expire first.
+    /// # Errors
+    /// Storage's.
+    pub(crate) async fn began(&self) -> Result<OffsetDateTime, Fault> {
+        let stored = self.journal.store().record_began().await?;
+        let began = stored.and_then(|stored| OffsetDateTime::from_unix_timestamp(stored.began).ok());
+        Ok(began.unwrap_or(self.began).min(self.began))
+    }
+
+    /// Records that `reader` receives a session.
+    ///
+    /// Call it before the session is handed out, and [`Self::recorded`] after it.
     ///
     /// # Errors
     /// [`CutOff`] if a revocation includes the read or the session: the caller must not hand it out.
     pub(crate) fn note(
         &self,
         now: OffsetDateTime,
-        issued: &Issued,
-        key: &SessionKey,
-        sharing: SessionSharing,
+        handout: HandOut<'_>,
         reader: &Reader<'_>,
-    ) -> Result<(), CutOff> {
-        let (mut index, holder) = (self.index(), reader.holder);
-        let is_shared = sharing != SessionSharing::None;
-        // under the same lock as the insertion: no cut can come between the two
+    ) -> Result<NotedAs, CutOff> {
+        let HandOut { issued, key, sharing, is_entity, request_id, pod } = handout;
+        // one lock for both: no cut can come between the check and the record
+        let index = self.index();
         index.cuts.check(reader, key, issued)?;
-        match index.by_serial.get_mut(issued.serial.as_str()) {
-            Some(entry) if entry.is_ending => return Err(CutOff),
-            Some(entry) => {
-                entry.holders.add(holder);
-                return Ok(());
-            }
-            None => {}
+        if index.ending.contains_key(&issued.serial) {
+            return Err(CutOff);
         }
-        index.make_room(now);
-        let session = &issued.session;
-        let entry = Entry {
-            serial: issued.serial.as_str().into(),
-            origin: index.origin(key),
-            cached_as: is_shared.then(|| key.clone()),
-            session_name: session.role_session_name.as_str().into(),
-            source_identity: session.source_identity.as_deref().map(Into::into),
-            expiration: session.expiration,
-            is_denied: false,
-            is_ending: false,
-            holders: Holders::first(holder, is_shared),
-        };
-        index.by_end.insert((entry.expiration, Arc::clone(&entry.serial)));
-        index.by_serial.insert(Arc::clone(&entry.serial), entry);
-        Ok(())
+        let mut holders = issued.handed.lock();
+        let event = holders.recorded_as();
+        if let Some(handing) = holders.add(reader.holder, sharing != SessionSharing::None) {
+            let holding = Holding {
+                serial: issued.serial.clone(),
+                holder: reader.holder.to_owned(),
+                is_entity,
+                request_id: request_id.to_owned(),
+                since: now.unix_timestamp(),
+                ..Holding::default()
+            };
+            let handed = HandedOut {
+                issued: Arc::clone(issued),
+                key: key.clone(),
+                is_first: event.is_none(),
+                handing,
+                holding,
+                pod,
+            };
+            let number = self.journal.push(issued.session.expiration, Fact::Handed(Box::new(handed)));
+            if event.is_none() {
+                holders.set_recorded_as(number);
+            }
+        }
+        Ok(NotedAs { event })
     }
 
-    /// The living sessions that `which` selects, of the engine's role `role` only if it is given. It walks all sessions, except
-    /// for a serial number.
-    pub(crate) fn find(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
-        self.index().find(now, which, role)
+    /// Waits until the record of the session is stored, or storage has failed to; a second at most. The first holder of a session
+    /// does not wait.
+    pub(crate) async fn recorded(&self, noted: NotedAs) {
+        if let Some(event) = noted.event {
+            // late: storage is slow, and the session is handed out all the same
+            let _ = timeout(MAX_WAIT, self.journal.settled(event)).await;
+        }
     }
 
-    /// The living sessions of an IAM role, by whichever of the engine's roles they were made.
-    pub(crate) fn of_iam_role(&self, now: OffsetDateTime, role: &RoleArn) -> Vec<Entry> {
-        self.index().of_iam_role(now, role)
+    /// Reads the living sessions that `keep` takes.
+    ///
+    /// # Errors
+    /// Storage's, if it does not answer.
+    pub(crate) async fn known(
+        &self,
+        now: OffsetDateTime,
+        keep: impl Fn(&Entry) -> bool,
+    ) -> Result<KnownSessions<'_>, Fault> {
+        KnownSessions::read(&self.journal, now, keep).await
     }
 
-    /// Records that these are denied at AWS. Those that expired meanwhile are skipped.
+    /// Reads the living sessions behind the serial number `after` that `filter` takes, `limit` at most.
+    ///
+    /// # Errors
+    /// Storage's, if it does not answer.
+    pub(crate) async fn page(
+        &self,
+        now: OffsetDateTime,
+        filter: &Filter,
+        after: &str,
+        limit: usize,
+    ) -> Result<SessionPage, Fault> {
+        // storage has the pods' names, which the newest facts still lack
+        let _ = timeout(MAX_WAIT, self.journal.all_settled()).await;
+        SessionPage::read(&self.journal, now, filter, after, limit).await
+    }
+
+    /// The IAM roles and trust anchors of the living sessions, each pair once.
+    ///
+    /// # Errors
+    /// Storage's, if it does not answer.
+    pub(crate) async fn origins(&self, now: OffsetDateTime) -> Result<Vec<(RoleArn, TrustAnchorArn)>, Fault> {
+        known::origins(&self.journal, now).await
+    }
+
+    /// Deletes the record of sessions that are over.
+    ///
+    /// # Errors
+    /// Storage's. The next call goes on.
+    pub(crate) async fn expire(&self, now: OffsetDateTime) -> Result<(), Fault> {
+        known::expire(&self.journal, now).await
+    }
+
+    /// Records that these are denied at AWS.
     pub(crate) fn mark_denied(&self, entries: &[Entry]) {
-        let mut index = self.index();
-        for entry in entries {
-            if let Some(known) = index.by_serial.get_mut(&entry.serial) {
-                known.is_denied = true;
-            }
+        for entry in entries.iter().filter(|entry| !entry.is_denied) {
+            let serial = entry.serial().to_owned();
+            self.journal.push(entry.expiration(), Fact::Denied { serial });
         }
     }
 
-    /// The origins of the remembered sessions, each once, in no order.
-    pub(crate) fn origins(&self) -> Vec<Arc<SessionOrigin>> {
-        self.index().origins.iter().map(Arc::clone).collect()
-    }
-
-    /// Whether a session that was handed out here and forgotten for lack of room may still live.
-    pub(crate) fn has_forgotten(&self, now: OffsetDateTime) -> bool {
-        self.index().forgotten.is_some_and(|end| end > now)
+    /// What is not stored yet, and why.
+    pub(crate) fn backlog(&self, now: OffsetDateTime) -> Backlog {
+        self.journal.backlog(now)
     }
 
     /// Begins a read by `holder`. Every cut from here on that includes the read ends it.
@@ -219,27 +258,25 @@ impl Ledger {
     /// Makes a cut and returns the living sessions that it found, unless `check` refuses them. From here on nobody else receives
     /// them, and reads under way that the cut includes get no session. Reads that begin later do not wait.
     ///
-    /// `check` gets the sessions, and a function for all living sessions of an IAM role. It must not use the ledger.
+    /// `known` must have been read for `which`. `check` gets the sessions and all that is known.
     ///
     /// # Errors
     /// Those of `check`. Nothing is cut then.
     pub(crate) fn cut<E>(
         &self,
-        now: OffsetDateTime,
+        mut known: KnownSessions<'_>,
         which: &Selector,
         role: Option<&str>,
-        check: impl FnOnce(&[Entry], &dyn Fn(&RoleArn) -> Vec<Entry>) -> Result<(), E>,
+        check: impl FnOnce(&[Entry], &KnownSessions<'_>) -> Result<(), E>,
     ) -> Result<Vec<Entry>, E> {
         // one lock for search, check and cut: a read hands out its session before them and is found, or is cut off
         let mut index = self.index();
-        let found = index.find(now, which, role);
-        check(&found, &|role| index.of_iam_role(now, role))?;
+        known.absorb();
+        let found = known.find(which, role);
+        check(&found, &known)?;
         index.cuts.make(RevocationScope::Asked(which.clone(), role.map(str::to_owned)), false);
-        for entry in &found {
-            if let Some(known) = index.by_serial.get_mut(&entry.serial) {
-                known.is_ending = true;
-            }
-        }
+        index.ending.retain(|_, end| *end > known.now());
+        index.ending.extend(found.iter().map(|entry| (entry.serial().to_owned(), entry.expiration())));
         Ok(found)
     }
 
@@ -254,143 +291,12 @@ impl Ledger {
     }
 }
 
-impl Entry {
-    /// The source identity by which it must be denied; none if its name suffices. A role that names its sessions itself gives the
-    /// next one the same name, so a denial of the name would deny that one too.
-    pub(crate) fn denied_by(&self) -> Option<&str> {
-        self.source_identity.as_deref().filter(|_| self.origin.is_named)
-    }
-
-    /// The number of other holders, at least, who would lose it with those that `which` selects; zero if nobody else holds it.
-    pub(crate) fn others(&self, which: &Selector) -> usize {
-        match which {
-            Selector::Serial(_) => self.holders.count() - 1,
-            Selector::Entity(entity) => self.holders.count() - usize::from(self.holders.has(entity)),
-            // all its holders are callers of the cluster, which the key separates
-            Selector::Cluster(_) => 0,
-        }
-    }
-}
-
-impl Holders {
-    /// The first holder. A shared session of a holder without a name may be anybody's, because the next such holder looks the
-    /// same.
-    fn first(holder: &str, is_shared: bool) -> Self {
-        if holder.is_empty() && is_shared { Self::AndMore(BTreeSet::new()) } else { Self::One(holder.into()) }
-    }
-
-    /// Adds a holder; an empty one cannot be listed and makes the session everybody's.
-    fn add(&mut self, holder: &str) {
-        match self {
-            Self::AndMore(_) => {}
-            Self::One(one) if holder.is_empty() => *self = Self::AndMore([std::mem::take(one)].into()),
-            Self::Listed(listed) if holder.is_empty() => *self = Self::AndMore(std::mem::take(listed)),
-            Self::One(one) if **one == *holder => {}
-            Self::One(one) => *self = Self::Listed([std::mem::take(one), holder.into()].into()),
-            Self::Listed(listed) if listed.contains(holder) => {}
-            Self::Listed(listed) if listed.len() < MAX_HOLDERS => {
-                listed.insert(holder.into());
-            }
-            Self::Listed(listed) => *self = Self::AndMore(std::mem::take(listed)),
-        }
-    }
-
-    fn has(&self, holder: &str) -> bool {
-        match self {
-            Self::One(one) => **one == *holder,
-            Self::Listed(listed) | Self::AndMore(listed) => listed.contains(holder),
-        }
-    }
-
-    /// Whether `holder` is listed, or may be one of those who are not.
-    fn may_be(&self, holder: &str) -> bool {
-        matches!(self, Self::AndMore(_)) || self.has(holder)
-    }
-
-    /// The number of holders, or a lower bound of it if not all are listed. At least one.
-    fn count(&self) -> usize {
-        match self {
-            Self::One(_) => 1,
-            Self::Listed(listed) => listed.len(),
-            Self::AndMore(listed) => listed.len().max(1) + 1,
-        }
-    }
-}
-
-impl Index {
-    fn find(&self, now: OffsetDateTime, which: &Selector, role: Option<&str>) -> Vec<Entry> {
-        let is_meant = |entry: &&Entry| {
-            entry.expiration > now
-                && role.is_none_or(|role| entry.origin.role == role)
-                && match which {
-                    Selector::Serial(_) => true,
-                    Selector::Entity(entity) => entry.holders.may_be(entity),
-                    Selector::Cluster(cluster) => entry.origin.cluster.as_ref() == Some(cluster),
-                }
-        };
-        match which {
-            Selector::Serial(serial) => self
-                .by_serial
-                .get(serial.to_string().as_str())
-                .filter(is_meant)
-                .cloned()
-                .into_iter()
-                .collect(),
-            _ => self.by_serial.values().filter(is_meant).cloned().collect(),
-        }
-    }
-
-    fn of_iam_role(&self, now: OffsetDateTime, role: &RoleArn) -> Vec<Entry> {
-        let is_of = |entry: &&Entry| entry.expiration > now && entry.origin.role_arn == *role;
-        self.by_serial.values().filter(is_of).cloned().collect()
-    }
-
-    /// Makes room for one session: forgets the expired ones, and those that expire first if that is not enough. Records the
-    /// latest expiration of the living ones among them.
-    fn make_room(&mut self, now: OffsetDateTime) {
-        while let Some((end, _)) = self.by_end.first() {
-            if *end > now && self.by_serial.len() < MAX_SESSIONS {
-                break;
-            }
-            if let Some((end, serial)) = self.by_end.pop_first() {
-                self.forgotten = self.forgotten.max(Some(end).filter(|end| *end > now));
-                self.by_serial.remove(&serial).inspect(|entry| self.let_go(&entry.origin));
-            }
-        }
-    }
-
-    /// Forgets an origin whose last session leaves.
-    fn let_go(&mut self, origin: &Arc<SessionOrigin>) {
-        // two: the set's own reference, and that of the leaving entry
-        if Arc::strong_count(origin) <= 2 {
-            self.origins.remove(origin);
-        }
-    }
-
-    /// The origin of the sessions of `key`: the known value if there is one.
-    fn origin(&mut self, key: &SessionKey) -> Arc<SessionOrigin> {
-        let parts = key.parts();
-        let origin = Arc::new(SessionOrigin {
-            role: parts.role.clone(),
-            role_arn: parts.call.role.clone(),
-            trust_anchor: parts.call.trust_anchor.clone(),
-            cluster: parts.cluster.as_ref().map(|cluster| cluster.name.clone()),
-            is_named: parts.call.role_session_name.is_some(),
-        });
-        let kept = self.origins.get(&origin).map(Arc::clone);
-        kept.unwrap_or_else(|| {
-            self.origins.insert(Arc::clone(&origin));
-            origin
-        })
-    }
-}
-
 /// Groups the entries by their IAM role. Roles with a session that is not denied yet come first: a call that ran out of time and
 /// is repeated then continues with them.
 pub(crate) fn by_iam_role(entries: Vec<Entry>) -> Vec<(RoleArn, Vec<Entry>)> {
     let mut found: BTreeMap<String, (RoleArn, Vec<Entry>)> = BTreeMap::new();
     for entry in entries {
-        let role = &entry.origin.role_arn;
+        let role = entry.role_arn();
         found.entry(role.to_string()).or_insert_with(|| (role.clone(), Vec::new())).1.push(entry);
     }
     let mut roles: Vec<_> = found.into_values().collect();

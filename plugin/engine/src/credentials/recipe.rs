@@ -9,6 +9,7 @@ use tracing::{Instrument as _, Span, info_span};
 use vault_backend::{Blame, Fault, Request};
 
 use crate::credentials::counters::Counters;
+use crate::credentials::handed::Handed;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 use crate::credentials::lifetime;
@@ -141,7 +142,8 @@ impl Recipe {
         warnings.extend(
             authority.issuer.expiry_warning(began).map(|warning| format!("{warning}; {}", self.cure())),
         );
-        let issued = Issued { session, began, serial: leaf.serial.to_string(), warnings };
+        let (serial, handed) = (leaf.serial.to_string(), Handed::default());
+        let issued = Issued { session, began, serial, warnings, handed };
         issued.check().map_err(AttemptError::refused)?;
         Ok(issued)
     }

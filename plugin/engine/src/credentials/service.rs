@@ -37,9 +37,11 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Sessions made before this call are unknown to the ledger.
     pub(crate) fn new(snapshots: Snapshots, sessions: SessionService, lifecycle: Arc<Lifecycle>) -> Self {
-        Self { snapshots, sessions, ledger: Ledger::new(clock::now()), metrics: Arc::default(), lifecycle }
+        let metrics = Arc::<Counters>::default();
+        let store = snapshots.store().clone();
+        let ledger = Ledger::new(clock::now(), store, Arc::clone(&metrics), Arc::clone(&lifecycle));
+        Self { snapshots, sessions, ledger, metrics, lifecycle }
     }
 
     /// The mount's storage.
@@ -51,10 +53,8 @@ impl Credentials {
     ///
     /// Call it before AWS is told to deny them, because a reader must not receive a denied session.
     pub(crate) fn forget(&self, entries: &[Entry]) {
-        let keys: HashSet<_> = entries.iter().filter_map(|entry| entry.cached_as.clone()).collect();
-        if !keys.is_empty() {
-            self.sessions.invalidate(move |key| keys.contains(key));
-        }
+        let serials: HashSet<&str> = entries.iter().map(Entry::serial).collect();
+        self.sessions.invalidate_sessions(|issued| serials.contains(issued.serial.as_str()));
     }
 }
 

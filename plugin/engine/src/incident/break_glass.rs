@@ -16,8 +16,8 @@ pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made wi
 pub(crate) struct EndedSessions {
     /// The inline policy that denies the sessions: `iamra-<the mount's id>`.
     pub(crate) policy_name: String,
-    /// How many living sessions of the role this process handed out. There may be more: other mounts, other tools, and this mount
-    /// before it restarted made sessions too.
+    /// How many living sessions of the role this mount handed out. There may be more: other mounts and other tools made sessions
+    /// too.
     pub(crate) sessions: usize,
     /// The document as it was written, and whether IAM showed it afterwards.
     pub(crate) denied: WrittenDenial,
@@ -40,9 +40,12 @@ impl Incidents {
         let (mut iam, aws) = self.denials.open(owner, role).await?;
         // Before anything is dropped: this fails if the policy is not ours, and such a policy must stay as it is.
         iam.read().await?;
+        let sessions = {
+            let known = self.credentials.ledger.known(clock::now(), |entry| entry.role_arn() == role).await?;
+            known.those(|entry| entry.role_arn() == role).len()
+        };
         // Before the moment is chosen: a read that begins later waits, and one that began earlier gets nothing.
         let held = self.credentials.ledger.hold(RevocationScope::IamRole(role.clone()));
-        let sessions = self.credentials.ledger.of_iam_role(clock::now(), role).len();
         // Empty, not the one that was read: this denial covers every entry of that one.
         let mut policy = Policy::new(SID_PREFIX);
         policy.deny_issued_before(aws.latest());

@@ -98,7 +98,7 @@ impl CompromiseResponse<'_> {
             return Ok(CompromiseReport { report, again_at: None });
         }
         // Before the switch: after it the engine cannot sign in through an anchor that does not hold the next issuer.
-        let early = self.revoke_early(&mut known, &mount, &seen.into_keys().collect()).await;
+        let early = self.revoke_early(&mut known, &mount, &seen.into_keys().collect()).await?;
         report.push(ReportLine::new("switch", StepOutcome::Done(self.switch().await?)));
         // After the switch: an anchor that loses the issuer that still signs would fail every read.
         report.extend(self.clear(&mut known, &mount, early).await?);
@@ -145,7 +145,7 @@ impl CompromiseResponse<'_> {
             known.saw(arn, seen.is_clear, seen.was_changed, seen.at);
         }
         let clear = seen.into_iter().filter(|(_, seen)| seen.is_clear).map(|(arn, _)| arn).collect();
-        let targets = self.targets(mount, &clear);
+        let targets = self.targets(mount, &clear).await?;
         report.extend(foreign);
         report.extend(mount.pinned(self.issuer, self.owner.mount_point));
         let roles = || targets.values().map(|target| (target.arn.as_str(), &target.anchors));
@@ -276,19 +276,22 @@ impl CompromiseResponse<'_> {
     /// Ends sessions before the switch if one of their trust anchors is not known to hold the next issuer, because after the
     /// switch the engine itself cannot sign in through that anchor. `in_sync` has the ARNs of the anchors that are known to hold
     /// it. Returns the outcomes by the IAM role's ARN.
+    ///
+    /// # Errors
+    /// Storage's.
     async fn revoke_early(
         &self,
         known: &mut Compromise,
         mount: &Inventory,
         in_sync: &BTreeSet<String>,
-    ) -> BTreeMap<String, StepOutcome> {
+    ) -> Result<BTreeMap<String, StepOutcome>, Fault> {
         let mut outcomes = BTreeMap::new();
-        for (arn, target) in self.targets(mount, in_sync) {
+        for (arn, target) in self.targets(mount, in_sync).await? {
             if !target.is_clear {
                 outcomes.insert(arn, self.end(known, &target).await);
             }
         }
-        outcomes
+        Ok(outcomes)
     }
 
     /// Ends the sessions of every IAM role that a role of this mount leads to, because the holder of the key could have made
@@ -375,7 +378,15 @@ impl CompromiseResponse<'_> {
 
     /// The IAM roles that the mount's roles lead to, and those of living sessions whose roles are gone or lead elsewhere now.
     /// `clear` has the ARNs of the trust anchors that were seen clear.
-    fn targets(&self, mount: &Inventory, clear: &BTreeSet<String>) -> BTreeMap<String, DenialTarget> {
+    ///
+    /// # Errors
+    /// Storage's.
+    async fn targets(
+        &self,
+        mount: &Inventory,
+        clear: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, DenialTarget>, Fault> {
+        let origins = self.incidents.credentials.ledger.origins(clock::now()).await?;
         let mut found: BTreeMap<String, DenialTarget> = BTreeMap::new();
         let mut note = |arn: RoleArn, name: Option<String>, anchor: Option<&str>| {
             let target = found.entry(arn.to_string()).or_insert_with(|| DenialTarget::new(arn, name));
@@ -387,10 +398,10 @@ impl CompromiseResponse<'_> {
             let anchor = anchorage.as_ref().map(|anchorage| anchorage.trust_anchor.as_str());
             note(role.role_arn.clone(), Some(name.clone()), anchor);
         }
-        for origin in self.incidents.credentials.ledger.origins() {
-            note(origin.role_arn.clone(), None, Some(origin.trust_anchor.as_str()));
+        for (role_arn, anchor) in origins {
+            note(role_arn, None, Some(anchor.as_str()));
         }
-        found
+        Ok(found)
     }
 
     fn store(&self) -> &Store {

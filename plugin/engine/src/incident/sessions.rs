@@ -1,7 +1,7 @@
 //! Ends single sessions, selected by serial number, entity or cluster.
 //!
-//! A session that this process handed out is denied by its name or, if its role sets `role_session_name`, by its source identity.
-//! A session that it does not know can be denied only by serial number and role. Either way the cached copy is dropped before the
+//! A session that this mount handed out is denied by its name or, if its role sets `role_session_name`, by its source identity.
+//! A session that its record does not have can be denied only by serial number and role. Either way the cached copy is dropped before the
 //! policy is written, and a denial that would hit other callers is refused unless it is forced.
 
 mod denial;
@@ -15,7 +15,7 @@ use vault_backend::{Fault, quote};
 
 use denial::{Denial, names_of, unfit};
 
-use crate::credentials::ledger::{self, Entry, Hold, RevocationScope, Selector};
+use crate::credentials::ledger::{self, Entry, Hold, KnownSessions, RevocationScope, Selector};
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::faults;
 use crate::incident::incidents::Incidents;
@@ -23,15 +23,15 @@ use crate::management::denial_policy::{self, Owner, WrittenDenial};
 use crate::records::role_options::SessionSharing;
 
 /// The longest session that IAM allows, 12 hours. An unknown session is denied for this long, because nobody can tell when it
-/// expires; and a process that began earlier than this knows every living session that it handed out, unless it forgot some for
-/// want of room.
+/// expires; and a record that begins earlier than this has every living session that the mount handed out, unless storage took
+/// no writes for long.
 const MAX_SESSION: time::Duration = time::Duration::hours(12);
 
 /// Which sessions must end.
 pub(crate) struct RevocationRequest {
     /// The serial number, entity or cluster.
     pub(crate) which: Selector,
-    /// Only sessions of this role of the engine. Required with a serial number that this process does not know.
+    /// Only sessions of this role of the engine. Required with a serial number that the record does not have.
     pub(crate) role: Option<String>,
     /// The IAM role in which an unknown session is denied. Default: the IAM role that `role` leads to now. Known sessions are
     /// denied where they were made.
@@ -54,7 +54,9 @@ impl Incidents {
         ask: &RevocationRequest,
     ) -> Result<RevocationReport, Fault> {
         let (now, role) = (clock::now(), ask.role.as_deref());
-        if self.credentials.ledger.find(now, &ask.which, role).is_empty() {
+        let known = self.needed(now, &ask.which).await?;
+        let unreadable = known.unreadable.clone();
+        if known.find(&ask.which, role).is_empty() {
             if let Selector::Cluster(name) = &ask.which
                 && self.credentials.snapshots.get().await?.clusters.accessor(name).is_none()
             {
@@ -64,13 +66,14 @@ impl Incidents {
                     owner.mount_point
                 )));
             }
-            check_role(&self.credentials.ledger.find(now, &ask.which, None))?;
+            check_role(&known.find(&ask.which, None))?;
         }
         // From here on these sessions are handed to nobody else, and selected reads that are under way get nothing. A refused
         // request leaves every session as it was.
-        let found = self.credentials.ledger.cut(now, &ask.which, role, |found, of_iam_role| {
-            check(found, ask, || ended_along(found, of_iam_role))
-        })?;
+        let found = self
+            .credentials
+            .ledger
+            .cut(known, &ask.which, role, |found, known| check(found, ask, || ended_along(found, known)))?;
         self.credentials.forget(&found);
         let work = async {
             if found.is_empty() {
@@ -79,7 +82,26 @@ impl Incidents {
                 Box::pin(self.revoke_known(owner, ask, found)).await
             }
         };
-        self.credentials.lifecycle.until_closed(work).await
+        let mut done = self.credentials.lifecycle.until_closed(work).await?;
+        done.warnings.extend(self.gaps(&unreadable));
+        Ok(done)
+    }
+
+    /// Reads the sessions that a revocation of `which` must look at: those that are meant, and those that a denial by source
+    /// identity reaches beside them.
+    ///
+    /// # Errors
+    /// Storage's.
+    async fn needed(&self, now: OffsetDateTime, which: &Selector) -> Result<KnownSessions<'_>, Fault> {
+        let ledger = &self.credentials.ledger;
+        let known = ledger.known(now, |entry| entry.is_meant(which, None)).await?;
+        let named: Vec<Entry> =
+            known.find(which, None).into_iter().filter(|entry| entry.denied_by().is_some()).collect();
+        if named.is_empty() {
+            return Ok(known);
+        }
+        drop(known);
+        ledger.known(now, |entry| entry.is_meant(which, None) || is_reached(entry, &named)).await
     }
 
     /// Denies known sessions, one IAM role after the other. A role that cannot be written to does not stop the others: its fault
@@ -112,7 +134,7 @@ impl Incidents {
                 failed.push((role, fault));
             }
         }
-        done.warnings.extend(self.unknown_ones(owner, &ask.which));
+        done.warnings.extend(self.unknown_ones(owner, &ask.which).await?);
         done.warnings.extend(former_ids(owner, &ask.which));
         if done.revoked.is_empty()
             && let Some((_, fault)) = failed.pop()
@@ -127,23 +149,41 @@ impl Incidents {
         Ok(done)
     }
 
-    /// Warns that an entity or a cluster may have sessions that this process does not know: those made before it began, as long
-    /// as they may live, and those it forgot for want of room. None for a serial number.
-    fn unknown_ones(&self, owner: Owner<'_>, which: &Selector) -> Option<String> {
-        let (now, began) = (clock::now(), self.credentials.ledger.began());
+    /// Warns that an entity or a cluster may have sessions that the mount does not know: those made before it kept a record, as
+    /// long as they may live, and those whose record was given up. None for a serial number.
+    ///
+    /// # Errors
+    /// Storage's.
+    async fn unknown_ones(&self, owner: Owner<'_>, which: &Selector) -> Result<Option<String>, Fault> {
+        let (now, began) = (clock::now(), self.credentials.ledger.began().await?);
         let why = if matches!(which, Selector::Serial(_)) {
-            return None;
+            return Ok(None);
         } else if now - began < MAX_SESSION {
-            format!("sessions that were issued before this process began at {}", rfc3339(began))
-        } else if self.credentials.ledger.has_forgotten(now) {
-            "sessions beyond the number that this process can remember".to_owned()
+            format!(
+                "sessions from before the mount's record of sessions, which begins at {}, are",
+                rfc3339(began)
+            )
+        } else if self.credentials.ledger.backlog(now).has_lost {
+            "some sessions that were handed out while storage took no writes are".to_owned()
         } else {
-            return None;
+            return Ok(None);
         };
-        Some(format!(
-            "{why} are not known, and stay valid unless they are among these; to end all sessions of a role: vault write -force {}roles/<role>/revoke-sessions",
+        Ok(Some(format!(
+            "{why} not known, and stay valid unless they are among these; to end all sessions of a role: vault write -force {}roles/<role>/revoke-sessions",
             owner.mount_point
-        ))
+        )))
+    }
+
+    /// Warns of what the record lacks: parts that cannot be read, and facts that storage has not taken.
+    fn gaps(&self, unreadable: &[String]) -> Vec<String> {
+        let backlog = self.credentials.ledger.backlog(clock::now());
+        let damaged = (!unreadable.is_empty()).then(|| {
+            format!("the record of sessions is incomplete, because these parts of storage cannot be read: {}; sessions in them stay valid", unreadable.join(", "))
+        });
+        let unstored = backlog.trouble.map(|why| {
+            format!("storage takes no record of sessions ({why}): the {} newest facts about who has which session are known to this process alone, and are lost if it ends", backlog.waiting)
+        });
+        damaged.into_iter().chain(unstored).collect()
     }
 
     /// Holds up reads that may get a session with the source identity of one of `entries`, because such a session would be denied
@@ -186,7 +226,12 @@ impl Incidents {
             aws.wait_past(later.saturating_add(time::Duration::SECOND)).await;
         }
         // Again, because callers may have been handed sessions of the same identity while this waited.
-        let along = ended_along(entries, &|role| self.credentials.ledger.of_iam_role(clock::now(), role));
+        let along = if held.is_some() {
+            let reached = self.credentials.ledger.known(clock::now(), |entry| is_reached(entry, entries));
+            ended_along(entries, &reached.await?)
+        } else {
+            Vec::new()
+        };
         if !ask.force {
             check_unlike(&along)?;
         }
@@ -199,18 +244,18 @@ impl Incidents {
         // After the write alone: a repeated call goes on with the roles whose sessions are not marked.
         self.credentials.ledger.mark_denied(entries);
         for entry in entries {
-            done.add(&entry.serial, &entry.origin.role, entry.expiration);
+            done.add(entry.serial(), entry.role(), entry.expiration());
         }
         done.wrote(role, &iam.policy_name, &denied);
         done.warnings.extend(denials.iter().filter_map(Denial::warning));
         Ok(())
     }
 
-    /// Denies a session that this process did not make: one from before it began, or another mount's. Its certificate's serial
+    /// Denies a session that the record does not have: one from before it began, or another mount's. Its certificate's serial
     /// number is its name at AWS, and nothing else about it is known.
     ///
-    /// It is denied for 12 hours from now, and every cached session of the role is dropped, because this process cannot tell
-    /// which one it is.
+    /// It is denied for 12 hours from now, and every cached session of the role is dropped, because nobody can tell which
+    /// one it is.
     ///
     /// # Errors
     /// The caller's fault without a serial number and a role, or if there is no such role. The operator's fault if the role names
@@ -220,10 +265,10 @@ impl Incidents {
         owner: Owner<'_>,
         ask: &RevocationRequest,
     ) -> Result<RevocationReport, Fault> {
-        let since = rfc3339(self.credentials.ledger.began());
+        let since = rfc3339(self.credentials.ledger.began().await?);
         let (Selector::Serial(serial), Some(name)) = (&ask.which, &ask.role) else {
             return Err(Fault::caller(format!(
-                "this process, which began at {since}, knows no live session of it: with a serial_number, give the role too; {}or end all sessions of a role with {}roles/<role>/revoke-sessions",
+                "this mount, whose record of sessions begins at {since}, knows no live session of it: with a serial_number, give the role too; {}or end all sessions of a role with {}roles/<role>/revoke-sessions",
                 former_ids(owner, &ask.which).map(|what| format!("{what}; ")).unwrap_or_default(),
                 owner.mount_point
             )));
@@ -231,12 +276,12 @@ impl Incidents {
         let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
         if role.role_session_name.is_some() {
             return Err(Fault::operator(format!(
-"role: {name:?} sets role_session_name, so a serial number does not identify a session, and this process, which began at {since}, did not make the session",
+"role: {name:?} sets role_session_name, so a serial number does not identify a session, and the mount's record of sessions, which begins at {since}, does not have the session",
 )).cure(format!("end all sessions of the role with {}roles/{name}/revoke-sessions", owner.mount_point)));
         }
         if role.sharing() != SessionSharing::None && !ask.force {
             return Err(Fault::operator(format!(
-"role: callers of {name:?} share sessions, and this process, which began at {since}, does not know who holds this one"
+"role: callers of {name:?} share sessions, and the mount's record of sessions, which begins at {since}, does not say who holds this one"
 )).cure("add force=true to end it anyway"));
         }
         let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
@@ -248,8 +293,8 @@ impl Incidents {
             policy.deny_session(&session_name, now + MAX_SESSION).map_err(unfit)?;
         }
         iam.check_room(&policy).await?;
-        // Before the write. A session may be cached although the ledger does not know it: the ledger forgot it for want of room,
-        // or a flight lands just now.
+        // Before the write. A session may be cached although the ledger does not know it: its record was given up, or a
+        // flight lands just now.
         let ended = name.clone();
         self.credentials.sessions.invalidate(move |key| key.role() == ended);
         let denied = iam.write(policy).await?;
@@ -257,7 +302,7 @@ impl Incidents {
         let mut done = RevocationReport::default();
         done.add(&serial.to_string(), name, now + MAX_SESSION);
         done.wrote(role_arn, &iam.policy_name, &denied);
-        done.warnings.push(format!("this process, which began at {since}, did not make this session, and does not know whether it exists or who holds it"));
+        done.warnings.push(format!("the mount's record of sessions, which begins at {since}, does not have this session: nobody here knows whether it exists or who holds it"));
         if ask.role_arn.is_none() {
             done.warnings.push(format!(
             "the session is denied in {role_arn}, the IAM role that the role {name:?} leads to now; if the role led to another one when the session was made, the session stays valid: run the command again with role_arn=<that IAM role>"
@@ -265,6 +310,16 @@ impl Incidents {
         }
         Ok(done)
     }
+}
+
+/// Whether a denial of one of `denied` by its source identity reaches the session: it is of the same IAM role and has that source
+/// identity.
+fn is_reached(entry: &Entry, denied: &[Entry]) -> bool {
+    denied.iter().any(|one| {
+        one.denied_by().is_some()
+            && one.denied_by() == entry.source_identity()
+            && one.role_arn() == entry.role_arn()
+    })
 }
 
 /// Refuses a revocation that would take sessions from other callers, unless it is forced. `along` returns the sessions that a
@@ -279,43 +334,29 @@ fn check(found: &[Entry], ask: &RevocationRequest, along: impl FnOnce() -> Vec<E
 
 /// Refuses sessions that can be denied only by a source identity that these other living sessions have too.
 fn check_unlike(others: &[Entry]) -> Result<(), Fault> {
-    let Some((first, identity)) =
-        others.first().and_then(|entry| Some((entry, entry.source_identity.as_deref()?)))
+    let Some((first, identity)) = others.first().and_then(|entry| Some((entry, entry.source_identity()?)))
     else {
         return Ok(());
     };
     Err(Fault::operator(format!(
 "nothing was denied: the role sets role_session_name, so its sessions are denied by their source identity, and {} other live sessions would end too, such as {} of the role {:?} with the source identity {identity:?}",
 others.len(),
-first.serial,
-first.origin.role,
+first.serial(),
+first.role(),
 )).cure("add force=true to end them anyway; a common_name that contains the caller keeps callers apart"))
 }
 
 /// The living sessions that are not in `found` and that a denial of `found` reaches all the same: sessions of the same IAM role
-/// with a source identity that is denied. Empty if every session is denied by its own name. `of_iam_role` returns the living
-/// sessions of an IAM role.
-fn ended_along(found: &[Entry], of_iam_role: &dyn Fn(&RoleArn) -> Vec<Entry>) -> Vec<Entry> {
-    let meant: HashSet<&str> = found.iter().map(|entry| &*entry.serial).collect();
-    let mut along = Vec::new();
-    for (role, entries) in ledger::by_iam_role(found.to_vec()) {
-        let identities: HashSet<&str> = entries.iter().filter_map(Entry::denied_by).collect();
-        let is_reached =
-            |entry: &Entry| entry.source_identity.as_deref().is_some_and(|own| identities.contains(own));
-        let mut others = of_iam_role(&role);
-        others.retain(|entry| is_reached(entry) && !meant.contains(&*entry.serial));
-        along.append(&mut others);
-    }
-    along
+/// with a source identity that is denied. Empty if every session is denied by its own name.
+fn ended_along(found: &[Entry], known: &KnownSessions<'_>) -> Vec<Entry> {
+    let meant: HashSet<&str> = found.iter().map(Entry::serial).collect();
+    known.those(|entry| is_reached(entry, found) && !meant.contains(entry.serial()))
 }
 
 /// Tells a session that is known under another role from one that is not known at all. `known` was searched without the role.
 fn check_role(known: &[Entry]) -> Result<(), Fault> {
     let Some(entry) = known.first() else { return Ok(()) };
-    Err(Fault::caller(format!(
-        "role: the session {} belongs to the role {:?}",
-        entry.serial, entry.origin.role
-    )))
+    Err(Fault::caller(format!("role: the session {} belongs to the role {:?}", entry.serial(), entry.role())))
 }
 
 /// Refuses sessions that others share beside those selected. Holders that a session does not list count as at least one.
@@ -326,8 +367,8 @@ fn check_unshared(found: &[Entry], which: &Selector) -> Result<(), Fault> {
 "nothing was denied: {} of {} sessions are shared; other callers would lose {} of the role {:?} too (at least {})",
 shared.len(),
 found.len(),
-first.serial,
-first.origin.role,
+first.serial(),
+first.role(),
 first.others(which)
 )).cure("add force=true to end them anyway; session_sharing=none on the role gives each caller its own sessions"))
 }

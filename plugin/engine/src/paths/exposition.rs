@@ -16,6 +16,7 @@ use sessions::{Counts, Limits};
 use crate::issuers::Issuers;
 
 use crate::credentials::counters::{Counters, Labels};
+use crate::credentials::ledger::Backlog;
 
 /// `OpenMetrics` 1.0, which Prometheus reads since 2.5.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,6 +29,8 @@ pub(crate) struct Gauges<'a> {
     pub(crate) limits: Limits,
     /// For expiry and signatures of each.
     pub(crate) issuers: &'a Issuers,
+    /// What the record of sessions lacks.
+    pub(crate) backlog: Backlog,
     /// Whether each managed trust anchor was in sync when it was last looked at, by its name here.
     pub(crate) anchors: BTreeMap<String, bool>,
 }
@@ -38,12 +41,13 @@ pub(crate) struct Gauges<'a> {
 /// None in practice: the writer is a `String`.
 pub(crate) fn text(metrics: &Counters, gauges: &Gauges<'_>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("iamra");
-    let Gauges { counts, limits, issuers, anchors } = gauges;
+    let Gauges { counts, limits, issuers, backlog, anchors } = gauges;
     register_answers(&mut registry, metrics, counts);
     register_calls(&mut registry, metrics, counts);
     register_queue(&mut registry, counts, *limits);
     register_issuers(&mut registry, metrics, issuers);
     register_anchors(&mut registry, anchors);
+    register_ledger(&mut registry, metrics, backlog);
     registry.register(
         "revocations",
         "Denials that revoke, revoke-sessions and compromised wrote to IAM roles since the process began, one for each role and call",
@@ -159,6 +163,25 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
         "cache_evictions",
         "Sessions dropped before their end to make room since the process began",
         ConstCounter::new(counts.evicted),
+    );
+}
+
+/// The record of sessions: what storage has not taken.
+fn register_ledger(registry: &mut Registry, metrics: &Counters, backlog: &Backlog) {
+    registry.register(
+        "ledger_waiting",
+        "Facts about who has which session that are not stored yet, and are lost if the process ends",
+        ConstGauge::new(u64::try_from(backlog.waiting).unwrap_or(u64::MAX)),
+    );
+    registry.register(
+        "ledger_put_failures",
+        "Writes of the record of sessions that storage refused since the process began; each is repeated",
+        metrics.ledger_failures.clone(),
+    );
+    registry.register(
+        "ledger_lost",
+        "Facts about who has which session that were given up since the process began, because storage took no writes for too long",
+        metrics.ledger_lost.clone(),
     );
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vault_backend::{Fault, Raw, Request, Response, Route};
 
 use crate::engine::Engine;
+use crate::ground::clock;
 use crate::paths::exposition::{self, CONTENT_TYPE, Gauges};
 
 /// The path takes a token, although it shows no secret, ARN, role or identity.
@@ -29,6 +30,7 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
         counts: engine.credentials.sessions.counts(),
         limits: snapshot.config.limits(),
         issuers: &snapshot.issuers,
+        backlog: engine.credentials.ledger.backlog(clock::now()),
         anchors: engine.anchors.in_sync(&snapshot.issuers),
     };
     let text = exposition::text(&engine.credentials.metrics, &gauges).map_err(Fault::bug)?;

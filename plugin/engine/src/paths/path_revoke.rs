@@ -29,11 +29,11 @@ impl Params for RevocationRequest {
         ),
         Field::string(
             "role",
-            "only sessions of this role; needed with a serial number that this process does not know",
+            "only sessions of this role; needed with a serial number that `sessions` does not have",
         ),
         Field::string(
             "role_arn",
-            "IAM role in which a session that this process does not know is denied; default: the role's current role_arn",
+            "IAM role in which a session that `sessions` does not have is denied; default: the role's current role_arn",
         ),
         Field::bool("force", "also deny sessions that other callers share; they lose them too")
             .default_text("false"),

@@ -14,7 +14,7 @@ mod warm;
 use serde_json::{Value, json};
 use vault_backend::Entity;
 
-use crate::mounts::{ANCHOR, PROFILE, ROLE, on_a_standby};
+use crate::mounts::{ANCHOR, PROFILE, ROLE, configured, on_a_standby};
 use callers::{CN, GITLAB, PROD, SPIFFE, clusters, gitlab, pod, pods, preview, refusal, tag};
 
 #[tokio::test]
@@ -210,12 +210,12 @@ async fn a_templated_role_is_read_as_it_was_written_and_an_identical_write_puts_
     let mount = clusters().await;
     mount.write("roles/app", pods()).await;
     let read = mount.read("roles/app").await.data;
-    let puts = mount.storage.puts();
+    let puts = configured(&mount.storage);
 
     let again = mount.write("roles/app", Value::Object(read.clone())).await;
 
     assert_eq!(again.error, "");
-    assert_eq!(mount.storage.puts(), puts);
+    assert_eq!(configured(&mount.storage), puts);
     assert_eq!((&read["common_name"], &read["uri_sans"]), (&json!(CN), &json!([SPIFFE])));
 }
 

@@ -64,3 +64,8 @@ pub(crate) async fn becomes_a_standby(mount: &TestMount<Engine>) {
     let again = Mount::in_memory(mount.storage.clone(), mount.system.clone());
     Backend::initialize(mount.backend.clone(), again).await.unwrap();
 }
+
+/// The keys that writes of the configuration have put. A session puts its record by itself, at any moment after its answer.
+pub(crate) fn configured(storage: &Storage) -> Vec<String> {
+    storage.puts().into_iter().filter(|key| !key.starts_with("session")).collect()
+}

@@ -82,9 +82,15 @@ const PAGES: [Page; 9] = [
     },
     Page {
         file: "incidents.md",
-        title: "revoke and compromised",
-        about: "Paths that deny sessions at AWS after a leak.",
-        templates: &["revoke", "roles/{name}/revoke-sessions", "issuer/{ref}/compromised"],
+        title: "sessions, revoke and compromised",
+        about: "Paths that show who has which session, and that deny sessions at AWS after a leak.",
+        templates: &[
+            "sessions",
+            "sessions/{serial}",
+            "revoke",
+            "roles/{name}/revoke-sessions",
+            "issuer/{ref}/compromised",
+        ],
     },
     Page {
         file: "diagnosis.md",

@@ -8,7 +8,7 @@ use harness::ROLE_ARN;
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
-use vault_backend::testing::{TestMount, TestResponse};
+use vault_backend::testing::TestResponse;
 
 const BREAK_GLASS: &str = "roles/demo/revoke-sessions";
 
@@ -133,11 +133,27 @@ async fn a_shared_session_is_refused_until_it_is_forced_and_then_ends_for_all() 
 }
 
 #[tokio::test]
-async fn a_session_of_before_a_restart_ends_by_its_serial_number_and_role() {
+async fn a_session_of_before_a_restart_ends_by_all_that_names_it() {
+    let mut world = World::new().await;
+    for which in ["serial_number", "entity_id"] {
+        let before = session_of(&mut world, "one").await;
+        let other = session_of(&mut world, "two").await;
+        world.recorded().await;
+        world.restart().await;
+
+        let named = if which == "serial_number" { before[which].clone() } else { json!("one") };
+        let reply = world.ok(revoke(&world, json!({ which: named })).await);
+
+        assert!(!lives(&world, &before).await && lives(&world, &other).await, "{which}: {reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_the_record_does_not_have_ends_by_its_serial_number_and_role() {
     let mut world = World::new().await;
     let one = session(&world).await;
     let serial = one["serial_number"].clone();
-    world.mount = Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
+    world.forget_and_restart().await;
 
     let alone = revoke(&world, json!({ "serial_number": serial })).await;
     let reply = revoke(&world, json!({ "serial_number": serial, "role": "demo" })).await;

@@ -8,7 +8,7 @@ use aws_emulator::Knobs;
 use harness::{ROLE_ARN, until};
 use lifecycle::{World, role_of};
 use serde_json::{Map, Value, json};
-use vault_backend::testing::{TestMount, TestResponse};
+use vault_backend::testing::TestResponse;
 
 const OTHER_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/other";
 /// How long a denial may take until it is in force: far more than the emulator delays it.
@@ -107,7 +107,7 @@ async fn a_break_glass_of_a_moment_to_come_is_brought_back_to_now() {
 async fn a_serial_number_alone_does_not_end_a_session_that_its_role_named() {
     let mut world = self_named().await;
     let one = session_of(&mut world, "demo", "one").await;
-    world.mount = Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
+    world.forget_and_restart().await;
 
     let reply = revoke(&world, json!({ "serial_number": one["serial_number"], "role": "demo" })).await;
 
@@ -216,7 +216,7 @@ async fn a_serial_number_that_is_not_known_says_in_which_iam_role_it_is_denied_a
             role_of(state, "iamra-revocation")["policies"]["duty"]["Statement"][0]["Resource"] = json!("*");
         })
         .await;
-    world.mount = Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
+    world.forget_and_restart().await;
     let fields = json!({ "serial_number": moved["serial_number"], "role": "other" });
 
     let elsewhere = revoke(&world, fields.clone()).await;
@@ -248,16 +248,19 @@ async fn whoever_revokes_an_entity_is_told_how_to_find_those_that_were_merged_in
 }
 
 #[tokio::test]
-async fn after_a_restart_the_sessions_of_before_are_told_of_beside_those_that_are_ended() {
+async fn sessions_of_before_the_record_are_told_of_beside_those_that_are_ended() {
     let mut world = World::new().await;
     let before = session_of(&mut world, "demo", "one").await;
-    world.mount = Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
+    world.forget_and_restart().await;
     let after = session_of(&mut world, "demo", "one").await;
 
     let reply = revoke(&world, json!({ "entity_id": "one" })).await;
 
     assert_eq!((lives(&world, &before).await, lives(&world, &after).await), (true, false));
-    let is_warned = reply.warnings.iter().any(|warning| warning.contains("before this process began at"));
+    let is_warned = reply
+        .warnings
+        .iter()
+        .any(|warning| warning.contains("from before the mount's record of sessions, which begins at "));
     assert!(is_warned, "{:?}", reply.warnings);
 }
 
@@ -333,7 +336,7 @@ async fn an_unknown_serial_number_of_a_role_whose_callers_share_has_to_be_forced
     let role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
     world.ok(world.mount.write("roles/demo", role).await);
     let session = session_of(&mut world, "demo", "one").await;
-    world.mount = Box::pin(TestMount::over(world.mount.storage.clone())).await.unwrap();
+    world.forget_and_restart().await;
     let fields = json!({ "serial_number": session["serial_number"], "role": "demo" });
 
     let refused = revoke(&world, fields.clone()).await;

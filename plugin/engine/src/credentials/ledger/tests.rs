@@ -1,18 +1,22 @@
-use ca::Serial;
-use std::mem::size_of;
+use std::sync::Arc;
+use std::time::Duration as Wait;
 
+use ca::Serial;
 use rolesanywhere::{SecretString, Session};
 use time::Duration;
 use time::macros::datetime;
+use vault_backend::Storage;
 
 use super::*;
+use crate::credentials::handed::{Handed, MAX_HOLDERS};
 use crate::credentials::key::tests::{key as key_of, parts as some_parts};
+use crate::records::session_event::PodName;
 
 const NOW: OffsetDateTime = datetime!(2026-11-24 15:00 UTC);
 const HOUR: Duration = Duration::HOUR;
 
 /// A session that ends at `expiration`, whose certificate has the serial number `number`.
-fn issued(number: u32, expiration: OffsetDateTime) -> Issued {
+fn issued(number: u32, expiration: OffsetDateTime) -> Arc<Issued> {
     let session = Session {
         access_key_id: "ASIAEXAMPLE00000".to_owned(),
         secret_access_key: SecretString::from("key"),
@@ -27,7 +31,8 @@ fn issued(number: u32, expiration: OffsetDateTime) -> Issued {
         packed_policy_size: None,
         request_id: None,
     };
-    Issued { session, began: NOW, serial: serial(number).to_string(), warnings: Vec::new() }
+    let serial = serial(number).to_string();
+    Arc::new(Issued { session, began: NOW, serial, warnings: Vec::new(), handed: Handed::default() })
 }
 
 fn serial(number: u32) -> Serial {
@@ -40,206 +45,405 @@ fn key(role: &str) -> SessionKey {
     key_of(parts)
 }
 
-fn note(
-    ledger: &Ledger,
-    now: OffsetDateTime,
-    issued: &Issued,
-    key: &SessionKey,
-    sharing: SessionSharing,
-    holder: &str,
-) {
-    ledger.note(now, issued, key, sharing, &ledger.reader(holder)).unwrap();
+/// The ledger of a process that begins on this storage.
+fn on(storage: &Storage) -> Ledger {
+    let store = Store::new(storage.clone(), |_| {});
+    Ledger::new(NOW, store, Arc::default(), Arc::new(Lifecycle::new()))
+}
+
+fn ledger() -> Ledger {
+    on(&Storage::in_memory())
+}
+
+fn hand_out<'a>(issued: &'a Arc<Issued>, key: &'a SessionKey, sharing: SessionSharing) -> HandOut<'a> {
+    let pod = PodLookup::Known(PodName {
+        cluster: Some("prod".to_owned()),
+        namespace: Some("payments".to_owned()),
+        service_account: Some("api".to_owned()),
+    });
+    HandOut { issued, key, sharing, is_entity: true, request_id: "request", pod }
+}
+
+fn note(ledger: &Ledger, issued: &Arc<Issued>, key: &SessionKey, sharing: SessionSharing, holder: &str) {
+    let noted = ledger.note(NOW, hand_out(issued, key, sharing), &ledger.reader(holder));
+    assert!(noted.is_ok());
 }
 
 fn of_entity(entity: &str) -> Selector {
     Selector::Entity(entity.to_owned())
 }
 
-#[test]
-fn a_session_is_found_by_serial_number_by_each_holder_and_by_its_cluster() {
-    let ledger = Ledger::new(NOW);
+async fn find(ledger: &Ledger, which: &Selector) -> Vec<Entry> {
+    ledger.known(NOW, |_| true).await.unwrap().find(which, None)
+}
+
+/// Waits until everything is stored.
+async fn stored(ledger: &Ledger) {
+    while ledger.backlog(NOW).waiting > 0 {
+        tokio::time::sleep(Wait::from_millis(1)).await;
+    }
+}
+
+/// The serial numbers, in order, of the sessions that `which` selects.
+async fn serials(ledger: &Ledger, which: &Selector) -> Vec<String> {
+    let mut serials: Vec<_> =
+        find(ledger, which).await.iter().map(|entry| entry.serial().to_owned()).collect();
+    serials.sort_unstable();
+    serials
+}
+
+#[tokio::test]
+async fn a_session_is_found_by_serial_number_by_each_holder_and_by_its_cluster_before_and_after_it_is_stored()
+{
+    let ledger = ledger();
     let session = issued(7, NOW + HOUR);
     for holder in ["one", "two", "two"] {
-        note(&ledger, NOW, &session, &key("web"), SessionSharing::Identity, holder);
+        note(&ledger, &session, &key("web"), SessionSharing::Identity, holder);
     }
 
     let cluster = |name: &str| Selector::Cluster(name.to_owned());
-    let found = |which: &Selector| ledger.find(NOW, which, None).len();
-    for which in [Selector::Serial(serial(7)), of_entity("one"), of_entity("two"), cluster("prod")] {
-        assert_eq!(found(&which), 1, "{which:?}");
+    for is_stored in [false, true] {
+        if is_stored {
+            stored(&ledger).await;
+        }
+        for which in [Selector::Serial(serial(7)), of_entity("one"), of_entity("two"), cluster("prod")] {
+            assert_eq!(find(&ledger, &which).await.len(), 1, "{which:?}");
+        }
+        for which in [Selector::Serial(serial(8)), of_entity("three"), cluster("dev")] {
+            assert_eq!(find(&ledger, &which).await.len(), 0, "{which:?}");
+        }
+        let known = ledger.known(NOW, |_| true).await.unwrap();
+        assert_eq!(known.find(&of_entity("one"), Some("api")).len(), 0);
     }
-    for which in [Selector::Serial(serial(8)), of_entity("three"), cluster("dev")] {
-        assert_eq!(found(&which), 0, "{which:?}");
-    }
-    assert_eq!(ledger.find(NOW, &of_entity("one"), Some("api")).len(), 0);
 }
 
-#[test]
-fn others_are_those_who_lose_it_beside_whoever_is_meant() {
-    let ledger = Ledger::new(NOW);
-    for holder in ["one", "two", "three"] {
-        note(&ledger, NOW, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, holder);
-    }
-    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::None, "one");
-
-    let others = |number| {
-        let which = Selector::Serial(serial(number));
-        let entry = ledger.find(NOW, &which, None).remove(0);
-        (entry.others(&which), entry.others(&of_entity("one")))
-    };
-    assert_eq!((others(7), others(8)), ((2, 2), (0, 0)));
-}
-
-#[test]
-fn a_session_with_more_holders_than_are_listed_counts_as_everybodys() {
-    let ledger = Ledger::new(NOW);
+#[tokio::test]
+async fn another_process_finds_what_was_handed_out_with_all_that_was_known_of_it() {
+    let storage = Storage::in_memory();
+    let before = on(&storage);
     let session = issued(7, NOW + HOUR);
-    for holder in 0..=MAX_HOLDERS {
-        note(&ledger, NOW, &session, &key("web"), SessionSharing::Identity, &holder.to_string());
-    }
+    note(&before, &session, &key("web"), SessionSharing::Identity, "one");
+    note(&before, &session, &key("web"), SessionSharing::Identity, "two");
+    stored(&before).await;
+    before.mark_denied(&find(&before, &of_entity("one")).await);
+    stored(&before).await;
+    drop(before);
 
-    let found = ledger.find(NOW, &of_entity("nobody"), None);
+    let after = on(&storage);
+    let entry = find(&after, &of_entity("two")).await.remove(0);
+
+    assert_eq!((entry.others(&of_entity("two")), entry.is_denied), (1, true));
+    assert_eq!(
+        (entry.role(), entry.expiration(), entry.source_identity()),
+        ("web", NOW + HOUR, Some("CN=web"))
+    );
+    let holding = &entry.holdings["one"];
+    assert_eq!((holding.request_id.as_str(), holding.since), ("request", NOW.unix_timestamp()));
+    assert_eq!(holding.pod.namespace.as_deref(), Some("payments"));
+    assert!(after.began().await.unwrap() <= NOW);
+}
+
+#[tokio::test]
+async fn others_are_those_who_lose_it_beside_whoever_is_meant() {
+    let (ledger, session) = (ledger(), issued(7, NOW + HOUR));
+    for holder in ["one", "two", "three"] {
+        note(&ledger, &session, &key("web"), SessionSharing::Identity, holder);
+    }
+    note(&ledger, &issued(8, NOW + HOUR), &key("web"), SessionSharing::None, "one");
+
+    let mut others = Vec::new();
+    for number in [7, 8] {
+        let which = Selector::Serial(serial(number));
+        let entry = find(&ledger, &which).await.remove(0);
+        others.push((entry.others(&which), entry.others(&of_entity("one"))));
+    }
+    assert_eq!(others, [(2, 2), (0, 0)]);
+}
+
+#[tokio::test]
+async fn a_session_with_more_holders_than_are_listed_counts_as_everybodys() {
+    let (ledger, session) = (ledger(), issued(7, NOW + HOUR));
+    for holder in 0..=MAX_HOLDERS {
+        note(&ledger, &session, &key("web"), SessionSharing::Identity, &holder.to_string());
+    }
+    stored(&ledger).await;
+
+    let found = find(&ledger, &of_entity("nobody")).await;
 
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].others(&of_entity("0")), MAX_HOLDERS);
 }
 
-#[test]
-fn callers_of_whom_nothing_is_known_count_as_more_than_one() {
-    let ledger = Ledger::new(NOW);
-    note(&ledger, NOW, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, "");
-    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
-    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "");
-    note(&ledger, NOW, &issued(9, NOW + HOUR), &key("web"), SessionSharing::None, "");
+#[tokio::test]
+async fn callers_of_whom_nothing_is_known_count_as_more_than_one() {
+    let (ledger, shared) = (ledger(), issued(8, NOW + HOUR));
+    note(&ledger, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, "");
+    note(&ledger, &shared, &key("web"), SessionSharing::Identity, "one");
+    note(&ledger, &shared, &key("web"), SessionSharing::Identity, "");
+    note(&ledger, &issued(9, NOW + HOUR), &key("web"), SessionSharing::None, "");
 
-    let others = |number| {
+    let mut others = Vec::new();
+    for number in [7, 8, 9] {
         let which = Selector::Serial(serial(number));
-        ledger.find(NOW, &which, None).remove(0).others(&which)
-    };
-    assert_eq!((others(7), others(8), others(9)), (1, 1, 0));
+        others.push(find(&ledger, &which).await.remove(0).others(&which));
+    }
+    assert_eq!(others, [1, 1, 0]);
 }
 
-#[test]
-fn what_was_denied_comes_after_what_was_not() {
-    let ledger = Ledger::new(NOW);
+#[tokio::test]
+async fn what_was_denied_comes_after_what_was_not() {
+    let ledger = ledger();
     let mut elsewhere = some_parts();
     elsewhere.call.role = "arn:aws:iam::123456789012:role/a".parse().unwrap();
-    note(&ledger, NOW, &issued(7, NOW + HOUR), &key_of(elsewhere), SessionSharing::Identity, "one");
-    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
-    let roles = || {
-        let found = by_iam_role(ledger.find(NOW, &of_entity("one"), None));
+    note(&ledger, &issued(7, NOW + HOUR), &key_of(elsewhere), SessionSharing::Identity, "one");
+    note(&ledger, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+    let roles = async || {
+        let found = by_iam_role(find(&ledger, &of_entity("one")).await);
         found.iter().map(|(role, _)| role.name().to_owned()).collect::<Vec<_>>()
     };
 
-    let before = roles();
-    ledger.mark_denied(&ledger.find(NOW, &Selector::Serial(serial(7)), None));
+    let before = roles().await;
+    ledger.mark_denied(&find(&ledger, &Selector::Serial(serial(7))).await);
 
     assert_eq!(
-        (before, roles()),
+        (before, roles().await),
         (vec!["a".to_owned(), "web".to_owned()], vec!["web".to_owned(), "a".to_owned()])
     );
 }
 
-#[test]
-fn a_session_that_has_ended_is_not_found_and_leaves_with_all_that_was_kept_of_it() {
-    let ledger = Ledger::new(NOW);
-    note(&ledger, NOW, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+#[tokio::test]
+async fn a_session_that_has_ended_is_not_found_and_its_bucket_goes_whole() {
+    let storage = Storage::in_memory();
+    let ledger = on(&storage);
+    for number in 0..100 {
+        note(&ledger, &issued(number, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+    }
+    note(&ledger, &issued(200, NOW + HOUR * 3), &key("web"), SessionSharing::Identity, "one");
+    stored(&ledger).await;
 
     let later = NOW + HOUR;
-    assert!(ledger.find(later, &of_entity("one"), None).is_empty());
-    note(&ledger, later, &issued(8, later + HOUR), &key("api"), SessionSharing::Identity, "one");
+    let left = ledger.known(later, |_| true).await.unwrap().find(&of_entity("one"), None);
+    ledger.expire(later).await.unwrap();
+    let buckets_before = storage.list("session/").await.unwrap();
+    ledger.expire(later + HOUR + Duration::minutes(6)).await.unwrap();
 
-    let index = ledger.index();
-    let roles: Vec<&str> = index.origins.iter().map(|origin| origin.role.as_str()).collect();
-    assert_eq!((index.by_serial.len(), index.by_end.len(), roles), (1, 1, vec!["api"]));
+    assert_eq!((left.len(), buckets_before.len()), (1, 2), "the hour is not over");
+    assert_eq!(storage.list("session/").await.unwrap().len(), 1);
+    assert_eq!(serials(&ledger, &of_entity("one")).await, [serial(200).to_string()]);
 }
 
-#[test]
-fn a_full_ledger_forgets_those_that_end_first() {
-    let ledger = Ledger::new(NOW);
-    let most = u32::try_from(MAX_SESSIONS).unwrap();
-    for number in 0..=most {
-        let end = NOW + HOUR + Duration::seconds(number.into());
-        note(&ledger, NOW, &issued(number, end), &key("web"), SessionSharing::None, "one");
+#[tokio::test]
+async fn there_are_fewer_puts_than_sessions_and_far_fewer_keys() {
+    let storage = Storage::in_memory();
+    let ledger = on(&storage);
+    for number in 0..1000 {
+        note(&ledger, &issued(number, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+        if number % 10 == 0 {
+            stored(&ledger).await;
+        }
+    }
+    stored(&ledger).await;
+
+    let folder = storage.list("session/").await.unwrap().remove(0);
+    let keys = storage.list(&format!("session/{folder}")).await.unwrap().len();
+    assert!(storage.puts().len() < 300 && keys <= 70, "{} puts, {keys} keys", storage.puts().len());
+    assert_eq!(serials(&ledger, &of_entity("one")).await.len(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn storage_that_takes_no_writes_loses_nothing_holds_up_nobody_and_is_told() {
+    let storage = Storage::in_memory();
+    let (ledger, session) = (on(&storage), issued(7, NOW + HOUR));
+    storage.fail_writes(true);
+    note(&ledger, &session, &key("web"), SessionSharing::Identity, "one");
+    let second =
+        ledger.note(NOW, hand_out(&session, &key("web"), SessionSharing::Identity), &ledger.reader("two"));
+    let began = tokio::time::Instant::now();
+    ledger.recorded(second.unwrap()).await;
+    let waited = began.elapsed();
+
+    let found = find(&ledger, &of_entity("two")).await.len();
+    let trouble = ledger.backlog(NOW).trouble;
+    storage.fail_writes(false);
+    stored(&ledger).await;
+
+    assert!(waited < Wait::from_secs(1), "{waited:?}");
+    assert_eq!((found, trouble.as_deref()), (1, Some("cannot write to readonly storage")));
+    assert_eq!(ledger.backlog(NOW).trouble, None);
+    assert_eq!(serials(&on(&storage), &of_entity("two")).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_holder_waits_until_the_record_is_stored_and_the_first_does_not() {
+    let storage = Storage::in_memory();
+    let (ledger, session) = (on(&storage), issued(7, NOW + HOUR));
+    let key = key("web");
+    let noted = ["one", "two"].map(|holder| {
+        ledger.note(NOW, hand_out(&session, &key, SessionSharing::Identity), &ledger.reader(holder)).unwrap()
+    });
+
+    ledger.recorded(noted[0]).await;
+    let puts_before = storage.puts().len();
+    ledger.recorded(noted[1]).await;
+
+    assert_eq!(puts_before, 0);
+    assert!(storage.puts().iter().any(|key| key.starts_with("session/")), "{:?}", storage.puts());
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_read_is_named_and_hides_no_other() {
+    let storage = Storage::in_memory();
+    let ledger = on(&storage);
+    note(&ledger, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+    stored(&ledger).await;
+    let bucket = storage.list("session/").await.unwrap().remove(0);
+    for (name, text) in [("damaged", "{"), ("later", "{\"format\": 99, \"events\": []}")] {
+        storage.put(&format!("session/{bucket}{name}"), text.as_bytes().to_vec()).await.unwrap();
     }
 
-    let knows = |number| !ledger.find(NOW, &Selector::Serial(serial(number)), None).is_empty();
-    assert!(!knows(0) && knows(1) && knows(most));
-    assert!(ledger.has_forgotten(NOW) && !ledger.has_forgotten(NOW + HOUR));
-    assert_eq!(ledger.index().origins.len(), 1);
+    let known = ledger.known(NOW, |_| true).await.unwrap();
+
+    assert_eq!(known.find(&of_entity("one"), None).len(), 1);
+    assert_eq!(known.unreadable, ["damaged", "later"].map(|name| format!("session/{bucket}{name}")));
 }
 
-#[test]
-fn only_a_session_that_is_shared_holds_on_to_what_is_kept_of_it() {
-    let ledger = Ledger::new(NOW);
-    note(&ledger, NOW, &issued(7, NOW + HOUR), &key("web"), SessionSharing::None, "one");
-    note(&ledger, NOW, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+#[tokio::test]
+async fn pages_show_every_session_once_in_order() {
+    let ledger = ledger();
+    for number in 0..25 {
+        let role = if number % 5 == 0 { "api" } else { "web" };
+        note(
+            &ledger,
+            &issued(number, NOW + HOUR * (1 + number % 3)),
+            &key(role),
+            SessionSharing::None,
+            "one",
+        );
+        if number == 20 {
+            stored(&ledger).await;
+        }
+    }
 
-    let kept = |number| ledger.find(NOW, &Selector::Serial(serial(number)), None).remove(0).cached_as;
+    let (mut shown, mut after) = (Vec::new(), String::new());
+    let filter = Filter { role: Some("web".to_owned()), ..Filter::default() };
+    loop {
+        let page = ledger.page(NOW, &filter, &after, 6).await.unwrap();
+        assert!(page.entries.len() == 6 || !page.has_more);
+        shown.extend(page.entries.iter().map(|entry| entry.serial().to_owned()));
+        after = shown.last().cloned().unwrap();
+        if !page.has_more {
+            break;
+        }
+    }
 
-    assert_eq!((kept(7), kept(8)), (None, Some(key("web"))));
-    assert!(size_of::<Entry>() <= 128, "{} bytes", size_of::<Entry>());
+    let expected: Vec<String> =
+        (0..25).filter(|number| number % 5 != 0).map(|number| serial(number).to_string()).collect();
+    assert_eq!(shown, expected);
 }
 
-fn cut(ledger: &Ledger, which: &Selector, role: Option<&str>) -> Vec<Entry> {
-    ledger.cut(NOW, which, role, |_, _| Ok::<(), CutOff>(())).unwrap()
+#[tokio::test]
+async fn a_list_takes_those_whose_one_holder_is_all_that_is_asked_for() {
+    let (ledger, session) = (ledger(), issued(7, NOW + HOUR));
+    note(&ledger, &session, &key("web"), SessionSharing::Identity, "one");
+    let listed = async |filter: Filter| ledger.page(NOW, &filter, "", 9).await.unwrap().entries.len();
+    let text = |text: &str| Some(text.to_owned());
+
+    let of_pod = Filter {
+        cluster: text("prod"),
+        namespace: text("payments"),
+        service_account: text("api"),
+        ..Filter::default()
+    };
+    assert_eq!(listed(of_pod.clone()).await, 1);
+    assert_eq!(listed(Filter { entity_id: text("one"), ..of_pod.clone() }).await, 1);
+    for wrong in [
+        Filter { entity_id: text("two"), ..of_pod.clone() },
+        Filter { cluster: text("dev"), ..of_pod.clone() },
+        Filter { namespace: text("web"), ..of_pod.clone() },
+        Filter { service_account: text("web"), ..of_pod.clone() },
+        Filter { role: text("api"), ..of_pod },
+    ] {
+        assert_eq!(listed(wrong.clone()).await, 0, "{wrong:?}");
+    }
+}
+
+async fn cut(ledger: &Ledger, which: &Selector, role: Option<&str>) -> Vec<Entry> {
+    let known = ledger.known(NOW, |_| true).await.unwrap();
+    ledger.cut(known, which, role, |_, _| Ok::<(), CutOff>(())).unwrap()
 }
 
 fn of_cluster() -> Selector {
     Selector::Cluster("prod".to_owned())
 }
 
-#[test]
-fn in_no_order_is_a_read_of_before_a_cut_handed_what_the_cut_did_not_find() {
+#[tokio::test]
+async fn in_no_order_is_a_read_of_before_a_cut_handed_what_the_cut_did_not_find() {
     for which in [Selector::Serial(serial(7)), of_entity("one"), of_cluster()] {
-        let (ledger, session, key) = (Ledger::new(NOW), issued(7, NOW + HOUR), key("web"));
+        let (ledger, session, key) = (ledger(), issued(7, NOW + HOUR), key("web"));
 
         let before = ledger.reader("one");
-        assert_eq!(cut(&ledger, &which, Some("web")).len(), 0);
-        let under_way = ledger.note(NOW, &session, &key, SessionSharing::Identity, &before);
-        note(&ledger, NOW, &session, &key, SessionSharing::Identity, "one");
-        let found = cut(&ledger, &which, Some("web")).len();
+        assert_eq!(cut(&ledger, &which, Some("web")).await.len(), 0);
+        let under_way = ledger.note(NOW, hand_out(&session, &key, SessionSharing::Identity), &before);
+        note(&ledger, &session, &key, SessionSharing::Identity, "one");
+        let found = cut(&ledger, &which, Some("web")).await.len();
 
         assert_eq!((under_way, found), (Err(CutOff), 1), "{which:?}");
     }
 }
 
-#[test]
-fn what_a_cut_found_is_handed_to_nobody_who_comes_later() {
-    let (ledger, session) = (Ledger::new(NOW), issued(7, NOW + HOUR));
-    note(&ledger, NOW, &session, &key("web"), SessionSharing::Identity, "one");
-    cut(&ledger, &of_entity("one"), None);
+#[tokio::test]
+async fn a_cut_finds_what_is_handed_out_while_the_record_is_read() {
+    let (ledger, session, key) = (ledger(), issued(7, NOW + HOUR), key("web"));
+    note(&ledger, &session, &key, SessionSharing::Identity, "two");
+    stored(&ledger).await;
 
-    let later = ledger.note(NOW, &session, &key("web"), SessionSharing::Identity, &ledger.reader("two"));
+    let known = ledger.known(NOW, |entry| entry.is_meant(&of_entity("one"), None)).await.unwrap();
+    note(&ledger, &session, &key, SessionSharing::Identity, "one");
+    stored(&ledger).await;
+    let found = ledger.cut(known, &of_entity("one"), None, |_, _| Ok::<(), CutOff>(())).unwrap();
+
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].others(&of_entity("one")), 1, "the one who had it before loses it too");
+}
+
+#[tokio::test]
+async fn what_a_cut_found_is_handed_to_nobody_who_comes_later() {
+    let (ledger, session, key) = (ledger(), issued(7, NOW + HOUR), key("web"));
+    note(&ledger, &session, &key, SessionSharing::Identity, "one");
+    cut(&ledger, &of_entity("one"), None).await;
+
+    let later = ledger.note(NOW, hand_out(&session, &key, SessionSharing::Identity), &ledger.reader("two"));
 
     assert_eq!(later, Err(CutOff));
 }
 
-#[test]
-fn a_cut_that_is_refused_changes_nothing() {
-    let (ledger, key) = (Ledger::new(NOW), key("web"));
-    note(&ledger, NOW, &issued(7, NOW + HOUR), &key, SessionSharing::Identity, "one");
+#[tokio::test]
+async fn a_cut_that_is_refused_changes_nothing() {
+    let (ledger, key, session) = (ledger(), key("web"), issued(7, NOW + HOUR));
+    note(&ledger, &session, &key, SessionSharing::Identity, "one");
     let before = ledger.reader("one");
     let mut checked = 0;
 
-    let refused = ledger.cut(NOW, &of_entity("one"), None, |found, of_iam_role| {
-        checked = found.len() + of_iam_role(&key.parts().call.role).len();
+    let known = ledger.known(NOW, |_| true).await.unwrap();
+    let refused = ledger.cut(known, &of_entity("one"), None, |found, known| {
+        checked = found.len() + known.those(|entry| *entry.role_arn() == key.parts().call.role).len();
         Err("shared")
     });
 
     assert_eq!((refused.err(), checked), (Some("shared"), 2));
-    for session in [issued(7, NOW + HOUR), issued(8, NOW + HOUR)] {
-        assert_eq!(ledger.note(NOW, &session, &key, SessionSharing::Identity, &before), Ok(()));
+    for session in [session, issued(8, NOW + HOUR)] {
+        let noted = ledger.note(NOW, hand_out(&session, &key, SessionSharing::Identity), &before);
+        assert!(noted.is_ok());
     }
 }
 
 #[tokio::test]
 async fn a_cut_lets_reads_through_that_it_does_not_mean() {
-    let ledger = Ledger::new(NOW);
+    let ledger = ledger();
     let [other, of_role, meant] = [("two", "web"), ("one", "api"), ("one", "web")]
         .map(|(holder, role)| (ledger.reader(holder), key(role)));
 
-    cut(&ledger, &of_entity("one"), Some("web"));
+    cut(&ledger, &of_entity("one"), Some("web")).await;
 
     assert_eq!(ledger.admit(&other.0, &other.1).await, Ok(()));
     assert_eq!(ledger.admit(&of_role.0, &of_role.1).await, Ok(()));
@@ -248,7 +452,7 @@ async fn a_cut_lets_reads_through_that_it_does_not_mean() {
 
 #[tokio::test]
 async fn a_read_that_begins_while_a_cut_is_open_waits_and_one_of_before_is_refused() {
-    let (ledger, key) = (Ledger::new(NOW), key("web"));
+    let (ledger, key) = (ledger(), key("web"));
     let before = ledger.reader("one");
     let held = ledger.hold(RevocationScope::IamRole(key.parts().call.role.clone()));
     let during = ledger.reader("one");
@@ -265,13 +469,14 @@ async fn a_read_that_begins_while_a_cut_is_open_waits_and_one_of_before_is_refus
 
 #[tokio::test]
 async fn reads_under_way_lose_a_source_identity_that_is_cut_and_no_other() {
-    let (ledger, key, session) = (Ledger::new(NOW), key("web"), issued(7, NOW + HOUR));
+    let (ledger, key, session) = (ledger(), key("web"), issued(7, NOW + HOUR));
     for (identity, expected) in [("CN=web", Err(CutOff)), ("CN=api", Ok(()))] {
         let before = ledger.reader("one");
         let role = key.parts().call.role.clone();
 
         drop(ledger.hold(RevocationScope::Identities(role, [identity.into()].into())));
 
-        assert_eq!(ledger.note(NOW, &session, &key, SessionSharing::None, &before), expected, "{identity}");
+        let noted = ledger.note(NOW, hand_out(&session, &key, SessionSharing::None), &before).map(|_| ());
+        assert_eq!(noted, expected, "{identity}");
     }
 }

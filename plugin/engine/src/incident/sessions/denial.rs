@@ -20,10 +20,10 @@ pub(super) enum Denial {
 impl Denial {
     /// Chooses the denial of `entry`; `now` is the latest time that AWS's clock may show, so the session was issued before it.
     pub(super) fn of(entry: &Entry, now: OffsetDateTime) -> Self {
-        let until = entry.expiration;
+        let until = entry.expiration();
         match entry.denied_by() {
             Some(identity) => Self::Identity { identity: identity.to_owned(), before: now, until },
-            None => Self::Name { name: entry.session_name.to_string(), until },
+            None => Self::Name { name: entry.record.role_session_name.clone(), until },
         }
     }
 

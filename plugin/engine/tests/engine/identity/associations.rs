@@ -7,7 +7,7 @@ use vault_backend::testing::TestMount;
 
 use super::callers::{CN, DEV, PROD, SPIFFE, clusters, clusters_calling, gitlab, pod, pods, preview, tag};
 use crate::aws::Aws;
-use crate::mounts::{ANCHOR, PROFILE, ROLE, with_ca};
+use crate::mounts::{ANCHOR, PROFILE, ROLE, configured, with_ca};
 
 const NAME: &str = "roles/payments.api";
 
@@ -88,13 +88,13 @@ async fn what_a_read_shows_is_written_back_unchanged_and_makes_the_same_record_e
     let mount = associated().await;
     let stored: Value = mount.storage.get_json("role/payments.api").await.unwrap().unwrap();
     let read = mount.read(NAME).await.data;
-    let puts = mount.storage.puts();
+    let puts = configured(&mount.storage);
 
     let again = mount.write(NAME, Value::Object(read.clone())).await;
     let elsewhere = one_cluster().await;
     let copied = elsewhere.write(NAME, Value::Object(read)).await;
 
-    assert_eq!((again.error.as_str(), copied.error.as_str(), mount.storage.puts()), ("", "", puts));
+    assert_eq!((again.error.as_str(), copied.error.as_str(), configured(&mount.storage)), ("", "", puts));
     assert_eq!(stored["subject"], "kubernetes");
     assert_eq!((stored.get("common_name"), &stored["organization"]), (None, &json!([])));
     assert_eq!(elsewhere.storage.get_json::<Value>("role/payments.api").await.unwrap().unwrap(), stored);

@@ -7,7 +7,7 @@ use vault_backend::{Backend, FakeSystemView};
 
 use super::callers::{DEV, PROD, clusters_calling, pod, pods};
 use crate::aws::Aws;
-use crate::mounts::{ANCHOR, PROFILE, ROLE};
+use crate::mounts::{ANCHOR, PROFILE, ROLE, configured};
 
 /// A mount whose pod `payments/api` of `prod` has a session already.
 pub(crate) async fn warm() -> (TestMount<Engine>, Aws) {
@@ -95,7 +95,7 @@ async fn two_mounts_never_share() {
 #[tokio::test]
 async fn identical_writes_keep_the_session_and_put_nothing() {
     let (mount, aws) = warm().await;
-    let puts = mount.storage.puts();
+    let puts = configured(&mount.storage);
     let read = mount.read("roles/app").await.data;
 
     written(&mount, "roles/app", Value::Object(read)).await;
@@ -104,7 +104,7 @@ async fn identical_writes_keep_the_session_and_put_nothing() {
     written(&mount, "clusters/prod", json!({ "accessor": PROD })).await;
     written(&mount, "roles/other", pods()).await;
 
-    assert_eq!(mount.storage.puts().len(), puts.len() + 1, "only the other role is new");
+    assert_eq!(configured(&mount.storage).len(), puts.len() + 1, "only the other role is new");
     assert_eq!(after_a_read(&mount, &aws).await, 1);
 }
 
@@ -246,12 +246,12 @@ async fn a_sharing_that_was_written_stays_although_it_was_the_default_then() {
 
     role["session_sharing"] = json!("none");
     written(&mount, "roles/app", role.clone()).await;
-    let puts = mount.storage.puts();
+    let puts = configured(&mount.storage);
     let read = mount.read("roles/app").await.data;
     written(&mount, "roles/app", Value::Object(read)).await;
     written(&mount, "roles/app", role).await;
 
-    assert_eq!(mount.storage.puts(), puts, "an identical write changes nothing");
+    assert_eq!(configured(&mount.storage), puts, "an identical write changes nothing");
     assert_eq!(mount.patch("roles/app", pods()).await.error, "");
     assert_eq!(mount.read("roles/app").await.data["session_sharing"], "none");
     assert_eq!((after_a_read(&mount, &aws).await, after_a_read(&mount, &aws).await), (2, 3));

@@ -14,7 +14,7 @@ async fn paths(mount: &TestMount<Engine>) -> Vec<String> {
     let templates: Vec<String> = document["paths"].as_object().unwrap().keys().cloned().collect();
     let named = templates.iter().map(|template| {
         let name = if template.contains("clusters") { "prod" } else { "app" };
-        let path = template.trim_matches('/').replace("{ref}", "default");
+        let path = template.trim_matches('/').replace("{ref}", "default").replace("{serial}", "7a");
         path.replace("{name}", name).replace("{role}", name)
     });
     named.collect()
