@@ -27,6 +27,7 @@ mod issuers;
 mod killed;
 mod kubernetes_setup;
 mod leases;
+mod ledger;
 mod logs;
 mod metrics;
 mod mounts;
