@@ -6,7 +6,7 @@ use e2e::kubernetes::Cluster;
 use e2e::users::Users;
 use e2e::{config_file, pages, say};
 use harness::{Api, ROLE_ARN, Reply, Stage};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The `vault` command of a responder to an incident.
 struct Incident {
@@ -141,12 +141,16 @@ async fn each_command_of_the_page_ends_what_it_says_and_no_more() {
 
     let mut commands = pages::commands("operate/leaked-credential.md", "revoke").into_iter();
     let mut run = async || {
-        let command = commands.next().expect("the page has six commands");
+        let command = commands.next().expect("the page has seven commands");
         let filled = placed.iter().fold(command, |text, (place, value)| text.replace(place, value));
         incident.vault(&filled.split(' ').collect::<Vec<_>>()).await
     };
     let live = async |sessions: &[Reply; 3]| incident.live(&sessions.each_ref()).await;
 
+    let listed: Value = serde_json::from_str(&run().await).unwrap();
+    let name = pod.string("serial_number").replace(':', "");
+    assert_eq!(listed["data"]["keys"], json!([name]), "the page's namespace is the pod's");
+    assert_eq!(listed["data"]["key_info"][&name]["service_account"], "api");
     run().await;
     assert_eq!(two.read("iamra/creds/app").await.status, 403, "the caller is cut off in Vault");
     assert_eq!(live(&first).await, [true; 3], "and nobody at AWS");
