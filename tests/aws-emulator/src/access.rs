@@ -58,7 +58,7 @@ impl std::fmt::Display for Denial {
 }
 
 impl Layer {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Layer::Identity => "identity-based policy",
             Layer::Boundary => "permissions boundary",
@@ -80,13 +80,7 @@ impl Denial {
 
 /// Any Deny decides. Otherwise each kind of policy that the caller has must allow the action.
 pub(crate) fn decide(inner: &Inner, caller: &Caller, asked: &Asked) -> Result<(), Denial> {
-    let facts = facts(inner, caller, asked);
-    let layers = layers(inner, caller);
-    let effect = |policies: &[Value]| {
-        policies.iter().map(|policy| effect(policy, asked, &facts)).max().unwrap_or(Effect::Silent)
-    };
-    let seen: Vec<(Layer, Effect)> =
-        layers.iter().map(|(layer, policies)| (*layer, effect(policies))).collect();
+    let seen = verdicts(inner, caller, asked, &facts(inner, caller, asked));
     if let Some((layer, _)) = seen.iter().find(|(_, effect)| *effect == Effect::Denies) {
         return Err(Denial::Explicit(*layer));
     }
@@ -94,6 +88,14 @@ pub(crate) fn decide(inner: &Inner, caller: &Caller, asked: &Asked) -> Result<()
         Some((layer, _)) => Err(Denial::Implicit(*layer, asked.action.clone())),
         None => Ok(()),
     }
+}
+
+/// What each kind of policy that the caller has says.
+pub(crate) fn verdicts(inner: &Inner, caller: &Caller, asked: &Asked, facts: &Facts) -> Vec<(Layer, Effect)> {
+    let effect = |policies: &[Value]| {
+        policies.iter().map(|policy| effect(policy, asked, facts)).max().unwrap_or(Effect::Silent)
+    };
+    layers(inner, caller).iter().map(|(layer, policies)| (*layer, effect(policies))).collect()
 }
 
 /// A session policy of the profile that is not evaluated allows nothing.
@@ -126,6 +128,7 @@ fn layers(inner: &Inner, caller: &Caller) -> Vec<(Layer, Vec<Value>)> {
     let boundary = role.and_then(|role| role.permissions_boundary.clone());
     let mut layers = vec![(Layer::Identity, values(identity))];
     layers.extend(boundary.map(|boundary| (Layer::Boundary, vec![boundary.policy])));
-    layers.extend(session.session_policy.clone().map(|policy| (Layer::Session, vec![policy])));
+    let session = Some(session.session_policies.clone()).filter(|policies| !policies.is_empty());
+    layers.extend(session.map(|policies| (Layer::Session, policies)));
     layers
 }

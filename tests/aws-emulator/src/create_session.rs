@@ -8,7 +8,7 @@ mod crl;
 pub(crate) mod parameters;
 mod session;
 mod signature;
-mod tags;
+pub(crate) mod tags;
 
 use time::OffsetDateTime;
 
@@ -37,8 +37,10 @@ pub(crate) struct Grant {
     pub(crate) packed_percent: usize,
     pub(crate) serial: String,
     pub(crate) subject_arn: String,
-    /// The session policy, which restricts the role's permissions.
-    pub(crate) session_policy: Option<serde_json::Value>,
+    /// The session policies. Together they restrict the role's permissions; without any, nothing does.
+    pub(crate) session_policies: Vec<serde_json::Value>,
+    /// Keys of the tags that go along when this session assumes another role.
+    pub(crate) transitive_tag_keys: Vec<String>,
 }
 
 /// The facts of a call for the log, whether it is granted or not.
@@ -147,7 +149,8 @@ fn assume(
         .with(Fact::SourceAccount, &state.account)
         .with(Fact::AssumedSourceIdentity, &source_identity)
         .with(Fact::SessionName, &session_name)
-        .with_tags(mapped.tags.clone());
+        .with_tags(mapped.tags.clone())
+        .with_request_tags(mapped.tags.clone(), Vec::new());
     trusts(role, &facts)
         .map_err(|(rule, detail)| mapped.lost.blame(rule, refuse(rule, detail), &asked.role_arn))?;
     let packed_percent =
@@ -164,7 +167,8 @@ fn assume(
         packed_percent,
         serial: notes.serial.clone(),
         subject_arn: session::subject_arn(state, leaf),
-        session_policy: profile.session_policy.clone(),
+        session_policies: profile.session_policy.iter().cloned().collect(),
+        transitive_tag_keys: Vec::new(),
     })
 }
 
@@ -174,5 +178,5 @@ fn trusts(role: &Role, facts: &Facts) -> Result<(), (Rule, String)> {
         .map_err(|error| (Rule::TrustPolicyAction, error.to_string()))?;
     ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
         .into_iter()
-        .try_for_each(|action| policy.evaluate(&Principal::RolesAnywhere, action, facts))
+        .try_for_each(|action| policy.evaluate(&Principal::RolesAnywhere, action, facts).map(drop))
 }

@@ -126,8 +126,8 @@ impl Emulator {
         self.ca_pem.as_deref()
     }
 
-    /// Answers for the account of `other` too: AWS's addresses are the same for all accounts. Each keeps its own state, log and knobs;
-    /// a key of [`State::management_keys`] leads to the emulator that it was sent to.
+    /// Answers for the account of `other` too: AWS's addresses are the same for all accounts. Each keeps its own state, log and knobs. Sessions
+    /// of one may assume roles of another. A key of [`State::management_keys`] leads to the emulator that it was sent to.
     pub fn join(&self, other: &Emulator) {
         self.world.join(&other.world);
     }

@@ -6,7 +6,7 @@
 //!   TCP/TLS    │                     │                   profile → role → session name → STS → session
 //!              │                     │  caller.rs → access.rs: SigV4 with a session issued here or a management
 //!              │                     │  key → do its policies allow it?
-//!              │                     ├─ sts.rs           who is it? and with a long-lived key AssumeRole
+//!              │                     ├─ sts.rs           who is it? and AssumeRole, also into another account
 //!              │                     ├─ iam.rs           a role and its inline policies
 //!              │                     ├─ ecr.rs           a registry's user and password
 //!              │                     ├─ management/      trust anchors, profiles, CRLs, tags

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use facts::{Fact, Facts};
 pub(crate) use identity::{Effect, Policy as IdentityPolicy};
-pub(crate) use trust::{Policy as TrustPolicy, Principal};
+pub(crate) use trust::{Named, Policy as TrustPolicy, Principal};
 
 /// A policy that the emulator cannot evaluate, or that IAM would refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

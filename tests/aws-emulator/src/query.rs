@@ -1,9 +1,14 @@
 //! AWS's Query protocol, as STS and IAM speak it: the request is a form, the answer XML.
 
+use std::collections::BTreeMap;
+
 use crate::{
     http::{Call, Reply},
     rules::{Refusal, Rule},
 };
+
+/// One member of a list: its fields by name.
+pub(crate) type Member = BTreeMap<String, String>;
 
 /// The request's parameters, from the form or the query.
 pub(crate) struct Parameters(Vec<(String, String)>);
@@ -27,9 +32,31 @@ impl Parameters {
         }
     }
 
-    /// The first parameter that is not among `known`.
-    pub(crate) fn other_than(&self, known: &[&str]) -> Option<&str> {
-        self.0.iter().map(|(name, _)| name.as_str()).find(|name| !known.contains(name))
+    /// The members of a list, in their order: `<list>.member.<number>.<field>`, and without a field `<list>.member.<number>`. A field given twice
+    /// breaks `bounds`.
+    pub(crate) fn members(&self, list: &str, bounds: Rule) -> Result<Vec<Member>, Refusal> {
+        let mut members: BTreeMap<u32, Member> = BTreeMap::new();
+        for (name, value) in &self.0 {
+            let Some(rest) = name.strip_prefix(list).and_then(|rest| rest.strip_prefix(".member.")) else {
+                continue;
+            };
+            let (number, field) = rest.split_once('.').unwrap_or((rest, ""));
+            let number = number.parse().map_err(|_| Refusal::member(bounds, name))?;
+            if members.entry(number).or_default().insert(field.to_owned(), value.clone()).is_some() {
+                return Err(Refusal::constraint(bounds, name, value, "Member must be given once"));
+            }
+        }
+        Ok(members.into_values().collect())
+    }
+
+    /// The first parameter that is neither among `known` nor of one of the `lists`.
+    pub(crate) fn other_than(&self, known: &[&str], lists: &[&str]) -> Option<&str> {
+        let of_a_list = |name: &str| {
+            let rest = |list: &&str| name.strip_prefix(*list);
+            lists.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with(".member."))
+        };
+        let unknown = |name: &&str| !known.contains(name) && !of_a_list(name);
+        self.0.iter().map(|(name, _)| name.as_str()).find(unknown)
     }
 }
 

@@ -1,5 +1,9 @@
 //! The table of refusals: one line per rule, with AWS's words and how we know them.
 
+mod refusal;
+
+pub(crate) use refusal::Refusal;
+
 /// How sure we are that AWS refuses this, and in these words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
@@ -43,6 +47,8 @@ pub enum Kind {
     ServiceFailure,
     InvalidParameterException,
     ServerException,
+    InvalidParameterValue,
+    PackedPolicyTooLarge,
 }
 
 /// One line of the table.
@@ -92,6 +98,7 @@ const CONSTRAINT: &str =
     "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {constraint}";
 const DENIED: &str = "User: {caller} is not authorized to perform: {action} on resource: {resource} {why}";
 const NULL: &str = "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null";
+const HOP: &str = "User: {caller} is not authorized to perform: {action} on resource: {role}";
 
 rules! {
     /// A path or method the emulator does not know.
@@ -282,14 +289,38 @@ rules! {
 
     /// `AssumeRole`: a required parameter is absent.
     AssumeRoleMissing = "assume_role.missing_parameter" 400 ValidationError Inferred &[], NULL;
-    /// `AssumeRole`: a parameter outside its bounds, or given twice.
-    AssumeRoleBounds = "assume_role.bounds" 400 ValidationError Inferred &[], CONSTRAINT;
-    /// STRICTER: `AssumeRole` with a parameter that changes the session and is not emulated: policies, tags, external ids.
+    /// `AssumeRole`: a parameter outside the bounds of the API's model, or given twice.
+    AssumeRoleBounds = "assume_role.bounds" 400 ValidationError Documented &[], CONSTRAINT;
+    /// `AssumeRole`: an ARN that is not a role's.
+    AssumeRoleArn = "assume_role.arn" 400 ValidationError Inferred &[], "Request ARN is invalid";
+    /// STRICTER: `AssumeRole` with a parameter that is not emulated: MFA devices, provided contexts.
     AssumeRoleParameter = "assume_role.unknown_parameter" 400 ValidationError Inferred &[], "'{member}' is not a parameter that is emulated";
-    /// `AssumeRole`: no such role, or its trust policy does not admit the caller. STRICTER: it admits no session (role chaining).
-    AssumeRoleDenied = "assume_role.denied" 403 AccessDenied Documented &[], "User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}";
+    /// `AssumeRole`: a session policy that is not a policy, or STRICTER: one that this emulator does not evaluate.
+    AssumeRolePolicy = "assume_role.malformed_policy" 400 MalformedPolicyDocument Documented &[], "Syntax errors in policy.";
+    /// `AssumeRole`: a managed session policy that is not in the role's account.
+    AssumeRolePolicyArn = "assume_role.unknown_policy" 400 ValidationError Inferred &[], "The policy {member} is not in the account of the role";
+    /// `AssumeRole`: two tags whose keys differ at most in case.
+    AssumeRoleTagTwice = "assume_role.duplicate_tag" 400 InvalidParameterValue Verbatim &[], "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+    /// `AssumeRole`: a transitive key without its tag.
+    AssumeRoleTransitive = "assume_role.transitive_without_tag" 400 InvalidParameterValue Verbatim &[], "The specified transitive tag key must be included in the requested tags.";
+    /// `AssumeRole`: a tag that the calling session has as a transitive one.
+    AssumeRoleInherited = "assume_role.inherited_tag" 400 InvalidParameterValue Verbatim &[], "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.";
+    /// `AssumeRole`: a source identity, while the calling session has one. STRICTER: also if it is the same.
+    AssumeRoleIdentitySet = "assume_role.source_identity_set" 400 ValidationError Verbatim &[], "The source identity is already set for this assume role session";
+    /// `AssumeRole`: no such role, or its trust policy does not admit the caller, its source identity or its tags.
+    AssumeRoleDenied = "assume_role.denied" 403 AccessDenied Verbatim &[], HOP;
+    /// `AssumeRole`: the caller's own policies do not allow it, its source identity or its tags.
+    AssumeRoleCaller = "assume_role.caller_denied" 403 AccessDenied Verbatim &[], HOP;
+    /// `AssumeRole`: a Deny of either side.
+    AssumeRoleDeny = "assume_role.explicit_deny" 403 AccessDenied Verbatim &[], "User: {caller} is not authorized to perform: {action} on resource: {role} {why}";
+    /// `AssumeRole`: session policies and tags exceed the packed size, and there is a policy among them.
+    AssumeRolePacked = "assume_role.packed_size" 400 PackedPolicyTooLarge Verbatim &[], "Packed policy consumes {percent}% of allotted space, please use smaller policy.";
+    /// `AssumeRole`: the session tags alone exceed the packed size.
+    AssumeRolePackedTags = "assume_role.packed_tags" 400 PackedPolicyTooLarge Verbatim &[], "Packed size of session tags consumes {percent}% of allotted space.";
     /// `AssumeRole`: a session longer than the role's maximum.
     AssumeRoleTooLong = "assume_role.max_session_duration" 400 ValidationError Documented &[], "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
+    /// `AssumeRole` by a session: longer than an hour, whatever the role's maximum is.
+    AssumeRoleChained = "assume_role.chained_duration" 400 ValidationError Verbatim &[], "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.";
 
     /// ECR: a request without credentials.
     EcrUnsigned = "ecr.missing" 400 MissingAuthenticationTokenException Documented &[], "Missing Authentication Token";
@@ -352,40 +383,6 @@ rules! {
     ResourceName = "management.name" 400 ValidationException Verbatim &[62], CONSTRAINT;
     /// Another member outside its bounds.
     ManagementBounds = "management.bounds" 400 ValidationException Documented &[], CONSTRAINT;
-}
-
-/// A rule that fired: what goes to the caller, and what goes to the log.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) rule: Rule,
-    pub(crate) message: String,
-    pub(crate) detail: String,
-}
-
-impl Refusal {
-    /// `detail` is for the log and the admin page only.
-    pub(crate) fn new(rule: Rule, detail: impl Into<String>) -> Refusal {
-        Refusal { rule, message: rule.row().text.to_owned(), detail: detail.into() }
-    }
-
-    /// Fills `{name}` in the message.
-    pub(crate) fn fill(mut self, name: &str, value: &str) -> Refusal {
-        self.message = self.message.replace(&format!("{{{name}}}"), value);
-        self
-    }
-
-    /// A value outside its bounds, in AWS's words.
-    pub(crate) fn constraint(rule: Rule, member: &str, value: &str, constraint: &str) -> Refusal {
-        Refusal::new(rule, format!("{member}: {constraint}"))
-            .fill("member", member)
-            .fill("constraint", constraint)
-            .fill("value", value)
-    }
-
-    /// A member that is wrong in itself.
-    pub(crate) fn member(rule: Rule, member: &str) -> Refusal {
-        Refusal::new(rule, member).fill("member", member)
-    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct State {
     pub profiles: Vec<Profile>,
     /// IAM roles.
     pub roles: Vec<Role>,
+    /// Managed policies by ARN, each a JSON object or the text of one, which `AssumeRole` may name as session policies.
+    pub managed_policies: BTreeMap<String, Value>,
     /// Keys that may call the management API.
     pub management_keys: Vec<ManagementKey>,
     /// Tags of Roles Anywhere's resources: by the resource's ARN, then by key.
@@ -45,6 +47,7 @@ impl Default for State {
             crls: Vec::new(),
             profiles: Vec::new(),
             roles: Vec::new(),
+            managed_policies: BTreeMap::new(),
             management_keys: Vec::new(),
             tags: BTreeMap::new(),
             ecr_regions: Vec::new(),
@@ -260,7 +263,7 @@ pub enum StateError {
     /// An identity policy or a permissions boundary the emulator cannot evaluate.
     #[error("`{owner}`: policy `{name}`: {source}")]
     Policy {
-        /// The role's name, or the access key's id.
+        /// The role's name, the access key's id, or the account of a managed policy.
         owner: String,
         /// The policy's name.
         name: String,
@@ -300,6 +303,7 @@ impl State {
         self.crls.iter().try_for_each(|crl| self.check_crl(crl))?;
         self.profiles.iter().try_for_each(check_profile)?;
         self.roles.iter().try_for_each(check_role)?;
+        check_policies(&self.account, &self.managed_policies)?;
         let policies = |key: &ManagementKey| key.policies.clone().unwrap_or_default();
         self.management_keys.iter().try_for_each(|key| check_policies(&key.access_key_id, &policies(key)))
     }

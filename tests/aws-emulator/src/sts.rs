@@ -47,15 +47,15 @@ impl Action {
 
 /// Answers a call whose action is known.
 pub(crate) fn answer(world: &World, call: &Call, action: Action, request_id: &str) -> Result<Reply, Refusal> {
-    let mut inner = world.lock();
-    let caller = Caller::identify(&inner, call, "sts", QUERY_API)?;
     let (name, _) = action.entry();
     let result = match action {
         Action::GetCallerIdentity => {
+            let inner = world.lock();
+            let caller = Caller::identify(&inner, call, "sts", QUERY_API)?;
             not_denied(&inner, &caller)?;
             identity(&inner, &caller)
         }
-        Action::AssumeRole => assume_role::answer(&mut inner, &caller, &Parameters::of(call))?,
+        Action::AssumeRole => assume_role::answer(world, call)?,
     };
     Ok(query::response(NAMESPACE, name, &result, request_id))
 }

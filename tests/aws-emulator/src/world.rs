@@ -50,6 +50,9 @@ pub struct IssuedSession {
     pub user_id: String,
     /// `aws:TokenIssueTime`: RFC 3339, `Z`, cut down to whole seconds.
     pub issued_at: String,
+    /// Keys of the session tags that go along when this session assumes another role.
+    #[serde(default)]
+    pub transitive_tag_keys: Vec<String>,
 }
 
 /// A session with what is needed to check its signatures.
@@ -57,8 +60,8 @@ pub struct IssuedSession {
 pub(crate) struct LiveSession {
     pub(crate) shown: IssuedSession,
     pub(crate) role_arn: String,
-    /// The session policy, which restricts the role's permissions.
-    pub(crate) session_policy: Option<Value>,
+    /// The session policies. Together they restrict the role's permissions; without any, nothing does.
+    pub(crate) session_policies: Vec<Value>,
     pub(crate) credentials: Credentials,
 }
 
@@ -66,8 +69,8 @@ pub(crate) struct LiveSession {
 #[derive(Clone)]
 pub(crate) struct World {
     inner: Arc<Mutex<Inner>>,
-    /// Other accounts that are answered for at the same address.
-    neighbours: Arc<Mutex<Vec<World>>>,
+    /// The accounts that are answered for at the same address, this one among them. Nobody waits for this lock who holds an account's.
+    accounts: Arc<Mutex<Vec<Arc<Mutex<Inner>>>>>,
 }
 
 pub(crate) struct Inner {
@@ -107,19 +110,32 @@ impl World {
             print_log,
             touched: HashMap::new(),
         };
-        World { inner: Arc::new(Mutex::new(inner)), neighbours: Arc::default() }
+        let inner = Arc::new(Mutex::new(inner));
+        World { accounts: Arc::new(Mutex::new(vec![inner.clone()])), inner }
     }
 
     /// From now on requests of the other's account that come here are its own.
     pub(crate) fn join(&self, other: &World) {
-        self.neighbours.lock().unwrap_or_else(PoisonError::into_inner).push(other.clone());
+        self.accounts().push(other.inner.clone());
     }
 
     /// The account that a request is for: by the trust anchor it names, else by the key that signed it.
     pub(crate) fn of(&self, call: &Call) -> World {
-        let neighbours = self.neighbours.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = neighbours.iter().find(|neighbour| neighbour.lock().is_meant(call));
-        found.unwrap_or(self).clone()
+        self.find(|inner| inner.is_meant(call)).unwrap_or_else(|| self.clone())
+    }
+
+    /// An account by its number.
+    pub(crate) fn account(&self, number: &str) -> Option<World> {
+        self.find(|inner| inner.state.account == number)
+    }
+
+    fn find(&self, is_it: impl Fn(&Inner) -> bool) -> Option<World> {
+        let of = |inner: &Arc<Mutex<Inner>>| World { inner: inner.clone(), accounts: self.accounts.clone() };
+        self.accounts().iter().map(of).find(|world| is_it(&world.lock()))
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, Vec<Arc<Mutex<Inner>>>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No panic happens while the lock is held; a poisoned one is used all the same.
@@ -180,11 +196,12 @@ impl Inner {
             session_name: grant.session_name.clone(),
             user_id: user_id(&grant.role_arn, &grant.session_name),
             issued_at: clock::seconds(now),
+            transitive_tag_keys: grant.transitive_tag_keys.clone(),
         };
         let session = LiveSession {
             shown,
             role_arn: grant.role_arn.clone(),
-            session_policy: grant.session_policy.clone(),
+            session_policies: grant.session_policies.clone(),
             credentials: credentials.clone(),
         };
         self.by_key.insert(credentials.access_key_id.clone(), self.sessions.len());

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// `x509Subject/CN` and so on, with their values.
-pub(super) type Tags = BTreeMap<String, String>;
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// The outcome for the certificate's attributes.
 pub(super) struct Mapped {
@@ -121,7 +121,7 @@ fn alternative_names(leaf: &Certificate) -> Vec<Attribute> {
 }
 
 /// `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`, at most 256 characters.
-fn is_tag_value(value: &str) -> bool {
+pub(crate) fn is_tag_value(value: &str) -> bool {
     let allowed = |character: char| {
         character.is_alphabetic()
             || character.is_numeric()

@@ -16,6 +16,8 @@ pub(crate) enum Fact {
     AssumedSourceIdentity,
     /// `sts:RoleSessionName`.
     SessionName,
+    /// `sts:ExternalId`.
+    ExternalId,
     /// `aws:SourceIdentity`: the session's own.
     SourceIdentity,
     TokenIssueTime,
@@ -36,8 +38,12 @@ pub(crate) enum Fact {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     known: BTreeMap<Fact, String>,
-    /// Of the session, or of the one to be.
+    /// `aws:PrincipalTag`: of the caller's session. Roles Anywhere's caller has those of the session to be.
     tags: Tags,
+    /// `aws:RequestTag`: passed for the session to be.
+    request_tags: Tags,
+    /// `sts:TransitiveTagKeys`.
+    transitive: Vec<String>,
     resource_tags: Tags,
 }
 
@@ -49,6 +55,10 @@ impl Facts {
 
     pub(crate) fn with_tags(self, tags: Tags) -> Facts {
         Facts { tags, ..self }
+    }
+
+    pub(crate) fn with_request_tags(self, request_tags: Tags, transitive: Vec<String>) -> Facts {
+        Facts { request_tags, transitive, ..self }
     }
 
     pub(crate) fn with_resource_tags(self, resource_tags: Tags) -> Facts {
@@ -68,8 +78,11 @@ impl Facts {
 pub(super) enum Key {
     One(Fact),
     TagKeys,
+    TransitiveTagKeys,
     /// The tag's key, in lower case.
     Tag(String),
+    /// The tag's key, in lower case.
+    RequestTag(String),
     /// The tag's key, in lower case.
     ResourceTag(String),
 }
@@ -81,9 +94,12 @@ impl Key {
         if let Some(tag) = lower.strip_prefix("aws:principaltag/") {
             return Ok(Key::Tag(tag.to_owned()));
         }
+        if let Some(tag) = lower.strip_prefix("aws:requesttag/") {
+            return Ok(Key::RequestTag(tag.to_owned()));
+        }
         let key = match kind {
-            Kind::Trust => trust_key(&lower),
-            Kind::Identity => identity_key(&lower),
+            Kind::Trust => key_of_both(&lower),
+            Kind::Identity => key_of_both(&lower).or_else(|| identity_key(&lower)),
         };
         key.ok_or_else(|| PolicyError::Key(name.to_owned()))
     }
@@ -95,35 +111,25 @@ impl Key {
         };
         match self {
             Key::One(fact) => facts.known.get(fact).cloned().into_iter().collect(),
-            Key::TagKeys => facts.tags.keys().cloned().collect(),
+            Key::TagKeys => facts.request_tags.keys().cloned().collect(),
+            Key::TransitiveTagKeys => facts.transitive.clone(),
             Key::Tag(wanted) => named(&facts.tags, wanted),
+            Key::RequestTag(wanted) => named(&facts.request_tags, wanted),
             Key::ResourceTag(wanted) => named(&facts.resource_tags, wanted),
         }
     }
 }
 
-fn trust_key(lower: &str) -> Option<Key> {
-    if let Some(tag) = lower.strip_prefix("aws:requesttag/") {
-        return Some(Key::Tag(tag.to_owned()));
-    }
-    Some(match lower {
-        "aws:sourcearn" => Key::One(Fact::SourceArn),
-        "aws:sourceaccount" => Key::One(Fact::SourceAccount),
-        "aws:tagkeys" => Key::TagKeys,
-        "sts:sourceidentity" => Key::One(Fact::AssumedSourceIdentity),
-        "sts:rolesessionname" => Key::One(Fact::SessionName),
-        _ => return None,
-    })
-}
-
-fn identity_key(lower: &str) -> Option<Key> {
-    if let Some(tag) = lower.strip_prefix("aws:resourcetag/") {
-        return Some(Key::ResourceTag(tag.to_owned()));
-    }
-    Some(Key::One(match lower {
+/// A trust policy may test what is known of its caller and of the session to be.
+fn key_of_both(lower: &str) -> Option<Key> {
+    let fact = match lower {
+        "aws:tagkeys" => return Some(Key::TagKeys),
+        "sts:transitivetagkeys" => return Some(Key::TransitiveTagKeys),
         "aws:sourcearn" => Fact::SourceArn,
         "aws:sourceaccount" => Fact::SourceAccount,
         "sts:sourceidentity" => Fact::AssumedSourceIdentity,
+        "sts:rolesessionname" => Fact::SessionName,
+        "sts:externalid" => Fact::ExternalId,
         "aws:sourceidentity" => Fact::SourceIdentity,
         "aws:tokenissuetime" => Fact::TokenIssueTime,
         "aws:userid" => Fact::UserId,
@@ -134,7 +140,15 @@ fn identity_key(lower: &str) -> Option<Key> {
         "aws:currenttime" => Fact::CurrentTime,
         "aws:requestedregion" => Fact::RequestedRegion,
         "aws:resourceaccount" => Fact::ResourceAccount,
-        "iam:permissionsboundary" => Fact::Boundary,
         _ => return None,
-    }))
+    };
+    Some(Key::One(fact))
+}
+
+/// An identity policy may also test the resource.
+fn identity_key(lower: &str) -> Option<Key> {
+    if let Some(tag) = lower.strip_prefix("aws:resourcetag/") {
+        return Some(Key::ResourceTag(tag.to_owned()));
+    }
+    (lower == "iam:permissionsboundary").then_some(Key::One(Fact::Boundary))
 }

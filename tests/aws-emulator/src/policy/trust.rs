@@ -1,4 +1,4 @@
-//! Trust policies, as far as Roles Anywhere and an IAM user need them.
+//! Trust policies, as far as Roles Anywhere, an IAM user and the session of another role need them.
 
 use serde_json::{Map, Value};
 
@@ -13,8 +13,26 @@ const PRINCIPAL: &str = "rolesanywhere.amazonaws.com";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Principal {
     RolesAnywhere,
-    /// An IAM user of the account, by its ARN.
+    /// An IAM user, by its ARN.
     User(String),
+    /// A session of a role: role chaining.
+    Session {
+        role_arn: String,
+        session_arn: String,
+    },
+}
+
+/// How a statement names the caller, weakest first. In one account it decides which of the caller's own policies must allow the action too.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Named {
+    /// Its whole account, which gives the decision to that account's policies.
+    Account,
+    /// Its role or everyone.
+    Role,
+    /// Itself.
+    Caller,
 }
 
 /// A parsed trust policy.
@@ -34,30 +52,30 @@ impl Policy {
         statements(json)?.into_iter().map(Statement::parse).collect::<Result<_, _>>().map(Policy)
     }
 
-    /// A matching Deny wins; otherwise one Allow must match. The reason distinguishes a missing action from a false condition.
+    /// A matching Deny wins; otherwise one Allow must match, and the strongest naming among those counts. The reason distinguishes a missing
+    /// action from a false condition.
     pub(crate) fn evaluate(
         &self,
         who: &Principal,
         action: &str,
         facts: &Facts,
-    ) -> Result<(), (Rule, String)> {
-        let about: Vec<&Statement> = self
-            .0
-            .iter()
-            .filter(|one| one.principals.name(who) && names_action(&one.actions, action))
-            .collect();
-        if about.iter().any(|one| !one.allows && one.false_condition(facts).is_none()) {
+    ) -> Result<Named, (Rule, String)> {
+        let named = self.0.iter().filter(|one| names_action(&one.actions, action));
+        let about: Vec<(Named, &Statement)> =
+            named.filter_map(|one| Some((one.principals.name(who)?, one))).collect();
+        if about.iter().any(|(_, one)| !one.allows && one.false_condition(facts).is_none()) {
             return Err((Rule::ExplicitDeny, format!("{action} is denied by a statement")));
         }
-        let allows: Vec<&&Statement> = about.iter().filter(|one| one.allows).collect();
-        let reasons: Vec<String> = allows.iter().filter_map(|one| one.false_condition(facts)).collect();
-        if allows.is_empty() {
-            Err((Rule::TrustPolicyAction, format!("no statement allows {who} {action}")))
-        } else if reasons.len() == allows.len() {
-            Err((Rule::Condition, format!("{action}: {}", reasons.join("; "))))
-        } else {
-            Ok(())
+        let allows: Vec<_> = about.iter().filter(|(_, one)| one.allows).collect();
+        let met = allows.iter().filter(|(_, one)| one.false_condition(facts).is_none());
+        if let Some(strongest) = met.map(|(named, _)| *named).max() {
+            return Ok(strongest);
         }
+        if allows.is_empty() {
+            return Err((Rule::TrustPolicyAction, format!("no statement allows {who} {action}")));
+        }
+        let reasons: Vec<String> = allows.iter().filter_map(|(_, one)| one.false_condition(facts)).collect();
+        Err((Rule::Condition, format!("{action}: {}", reasons.join("; "))))
     }
 }
 
@@ -103,17 +121,34 @@ impl Principals {
         }
     }
 
-    /// A user is named by its ARN, or by its whole account: as `arn:aws:iam::<account>:root` or as its number.
-    fn name(&self, who: &Principal) -> bool {
-        let named = match who {
-            Principal::RolesAnywhere => self.services.iter().any(|one| one == PRINCIPAL),
-            Principal::User(arn) => {
-                let account = arn.split(':').nth(4).unwrap_or_default();
-                let root = format!("arn:aws:iam::{account}:root");
-                self.aws.iter().any(|one| [arn.as_str(), &root, account].contains(&one.as_str()))
-            }
+    /// A user is named by its ARN, a session by its own or its role's, both by their whole account: as `arn:aws:iam::<account>:root` or as its
+    /// number.
+    fn name(&self, who: &Principal) -> Option<Named> {
+        let holds = |arn: &str| self.aws.iter().any(|one| one == arn);
+        let (own, role) = match who {
+            Principal::RolesAnywhere => (self.services.iter().any(|one| one == PRINCIPAL), None),
+            Principal::User(arn) => (holds(arn), None),
+            Principal::Session { role_arn, session_arn } => (holds(session_arn), Some(role_arn)),
         };
-        self.everyone || named
+        let account = who.account();
+        if own {
+            Some(Named::Caller)
+        } else if self.everyone || role.is_some_and(|arn| holds(arn)) {
+            Some(Named::Role)
+        } else {
+            account
+                .is_some_and(|account| holds(account) || holds(&format!("arn:aws:iam::{account}:root")))
+                .then_some(Named::Account)
+        }
+    }
+}
+
+impl Principal {
+    fn account(&self) -> Option<&str> {
+        match self {
+            Principal::RolesAnywhere => None,
+            Principal::User(arn) | Principal::Session { role_arn: arn, .. } => arn.split(':').nth(4),
+        }
     }
 }
 
@@ -121,7 +156,7 @@ impl std::fmt::Display for Principal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
             Principal::RolesAnywhere => PRINCIPAL,
-            Principal::User(arn) => arn,
+            Principal::User(arn) | Principal::Session { session_arn: arn, .. } => arn,
         })
     }
 }
@@ -192,6 +227,26 @@ mod tests {
         assert!(!lets_in(json!({"AWS": "arn:aws:iam::111122223333:user/other"})));
         assert!(!lets_in(json!({"AWS": "arn:aws:iam::999999999999:root"})));
         assert!(!lets_in(json!({"Service": PRINCIPAL})));
+    }
+
+    #[test]
+    fn a_session_is_named_by_its_account_its_role_or_itself() {
+        let session = Principal::Session {
+            role_arn: "arn:aws:iam::111122223333:role/apps/hub".to_owned(),
+            session_arn: "arn:aws:sts::111122223333:assumed-role/hub/01ff".to_owned(),
+        };
+        let named = |principal: Value| {
+            let mut json = policy(&json!("sts:AssumeRole"), &json!({}));
+            json["Statement"][0]["Principal"] = principal;
+            Policy::parse(&json).unwrap().evaluate(&session, "sts:AssumeRole", &Facts::default()).ok()
+        };
+
+        assert_eq!(named(json!({"AWS": "111122223333"})), Some(Named::Account));
+        assert_eq!(named(json!({"AWS": "arn:aws:iam::111122223333:role/apps/hub"})), Some(Named::Role));
+        assert_eq!(named(json!({"AWS": "*"})), Some(Named::Role));
+        let own = "arn:aws:sts::111122223333:assumed-role/hub/01ff";
+        assert_eq!(named(json!({"AWS": ["111122223333", own]})), Some(Named::Caller));
+        assert_eq!(named(json!({"AWS": "arn:aws:iam::111122223333:role/hub"})), None);
     }
 
     #[test]

@@ -38,16 +38,21 @@ def rolesanywhere():
     return client("rolesanywhere")
 
 
-def client(service):
-    """A client with the keys of the settings and no retries."""
+def client(service, credentials=None, region=None):
+    """A client without retries, with the keys of the settings or with the credentials of an AssumeRole."""
+    keys = credentials or {
+        "AccessKeyId": SETTINGS["access_key_id"],
+        "SecretAccessKey": SETTINGS["secret_access_key"],
+        "SessionToken": SETTINGS.get("session_token"),
+    }
     return boto3.client(
         service,
         endpoint_url=SETTINGS.get("url"),
         # with an endpoint of its own, boto3 does not know that IAM stands in one region only
-        region_name="us-east-1" if service == "iam" else SETTINGS["region"],
-        aws_access_key_id=SETTINGS["access_key_id"],
-        aws_secret_access_key=SETTINGS["secret_access_key"],
-        aws_session_token=SETTINGS.get("session_token"),
+        region_name="us-east-1" if service == "iam" else region or SETTINGS["region"],
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
         verify=SETTINGS["ca"],
         config=boto3.session.Config(
             retries={"max_attempts": 0}, parameter_validation=False

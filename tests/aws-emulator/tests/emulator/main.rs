@@ -16,6 +16,7 @@
 mod anchors;
 mod assume_role;
 mod binary;
+mod boto3_hops;
 mod caller_identity;
 mod case_list;
 mod cases_account;
@@ -36,7 +37,9 @@ mod permissions;
 mod pki;
 mod python_clients;
 mod revocation;
+mod role_chaining;
 mod rules;
+mod session_tags;
 mod sessions;
 mod tags;
 mod trust_policies;

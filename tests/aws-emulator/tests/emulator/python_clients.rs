@@ -41,7 +41,7 @@ fn run(command: &mut Command) -> Output {
 }
 
 /// Runs a script with its settings and returns the JSON it prints. It has none of our variables, no proxy and no home.
-async fn script(name: &'static str, settings: Value) -> Value {
+pub(crate) async fn script(name: &'static str, settings: Value) -> Value {
     let run_it = move || {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("settings.json");
@@ -149,7 +149,7 @@ fn keeper() -> Value {
     ]))
 }
 
-async fn session_keys(world: &World) -> Value {
+pub(crate) async fn session_keys(world: &World) -> Value {
     let session = world.session(&ROOT.device("vault")).await;
     json!({
         "url": world.url(), "ca": world.ca_pem(), "region": "eu-central-1", "anchor_id": ANCHOR_ID,

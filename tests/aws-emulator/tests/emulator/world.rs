@@ -59,6 +59,10 @@ impl World {
         Self { emulator, client: builder.build().unwrap() }
     }
 
+    pub(crate) fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
     pub(crate) fn url(&self) -> String {
         self.emulator.url().trim_end_matches('/').to_owned()
     }

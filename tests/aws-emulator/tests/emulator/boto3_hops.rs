@@ -1,0 +1,79 @@
+//! boto3 drives `sts:AssumeRole` into another account, here and at moto, which is somebody else's STS.
+
+use crate::python_clients::{script, session_keys};
+use crate::role_chaining::{TARGET, Two};
+use serde_json::{Value, json};
+
+const HOP: &str = "arn:aws:sts::444455556666:assumed-role/target/boto3";
+
+/// What boto3 sees of hops with these parameters.
+async fn seen(two: &Two, cases: Value) -> Value {
+    let mut settings = session_keys(&two.hub).await;
+    settings["target"] = TARGET.into();
+    settings["cases"] = cases;
+    script("assume_role.py", settings).await
+}
+
+#[tokio::test]
+async fn boto3_assumes_a_role_of_another_account_with_everything_that_a_hop_may_have() {
+    let two = Two::start_tls().await;
+    let policy =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    let cases = json!({
+        "plain": {},
+        "external id": { "ExternalId": "pool:42/a" },
+        "tags": { "Tags": [{ "Key": "team", "Value": "blue" }, { "Key": "stage", "Value": "" }], "TransitiveTagKeys": ["team"] },
+        "policy": { "Policy": policy },
+        "short": { "DurationSeconds": 900 },
+    });
+
+    let seen = seen(&two, cases.clone()).await;
+
+    for case in cases.as_object().unwrap().keys() {
+        let here = &seen["emulator"][case];
+        assert_eq!(here["caller"]["granted"]["Arn"], HOP, "{case}: {seen:#}");
+        assert_eq!(here["granted"]["AssumedRoleUser"]["Arn"], HOP);
+        assert_eq!(here["granted"]["SourceIdentity"], "CN=vault");
+        assert_eq!(seen["moto"][case]["caller"]["granted"]["Arn"], HOP, "{case}: {seen:#}");
+    }
+    let sessions = two.target.sessions();
+    let tagged = sessions.iter().find(|session| !session.tags.is_empty()).unwrap();
+    assert_eq!(json!(tagged.tags), json!({ "team": "blue", "stage": "" }));
+    assert_eq!(tagged.transitive_tag_keys, ["team"]);
+}
+
+#[tokio::test]
+async fn boto3_is_told_what_a_hop_must_not_have() {
+    let two = Two::start_tls().await;
+    let large =
+        [1, 2, 3, 4, 5].map(|number| json!({ "Key": format!("k{number}"), "Value": "v".repeat(250) }));
+    let cases = json!({
+        "source identity": { "SourceIdentity": "somebody-else" },
+        "too long": { "DurationSeconds": 3601 },
+        "no role": { "RoleArn": "arn:aws:iam::444455556666:role/none" },
+        "one key twice": { "Tags": [{ "Key": "team", "Value": "a" }, { "Key": "Team", "Value": "b" }] },
+        "policy": { "Policy": "{" },
+        "large": { "Tags": large },
+    });
+
+    let seen = seen(&two, cases).await;
+
+    let codes = [
+        ("source identity", "ValidationError", 400),
+        ("too long", "ValidationError", 400),
+        ("no role", "AccessDenied", 403),
+        ("one key twice", "InvalidParameterValue", 400),
+        ("policy", "MalformedPolicyDocument", 400),
+        ("large", "PackedPolicyTooLarge", 400),
+    ];
+    for (case, code, status) in codes {
+        let refused = &seen["emulator"][case];
+        assert_eq!(
+            (&refused["code"], &refused["status"]),
+            (&json!(code), &json!(status)),
+            "{case}: {seen:#}"
+        );
+    }
+    let message = seen["emulator"]["too long"]["message"].as_str().unwrap();
+    assert!(message.contains("1 hour session limit for roles assumed by role chaining"), "{message}");
+}
