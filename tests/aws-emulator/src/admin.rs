@@ -1,4 +1,5 @@
-//! Pages for tests under `/_admin/`: `state`, `knobs`, `log`, `sessions` and `in-flight`. AWS has none of them.
+//! Pages for tests under `/_admin/`: `state`, `knobs`, `log`, `sessions` and `in-flight`. AWS has none of them. With
+//! `?account=` they are those of another account at the same address.
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,10 @@ use crate::{
 };
 
 pub(crate) fn answer(world: &World, call: &Call, page: &str) -> Reply {
+    let named = call.query_pairs().into_iter().find(|(name, _)| name == "account");
+    let Some(world) = named.map_or(Some(world.home()), |(_, number)| world.home().account(&number)) else {
+        return Reply::json(404, &json!({"error": "no such account"}));
+    };
     match (call.method.as_str(), page) {
         ("GET", "state") => shown(&*world.lock().state),
         ("PUT", "state") => put(State::from_json(&call.body), |state| world.lock().state = state.into()),

@@ -95,8 +95,8 @@ fn account_ids(ids: &Value) -> Result<Vec<String>, Refusal> {
 
 /// The signed scope names it, and it is one of the state's.
 fn region(call: &Call, inner: &Inner) -> String {
-    let authorization = call.header("authorization").and_then(|header| Authorization::parse(header).ok());
-    authorization.map_or_else(|| inner.state.region.clone(), |authorization| authorization.scope.region)
+    Authorization::of(call)
+        .map_or_else(|| inner.state.region.clone(), |authorization| authorization.scope.region)
 }
 
 fn permit(inner: &Inner, caller: &Caller, region: &str) -> Result<(), Refusal> {

@@ -74,7 +74,8 @@ pub struct Emulator {
     ca_pem: Option<String>,
     world: World,
     stop: watch::Sender<bool>,
-    thread: Option<thread::JoinHandle<()>>,
+    acceptor: Option<TlsAcceptor>,
+    threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl Emulator {
@@ -105,10 +106,10 @@ impl Emulator {
         world.lock().knobs.seed = launch.seed;
         let (url, plain_url) = (main.url(launch.tls), plain.as_ref().map(|plain| plain.url(false)));
         let (stop, stopped) = watch::channel(false);
-        let doors = [Some((main, acceptor)), plain.map(|plain| (plain, None))];
+        let doors = [Some((main, acceptor.clone())), plain.map(|plain| (plain, None))];
         let thread = serve(doors.into_iter().flatten().collect(), world.clone(), stopped)
             .map_err(|source| StartError::Listen { address: launch.address, source })?;
-        Ok(Emulator { url, plain_url, ca_pem, world, stop, thread: Some(thread) })
+        Ok(Emulator { url, plain_url, ca_pem, world, stop, acceptor, threads: vec![thread] })
     }
 
     /// `http://127.0.0.1:<port>`, without a slash at the end: the endpoint of Roles Anywhere and of STS.
@@ -124,6 +125,19 @@ impl Emulator {
     /// The CA a client must trust; `None` without TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
+    }
+
+    /// Listens at a free port for one region alone, as a regional endpoint does, and returns its URL. There a call is of that region, whatever its
+    /// signature's scope says; at [`Emulator::url`] the scope decides.
+    pub fn open(&mut self, region: &str) -> Result<String, StartError> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = Socket::bind(address)?;
+        let url = socket.url(self.acceptor.is_some());
+        let doors = vec![(socket, self.acceptor.clone())];
+        let thread = serve(doors, self.world.at(region), self.stop.subscribe())
+            .map_err(|source| StartError::Listen { address, source })?;
+        self.threads.push(thread);
+        Ok(url)
     }
 
     /// Answers for the account of `other` too: AWS's addresses are the same for all accounts. Each keeps its own state, log and knobs. Sessions
@@ -180,7 +194,7 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }

@@ -1,8 +1,16 @@
 //! Knobs with which a test makes AWS slow, busy, broken or wrong about the time.
 
-use std::{collections::VecDeque, time::Instant};
+mod region;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 
 use serde::{Deserialize, Serialize};
+
+pub use region::RegionKnobs;
+pub(crate) use region::Trouble;
 
 /// Every fault that a test can cause. The faults hit Roles Anywhere (`/sessions` and the management API), never
 /// STS or the admin pages, and IAM and ECR only if their text says so; `answer` and `max_tps` hit `CreateSession` only; `clock_offset_seconds` hits all, and
@@ -27,7 +35,7 @@ pub struct Knobs {
     pub min_duration_override_seconds: Option<u32>,
     /// The answer to a granted `CreateSession`.
     pub answer: AnswerKind,
-    /// `CreateSession` calls per second (with a burst of as many) before `429 ThrottlingException`; AWS's quota is 10.
+    /// `CreateSession` calls per second in each region (with a burst of as many) before `429 ThrottlingException`; AWS's quota is 10.
     pub max_tps: Option<u32>,
     /// Sends `x-amzn-ErrorType` with the suffix AWS's front end adds: `AccessDeniedException:http://internal…/`.
     pub forwarded_error_type: bool,
@@ -43,6 +51,10 @@ pub struct Knobs {
     pub iam_throttle_next: u32,
     /// How many of the next IAM calls fail with a 5xx, and which.
     pub iam_fail_next: FailNext,
+    /// How many of the next calls of STS's `AssumeRole` are answered `400 Throttling`.
+    pub sts_throttle_next: u32,
+    /// How many of the next calls of STS's `AssumeRole` fail with a 5xx, and which.
+    pub sts_fail_next: FailNext,
     /// How many of the next ECR calls are answered `400 ThrottlingException`.
     pub ecr_throttle_next: u32,
     /// How many of the next ECR calls fail with a 5xx, and which.
@@ -55,6 +67,8 @@ pub struct Knobs {
     pub policy_delay_ms: u64,
     /// Whether reads of inline policies show the state that is in force, as IAM may for a while after a change.
     pub policy_reads_delayed: bool,
+    /// What is wrong with single regions, by name.
+    pub regions: BTreeMap<String, RegionKnobs>,
 }
 
 /// Where [`Knobs::unwell_percent`] stands.
@@ -141,6 +155,11 @@ impl Knobs {
         take_failure(&mut self.iam_fail_next, &mut self.iam_throttle_next)
     }
 
+    /// The fault that hits the next `AssumeRole`, if one is pending; it is then used up.
+    pub(crate) fn take_sts_fault(&mut self) -> Option<Fault> {
+        take_failure(&mut self.sts_fail_next, &mut self.sts_throttle_next)
+    }
+
     /// The fault that hits the next ECR call, if one is pending; it is then used up.
     pub(crate) fn take_ecr_fault(&mut self) -> Option<Fault> {
         take_failure(&mut self.ecr_fail_next, &mut self.ecr_throttle_next)
@@ -166,7 +185,7 @@ fn take_one(count: &mut u32) -> bool {
     pending
 }
 
-/// The last second's `CreateSession` calls, for [`Knobs::max_tps`].
+/// The last second's calls of a group, for a quota such as [`Knobs::max_tps`].
 #[derive(Debug, Default)]
 pub(crate) struct Window(VecDeque<Instant>);
 

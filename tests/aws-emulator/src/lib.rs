@@ -11,7 +11,12 @@
 //!              │                     ├─ ecr.rs           a registry's user and password
 //!              │                     ├─ management/      trust anchors, profiles, CRLs, tags
 //!              └─ knobs.rs           └─ admin.rs         state, knobs, log, sessions and calls in flight, for tests
+//!   world.rs: the account that a call is for, seen from the call's region
 //! ```
+//!
+//! A [`State`] is one account: its roles, and its anchors and profiles in one region or several ([`Region`]). A call is of the region that its
+//! signature names; [`Emulator::open`] gives a region an address of its own, and [`RegionKnobs`] make one dead, slow or refusing. Several
+//! accounts stand behind one address with [`Emulator::join`], and `AssumeRole` leads from one into another.
 //!
 //! Start reading at [`Emulator`] (how a test uses it) and [`Rule`] (the table of every refusal: its status, its text,
 //! and whether AWS was seen to say so). The emulator shares no code and no X.509 or crypto crate with the plugin, so a
@@ -48,12 +53,12 @@ mod variation;
 mod world;
 
 pub use emulator::{Emulator, Launch, Options, StartError};
-pub use knobs::{AnswerKind, FailNext, Knobs};
+pub use knobs::{AnswerKind, FailNext, Knobs, RegionKnobs};
 pub use log::LogEntry;
 pub use policy::PolicyError;
 pub use rules::{Evidence, Kind, Row, Rule};
 pub use state::{
-    AttributeMappings, Boundary, Crl, ManagementKey, NotificationSetting, Profile, Role, State, StateError,
-    TrustAnchor,
+    AttributeMappings, Boundary, Crl, ManagementKey, NotificationSetting, Profile, Region, Role, State,
+    StateError, TrustAnchor,
 };
 pub use world::IssuedSession;

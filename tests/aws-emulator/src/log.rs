@@ -19,6 +19,9 @@ pub struct LogEntry {
     pub status: u16,
     /// The leaf certificate's serial number in even lowercase hex, as in the session name; empty until it is known.
     pub serial: String,
+    /// The region of the call; empty for one without a signature.
+    #[serde(default)]
+    pub region: String,
     /// The details that explain the outcome to a person.
     pub detail: String,
 }

@@ -1,6 +1,8 @@
 //! From a path to its handler. Here each request is logged, and here the knobs take effect.
 
-use std::time::{Duration, Instant};
+mod service;
+
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -10,7 +12,7 @@ use crate::{
     ecr,
     http::{Call, Reply},
     iam,
-    knobs::{AnswerKind, Fault},
+    knobs::{AnswerKind, Fault, Trouble},
     log::LogEntry,
     management,
     query::Parameters,
@@ -18,6 +20,7 @@ use crate::{
     sts,
     world::{Ticket, World},
 };
+use service::Service;
 
 /// The reaction of the connection to a request.
 #[derive(Debug)]
@@ -34,25 +37,74 @@ pub(crate) async fn answer(world: &World, call: &Call) -> Fate {
     if let Some(page) = call.path.strip_prefix("/_admin/") {
         return Fate::Reply(admin::answer(world, call, page));
     }
-    let world = &world.of(call);
-    if let (Some(operation), "/") = (ecr::operation(call), call.path.as_str()) {
-        delay(world).await;
-        return answer_ecr(world, call, operation);
+    let (address, world) = (world, &world.of(call));
+    let service = Service::of(call);
+    if let Some(fate) = in_trouble(address, world, call, service).await {
+        return fate;
     }
-    if call.path == "/" {
-        let parameters = Parameters::of(call);
-        if parameters.first("Version") == iam::VERSION {
+    let parameters = Parameters::of(call);
+    match service {
+        Service::Ecr => {
             delay(world).await;
-            return answer_iam(world, call, iam::Action::of(&parameters));
+            answer_ecr(world, call, service.operation(call))
         }
-        let action = sts::Action::of(&parameters);
-        if matches!(action, Ok(sts::Action::AssumeRole)) {
+        Service::Iam => {
             delay(world).await;
+            answer_iam(world, call, iam::Action::of(&parameters))
         }
-        return Fate::Reply(answer_sts(world, call, action));
+        Service::Sts => {
+            let action = sts::Action::of(&parameters);
+            if matches!(action, Ok(sts::Action::AssumeRole)) {
+                delay(world).await;
+            }
+            Fate::Reply(answer_sts(world, call, action))
+        }
+        Service::RolesAnywhere => {
+            delay(world).await;
+            answer_roles_anywhere(world, call)
+        }
     }
-    delay(world).await;
-    answer_roles_anywhere(world, call)
+}
+
+/// The fate of a call whose region has a trouble of its own: an outage hits every account at the address, the rest the account that has it. IAM
+/// stands in no region.
+async fn in_trouble(address: &World, world: &World, call: &Call, service: Service) -> Option<Fate> {
+    let region = world.region().filter(|_| service != Service::Iam)?;
+    let of = |world: &World| world.lock().region_knobs(region).cloned().unwrap_or_default();
+    let (everyone, own) = (of(address), of(world));
+    let latency = everyone.latency_ms.max(own.latency_ms);
+    if latency > 0 {
+        tokio::time::sleep(Duration::from_millis(latency)).await;
+    }
+    let outage = everyone.trouble().filter(|trouble| matches!(trouble, Trouble::Dead | Trouble::Failing(_)));
+    let trouble = outage.or(own.trouble())?;
+    let ticket = world.lock().ticket();
+    let operation = service.operation(call).to_owned();
+    let mut entry = Entry { operation, outcome: "answered", notes: Notes::default() };
+    let rule = service.rule(trouble);
+    let refusal = Refusal::new(rule, "knob regions");
+    let status = match trouble {
+        Trouble::Dead => {
+            entry.outcome = "dropped";
+            note(world, &ticket, entry, None, 0);
+            return Some(Fate::Drop);
+        }
+        Trouble::Failing(status) => status,
+        Trouble::Throttled | Trouble::NotEnabled => {
+            return Some(Fate::Reply(refuse(world, service, &ticket, entry, refusal)));
+        }
+    };
+    entry.outcome = "failed";
+    let mut reply = service.document(&refusal, &ticket).unwrap_or_else(|| failure(status));
+    reply.status = status;
+    Some(Fate::Reply(finish(world, &ticket, entry, Some(rule), reply)))
+}
+
+fn refuse(world: &World, service: Service, ticket: &Ticket, entry: Entry, refusal: Refusal) -> Reply {
+    match service.document(&refusal, ticket) {
+        Some(document) => conclude_document(world, ticket, entry, Err(refusal), |_, _| document.clone()),
+        None => conclude(world, ticket, entry, Err(refusal)),
+    }
 }
 
 async fn delay(world: &World) {
@@ -70,10 +122,23 @@ struct Entry {
 }
 
 fn answer_sts(world: &World, call: &Call, action: Result<sts::Action, Refusal>) -> Reply {
-    let ticket = world.lock().ticket();
     let (operation, outcome) = action.as_ref().map_or(("-", "answered"), |action| action.entry());
-    let answered = action.and_then(|action| sts::answer(world, call, action, &ticket.request_id));
-    let entry = Entry { operation: operation.to_owned(), outcome, notes: Notes::default() };
+    let (ticket, fault) = {
+        let mut inner = world.lock();
+        let hit = matches!(action, Ok(sts::Action::AssumeRole));
+        (inner.ticket(), hit.then(|| inner.knobs.take_sts_fault()).flatten())
+    };
+    let mut entry = Entry { operation: operation.to_owned(), outcome, notes: Notes::default() };
+    let answered = match fault {
+        Some(Fault::Fail(status)) => {
+            entry.outcome = "failed";
+            let mut reply = sts::refusal(&Refusal::new(Rule::StsUnavailable, ""), &ticket.request_id);
+            reply.status = status;
+            return finish(world, &ticket, entry, Some(Rule::StsUnavailable), reply);
+        }
+        Some(_) => Err(Refusal::new(Rule::StsThrottled, "knob sts_throttle_next")),
+        None => action.and_then(|action| sts::answer(world, call, action, &ticket.request_id)),
+    };
     conclude_document(world, &ticket, entry, answered, sts::refusal)
 }
 
@@ -146,7 +211,7 @@ fn conclude_document(
         Ok(reply) => return finish(world, ticket, entry, None, reply),
         Err(refusal) => refusal,
     };
-    let throttled = matches!(refusal.rule, Rule::IamThrottled | Rule::EcrThrottled);
+    let throttled = matches!(refusal.rule, Rule::IamThrottled | Rule::EcrThrottled | Rule::StsThrottled);
     entry.outcome = if throttled { "throttled" } else { "refused" };
     entry.notes.remarks.push(refusal.detail.clone());
     let reply = document(&refusal, &ticket.request_id);
@@ -187,8 +252,7 @@ fn answer_roles_anywhere(world: &World, call: &Call) -> Fate {
 fn create_session(world: &World, call: &Call, ticket: &Ticket, mut entry: Entry) -> Fate {
     let (state, now, kind) = {
         let mut inner = world.lock();
-        let limit = inner.knobs.max_tps;
-        if limit.is_some_and(|limit| !inner.window.admits(limit, Instant::now())) {
+        if !inner.admits_session() {
             drop(inner);
             let refusal = Refusal::new(Rule::Throttled, "knob max_tps");
             return Fate::Reply(conclude(world, ticket, entry, Err(refusal)));
@@ -289,6 +353,7 @@ fn note(world: &World, ticket: &Ticket, entry: Entry, rule: Option<Rule>, status
         rule: rule.map_or("", |rule| rule.row().id).to_owned(),
         status,
         serial: entry.notes.serial,
+        region: world.region().unwrap_or_default().to_owned(),
         detail: entry.notes.remarks.join("; "),
     });
 }

@@ -49,6 +49,7 @@ pub enum Kind {
     ServerException,
     InvalidParameterValue,
     PackedPolicyTooLarge,
+    ServiceUnavailable,
 }
 
 /// One line of the table.
@@ -248,6 +249,17 @@ rules! {
     /// A knob makes the call fail.
     Unavailable = "unavailable" 503 ServiceUnavailableException Documented &[], "Service unavailable";
 
+    /// The account has not opted in to the region of the call. Seen on other services of AWS with this type.
+    RegionNotEnabled = "region.not_enabled" 403 UnrecognizedClientException Inferred &[], "The security token included in the request is invalid.";
+    /// The same at STS.
+    StsRegionNotEnabled = "region.not_enabled_sts" 403 InvalidClientTokenId Verbatim &[], "The security token included in the request is invalid.";
+    /// The same at ECR.
+    EcrRegionNotEnabled = "region.not_enabled_ecr" 400 UnrecognizedClientException Verbatim &[], "The security token included in the request is invalid.";
+
+    /// STS: a knob throttles.
+    StsThrottled = "sts.throttled" 400 Throttling Documented &[], "Rate exceeded";
+    /// STS: a knob makes the call fail.
+    StsUnavailable = "sts.unavailable" 503 ServiceUnavailable Documented &[], "Service unavailable";
     /// STS: a request without credentials.
     StsUnsigned = "caller.missing" 403 MissingAuthenticationToken Documented &[], "Request is missing Authentication Token";
     /// STS: an Authorization header that does not parse.

@@ -71,7 +71,7 @@ async fn respond(world: &World, request: Request<Incoming>) -> Result<Response<F
     let call = read(request).await?;
     let _under_way = Flight::of(world, &call);
     match route::answer(world, &call).await {
-        Fate::Reply(reply) => Ok(write(reply, &clock::http_date(world.lock().now()))),
+        Fate::Reply(reply) => Ok(write(reply, &clock::http_date(world.of(&call).lock().now()))),
         Fate::Drop => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
         Fate::Silence => Ok(silence().await),
     }

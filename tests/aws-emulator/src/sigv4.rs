@@ -43,6 +43,11 @@ impl fmt::Display for Scope {
 }
 
 impl Authorization {
+    /// Of a call with exactly one that parses.
+    pub(crate) fn of(call: &Call) -> Option<Authorization> {
+        call.header("authorization").and_then(|header| Authorization::parse(header).ok())
+    }
+
     /// `ALG Credential=…, SignedHeaders=a;b, Signature=…`: each part once.
     pub(crate) fn parse(header: &str) -> Result<Authorization, &'static str> {
         let (algorithm, rest) = header.split_once(' ').ok_or("no algorithm")?;

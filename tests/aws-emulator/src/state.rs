@@ -1,5 +1,7 @@
 //! What exists in the emulated account: anchors, profiles, roles, CRLs and management keys.
 
+mod regions;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,14 +12,19 @@ use crate::{
     policy::{IdentityPolicy, PolicyError, TrustPolicy},
 };
 
-/// One account in one region.
+pub use regions::Region;
+
+/// One account: a region of it and, if it has more, the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct State {
     /// Twelve digits.
     pub account: String,
-    /// The endpoint's region.
+    /// The region in front, to which anchors, lists and profiles belong.
     pub region: String,
+    /// Further regions by name; a call is of the region that its signature's scope names. STS and ECR know the account's keys in its regions alone,
+    /// in one that holds nothing too.
+    pub regions: BTreeMap<String, Region>,
     /// Trust anchors.
     pub trust_anchors: Vec<TrustAnchor>,
     /// Imported certificate revocation lists.
@@ -43,6 +50,7 @@ impl Default for State {
         State {
             account: "111122223333".to_owned(),
             region: "eu-central-1".to_owned(),
+            regions: BTreeMap::new(),
             trust_anchors: Vec::new(),
             crls: Vec::new(),
             profiles: Vec::new(),
@@ -298,21 +306,27 @@ impl State {
 
     /// Refuses everything that would otherwise be silently wrong: certificates, lists and policies that cannot be evaluated.
     pub fn check(&self) -> Result<(), StateError> {
-        self.check_ids()?;
-        self.trust_anchors.iter().try_for_each(check_anchor)?;
-        self.crls.iter().try_for_each(|crl| self.check_crl(crl))?;
-        self.profiles.iter().try_for_each(check_profile)?;
+        self.check_front()?;
+        self.check_regions()?;
+        unique("roles", self.roles.iter().map(|role| &role.name))?;
         self.roles.iter().try_for_each(check_role)?;
         check_policies(&self.account, &self.managed_policies)?;
         let policies = |key: &ManagementKey| key.policies.clone().unwrap_or_default();
         self.management_keys.iter().try_for_each(|key| check_policies(&key.access_key_id, &policies(key)))
     }
 
+    /// The region in front.
+    fn check_front(&self) -> Result<(), StateError> {
+        self.check_ids()?;
+        self.trust_anchors.iter().try_for_each(check_anchor)?;
+        self.crls.iter().try_for_each(|crl| self.check_crl(crl))?;
+        self.profiles.iter().try_for_each(check_profile)
+    }
+
     fn check_ids(&self) -> Result<(), StateError> {
         unique("trust_anchors", self.trust_anchors.iter().map(|anchor| &anchor.id))?;
         unique("crls", self.crls.iter().map(|crl| &crl.id))?;
-        unique("profiles", self.profiles.iter().map(|profile| &profile.id))?;
-        unique("roles", self.roles.iter().map(|role| &role.name))
+        unique("profiles", self.profiles.iter().map(|profile| &profile.id))
     }
 
     fn check_crl(&self, crl: &Crl) -> Result<(), StateError> {

@@ -1,5 +1,7 @@
 //! Everything that changes while the emulator runs.
 
+mod locked;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     io::Write,
@@ -16,13 +18,15 @@ use crate::{
     create_session::{Credentials, Grant, assumed_role_arn, user_id, uuid},
     flights::Flights,
     http::Call,
-    knobs::{Fault, Knobs, Unwell, Window},
+    knobs::{Fault, Knobs, RegionKnobs, Unwell, Window},
     log::LogEntry,
     management,
     sigv4::Authorization,
     state::{Role, State},
     variation::Variation,
 };
+
+pub(crate) use locked::Locked;
 
 /// Log entries kept; older ones are dropped.
 const LOG_LIMIT: usize = 100_000;
@@ -50,6 +54,9 @@ pub struct IssuedSession {
     pub user_id: String,
     /// `aws:TokenIssueTime`: RFC 3339, `Z`, cut down to whole seconds.
     pub issued_at: String,
+    /// The region where it was made; it is valid in all.
+    #[serde(default)]
+    pub region: String,
     /// Keys of the session tags that go along when this session assumes another role.
     #[serde(default)]
     pub transitive_tag_keys: Vec<String>,
@@ -71,14 +78,15 @@ pub(crate) struct World {
     inner: Arc<Mutex<Inner>>,
     /// The accounts that are answered for at the same address, this one among them. Nobody waits for this lock who holds an account's.
     accounts: Arc<Mutex<Vec<Arc<Mutex<Inner>>>>>,
+    /// The region of the call, or of the address that it came to.
+    region: Option<String>,
 }
 
 pub(crate) struct Inner {
     pub(crate) state: Arc<State>,
     pub(crate) knobs: Knobs,
-    pub(crate) window: Window,
-    /// By group of the management API, and for IAM.
-    pub(crate) windows: HashMap<&'static str, Window>,
+    /// By region and by group: `CreateSession`, the groups of the management API, and IAM.
+    windows: HashMap<(String, &'static str), Window>,
     /// Inline policies that were changed but stay in force until an instant, by role.
     superseded: HashMap<String, (Instant, BTreeMap<String, Value>)>,
     unwell: Unwell,
@@ -98,7 +106,6 @@ impl World {
         let inner = Inner {
             state: Arc::new(state),
             knobs: Knobs::default(),
-            window: Window::default(),
             windows: HashMap::new(),
             superseded: HashMap::new(),
             unwell: Unwell::default(),
@@ -111,7 +118,7 @@ impl World {
             touched: HashMap::new(),
         };
         let inner = Arc::new(Mutex::new(inner));
-        World { accounts: Arc::new(Mutex::new(vec![inner.clone()])), inner }
+        World { accounts: Arc::new(Mutex::new(vec![inner.clone()])), inner, region: None }
     }
 
     /// From now on requests of the other's account that come here are its own.
@@ -121,7 +128,24 @@ impl World {
 
     /// The account that a request is for: by the trust anchor it names, else by the key that signed it.
     pub(crate) fn of(&self, call: &Call) -> World {
-        self.find(|inner| inner.is_meant(call)).unwrap_or_else(|| self.clone())
+        let found = self.find(|inner| inner.is_meant(call)).unwrap_or_else(|| self.clone());
+        let scope = || Authorization::of(call).map(|authorization| authorization.scope.region);
+        World { region: self.region.clone().or_else(scope), ..found }
+    }
+
+    /// As it is for calls at an address of this region.
+    pub(crate) fn at(&self, region: &str) -> World {
+        World { region: Some(region.to_owned()), ..self.clone() }
+    }
+
+    /// Seen from the region in front.
+    pub(crate) fn home(&self) -> World {
+        World { region: None, ..self.clone() }
+    }
+
+    /// The region of the call; none for one without a signature.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
     }
 
     /// An account by its number.
@@ -130,7 +154,7 @@ impl World {
     }
 
     fn find(&self, is_it: impl Fn(&Inner) -> bool) -> Option<World> {
-        let of = |inner: &Arc<Mutex<Inner>>| World { inner: inner.clone(), accounts: self.accounts.clone() };
+        let of = |inner: &Arc<Mutex<Inner>>| World { inner: inner.clone(), ..self.clone() };
         self.accounts().iter().map(of).find(|world| is_it(&world.lock()))
     }
 
@@ -138,9 +162,9 @@ impl World {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// No panic happens while the lock is held; a poisoned one is used all the same.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The account, seen from the call's region if it has that one. No panic happens while the lock is held; a poisoned one is used all the same.
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked::new(self.inner.lock().unwrap_or_else(PoisonError::into_inner), self.region())
     }
 }
 
@@ -164,7 +188,21 @@ impl Inner {
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {
-        clock::now(self.knobs.clock_offset_seconds)
+        let region = self.region_knobs(&self.state.region).map_or(0, |knobs| knobs.clock_offset_seconds);
+        clock::now(self.knobs.clock_offset_seconds + region)
+    }
+
+    /// What is wrong with a region.
+    pub(crate) fn region_knobs(&self, region: &str) -> Option<&RegionKnobs> {
+        self.knobs.regions.get(region)
+    }
+
+    /// Puts a region in front, if the account has it.
+    fn turn_to(&mut self, region: &str) {
+        if self.state.regions.contains_key(region) {
+            let state = Arc::make_mut(&mut self.state);
+            *state = std::mem::take(state).seen_from(region);
+        }
     }
 
     pub(crate) fn note(&mut self, entry: LogEntry) {
@@ -196,6 +234,7 @@ impl Inner {
             session_name: grant.session_name.clone(),
             user_id: user_id(&grant.role_arn, &grant.session_name),
             issued_at: clock::seconds(now),
+            region: self.state.region.clone(),
             transitive_tag_keys: grant.transitive_tag_keys.clone(),
         };
         let session = LiveSession {
@@ -229,9 +268,17 @@ impl Inner {
         if self.knobs.policy_reads_delayed { self.policies_in_force(role) } else { role.policies.clone() }
     }
 
-    /// Whether one more call of `group` stays within `limit` a second.
+    /// Whether one more call of `group` stays within `limit` a second, in the region in front.
     pub(crate) fn admits(&mut self, group: &'static str, limit: Option<u32>) -> bool {
-        limit.is_none_or(|limit| self.windows.entry(group).or_default().admits(limit, Instant::now()))
+        let Some(limit) = limit else { return true };
+        let window = self.windows.entry((self.state.region.clone(), group)).or_default();
+        window.admits(limit, Instant::now())
+    }
+
+    /// Whether one more `CreateSession` stays within the quota of the region in front.
+    pub(crate) fn admits_session(&mut self) -> bool {
+        let own = self.region_knobs(&self.state.region).and_then(|knobs| knobs.max_tps);
+        self.admits("CreateSession", own.or(self.knobs.max_tps))
     }
 
     fn is_meant(&self, call: &Call) -> bool {
@@ -240,8 +287,7 @@ impl Inner {
             let in_query = call.query_pairs().iter().any(|(_, value)| value.contains(&anchor));
             return in_query || String::from_utf8_lossy(&call.body).contains(&anchor);
         }
-        let authorization = call.header("authorization").and_then(|header| Authorization::parse(header).ok());
-        authorization.is_some_and(|authorization| self.by_key.contains_key(&authorization.key_id))
+        Authorization::of(call).is_some_and(|authorization| self.by_key.contains_key(&authorization.key_id))
     }
 
     pub(crate) fn session(&self, access_key_id: &str) -> Option<LiveSession> {

@@ -1,6 +1,7 @@
 //! The emulator as a program: one line on stdout, a state from a file, and an end on request.
 
 use crate::client::{Answer, Call, SignedCall};
+use crate::two_accounts::{OTHER, other_account};
 use crate::world::{ANCHOR, PROFILE, ROLE, ROOT, default_state};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -94,6 +95,20 @@ async fn the_tls_certificate_is_for_the_address_that_is_listened_on() {
 
     answer.session();
     assert!(program.url().starts_with("https://127.9.8.7:"), "{}", program.url());
+}
+
+#[tokio::test]
+async fn another_account_is_served_beside_the_first_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("other.json");
+    std::fs::write(&file, other_account().to_string()).unwrap();
+    let program = Program::start(&["--beside", file.to_str().unwrap(), "--until-stdin-closes"]);
+
+    let page = format!("{}/_admin/state?account={OTHER}", program.url());
+    let state = Answer::read(program.client().get(page).send().await.unwrap()).await;
+
+    assert_eq!(state.json()["roles"][0]["name"], "target", "{}", state.text());
+    program.create_session().await.session();
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! boto3 drives `sts:AssumeRole` into another account, here and at moto, which is somebody else's STS.
 
 use crate::python_clients::{script, session_keys};
-use crate::role_chaining::{TARGET, Two};
+use crate::regions::{HOME, WEST, two_regions};
+use crate::two_accounts::{TARGET, Two};
 use serde_json::{Value, json};
 
 const HOP: &str = "arn:aws:sts::444455556666:assumed-role/target/boto3";
@@ -76,4 +77,37 @@ async fn boto3_is_told_what_a_hop_must_not_have() {
     }
     let message = seen["emulator"]["too long"]["message"].as_str().unwrap();
     assert!(message.contains("1 hour session limit for roles assumed by role chaining"), "{message}");
+}
+
+#[tokio::test]
+async fn boto3_works_with_one_session_in_two_regions_and_is_told_of_one_that_is_not_enabled() {
+    let hub = |state: &mut Value| {
+        two_regions(state);
+        let statements = state["roles"][0]["policies"]["tests"]["Statement"].as_array_mut().unwrap();
+        let list = json!({ "Effect": "Allow", "Action": "rolesanywhere:ListTrustAnchors", "Resource": "*" });
+        statements.push(list);
+    };
+    let two = Two::start_tls_with(hub, |state| state["regions"] = json!({ WEST: {} })).await;
+    let knobs = json!({ "regions": { "eu-south-1": { "not_enabled": true } } });
+    two.hub.put_knobs(knobs.clone()).await;
+    two.target.set_knobs(serde_json::from_value(knobs).unwrap());
+    let mut settings = session_keys(&two.hub).await;
+    settings["target"] = TARGET.into();
+    settings["regions"] = json!([HOME, WEST, "eu-south-1"]);
+
+    let seen = script("regions.py", settings).await;
+
+    for region in [HOME, WEST] {
+        let there = &seen[region];
+        assert_eq!(there["caller"]["granted"]["Account"], "111122223333", "{seen:#}");
+        let anchor = there["anchors"]["granted"]["trustAnchors"][0]["trustAnchorArn"].as_str().unwrap();
+        assert_eq!(anchor.split(':').nth(3), Some(region));
+        for other in [HOME, WEST] {
+            assert_eq!(there["hop"]["caller"][other]["granted"]["Arn"], HOP, "{seen:#}");
+        }
+    }
+    let disabled = &seen["eu-south-1"];
+    assert_eq!(disabled["hop"]["code"], "InvalidClientTokenId");
+    assert_eq!(disabled["anchors"]["code"], "UnrecognizedClientException");
+    assert_eq!(seen[HOME]["hop"]["caller"]["eu-south-1"]["code"], "InvalidClientTokenId");
 }

@@ -4,12 +4,13 @@
 //! expectations.rs   the table: case, status, type, text, rule, and whether AWS's text is known or inferred
 //! cases_*.rs        one test or more per case, named `case_NN_…`; case_list.rs counts that none is missing
 //! rules.rs          the refusals beyond the 63
+//! role_chaining.rs  AssumeRole into another account; session_tags.rs: its tags and policies; regions.rs: one account in several regions
 //! sessions.rs …     successes; binary.rs runs the emulator as a program
-//! python_clients.rs the PyPI client and boto3, run as they are
+//! python_clients.rs the PyPI client and boto3, run as they are; boto3_hops.rs: boto3 in two accounts and two regions
 //! pki/ client/      certificates and requests of the tests' own, with every fault
 //! ```
 //!
-//! Start reading at `expectations.rs`, then `world.rs`.
+//! Start reading at `expectations.rs`, then `world.rs` and `two_accounts.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
@@ -36,6 +37,7 @@ mod openssl_check;
 mod permissions;
 mod pki;
 mod python_clients;
+mod regions;
 mod revocation;
 mod role_chaining;
 mod rules;
@@ -43,4 +45,5 @@ mod session_tags;
 mod sessions;
 mod tags;
 mod trust_policies;
+mod two_accounts;
 mod world;

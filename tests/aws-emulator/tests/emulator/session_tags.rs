@@ -1,7 +1,7 @@
 //! Session tags and session policies of `sts:AssumeRole`: their bounds, what is inherited, and what they leave of a role's permissions.
 
 use crate::client::{Answer, Keys};
-use crate::role_chaining::{OTHER, TARGET, Two, keys_of, trusting};
+use crate::two_accounts::{OTHER, TARGET, Two, keys_of, trusting};
 use crate::world::{ACTIONS, policy};
 use serde_json::{Value, json};
 

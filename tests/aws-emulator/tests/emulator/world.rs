@@ -63,6 +63,11 @@ impl World {
         &self.emulator
     }
 
+    /// The URL of an address of this region alone.
+    pub(crate) fn open(&mut self, region: &str) -> String {
+        self.emulator.open(region).expect("a port is free")
+    }
+
     pub(crate) fn url(&self) -> String {
         self.emulator.url().trim_end_matches('/').to_owned()
     }
