@@ -12,6 +12,7 @@ pub(crate) mod denials;
 pub(crate) mod document;
 pub(crate) mod issuer;
 pub(crate) mod managed_anchor;
+pub(crate) mod places;
 pub(crate) mod role;
 pub(crate) mod role_options;
 pub(crate) mod session_event;

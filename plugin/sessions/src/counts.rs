@@ -37,6 +37,10 @@ pub struct Counts {
     pub waiting: u64,
     /// Gauge: quota scopes that are paused because the issuer throttled them.
     pub paused: u64,
+    /// Attempts that got no answer and whose flight went on to another place.
+    pub failed_over: u64,
+    /// Gauge: quota scopes that do not answer, so that flights with another place go there.
+    pub away: u64,
     /// Gauge: attempts that may start now, of the quota scope with the fewest left.
     pub tokens: u64,
     /// Gauge: the time left of the longest pause.

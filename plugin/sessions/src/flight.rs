@@ -1,5 +1,6 @@
 //! A flight: one session that is being made, the callers that wait for it, and the outcome of each attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -8,7 +9,11 @@ use crate::ids::WaiterId;
 use crate::now::Now;
 use crate::priority_queue::Priority;
 use crate::reply::Why;
-use crate::request::{FlightSpec, Freshness, Requester, Sharing};
+use crate::request::{FlightSpec, Freshness, QuotaScope, Requester, Sharing};
+
+/// How long a queued flight without waiters is kept after its last request, so that the start of a fleet makes progress
+/// although its callers come and go.
+pub(crate) const KEPT_QUEUED: Duration = Duration::from_mins(10);
 
 /// Why an attempt is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,26 @@ pub enum Cause {
     Asked,
     /// A cached session is due for renewal, and nobody has requested it since.
     Ahead,
+}
+
+/// What begins a flight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) sharing: Sharing,
+    pub(crate) cause: Cause,
+    /// How long the caller waits.
+    pub(crate) patience: Duration,
+}
+
+/// One attempt, as the work of a flight is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Why it is made.
+    pub cause: Cause,
+    /// Where: an index of [`Key::places`](crate::Key::places).
+    pub place: usize,
+    /// The longest time that it may take.
+    pub limit: Duration,
 }
 
 /// A session as the issuer returned it.
@@ -55,6 +80,14 @@ pub enum FlightOutcome<S, E> {
 pub(crate) struct Flight<K, E, W> {
     pub(crate) key: K,
     pub(crate) sharing: Sharing,
+    /// As of [`Key::places`](crate::Key::places).
+    pub(crate) places: Arc<[QuotaScope]>,
+    /// The place of the attempt that is queued or under way.
+    pub(crate) place: usize,
+    /// A bit for each place that gave no answer since the flight rested last.
+    tried: u8,
+    /// How long the request that began the flight waits.
+    pub(crate) patience: Duration,
     pub(crate) spec: FlightSpec<W>,
     pub(crate) cause: Cause,
     /// The requesters in whose lines the flight stands, at most [`Self::MAX_TICKETS`].
@@ -91,6 +124,58 @@ pub(crate) enum FlightPhase {
 }
 
 impl<K, E: Clone, W> Flight<K, E, W> {
+    /// A flight that is not queued yet.
+    pub(crate) fn new(
+        now: Duration,
+        key: K,
+        places: Arc<[QuotaScope]>,
+        spec: FlightSpec<W>,
+        ask: Ask,
+    ) -> Self {
+        Self {
+            key,
+            sharing: ask.sharing,
+            places,
+            place: 0,
+            tried: 0,
+            patience: ask.patience,
+            tickets: vec![spec.requester.clone()],
+            spec,
+            cause: ask.cause,
+            waiters: Vec::new(),
+            phase: FlightPhase::Resting(now),
+            asked: now,
+            kept_until: now + KEPT_QUEUED,
+            failures: 0,
+            last: None,
+            is_outdated: false,
+        }
+    }
+
+    /// The place of the attempt that is queued or under way.
+    pub(crate) fn scope(&self) -> &QuotaScope {
+        &self.places[self.place]
+    }
+
+    pub(crate) fn has_tried(&self, place: usize) -> bool {
+        self.tried & Self::bit(place) != 0
+    }
+
+    /// Notes that a place gave no answer.
+    pub(crate) fn try_place(&mut self, place: usize) {
+        self.tried |= Self::bit(place);
+    }
+
+    /// Forgets which places gave no answer: each one may be tried again.
+    pub(crate) fn begin_round(&mut self) {
+        self.tried = 0;
+    }
+
+    /// A ninth place and those behind it share a bit, so that they are tried together.
+    fn bit(place: usize) -> u8 {
+        1 << place.min(7)
+    }
+
     /// More lines than this do not change when its turn comes.
     pub(crate) const MAX_TICKETS: usize = 16;
 

@@ -1,13 +1,15 @@
 //! The key of a session.
 
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::request::{FailureDomain, QuotaScope};
 
 /// The key of a session: requests with equal keys share it.
 pub trait Key: Clone + Eq + Hash + Send + 'static {
-    /// The quota that its sessions count against. Equal keys have the same one.
-    fn quota_scope(&self) -> QuotaScope;
+    /// The accounts and regions that can make its sessions, in the order of preference: one to eight. Each has a quota
+    /// of its own. Equal keys have the same ones.
+    fn places(&self) -> Arc<[QuotaScope]>;
 
     /// The requests that are penalized together after refusals. Equal keys may differ in it: the request that begins a
     /// flight decides for all that join it.

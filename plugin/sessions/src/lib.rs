@@ -18,6 +18,7 @@ mod bucket;
 mod cached_session;
 mod counts;
 mod flight;
+mod health;
 mod ids;
 mod invalidations;
 mod key;
@@ -34,7 +35,7 @@ mod service;
 mod session_cache;
 
 pub use counts::Counts;
-pub use flight::{Cause, FlightOutcome, Made};
+pub use flight::{Cause, Departure, FlightOutcome, Made};
 pub use ids::{FlightId, WaiterId};
 pub use invalidations::Epoch;
 pub use key::Key;

@@ -144,8 +144,8 @@ mod tests {
     use crate::request::QuotaScope;
 
     impl Key for u32 {
-        fn quota_scope(&self) -> QuotaScope {
-            QuotaScope::new("here")
+        fn places(&self) -> std::sync::Arc<[QuotaScope]> {
+            [QuotaScope::new("here")].into()
         }
 
         fn failure_domain(&self) -> FailureDomain {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bucket::Bucket;
+use crate::health::Health;
 use crate::ids::FlightId;
 use crate::limits::Rate;
 use crate::priority_queue::{Priority, PriorityQueue, Tokens};
@@ -16,6 +17,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(32);
 
 #[derive(Debug)]
 pub(crate) struct QuotaQueue {
+    /// Whether the place answers.
+    pub(crate) health: Health,
     bucket: Bucket,
     queue: PriorityQueue,
     /// Pauses since the last success.
@@ -32,6 +35,7 @@ pub(crate) struct QuotaQueue {
 impl QuotaQueue {
     pub(crate) fn new(rate: Rate) -> Self {
         Self {
+            health: Health::default(),
             bucket: Bucket::new(rate),
             queue: PriorityQueue::default(),
             pauses: 0,
@@ -143,10 +147,13 @@ impl QuotaQueue {
         self.pauses = 0;
     }
 
-    /// Whether the scope can be forgotten: no flight waits, and its last use and pause are long over.
+    /// Whether the scope can be forgotten: no flight waits, its last use and pause are long over, and it answers.
     pub(crate) fn is_spent(&self, now: Duration) -> bool {
         let since = self.used.max(self.paused_until);
-        self.waiting == 0 && since + FORGOTTEN_AFTER <= now && self.bucket.is_full(now)
+        self.waiting == 0
+            && self.health.is_closed()
+            && since + FORGOTTEN_AFTER <= now
+            && self.bucket.is_full(now)
     }
 
     /// The number of attempts that may start now.

@@ -1,9 +1,10 @@
 //! The state machine: events in, decisions out. It does no I/O and owns no clock.
 //!
-//! `requests.rs` serves requests, `landing.rs` takes the outcomes of attempts, and `sweep.rs` drops what is no longer
-//! needed. This file holds the shared state, and time.
+//! `requests.rs` serves requests, `landing.rs` takes the outcomes of attempts, `places.rs` chooses where the next one is
+//! made, and `sweep.rs` drops what is no longer needed. This file holds the shared state, and time.
 
 mod landing;
+mod places;
 mod requests;
 mod sweep;
 
@@ -11,7 +12,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::counts::Counts;
-use crate::flight::{Cause, Flight, FlightPhase, Waiter};
+use crate::flight::{Ask, Cause, Departure, Flight, FlightPhase, Waiter};
 use crate::ids::{FlightId, WaiterId};
 use crate::invalidations::{Epoch, Invalidations};
 use crate::key::Key;
@@ -25,13 +26,12 @@ use crate::request::{FailureDomain, FlightSpec, Freshness, QuotaScope, Rank, Sha
 use crate::round_robin::End;
 use crate::session_cache::SessionCache;
 
-/// How long a queued flight without waiters is kept after its last request, so that the start of a fleet makes progress
-/// although its callers come and go.
-const KEPT_QUEUED: Duration = Duration::from_mins(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// How soon a due session is checked again after the wall clock was set forward past its expiration: the clock may be
 /// set right.
 const UNUSABLE_REST: Duration = Duration::from_mins(1);
+/// How long the renewal of a session may wait for its turn in one place before another place makes it.
+const RENEWAL_PATIENCE: Duration = Duration::from_mins(1);
 const MIN_HINT: Duration = Duration::from_secs(1);
 
 /// An instruction to the caller of the scheduler.
@@ -43,8 +43,8 @@ pub enum Decision<S, E, W> {
         flight: FlightId,
         /// The work of the newest request.
         work: W,
-        /// Whether a request caused the attempt.
-        cause: Cause,
+        /// Why, where and for how long.
+        departure: Departure,
     },
     /// Send `reply` to a caller that waits.
     Answer {
@@ -216,6 +216,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             flying: gauge(flying),
             waiting: gauge(self.waiters.len()),
             paused: gauge(paused),
+            away: gauge(self.queues.values().filter(|queue| !queue.health.is_closed()).count()),
             tokens: self.queues.values().map(|queue| queue.tokens(now.monotonic)).min().unwrap_or(burst),
             pause_left: self
                 .queues
@@ -240,34 +241,22 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             return;
         }
         let (spec, asked) = (entry.spec.clone(), entry.asked);
-        let id = self.begin(now, key.clone(), Sharing::SameKey, spec, Cause::Ahead);
+        let ask = Ask { sharing: Sharing::SameKey, cause: Cause::Ahead, patience: RENEWAL_PATIENCE };
+        let id = self.begin(now, key.clone(), spec, ask);
         if let Some(flight) = self.flights.get_mut(&id) {
             flight.asked = asked;
         }
     }
 
     /// Creates a flight and queues it.
-    fn begin(&mut self, now: Now, key: K, sharing: Sharing, spec: FlightSpec<W>, cause: Cause) -> FlightId {
+    fn begin(&mut self, now: Now, key: K, spec: FlightSpec<W>, ask: Ask) -> FlightId {
         self.next_id += 1;
         let id = FlightId(self.next_id);
-        if sharing == Sharing::SameKey {
+        if ask.sharing == Sharing::SameKey {
             self.by_key.insert(key.clone(), id);
         }
-        let flight = Flight {
-            key,
-            sharing,
-            tickets: vec![spec.requester.clone()],
-            spec,
-            cause,
-            waiters: Vec::new(),
-            phase: FlightPhase::Resting(now.monotonic),
-            asked: now.monotonic,
-            kept_until: now.monotonic + KEPT_QUEUED,
-            failures: 0,
-            last: None,
-            is_outdated: false,
-        };
-        self.flights.insert(id, flight);
+        let places = key.places();
+        self.flights.insert(id, Flight::new(now.monotonic, key, places, spec, ask));
         self.enqueue(now, id, End::Back);
         id
     }
@@ -287,16 +276,17 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             (Rank::InTurn, None) => Priority::NoSession,
         };
         flight.phase = FlightPhase::Queued(priority);
-        let rate = self.limits.rate;
-        let queue = self.queues.entry(flight.key.quota_scope()).or_insert_with(|| QuotaQueue::new(rate));
-        queue.push(now.monotonic, priority, &flight.tickets, id, end);
+        self.choose(now, id, priority);
+        let Some(flight) = self.flights.get(&id) else { return };
+        let (scope, tickets) = (flight.scope().clone(), flight.tickets.clone());
+        self.queue_of(&scope).push(now.monotonic, priority, &tickets, id, end);
     }
 
     fn dequeue(&mut self, id: FlightId) {
         let Some(flight) = self.flights.get(&id) else { return };
         match flight.phase {
             FlightPhase::Queued(priority) => {
-                if let Some(queue) = self.queues.get_mut(&flight.key.quota_scope()) {
+                if let Some(queue) = self.queues.get_mut(flight.scope()) {
                     queue.remove(priority, &flight.tickets, id);
                 }
             }
@@ -311,11 +301,15 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     fn pump(&mut self, now: Now, scope: &QuotaScope) {
         while let Some(id) = self.queues.get_mut(scope).and_then(|queue| queue.pass(now.monotonic)) {
             self.dequeue(id);
-            let Some(flight) = self.flights.get_mut(&id) else { continue };
-            flight.phase = FlightPhase::Flying(now);
-            self.counts.started += 1;
+            let Some(flight) = self.flights.get(&id) else { continue };
+            let limit = self.attempt_limit(now, flight);
+            let departure = Departure { cause: flight.cause, place: flight.place, limit };
             let work = flight.spec.work.clone();
-            self.decisions.push(Decision::Start { flight: id, work, cause: flight.cause });
+            self.counts.started += 1;
+            self.decisions.push(Decision::Start { flight: id, work, departure });
+            if let Some(flight) = self.flights.get_mut(&id) {
+                flight.phase = FlightPhase::Flying(now);
+            }
         }
     }
 
@@ -338,14 +332,14 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             .collect();
         ids.sort_unstable();
         for id in ids {
-            self.dequeue(id);
+            self.leave_queue(now, id);
             self.enqueue(now, id, End::Back);
         }
     }
 
     /// Ends a flight without a session. Its waiters get an old session, or `why` there is none.
     fn drop_flight(&mut self, now: Now, id: FlightId, why: &Why<E>) {
-        self.dequeue(id);
+        self.leave_queue(now, id);
         self.answer_all(now, id, why, MIN_HINT);
         let Some(flight) = self.flights.remove(&id) else { return };
         if flight.sharing == Sharing::SameKey {
@@ -402,7 +396,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             FlightPhase::Flying(_) => Duration::ZERO,
             FlightPhase::Resting(until) => until.saturating_sub(now.monotonic),
             FlightPhase::Queued(priority) => {
-                let queue = self.queues.get(&flight.key.quota_scope());
+                let queue = self.queues.get(flight.scope());
                 queue.map_or(Duration::ZERO, |queue| queue.backlog(now.monotonic, priority))
             }
         }

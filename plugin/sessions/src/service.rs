@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::counts::Counts;
-use crate::flight::{Cause, FlightOutcome};
+use crate::flight::{Departure, FlightOutcome};
 use crate::ids::{FlightId, WaiterId};
 use crate::invalidations::Epoch;
 use crate::key::Key;
@@ -22,17 +22,17 @@ use crate::request::SessionRequest;
 use crate::scheduler::{Decision, Scheduler, Step};
 
 /// Makes one attempt; called once for each.
-pub type FlightWork<S, E> = Arc<dyn Fn(Cause) -> Attempt<S, E> + Send + Sync>;
+pub type FlightWork<S, E> = Arc<dyn Fn(Departure) -> Attempt<S, E> + Send + Sync>;
 type Attempt<S, E> = Pin<Box<dyn Future<Output = FlightOutcome<S, E>> + Send>>;
 type Wall = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 /// Turns a function that makes one attempt into [`FlightWork`]. Every attempt must be a single request, because the scheduler
 /// counts and repeats.
-pub fn work<S, E, F>(attempt: impl Fn(Cause) -> F + Send + Sync + 'static) -> FlightWork<S, E>
+pub fn work<S, E, F>(attempt: impl Fn(Departure) -> F + Send + Sync + 'static) -> FlightWork<S, E>
 where
     F: Future<Output = FlightOutcome<S, E>> + Send + 'static,
 {
-    Arc::new(move |cause| Box::pin(attempt(cause)))
+    Arc::new(move |departure| Box::pin(attempt(departure)))
 }
 
 /// The bounds of a session and of an error.
@@ -62,12 +62,11 @@ struct State<K, S, E> {
     scheduler: Scheduler<K, S, E, FlightWork<S, E>>,
     replies: HashMap<WaiterId, oneshot::Sender<Reply<S, E>>>,
     next_tick: Option<Duration>,
-    flight_timeout: Duration,
 }
 
 /// Flights to spawn once the lock is released. On a runtime that is shutting down, spawning drops the task at once,
 /// which reports its outcome.
-type Starts<S, E> = Vec<(FlightId, Cause, FlightWork<S, E>)>;
+type Starts<S, E> = Vec<(FlightId, Departure, FlightWork<S, E>)>;
 
 impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
     /// An empty service. `wall` reads the wall clock; a seeded `rng` makes the jitter repeatable.
@@ -76,12 +75,8 @@ impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
         rng: fastrand::Rng,
         wall: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
     ) -> Self {
-        let state = State {
-            scheduler: Scheduler::new(limits, rng),
-            replies: HashMap::new(),
-            next_tick: None,
-            flight_timeout: limits.flight_timeout,
-        };
+        let state =
+            State { scheduler: Scheduler::new(limits, rng), replies: HashMap::new(), next_tick: None };
         Self(Arc::new(Inner {
             state: Mutex::new(state),
             began: Instant::now(),
@@ -127,7 +122,6 @@ impl<K: Key, S: Value, E: Value> Sessions<K, S, E> {
 
     /// Replaces the bounds.
     pub fn set_limits(&self, limits: Limits) {
-        self.0.lock().flight_timeout = limits.flight_timeout;
         self.0.event(|scheduler, now| scheduler.set_limits(now, limits));
     }
 
@@ -179,7 +173,7 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
         let mut starts = Vec::new();
         for decision in state.scheduler.decisions() {
             match decision {
-                Decision::Start { flight, work, cause } => starts.push((flight, cause, work)),
+                Decision::Start { flight, work, departure } => starts.push((flight, departure, work)),
                 Decision::Answer { waiter, reply } => {
                     if let Some(sender) = state.replies.remove(&waiter) {
                         // A receiver that is gone gave up under the lock, or is about to find its reply gone.
@@ -198,13 +192,12 @@ impl<K: Key, S: Value, E: Value> Inner<K, S, E> {
 
     fn spawn(self: &Arc<Self>, starts: Starts<S, E>) {
         let Some(runtime) = self.runtime.get() else { return };
-        for (flight, cause, work) in starts {
-            let limit = self.lock().flight_timeout;
+        for (flight, departure, work) in starts {
             let mut closing = self.closing.subscribe();
             let mut landing =
                 Landing { inner: Arc::downgrade(self), flight, outcome: Some(FlightOutcome::Lost) };
             runtime.spawn(async move {
-                let attempt = tokio::time::timeout(limit, work(cause));
+                let attempt = tokio::time::timeout(departure.limit, work(departure));
                 tokio::select! {
                     outcome = attempt => landing.note(outcome.unwrap_or(FlightOutcome::Overdue)),
                     _ = closing.wait_for(|closing| *closing) => {}

@@ -53,8 +53,8 @@ pub struct PodKey {
 }
 
 impl Key for PodKey {
-    fn quota_scope(&self) -> QuotaScope {
-        QuotaScope::new("123456789012/eu-central-1")
+    fn places(&self) -> std::sync::Arc<[QuotaScope]> {
+        [QuotaScope::new("123456789012/eu-central-1")].into()
     }
 
     fn failure_domain(&self) -> FailureDomain {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
 use crate::credentials::issued::Issued;
-use crate::credentials::key::{CallerCluster, SessionKey};
+use crate::credentials::key::CallerCluster;
 use crate::credentials::ledger::{CutOff, HandOut, PodLookup, Reader, pod_name};
 use crate::credentials::outcome;
 use crate::credentials::planned_session::{PlannedSession, Reuse, SessionTerms, Sharers};
@@ -49,7 +49,6 @@ pub(crate) struct CredentialRequest<'a> {
 pub(crate) struct Granted {
     /// The role as the last plan of the read found it.
     pub(crate) role: Arc<Role>,
-    pub(crate) key: SessionKey,
     /// The session, its age, and whether it was made for this read.
     pub(crate) grant: Grant<Arc<Issued>, Fault>,
 }
@@ -89,8 +88,7 @@ impl Credentials {
             Reply::Granted(grant) => {
                 self.note(&read, &planned, &grant.session).await?;
                 log(request, wanted, &grant);
-                let PlannedRead { role, session, .. } = planned;
-                Ok(Granted { role, key: session.key, grant })
+                Ok(Granted { role: planned.role, grant })
             }
             Reply::Denied { why, retry_in } => Err(outcome::fault(why, retry_in, read.started.elapsed())),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolesanywhere::Session;
+use rolesanywhere::{Session, TrustAnchorArn};
 use sessions::Cause;
 use time::OffsetDateTime;
 use vault_backend::Fault;
@@ -20,6 +20,8 @@ pub(crate) struct Issued {
     pub(crate) began: OffsetDateTime,
     /// The serial number of its certificate, lowercase hexadecimal with colons.
     pub(crate) serial: String,
+    /// The trust anchor through which it was made. Its region is the place's.
+    pub(crate) trust_anchor: TrustAnchorArn,
     /// For every caller that receives it: about the certificate, the duration, the clocks and the issuer's expiry.
     pub(crate) warnings: Vec<String>,
     /// To whom this process has handed it.
@@ -52,6 +54,7 @@ impl Issued {
             role,
             serial = self.serial,
             source_identity = self.session.source_identity,
+            region = %self.trust_anchor.region(),
             expiration = rfc3339(self.session.expiration),
             warnings = (!self.warnings.is_empty()).then(|| self.warnings.join("; ")),
             "{message}"

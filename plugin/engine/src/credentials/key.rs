@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use ca::LeafProfile;
-use rolesanywhere::CreateSession;
+use rolesanywhere::{CreateSession, TrustAnchorArn};
 use sessions::{FailureDomain, QuotaScope};
+
+use crate::records::anchorage::Anchorage;
 
 /// Everything that AWS or the certificate sees, and the parts that must keep sessions apart although AWS would not.
 ///
@@ -26,8 +28,28 @@ pub(crate) struct KeyParts {
     pub(crate) issuer: String,
     /// The resolved subject and names, the key type, and the lifetime of the certificate.
     pub(crate) leaf: LeafProfile,
-    /// The parameters of CreateSession: ARNs, duration, session name and instance properties.
+    /// The parameters of CreateSession in the first place: ARNs, duration, session name and instance properties.
     pub(crate) call: CreateSession,
+    /// The further places in the order in which they are tried.
+    pub(crate) further: Vec<Anchorage>,
+}
+
+impl KeyParts {
+    /// The parameters of CreateSession in the place with this index.
+    pub(crate) fn call_at(&self, place: usize) -> CreateSession {
+        let mut call = self.call.clone();
+        if let Some(Anchorage { trust_anchor, profile }) =
+            place.checked_sub(1).and_then(|place| self.further.get(place))
+        {
+            (call.trust_anchor, call.profile) = (trust_anchor.clone(), profile.clone());
+        }
+        call
+    }
+
+    /// The trust anchors of all places.
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = &TrustAnchorArn> {
+        std::iter::once(&self.call.trust_anchor).chain(self.further.iter().map(|place| &place.trust_anchor))
+    }
 }
 
 /// A registered cluster under its operator's name.
@@ -53,8 +75,8 @@ pub(crate) struct SessionKey(Arc<Hashed>);
 struct Hashed {
     hash: u64,
     parts: KeyParts,
-    /// The account and region of the trust anchor, which one quota of AWS covers.
-    quota_scope: QuotaScope,
+    /// The account and region of each place's trust anchor, which one quota of AWS covers.
+    places: Arc<[QuotaScope]>,
     /// The callers whose refusals count together. It is not compared: callers of two failure domains share a session if AWS cannot
     /// distinguish them.
     failure_domain: FailureDomain,
@@ -69,9 +91,11 @@ static APART: AtomicU64 = AtomicU64::new(0);
 impl SessionKey {
     pub(crate) fn new(parts: KeyParts, failure_domain: FailureDomain) -> Self {
         let hash = HASHER.hash_one(&parts);
-        let anchor = &parts.call.trust_anchor;
-        let quota_scope = QuotaScope::new(format!("{}/{}", anchor.account(), anchor.region()));
-        Self(Arc::new(Hashed { hash, parts, quota_scope, failure_domain }))
+        let places = parts
+            .anchors()
+            .map(|anchor| QuotaScope::new(format!("{}/{}", anchor.account(), anchor.region())))
+            .collect();
+        Self(Arc::new(Hashed { hash, parts, places, failure_domain }))
     }
 
     /// A new key for the same session that equals no other key: no cached session and no cached refusal answers a request for it,
@@ -102,8 +126,8 @@ impl SessionKey {
 }
 
 impl sessions::Key for SessionKey {
-    fn quota_scope(&self) -> QuotaScope {
-        self.0.quota_scope.clone()
+    fn places(&self) -> Arc<[QuotaScope]> {
+        Arc::clone(&self.0.places)
     }
 
     fn failure_domain(&self) -> FailureDomain {
@@ -128,8 +152,8 @@ impl Hash for SessionKey {
 impl Hash for KeyParts {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // without `..`: a new part that is not hashed must not compile
-        let Self { role, cluster, config, issuer, leaf, call } = self;
-        (role, cluster, config, issuer, leaf).hash(state);
+        let Self { role, cluster, config, issuer, leaf, call, further } = self;
+        (role, cluster, config, issuer, leaf, further).hash(state);
         let CreateSession { trust_anchor, profile, role, duration, role_session_name, instance_properties } =
             call;
         (trust_anchor, profile, role, duration, role_session_name, instance_properties).hash(state);
@@ -175,6 +199,7 @@ pub(crate) mod tests {
                 role_session_name: None,
                 instance_properties: [("team".to_owned(), "payments".to_owned())].into(),
             },
+            further: Vec::new(),
         }
     }
 
@@ -195,7 +220,7 @@ pub(crate) mod tests {
 
     #[test]
     fn each_part_alone_makes_another_key() {
-        let changes: [fn(&mut KeyParts); 14] = [
+        let changes: [fn(&mut KeyParts); 15] = [
             |parts| parts.role = "api".to_owned(),
             |parts| parts.cluster = None,
             |parts| parts.cluster.as_mut().unwrap().name = "dev".to_owned(),
@@ -210,6 +235,10 @@ pub(crate) mod tests {
             |parts| parts.call.duration = Duration::from_secs(900).try_into().unwrap(),
             |parts| parts.call.role_session_name = Some("web".to_owned()),
             |parts| parts.call.instance_properties.clear(),
+            |parts| {
+                let CreateSession { trust_anchor, profile, .. } = parts.call.clone();
+                parts.further.push(Anchorage { trust_anchor, profile });
+            },
         ];
 
         let mut keys = HashSet::from([key(parts())]);
@@ -219,12 +248,12 @@ pub(crate) mod tests {
             keys.insert(key(other));
         }
 
-        assert_eq!(keys.len(), 15);
+        assert_eq!(keys.len(), 16);
     }
 
     #[test]
     fn a_quota_scope_is_account_and_region_of_the_trust_anchor() {
-        assert_eq!(key(parts()).quota_scope(), QuotaScope::new("123456789012/eu-central-1"));
+        assert_eq!(key(parts()).places()[..], [QuotaScope::new("123456789012/eu-central-1")]);
     }
 
     #[test]
@@ -241,7 +270,7 @@ pub(crate) mod tests {
         let [one, two] = [of_role.apart(), of_role.apart()];
 
         assert_eq!(HashSet::from([of_role.clone(), one.clone(), two]).len(), 3);
-        assert_eq!(one.quota_scope(), of_role.quota_scope());
+        assert_eq!(one.places(), of_role.places());
         assert_ne!(one.failure_domain(), of_role.failure_domain());
     }
 }

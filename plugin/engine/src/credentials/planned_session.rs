@@ -67,9 +67,10 @@ impl PlannedSession {
         epoch: Epoch,
     ) -> Self {
         let Sharers { role, cluster, failure_domain } = sharers;
-        let SessionSpec { leaf, call } = spec;
+        let SessionSpec { leaf, call, further } = spec;
         let (config, issuer) = (snapshot.config_version, issuer.record.id.clone());
-        let key = SessionKey::new(KeyParts { role, cluster, config, issuer, leaf, call }, failure_domain);
+        let key =
+            SessionKey::new(KeyParts { role, cluster, config, issuer, leaf, call, further }, failure_domain);
         Self { key, snapshot: Arc::clone(snapshot), epoch }
     }
 }

@@ -97,13 +97,13 @@ impl Recipe {
         observe: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
     ) -> FlightWork<Arc<Issued>, Fault> {
         let shared = Arc::new((self, observe));
-        sessions::work(move |cause| {
+        sessions::work(move |departure| {
             let shared = Arc::clone(&shared);
             async move {
                 let (recipe, observe) = &*shared;
                 let span = recipe.origin.span();
-                let made = recipe.make().instrument(span.clone()).await;
-                span.in_scope(|| observe(&made, cause));
+                let made = recipe.make(departure.place).instrument(span.clone()).await;
+                span.in_scope(|| observe(&made, departure.cause));
                 made.map_or_else(AttemptError::outcome, |issued| {
                     let expiration = issued.session.expiration;
                     FlightOutcome::Made(Made { session: Arc::new(issued), expiration })
@@ -112,12 +112,12 @@ impl Recipe {
         })
     }
 
-    /// Signs one fresh leaf and calls CreateSession once with it. Leaf and key are dropped when it returns.
+    /// Signs one fresh leaf and calls CreateSession once with it in the place with this index. Leaf and key are dropped when it returns.
     ///
     /// # Errors
     /// [`FlightOutcome::Lost`] if the snapshot has no issuer of the key's id; a refusal if the CA or the check of the session refuses;
     /// AWS's error otherwise.
-    async fn make(&self) -> Result<Issued, AttemptError> {
+    async fn make(&self, place: usize) -> Result<Issued, AttemptError> {
         let parts = self.key.parts();
         let authority =
             self.snapshot.issuers.find(&parts.issuer).ok_or(AttemptError::Here(FlightOutcome::Lost))?;
@@ -132,8 +132,9 @@ impl Recipe {
             leaf.key_pkcs8.expose_secret(),
         )
         .map_err(|error| AttemptError::refused(faults::identity(error)))?;
+        let place_call = parts.call_at(place);
         let call =
-            self.snapshot.client.create_session(&identity, &parts.call, clock::now, self.one_attempt());
+            self.snapshot.client.create_session(&identity, &place_call, clock::now, self.one_attempt());
         let session = self.metrics.watch(call).await.map_err(AttemptError::Aws)?;
         let began = clock::now();
         let mut warnings: Vec<String> = leaf.warnings.iter().map(ToString::to_string).collect();
@@ -142,8 +143,9 @@ impl Recipe {
         warnings.extend(
             authority.issuer.expiry_warning(began).map(|warning| format!("{warning}; {}", self.cure())),
         );
-        let (serial, handed) = (leaf.serial.to_string(), Handed::default());
-        let issued = Issued { session, began, serial, warnings, handed };
+        let (serial, handed, trust_anchor) =
+            (leaf.serial.to_string(), Handed::default(), place_call.trust_anchor);
+        let issued = Issued { session, began, serial, trust_anchor, warnings, handed };
         issued.check().map_err(AttemptError::refused)?;
         Ok(issued)
     }

@@ -8,6 +8,7 @@ use vault_backend::{Fault, Request};
 
 use crate::ground::faults;
 use crate::issuers::Loaded;
+use crate::records::anchorage::Anchorage;
 use crate::records::role::Role;
 use crate::snapshot::Snapshot;
 use identity::Caller;
@@ -54,6 +55,8 @@ impl<'a> Prepared<'a> {
 pub(crate) struct SessionSpec {
     pub(crate) leaf: LeafProfile,
     pub(crate) call: CreateSession,
+    /// The further places in the order in which they are tried; `call` is of the first one.
+    pub(crate) further: Vec<Anchorage>,
 }
 
 impl SessionSpec {
@@ -73,7 +76,10 @@ impl SessionSpec {
     ) -> Result<Self, Fault> {
         let leaf = role.subject.profile(name, caller, role.key(), role.certificate_ttl())?;
         leaf.check().map_err(faults::ca)?;
-        let anchorage = role.anchorage(&snapshot.config, mount_point)?;
+        let places = role.places(&snapshot.config, mount_point)?;
+        let policy = role.place_policy(&snapshot.config);
+        let mut places = places.ordered_for(policy, &(name, &leaf)).into_iter();
+        let anchorage = places.next().ok_or_else(|| Fault::bug("a role without a place"))?;
         let call = CreateSession {
             trust_anchor: anchorage.trust_anchor,
             profile: anchorage.profile,
@@ -87,6 +93,6 @@ impl SessionSpec {
                 .transpose()?,
             instance_properties: role.instance_properties.clone(),
         };
-        Ok(Self { leaf, call })
+        Ok(Self { leaf, call, further: places.collect() })
     }
 }

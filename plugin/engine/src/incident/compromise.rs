@@ -15,7 +15,7 @@ mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rolesanywhere::{RoleArn, TrustAnchorArn};
+use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use vault_backend::Fault;
@@ -205,12 +205,12 @@ impl CompromiseResponse<'_> {
                     Err(fault) => StepOutcome::Failed(fault.to_string()),
                 }
             } else {
-                by_hand(&anchor.trust_anchor_arn, mount_point, aim)
+                aim.by_hand(&anchor.trust_anchor_arn, mount_point)
             };
             synced.lines.push(ReportLine::new(format!("{}: trust-anchors/{name}", aim.step()), outcome));
         }
         for arn in mount.unmanaged(mount_point) {
-            let outcome = by_hand(&arn, mount_point, aim);
+            let outcome = aim.by_hand(&arn, mount_point);
             synced.lines.push(ReportLine::new(format!("{}: {arn}", aim.step()), outcome));
         }
         synced
@@ -394,9 +394,14 @@ impl CompromiseResponse<'_> {
             target.anchors.extend(anchor.map(str::to_owned));
         };
         for (name, role) in &mount.roles {
-            let anchorage = role.anchorage(&mount.config, self.owner.mount_point).ok();
-            let anchor = anchorage.as_ref().map(|anchorage| anchorage.trust_anchor.as_str());
-            note(role.role_arn.clone(), Some(name.clone()), anchor);
+            let Ok(places) = role.places(&mount.config, self.owner.mount_point) else {
+                note(role.role_arn.clone(), Some(name.clone()), None);
+                continue;
+            };
+            // each of them lets the key in, so each must be clear
+            for place in places.iter() {
+                note(role.role_arn.clone(), Some(name.clone()), Some(place.trust_anchor.as_str()));
+            }
         }
         for (role_arn, anchor) in origins {
             note(role_arn, None, Some(anchor.as_str()));
@@ -431,14 +436,6 @@ impl Incidents {
             }
         }
     }
-}
-
-/// The outcome for an anchor that the engine does not manage.
-fn by_hand(anchor: &TrustAnchorArn, mount_point: &str, aim: Aim) -> StepOutcome {
-    let else_what = aim.else_what();
-    StepOutcome::ByHand(format!(
-        "put the certificates of {mount_point}trust-bundle into {anchor}: {else_what}"
-    ))
 }
 
 /// `1 issuer` or `2 issuers`.

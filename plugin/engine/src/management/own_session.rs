@@ -90,7 +90,7 @@ impl OwnSessions {
         }
         let mut refusal = None;
         for issuer in signing {
-            let spec = SessionSpec { leaf: profile(duty), call: call(anchor, role) };
+            let spec = SessionSpec { leaf: profile(duty), call: call(anchor, role), further: Vec::new() };
             let planned = PlannedSession::new(sharers(name), spec, issuer, &snapshot, epoch);
             match self.ask(&planned, at, duty).await {
                 Ok(session) => return Ok(session),
@@ -215,7 +215,7 @@ account = role.account()
 /// of the new bundle.
 pub(crate) fn is_by(anchor: &TrustAnchorArn) -> impl Fn(&SessionKey) -> bool + Send + use<> {
     let anchor = anchor.clone();
-    move |key| key.role().starts_with(OWN) && key.parts().call.trust_anchor == anchor
+    move |key| key.role().starts_with(OWN) && key.parts().anchors().any(|one| *one == anchor)
 }
 
 /// The role name in the keys of the engine's own sessions by the anchor `name`.

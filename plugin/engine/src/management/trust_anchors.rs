@@ -291,8 +291,10 @@ foreign.join(", ")
 /// because it gets no sessions.
 pub(crate) fn in_use(config: &Config, roles: &[(String, Role)], mount_point: &str) -> Vec<TrustAnchorArn> {
     let mut found: BTreeMap<String, TrustAnchorArn> = BTreeMap::new();
-    let anchorages = roles.iter().filter_map(|(_, role)| role.anchorage(config, mount_point).ok());
-    let anchors = config.default_trust_anchor_arn.iter().cloned();
-    found.extend(anchors.chain(anchorages.map(|one| one.trust_anchor)).map(|arn| (arn.to_string(), arn)));
+    let places = roles.iter().filter_map(|(_, role)| role.places(config, mount_point).ok());
+    let of_roles =
+        places.flat_map(|places| places.iter().map(|one| one.trust_anchor.clone()).collect::<Vec<_>>());
+    let of_config = config.default_trust_anchor_arn.iter().flat_map(|arns| arns.iter().cloned());
+    found.extend(of_config.chain(of_roles).map(|arn| (arn.to_string(), arn)));
     found.into_values().collect()
 }

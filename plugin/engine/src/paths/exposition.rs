@@ -108,6 +108,11 @@ fn register_calls(registry: &mut Registry, metrics: &Counters, counts: &Counts) 
             counts.throttled,
         ),
         (
+            "create_session_failed_over",
+            "CreateSession calls that got no answer or a 5xx and were made in another place of the role at once, since the process began",
+            counts.failed_over,
+        ),
+        (
             "create_session_unreachable",
             "CreateSession calls that got no answer or a 5xx since the process began",
             counts.unreachable,
@@ -146,6 +151,11 @@ fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
             "limiter_paused_places",
             "Accounts and regions whose calls pause because AWS throttled",
             counts.paused,
+        ),
+        (
+            "limiter_away_places",
+            "Accounts and regions that do not answer: roles with another place go there, and one call at a time looks whether it is back",
+            counts.away,
         ),
         ("cache_sessions", "Sessions in the cache", counts.cached),
         ("cache_sessions_max", "The config's max_cached_sessions", most),

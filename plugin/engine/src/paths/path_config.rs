@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use rolesanywhere::Client;
+use strum::VariantNames as _;
 use vault_backend::{Change, Fault, Field, Request, Response, Route};
 
 use crate::engine::Engine;
 use crate::ground::faults;
 use crate::records::allowed_roles;
 use crate::records::config::Config;
+use crate::records::role_options::PlacePolicy;
 use crate::store::{CONFIG, Ends};
 
 const FIELDS: &[Field] = &[
@@ -30,8 +32,13 @@ const FIELDS: &[Field] = &[
         Field::int("rate_limit", "CreateSession calls per second for each account and region, 1 to 10000; AWS's quota is 10").default_text("8"),
         Field::int("rate_burst", "CreateSession calls at once after a rest, 1 to 10000").default_text("8"),
         Field::int("max_cached_sessions", "sessions in the cache, 1 to 1000000").default_text("20000"),
-        Field::string("default_trust_anchor_arn", "trust anchor of roles that name none"),
+        Field::string(
+        "default_trust_anchor_arn",
+        "trust anchor of roles that name none; up to 8, as of a role",
+    ),
         Field::string("default_profile_arn", "profile of roles that name none; of the trust anchor's region and account"),
+    Field::string("default_place_policy", "place_policy of roles that name none; default: failover")
+        .one_of(PlacePolicy::VARIANTS),
         Field::list("allowed_role_arns", "globs (*) of the IAM roles that roles may name; none: all").at_most(256),
 ];
 

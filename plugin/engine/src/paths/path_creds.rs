@@ -148,7 +148,7 @@ fn stale(grant: &Grant<Arc<Issued>, Fault>) -> Option<String> {
 
 /// All keys of a response under a lease.
 fn data(granted: &Granted) -> Map<String, Value> {
-    let Granted { role, key, grant } = granted;
+    let Granted { role, grant } = granted;
     let issued = &grant.session;
     let session = &issued.session;
     let account = role.role_arn.account();
@@ -161,7 +161,7 @@ fn data(granted: &Granted) -> Map<String, Value> {
         "ttl": grant.remaining.as_secs(),
         "expiration": rfc3339(session.expiration),
         "account_id": account,
-        "region": role.region(&key.parts().call.trust_anchor),
+        "region": role.region(&issued.trust_anchor),
         "role_arn": role.role_arn.to_string(),
         "source_identity": session.source_identity,
         "role_session_name": session.role_session_name,

@@ -11,7 +11,7 @@ use crate::paths::named::Named;
 use crate::records::allowed_roles;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role::Role;
-use crate::records::role_options::{LeafKey, LeaseStyle, SessionSharing};
+use crate::records::role_options::{LeafKey, LeaseStyle, PlacePolicy, SessionSharing};
 use crate::store::{Ends, Store, Writer, role_key};
 use identity::StandardSubject;
 
@@ -23,12 +23,17 @@ const FIELDS: &[Field] = &[
         Field::string("role_arn", "ARN of the IAM role to assume").required(),
         Field::string(
             "trust_anchor_arn",
-            "ARN of the trust anchor; default: the config's. Its region is the call's",
+            "ARN of the trust anchor; default: the config's. Its region is the call's. Up to 8 of one account, with commas in between, each in another region: the first that is well makes the sessions",
         ),
         Field::string(
             "profile_arn",
-            "ARN of the Roles Anywhere profile, of the anchor's region and account; default: the config's",
+            "ARN of the Roles Anywhere profile, of the anchor's region and account; default: the config's. One for each trust anchor",
         ),
+        Field::string(
+            "place_policy",
+            "of several trust anchors, which one makes a session. failover: the first that is well; spread: each identity has its own order, so that all get a share; default: the config's",
+        )
+        .one_of(PlacePolicy::VARIANTS),
         Field::duration(
             "session_duration",
             "length of a session, 900 to 43200 seconds; the profile may shorten it",

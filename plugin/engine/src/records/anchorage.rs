@@ -7,7 +7,7 @@ use rolesanywhere::{Partition, ProfileArn, RoleArn, TrustAnchorArn};
 use vault_backend::Fault;
 
 /// The trust anchor and the profile of one call: both are in one region and one account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Anchorage {
     pub(crate) trust_anchor: TrustAnchorArn,
     pub(crate) profile: ProfileArn,

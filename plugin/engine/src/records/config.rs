@@ -11,8 +11,10 @@ use url::Url;
 use vault_backend::{Fault, Values};
 
 use crate::ground::bounds::{Count, Seconds};
-use crate::records::anchorage::{InField, check_pair};
+use crate::records::anchorage::InField;
 use crate::records::document::{Pem, document};
+use crate::records::places::{ArnList, Places};
+use crate::records::role_options::PlacePolicy;
 
 /// The `User-Agent` by which AWS and its audit log know the plugin.
 const USER_AGENT: &str = concat!("vault-plugin-secrets-iamra/", env!("CARGO_PKG_VERSION"));
@@ -39,10 +41,13 @@ document! {
         tuning: Tuning,
         /// The trust anchor of roles that name none.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub(crate) default_trust_anchor_arn: Option<TrustAnchorArn>,
+        pub(crate) default_trust_anchor_arn: Option<ArnList<TrustAnchorArn>>,
         /// The profile of roles that name none. It must be in the region and account of the default trust anchor.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub(crate) default_profile_arn: Option<ProfileArn>,
+        pub(crate) default_profile_arn: Option<ArnList<ProfileArn>>,
+        /// The policy of roles that name none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(crate) default_place_policy: Option<PlacePolicy>,
         /// Globs of the IAM roles that roles may name, see [`crate::records::allowed_roles`]; an empty list allows all.
         pub(crate) allowed_role_arns: Vec<String>,
     }
@@ -142,7 +147,7 @@ impl Config {
         match (&self.default_trust_anchor_arn, &self.default_profile_arn) {
             (Some(anchor), Some(profile)) => {
                 let anchor = InField::new("default_trust_anchor_arn", anchor);
-                check_pair(&anchor, &InField::new("default_profile_arn", profile))
+                Places::pair(&anchor, &InField::new("default_profile_arn", profile)).map(drop)
             }
             _ => Ok(()),
         }

@@ -48,6 +48,18 @@ pub(crate) enum SessionSharing {
     None,
 }
 
+/// Which of a role's places makes a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, EnumString, VariantNames)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum PlacePolicy {
+    /// The first that is well and can answer in time.
+    #[default]
+    Failover,
+    /// The same: but each identity has its own order, so that all places get their share.
+    Spread,
+}
+
 /// How Vault learns when an answer ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, EnumString, VariantNames)]
 #[serde(rename_all = "lowercase")]

@@ -25,11 +25,17 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
     pub fn landed(&mut self, now: Now, id: FlightId, outcome: FlightOutcome<S, E>) {
         let Some(flight) = self.flights.get(&id) else { return };
         let FlightPhase::Flying(started) = flight.phase else { return };
-        let scope = flight.key.quota_scope();
+        let scope = flight.scope().clone();
+        if !matches!(outcome, FlightOutcome::Unreachable(_) | FlightOutcome::Overdue | FlightOutcome::Lost) {
+            self.place_answered(&scope);
+        }
         match outcome {
             FlightOutcome::Made(made) => self.made(now, id, started, made),
             FlightOutcome::Refused(error) => self.refused(now, id, &Why::Refused(error)),
-            FlightOutcome::Lost => self.refused(now, id, &Why::Lost),
+            FlightOutcome::Lost => {
+                self.place_unknown(now, id);
+                self.refused(now, id, &Why::Lost);
+            }
             FlightOutcome::Unreachable(error) => self.unreachable(now, id, &Why::Unreachable(error)),
             FlightOutcome::Overdue => self.unreachable(now, id, &Why::Slow),
             FlightOutcome::Throttled { error, retry_after } => {
@@ -41,6 +47,14 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             }
         }
         self.pump(now, &scope);
+        if !self.is_in_one_place(id) {
+            // the flight may wait elsewhere now
+            self.pump_all(now);
+        }
+    }
+
+    fn is_in_one_place(&self, id: FlightId) -> bool {
+        self.flights.get(&id).is_none_or(|flight| flight.places.len() == 1)
     }
 
     fn made(&mut self, now: Now, id: FlightId, started: Now, made: Made<S>) {
@@ -51,7 +65,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         };
         let Some(flight) = self.flights.remove(&id) else { return };
         self.counts.issued += 1;
-        if let Some(queue) = self.queues.get_mut(&flight.key.quota_scope()) {
+        if let Some(queue) = self.queues.get_mut(flight.scope()) {
             queue.succeeded();
         }
         for (nth, waiter) in flight.waiters.into_iter().enumerate() {
@@ -90,7 +104,9 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
 
     fn unreachable(&mut self, now: Now, id: FlightId, why: &Why<E>) {
         self.counts.unreachable += 1;
-        self.rest(now, id, why);
+        if !self.fails_over(now, id) {
+            self.rest(now, id, why);
+        }
     }
 
     /// Schedules another attempt after a growing pause. Waiters are told of the failure after enough attempts.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{KEPT_QUEUED, MIN_HINT, Scheduler, Step};
-use crate::flight::{Cause, Flight, FlightPhase, Waiter};
+use super::{MIN_HINT, Scheduler, Step};
+use crate::flight::{Ask, Cause, Flight, FlightPhase, KEPT_QUEUED, Waiter};
 use crate::ids::{FlightId, WaiterId};
 use crate::key::Key;
 use crate::now::Now;
@@ -24,12 +24,14 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         if self.invalidations.is_outdated(ask.spec.epoch, &ask.key) {
             return Step::Done(self.denied(Why::Changed, MIN_HINT));
         }
-        let scope = ask.key.quota_scope();
+        let places = ask.key.places();
         let step = match ask.sharing {
             Sharing::Nobody => self.ask_for_new(now, ask),
             Sharing::SameKey => self.ask_shared(now, ask),
         };
-        self.pump(now, &scope);
+        for place in places.iter() {
+            self.pump(now, place);
+        }
         step
     }
 
@@ -125,14 +127,16 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             self.join_flight(now, id, &ask);
             return Ok(id);
         }
-        let queue = self.queues.get(&ask.key.quota_scope());
-        let of_this_caller = queue.map_or(0, |queue| queue.len_of(&ask.spec.requester));
+        let places = ask.key.places();
+        let queues = places.iter().filter_map(|place| self.queues.get(place));
+        let of_this_caller: usize = queues.map(|queue| queue.len_of(&ask.spec.requester)).sum();
         let is_full = self.flights.len() >= self.limits.max_flights()
             || of_this_caller >= self.limits.max_flights_of_one();
         if is_full && ask.spec.rank != Rank::First {
             return Err(Why::Full);
         }
-        Ok(self.begin(now, ask.key, ask.sharing, ask.spec, Cause::Asked))
+        let of_it = Ask { sharing: ask.sharing, cause: Cause::Asked, patience: ask.deadline };
+        Ok(self.begin(now, ask.key, ask.spec, of_it))
     }
 
     fn join_flight(&mut self, now: Now, id: FlightId, ask: &SessionRequest<K, W>) {
@@ -148,14 +152,14 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         if has_room && !flight.tickets.contains(requester) {
             flight.tickets.push(requester.clone());
             if let (FlightPhase::Queued(priority), Some(queue)) =
-                (flight.phase, self.queues.get_mut(&flight.key.quota_scope()))
+                (flight.phase, self.queues.get_mut(flight.scope()))
             {
                 queue.add(priority, requester, id);
             }
         }
         let is_renewal = matches!(flight.phase, FlightPhase::Queued(Priority::Renewal(_)));
         if is_raised || (is_renewal && self.cache.due(now, &ask.key).is_none()) {
-            self.dequeue(id);
+            self.leave_queue(now, id);
             self.enqueue(now, id, End::Back);
         }
     }

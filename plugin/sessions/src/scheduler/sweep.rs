@@ -25,7 +25,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             self.drop_flight(now, id, &Why::Busy);
         }
         let in_use: HashSet<QuotaScope> =
-            self.flights.values().map(|flight| flight.key.quota_scope()).collect();
+            self.flights.values().map(|flight| flight.scope().clone()).collect();
         self.queues.retain(|name, queue| in_use.contains(name) || !queue.is_spent(now.monotonic));
     }
 
@@ -38,6 +38,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use time::macros::datetime;
@@ -54,8 +55,8 @@ mod tests {
     struct Scoped(u32, String);
 
     impl Key for Scoped {
-        fn quota_scope(&self) -> QuotaScope {
-            QuotaScope::new(&self.1)
+        fn places(&self) -> Arc<[QuotaScope]> {
+            [QuotaScope::new(&self.1)].into()
         }
 
         fn failure_domain(&self) -> FailureDomain {

@@ -5,6 +5,7 @@
 mod bounds;
 mod clocks;
 mod failing;
+mod places;
 mod schedules;
 mod service;
 mod serving;

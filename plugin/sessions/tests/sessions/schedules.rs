@@ -1,6 +1,7 @@
 //! Random schedules of everything that can happen, against what must never happen.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::world::{NOON, bound, rate};
@@ -14,17 +15,22 @@ use sessions::{
 const KEYS: u32 = 6;
 /// Far more than a schedule can have begun.
 const MOST_LANDINGS: usize = 10_000;
-const SCOPES: [&str; 2] = ["here", "there"];
+const SCOPES: [&str; 3] = ["here", "there", "elsewhere"];
 /// Beyond this, a waiter with this deadline has certainly been answered or has left.
 const LONG: Duration = Duration::from_mins(30);
 
-/// One of [`KEYS`], in one of two quota scopes and one of three failure domains.
+/// One of [`KEYS`], in one of three failure domains. Most have one of two places; two have three places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Number(u32);
 
 impl Key for Number {
-    fn quota_scope(&self) -> QuotaScope {
-        QuotaScope::new(SCOPES[usize::try_from(self.0 % 2).unwrap()])
+    fn places(&self) -> Arc<[QuotaScope]> {
+        let own = usize::try_from(self.0 % 2).unwrap();
+        let of = |place: usize| QuotaScope::new(SCOPES[place]);
+        match self.0 {
+            4 | 5 => [of(own), of(2), of(1 - own)].into(),
+            _ => [of(own)].into(),
+        }
     }
 
     fn failure_domain(&self) -> FailureDomain {
@@ -115,7 +121,6 @@ struct Session {
 struct Plan {
     key: u32,
     sharing: Sharing,
-    scope: QuotaScope,
     /// How often what the key is made of had changed.
     version: u32,
     /// How often the limits had changed, which keys know nothing of.
@@ -250,7 +255,6 @@ impl Run {
         sharing: Sharing,
     ) -> SessionRequest<Number, Plan> {
         let version = self.version(key);
-        let scope = Number(key).quota_scope();
         SessionRequest {
             key: Number(key),
             sharing,
@@ -259,7 +263,7 @@ impl Run {
                 freshness,
                 rank: if requester % 4 == 3 { Rank::Spare } else { Rank::InTurn },
                 duration: Duration::from_secs(900),
-                work: Plan { key, sharing, scope, version, limits: self.resized, at: self.now.monotonic },
+                work: Plan { key, sharing, version, limits: self.resized, at: self.now.monotonic },
                 epoch: self.scheduler.epoch(),
             },
             deadline: Duration::from_secs(15),
@@ -358,7 +362,7 @@ impl Run {
     fn obey(&mut self) {
         for decision in self.scheduler.decisions() {
             match decision {
-                Decision::Start { flight, work, .. } => self.start(flight, work),
+                Decision::Start { flight, work, departure } => self.start(flight, work, departure.place),
                 Decision::Answer { waiter, reply } => {
                     let plan = self.waiting.remove(&waiter).expect("only waiters are answered, and once");
                     self.check(&plan, &reply);
@@ -368,7 +372,7 @@ impl Run {
     }
 
     /// Of the flights for a key that may be shared, one is of the version that holds: those who wait for that wait for this one.
-    fn start(&mut self, flight: FlightId, work: Plan) {
+    fn start(&mut self, flight: FlightId, work: Plan, place: usize) {
         let joined = self.waiting.values().filter(|plan| {
             plan.key == work.key && plan.version == work.version && plan.sharing == Sharing::SameKey
         });
@@ -377,7 +381,8 @@ impl Run {
             let newest = joined.map(|plan| plan.limits).max().unwrap_or_default();
             assert!(work.limits >= newest, "made by the limits of {}, not of {newest}", work.limits);
         }
-        self.starts.entry(work.scope.clone()).or_default().push(self.now.monotonic);
+        let scope = Number(work.key).places()[place].clone();
+        self.starts.entry(scope).or_default().push(self.now.monotonic);
         let (truly, wall_is_right) = (self.truly(), self.now.wall == NOON + self.truly());
         self.shared.insert(flight, work.key);
         self.flying.push((flight, work, Start { truly, wall_is_right }));

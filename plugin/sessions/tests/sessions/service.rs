@@ -23,8 +23,8 @@ type Service = Sessions<Number, Arc<Credentials>, Error>;
 struct Number(u32);
 
 impl Key for Number {
-    fn quota_scope(&self) -> QuotaScope {
-        QuotaScope::new("here")
+    fn places(&self) -> std::sync::Arc<[QuotaScope]> {
+        [QuotaScope::new("here")].into()
     }
 
     fn failure_domain(&self) -> FailureDomain {
@@ -326,9 +326,9 @@ async fn an_attempt_knows_whether_somebody_asked_or_the_session_is_due() {
     let causes = Arc::new(Mutex::new(Vec::new()));
     let inner = issuer.work(LATENCY);
     let seen = Arc::clone(&causes);
-    let telling = work(move |cause| {
-        seen.lock().unwrap().push(cause);
-        inner(cause)
+    let telling = work(move |departure| {
+        seen.lock().unwrap().push(departure.cause);
+        inner(departure)
     });
     let ask = ask(1, telling);
 

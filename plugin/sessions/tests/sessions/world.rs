@@ -26,8 +26,8 @@ pub(crate) struct TestKey {
 }
 
 impl Key for TestKey {
-    fn quota_scope(&self) -> QuotaScope {
-        QuotaScope::new("123456789012/eu-central-1")
+    fn places(&self) -> std::sync::Arc<[QuotaScope]> {
+        [QuotaScope::new("123456789012/eu-central-1")].into()
     }
 
     fn failure_domain(&self) -> FailureDomain {
@@ -191,9 +191,9 @@ impl World {
     pub(crate) fn collect(&mut self) {
         for decision in self.scheduler.decisions() {
             match decision {
-                Decision::Start { flight, work, cause } => {
+                Decision::Start { flight, work, departure } => {
                     self.started.push((flight, work));
-                    self.causes.push(cause);
+                    self.causes.push(departure.cause);
                 }
                 Decision::Answer { waiter, reply } => self.answers.push((waiter, reply)),
             }

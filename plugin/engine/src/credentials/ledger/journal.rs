@@ -339,7 +339,7 @@ impl HandedOut {
             serial: serial.clone(),
             role: parts.role.clone(),
             role_arn: parts.call.role.clone(),
-            trust_anchor_arn: parts.call.trust_anchor.clone(),
+            trust_anchor_arn: self.issued.trust_anchor.clone(),
             cluster: parts.cluster.as_ref().map(|cluster| cluster.name.clone()),
             access_key: session.access_key_id.clone(),
             role_session_name: session.role_session_name.clone(),

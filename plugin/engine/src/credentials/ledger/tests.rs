@@ -32,7 +32,14 @@ fn issued(number: u32, expiration: OffsetDateTime) -> Arc<Issued> {
         request_id: None,
     };
     let serial = serial(number).to_string();
-    Arc::new(Issued { session, began: NOW, serial, warnings: Vec::new(), handed: Handed::default() })
+    Arc::new(Issued {
+        session,
+        began: NOW,
+        serial,
+        trust_anchor: some_parts().call.trust_anchor,
+        warnings: Vec::new(),
+        handed: Handed::default(),
+    })
 }
 
 fn serial(number: u32) -> Serial {

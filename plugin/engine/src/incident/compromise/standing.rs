@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use rolesanywhere::RoleArn;
+use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
 
 use super::report::{ReportLine, StepOutcome};
@@ -30,11 +30,19 @@ impl Aim {
     }
 
     /// The consequence for as long as a person has not done the step.
-    pub(super) fn else_what(self) -> &'static str {
+    fn else_what(self) -> &'static str {
         match self {
             Self::Next => "until then reads through it fail",
             Self::Clear => "until then the compromised key can make sessions",
         }
+    }
+
+    /// The outcome for an anchor that the engine does not manage.
+    pub(super) fn by_hand(self, anchor: &TrustAnchorArn, mount_point: &str) -> StepOutcome {
+        let else_what = self.else_what();
+        StepOutcome::ByHand(format!(
+            "put the certificates of {mount_point}trust-bundle into {anchor}: {else_what}"
+        ))
     }
 }
 

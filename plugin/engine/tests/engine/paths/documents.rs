@@ -64,14 +64,14 @@ fn config_changes() -> Value {
         "iam_endpoint": "https://iam.example.com", "endpoint_ca_pem": certificate(), "use_fips": true,
         "use_dualstack": true, "proxy_url": "http://me:hunter2@proxy.example.com:3128", "connect_timeout": "4s",
         "request_timeout": 11, "max_retries": 4, "rate_limit": 9, "rate_burst": 9, "max_cached_sessions": 5000,
-        "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE,
+        "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "default_place_policy": "spread",
         "allowed_role_arns": ["arn:aws:iam::111122223333:role/*"],
     })
 }
 
 fn role_changes() -> Value {
     json!({
-        "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE, "session_duration": "4h", "max_session_duration": "5h",
+        "trust_anchor_arn": ANCHOR, "profile_arn": PROFILE, "place_policy": "spread", "session_duration": "4h", "max_session_duration": "5h",
         "certificate_ttl": 700, "key_type": "ec-p384", "issuer_ref": "one", "subject": "kubernetes", "common_name": "app",
         "organization": ["o"], "organizational_unit": "payments,api", "country": ["DE"], "locality": ["l"],
         "uri_sans": ["spiffe://prod/app"], "dns_sans": ["app.example.com"], "role_session_name": "app-session",
