@@ -1,4 +1,5 @@
-//! The binary that Vault starts: environment to serve. A person or an init container may ask it for one thing, `install`.
+//! The binary that Vault starts: environment to serve. An init container may ask it to `install` itself, and a person to `trace` a
+//! session.
 
 use std::process::ExitCode;
 
@@ -6,6 +7,7 @@ use engine::Engine;
 use vault_backend::Plugin;
 
 mod install;
+mod trace;
 
 const PLUGIN: Plugin = Plugin {
     name: "vault-plugin-secrets-iamra",
@@ -16,10 +18,12 @@ const PLUGIN: Plugin = Plugin {
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == "install") {
-        return install::run(PLUGIN, words.collect());
+    let command = words.next();
+    match command.as_ref().and_then(|word| word.to_str()) {
+        Some("install") => install::run(PLUGIN, words.collect()),
+        Some("trace") => trace::run(PLUGIN, words.collect()),
+        _ => vault_backend::main::<Engine>(PLUGIN),
     }
-    vault_backend::main::<Engine>(PLUGIN)
 }
 
 #[cfg(test)]
