@@ -1,9 +1,10 @@
-//! Pages for tests under `/_admin/`: `state`, `knobs`, `log`, `sessions` and `in-flight`. AWS has none of them. With
+//! Pages for tests under `/_admin/`: `state`, `knobs`, `log`, `cloudtrail`, `sessions` and `in-flight`. AWS has none of them. With
 //! `?account=` they are those of another account at the same address.
 
 use serde_json::{Value, json};
 
 use crate::{
+    cloudtrail,
     http::{Call, Reply},
     knobs::Knobs,
     state::State,
@@ -27,9 +28,13 @@ pub(crate) fn answer(world: &World, call: &Call, page: &str) -> Reply {
             world.lock().log.clear();
             Reply::new(204, "application/json", "")
         }
+        ("GET", "cloudtrail") => shown(&cloudtrail::records(&world.lock())),
         ("GET", "sessions") => shown(&world.lock().sessions()),
         ("GET", "in-flight") => shown(&json!({"most": world.lock().flights.most()})),
-        _ => Reply::json(404, &json!({"error": "admin pages are state, knobs, log, sessions and in-flight"})),
+        _ => Reply::json(
+            404,
+            &json!({"error": "admin pages are state, knobs, log, cloudtrail, sessions and in-flight"}),
+        ),
     }
 }
 

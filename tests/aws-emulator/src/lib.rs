@@ -10,7 +10,7 @@
 //!              │                     ├─ iam.rs           a role and its inline policies
 //!              │                     ├─ ecr.rs           a registry's user and password
 //!              │                     ├─ management/      trust anchors, profiles, CRLs, tags
-//!              └─ knobs.rs           └─ admin.rs         state, knobs, log, sessions and calls in flight, for tests
+//!              └─ knobs.rs           └─ admin.rs         state, knobs, log, CloudTrail's events, sessions and calls in flight, for tests
 //!   world.rs: the account that a call is for, seen from the call's region
 //! ```
 //!
@@ -30,6 +30,7 @@ mod admin;
 mod arn;
 mod caller;
 mod clock;
+mod cloudtrail;
 mod create_session;
 mod ecr;
 mod emulator;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
-    admin, clock,
+    admin, clock, cloudtrail,
     create_session::{self, Notes},
     ecr,
     http::{Call, Reply},
@@ -38,6 +38,12 @@ pub(crate) async fn answer(world: &World, call: &Call) -> Fate {
         return Fate::Reply(admin::answer(world, call, page));
     }
     let (address, world) = (world, &world.of(call));
+    let fate = served(address, world, call).await;
+    cloudtrail::note(world, call, &fate);
+    fate
+}
+
+async fn served(address: &World, world: &World, call: &Call) -> Fate {
     let service = Service::of(call);
     if let Some(fate) = in_trouble(address, world, call, service).await {
         return fate;

@@ -15,6 +15,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     clock,
+    cloudtrail::Trail,
     create_session::{Credentials, Grant, assumed_role_arn, user_id, uuid},
     flights::Flights,
     http::Call,
@@ -92,6 +93,7 @@ pub(crate) struct Inner {
     unwell: Unwell,
     pub(crate) flights: Flights,
     pub(crate) log: VecDeque<LogEntry>,
+    pub(crate) trail: Trail,
     sessions: Vec<LiveSession>,
     by_key: HashMap<String, usize>,
     requests: u64,
@@ -111,6 +113,7 @@ impl World {
             unwell: Unwell::default(),
             flights: Flights::default(),
             log: VecDeque::new(),
+            trail: Trail::new(),
             sessions: Vec::new(),
             by_key: HashMap::new(),
             requests: 0,

@@ -28,6 +28,7 @@ mod cases_request;
 mod cases_signature;
 mod client;
 mod clock;
+mod cloudtrail;
 mod ecr;
 mod expectations;
 mod iam;
