@@ -51,6 +51,7 @@ mod secrecy;
 mod set_up_pages;
 mod sharing;
 mod soak;
+mod trace;
 mod upgrade;
 mod versions;
 mod wrapping;

@@ -17,7 +17,7 @@ const PLUGIN: &str = "vault-plugin-secrets-iamra";
 const REPLAYS: &str = "seeds";
 
 /// Every crate of ours.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "proto",
     PLUGIN,
     NODE_AGENT,
@@ -28,6 +28,7 @@ const OURS: [&str; 13] = [
     "rolesanywhere",
     "ca",
     "sessions",
+    "trace",
     "aws-emulator",
     "harness",
     "e2e",
@@ -112,6 +113,21 @@ fn sessions_knows_none_of_our_crates_and_no_network() {
 }
 
 #[test]
+fn trace_knows_none_of_our_crates_and_reads_what_it_is_given() {
+    assert_stands_alone("trace");
+    for name in ["tokio", "reqwest", "http", "hyper"] {
+        assert!(!direct("trace").contains(name), "trace works offline, yet names {name}");
+    }
+    for file in files_under(&workspace().join("plugin/trace/src")) {
+        let text = fs::read_to_string(&file).unwrap();
+
+        for opener in ["std::fs", "File::open", "std::env", "std::net"] {
+            assert!(!text.contains(opener), "{} says {opener}", file.display());
+        }
+    }
+}
+
+#[test]
 fn the_node_agent_knows_none_of_our_crates_and_nothing_of_the_wire_to_vault() {
     assert_stands_alone(NODE_AGENT);
     let linked = tree(NODE_AGENT, "normal,build");
@@ -148,6 +164,7 @@ fn nothing_that_ships_depends_on_a_test_crate() {
         "rolesanywhere",
         "ca",
         "sessions",
+        "trace",
         "proto",
     ] {
         for dependency in dependencies(package).iter().filter(|dependency| dependency["kind"] != "dev") {
