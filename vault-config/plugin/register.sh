@@ -18,7 +18,7 @@ set -eu
 readonly NAME=vault-plugin-secrets-iamra
 # Keys of answers that the audit log shows in clear, by which an AWS CloudTrail entry is found in Vault's audit log. None is secret.
 # Never add http_raw_body: it is the whole answer of container/:role, and would put credentials into the log in clear.
-readonly AUDIT_KEYS='serial_number expiration source_identity error'
+readonly AUDIT_KEYS='access_key serial_number expiration source_identity error'
 
 jwt=${VAULT_JWT_FILE:-/var/run/secrets/vault/token}
 version=${PLUGIN_VERSION:-} sha=${PLUGIN_SHA256:-} command=${PLUGIN_COMMAND:-$NAME}

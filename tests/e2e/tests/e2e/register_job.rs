@@ -95,7 +95,7 @@ async fn a_mount_made_by_hand_is_tuned() {
     assert_eq!(mount.data()["config"]["max_lease_ttl"], 43_200, "{said}");
     assert_eq!(
         mount.data()["config"]["audit_non_hmac_response_keys"],
-        json!(["serial_number", "expiration", "source_identity", "error"]),
+        json!(["access_key", "serial_number", "expiration", "source_identity", "error"]),
         "{said}"
     );
     assert_eq!(mount.string("plugin_version"), bare.version);
@@ -106,8 +106,8 @@ async fn a_later_run_keeps_what_was_tuned_by_hand() {
     let bare = Bare::new().await;
     let _ = bare.register().await.ok();
     let root = bare.vault.root();
-    let keys = json!(["arn", "serial_number", "expiration", "source_identity", "error"]);
-    let leaking = "arn,http_raw_body,serial_number,expiration,source_identity,error";
+    let keys = json!(["arn", "access_key", "serial_number", "expiration", "source_identity", "error"]);
+    let leaking = "arn,http_raw_body,access_key,serial_number,expiration,source_identity,error";
     let tuned = json!({ "max_lease_ttl": "2h", "audit_non_hmac_response_keys": leaking });
     let _ = root.write("sys/mounts/iamra/tune", tuned).await.ok();
 

@@ -30,9 +30,9 @@ The same keys are in clear wherever an answer has them: the `serial_number` of a
 const JOIN: &str = "\
 ## From CloudTrail to the caller
 
-CloudTrail names a session by `role_session_name`, which is the serial number in hexadecimal without colons where the role has no
-`role_session_name` of its own, and shows its `source_identity`. Search the audit log for the `serial_number` with colons, and the plugin's log for
-sessions of `container/{role}`.
+CloudTrail names a session by its access key, by `role_session_name`, which is the serial number in hexadecimal without colons where the role has no
+`role_session_name` of its own, and by its `source_identity`. The audit log has the `access_key` and the `serial_number` with colons; sessions of
+`container/{role}` are in the plugin's log. [Who made this call?](../operate/trace.md) has the command that joins them.
 ";
 
 /// The page.
