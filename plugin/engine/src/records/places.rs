@@ -8,11 +8,11 @@ use std::fmt::{self, Display, Formatter};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::str::FromStr;
 
-use rolesanywhere::{ProfileArn, Region, TrustAnchorArn};
+use rolesanywhere::{ProfileArn, Region, RoleArn, TrustAnchorArn};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use vault_backend::Fault;
 
-use crate::records::anchorage::{Anchorage, InField, check_pair};
+use crate::records::anchorage::{Anchorage, InField, check_account, check_pair};
 use crate::records::role_options::PlacePolicy;
 
 /// The places of one role, at most.
@@ -142,6 +142,24 @@ impl Places {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Anchorage> {
         self.0.iter()
     }
+}
+
+/// Checks that an IAM role is of the account and partition of every anchor and profile that is named.
+///
+/// # Errors
+/// The caller's, with both fields and their values.
+pub(crate) fn check_accounts(
+    role: &InField<'_, RoleArn>,
+    anchors: Option<&InField<'_, ArnList<TrustAnchorArn>>>,
+    profiles: Option<&InField<'_, ArnList<ProfileArn>>>,
+) -> Result<(), Fault> {
+    if let Some(InField { field, arn: list }) = anchors {
+        list.iter().try_for_each(|arn| check_account(role, &InField::new(field, arn)))?;
+    }
+    if let Some(InField { field, arn: list }) = profiles {
+        list.iter().try_for_each(|arn| check_account(role, &InField::new(field, arn)))?;
+    }
+    Ok(())
 }
 
 /// Refuses two ARNs of one region: the second would add nothing, because one quota and one outage cover both.

@@ -12,11 +12,11 @@ use crate::ground::bounds::{Bounds, Seconds};
 use crate::ground::faults;
 use crate::records::admitted_clusters;
 use crate::records::allowed_roles;
-use crate::records::anchorage::{Anchorage, InField, check_account};
+use crate::records::anchorage::{Anchorage, InField};
 use crate::records::config::Config;
 use crate::records::document::FromField;
 use crate::records::issuer::DEFAULT_ISSUER;
-use crate::records::places::{ArnList, Places};
+use crate::records::places::{self, ArnList, Places};
 use crate::records::role_options::{LeafKey, LeaseStyle, PlacePolicy, SessionSharing};
 use identity::Clusters;
 use identity::StandardSubject;
@@ -155,12 +155,7 @@ impl Role {
     pub(crate) fn check_arns(&self, config: Option<&Config>) -> Result<(), Fault> {
         let role = InField::new("role_arn", &self.role_arn);
         let (anchor, profile) = (self.anchor(config), self.profile(config));
-        if let Some(InField { field, arn }) = &anchor {
-            arn.iter().try_for_each(|arn| check_account(&role, &InField::new(field, arn)))?;
-        }
-        if let Some(InField { field, arn }) = &profile {
-            arn.iter().try_for_each(|arn| check_account(&role, &InField::new(field, arn)))?;
-        }
+        places::check_accounts(&role, anchor.as_ref(), profile.as_ref())?;
         match (&anchor, &profile) {
             (Some(anchor), Some(profile)) => Places::pair(anchor, profile).map(drop),
             _ => Ok(()),

@@ -36,6 +36,7 @@ mod node_agent;
 mod openapi;
 mod orphan;
 mod parallel;
+mod places;
 mod policies;
 mod read;
 mod recovery;
