@@ -249,6 +249,7 @@ rules! {
     /// A knob makes the call fail.
     Unavailable = "unavailable" 503 ServiceUnavailableException Documented &[], "Service unavailable";
 
+    // Quoted in remotion-dev/github-unwrapped-2022#34 and ekristen/aws-nuke#774.
     /// The account has not opted in to the region of the call. Seen on other services of AWS with this type.
     RegionNotEnabled = "region.not_enabled" 403 UnrecognizedClientException Inferred &[], "The security token included in the request is invalid.";
     /// The same at STS.
@@ -299,6 +300,10 @@ rules! {
     /// IAM: a knob makes the call fail.
     IamUnavailable = "iam.unavailable" 500 ServiceFailure Documented &[], "Service failure";
 
+    // The bounds and codes are those of STS's API model. The texts were quoted in aws/containers-roadmap#2413 and
+    // aws-actions/configure-aws-credentials#1803 (packed tags), aws/eks-anywhere#9485 (an hour), noqdev/iambic#357 and
+    // aws-actions/configure-aws-credentials#54 (source identity and tags denied), and in mahitotsu/gekko_08 under
+    // experiments/multi-hop-propagation (a second source identity, an inherited tag).
     /// `AssumeRole`: a required parameter is absent.
     AssumeRoleMissing = "assume_role.missing_parameter" 400 ValidationError Inferred &[], NULL;
     /// `AssumeRole`: a parameter outside the bounds of the API's model, or given twice.

@@ -3,6 +3,7 @@
 use crate::python_clients::{script, session_keys};
 use crate::regions::{HOME, WEST, two_regions};
 use crate::two_accounts::{TARGET, Two};
+use crate::world::management_keys;
 use serde_json::{Value, json};
 
 const HOP: &str = "arn:aws:sts::444455556666:assumed-role/target/boto3";
@@ -41,6 +42,25 @@ async fn boto3_assumes_a_role_of_another_account_with_everything_that_a_hop_may_
     let tagged = sessions.iter().find(|session| !session.tags.is_empty()).unwrap();
     assert_eq!(json!(tagged.tags), json!({ "team": "blue", "stage": "" }));
     assert_eq!(tagged.transitive_tag_keys, ["team"]);
+}
+
+#[tokio::test]
+async fn boto3_sets_a_source_identity_with_a_long_lived_key_and_may_ask_for_more_than_an_hour() {
+    let two = Two::start_tls().await;
+    let keys = management_keys();
+    let settings = json!({
+        "url": two.hub.url(), "ca": two.hub.ca_pem(), "region": HOME, "target": TARGET,
+        "access_key_id": keys.access_key_id, "secret_access_key": keys.secret_access_key,
+        "cases": { "named": { "SourceIdentity": "alice@example.org", "DurationSeconds": 7200 } },
+    });
+
+    let seen = script("assume_role.py", settings).await;
+
+    for who in ["emulator", "moto"] {
+        assert_eq!(seen[who]["named"]["caller"]["granted"]["Arn"], HOP, "{seen:#}");
+    }
+    // moto takes it and does not show it
+    assert_eq!(seen["emulator"]["named"]["granted"]["SourceIdentity"], "alice@example.org", "{seen:#}");
 }
 
 #[tokio::test]
