@@ -98,14 +98,19 @@ fn pod(name: &str, template: &Value, mut program: Vec<String>) -> Value {
     json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "labels": labels }, "spec": spec })
 }
 
-/// The folders with the runtimes, and the one with this workspace.
+/// The folders with the runtimes, and this workspace, which may be in a folder that is not mounted.
 fn folders() -> BTreeSet<String> {
     let entries = fs::read_dir("/").expect("the host has a root");
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names
+    let mut folders: BTreeSet<String> = names
         .filter(|name| !NOT_MOUNTED.contains(&name.as_str()) && Path::new("/").join(name).is_dir())
         .map(|name| format!("/{name}"))
-        .collect()
+        .collect();
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two folders above");
+    if !folders.iter().any(|folder| workspace.starts_with(folder)) {
+        folders.insert(workspace.to_str().expect("a folder's name is text").to_owned());
+    }
+    folders
 }
 
 /// The calls of a pod, once its program has ended.
