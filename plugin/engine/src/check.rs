@@ -35,6 +35,7 @@ use crate::ground::concurrency::ConcurrencyLimit;
 use crate::ground::faults;
 use crate::management::own_session::OwnSessions;
 use crate::records::anchorage::Anchorage;
+use crate::records::role::Role;
 use crate::snapshot::Snapshot;
 use asking::{CallOutcome, NotAsked, Wanted};
 use cures::RoleEvidence;
@@ -61,42 +62,67 @@ impl Checks {
         Self { credentials, own, looks: ConcurrencyLimit::new("checks") }
     }
 
-    /// Checks each link of the role `name` for the sender of `request`. A report has a verdict for every link.
+    /// Checks each link of the role `name` for the sender of `request`, in each of its places. A report has a verdict for every
+    /// link.
     ///
     /// # Errors
     /// The caller's fault if there is no such role, and storage's faults. A link that is broken is not an error but a verdict.
     pub(crate) async fn run(&self, request: &Request, name: &str) -> Result<CheckReport, Fault> {
         let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
         let snapshot = self.credentials.snapshots.get().await?;
-        let subject = CheckedRole { name, role: &role, mount_point: &request.mount_point };
+        let places = role.places(&snapshot.config, &request.mount_point);
+        let places: Vec<Anchorage> = places.iter().flat_map(|places| places.iter().cloned()).collect();
+        let [first, further @ ..] = places.as_slice() else {
+            // the ARNs do not go together: the report says so
+            return Ok(Box::pin(self.run_at(request, &snapshot, name, &role)).await);
+        };
+        // one place is the role as it is, so that cures name the field that holds it
+        let in_first = if further.is_empty() { role.clone() } else { role.at_place(first) };
+        let mut report = Box::pin(self.run_at(request, &snapshot, name, &in_first)).await;
+        for place in further {
+            let region = place.trust_anchor.region().to_string();
+            let there = Box::pin(self.run_at(request, &snapshot, name, &role.at_place(place))).await;
+            report = report.with_place(region, there);
+        }
+        Ok(report)
+    }
+
+    /// Checks each link of a role that has one place.
+    async fn run_at(
+        &self,
+        request: &Request,
+        snapshot: &Arc<Snapshot>,
+        name: &str,
+        role: &Role,
+    ) -> CheckReport {
+        let subject = CheckedRole { name, role, mount_point: &request.mount_point };
         let mut report = CheckReport::default();
         // The local links come first: a caller who gets no certificate must cost AWS nothing.
-        let plan = plan(&snapshot, request, subject, &mut report).await;
+        let plan = plan(snapshot, request, subject, &mut report).await;
         let Ok(anchorage) = role.anchorage(&snapshot.config, subject.mount_point) else {
-            return Ok(report.rest(NotAsked::Broken));
+            return report.rest(NotAsked::Broken);
         };
         let asked = match plan {
             Err(Blame::Caller) => CallOutcome::Not(NotAsked::Stranger),
-            ref plan => match (reach(&snapshot, &anchorage, &mut report).await, plan) {
+            ref plan => match (reach(snapshot, &anchorage, &mut report).await, plan) {
                 (false, Ok(_)) => CallOutcome::Not(NotAsked::Unreached),
                 (_, Err(_)) => CallOutcome::Not(NotAsked::Broken),
                 (true, Ok(plan)) => {
-                    asking::ask(&self.credentials, request, Wanted { snapshot: &snapshot, subject, plan })
-                        .await
+                    asking::ask(&self.credentials, request, Wanted { snapshot, subject, plan }).await
                 }
             },
         };
         // After CreateSession: its outcome decides whether AWS is asked at all, and how a refusal of the engine's own session is
         // told.
         let seen = looking::look(&self.own, self.credentials.store(), subject, &anchorage, &asked).await;
-        let identity = who(&snapshot, &anchorage, &asked).await;
+        let identity = who(snapshot, &anchorage, &asked).await;
         let plan = plan.ok();
-        let evidence = Evidence { subject, snapshot: &snapshot, anchorage: &anchorage, plan, asked, seen };
+        let evidence = Evidence { subject, snapshot, anchorage: &anchorage, plan, asked, seen };
         judge(&mut report, &evidence);
         report.note(Link::Identity, outcome::identity(identity.as_ref()));
         // Last, because a cure may depend on the verdicts of two links.
         let known = RoleEvidence { subject, own_profile: evidence.seen.own_profile.as_deref() };
-        Ok(cures::settle(report, known).rest(NotAsked::Broken))
+        cures::settle(report, known).rest(NotAsked::Broken)
     }
 }
 

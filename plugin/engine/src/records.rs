@@ -15,4 +15,5 @@ pub(crate) mod managed_anchor;
 pub(crate) mod places;
 pub(crate) mod role;
 pub(crate) mod role_options;
+mod role_places;
 pub(crate) mod session_event;

@@ -42,6 +42,8 @@ pub enum Finding {
     OtherAnchor {
         /// The anchors that it admits.
         values: Vec<String>,
+        /// The anchor that it lacks.
+        lacks: String,
     },
     /// There is no condition on the certificate: any certificate of the anchor's CA can assume the role.
     Unconditioned,
@@ -91,9 +93,11 @@ impl fmt::Display for Finding {
             Self::MissingAction(action) => {
                 write!(f, "{SERVICE} is not allowed {action}; CreateSession needs {}", ACTIONS.join(", "))
             }
-            Self::OtherAnchor { values } => {
-                write!(f, "aws:SourceArn admits only other trust anchors: {}", listed(values, ", ", shown))
-            }
+            Self::OtherAnchor { values, lacks } => write!(
+                f,
+                "aws:SourceArn admits only other trust anchors, {}, and lacks {lacks}",
+                listed(values, ", ", shown)
+            ),
             Self::Unconditioned => f.write_str(
                 "no condition tests the certificate, so any certificate of the trust anchor's CA can assume the role; add \
                  StringEquals on aws:PrincipalTag/x509Subject/CN or sts:SourceIdentity",
@@ -206,7 +210,7 @@ fn of_anchor(entrances: &[&Statement], anchor: &TrustAnchorArn) -> Vec<Finding> 
         }
     }
     if !open && !entrances.is_empty() {
-        found.push(Finding::OtherAnchor { values: refused });
+        found.push(Finding::OtherAnchor { values: refused, lacks: anchor.to_string() });
     }
     found
 }

@@ -60,6 +60,11 @@ impl Link {
     /// All links, in order.
     pub(super) const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// Whether the link may differ from one region to the next. The others are of the mount, the caller or the IAM role.
+    pub(super) fn is_of_place(self) -> bool {
+        !matches!(self, Self::Ca | Self::Chain | Self::Certificate | Self::SourceIdentity | Self::SessionTags)
+    }
+
     /// The link's name in the answer. Scripts read it, so a key must not change.
     pub(super) fn key(self) -> &'static str {
         self.into()

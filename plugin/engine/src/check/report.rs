@@ -8,9 +8,16 @@ use super::asking::NotAsked;
 use super::link::Link;
 use super::verdict::{Clue, LinkState, Verdict};
 
-/// The verdict on each link so far.
+/// The verdict on each link so far, and the reports on further places.
 #[derive(Debug, Default)]
-pub(crate) struct CheckReport(BTreeMap<Link, Verdict>);
+pub(crate) struct CheckReport(BTreeMap<Link, Verdict>, Vec<FurtherPlace>);
+
+/// What was seen of one of the role's further places.
+#[derive(Debug)]
+struct FurtherPlace {
+    region: String,
+    report: CheckReport,
+}
 
 impl CheckReport {
     /// Adds a verdict. Of two verdicts on a link the worse counts; two of one state are joined.
@@ -40,10 +47,26 @@ impl CheckReport {
         self.0.get(&link).is_some_and(|verdict| verdict.has_clue(clue))
     }
 
+    /// Adds the report on a further place. Its links that are the same in every place are left out of the answer.
+    pub(super) fn with_place(mut self, region: String, report: Self) -> Self {
+        self.1.push(FurtherPlace { region, report });
+        self
+    }
+
+    /// Every verdict of the answer under its key: `<link>`, and `<link>@<region>` of a further place.
+    fn all(&self) -> impl Iterator<Item = (String, &Verdict)> {
+        let own = self.0.iter().map(|(link, verdict)| (link.key().to_owned(), verdict));
+        let further = self.1.iter().flat_map(|FurtherPlace { region, report }| {
+            let of_place = report.0.iter().filter(|(link, _)| link.is_of_place());
+            of_place.map(move |(link, verdict)| (format!("{}@{region}", link.key()), verdict))
+        });
+        own.chain(further)
+    }
+
     /// The broken links, a line for each with its verdict; none if nothing is broken. Warnings do not count.
     pub(crate) fn failure(&self) -> Option<String> {
-        let broken = self.0.iter().filter(|(_, verdict)| verdict.state == LinkState::Broken);
-        let lines: Vec<String> = broken.map(|(link, verdict)| format!("{}: {verdict}", link.key())).collect();
+        let broken = self.all().filter(|(_, verdict)| verdict.state == LinkState::Broken);
+        let lines: Vec<String> = broken.map(|(key, verdict)| format!("{key}: {verdict}")).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
@@ -67,11 +90,10 @@ impl CheckReport {
 
     /// The answer of `check/<role>`: a text for each link, then the keys of those that are not ok, and a summary.
     pub(crate) fn shown(&self) -> Map<String, Value> {
-        let named = |state: LinkState| -> Vec<&str> {
-            let those = self.0.iter().filter(|(_, verdict)| verdict.state == state);
-            those.map(|(link, _)| link.key()).collect()
+        let named = |state: LinkState| -> Vec<String> {
+            self.all().filter(|(_, verdict)| verdict.state == state).map(|(key, _)| key).collect()
         };
-        let links = self.0.iter().map(|(link, verdict)| (link.key().to_owned(), json!(verdict.to_string())));
+        let links = self.all().map(|(key, verdict)| (key, json!(verdict.to_string())));
         let lists = [
             ("broken", json!(named(LinkState::Broken))),
             ("not_checked", json!(named(LinkState::NotChecked))),
@@ -83,7 +105,7 @@ impl CheckReport {
 
     /// One line that begins with `broken`, `ok` or `not checked`, for scripts, and then counts the links by state.
     fn summary(&self) -> String {
-        let count = |state: LinkState| self.0.values().filter(|verdict| verdict.state == state).count();
+        let count = |state: LinkState| self.all().filter(|(_, verdict)| verdict.state == state).count();
         let worst = if count(LinkState::Broken) > 0 {
             "broken"
         } else if count(LinkState::Ok) + count(LinkState::Warning) > 0 {

@@ -27,6 +27,10 @@ pub(crate) struct ArnList<T>(Vec<T>);
 pub(crate) struct Places(Vec<Anchorage>);
 
 impl<T> ArnList<T> {
+    pub(crate) fn one(arn: T) -> Self {
+        Self(vec![arn])
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter()
     }

@@ -149,7 +149,7 @@ fn another_anchor_refuses_every_session_of_this_one() {
     let other = ANCHOR.replace("5aefb5fe", "00000001");
     let found = found(&with(&json!({ "StringEquals": { CN: "x" }, "ArnLike": { "aws:sourcearn": other } })));
 
-    assert_eq!(found, [Finding::OtherAnchor { values: vec![other] }]);
+    assert_eq!(found, [Finding::OtherAnchor { values: vec![other], lacks: ANCHOR.to_owned() }]);
     assert!(found[0].is_broken());
 }
 

@@ -2,6 +2,7 @@
 
 mod above;
 mod loops;
+mod places;
 mod refusals;
 
 use aws_emulator::Knobs;

@@ -106,7 +106,7 @@ fn folders() -> BTreeSet<String> {
         .filter(|name| !NOT_MOUNTED.contains(&name.as_str()) && Path::new("/").join(name).is_dir())
         .map(|name| format!("/{name}"))
         .collect();
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two folders above");
+    let workspace = binaries::workspace();
     if !folders.iter().any(|folder| workspace.starts_with(folder)) {
         folders.insert(workspace.to_str().expect("a folder's name is text").to_owned());
     }
