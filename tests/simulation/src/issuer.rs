@@ -36,9 +36,12 @@ pub struct Issuer {
     away: Vec<Range<Duration>>,
     squeezed: Vec<Range<Duration>>,
     squeezed_quota: usize,
-    recent: VecDeque<Duration>,
-    /// When each request came.
+    /// Of each place, the requests within the last second.
+    recent: Vec<VecDeque<Duration>>,
+    /// When each request came, whatever its place.
     pub requests: Vec<Duration>,
+    /// When the requests of each place came.
+    pub of_place: Vec<Vec<Duration>>,
     /// Requests that were throttled.
     pub throttled: usize,
 }
@@ -52,43 +55,51 @@ impl Issuer {
             away: scenario.away.clone(),
             squeezed: scenario.squeezed.clone(),
             squeezed_quota: scenario.squeezed_quota,
-            recent: VecDeque::new(),
+            recent: vec![VecDeque::new(); scenario.places],
             requests: Vec::new(),
+            of_place: vec![Vec::new(); scenario.places],
             throttled: 0,
         }
     }
 
-    /// A request at `now`: what becomes of it, and after how long. `luck` in 0..1 spreads the latency.
-    pub fn request(&mut self, now: Duration, jitter: f64) -> (Fate, Duration) {
+    /// A request at `now` to a place, which waits for `limit` at most: what becomes of it, and after how long. `jitter` in 0..1
+    /// spreads the latency.
+    pub fn request(&mut self, now: Duration, place: usize, limit: Duration, jitter: f64) -> (Fate, Duration) {
         self.requests.push(now);
+        self.of_place[place].push(now);
         let latency = Duration::from_millis(120) + Duration::from_millis(100).mul_f64(jitter);
-        if self.away.iter().any(|away| away.contains(&now)) {
-            return (Fate::Away, CONNECT_TIMEOUT);
+        if place == 0 && self.away.iter().any(|away| away.contains(&now)) {
+            return (Fate::Away, CONNECT_TIMEOUT.min(limit));
         }
-        while self.recent.front().is_some_and(|first| *first + SECOND <= now) {
-            self.recent.pop_front();
+        let recent = &mut self.recent[place];
+        while recent.front().is_some_and(|first| *first + SECOND <= now) {
+            recent.pop_front();
         }
-        self.recent.push_back(now);
+        recent.push_back(now);
         let is_squeezed = self.squeezed.iter().any(|squeezed| squeezed.contains(&now));
         let quota = if is_squeezed { self.squeezed_quota } else { self.quota };
-        if self.recent.len() > quota {
-            self.recent.pop_back();
+        if recent.len() > quota {
+            recent.pop_back();
             self.throttled += 1;
             return (Fate::Throttled, latency / 3);
         }
         (Fate::Made(Session { ends: now + self.duration }), latency)
     }
 
-    /// The most requests in any one second, wherever it begins.
+    /// The most requests in any one second at one place, wherever it begins.
     pub fn busiest_second(&self) -> usize {
-        let mut first = 0;
-        let mut most = 0;
-        for (last, at) in self.requests.iter().enumerate() {
-            while self.requests[first] + SECOND <= *at {
-                first += 1;
-            }
-            most = most.max(last - first + 1);
-        }
-        most
+        self.of_place.iter().map(|requests| busiest_second(requests)).max().unwrap_or_default()
     }
+}
+
+fn busiest_second(requests: &[Duration]) -> usize {
+    let mut first = 0;
+    let mut most = 0;
+    for (last, at) in requests.iter().enumerate() {
+        while requests[first] + SECOND <= *at {
+            first += 1;
+        }
+        most = most.max(last - first + 1);
+    }
+    most
 }

@@ -1,10 +1,12 @@
 //! A pod: which way it takes credentials, when it comes back for more, and how it takes a no.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sessions::{FailureDomain, Freshness, Grant, Key, QuotaScope, Requester};
 
 use crate::issuer::Session;
+use crate::scenario::Scenario;
 
 /// The ways in, with the refresh windows of the SDKs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +52,13 @@ pub struct PodKey {
     pub version: u32,
     /// Its Vault role.
     pub failure_domain: FailureDomain,
+    /// Its regions in the order in which they are tried.
+    pub places: Arc<[QuotaScope]>,
 }
 
 impl Key for PodKey {
-    fn places(&self) -> std::sync::Arc<[QuotaScope]> {
-        [QuotaScope::new("123456789012/eu-central-1")].into()
+    fn places(&self) -> Arc<[QuotaScope]> {
+        Arc::clone(&self.places)
     }
 
     fn failure_domain(&self) -> FailureDomain {
@@ -71,6 +75,10 @@ pub struct Pod {
     pub requester: Requester,
     /// Its Vault role.
     pub failure_domain: FailureDomain,
+    /// Its regions in the order in which they are tried, by their numbers.
+    pub order: Vec<usize>,
+    /// The same, as quotas.
+    pub places: Arc<[QuotaScope]>,
     /// When it started.
     pub started: Duration,
     /// When its credentials end; none before the first.
@@ -82,8 +90,16 @@ pub struct Pod {
 
 impl Pod {
     /// A pod that starts at `started`.
-    pub fn new(number: u32, roles: u32, started: Duration) -> Self {
+    pub fn new(number: u32, scenario: &Scenario, started: Duration) -> Self {
+        let mut order: Vec<usize> = (0..scenario.places).collect();
+        if scenario.is_spread {
+            order.rotate_left(usize::try_from(number).unwrap_or_default() % scenario.places);
+        }
+        let places = order.iter().map(|place| QuotaScope::new(format!("place {place}"))).collect();
+        let roles = scenario.roles;
         Self {
+            order,
+            places,
             way: Way::of(number),
             requester: Requester::new(format!("entity-{number}")),
             failure_domain: FailureDomain::new(format!("role-{}", number % roles)),

@@ -1,10 +1,11 @@
 //! One scenario, event by event.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sessions::{
-    CacheStatus, Decision, FlightId, FlightOutcome, FlightSpec, Made, Now, Rank, Reply, Scheduler,
+    CacheStatus, Decision, Departure, FlightId, FlightOutcome, FlightSpec, Made, Now, Rank, Reply, Scheduler,
     SessionRequest, Sharing, Step, WaiterId,
 };
 use time::OffsetDateTime;
@@ -89,7 +90,7 @@ impl<'a> Run<'a> {
     fn new(scenario: &'a Scenario) -> Self {
         let mut rng = fastrand::Rng::with_seed(5);
         let pods = (0..scenario.pods)
-            .map(|number| Pod::new(number, scenario.roles, scenario.starts_within.mul_f64(rng.f64())))
+            .map(|number| Pod::new(number, scenario, scenario.starts_within.mul_f64(rng.f64())))
             .collect();
         Self {
             scenario,
@@ -174,7 +175,12 @@ impl<'a> Run<'a> {
         pod.asking_since.get_or_insert(now);
         let deadline = pod.way.deadline();
         let ask = SessionRequest {
-            key: PodKey { number, version, failure_domain: pod.failure_domain.clone() },
+            key: PodKey {
+                number,
+                version,
+                failure_domain: pod.failure_domain.clone(),
+                places: Arc::clone(&pod.places),
+            },
             sharing: Sharing::SameKey,
             spec: FlightSpec {
                 requester: pod.requester.clone(),
@@ -208,7 +214,7 @@ impl<'a> Run<'a> {
     fn obey(&mut self) {
         for decision in self.scheduler.decisions() {
             match decision {
-                Decision::Start { flight, .. } => self.start(flight),
+                Decision::Start { flight, work, departure } => self.start(flight, work, departure),
                 Decision::Answer { waiter, reply } => {
                     if let Some((pod, since)) = self.waiting.remove(&waiter) {
                         self.waited(pod, since, reply);
@@ -218,8 +224,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn start(&mut self, flight: FlightId) {
-        let (fate, after) = self.issuer.request(self.now, self.rng.f64());
+    fn start(&mut self, flight: FlightId, pod: u32, departure: Departure) {
+        let place = self.pods[usize_of(pod)].order[departure.place];
+        let (fate, after) = self.issuer.request(self.now, place, departure.limit, self.rng.f64());
         let outcome = match fate {
             Fate::Made(session) => FlightOutcome::Made(Made { session, expiration: NOON + session.ends }),
             Fate::Throttled => FlightOutcome::Throttled { error: "throttled", retry_after: None },

@@ -22,7 +22,11 @@ pub struct Scenario {
     pub duration: Duration,
     /// CreateSession requests AWS takes in any second.
     pub quota: usize,
-    /// When AWS does not answer.
+    /// Regions through which each identity's session can be made, each with the whole quota: 1 to 8.
+    pub places: usize,
+    /// Whether each identity has its own order of them.
+    pub is_spread: bool,
+    /// When AWS does not answer; of several places, the first one.
     pub away: Vec<Range<Duration>>,
     /// When others use up most of the quota.
     pub squeezed: Vec<Range<Duration>>,
@@ -86,6 +90,8 @@ impl Scenario {
             horizon: minutes(180),
             duration: minutes(60),
             quota: 10,
+            places: 1,
+            is_spread: false,
             away: Vec::new(),
             squeezed: Vec::new(),
             squeezed_quota: 2,
@@ -138,7 +144,17 @@ impl Scenario {
                 ..base.clone()
             },
             Self { name: "GitOps, same roles", rewrites: rewritten(Content::Same), ..base.clone() },
-            Self { name: "GitOps, one role changes", rewrites: rewritten(Content::OneChanged), ..base },
+            Self {
+                name: "GitOps, one role changes",
+                rewrites: rewritten(Content::OneChanged),
+                ..base.clone()
+            },
+            Self { name: "start, 2 places", places: 2, ..base.clone() },
+            Self { name: "start, 4 places", places: 4, ..base.clone() },
+            Self { name: "start, 4 places, spread", places: 4, is_spread: true, ..base.clone() },
+            Self { name: "region away 10 min, 2 places", places: 2, away: away(10), ..base.clone() },
+            Self { name: "region away 60 min, 2 places", places: 2, away: away(60), ..base.clone() },
+            Self { name: "region away 60 min, spread", places: 2, is_spread: true, away: away(60), ..base },
         ]
     }
 
@@ -151,7 +167,9 @@ impl Scenario {
     pub fn explains(&self, span: &Range<Duration>) -> bool {
         let within =
             |away: Range<Duration>| away.end.min(span.end).saturating_sub(away.start.max(span.start));
-        let absent: Duration = self.away.iter().cloned().chain(self.vault_away()).map(within).sum();
+        // while one region is away the other can answer
+        let away = if self.places == 1 { self.away.as_slice() } else { &[] };
+        let absent: Duration = away.iter().cloned().chain(self.vault_away()).map(within).sum();
         let whole = span.end.saturating_sub(span.start);
         !absent.is_zero() && whole.saturating_sub(absent) <= LONGEST_BACK_OFF
     }
