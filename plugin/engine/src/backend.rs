@@ -141,7 +141,7 @@ container/<role> gives the same, without a lease, to AWS SDKs that fetch their c
     /// Gives up all work of the mount. Sessions at AWS live on until they expire.
     fn cleanup(&self) {
         self.lifecycle.close();
-        self.credentials.sessions.close();
+        self.credentials.services().close();
     }
 
     /// Succeeds always and does nothing at AWS, because Vault does not say whether a lease was revoked or has expired.

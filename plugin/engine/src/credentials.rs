@@ -12,6 +12,8 @@ pub(crate) mod counters;
 pub(crate) mod documents;
 pub(crate) mod grant;
 pub(crate) mod handed;
+pub(crate) mod hop;
+pub(crate) mod hop_key;
 pub(crate) mod issued;
 pub(crate) mod key;
 pub(crate) mod ledger;

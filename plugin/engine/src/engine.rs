@@ -6,7 +6,7 @@ use rolesanywhere::{Client, ClientError, ProxyVariables, Settings, Transport};
 use vault_backend::{Fault, Mount};
 
 use crate::check::Checks;
-use crate::credentials::service::{self, Credentials};
+use crate::credentials::service::{Credentials, SessionServices};
 use crate::ground::lifecycle::Lifecycle;
 use crate::incident::incidents::Incidents;
 use crate::management::denial_policy::DenialPolicies;
@@ -52,16 +52,16 @@ impl Engine {
     ) -> Self {
         let proxy_variables = ProxyVariables::read(vault_backend::variable);
         let variables = proxy_variables.clone();
-        let (lifecycle, sessions) = (Arc::new(Lifecycle::new()), service::service());
-        let (ended, limited) = (sessions.clone(), sessions.clone());
+        let (lifecycle, services) = (Arc::new(Lifecycle::new()), SessionServices::new());
+        let (ended, limited) = (services.clone(), services.clone());
         // the store ends cached sessions after a write, and each fresh snapshot sets the limits of the service
-        let store = Store::new(mount.storage, move |ends| service::end(&ended, ends));
+        let store = Store::new(mount.storage, move |ends| ended.end(ends));
         let snapshots = Snapshots::new(
             store.clone(),
             Box::new(move |config| connect(&config.settings(&variables))),
             Box::new(move |fresh| limited.set_limits(fresh.config.limits())),
         );
-        let credentials = Arc::new(Credentials::new(snapshots, sessions, Arc::clone(&lifecycle)));
+        let credentials = Arc::new(Credentials::new(snapshots, services, Arc::clone(&lifecycle)));
         let own = Arc::new(OwnSessions::new(Arc::clone(&credentials)));
         let anchors = Arc::new(TrustAnchors::new(Arc::clone(&credentials), Arc::clone(&own)));
         let denials = Arc::new(DenialPolicies::new(store, Arc::clone(&own)));

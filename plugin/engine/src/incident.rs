@@ -9,3 +9,4 @@ pub(crate) mod break_glass;
 pub(crate) mod compromise;
 pub(crate) mod incidents;
 pub(crate) mod sessions;
+pub(crate) mod targets;

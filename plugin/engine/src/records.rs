@@ -10,6 +10,8 @@ pub(crate) mod compromise;
 pub(crate) mod config;
 pub(crate) mod denials;
 pub(crate) mod document;
+pub(crate) mod hop;
+pub(crate) mod instance_properties;
 pub(crate) mod issuer;
 pub(crate) mod managed_anchor;
 pub(crate) mod places;

@@ -197,7 +197,7 @@ impl SubjectTexts {
             SubjectField::Locality => &self.locality,
             SubjectField::UriSan => &self.uri_sans,
             SubjectField::DnsSan => &self.dns_sans,
-            SubjectField::SessionName => &[],
+            SubjectField::SessionName | SubjectField::SessionTag => &[],
         }
     }
 }

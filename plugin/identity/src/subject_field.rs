@@ -47,6 +47,9 @@ pub enum SubjectField {
     /// The role session name.
     #[strum(serialize = "role_session_name")]
     SessionName,
+    /// The value of a session tag of a hop into another role.
+    #[strum(serialize = "session_tags")]
+    SessionTag,
 }
 
 impl SubjectField {
@@ -62,7 +65,7 @@ impl SubjectField {
             Self::Organization | Self::OrganizationalUnit => MAX_ORGANIZATION,
             Self::Country => 2,
             Self::Locality => MAX_LOCALITY,
-            Self::UriSan | Self::DnsSan => MAX_TAG,
+            Self::UriSan | Self::DnsSan | Self::SessionTag => MAX_TAG,
             Self::SessionName => MAX_SESSION_NAME,
         }
     }
@@ -146,7 +149,7 @@ fn is_country(text: &str) -> bool {
 }
 
 /// Returns whether a session tag may hold `character`. ASCII is decided without the regular expression.
-pub(crate) fn is_tag_character(character: char) -> bool {
+pub fn is_tag_character(character: char) -> bool {
     character.is_ascii_alphanumeric()
         || "_.:/=+-@ ".contains(character)
         || (!character.is_ascii() && is_letter_number_or_separator(character))

@@ -92,24 +92,39 @@ impl<'a> Answer<'a> {
         let set = first.ok_or("credentialSet is empty")?;
         let user = set.assumed_role_user.ok_or("assumedRoleUser is missing")?;
         let credentials = set.credentials.ok_or("credentials are missing")?;
-        let source_identity = set.source_identity.filter(|text| !text.is_empty());
-        let assumed_role_arn = present("assumedRoleUser.arn", user.arn)?;
-        let role_session_name = session_name(&assumed_role_arn, role)?;
+        let (size, identity) = (set.packed_policy_size, set.source_identity);
+        let session = self.session_of(credentials, user.arn, user.assumed_role_id, identity, size)?;
+        let role_session_name = session_name(&session.assumed_role_arn, role)?;
         if set.role_arn.is_some_and(|given| given != role.as_str()) {
             return Err("roleArn names another role than was asked for".to_owned());
         }
+        let subject_arn = Some(present("subjectArn", wire.subject_arn)?);
+        Ok(Session { role_session_name, subject_arn, ..session })
+    }
+
+    /// A session without its name and subject, from the parts that every API of sessions answers.
+    pub(crate) fn session_of(
+        &self,
+        credentials: CredentialsWire,
+        arn: Option<String>,
+        id: Option<String>,
+        source_identity: Option<String>,
+        packed_policy_size: Option<u32>,
+    ) -> Result<Session, String> {
+        let source_identity = source_identity.filter(|text| !text.is_empty());
+        let assumed_role_arn = present("assumedRoleUser.arn", arn)?;
         Ok(Session {
             access_key_id: access_key_id(credentials.access_key_id)?,
             secret_access_key: secret("secretAccessKey", credentials.secret_access_key)?,
             session_token: secret("sessionToken", credentials.session_token)?,
             expiration: self.expiration(credentials.expiration)?,
-            assumed_role_id: present("assumedRoleUser.assumedRoleId", user.assumed_role_id)?,
+            assumed_role_id: present("assumedRoleUser.assumedRoleId", id)?,
             source_identity: source_identity.map(|text| line("sourceIdentity", text)).transpose()?,
-            subject_arn: present("subjectArn", wire.subject_arn)?,
-            packed_policy_size: set.packed_policy_size,
+            subject_arn: None,
+            packed_policy_size,
             request_id: self.request_id(),
             dated: self.date(),
-            role_session_name,
+            role_session_name: String::new(),
             assumed_role_arn,
         })
     }
@@ -310,7 +325,7 @@ fn access_key_id(text: Option<String>) -> Result<String, String> {
 
 /// Returns the session name from `arn:<partition>:sts::<account>:assumed-role/<role>/<name>`, which must name the
 /// requested role.
-fn session_name(assumed: &str, role: &RoleArn) -> Result<String, String> {
+pub(crate) fn session_name(assumed: &str, role: &RoleArn) -> Result<String, String> {
     let start = format!("arn:{}:sts::{}:assumed-role/{}/", role.partition(), role.account(), role.name());
     match assumed.strip_prefix(&start) {
         Some(name) if !name.is_empty() && !name.contains('/') => Ok(name.to_owned()),
@@ -350,11 +365,11 @@ struct AssumedRoleUser {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CredentialsWire {
-    access_key_id: Option<String>,
-    secret_access_key: Option<SecretString>,
-    session_token: Option<SecretString>,
-    expiration: Option<String>,
+pub(crate) struct CredentialsWire {
+    pub(crate) access_key_id: Option<String>,
+    pub(crate) secret_access_key: Option<SecretString>,
+    pub(crate) session_token: Option<SecretString>,
+    pub(crate) expiration: Option<String>,
 }
 
 #[derive(Deserialize, Default)]

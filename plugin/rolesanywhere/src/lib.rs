@@ -67,8 +67,8 @@ pub use session::Session;
 pub use settings::{Settings, SettingsError};
 pub use sign::signed_request;
 pub use signed_client::{
-    AnchorSource, ApiOperation, AttributeMapping, CallError, CallerIdentity, Credentials, IamRole,
-    MissingPermission, Profile, SignedClient, TrustAnchor,
+    AnchorSource, ApiOperation, AssumeRole, AttributeMapping, CallError, CallerIdentity, Credentials,
+    HopRefusal, IamRole, MissingPermission, Profile, SignedClient, TrustAnchor,
 };
 pub use transport::{HttpsTransport, SetupError, Transport, TransportError, TransportErrorKind};
 pub use url::Url;

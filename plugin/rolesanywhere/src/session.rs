@@ -26,8 +26,8 @@ pub struct Session {
     pub source_identity: Option<String>,
     /// The last part of the assumed role's ARN.
     pub role_session_name: String,
-    /// The record of this certificate subject at Roles Anywhere.
-    pub subject_arn: String,
+    /// The record of this certificate subject at Roles Anywhere; none if the session is another session's.
+    pub subject_arn: Option<String>,
     /// The size of the session's policies and tags, in percent of their limit.
     pub packed_policy_size: Option<u32>,
     /// AWS's id of the request, for a support case.

@@ -1,9 +1,11 @@
 //! Calls that are signed with a session's credentials (Signature Version 4).
 
 mod anchors;
+mod assume_role;
 mod credentials;
 mod error;
 mod explain;
+mod hop_refusal;
 mod iam;
 mod missing_permission;
 mod operation;
@@ -29,8 +31,10 @@ use crate::service::Service;
 use request::UnsignedRequest;
 
 pub use anchors::{AnchorSource, TrustAnchor};
+pub use assume_role::AssumeRole;
 pub use credentials::Credentials;
 pub use error::CallError;
+pub use hop_refusal::HopRefusal;
 pub use iam::IamRole;
 pub use missing_permission::MissingPermission;
 pub use operation::ApiOperation;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use rolesanywhere::Error;
+use rolesanywhere::{CallError, Error};
+use sessions::{CacheStatus, Reply};
 use tokio::time::Instant;
 
 /// One label whose name and values are fixed when the program is built.
@@ -27,6 +28,16 @@ const TYPES: [&str; 9] = [
     "UnknownOperationException",
     "UnrecognizedClientException",
     "ValidationException",
+];
+/// The same for AssumeRole.
+const HOP_TYPES: [&str; 7] = [
+    "AccessDenied",
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "MalformedPolicyDocument",
+    "PackedPolicyTooLarge",
+    "RegionDisabledException",
+    "ValidationError",
 ];
 /// The label of a type that is not in [`TYPES`].
 const OTHER: &str = "other";
@@ -50,6 +61,12 @@ pub(crate) struct Counters {
     pub(crate) signed: Family<[(&'static str, String); 1], Counter>,
     /// How long each CreateSession took, in seconds, however it ended.
     pub(crate) durations: Histogram,
+    /// AssumeRole calls that STS refused, by its type.
+    pub(crate) hop_refusals: Family<Labels, Counter>,
+    /// How long each AssumeRole took, in seconds, however it ended.
+    pub(crate) hop_durations: Histogram,
+    /// How hops were answered that asked for their hub. The session service counts them among the reads.
+    pub(crate) hub_answers: Family<Labels, Counter>,
     /// How long each read waited for a session, in seconds.
     pub(crate) answers: Histogram,
     /// Denials that an explicit call wrote, one for each IAM role and call.
@@ -68,8 +85,15 @@ impl Default for Counters {
         for kind in TYPES.into_iter().chain([BAD_ANSWER, OTHER]) {
             drop(refusals.get_or_create(&[("type", kind)]));
         }
+        let hop_refusals = Family::<Labels, Counter>::default();
+        for kind in HOP_TYPES.into_iter().chain([BAD_ANSWER, OTHER]) {
+            drop(hop_refusals.get_or_create(&[("type", kind)]));
+        }
         Self {
             refusals,
+            hop_refusals,
+            hop_durations: Histogram::new(BUCKETS),
+            hub_answers: Family::default(),
             signed: Family::default(),
             durations: Histogram::new(BUCKETS),
             answers: Histogram::new(ANSWER_BUCKETS),
@@ -100,10 +124,42 @@ impl Counters {
     pub(crate) async fn watch<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let _until_dropped = Timer { began: Instant::now(), durations: &self.durations };
         let answer = call.await;
-        if let Some(kind) = answer.as_ref().err().and_then(refusal) {
+        if let Some(kind) = answer.as_ref().err().and_then(|error| refusal(error, &TYPES)) {
             self.refusals.get_or_create(&[("type", kind)]).inc();
         }
         answer
+    }
+
+    /// As [`Self::watch`], for one AssumeRole.
+    pub(crate) async fn watch_hop<T>(
+        &self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let _until_dropped = Timer { began: Instant::now(), durations: &self.hop_durations };
+        let answer = call.await;
+        let refused = answer.as_ref().err().and_then(|error| refusal(&error.cause, &HOP_TYPES));
+        if let Some(kind) = refused {
+            self.hop_refusals.get_or_create(&[("type", kind)]).inc();
+        }
+        answer
+    }
+
+    /// Counts the answer to a hop that asked for its hub.
+    pub(crate) fn hub_asked<S, E>(&self, reply: &Reply<S, E>) {
+        self.hub_answers.get_or_create(&[("session", answered_with(reply))]).inc();
+    }
+}
+
+/// How a read was answered, as `iamra_answers` names it.
+fn answered_with<S, E>(reply: &Reply<S, E>) -> &'static str {
+    match reply {
+        Reply::Granted(grant) => match grant.cache_status {
+            CacheStatus::New => "new",
+            CacheStatus::Shared => "shared",
+            CacheStatus::Renewing => "renewing",
+            CacheStatus::Stale(_) => "stale",
+        },
+        Reply::Denied { .. } => "none",
     }
 }
 
@@ -120,9 +176,9 @@ impl Drop for Timer<'_> {
 }
 
 /// The type under which an error is counted; none for an error that the session service counts, or that never reached AWS.
-fn refusal(error: &Error) -> Option<&'static str> {
+fn refusal(error: &Error, types: &[&'static str]) -> Option<&'static str> {
     match error {
-        Error::Refused { kind, .. } => Some(TYPES.into_iter().find(|known| known == kind).unwrap_or(OTHER)),
+        Error::Refused { kind, .. } => Some(types.iter().find(|known| *known == kind).unwrap_or(&OTHER)),
         Error::BadAnswer { .. } => Some(BAD_ANSWER),
         Error::Throttled { .. } | Error::Unavailable { .. } | Error::Local(_) => None,
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::LeafProfile;
+use rolesanywhere::RoleArn;
 use sessions::{CacheStatus, FailureDomain, Freshness, Grant, Rank, Reply, Requester, Why};
 use tokio::time::{Instant, timeout};
 use vault_backend::{Fault, Request};
 
+use crate::credentials::hop::PlannedHop;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::CallerCluster;
 use crate::credentials::ledger::{CutOff, HandOut, PodLookup, Reader, pod_name};
@@ -51,6 +53,13 @@ pub(crate) struct Granted {
     pub(crate) role: Arc<Role>,
     /// The session, its age, and whether it was made for this read.
     pub(crate) grant: Grant<Arc<Issued>, Fault>,
+}
+
+impl Granted {
+    /// The IAM role of the session.
+    pub(crate) fn role_arn(&self) -> &RoleArn {
+        self.grant.session.hop.as_ref().map_or(&self.role.role_arn, |hop| &hop.target)
+    }
 }
 
 impl Credentials {
@@ -116,7 +125,7 @@ impl Credentials {
         let Ok(noted) = self.ledger.note(clock::now(), handout, &read.reader) else {
             // the revocation may not have found this session in the cache, and the next caller must not receive it
             let key = key.clone();
-            self.sessions.invalidate(move |kept| *kept == key);
+            self.services().invalidate(move |kept| *kept == key);
             return Err(faults::revoked());
         };
         self.ledger.recorded(noted).await;
@@ -149,7 +158,11 @@ impl Credentials {
                 issued.log(&name, cause);
             }
         };
-        let reply = self.session(&planned.session, read.terms(&planned.role), log_made).await;
+        let terms = read.terms(&planned.role);
+        let reply = match &planned.hop {
+            Some(hop) => Box::pin(self.hop(hop, terms)).await,
+            None => self.session(&planned.session, terms, log_made).await,
+        };
         Ok((planned, reply))
     }
 
@@ -158,11 +171,11 @@ impl Credentials {
         let PendingRead { request, wanted: CredentialRequest { role: name, ttl, .. }, .. } = *read;
         // before anything else is read: the service denies a request whose data changed after its epoch, and the read is planned
         // anew
-        let epoch = self.sessions.epoch();
+        let (epoch, hop_epoch) = (self.sessions.epoch(), self.hops.epoch());
         let role = self.store().cached_role(name).await?.ok_or_else(|| faults::no_role(name))?;
         let snapshot = self.snapshots.get().await?;
         let named = NamedRole { name, role: &role };
-        let Prepared { authority, caller, spec } = Prepared::of(&snapshot, request, named, ttl).await?;
+        let Prepared { authority, caller, spec, hop } = Prepared::of(&snapshot, request, named, ttl).await?;
         let sharers = Sharers {
             role: name.to_owned(),
             cluster: caller.cluster().map(|(name, accessor)| CallerCluster::new(name, accessor)),
@@ -173,15 +186,18 @@ impl Credentials {
         } else {
             PodLookup::Ask { system: request.mount.system.clone(), snapshot: Arc::clone(&snapshot) }
         };
-        let session = PlannedSession::new(sharers, spec, authority, &snapshot, epoch);
-        Ok(PlannedRead { role, session, pod })
+        let session = Arc::new(PlannedSession::new(sharers, spec, authority, &snapshot, epoch));
+        let hop = hop.map(|call| PlannedHop::new(Arc::clone(&session), call, hop_epoch));
+        Ok(PlannedRead { role, session, hop, pod })
     }
 }
 
 /// A read as it was planned from the data of one moment.
 struct PlannedRead {
     role: Arc<Role>,
-    session: PlannedSession,
+    session: Arc<PlannedSession>,
+    /// The hop that `session` makes for the caller; none if the caller receives `session` itself.
+    hop: Option<PlannedHop>,
     /// How the ledger learns which pod is asking.
     pod: PodLookup,
 }

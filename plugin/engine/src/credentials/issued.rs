@@ -1,8 +1,9 @@
 //! A session that AWS gave, and the facts about how it was made.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use rolesanywhere::{Session, TrustAnchorArn};
+use rolesanywhere::{RoleArn, Session, TrustAnchorArn};
 use sessions::Cause;
 use time::OffsetDateTime;
 use vault_backend::Fault;
@@ -24,8 +25,18 @@ pub(crate) struct Issued {
     pub(crate) trust_anchor: TrustAnchorArn,
     /// For every caller that receives it: about the certificate, the duration, the clocks and the issuer's expiry.
     pub(crate) warnings: Vec<String>,
-    /// To whom this process has handed it.
+    /// To whom this process has handed it. Of a hop it says only whether its record was noted.
     pub(crate) handed: Handed,
+    /// The hop that made it; none if Roles Anywhere made it.
+    pub(crate) hop: Option<HopOf>,
+}
+
+/// Where the session of a hop comes from.
+pub(crate) struct HopOf {
+    /// The session that made it.
+    pub(crate) hub: Arc<Issued>,
+    /// The role of the session.
+    pub(crate) target: RoleArn,
 }
 
 impl Issued {
@@ -47,6 +58,8 @@ impl Issued {
     /// id, `CloudTrail` has the serial number and the source identity.
     pub(super) fn log(&self, role: &str, cause: Cause) {
         let message = match cause {
+            Cause::Asked if self.hop.is_some() => "issued a session of the target role",
+            Cause::Ahead if self.hop.is_some() => "renewed a session of the target role ahead of need",
             Cause::Asked => "issued a session",
             Cause::Ahead => "renewed a session ahead of need",
         };
@@ -55,6 +68,7 @@ impl Issued {
             serial = self.serial,
             source_identity = self.session.source_identity,
             region = %self.trust_anchor.region(),
+            target_role_arn = self.hop.as_ref().map(|hop| hop.target.as_str()),
             expiration = rfc3339(self.session.expiration),
             warnings = (!self.warnings.is_empty()).then(|| self.warnings.join("; ")),
             "{message}"

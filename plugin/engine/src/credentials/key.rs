@@ -115,6 +115,11 @@ impl SessionKey {
         &self.0.parts.role
     }
 
+    /// The callers whose refusals count together.
+    pub(crate) fn domain(&self) -> FailureDomain {
+        self.0.failure_domain.clone()
+    }
+
     pub(crate) fn issuer(&self) -> &str {
         &self.0.parts.issuer
     }

@@ -35,7 +35,7 @@ pub(crate) use known::{Filter, KnownSessions, SessionPage};
 pub(crate) use selector::Selector;
 
 use crate::credentials::counters::Counters;
-use crate::credentials::issued::Issued;
+use crate::credentials::issued::{HopOf, Issued};
 use crate::credentials::key::SessionKey;
 use crate::ground::lifecycle::Lifecycle;
 use crate::records::role_options::SessionSharing;
@@ -139,15 +139,17 @@ impl Ledger {
         let HandOut { issued, key, sharing, is_entity, request_id, pod } = handout;
         // one lock for both: no cut can come between the check and the record
         let index = self.index();
-        index.cuts.check(reader, key, issued)?;
-        if index.ending.contains_key(&issued.serial) {
+        // what a revocation denies is the session of Roles Anywhere, also if the caller receives a hop of it
+        let made = issued.hop.as_ref().map_or(issued, |hop| &hop.hub);
+        index.cuts.check(reader, key, made)?;
+        if index.ending.contains_key(&made.serial) {
             return Err(CutOff);
         }
-        let mut holders = issued.handed.lock();
+        let mut holders = made.handed.lock();
         let event = holders.recorded_as();
         if let Some(handing) = holders.add(reader.holder, sharing != SessionSharing::None) {
             let holding = Holding {
-                serial: issued.serial.clone(),
+                serial: made.serial.clone(),
                 holder: reader.holder.to_owned(),
                 is_entity,
                 request_id: request_id.to_owned(),
@@ -155,19 +157,31 @@ impl Ledger {
                 ..Holding::default()
             };
             let handed = HandedOut {
-                issued: Arc::clone(issued),
+                issued: Arc::clone(made),
                 key: key.clone(),
                 is_first: event.is_none(),
                 handing,
                 holding,
                 pod,
             };
-            let number = self.journal.push(issued.session.expiration, Fact::Handed(Box::new(handed)));
+            let number = self.journal.push(made.session.expiration, Fact::Handed(Box::new(handed)));
             if event.is_none() {
                 holders.set_recorded_as(number);
             }
         }
-        Ok(NotedAs { event })
+        Ok(NotedAs { event: event.max(self.note_hop(issued)) })
+    }
+
+    /// Notes a hop when it is first handed out, beside its hub. Returns the number of its event if that was noted before.
+    fn note_hop(&self, issued: &Arc<Issued>) -> Option<u64> {
+        let HopOf { hub, .. } = issued.hop.as_ref()?;
+        let mut own = issued.handed.lock();
+        let event = own.recorded_as();
+        if event.is_none() {
+            let number = self.journal.push(hub.session.expiration, Fact::Hopped(Arc::clone(issued)));
+            own.set_recorded_as(number);
+        }
+        event
     }
 
     /// Waits until the record of the session is stored, or storage has failed to; a second at most. The first holder of a session

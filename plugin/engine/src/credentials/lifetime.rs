@@ -53,6 +53,13 @@ pub(crate) fn is_useful(whole: Duration, remaining: Duration) -> bool {
     remaining >= MIN_USEFUL && remaining > REFRESH_WINDOW.min(whole / 3)
 }
 
+/// The end of a hop's session that STS ends at `hop`, and whose hub has `remaining` left `now`: the earlier of the two, to the second.
+pub(crate) fn earliest(hop: OffsetDateTime, now: OffsetDateTime, remaining: Duration) -> OffsetDateTime {
+    let hub = now.checked_add(remaining.try_into().unwrap_or(time::Duration::MAX)).unwrap_or(hop);
+    let ends = hop.min(hub);
+    ends.replace_nanosecond(0).unwrap_or(ends)
+}
+
 /// The seconds by which a session may be shorter than requested and still count as whole, because AWS dates it before it answers.
 const TOLERANCE: i64 = 30;
 

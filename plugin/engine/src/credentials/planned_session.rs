@@ -8,10 +8,11 @@ use sessions::{
 };
 use vault_backend::Fault;
 
+use crate::credentials::counters::Counters;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::{CallerCluster, KeyParts, SessionKey};
 use crate::credentials::recipe::{AttemptError, Origin, Recipe};
-use crate::credentials::service::Credentials;
+use crate::credentials::service::{Credentials, SessionService};
 use crate::credentials::session_spec::SessionSpec;
 use crate::issuers::Loaded;
 use crate::snapshot::Snapshot;
@@ -20,9 +21,9 @@ use crate::snapshot::Snapshot;
 pub(crate) struct PlannedSession {
     pub(crate) key: SessionKey,
     /// The config and the issuers that `key` was made from.
-    snapshot: Arc<Snapshot>,
+    pub(crate) snapshot: Arc<Snapshot>,
     /// The service denies a request whose data changed after this epoch.
-    epoch: Epoch,
+    pub(crate) epoch: Epoch,
 }
 
 /// The callers that may share a session, and whose refusals count together.
@@ -45,6 +46,13 @@ pub(crate) struct SessionTerms {
     pub(crate) rank: Rank,
     /// The longest wait for the session.
     pub(crate) deadline: Duration,
+}
+
+/// The service of the sessions that Roles Anywhere makes, and what counts its calls. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct SessionMaker {
+    pub(crate) sessions: SessionService,
+    pub(crate) metrics: Arc<Counters>,
 }
 
 /// What of earlier requests may answer one.
@@ -86,6 +94,24 @@ impl Credentials {
         terms: SessionTerms,
         observe: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
     ) -> Reply<Arc<Issued>, Fault> {
+        self.maker().session(planned, planned.epoch, terms, observe).await
+    }
+
+    /// What makes the sessions of Roles Anywhere, for work that outlives a request.
+    pub(crate) fn maker(&self) -> SessionMaker {
+        SessionMaker { sessions: self.sessions.clone(), metrics: Arc::clone(&self.metrics) }
+    }
+}
+
+impl SessionMaker {
+    /// As [`Credentials::session`], for a plan that is known to be current since `epoch`.
+    pub(crate) async fn session(
+        &self,
+        planned: &PlannedSession,
+        epoch: Epoch,
+        terms: SessionTerms,
+        observe: impl Fn(&Result<Issued, AttemptError>, Cause) + Send + Sync + 'static,
+    ) -> Reply<Arc<Issued>, Fault> {
         let SessionTerms { origin, requester, reuse, freshness, rank, deadline } = terms;
         let recipe = Recipe {
             snapshot: Arc::clone(&planned.snapshot),
@@ -104,7 +130,7 @@ impl Credentials {
             rank,
             duration: key.parts().call.duration.as_duration(),
             work: recipe.work(observe),
-            epoch: planned.epoch,
+            epoch,
         };
         self.sessions.get(SessionRequest { key, sharing, spec, deadline }).await
     }

@@ -31,6 +31,7 @@ pub(super) struct Recipe {
 }
 
 /// The party for which a session is made; the log and the cure of a fault name its mount.
+#[derive(Clone)]
 pub(crate) enum Origin {
     /// The sender of this request.
     Request { mount: String, request_id: String, path: String },
@@ -81,7 +82,7 @@ impl Origin {
         }
     }
 
-    fn span(&self) -> Span {
+    pub(super) fn span(&self) -> Span {
         match self {
             Self::Request { mount, request_id, path } => info_span!("session", mount, request_id, path),
             Self::Own { span, .. } => span.clone(),
@@ -145,7 +146,7 @@ impl Recipe {
         );
         let (serial, handed, trust_anchor) =
             (leaf.serial.to_string(), Handed::default(), place_call.trust_anchor);
-        let issued = Issued { session, began, serial, trust_anchor, warnings, handed };
+        let issued = Issued { session, began, serial, trust_anchor, warnings, handed, hop: None };
         issued.check().map_err(AttemptError::refused)?;
         Ok(issued)
     }

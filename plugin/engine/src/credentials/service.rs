@@ -3,12 +3,14 @@
 //! The crate `sessions` does the sharing. It knows neither Vault nor AWS.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use sessions::{Limits, Sessions};
+use sessions::{Limits, Rate, Sessions};
 use vault_backend::Fault;
 
 use crate::credentials::counters::Counters;
+use crate::credentials::hop_key::HopKey;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 use crate::credentials::ledger::{Entry, Ledger};
@@ -20,9 +22,86 @@ use crate::store::{Ends, Store};
 /// The session service: it caches sessions, renews them at half-life, and keeps calls within AWS's quota.
 pub(crate) type SessionService = Sessions<SessionKey, Arc<Issued>, Fault>;
 
-/// A service with the limits of a mount that has no config. The first snapshot sets the limits of the config.
-pub(crate) fn service() -> SessionService {
-    Sessions::new(Limits::default(), fastrand::Rng::new(), clock::now)
+/// The service of hops. Its flights ask the other one for the session that makes the hop.
+pub(crate) type HopService = Sessions<HopKey, Arc<Issued>, Fault>;
+
+/// AssumeRole calls per second, account and region, and at once after a pause. AWS's quota is 600.
+const HOP_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// Both services of a mount. Clones are handles to the same ones.
+#[derive(Clone)]
+pub(crate) struct SessionServices {
+    pub(crate) sessions: SessionService,
+    pub(crate) hops: HopService,
+}
+
+impl SessionServices {
+    /// Services with the limits of a mount that has no config. The first snapshot sets the limits of the config.
+    pub(crate) fn new() -> Self {
+        let limits = Limits::default();
+        Self {
+            sessions: Sessions::new(limits, fastrand::Rng::new(), clock::now),
+            hops: Sessions::new(of_hops(limits), fastrand::Rng::new(), clock::now),
+        }
+    }
+
+    /// Replaces the bounds.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.sessions.set_limits(limits);
+        self.hops.set_limits(of_hops(limits));
+    }
+
+    /// Drops the sessions of these keys, and the hops that they make.
+    pub(crate) fn invalidate(&self, is_meant: impl Fn(&SessionKey) -> bool + Clone + Send + 'static) {
+        let of_hub = is_meant.clone();
+        // the hubs first: a hop that is made in between from a cached hub is dropped with the others
+        self.sessions.invalidate(is_meant);
+        self.hops.invalidate(move |hop| of_hub(hop.hub()));
+    }
+
+    /// Drops the cached sessions that a write to storage ends. The store calls it after the write, also if the write failed,
+    /// because a write that fails may have landed. The sessions live on at AWS.
+    pub(crate) fn end(&self, ends: Ends<'_>) {
+        match ends {
+            Ends::Nothing => {}
+            Ends::All => self.invalidate(|_| true),
+            Ends::Role(name) => {
+                let name = name.to_owned();
+                self.invalidate(move |session| session.role() == name);
+            }
+            Ends::Cluster(name) => {
+                let name = name.to_owned();
+                self.invalidate(move |session| session.is_of_cluster(&name));
+            }
+            Ends::Issuer(id) => {
+                let id = id.to_owned();
+                self.invalidate(move |session| session.issuer() == id);
+            }
+            Ends::Issuers(ids) => {
+                let ids = ids.to_vec();
+                self.invalidate(move |session| ids.iter().any(|id| id == session.issuer()));
+            }
+            Ends::Followers { issuer, roles } => {
+                let (issuer, roles) = (issuer.to_owned(), roles.clone());
+                self.invalidate(move |session| session.issuer() == issuer && roles.contains(session.role()));
+            }
+        }
+    }
+
+    /// Answers every waiter, drops every session and ends every flight, for good.
+    pub(crate) fn close(&self) {
+        self.hops.close();
+        self.sessions.close();
+    }
+}
+
+/// The bounds of hops on a mount with these `limits`: STS's rate, and time for a flight to get its hub.
+fn of_hops(limits: Limits) -> Limits {
+    Limits {
+        rate: Rate { per_second: HOP_RATE, burst: HOP_RATE },
+        flight_timeout: 3 * limits.flight_timeout,
+        ..limits
+    }
 }
 
 /// The parts that lead from a role and a caller to a session.
@@ -30,6 +109,8 @@ pub(crate) struct Credentials {
     pub(crate) snapshots: Snapshots,
     /// Sessions for callers, and the engine's own: all of them count against one quota.
     pub(crate) sessions: SessionService,
+    /// The sessions of further roles that those make for callers.
+    pub(crate) hops: HopService,
     /// The sessions that were handed to callers. The engine's own sessions are not in it.
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Arc<Counters>,
@@ -37,11 +118,12 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    pub(crate) fn new(snapshots: Snapshots, sessions: SessionService, lifecycle: Arc<Lifecycle>) -> Self {
+    pub(crate) fn new(snapshots: Snapshots, services: SessionServices, lifecycle: Arc<Lifecycle>) -> Self {
+        let SessionServices { sessions, hops } = services;
         let metrics = Arc::<Counters>::default();
         let store = snapshots.store().clone();
         let ledger = Ledger::new(clock::now(), store, Arc::clone(&metrics), Arc::clone(&lifecycle));
-        Self { snapshots, sessions, ledger, metrics, lifecycle }
+        Self { snapshots, sessions, hops, ledger, metrics, lifecycle }
     }
 
     /// The mount's storage.
@@ -55,34 +137,12 @@ impl Credentials {
     pub(crate) fn forget(&self, entries: &[Entry]) {
         let serials: HashSet<&str> = entries.iter().map(Entry::serial).collect();
         self.sessions.invalidate_sessions(|issued| serials.contains(issued.serial.as_str()));
+        // a hop has the serial number of the session that made it
+        self.hops.invalidate_sessions(|issued| serials.contains(issued.serial.as_str()));
     }
-}
 
-/// Drops the cached sessions that a write to storage ends. The store calls it after the write, also if the write failed, because
-/// a write that fails may have landed. The sessions live on at AWS.
-pub(crate) fn end(sessions: &SessionService, ends: Ends<'_>) {
-    match ends {
-        Ends::Nothing => {}
-        Ends::All => sessions.invalidate(|_| true),
-        Ends::Role(name) => {
-            let name = name.to_owned();
-            sessions.invalidate(move |session| session.role() == name);
-        }
-        Ends::Cluster(name) => {
-            let name = name.to_owned();
-            sessions.invalidate(move |session| session.is_of_cluster(&name));
-        }
-        Ends::Issuer(id) => {
-            let id = id.to_owned();
-            sessions.invalidate(move |session| session.issuer() == id);
-        }
-        Ends::Issuers(ids) => {
-            let ids = ids.to_vec();
-            sessions.invalidate(move |session| ids.iter().any(|id| id == session.issuer()));
-        }
-        Ends::Followers { issuer, roles } => {
-            let (issuer, roles) = (issuer.to_owned(), roles.clone());
-            sessions.invalidate(move |session| session.issuer() == issuer && roles.contains(session.role()));
-        }
+    /// Both services.
+    pub(crate) fn services(&self) -> SessionServices {
+        SessionServices { sessions: self.sessions.clone(), hops: self.hops.clone() }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ca::LeafProfile;
-use rolesanywhere::CreateSession;
+use rolesanywhere::{AssumeRole, CreateSession};
 use vault_backend::{Fault, Request};
 
 use crate::ground::faults;
@@ -27,6 +27,8 @@ pub(crate) struct Prepared<'a> {
     pub(crate) authority: &'a Loaded,
     pub(crate) caller: Caller<'a>,
     pub(crate) spec: SessionSpec,
+    /// The call that follows; none if the role makes no hop.
+    pub(crate) hop: Option<AssumeRole>,
 }
 
 impl<'a> Prepared<'a> {
@@ -45,8 +47,12 @@ impl<'a> Prepared<'a> {
         let NamedRole { name, role } = named;
         let authority = snapshot.issuers.require(&role.issuer_ref, &request.mount_point)?;
         let caller = Caller::find(request, role.audience(name), &snapshot.clusters).await?;
-        let spec = SessionSpec::new(snapshot, named, &caller, ttl, &request.mount_point)?;
-        Ok(Self { authority, caller, spec })
+        let wanted = role.duration(ttl)?;
+        let hop = role.hop.call(&caller, wanted)?;
+        // the first session of a hop stays inside, so its length is the role's, and callers of every ttl share it
+        let own = if hop.is_some() { None } else { ttl };
+        let spec = SessionSpec::new(snapshot, named, &caller, own, &request.mount_point)?;
+        Ok(Self { authority, caller, spec, hop })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolesanywhere::{CallError, ClientError, ClockSkew, Error, IdentityError, Remedy};
+use rolesanywhere::{CallError, ClientError, ClockSkew, Error, HopRefusal, IdentityError, Remedy};
 use time::OffsetDateTime;
 use vault_backend::{Blame, Fault, quote};
 
@@ -56,6 +56,16 @@ pub(crate) fn call(error: &CallError) -> Fault {
         Error::Throttled { .. } => Fault::later(error.to_string()).named("ThrottlingException"),
         Error::Unavailable { .. } => Fault::later(error.to_string()).named("AwsUnavailable"),
         Error::BadAnswer { .. } => Fault::later(error.to_string()).named("AwsBadAnswer"),
+    }
+}
+
+/// A hop that gave no session, by the same rules as [`create_session`]. A refusal of a known kind is explained.
+pub(crate) fn assume_role(error: &CallError) -> Fault {
+    match (HopRefusal::of(error), error.kind()) {
+        (Some(refusal), Some(kind)) => {
+            Fault::refused(format!("{error}; {}", refusal.explanation())).named(kind)
+        }
+        _ => call(error),
     }
 }
 

@@ -7,10 +7,11 @@ use vault_backend::Fault;
 use crate::credentials::ledger::RevocationScope;
 use crate::ground::clock;
 use crate::incident::incidents::Incidents;
+use crate::incident::targets::{self, TargetDenial};
 use crate::management::denial_policy::{Owner, SID_PREFIX, WrittenDenial};
 
 /// Names the sessions that a denial does not reach. Every answer about a denial carries it as a warning.
-pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these sessions (role chaining) are not denied: look for their AssumeRole calls in CloudTrail; IAM takes seconds, sometimes minutes, to apply a denial everywhere; another mount whose roles lead to the same IAM role still hands out its cached sessions: run the same command there";
+pub(crate) const OUT_OF_REACH: &str = "sessions of other roles that were made with these sessions (role chaining) are not denied: apply target_policies of this answer if it has them, and look for other AssumeRole calls in CloudTrail; IAM takes seconds, sometimes minutes, to apply a denial everywhere; another mount whose roles lead to the same IAM role still hands out its cached sessions: run the same command there";
 
 /// What the break-glass did to one IAM role.
 pub(crate) struct EndedSessions {
@@ -19,6 +20,8 @@ pub(crate) struct EndedSessions {
     /// How many living sessions of the role this mount handed out. There may be more: other mounts and other tools made sessions
     /// too.
     pub(crate) sessions: usize,
+    /// What ends the sessions of further roles that they made.
+    pub(crate) targets: Vec<TargetDenial>,
     /// The document as it was written, and whether IAM showed it afterwards.
     pub(crate) denied: WrittenDenial,
 }
@@ -40,9 +43,9 @@ impl Incidents {
         let (mut iam, aws) = self.denials.open(owner, role).await?;
         // Before anything is dropped: this fails if the policy is not ours, and such a policy must stay as it is.
         iam.read().await?;
-        let sessions = {
+        let entries = {
             let known = self.credentials.ledger.known(clock::now(), |entry| entry.role_arn() == role).await?;
-            known.those(|entry| entry.role_arn() == role).len()
+            known.those(|entry| entry.role_arn() == role)
         };
         // Before the moment is chosen: a read that begins later waits, and one that began earlier gets nothing.
         let held = self.credentials.ledger.hold(RevocationScope::IamRole(role.clone()));
@@ -56,11 +59,12 @@ impl Incidents {
         }
         // Before the write: a write that fails may have landed, and a cached session must not outlive it.
         let ended = role.clone();
-        self.credentials.sessions.invalidate(move |key| key.parts().call.role == ended);
+        self.credentials.services().invalidate(move |key| key.parts().call.role == ended);
         // Before the write as well: sessions that begin now are dated after the moment, so their readers need not wait for IAM.
         drop(held);
         let denied = iam.write(policy).await?;
         self.credentials.metrics.revoked();
-        Ok(EndedSessions { policy_name: iam.policy_name.clone(), sessions, denied })
+        let targets = targets::denials(&entries, clock::now());
+        Ok(EndedSessions { policy_name: iam.policy_name.clone(), sessions: entries.len(), targets, denied })
     }
 }

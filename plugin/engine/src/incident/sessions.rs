@@ -19,6 +19,7 @@ use crate::credentials::ledger::{self, Entry, Hold, KnownSessions, RevocationSco
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::faults;
 use crate::incident::incidents::Incidents;
+use crate::incident::targets::{self, TargetDenial};
 use crate::management::denial_policy::{self, Owner, WrittenDenial};
 use crate::records::role_options::SessionSharing;
 
@@ -75,6 +76,7 @@ impl Incidents {
             .ledger
             .cut(known, &ask.which, role, |found, known| check(found, ask, || ended_along(found, known)))?;
         self.credentials.forget(&found);
+        let targets = targets::denials(&found, clock::now());
         let work = async {
             if found.is_empty() {
                 Box::pin(self.revoke_unknown(owner, ask)).await
@@ -84,6 +86,8 @@ impl Incidents {
         };
         let mut done = self.credentials.lifecycle.until_closed(work).await?;
         done.warnings.extend(self.gaps(&unreadable));
+        done.warnings.extend(targets.iter().map(TargetDenial::warning));
+        done.targets = targets;
         Ok(done)
     }
 
@@ -296,7 +300,7 @@ impl Incidents {
         // Before the write. A session may be cached although the ledger does not know it: its record was given up, or a
         // flight lands just now.
         let ended = name.clone();
-        self.credentials.sessions.invalidate(move |key| key.role() == ended);
+        self.credentials.services().invalidate(move |key| key.role() == ended);
         let denied = iam.write(policy).await?;
         self.credentials.metrics.revoked();
         let mut done = RevocationReport::default();
@@ -406,6 +410,8 @@ pub(crate) struct RevocationReport {
     pub(crate) unseen: Vec<String>,
     /// The IAM roles whose sessions still live, each with its fault.
     pub(crate) failed: Vec<String>,
+    /// What ends the sessions of further roles that the denied sessions made.
+    pub(crate) targets: Vec<TargetDenial>,
     /// What the operator must know or do beside this.
     pub(crate) warnings: Vec<String>,
 }

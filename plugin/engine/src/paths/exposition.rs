@@ -25,6 +25,8 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 pub(crate) struct Gauges<'a> {
     /// The session scheduler's own counts.
     pub(crate) counts: Counts,
+    /// The same of the hops' scheduler.
+    pub(crate) hops: Counts,
     /// The configured bounds, shown beside the values that they bound.
     pub(crate) limits: Limits,
     /// For expiry and signatures of each.
@@ -41,10 +43,11 @@ pub(crate) struct Gauges<'a> {
 /// None in practice: the writer is a `String`.
 pub(crate) fn text(metrics: &Counters, gauges: &Gauges<'_>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("iamra");
-    let Gauges { counts, limits, issuers, backlog, anchors } = gauges;
-    register_answers(&mut registry, metrics, counts);
+    let Gauges { counts, hops, limits, issuers, backlog, anchors } = gauges;
+    register_answers(&mut registry, metrics, counts, hops);
     register_calls(&mut registry, metrics, counts);
-    register_queue(&mut registry, counts, *limits);
+    register_hops(&mut registry, metrics, hops);
+    register_queue(&mut registry, counts, hops, *limits);
     register_issuers(&mut registry, metrics, issuers);
     register_anchors(&mut registry, anchors);
     register_ledger(&mut registry, metrics, backlog);
@@ -64,7 +67,7 @@ pub(crate) fn text(metrics: &Counters, gauges: &Gauges<'_>) -> Result<String, fm
 }
 
 /// How reads were answered, by the kind of session, and how long they waited.
-fn register_answers(registry: &mut Registry, metrics: &Counters, counts: &Counts) {
+fn register_answers(registry: &mut Registry, metrics: &Counters, counts: &Counts, hops: &Counts) {
     registry.register_with_unit(
         "answer_duration",
         "How long reads of creds and container waited for a session since the process began, including reads that got none",
@@ -73,13 +76,16 @@ fn register_answers(registry: &mut Registry, metrics: &Counters, counts: &Counts
     );
     let answers = Family::<Labels, Counter>::default();
     for (session, count) in [
-        ("new", counts.fresh),
-        ("shared", counts.shared),
-        ("renewing", counts.renewing),
-        ("stale", counts.stale),
-        ("none", counts.denied),
+        ("new", counts.fresh + hops.fresh),
+        ("shared", counts.shared + hops.shared),
+        ("renewing", counts.renewing + hops.renewing),
+        ("stale", counts.stale + hops.stale),
+        ("none", counts.denied + hops.denied),
     ] {
-        answers.get_or_create(&[("session", session)]).inc_by(count);
+        let label = [("session", session)];
+        // a hop that asked for its hub is no read
+        let of_hops = metrics.hub_answers.get_or_create(&label).get();
+        answers.get_or_create(&label).inc_by(count.saturating_sub(of_hops));
     }
     registry.register(
         "answers",
@@ -134,11 +140,50 @@ fn register_calls(registry: &mut Registry, metrics: &Counters, counts: &Counts) 
     );
 }
 
+/// The AssumeRole calls of roles with `target_role_arn`, by outcome.
+fn register_hops(registry: &mut Registry, metrics: &Counters, hops: &Counts) {
+    let totals = [
+        ("hops_issued", "Sessions of target roles that STS gave since the process began", hops.issued),
+        (
+            "assume_role_attempts",
+            "Attempts to make a session of a target role since the process began, one AssumeRole each at most",
+            hops.started,
+        ),
+        (
+            "assume_role_throttled",
+            "AssumeRole calls that STS throttled since the process began; each pauses all calls to that account and region",
+            hops.throttled,
+        ),
+        (
+            "assume_role_unreachable",
+            "Attempts to make a session of a target role since the process began for which STS gave no answer or a 5xx, or for which the first session was not there in time",
+            hops.unreachable,
+        ),
+    ];
+    for (name, help, count) in totals {
+        registry.register(name, help, ConstCounter::new(count));
+    }
+    registry.register(
+        "assume_role_refused",
+        "AssumeRole calls that STS refused since the process began, by its type; AwsBadAnswer: the answer did not come from STS",
+        metrics.hop_refusals.clone(),
+    );
+    registry.register_with_unit(
+        "assume_role_duration",
+        "How long AssumeRole calls took since the process began, however they ended",
+        Unit::Seconds,
+        metrics.hop_durations.clone(),
+    );
+    registry.register("cache_hops", "Sessions of target roles in the cache", ConstGauge::new(hops.cached));
+}
+
 /// The queue under AWS's quota, and the cache, each beside its bound.
-fn register_queue(registry: &mut Registry, counts: &Counts, limits: Limits) {
+fn register_queue(registry: &mut Registry, counts: &Counts, hops: &Counts, limits: Limits) {
+    // the flights of hops wait for their hubs as reads do, and are none
+    let waiting = counts.waiting.saturating_sub(hops.flying) + hops.waiting;
     let most = u64::try_from(limits.max_sessions.get()).unwrap_or(u64::MAX);
     let gauges = [
-        ("callers_waiting", "Reads that wait for a session now", counts.waiting),
+        ("callers_waiting", "Reads that wait for a session now", waiting),
         ("create_session_queued", "Sessions to make that wait for their turn or for a retry", counts.queued),
         ("create_session_in_flight", "Sessions that are being made now", counts.flying),
         (

@@ -8,7 +8,7 @@ use sessions::Freshness;
 use vault_backend::{Fault, Field, Raw, Request, Response, Route};
 
 use crate::credentials::documents;
-use crate::credentials::grant::{CredentialRequest, Granted};
+use crate::credentials::grant::CredentialRequest;
 use crate::engine::Engine;
 use crate::ground::faults;
 use crate::paths::named::OfRole;
@@ -42,7 +42,7 @@ const ANSWER: &[Field] = &[
         "Expiration",
         "when the session ends, RFC 3339 in UTC; SDKs fetch the document again before it",
     ),
-    Field::string("AccountId", "account of the IAM role"),
+    Field::string("AccountId", "account of the IAM role, that of target_role_arn if the role has one"),
 ];
 
 /// Failures have a form of their own too, because SDKs do not read Vault's `errors`.
@@ -64,8 +64,9 @@ pub(crate) fn route() -> Route<Engine> {
 async fn container(engine: Arc<Engine>, request: Request, ask: OfRole) -> Result<Response, Fault> {
     let wanted =
         CredentialRequest { role: &ask.role, ttl: None, freshness: Freshness::StaleOk, patience: PATIENCE };
-    let Granted { role, grant, .. } = engine.credentials.grant(&request, wanted).await?;
-    let document = documents::container_document(&grant.session.session, role.role_arn.account())?;
+    let granted = engine.credentials.grant(&request, wanted).await?;
+    let session = &granted.grant.session.session;
+    let document = documents::container_document(session, granted.role_arn().account())?;
     Ok(Response::raw(Raw::ok(JSON, document).no_store()))
 }
 

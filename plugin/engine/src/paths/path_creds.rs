@@ -57,9 +57,9 @@ const ANSWER: &[Field] = &[
         "seconds until the session ends; with lease=static, seconds until the engine will have a new session, never 0",
     ),
     Field::string("expiration", "when the session ends, RFC 3339 in UTC"),
-    Field::string("account_id", "account of the IAM role"),
+    Field::string("account_id", "account of the IAM role, that of target_role_arn if the role has one"),
     Field::string("region", "region of the role, or else of its trust anchor"),
-    Field::string("role_arn", "ARN of the IAM role"),
+    Field::string("role_arn", "ARN of the IAM role: target_role_arn if the role has one"),
     Field::string(
         "source_identity",
         "source identity of the session at AWS, CN=<the certificate's common name>",
@@ -67,7 +67,7 @@ const ANSWER: &[Field] = &[
     Field::string("role_session_name", "name of the session at AWS"),
     Field::string(
         "serial_number",
-        "serial number of the session's certificate, hexadecimal with colons; revoke takes it",
+        "serial number of the session's certificate, or of the session that made it, hexadecimal with colons; revoke takes it",
     ),
     Field::string(
         "credential_process",
@@ -151,7 +151,7 @@ fn data(granted: &Granted) -> Map<String, Value> {
     let Granted { role, grant } = granted;
     let issued = &grant.session;
     let session = &issued.session;
-    let account = role.role_arn.account();
+    let (account, role_arn) = (granted.role_arn().account(), granted.role_arn().to_string());
     let fields = json!({
         "access_key": session.access_key_id,
         "secret_key": session.secret_access_key.expose_secret(),
@@ -162,7 +162,7 @@ fn data(granted: &Granted) -> Map<String, Value> {
         "expiration": rfc3339(session.expiration),
         "account_id": account,
         "region": role.region(&issued.trust_anchor),
-        "role_arn": role.role_arn.to_string(),
+        "role_arn": role_arn,
         "source_identity": session.source_identity,
         "role_session_name": session.role_session_name,
         "serial_number": issued.serial,

@@ -28,6 +28,7 @@ async fn read(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response
     let snapshot = engine.snapshot().await?;
     let gauges = Gauges {
         counts: engine.credentials.sessions.counts(),
+        hops: engine.credentials.hops.counts(),
         limits: snapshot.config.limits(),
         issuers: &snapshot.issuers,
         backlog: engine.credentials.ledger.backlog(clock::now()),

@@ -45,7 +45,7 @@ async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Resul
     let role = engine.store().role(&name).await?.ok_or_else(|| faults::no_role(&name))?;
     let snapshot = engine.snapshot().await?;
     let named = NamedRole { name: &name, role: &role };
-    let Prepared { authority, caller, spec } = Prepared::of(&snapshot, request, named, None).await?;
+    let Prepared { authority, caller, spec, hop } = Prepared::of(&snapshot, request, named, None).await?;
     let tags =
         session_tags::session_tags(&spec.leaf, &authority.issuer.subject_attributes().map_err(faults::ca)?);
     let common_name = spec.leaf.subject.common_name.as_deref().unwrap_or_default();
@@ -60,6 +60,11 @@ async fn preview(engine: &Arc<Engine>, request: &Request, name: String) -> Resul
         ("session_sharing".to_owned(), json!(role.sharing())),
     ]);
     shown.extend(origins(&role, &role.uses(&caller)?));
+    if let Some(hop) = hop {
+        shown.insert("target_role_arn".to_owned(), json!(hop.role));
+        shown.insert("target_session_tags".to_owned(), json!(hop.tags));
+        shown.insert("target_session_duration".to_owned(), json!(hop.duration.as_secs()));
+    }
     if let Some(session_name) = &spec.call.role_session_name {
         shown.insert("role_session_name".to_owned(), json!(session_name));
     }

@@ -13,6 +13,7 @@ use crate::ground::clock::rfc3339;
 use crate::ground::serial_number;
 use crate::incident::break_glass::OUT_OF_REACH;
 use crate::incident::sessions::{RevocationReport, RevocationRequest};
+use crate::incident::targets;
 use crate::paths::entity_id;
 use crate::paths::owner::owner;
 
@@ -99,6 +100,9 @@ fn shown(report: RevocationReport) -> Response {
         ("until".to_owned(), json!(report.until.map(rfc3339))),
         ("seen_at_iam".to_owned(), json!(report.unseen.is_empty())),
     ]);
+    if !report.targets.is_empty() {
+        data.insert("target_policies".to_owned(), targets::policies(&report.targets));
+    }
     if !report.failed.is_empty() {
         data.insert("failed".to_owned(), json!(report.failed));
     }

@@ -8,12 +8,11 @@ use vault_backend::{Change, Fault, Field, Request, Response, Route};
 use crate::engine::Engine;
 use crate::issuers::Issuers;
 use crate::paths::named::Named;
-use crate::records::allowed_roles;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role::Role;
 use crate::records::role_options::{LeafKey, LeaseStyle, PlacePolicy, SessionSharing};
 use crate::store::{Ends, Store, Writer, role_key};
-use identity::StandardSubject;
+use identity::{StandardSubject, StandardTags};
 
 const NAME: Field =
     Field::string("name", "name of the role: letters, digits and _, and inside it also -, @ and single dots");
@@ -104,6 +103,20 @@ const FIELDS: &[Field] = &[
         .default_text("leased")
         .one_of(LeaseStyle::VARIANTS),
         Field::string("region", "region in the answers; default: the trust anchor's"),
+        Field::string(
+            "target_role_arn",
+            "ARN of a further IAM role, in another account as a rule: callers get sessions of it, an hour at most, which a session of role_arn makes",
+        ),
+        Field::string("external_id", "external id that the target's trust policy asks for, 2 to 1224 characters"),
+        Field::string("session_policy", "IAM policy in JSON that cuts the target's permissions, at most 2048 characters"),
+        Field::list("session_policy_arns", "ARNs of managed policies that cut the target's permissions").at_most(10),
+        Field::string(
+            "standard_tags",
+            "standard session tags of the hop. kubernetes, for pods, those of EKS: eks-cluster-name, kubernetes-namespace, kubernetes-service-account",
+        )
+        .one_of(StandardTags::VARIANTS),
+        Field::pairs("session_tags", "session tags of the hop, up to 50; each value a template").at_most(50),
+        Field::list("transitive_tag_keys", "keys of session tags that go along with further hops").at_most(50),
 ];
 
 pub(crate) fn list_route() -> Route<Engine> {
@@ -172,7 +185,7 @@ async fn store(
     role: Role,
 ) -> Result<Response, Fault> {
     let config = writer.config().await?.unwrap_or_default();
-    allowed_roles::check(&config.allowed_role_arns, &role.role_arn)?;
+    role.check_allowed(&config)?;
     role.check_certificate(name)?;
     let clusters = writer.clusters().await?;
     let role = role.admitting(&clusters, &request.mount_point)?;

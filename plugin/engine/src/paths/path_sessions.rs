@@ -10,7 +10,7 @@ use crate::credentials::ledger::{Entry, Filter, Selector, SessionPage};
 use crate::engine::Engine;
 use crate::ground::clock::{self, rfc3339};
 use crate::ground::serial_number;
-use crate::records::session_event::Holding;
+use crate::records::session_event::{Holding, HopRecord};
 
 /// Sessions of one list, at most. An answer of more would take tens of megabytes.
 const MAX_LISTED: usize = 10_000;
@@ -94,6 +94,10 @@ const ANSWER: &[Field] = &[
         "who received it first when: entity_id or accessor, cluster, namespace, service_account, request_id, since",
     ),
     Field::bool("more_holders", "whether others received it too who are not listed"),
+    Field::list(
+        "hops",
+        "the sessions of a target role that it made: target_role_arn, access_key, issued, expiration; callers hold these, not the session itself",
+    ),
 ];
 
 pub(crate) fn list_route() -> Route<Engine> {
@@ -191,7 +195,23 @@ fn whole(entry: &Entry) -> Map<String, Value> {
         ("plugin_version".to_owned(), json!(record.plugin_version)),
         ("holders".to_owned(), json!(holders)),
         ("more_holders".to_owned(), json!(entry.has_more)),
+        ("hops".to_owned(), json!(hops(entry))),
     ])
+}
+
+/// The sessions of further roles that a session made, oldest first.
+fn hops(entry: &Entry) -> Vec<Value> {
+    let mut hops: Vec<&HopRecord> = entry.hops.iter().collect();
+    hops.sort_by_key(|hop| hop.issued);
+    let shown = |hop: &HopRecord| {
+        json!({
+            "target_role_arn": hop.target_role_arn,
+            "access_key": hop.access_key,
+            "issued": at(hop.issued),
+            "expiration": at(hop.expiration),
+        })
+    };
+    hops.into_iter().map(shown).collect()
 }
 
 /// A holder, by all names that are known of it.

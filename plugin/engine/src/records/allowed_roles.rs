@@ -3,20 +3,20 @@
 use rolesanywhere::{RoleArn, Wildcards};
 use vault_backend::Fault;
 
-/// Checks that one of `globs` matches `role`; an empty list allows every IAM role.
+/// Checks that one of `globs` matches `role`, the value of `field`; an empty list allows every IAM role.
 ///
 /// `*` stands for any run of characters, as in an IAM policy's `Resource`. No other character is special, not even `?`, which is
 /// one in such a policy.
 ///
 /// # Errors
 /// The operator's: no glob matches.
-pub(crate) fn check(globs: &[String], role: &RoleArn) -> Result<(), Fault> {
+pub(crate) fn check(globs: &[String], field: &str, role: &RoleArn) -> Result<(), Fault> {
     let text = role.to_string();
     if globs.is_empty() || globs.iter().any(|glob| matches(glob, &text)) {
         return Ok(());
     }
     Err(Fault::operator(format!(
-        "role_arn: {text:?} matches none of the config's allowed_role_arns ({})",
+        "{field}: {text:?} matches none of the config's allowed_role_arns ({})",
         globs.join(", ")
     ))
     .cure("name another IAM role, or add a glob for this one to allowed_role_arns of the config"))

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ca::KeySpec;
-use rolesanywhere::{ProfileArn, Region, RoleArn, SessionDuration, TrustAnchorArn};
+use rolesanywhere::{AssumeRole, ProfileArn, Region, RoleArn, SessionDuration, TrustAnchorArn};
 use serde::{Deserialize, Serialize};
-use vault_backend::{Fault, Values, quote};
+use vault_backend::{Fault, Values};
 
 use crate::ground::bounds::{Bounds, Seconds};
 use crate::ground::faults;
 use crate::records::admitted_clusters;
 use crate::records::document::FromField;
+use crate::records::hop::Hop;
+use crate::records::instance_properties::instance_properties;
 use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::places::ArnList;
 use crate::records::role_options::{LeafKey, LeaseStyle, PlacePolicy, SessionSharing};
@@ -26,12 +28,10 @@ use identity::{ResolvedReference, Template};
 /// The life of a leaf certificate: 60 s to a day, 10 minutes by default. The bounds are the engine's own: AWS documents none, and
 /// asks only that the certificate is valid during CreateSession.
 type CertificateTtl = Seconds<60, 86_400, 600>;
-/// The most instance properties that CreateSession takes (API model, `InstancePropertyMap`).
-const MAX_PROPERTIES: usize = 50;
-/// The most characters of a key or a value of an instance property; the least is 1 (the same model).
-const MAX_PROPERTY: usize = 200;
 /// Seconds. A caller's ttl is rounded up to a multiple of this, so a caller cannot force a session of its own for every second.
 const CALLER_TTL_STEP: u64 = 900;
+/// The longest ttl that a caller may ask for where the role makes a hop.
+const MAX_HOP: SessionDuration = AssumeRole::MAX_DURATION;
 
 /// It is stored as `role/<name>`, and a read returns the same JSON.
 #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
@@ -76,6 +76,9 @@ pub(crate) struct Role {
     /// The region that an answer names. Default: the trust anchor's.
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<Region>,
+    /// The further role whose sessions callers get, if there is one.
+    #[serde(flatten)]
+    pub(crate) hop: Hop,
 }
 
 impl Role {
@@ -91,6 +94,7 @@ impl Role {
         let session_duration =
             session_duration(values, "session_duration")?.unwrap_or(SessionDuration::DEFAULT);
         let role = Self {
+            hop: Hop::from_values(values, &role_arn)?,
             role_arn,
             profile_arn: values.parse("profile_arn")?,
             trust_anchor_arn: values.parse("trust_anchor_arn")?,
@@ -130,7 +134,8 @@ impl Role {
                 "ttl: this role does not let callers choose (allow_caller_ttl is false)",
             ));
         }
-        let most = u64::from(self.max_session_duration.unwrap_or(self.session_duration).as_secs());
+        let most = self.max_session_duration.unwrap_or(self.session_duration);
+        let most = u64::from(if self.hop.target().is_some() { most.min(MAX_HOP) } else { most }.as_secs());
         let least = u64::from(SessionDuration::MIN.as_secs());
         let asked = Bounds { least, most }.check("ttl", ttl)?.as_secs();
         let rounded = asked.div_ceil(CALLER_TTL_STEP) * CALLER_TTL_STEP;
@@ -243,11 +248,13 @@ impl Role {
             let field = SubjectField::SessionName;
             uses.extend(name.uses(field, caller)?.into_iter().map(|found| (field, found)));
         }
+        uses.extend(self.hop.uses(caller)?);
         Ok(uses)
     }
 
     fn texts(&self) -> impl Iterator<Item = (SubjectField, &Template)> {
-        self.subject.all().chain(self.role_session_name.iter().map(|name| (SubjectField::SessionName, name)))
+        let names = self.role_session_name.iter().map(|name| (SubjectField::SessionName, name));
+        self.subject.all().chain(names).chain(self.hop.texts())
     }
 
     /// Returns warnings for the operator about this role, called `name`; each is about a setting that is legal.
@@ -267,6 +274,7 @@ impl Role {
             );
         }
         let seconds = self.session_duration.as_secs();
+        warnings.extend(self.hop.warning(self.session_duration));
         if self.allow_tenant_metadata {
             warnings.push(
                 "allow_tenant_metadata: anyone who may edit a service account chooses these values; no policy in AWS should rely on them".to_owned(),
@@ -350,26 +358,6 @@ fn session_duration_bound(values: &Values, usual: SessionDuration) -> Result<Opt
 fn session_name(values: &Values) -> Result<Option<Template>, Fault> {
     let given = values.string(SubjectField::SessionName.name())?;
     given.map(|text| Template::parse(SubjectField::SessionName, &text)).transpose()
-}
-
-fn instance_properties(values: &Values) -> Result<BTreeMap<String, String>, Fault> {
-    let given = values.pairs("instance_properties")?.unwrap_or_default();
-    if given.len() > MAX_PROPERTIES {
-        return Err(Fault::caller(format!(
-            "instance_properties: {} entries, at most {MAX_PROPERTIES} are allowed",
-            given.len()
-        )));
-    }
-    let lengths = 1..=MAX_PROPERTY;
-    for (key, value) in &given {
-        if !lengths.contains(&key.chars().count()) || !lengths.contains(&value.chars().count()) {
-            return Err(Fault::caller(format!(
-                "instance_properties: {} and its value must have 1 to {MAX_PROPERTY} characters",
-                quote(key)
-            )));
-        }
-    }
-    Ok(given)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl Role {
         self.check_arns(Some(config))?;
         let anchor = self.anchor(Some(config)).ok_or_else(|| missing("trust_anchor_arn"))?;
         let profile = self.profile(Some(config)).ok_or_else(|| missing("profile_arn"))?;
-        allowed_roles::check(&config.allowed_role_arns, &self.role_arn)?;
+        self.check_allowed(config)?;
         Places::pair(&anchor, &profile)
     }
 
@@ -66,6 +66,16 @@ impl Role {
     fn profile<'a>(&'a self, config: Option<&'a Config>) -> Option<InField<'a, ArnList<ProfileArn>>> {
         let own = self.profile_arn.as_ref().map(|profile| InField::new("profile_arn", profile));
         own.or_else(|| Some(InField::new("default_profile_arn", config?.default_profile_arn.as_ref()?)))
+    }
+
+    /// Checks that the config's `allowed_role_arns` allow the IAM role and the target of the hop.
+    ///
+    /// # Errors
+    /// The operator's, with the field.
+    pub(crate) fn check_allowed(&self, config: &Config) -> Result<(), Fault> {
+        let globs = &config.allowed_role_arns;
+        allowed_roles::check(globs, "role_arn", &self.role_arn)?;
+        self.hop.target().map_or(Ok(()), |target| allowed_roles::check(globs, "target_role_arn", target))
     }
 
     /// The same role with this place alone, for a look at each of several.

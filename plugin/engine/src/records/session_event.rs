@@ -16,6 +16,8 @@ pub(crate) enum SessionEvent {
     Held(Box<Holding>),
     /// Callers received it who are not listed: it counts as everybody's.
     HeldByOthers { serial: String },
+    /// It made a session of a further role, which a caller is about to receive.
+    Hopped(Box<HopRecord>),
     /// A policy that denies it was written to IAM.
     Denied { serial: String },
 }
@@ -48,6 +50,20 @@ pub(crate) struct SessionRecord {
     pub(crate) expiration: i64,
     /// The version of the plugin that made it.
     pub(crate) plugin_version: String,
+}
+
+/// A session of a further role that a session made. Times are in seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HopRecord {
+    /// The serial number of the session that made it, as in [`SessionRecord`].
+    pub(crate) serial: String,
+    pub(crate) target_role_arn: RoleArn,
+    /// The id of its access key.
+    pub(crate) access_key: String,
+    /// When STS's answer arrived, by the clock of Vault's machine.
+    pub(crate) issued: i64,
+    /// When its holders replace it, at the latest.
+    pub(crate) expiration: i64,
 }
 
 /// A caller's first receipt of a session.
@@ -100,6 +116,7 @@ impl SessionEvent {
         match self {
             Self::Issued(session) => &session.serial,
             Self::Held(holding) => &holding.serial,
+            Self::Hopped(hop) => &hop.serial,
             Self::HeldByOthers { serial } | Self::Denied { serial } => serial,
         }
     }

@@ -1,5 +1,6 @@
 //! AWS in process: a transport that gives one answer again and again, and keeps the requests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,13 @@ const MAX_WAIT: Duration = Duration::from_mins(1);
 pub(crate) struct Aws {
     answer: Answer,
     latency: Duration,
+    /// How STS refuses every hop; none if it grants them.
+    hop_refusal: Option<HopRefused>,
     requests: Arc<watch::Sender<Vec<Request<Bytes>>>>,
 }
+
+/// Status, code and text of a refusal of STS.
+type HopRefused = (u16, &'static str, &'static str);
 
 /// What AWS does with each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +71,18 @@ impl Aws {
         Self { latency, ..self }
     }
 
+    /// The same with an STS that refuses each hop.
+    pub(crate) fn refusing_hops(self, status: u16, code: &'static str, text: &'static str) -> Self {
+        Self { hop_refusal: Some((status, code, text)), ..self }
+    }
+
     fn of(answer: Answer) -> Self {
-        Self { answer, latency: LATENCY, requests: Arc::default() }
+        Self { answer, latency: LATENCY, hop_refusal: None, requests: Arc::default() }
+    }
+
+    /// The forms of the hops so far.
+    pub(crate) fn hops(&self) -> Vec<BTreeMap<String, String>> {
+        self.requests.borrow().iter().filter(|request| is_hop(request)).map(form).collect()
     }
 
     /// The requests so far, first one first.
@@ -76,7 +92,8 @@ impl Aws {
 
     /// How many sessions it has granted.
     pub(crate) fn granted(&self) -> usize {
-        if self.answer == Answer::Session { self.requests.borrow().len() } else { 0 }
+        let sessions = self.requests.borrow().iter().filter(|request| !is_hop(request)).count();
+        if self.answer == Answer::Session { sessions } else { 0 }
     }
 
     /// Waits until a request has come.
@@ -99,6 +116,7 @@ impl Transport for Aws {
         let number = self.keep(request.clone());
         sleep(self.latency).await;
         match self.answer {
+            Answer::Session if is_hop(&request) => Ok(self.hop(number, &form(&request))),
             Answer::Session => Ok(answer(201, &session(number, &common_name(&request)))),
             Answer::Error(status, kind) => {
                 let mut refusal = answer(status, &json!({ "message": "no" }));
@@ -112,6 +130,46 @@ impl Transport for Aws {
             }
         }
     }
+}
+
+impl Aws {
+    /// STS's answer to an AssumeRole: a session as long as it asks for.
+    fn hop(&self, number: usize, form: &BTreeMap<String, String>) -> Response<Bytes> {
+        if let Some((status, code, text)) = self.hop_refusal {
+            let body = format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error></ErrorResponse>"
+            );
+            let mut refusal = Response::new(body.into());
+            *refusal.status_mut() = StatusCode::from_u16(status).unwrap();
+            return refusal;
+        }
+        let (account, role) = form["RoleArn"].split_once(":role/").unwrap();
+        let arn = format!(
+            "{}:assumed-role/{}/{}",
+            account.replace(":iam:", ":sts:"),
+            role.rsplit('/').next().unwrap(),
+            form["RoleSessionName"]
+        );
+        let ends = end(form["DurationSeconds"].parse().unwrap());
+        Response::new(
+            format!(
+                "<AssumeRoleResponse><AssumeRoleResult><SourceIdentity>CN=hub</SourceIdentity><AssumedRoleUser>\
+                 <AssumedRoleId>AROAHOP:x</AssumedRoleId><Arn>{arn}</Arn></AssumedRoleUser><Credentials>\
+                 <AccessKeyId>ASIAHOP{number:013}</AccessKeyId><SecretAccessKey>hopsecret</SecretAccessKey>\
+                 <SessionToken>hoptoken</SessionToken><Expiration>{ends}</Expiration></Credentials>\
+                 </AssumeRoleResult></AssumeRoleResponse>"
+            )
+            .into(),
+        )
+    }
+}
+
+fn is_hop(request: &Request<Bytes>) -> bool {
+    request.uri().host().is_some_and(|host| host.starts_with("sts."))
+}
+
+fn form(request: &Request<Bytes>) -> BTreeMap<String, String> {
+    url::form_urlencoded::parse(request.body()).into_owned().collect()
 }
 
 fn answer(status: u16, body: &serde_json::Value) -> Response<Bytes> {
@@ -138,7 +196,7 @@ fn session(number: usize, common_name: &str) -> serde_json::Value {
             },
             "credentials": {
                 "accessKeyId": format!("ASIAEXAMPLE{number:09}"), "secretAccessKey": "wJalrXUtnFEMI/K7MDENG",
-                "sessionToken": "IQoJb3JpZ2luX2Vj//token", "expiration": end(),
+                "sessionToken": "IQoJb3JpZ2luX2Vj//token", "expiration": end(3600),
             },
             "packedPolicySize": 43, "roleArn": crate::mounts::ROLE, "sourceIdentity": format!("CN={common_name}"),
         }],
@@ -146,10 +204,10 @@ fn session(number: usize, common_name: &str) -> serde_json::Value {
     })
 }
 
-/// In an hour.
-fn end() -> String {
+/// In so many seconds.
+fn end(seconds: i64) -> String {
     use time::format_description::well_known::Rfc3339;
     #[expect(clippy::disallowed_methods, reason = "an AWS has a clock of its own")]
     let now = time::OffsetDateTime::now_utc();
-    (now + time::Duration::HOUR).replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap()
+    (now + time::Duration::seconds(seconds)).replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap()
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod aws;
+mod chaining;
 mod container;
 mod identity;
 mod metrics;

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::one_short_line;
 use crate::{
-    ApiOperation, CallError, Client, CreateSession, Credentials, Error, ExposeSecret as _, Identity,
-    ProfileArn, RoleArn, SecretString, Session, SessionDuration, Settings, Transport, TransportError,
-    TrustAnchorArn,
+    ApiOperation, AssumeRole, CallError, Client, CreateSession, Credentials, Error, ExposeSecret as _,
+    Identity, ProfileArn, RoleArn, SecretString, Session, SessionDuration, Settings, Transport,
+    TransportError, TrustAnchorArn,
 };
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
@@ -84,6 +84,19 @@ async fn sign(operation: ApiOperation, client: &Client, answer: &Response<Bytes>
         ApiOperation::UpdateTrustAnchor => {
             let bundle = [vector(CERTIFICATE)];
             refused(signed_client.update_trust_anchor(trust_anchor, &bundle).await, answer);
+        }
+        ApiOperation::AssumeRole => {
+            let request = AssumeRole {
+                role: role.clone(),
+                session_name: "0a".to_owned(),
+                duration: AssumeRole::MAX_DURATION,
+                external_id: None,
+                session_policy: None,
+                session_policy_arns: Vec::new(),
+                tags: BTreeMap::new(),
+                transitive_tag_keys: Vec::new(),
+            };
+            refused(signed_client.assume_role(trust_anchor.region(), &request).await, answer);
         }
         ApiOperation::GetProfile => refused(signed_client.get_profile(profile).await, answer),
         ApiOperation::GetRole => refused(signed_client.get_role(role).await, answer),

@@ -5,6 +5,8 @@
 pub enum ApiOperation {
     /// `sts:GetCallerIdentity`, which needs no permission.
     GetCallerIdentity,
+    /// `sts:AssumeRole`.
+    AssumeRole,
     /// `rolesanywhere:GetTrustAnchor`.
     GetTrustAnchor,
     /// `rolesanywhere:UpdateTrustAnchor`.
@@ -25,8 +27,9 @@ pub enum ApiOperation {
 
 impl ApiOperation {
     /// All operations.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::GetCallerIdentity,
+        Self::AssumeRole,
         Self::GetTrustAnchor,
         Self::UpdateTrustAnchor,
         Self::GetProfile,
@@ -41,6 +44,7 @@ impl ApiOperation {
     pub fn action(self) -> &'static str {
         match self {
             Self::GetCallerIdentity => "sts:GetCallerIdentity",
+            Self::AssumeRole => "sts:AssumeRole",
             Self::GetTrustAnchor => "rolesanywhere:GetTrustAnchor",
             Self::UpdateTrustAnchor => "rolesanywhere:UpdateTrustAnchor",
             Self::GetProfile => "rolesanywhere:GetProfile",

@@ -1,6 +1,7 @@
 //! Calls signed with a session's credentials, over a transport that plays a script.
 
 mod anchors;
+mod assume_role;
 mod iam;
 mod probe;
 

@@ -6,7 +6,7 @@ use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 
 use super::selector::Selector;
-use crate::records::session_event::{Holding, SessionEvent, SessionRecord};
+use crate::records::session_event::{Holding, HopRecord, SessionEvent, SessionRecord};
 
 /// A session that was handed out, and its holders.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) holdings: BTreeMap<String, Holding>,
     /// Others hold it who are not listed.
     pub(crate) has_more: bool,
+    /// The sessions of further roles that it made, in no order.
+    pub(crate) hops: Vec<HopRecord>,
     /// The policy that denies it was written to IAM.
     pub(crate) is_denied: bool,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// A session without holders.
     pub(super) fn new(record: SessionRecord) -> Self {
-        Self { record, holdings: BTreeMap::new(), has_more: false, is_denied: false }
+        Self { record, holdings: BTreeMap::new(), has_more: false, hops: Vec::new(), is_denied: false }
     }
 
     /// Adds what `event` says of this session. An event that is known already changes nothing.
@@ -32,6 +34,7 @@ impl Entry {
             SessionEvent::Issued(_) => {}
             SessionEvent::Held(holding) => self.hold(*holding),
             SessionEvent::HeldByOthers { .. } => self.has_more = true,
+            SessionEvent::Hopped(hop) => self.hopped(*hop),
             SessionEvent::Denied { .. } => self.is_denied = true,
         }
     }
@@ -41,6 +44,12 @@ impl Entry {
         let known = self.holdings.get(&holding.holder);
         if known.is_none_or(|known| known.pod.cluster.is_none()) {
             self.holdings.insert(holding.holder.clone(), holding);
+        }
+    }
+
+    fn hopped(&mut self, hop: HopRecord) {
+        if self.hops.iter().all(|known| known.access_key != hop.access_key) {
+            self.hops.push(hop);
         }
     }
 

@@ -28,7 +28,7 @@ use crate::credentials::handed::Handing;
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
 use crate::ground::lifecycle::Lifecycle;
-use crate::records::session_event::{Holding, PodName, SessionEvent, SessionRecord};
+use crate::records::session_event::{Holding, HopRecord, PodName, SessionEvent, SessionRecord};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use identity::{Audience, Caller, Known};
@@ -86,7 +86,11 @@ pub(super) struct Noted {
 /// What became known of a session.
 pub(super) enum Fact {
     Handed(Box<HandedOut>),
-    Denied { serial: String },
+    /// The session of a hop that a caller received for the first time.
+    Hopped(Arc<Issued>),
+    Denied {
+        serial: String,
+    },
 }
 
 /// A session that a holder received for the first time.
@@ -287,6 +291,7 @@ impl Noted {
     pub(super) fn events(&self, pod: PodName) -> Vec<SessionEvent> {
         let handed = match &self.fact {
             Fact::Denied { serial } => return vec![SessionEvent::Denied { serial: serial.clone() }],
+            Fact::Hopped(issued) => return hop(issued).into_iter().collect(),
             Fact::Handed(handed) => handed,
         };
         let issued = handed.is_first.then(|| SessionEvent::Issued(Box::new(handed.record())));
@@ -350,6 +355,18 @@ impl HandedOut {
             plugin_version: concat!("v", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
+}
+
+/// The event of a hop; none for a session without one.
+fn hop(issued: &Issued) -> Option<SessionEvent> {
+    let Issued { session, began, serial, hop, .. } = issued;
+    Some(SessionEvent::Hopped(Box::new(HopRecord {
+        serial: serial.clone(),
+        target_role_arn: hop.as_ref()?.target.clone(),
+        access_key: session.access_key_id.clone(),
+        issued: began.unix_timestamp(),
+        expiration: session.expiration.unix_timestamp(),
+    })))
 }
 
 /// The pod of a caller about whom Vault was asked; empty for callers of other kinds.

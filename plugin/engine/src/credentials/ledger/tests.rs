@@ -27,7 +27,7 @@ fn issued(number: u32, expiration: OffsetDateTime) -> Arc<Issued> {
         assumed_role_id: String::new(),
         source_identity: Some("CN=web".to_owned()),
         role_session_name: format!("{number:08x}"),
-        subject_arn: String::new(),
+        subject_arn: None,
         packed_policy_size: None,
         request_id: None,
     };
@@ -39,6 +39,7 @@ fn issued(number: u32, expiration: OffsetDateTime) -> Arc<Issued> {
         trust_anchor: some_parts().call.trust_anchor,
         warnings: Vec::new(),
         handed: Handed::default(),
+        hop: None,
     })
 }
 

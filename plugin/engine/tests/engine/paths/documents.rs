@@ -12,6 +12,16 @@ const OTHER_ROLE: &str = "arn:aws:iam::111122223333:role/other";
 /// Said of the write itself: no read shows them.
 const OF_THE_WRITE: [&str; 1] = ["force"];
 
+/// They need a target, or tags.
+const OF_A_HOP: [&str; 6] = [
+    "external_id",
+    "session_policy",
+    "session_policy_arns",
+    "standard_tags",
+    "session_tags",
+    "transitive_tag_keys",
+];
+
 /// What a path keeps: where, what it has at least, and a change of each other field that a read then shows.
 struct Document {
     template: &'static str,
@@ -65,7 +75,7 @@ fn config_changes() -> Value {
         "use_dualstack": true, "proxy_url": "http://me:hunter2@proxy.example.com:3128", "connect_timeout": "4s",
         "request_timeout": 11, "max_retries": 4, "rate_limit": 9, "rate_burst": 9, "max_cached_sessions": 5000,
         "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "default_place_policy": "spread",
-        "allowed_role_arns": ["arn:aws:iam::111122223333:role/*"],
+        "allowed_role_arns": ["arn:aws:iam::111122223333:role/*", "arn:aws:iam::444455556666:role/*"],
     })
 }
 
@@ -77,6 +87,9 @@ fn role_changes() -> Value {
         "uri_sans": ["spiffe://prod/app"], "dns_sans": ["app.example.com"], "role_session_name": "app-session",
         "clusters": ["prod"], "allow_tenant_metadata": true, "instance_properties": { "a": "b" },
         "allow_caller_ttl": true, "session_sharing": "none", "lease": "static", "region": "us-east-1",
+        "target_role_arn": "arn:aws:iam::444455556666:role/target", "external_id": "pool", "session_policy": "{}",
+        "session_policy_arns": ["arn:aws:iam::aws:policy/A"], "standard_tags": "kubernetes",
+        "session_tags": { "team": "a" }, "transitive_tag_keys": ["team"],
     })
 }
 
@@ -172,6 +185,13 @@ async fn check_unset(mount: &TestMount<Engine>, document: &Document, field: &str
         // which is for pods of clusters alone: the role has them already, so that the subject changes nothing else
         done(&mount.write(path, json!({ "clusters": ["prod"] })).await);
     }
+    if OF_A_HOP.contains(&field) {
+        let hop = json!({ "target_role_arn": OTHER_ROLE, "session_tags": { "team": "b" } });
+        done(&mount.write(path, hop).await);
+        if field == "session_tags" {
+            done(&mount.write(path, json!({ "session_tags": "" })).await);
+        }
+    }
     let before = mount.read(path).await.data;
     for (patches, unset) in [(false, json!("")), (true, json!("")), (true, Value::Null)] {
         done(&mount.write(path, with(&force, &json!({ field: set }))).await);
@@ -182,6 +202,9 @@ async fn check_unset(mount: &TestMount<Engine>, document: &Document, field: &str
         done(&if patches { mount.patch(path, body).await } else { mount.write(path, body).await });
 
         assert_eq!(mount.read(path).await.data, before, "{path}: {field}={unset}, by a patch: {patches}");
+    }
+    if OF_A_HOP.contains(&field) {
+        done(&mount.write(path, json!({ "target_role_arn": "", "session_tags": "" })).await);
     }
 }
 
