@@ -12,6 +12,7 @@
 mod anchor;
 mod asking;
 mod cures;
+mod hop;
 mod link;
 mod local;
 mod looking;
@@ -39,6 +40,7 @@ use crate::records::role::Role;
 use crate::snapshot::Snapshot;
 use asking::{CallOutcome, NotAsked, Wanted};
 use cures::RoleEvidence;
+use hop::HopOutcome;
 use identity::Caller;
 use identity::SubjectField;
 use link::Link;
@@ -100,7 +102,7 @@ impl Checks {
         // The local links come first: a caller who gets no certificate must cost AWS nothing.
         let plan = plan(snapshot, request, subject, &mut report).await;
         let Ok(anchorage) = role.anchorage(&snapshot.config, subject.mount_point) else {
-            return report.rest(NotAsked::Broken);
+            return report.rest(role, NotAsked::Broken);
         };
         let asked = match plan {
             Err(Blame::Caller) => CallOutcome::Not(NotAsked::Stranger),
@@ -117,12 +119,17 @@ impl Checks {
         let seen = looking::look(&self.own, self.credentials.store(), subject, &anchorage, &asked).await;
         let identity = who(snapshot, &anchorage, &asked).await;
         let plan = plan.ok();
+        let hop = hop(snapshot, &anchorage, &asked, plan.as_ref()).await;
         let evidence = Evidence { subject, snapshot, anchorage: &anchorage, plan, asked, seen };
         judge(&mut report, &evidence);
         report.note(Link::Identity, outcome::identity(identity.as_ref()));
+        if let (Some(call), Some(outcome)) = (evidence.plan.as_ref().and_then(|plan| plan.hop.as_ref()), &hop)
+        {
+            hop::judge(&mut report, &hop::CheckedHop { subject, call, seen: &evidence.seen }, outcome);
+        }
         // Last, because a cure may depend on the verdicts of two links.
         let known = RoleEvidence { subject, own_profile: evidence.seen.own_profile.as_deref() };
-        cures::settle(report, known).rest(NotAsked::Broken)
+        cures::settle(report, known).rest(role, NotAsked::Broken)
     }
 }
 
@@ -173,7 +180,21 @@ async fn plan<'a>(
     local::leaf(leaf, subject, &caller, report);
     let spec = SessionSpec::new(snapshot, subject.named(), &caller, None, mount_point)
         .map_err(|fault| fault.blame())?;
-    Ok(PlannedCall { authority: authority.ok_or(Blame::Operator)?, spec })
+    let hop = role.duration(None).and_then(|wanted| role.hop.call(&caller, wanted)).map_err(|fault| {
+        report.note(Link::TargetSessionTags, local::stranger(&fault, subject));
+        fault.blame()
+    })?;
+    Ok(PlannedCall { authority: authority.ok_or(Blame::Operator)?, spec, hop })
+}
+
+/// Makes the role's hop with the fresh session; none if the role makes none.
+async fn hop(
+    snapshot: &Snapshot,
+    anchorage: &Anchorage,
+    asked: &CallOutcome,
+    plan: Option<&PlannedCall<'_>>,
+) -> Option<HopOutcome> {
+    Some(hop::ask(snapshot, anchorage, asked, plan?.hop.as_ref()?).await)
 }
 
 /// Sends one unsigned request, which judges endpoint and clock. Returns whether the endpoint was reached: without an endpoint no

@@ -63,7 +63,7 @@ impl fmt::Display for NotAsked {
 /// waits for the quota behind all reads, [`PATIENCE`] in all. Neither the role's cached sessions nor its cached refusals apply to
 /// a check, nor those of a check to the role.
 pub(super) async fn ask(credentials: &Credentials, request: &Request, wanted: Wanted<'_>) -> CallOutcome {
-    let Wanted { snapshot, subject, plan: PlannedCall { authority, spec } } = wanted;
+    let Wanted { snapshot, subject, plan: PlannedCall { authority, spec, .. } } = wanted;
     let sharers = Sharers {
         role: subject.name.to_owned(),
         cluster: None,

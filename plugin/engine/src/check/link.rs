@@ -54,11 +54,23 @@ pub(super) enum Link {
     /// The session tags, which policies can test.
     #[strum(serialize = "16_session_tags")]
     SessionTags,
+    /// STS gives the session a session of the role's target. Only roles with a target have this link and those below.
+    #[strum(serialize = "17_target_role")]
+    TargetRole,
+    /// The source identity goes along.
+    #[strum(serialize = "18_target_source_identity")]
+    TargetSourceIdentity,
+    /// The target's session may have its tags, and they fit.
+    #[strum(serialize = "19_target_session_tags")]
+    TargetSessionTags,
 }
 
 impl Link {
     /// All links, in order.
     pub(super) const ALL: &'static [Self] = Self::VARIANTS;
+    /// Those of roles with a target alone.
+    pub(super) const OF_HOP: [Self; 3] =
+        [Self::TargetRole, Self::TargetSourceIdentity, Self::TargetSessionTags];
 
     /// Whether the link may differ from one region to the next. The others are of the mount, the caller or the IAM role.
     pub(super) fn is_of_place(self) -> bool {

@@ -17,7 +17,7 @@ use crate::issuers::Loaded;
 use identity::session_tags;
 
 /// Percent of AWS's packed size from which little more may be added. AWS refuses a session above 100.
-const NEARLY_FULL: u32 = 80;
+pub(super) const NEARLY_FULL: u32 = 80;
 /// The reason for each link that only a session can show.
 const NO_SESSION: &str = "no session was issued";
 

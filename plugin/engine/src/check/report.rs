@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::asking::NotAsked;
 use super::link::Link;
 use super::verdict::{Clue, LinkState, Verdict};
+use crate::records::role::Role;
 
 /// The verdict on each link so far, and the reports on further places.
 #[derive(Debug, Default)]
@@ -80,9 +81,10 @@ impl CheckReport {
         self.state(link) == LinkState::Broken
     }
 
-    /// The complete report: each link without a verdict was not checked, for this reason.
-    pub(super) fn rest(mut self, why: NotAsked) -> Self {
-        for &link in Link::ALL {
+    /// The complete report of a role, which makes a hop or not: each link without a verdict was not checked, for this reason.
+    pub(super) fn rest(mut self, role: &Role, why: NotAsked) -> Self {
+        let is_chained = role.hop.target().is_some();
+        for &link in Link::ALL.iter().filter(|link| is_chained || !Link::OF_HOP.contains(link)) {
             self.0.entry(link).or_insert_with(|| Verdict::not_checked(why));
         }
         self

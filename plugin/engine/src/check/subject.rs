@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rolesanywhere::AssumeRole;
+
 use crate::credentials::session_spec::{NamedRole, SessionSpec};
 use crate::issuers::Loaded;
 use crate::records::role::Role;
@@ -33,4 +35,6 @@ pub(super) struct PlannedCall<'a> {
     pub(super) authority: &'a Loaded,
     /// The certificate's profile, and the parameters of CreateSession.
     pub(super) spec: SessionSpec,
+    /// The call that follows; none if the role makes no hop.
+    pub(super) hop: Option<AssumeRole>,
 }
