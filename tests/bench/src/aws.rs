@@ -12,6 +12,16 @@ pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 /// Their secret.
 pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
+/// The role of the hops. It is in the same account, because what is measured is the engine's part.
+pub(crate) const TARGET_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/target";
+/// The second region.
+const WEST: &str = "eu-west-1";
+
+/// The same resource in the second region.
+pub(crate) fn in_the_west(arn: &str) -> String {
+    arn.replace(REGION, WEST)
+}
+
 /// A running emulator; ended on drop.
 pub(crate) struct Aws {
     process: Child,
@@ -74,6 +84,8 @@ impl Aws {
         state["trust_anchors"] = json!([{
             "id": id_of(TRUST_ANCHOR_ARN), "name": "vault", "enabled": true, "certificates_pem": certificates_pem,
         }]);
+        state["regions"] =
+            json!({ WEST: { "trust_anchors": state["trust_anchors"], "profiles": state["profiles"] } });
         admin(&self.plain_url, "PUT", "state", Some(state)).await;
     }
 }
@@ -91,14 +103,21 @@ fn account() -> Value {
     let trust_policy = json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Principal": { "Service": "rolesanywhere.amazonaws.com" },
           "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
-          "Condition": { "ArnEquals": { "aws:SourceArn": TRUST_ANCHOR_ARN } } },
+          "Condition": { "ArnEquals": { "aws:SourceArn": [TRUST_ANCHOR_ARN, in_the_west(TRUST_ANCHOR_ARN)] } } },
         { "Effect": "Allow", "Principal": { "AWS": ACCOUNT }, "Action": "sts:AssumeRole" },
+    ]});
+    let by_the_first_role = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Principal": { "AWS": ROLE_ARN },
+          "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] },
     ]});
     json!({
         "account": ACCOUNT,
         "region": REGION,
         "profiles": [{ "id": id_of(PROFILE_ARN), "name": "bench", "role_arns": [ROLE_ARN] }],
-        "roles": [{ "name": "demo", "max_session_duration": 43_200, "trust_policy": trust_policy }],
+        "roles": [
+            { "name": "demo", "max_session_duration": 43_200, "trust_policy": trust_policy },
+            { "name": "target", "max_session_duration": 3600, "trust_policy": by_the_first_role },
+        ],
         "management_keys": [{ "access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY }],
     })
 }

@@ -104,6 +104,9 @@ fn near() -> Vec<Row> {
             Answers::Same,
             &[STS, SEED, KV_EXTERNAL, LEASED],
         ),
+        creds("iamra/creds, two places, not shared", 0, FEW, "iamra/creds/placed", Answers::Fresh, &[STS]),
+        creds("iamra/creds, chained, not shared", 0, FEW, "iamra/creds/chained", Answers::Fresh, &[STS]),
+        creds("iamra/creds, chained, shared", 0, FEW, "iamra/creds/chained-shared", Answers::Same, &[STS]),
         creds("iamra/creds, lease=static", 0, FEW, "iamra/creds/static", Answers::Same, LEASELESS),
         container("iamra/container", 0, "iamra/container/shared"),
         container("iamra/container, named after the caller", 0, "iamra/container/named"),
@@ -121,6 +124,7 @@ fn near() -> Vec<Row> {
 fn far() -> Vec<Row> {
     vec![
         creds("iamra/creds, not shared", FAR, MANY, "iamra/creds/uncached", Answers::Fresh, &[STS, SEED]),
+        creds("iamra/creds, chained, not shared", FAR, MANY, "iamra/creds/chained", Answers::Fresh, &[STS]),
         creds("iamra/creds, shared", FAR, FEW, "iamra/creds/shared", Answers::Same, &[STS, SEED]),
         creds("iamra/creds, lease=static", FAR, FEW, "iamra/creds/static", Answers::Same, &[STS, SEED]),
         container("iamra/container", FAR, "iamra/container/shared"),

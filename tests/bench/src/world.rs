@@ -7,7 +7,7 @@ use harness::{Memory, PROFILE_ARN, REGION, ROLE_ARN, Reply, Storage, TRUST_ANCHO
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::aws::{ACCESS_KEY, Aws, SECRET_KEY};
+use crate::aws::{ACCESS_KEY, Aws, SECRET_KEY, TARGET_ROLE_ARN, in_the_west};
 use crate::load::Ask;
 use crate::settings::Settings;
 use crate::usage::{Ticks, ticks};
@@ -65,6 +65,7 @@ impl World {
         self.write("iamra/root/generate/internal", json!({ "common_name": "bench root" })).await;
         let config = json!({
             "endpoint": self.aws.url(),
+            "sts_endpoint": self.aws.url(),
             "endpoint_ca_pem": self.aws.ca_pem(),
             "default_trust_anchor_arn": TRUST_ANCHOR_ARN,
             "default_profile_arn": PROFILE_ARN,
@@ -83,6 +84,14 @@ impl World {
         };
         self.write("iamra/roles/uncached", role(json!({ "session_sharing": "none" }))).await;
         self.write("iamra/roles/shared", role(json!({}))).await;
+        let both = |arn: &str| format!("{arn},{}", in_the_west(arn));
+        let placed = json!({
+            "session_sharing": "none", "trust_anchor_arn": both(TRUST_ANCHOR_ARN), "profile_arn": both(PROFILE_ARN),
+        });
+        self.write("iamra/roles/placed", role(placed)).await;
+        let chained = json!({ "session_sharing": "none", "target_role_arn": TARGET_ROLE_ARN });
+        self.write("iamra/roles/chained", role(chained)).await;
+        self.write("iamra/roles/chained-shared", role(json!({ "target_role_arn": TARGET_ROLE_ARN }))).await;
         self.write("iamra/roles/static", role(json!({ "lease": "static" }))).await;
         self.write("iamra/roles/named", role(json!({ "common_name": "{{identity.entity.name}}" }))).await;
     }
