@@ -23,6 +23,7 @@ mod management;
 mod ports;
 mod processes;
 mod raft;
+mod second_account;
 mod settings;
 mod stage;
 pub mod structure;
@@ -44,6 +45,7 @@ pub use management::{
 pub use ports::free_pair;
 pub use processes::{Memory, descriptors_of, has_ended, kill, running_from, sockets_of, terminate};
 pub use raft::RaftCluster;
+pub use second_account::{TARGET_ACCOUNT, TARGET_ROLE_ARN, second_account};
 pub use settings::{Member, Settings, Storage, TlsListener};
 pub use stage::{
     ACCOUNT, PROFILE_ARN, REGION, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, account, caller, emulated_aws,

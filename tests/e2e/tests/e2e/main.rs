@@ -11,6 +11,7 @@ mod aws_management;
 mod aws_parameters;
 mod aws_stack;
 mod aws_terraform;
+mod chaining;
 mod check;
 mod config;
 mod container;
