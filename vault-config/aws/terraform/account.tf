@@ -1,6 +1,9 @@
 # The resources of management.yaml, once for each account and region. That file gives the reason of each policy.
 
 locals {
+  # Two documents, because a policy takes no empty list of roles.
+  application_boundary = length(var.target_role_arns) == 0 ? "application-boundary" : "application-boundary-hops"
+
   trust_anchor_arn         = var.trust_anchor_arn == "" ? one(awscc_rolesanywhere_trust_anchor.this[*].trust_anchor_arn) : var.trust_anchor_arn
   application_boundary_arn = var.application_boundary_arn == "" ? one(awscc_iam_managed_policy.application_boundary[*].policy_arn) : var.application_boundary_arn
 
@@ -37,8 +40,9 @@ resource "awscc_rolesanywhere_trust_anchor" "this" {
 resource "awscc_iam_managed_policy" "application_boundary" {
   count       = var.application_boundary_arn == "" ? 1 : 0
   description = "The most that IAM roles of pods behind vault-plugin-secrets-iamra may do"
-  policy_document = templatefile("${path.module}/policies/application-boundary.json.tftpl", {
-    actions = var.application_actions
+  policy_document = templatefile("${path.module}/policies/${local.application_boundary}.json.tftpl", {
+    actions          = var.application_actions
+    target_role_arns = var.target_role_arns
   })
 }
 

@@ -35,6 +35,17 @@ variable "application_actions" {
   }
 }
 
+variable "target_role_arns" {
+  description = "Roles, of other accounts as a rule, that application roles may assume: target_role_arn of the engine's roles."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = !contains(var.target_role_arns, "*")
+    error_message = "target_role_arns \"*\" would let every session turn into one that a revocation cannot reach; name the roles."
+  }
+}
+
 variable "application_boundary_arn" {
   description = "Empty to make the applications' permissions boundary. In a second region of the account the boundary that the first one made, because IAM is one for all regions and a role has one boundary."
   type        = string

@@ -1,7 +1,9 @@
 //! The template of an account in `vault-config/aws`: what the engine may do with the resources that it makes, and what nobody may do.
 
 use e2e::templates::{Templates, mappings};
-use harness::{ACCOUNT, MANAGEMENT_PROFILE_ARN, PROFILE_ARN, Stage, TRUST_ANCHOR_ARN};
+use harness::{
+    ACCOUNT, MANAGEMENT_PROFILE_ARN, PROFILE_ARN, Stage, TARGET_ROLE_ARN, TRUST_ANCHOR_ARN, second_account,
+};
 use serde_json::{Map, Value, json};
 
 const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
@@ -182,6 +184,40 @@ async fn no_duty_does_what_another_may() {
         kept.contains("Unable to assume role") && ended.contains("Unable to assume role"),
         "{kept} {ended}"
     );
+}
+
+#[tokio::test]
+async fn the_boundary_lets_application_roles_hop_to_the_given_targets_and_to_no_other() {
+    for (targets, is_let) in
+        [("", false), ("arn:aws:iam::444455556666:role/x", false), (TARGET_ROLE_ARN, true)]
+    {
+        let stage = managed(APPLICATIONS, BOUNDARY, MANAGEMENT).await;
+        let _target = second_account(&stage.aws, &json!({})).await;
+        let mut values = values(ACCOUNT, APPLICATIONS, MANAGEMENT);
+        (values["TargetRoleArns"], values["TrustAnchorArn"]) = (json!(targets), json!(TRUST_ANCHOR_ARN));
+        let made = TEMPLATES.resolve("aws/management.yaml", &values).unwrap();
+        let mut world = stage.admin("GET", "state", None).await;
+        world["roles"][0]["permissions_boundary"] =
+            json!({ "arn": BOUNDARY, "policy": made["resources"]["ApplicationBoundary"]["PolicyDocument"] });
+        stage.admin("PUT", "state", Some(world)).await;
+        let target = json!({ "target_role_arn": TARGET_ROLE_ARN });
+        let _ = stage.root().patch("iamra/roles/api", target).await.ok();
+
+        let reply = stage.creds("api").await;
+
+        assert_eq!(reply.status == 200, is_let, "{targets:?}: {reply:?}");
+        assert!(is_let || reply.errors().contains("sts:AssumeRole"), "{reply:?}");
+    }
+}
+
+#[test]
+fn hops_to_everything_are_refused() {
+    let mut values = values(ACCOUNT, APPLICATIONS, MANAGEMENT);
+    (values["TargetRoleArns"], values["TrustAnchorArn"]) = (json!("*"), json!(TRUST_ANCHOR_ARN));
+
+    let refused = TEMPLATES.resolve("aws/management.yaml", &values).unwrap_err();
+
+    assert!(refused.contains("name the roles"), "{refused}");
 }
 
 #[test]

@@ -14,25 +14,28 @@ const POLICY: &str = "arn:aws:iam::111122223333:policy/what-the-api-does";
 /// The module for one account and one service account.
 fn module() -> &'static Value {
     static MODULE: OnceLock<Value> = OnceLock::new();
-    MODULE.get_or_init(|| {
-        let application = json!({
-            "role_name": "payments.api.v2", "cluster": "prod", "namespace": "payments", "service_account": "api.v2",
-            "session_seconds": 7200, "accept_role_session_name": false, "managed_policy_arns": [POLICY],
-        });
-        let values = json!({
-            "var.ca_pem": PEM, "var.application_actions": ["s3:*", "sqs:SendMessage"],
-            "var.application_role_path": "/iamra/", "var.management_role_path": "/iamra-management/",
-            "var.applications": { "api": application },
-            "local.trust_anchor_arn": TRUST_ANCHOR_ARN, "local.application_boundary_arn": BOUNDARY,
-            "local.partition": "aws", "local.region": REGION, "local.account": ACCOUNT,
-            "awscc_iam_managed_policy.management_boundary.policy_arn": "management",
-            "awscc_iam_role.management[\"trust_anchor\"].arn": "t",
-            "awscc_iam_role.management[\"revocation\"].arn": "r",
-            "awscc_iam_role.management[\"check\"].arn": "c",
-            "awscc_iam_role.application[each.key].arn": "role",
-            "awscc_rolesanywhere_profile.management.profile_arn": PROFILE_ARN,
-        });
-        TEMPLATES.module("aws/terraform", &values).unwrap()
+    MODULE.get_or_init(|| TEMPLATES.module("aws/terraform", &module_values()).unwrap())
+}
+
+/// The values of its expressions.
+fn module_values() -> Value {
+    let application = json!({
+        "role_name": "payments.api.v2", "cluster": "prod", "namespace": "payments", "service_account": "api.v2",
+        "session_seconds": 7200, "accept_role_session_name": false, "managed_policy_arns": [POLICY],
+    });
+    json!({
+        "var.ca_pem": PEM, "var.application_actions": ["s3:*", "sqs:SendMessage"],
+        "var.application_role_path": "/iamra/", "var.management_role_path": "/iamra-management/",
+        "var.applications": { "api": application },
+        "var.target_role_arns": [], "local.application_boundary": "application-boundary",
+        "local.trust_anchor_arn": TRUST_ANCHOR_ARN, "local.application_boundary_arn": BOUNDARY,
+        "local.partition": "aws", "local.region": REGION, "local.account": ACCOUNT,
+        "awscc_iam_managed_policy.management_boundary.policy_arn": "management",
+        "awscc_iam_role.management[\"trust_anchor\"].arn": "t",
+        "awscc_iam_role.management[\"revocation\"].arn": "r",
+        "awscc_iam_role.management[\"check\"].arn": "c",
+        "awscc_iam_role.application[each.key].arn": "role",
+        "awscc_rolesanywhere_profile.management.profile_arn": PROFILE_ARN,
     })
 }
 
@@ -53,13 +56,17 @@ fn instance(name: &str, key: &str) -> Value {
 }
 
 fn account() -> Value {
-    let values = json!({
+    TEMPLATES.resolve("aws/management.yaml", &template_values()).unwrap()
+}
+
+/// The values of the account's template.
+fn template_values() -> Value {
+    json!({
         "CaPem": PEM, "ApplicationActions": ["s3:*", "sqs:SendMessage"], "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws",
         "AWS::Region": REGION, "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN, "ApplicationBoundary": BOUNDARY,
         "ManagementBoundary": "management", "TrustAnchorRole.Arn": "t", "RevocationRole.Arn": "r", "CheckRole.Arn": "c",
         "Profile.ProfileArn": PROFILE_ARN,
-    });
-    TEMPLATES.resolve("aws/management.yaml", &values).unwrap()
+    })
 }
 
 /// The stack of a service account whose name has a dot.
@@ -117,6 +124,23 @@ fn the_account_is_that_of_the_template() {
         assert_eq!(ours, in_snake(&template[theirs]), "{theirs}");
     }
     assert_eq!(template.as_object().unwrap().len(), 7);
+}
+
+#[test]
+fn the_boundary_of_an_account_with_targets_is_that_of_the_template() {
+    let targets = json!(["arn:aws:iam::444455556666:role/a", "arn:aws:iam::777788889999:role/b"]);
+    let mut values = module_values();
+    values["var.target_role_arns"] = targets.clone();
+    values["local.application_boundary"] = json!("application-boundary-hops");
+    let ours = TEMPLATES.module("aws/terraform", &values).unwrap()["resources"]
+        ["awscc_iam_managed_policy.application_boundary"]["policy_document"]
+        .take();
+    let mut values = template_values();
+    values["TargetRoleArns"] = targets;
+
+    let template = TEMPLATES.resolve("aws/management.yaml", &values).unwrap();
+
+    assert_eq!(ours, template["resources"]["ApplicationBoundary"]["PolicyDocument"]);
 }
 
 #[test]
