@@ -113,7 +113,7 @@ impl HopRecipe {
             origin: self.origin.clone(),
             requester: self.requester.clone(),
             reuse: self.reuse,
-            freshness: Freshness::Prefer,
+            freshness: freshness(self.hub.key.parts().call.duration),
             rank: Rank::InTurn,
             deadline: limit.min(2 * self.hub.snapshot.config.flight_timeout()),
         };
@@ -187,6 +187,16 @@ pub(crate) fn session_name(serial: &str) -> String {
     serial.replace(':', "")
 }
 
+/// Whether a hop takes a hub of this length that is past its half-life. Such a hub still gives a whole hop if it is long, and then no
+/// caller waits while Roles Anywhere is slow or away; the service makes the next hub meanwhile.
+fn freshness(hub: SessionDuration) -> Freshness {
+    if hub.as_secs() >= 2 * AssumeRole::MAX_DURATION.as_secs() {
+        Freshness::StaleOk
+    } else {
+        Freshness::Prefer
+    }
+}
+
 /// The length to request from a hub that has `remaining` left: no longer than the hub, but never less than AWS grants.
 pub(crate) fn bounded(wanted: SessionDuration, remaining: Duration) -> SessionDuration {
     let whole = Duration::from_secs(remaining.as_secs());
@@ -220,6 +230,14 @@ mod tests {
         let of = |seconds| bounded(AssumeRole::MAX_DURATION, Duration::from_secs(seconds)).as_secs();
 
         assert_eq!([43_200, 3600, 1800, 900, 899, 0].map(of), [3600, 3600, 1800, 900, 900, 900]);
+    }
+
+    #[test]
+    fn a_hop_waits_for_the_next_hub_only_where_the_old_one_would_cut_it_short() {
+        let of = |seconds: i64| freshness(SessionDuration::try_from(seconds).unwrap());
+
+        assert_eq!([3600, 7199].map(of), [Freshness::Prefer; 2]);
+        assert_eq!([7200, 43_200].map(of), [Freshness::StaleOk; 2]);
     }
 
     #[test]
