@@ -1,5 +1,7 @@
 //! `vault read iamra/check/web` as an operator sees it: on a set-up that works, and on some that do not.
 
+mod wide;
+
 use std::fs;
 
 use e2e::{config_file, pages, pki, say};

@@ -375,6 +375,31 @@ async fn a_list_takes_those_whose_one_holder_is_all_that_is_asked_for() {
     }
 }
 
+#[tokio::test]
+async fn a_hundred_thousand_sessions_are_listed_found_and_deleted_with_a_few_thousand_calls_of_storage() {
+    const SESSIONS: u32 = 100_000;
+    let storage = Storage::in_memory();
+    let (ledger, key) = (on(&storage), key("web"));
+    for number in 0..SESSIONS {
+        let holder = format!("entity-{}", number % 1000);
+        note(&ledger, &issued(number, NOW + HOUR), &key, SessionSharing::None, &holder);
+        if number % 10_000 == 0 {
+            stored(&ledger).await;
+        }
+    }
+    stored(&ledger).await;
+    let (puts, before) = (storage.puts().len(), storage.gets().len());
+
+    let own = serials(&ledger, &of_entity("entity-7")).await.len();
+    let gets = storage.gets().len() - before;
+    let page = ledger.page(NOW, &Filter::default(), "", 10).await.unwrap();
+    ledger.expire(NOW + HOUR * 3).await.unwrap();
+
+    assert_eq!((own, page.entries.len(), page.has_more), (100, 10, true));
+    assert!(puts <= 7000 && gets <= 7000, "{puts} Puts and {gets} Gets");
+    assert_eq!(storage.list("session/").await.unwrap(), Vec::<String>::new());
+}
+
 async fn cut(ledger: &Ledger, which: &Selector, role: Option<&str>) -> Vec<Entry> {
     let known = ledger.known(NOW, |_| true).await.unwrap();
     ledger.cut(known, which, role, |_, _| Ok::<(), CutOff>(())).unwrap()
