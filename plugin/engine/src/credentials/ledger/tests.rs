@@ -376,6 +376,19 @@ async fn a_list_takes_those_whose_one_holder_is_all_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_process_that_dies_between_a_hand_out_and_its_put_leaves_a_session_that_is_not_in_the_record() {
+    let storage = Storage::in_memory();
+    let ledger = on(&storage);
+    note(&ledger, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+    let at_its_death = storage.survived();
+    stored(&ledger).await;
+
+    let known = async |storage: &Storage| serials(&on(storage), &of_entity("one")).await.len();
+
+    assert_eq!((known(&at_its_death).await, known(&storage.survived()).await), (0, 1));
+}
+
+#[tokio::test]
 async fn a_hundred_thousand_sessions_are_listed_found_and_deleted_with_a_few_thousand_calls_of_storage() {
     const SESSIONS: u32 = 100_000;
     let storage = Storage::in_memory();

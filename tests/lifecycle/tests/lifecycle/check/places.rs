@@ -88,3 +88,54 @@ async fn an_anchor_that_is_not_there_and_a_region_that_is_not_enabled_are_named_
     }
     assert!(broken(&without_anchor).contains(&"07_trust_anchor@eu-west-1"), "{without_anchor:?}");
 }
+
+#[tokio::test]
+async fn a_session_of_a_region_whose_clock_is_ahead_is_never_said_to_last_longer_than_it_was_asked_for() {
+    let world = two_places().await;
+    let knobs = |knobs: Value| serde_json::from_value(knobs).unwrap();
+    let regions = [
+        (REGION.to_owned(), knobs(json!({ "dead": true }))),
+        (WEST.to_owned(), knobs(json!({ "clock_offset_seconds": 120 }))),
+    ];
+    world.aws.set_knobs(Knobs { regions: regions.into(), ..Knobs::default() });
+
+    let answer = world.ok(world.creds("demo").await);
+
+    assert_eq!(answer["region"], WEST);
+    assert!(answer["ttl"].as_u64().unwrap() <= 3600, "{}", answer["ttl"]);
+}
+
+#[tokio::test]
+async fn a_place_that_refuses_by_policy_is_an_answer_and_the_next_place_is_not_asked() {
+    let world = two_places().await;
+    world
+        .change(|state| {
+            role_of(state, "demo")["trust_policy"]["Statement"][0]["Condition"]["ArnEquals"]
+                ["aws:SourceArn"] = json!(in_the_west(TRUST_ANCHOR_ARN));
+        })
+        .await;
+    let asked = world.asked("CreateSession").await;
+
+    let refused = world.creds("demo").await;
+
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert_eq!(world.asked("CreateSession").await, asked + 1);
+}
+
+#[tokio::test]
+async fn with_both_places_down_a_read_says_so_in_time_and_goes_on_when_one_is_back() {
+    let world = two_places().await;
+    let down = || serde_json::from_value(json!({ "dead": true })).unwrap();
+    let both = [(REGION.to_owned(), down()), (WEST.to_owned(), down())];
+    world.aws.set_knobs(Knobs { regions: both.into(), ..Knobs::default() });
+
+    let refused = world.creds("demo").await;
+    world.aws.set_knobs(Knobs { regions: [(REGION.to_owned(), down())].into(), ..Knobs::default() });
+    let answer = harness::until("the place that is back", std::time::Duration::from_secs(60), async || {
+        Some(world.creds("demo").await).filter(|reply| reply.status == 200)
+    })
+    .await;
+
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(answer.data["region"], WEST);
+}
