@@ -44,9 +44,9 @@ impl Params for ListOf {
         };
         let after = values.string("after")?.map(|text| serial_number::parse(&text)).transpose();
         let after = after.map_err(|fault| fault.within("after"))?;
-        let limit = values.int("limit")?.unwrap_or(10_000);
-        let limit = usize::try_from(limit).ok().filter(|limit| (1..=MAX_LISTED).contains(limit));
-        let limit = limit.ok_or_else(|| Fault::caller(format!("limit: must be 1 to {MAX_LISTED}")))?;
+        let asked = values.int("limit")?.unwrap_or(10_000);
+        let limit = usize::try_from(asked).ok().filter(|limit| (1..=MAX_LISTED).contains(limit));
+        let limit = limit.ok_or_else(|| Fault::caller(format!("limit: {asked} is not 1 to {MAX_LISTED}")))?;
         Ok(Self { filter, after: after.map_or_else(String::new, |serial| serial.to_string()), limit })
     }
 }
