@@ -1,4 +1,4 @@
-// One process, one client: who am I, twice a second, for as many seconds as the first argument says.
+// One process, one client: who am I, twice a second, for as many seconds as the first argument says, once at least.
 package main
 
 import (
@@ -19,12 +19,17 @@ func main() {
 		panic(err)
 	}
 	var client *sts.Client
-	for end := time.Now().Add(seconds); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+	end := time.Now().Add(seconds)
+	for {
 		arn, err := ask(&client)
 		if err != nil {
 			fmt.Println("error:", strings.Join(strings.Fields(err.Error()), " "))
 		} else {
 			fmt.Println(arn)
+		}
+		time.Sleep(500 * time.Millisecond)
+		if time.Now().After(end) {
+			return
 		}
 	}
 }

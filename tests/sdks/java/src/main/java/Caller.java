@@ -2,7 +2,7 @@ import java.time.Duration;
 import java.time.Instant;
 import software.amazon.awssdk.services.sts.StsClient;
 
-/** One process, one client: who am I, twice a second, for as many seconds as the first argument says. */
+/** One process, one client: who am I, twice a second, for as many seconds as the first argument says, once at least. */
 public final class Caller {
     private Caller() {}
 
@@ -10,10 +10,10 @@ public final class Caller {
         Duration time = Duration.ofSeconds(Long.parseLong(arguments[0]));
         try (StsClient client = StsClient.create()) {
             Instant end = Instant.now().plus(time);
-            while (Instant.now().isBefore(end)) {
+            do {
                 System.out.println(ask(client));
                 Thread.sleep(500);
-            }
+            } while (Instant.now().isBefore(end));
         }
     }
 
