@@ -63,6 +63,9 @@ pub enum FlightOutcome<S, E> {
     Refused(E),
     /// The issuer did not answer, or answered that it is unavailable. Another attempt may succeed.
     Unreachable(E),
+    /// Something that the attempt needs first is not there yet, so the issuer was not asked. The attempt says nothing about its
+    /// place. Another one may succeed.
+    NotTried(E),
     /// The issuer throttled the request.
     Throttled {
         /// The issuer's error.

@@ -98,7 +98,8 @@ impl HopRecipe {
         }
     }
 
-    /// The first session, in the requester's turn, within `limit`. A reason without an answer of AWS is for another attempt.
+    /// The first session, in the requester's turn, within a part of `limit`. A reason without an answer of AWS is for another attempt,
+    /// and says nothing about the STS that this one would have asked.
     async fn find_hub(
         &self,
         cause: Cause,
@@ -115,7 +116,7 @@ impl HopRecipe {
             reuse: self.reuse,
             freshness: freshness(self.hub.key.parts().call.duration),
             rank: Rank::InTurn,
-            deadline: limit.min(2 * self.hub.snapshot.config.flight_timeout()),
+            deadline: hub_limit(limit).min(2 * self.hub.snapshot.config.flight_timeout()),
         };
         let role = self.hub.key.role().to_owned();
         let log_made = move |made: &Result<Issued, AttemptError>, cause| {
@@ -130,7 +131,7 @@ impl HopRecipe {
             Reply::Granted(grant) => Ok(grant),
             Reply::Denied { why: Why::Refused(fault), .. } => Err(FlightOutcome::Refused(fault)),
             Reply::Denied { why, retry_in } => {
-                Err(FlightOutcome::Unreachable(outcome::fault(why, retry_in, began.elapsed())))
+                Err(FlightOutcome::NotTried(outcome::fault(why, retry_in, began.elapsed())))
             }
         }
     }
@@ -185,6 +186,12 @@ impl HopRecipe {
 /// The name of the hop's session: the serial number of the hub's certificate in hexadecimal, which is the hub's own name at AWS.
 pub(crate) fn session_name(serial: &str) -> String {
     serial.replace(':', "")
+}
+
+/// How long an attempt of this length looks for its hub. The rest is for STS: an attempt that ends while it waits for the hub would
+/// pass for an STS that does not answer.
+fn hub_limit(attempt: Duration) -> Duration {
+    attempt * 3 / 4
 }
 
 /// Whether a hop takes a hub of this length that is past its half-life. Such a hub still gives a whole hop if it is long, and then no

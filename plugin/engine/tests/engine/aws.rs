@@ -1,7 +1,7 @@
 //! AWS in process: a transport that gives one answer again and again, and keeps the requests.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use rolesanywhere::{Transport, TransportError, TransportErrorKind};
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long an answer takes: requests that run at once overlap, as they do over a network.
 const LATENCY: Duration = Duration::from_millis(10);
@@ -27,6 +27,8 @@ pub(crate) struct Aws {
     /// How STS refuses every hop; none if it grants them.
     hop_refusal: Option<HopRefused>,
     requests: Arc<watch::Sender<Vec<Request<Bytes>>>>,
+    /// Services that nobody can connect to now, as the host names begin: `sts.eu-west-1`.
+    away: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Status, code and text of a refusal of STS.
@@ -77,7 +79,23 @@ impl Aws {
     }
 
     fn of(answer: Answer) -> Self {
-        Self { answer, latency: LATENCY, hop_refusal: None, requests: Arc::default() }
+        Self { answer, latency: LATENCY, hop_refusal: None, requests: Arc::default(), away: Arc::default() }
+    }
+
+    /// From now on nobody can connect to this service of this region, or everybody can again.
+    pub(crate) fn set_away(&self, service: &str, region: &str, is_away: bool) {
+        let mut away = self.away.lock().unwrap();
+        let name = format!("{service}.{region}");
+        if is_away {
+            away.insert(name)
+        } else {
+            away.remove(&name)
+        };
+    }
+
+    fn is_away(&self, request: &Request<Bytes>) -> bool {
+        let host = request.uri().host().unwrap();
+        self.away.lock().unwrap().iter().any(|away| host.starts_with(&format!("{away}.")))
     }
 
     /// The forms of the hops so far.
@@ -103,8 +121,9 @@ impl Aws {
         asked.expect("the engine asks AWS").expect("this AWS is still there");
     }
 
-    /// Keeps a request and returns its number, from 1.
-    fn keep(&self, request: Request<Bytes>) -> usize {
+    /// Keeps a request with the time and returns its number, from 1.
+    fn keep(&self, mut request: Request<Bytes>) -> usize {
+        request.extensions_mut().insert(Instant::now());
         self.requests.send_modify(|requests| requests.push(request));
         self.requests.borrow().len()
     }
@@ -115,8 +134,9 @@ impl Transport for Aws {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let number = self.keep(request.clone());
         sleep(self.latency).await;
-        match self.answer {
-            Answer::Session if is_hop(&request) => Ok(self.hop(number, &form(&request))),
+        let mood = if self.is_away(&request) { Answer::NoConnection } else { self.answer };
+        match mood {
+            Answer::Session if is_hop(&request) => Ok(self.hop(number, &request)),
             Answer::Session => Ok(answer(201, &session(number, &common_name(&request)))),
             Answer::Error(status, kind) => {
                 let mut refusal = answer(status, &json!({ "message": "no" }));
@@ -134,7 +154,8 @@ impl Transport for Aws {
 
 impl Aws {
     /// STS's answer to an AssumeRole: a session as long as it asks for.
-    fn hop(&self, number: usize, form: &BTreeMap<String, String>) -> Response<Bytes> {
+    fn hop(&self, number: usize, request: &Request<Bytes>) -> Response<Bytes> {
+        let form = form(request);
         if let Some((status, code, text)) = self.hop_refusal {
             let body = format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error></ErrorResponse>"
@@ -151,9 +172,10 @@ impl Aws {
             form["RoleSessionName"]
         );
         let ends = end(form["DurationSeconds"].parse().unwrap());
+        let name = common_name(&self.requests.borrow()[number_of(request) - 1]);
         Response::new(
             format!(
-                "<AssumeRoleResponse><AssumeRoleResult><SourceIdentity>CN=hub</SourceIdentity><AssumedRoleUser>\
+                "<AssumeRoleResponse><AssumeRoleResult><SourceIdentity>CN={name}</SourceIdentity><AssumedRoleUser>\
                  <AssumedRoleId>AROAHOP:x</AssumedRoleId><Arn>{arn}</Arn></AssumedRoleUser><Credentials>\
                  <AccessKeyId>ASIAHOP{number:013}</AccessKeyId><SecretAccessKey>hopsecret</SecretAccessKey>\
                  <SessionToken>hoptoken</SessionToken><Expiration>{ends}</Expiration></Credentials>\
@@ -168,7 +190,15 @@ fn is_hop(request: &Request<Bytes>) -> bool {
     request.uri().host().is_some_and(|host| host.starts_with("sts."))
 }
 
-fn form(request: &Request<Bytes>) -> BTreeMap<String, String> {
+/// The number of the request whose session signs this one.
+pub(crate) fn number_of(request: &Request<Bytes>) -> usize {
+    let signature = request.headers()["authorization"].to_str().unwrap();
+    let (_, key) = signature.split_once("Credential=ASIAEXAMPLE").unwrap();
+    key.split_once('/').unwrap().0.parse().unwrap()
+}
+
+/// What a hop asks for.
+pub(crate) fn form(request: &Request<Bytes>) -> BTreeMap<String, String> {
     url::form_urlencoded::parse(request.body()).into_owned().collect()
 }
 

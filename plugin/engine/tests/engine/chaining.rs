@@ -1,6 +1,7 @@
 //! Roles with `target_role_arn`: their fields, and what their callers receive, in process.
 
 mod fields;
+mod places;
 
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ async fn callers_receive_the_hop_and_never_the_first_session() {
     let data = &reply.data;
     assert_eq!(data["access_key"], "ASIAHOP0000000000002");
     assert_eq!((&data["account_id"], &data["role_arn"]), (&json!("444455556666"), &json!(TARGET)));
-    assert_eq!(data["source_identity"], "CN=hub");
+    assert_eq!(data["source_identity"], "CN=app");
     let serial = data["serial_number"].as_str().unwrap().replace(':', "");
     assert_eq!(data["role_session_name"], json!(serial));
     assert_eq!(data["arn"], json!(format!("arn:aws:sts::444455556666:assumed-role/target/{serial}")));

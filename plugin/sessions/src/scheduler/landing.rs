@@ -26,7 +26,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         let Some(flight) = self.flights.get(&id) else { return };
         let FlightPhase::Flying(started) = flight.phase else { return };
         let scope = flight.scope().clone();
-        if !matches!(outcome, FlightOutcome::Unreachable(_) | FlightOutcome::Overdue | FlightOutcome::Lost) {
+        if is_answer(&outcome) {
             self.place_answered(&scope);
         }
         match outcome {
@@ -38,6 +38,10 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             }
             FlightOutcome::Unreachable(error) => self.unreachable(now, id, &Why::Unreachable(error)),
             FlightOutcome::Overdue => self.unreachable(now, id, &Why::Slow),
+            FlightOutcome::NotTried(error) => {
+                self.place_unknown(now, id);
+                self.rest(now, id, &Why::Unreachable(error));
+            }
             FlightOutcome::Throttled { error, retry_after } => {
                 let jitter = self.rng.f64();
                 if let Some(queue) = self.queues.get_mut(&scope) {
@@ -170,5 +174,16 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
             self.drop_flight(now, id, why);
         }
         is_wanted
+    }
+}
+
+/// Whether the attempt's place answered, whatever it said.
+fn is_answer<S, E>(outcome: &FlightOutcome<S, E>) -> bool {
+    match outcome {
+        FlightOutcome::Made(_) | FlightOutcome::Refused(_) | FlightOutcome::Throttled { .. } => true,
+        FlightOutcome::Unreachable(_)
+        | FlightOutcome::NotTried(_)
+        | FlightOutcome::Overdue
+        | FlightOutcome::Lost => false,
     }
 }

@@ -145,6 +145,24 @@ fn an_attempt_that_another_place_follows_is_given_a_third_of_the_callers_patienc
 }
 
 #[test]
+fn an_attempt_that_asked_nobody_says_nothing_of_its_place() {
+    let mut world = usual();
+    for key in 0..3 {
+        world.ask(key);
+        for (flight, _) in std::mem::take(&mut world.flying) {
+            world.scheduler.landed(world.now, flight, FlightOutcome::NotTried("not yet"));
+            world.obey();
+        }
+    }
+
+    let waiter = world.ask(9).unwrap();
+
+    assert_eq!(world.land(&[]), [0]);
+    assert!(world.is_granted(waiter));
+    assert_eq!(world.scheduler.counts(world.now).failed_over, 0);
+}
+
+#[test]
 fn after_two_failures_nobody_goes_there_and_one_flight_at_a_time_looks_whether_it_is_back() {
     let mut world = usual();
     for key in 0..2 {
