@@ -179,7 +179,7 @@ promtool: ## Prometheus' own checker, which tests of metrics, dashboard and aler
 .PHONY: simulate
 simulate: ## fleets of ten thousand pods in virtual time: tables, and target/simulation.svg
 	@mkdir -p target
-	cargo run --quiet --locked -p simulation --bin simulate -- target/simulation.svg
+	cargo run --quiet --locked --release -p simulation --bin simulate -- target/simulation.svg
 
 .PHONY: bench
 bench: release tools ## what a credential costs here and elsewhere, side by side: a table, and target/bench.md

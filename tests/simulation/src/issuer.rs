@@ -1,4 +1,4 @@
-//! Roles Anywhere as a fleet sees it: a quota, a latency, and days on which it is away.
+//! Roles Anywhere, or STS, as a fleet sees it: a quota, a latency, and days on which it is away.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,6 +17,21 @@ pub struct Session {
     pub ends: Duration,
 }
 
+/// One request for a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// When it is sent.
+    pub at: Duration,
+    /// To which region.
+    pub place: usize,
+    /// The length of the session.
+    pub duration: Duration,
+    /// How long it waits for an answer at most.
+    pub limit: Duration,
+    /// 0..1; spreads the latency.
+    pub jitter: f64,
+}
+
 /// What becomes of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -32,7 +47,6 @@ pub enum Fate {
 #[derive(Debug)]
 pub struct Issuer {
     quota: usize,
-    duration: Duration,
     away: Vec<Range<Duration>>,
     squeezed: Vec<Range<Duration>>,
     squeezed_quota: usize,
@@ -51,7 +65,6 @@ impl Issuer {
     pub fn new(scenario: &Scenario) -> Self {
         Self {
             quota: scenario.quota,
-            duration: scenario.duration,
             away: scenario.away.clone(),
             squeezed: scenario.squeezed.clone(),
             squeezed_quota: scenario.squeezed_quota,
@@ -62,9 +75,9 @@ impl Issuer {
         }
     }
 
-    /// A request at `now` to a place, which waits for `limit` at most: what becomes of it, and after how long. `jitter` in 0..1
-    /// spreads the latency.
-    pub fn request(&mut self, now: Duration, place: usize, limit: Duration, jitter: f64) -> (Fate, Duration) {
+    /// What becomes of a request, and after how long.
+    pub fn request(&mut self, request: Request) -> (Fate, Duration) {
+        let Request { at: now, place, duration, limit, jitter } = request;
         self.requests.push(now);
         self.of_place[place].push(now);
         let latency = Duration::from_millis(120) + Duration::from_millis(100).mul_f64(jitter);
@@ -83,7 +96,7 @@ impl Issuer {
             self.throttled += 1;
             return (Fate::Throttled, latency / 3);
         }
-        (Fate::Made(Session { ends: now + self.duration }), latency)
+        (Fate::Made(Session { ends: now + duration }), latency)
     }
 
     /// The most requests in any one second at one place, wherever it begins.

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
+use crate::issuer::Issuer;
 use crate::run::{Finished, LOOK_EVERY};
 use crate::scenario::Scenario;
 
+const ORANGE: RGBColor = RGBColor(230, 140, 0);
 const WIDTH: u32 = 1100;
 const PANEL: u32 = 210;
-const LEGEND: &str = "CreateSession per second (blue), AWS's quota (red), pods with credentials (green)";
+const LEGEND: &str = "CreateSession per second (blue), AWS's quota (red), AssumeRole per second (orange), pods with credentials (green)";
 
 /// Writes an SVG with a panel for each scenario.
 pub fn write(path: &Path, results: &[(Scenario, Finished)]) -> Result<(), Box<dyn Error>> {
@@ -43,16 +45,19 @@ fn panel(
     chart.configure_mesh().disable_mesh().y_desc("per s").x_desc("minutes").draw()?;
     chart.configure_secondary_axes().y_desc("% of pods").draw()?;
     chart.draw_series(LineSeries::new([(0.0, quota), (minutes, quota)], &RED))?;
-    chart.draw_series(LineSeries::new(busiest_seconds(scenario, done), &BLUE))?;
+    if let Some(sts) = &done.sts {
+        chart.draw_series(LineSeries::new(busiest_seconds(scenario, sts), &ORANGE))?;
+    }
+    chart.draw_series(LineSeries::new(busiest_seconds(scenario, &done.issuer), &BLUE))?;
     chart.draw_secondary_series(LineSeries::new(covered(scenario, done), &GREEN))?;
     Ok(())
 }
 
 /// For each ten seconds, the requests of the busiest whole second.
-fn busiest_seconds(scenario: &Scenario, done: &Finished) -> Vec<(f64, f64)> {
+fn busiest_seconds(scenario: &Scenario, issuer: &Issuer) -> Vec<(f64, f64)> {
     let length = usize::try_from(scenario.horizon.as_secs()).unwrap_or_default() + 1;
     let mut per_second = vec![0_u32; length];
-    for at in &done.issuer.requests {
+    for at in &issuer.requests {
         if let Some(count) = usize::try_from(at.as_secs()).ok().and_then(|second| per_second.get_mut(second))
         {
             *count += 1;

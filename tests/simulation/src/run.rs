@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessions::{
-    CacheStatus, Decision, Departure, FlightId, FlightOutcome, FlightSpec, Made, Now, Rank, Reply, Scheduler,
-    SessionRequest, Sharing, Step, WaiterId,
+    CacheStatus, Decision, Departure, Epoch, FlightId, FlightOutcome, FlightSpec, Freshness, Made, Now, Rank,
+    Reply, Scheduler, SessionRequest, Sharing, Step, WaiterId,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::issuer::{Fate, Issuer, Session};
+use crate::hop::{HopService, SHORTEST_HOP, STS_QUOTA, Service, WaitingHop};
+use crate::issuer::{Fate, Issuer, Request, Session};
 use crate::measure::Measured;
 use crate::pod::{Pod, PodKey};
 use crate::scenario::{Content, Lapses, Scenario};
@@ -27,15 +28,29 @@ enum Event {
     Ask(u32),
     DeadlineEnds(u32, WaiterId),
     Landed(u32, FlightId, FlightOutcome<Session, Error>),
+    HubDeadlineEnds(u32, WaiterId),
+    HopLanded(u32, FlightId, FlightOutcome<Session, Error>),
     Look,
     Failover,
     Rewrite(u32),
 }
 
+/// How either service is asked.
+#[derive(Clone, Copy)]
+struct Terms {
+    freshness: Freshness,
+    duration: Duration,
+    epoch: Epoch,
+    deadline: Duration,
+}
+
 /// A run under way.
 pub struct Run<'a> {
     scenario: &'a Scenario,
-    scheduler: Scheduler<PodKey, Session, Error, u32>,
+    /// Makes sessions by CreateSession.
+    scheduler: Service,
+    /// Makes those that pods receive, if they are not the same.
+    hops: Option<HopService>,
     /// Which scheduler it is: a failover begins a new one.
     epoch: u32,
     rng: fastrand::Rng,
@@ -55,6 +70,8 @@ pub struct Finished {
     pub measured: Measured,
     /// AWS's own record.
     pub issuer: Issuer,
+    /// The record of STS, if sessions were made by role chaining.
+    pub sts: Option<Issuer>,
 }
 
 impl Finished {
@@ -62,6 +79,7 @@ impl Finished {
     /// it, no pod without credentials it could have been given.
     pub fn broken_promises(&self, scenario: &Scenario) -> Vec<String> {
         let busiest = self.issuer.busiest_second();
+        let busiest_of_sts = self.sts.as_ref().map(Issuer::busiest_second).unwrap_or_default();
         let Measured { expired, lapses, .. } = &self.measured;
         let promises_none = scenario.lapses == Lapses::None;
         let broken = [
@@ -70,6 +88,10 @@ impl Finished {
             (
                 busiest > scenario.quota,
                 format!("{busiest} requests in one second, {} allowed", scenario.quota),
+            ),
+            (
+                busiest_of_sts > STS_QUOTA,
+                format!("{busiest_of_sts} AssumeRole in one second, {STS_QUOTA} allowed"),
             ),
         ];
         let named = broken.into_iter().filter(|(is_broken, _)| *is_broken);
@@ -84,7 +106,7 @@ impl<'a> Run<'a> {
         run.schedule_everything();
         while run.step() {}
         run.close_books();
-        Finished { measured: run.measured, issuer: run.issuer }
+        Finished { measured: run.measured, issuer: run.issuer, sts: run.hops.map(|hops| hops.issuer) }
     }
 
     fn new(scenario: &'a Scenario) -> Self {
@@ -95,6 +117,7 @@ impl<'a> Run<'a> {
         Self {
             scenario,
             scheduler: Scheduler::new(scenario.limits, fastrand::Rng::with_seed(6)),
+            hops: HopService::of(scenario),
             epoch: 0,
             rng,
             now: Duration::ZERO,
@@ -125,7 +148,8 @@ impl<'a> Run<'a> {
     /// The next event or tick; false when the horizon is reached.
     fn step(&mut self) -> bool {
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
-        let tick = self.scheduler.next_tick().map(|tick| tick.max(self.now));
+        let ticks = self.services().filter_map(|service| service.next_tick());
+        let tick = ticks.min().map(|tick| tick.max(self.now));
         let Some(next) = event.into_iter().chain(tick).min().filter(|next| *next <= self.scenario.horizon)
         else {
             return false;
@@ -136,10 +160,27 @@ impl<'a> Run<'a> {
                 self.happen(event);
             }
         } else {
-            self.scheduler.tick(self.moment());
+            let moment = self.moment();
+            self.services().for_each(|service| service.tick(moment));
         }
         self.obey();
         true
+    }
+
+    /// All that make sessions.
+    fn services(&mut self) -> impl Iterator<Item = &mut Service> {
+        [Some(&mut self.scheduler), self.hops.as_mut().map(|hops| &mut hops.scheduler)].into_iter().flatten()
+    }
+
+    /// The one that pods ask, and how long its sessions are.
+    fn served(&mut self) -> (&mut Service, Duration) {
+        match &mut self.hops {
+            Some(hops) => {
+                let duration = hops.duration();
+                (&mut hops.scheduler, duration)
+            }
+            None => (&mut self.scheduler, self.scenario.duration),
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -149,13 +190,27 @@ impl<'a> Run<'a> {
                 if epoch == self.epoch
                     && let Some((pod, since)) = self.waiting.remove(&waiter)
                 {
-                    let reply = self.scheduler.give_up(self.moment(), waiter);
+                    let moment = self.moment();
+                    let reply = self.served().0.give_up(moment, waiter);
                     self.waited(pod, since, reply);
                 }
             }
             Event::Landed(epoch, flight, outcome) => {
                 if epoch == self.epoch {
                     self.scheduler.landed(self.moment(), flight, outcome);
+                }
+            }
+            Event::HubDeadlineEnds(epoch, waiter) => {
+                if epoch == self.epoch
+                    && let Some(waiting) = self.hops.as_mut().and_then(|hops| hops.waiting.remove(&waiter))
+                {
+                    let reply = self.scheduler.give_up(self.moment(), waiter);
+                    self.hub_answered(waiting, reply);
+                }
+            }
+            Event::HopLanded(epoch, flight, outcome) => {
+                if epoch == self.epoch {
+                    self.hop_landed(flight, outcome);
                 }
             }
             Event::Look => self.look(),
@@ -169,36 +224,36 @@ impl<'a> Run<'a> {
         if self.scenario.vault_away().is_some_and(|away| away.contains(&self.now)) {
             return self.try_later(number);
         }
-        let version = self.versions[usize_of(number % self.scenario.roles)];
         let now = self.now;
         let pod = &mut self.pods[usize_of(number)];
         pod.asking_since.get_or_insert(now);
-        let deadline = pod.way.deadline();
-        let ask = SessionRequest {
-            key: PodKey {
-                number,
-                version,
-                failure_domain: pod.failure_domain.clone(),
-                places: Arc::clone(&pod.places),
-            },
-            sharing: Sharing::SameKey,
-            spec: FlightSpec {
-                requester: pod.requester.clone(),
-                freshness: pod.way.freshness(),
-                rank: Rank::InTurn,
-                duration: self.scenario.duration,
-                work: number,
-                epoch: self.scheduler.epoch(),
-            },
-            deadline,
-        };
-        match self.scheduler.ask(self.moment(), ask) {
+        let (freshness, deadline) = (pod.way.freshness(), pod.way.deadline());
+        let (service, duration) = self.served();
+        let epoch = service.epoch();
+        let request = self.request(number, Terms { freshness, duration, epoch, deadline });
+        let moment = self.moment();
+        match self.served().0.ask(moment, request) {
             Step::Done(reply) => self.answered(number, reply),
             Step::Wait(waiter) => {
                 self.waiting.insert(waiter, (number, now));
                 self.at(now + deadline, Event::DeadlineEnds(self.epoch, waiter));
             }
         }
+    }
+
+    /// A pod's request to either service.
+    fn request(&self, number: u32, terms: Terms) -> SessionRequest<PodKey, u32> {
+        let Terms { freshness, duration, epoch, deadline } = terms;
+        let pod = &self.pods[usize_of(number)];
+        let key = PodKey {
+            number,
+            version: self.versions[usize_of(number % self.scenario.roles)],
+            failure_domain: pod.failure_domain.clone(),
+            places: Arc::clone(&pod.places),
+        };
+        let requester = pod.requester.clone();
+        let spec = FlightSpec { requester, freshness, rank: Rank::InTurn, duration, work: number, epoch };
+        SessionRequest { key, sharing: Sharing::SameKey, spec, deadline }
     }
 
     /// Vault does not answer at all.
@@ -212,27 +267,96 @@ impl<'a> Run<'a> {
     }
 
     fn obey(&mut self) {
-        for decision in self.scheduler.decisions() {
-            match decision {
-                Decision::Start { flight, work, departure } => self.start(flight, work, departure),
-                Decision::Answer { waiter, reply } => {
-                    if let Some((pod, since)) = self.waiting.remove(&waiter) {
-                        self.waited(pod, since, reply);
+        loop {
+            let decisions = self.scheduler.decisions();
+            let of_hops = self.hops.as_mut().map(|hops| hops.scheduler.decisions()).unwrap_or_default();
+            if decisions.is_empty() && of_hops.is_empty() {
+                return;
+            }
+            for decision in decisions {
+                match decision {
+                    Decision::Start { flight, work, departure } => {
+                        self.create_session(flight, work, departure);
                     }
+                    Decision::Answer { waiter, reply } => self.session_answered(waiter, reply),
+                }
+            }
+            for decision in of_hops {
+                match decision {
+                    Decision::Start { flight, work, departure } => self.find_hub((flight, work, departure)),
+                    Decision::Answer { waiter, reply } => self.pod_answered(waiter, reply),
                 }
             }
         }
     }
 
-    fn start(&mut self, flight: FlightId, pod: u32, departure: Departure) {
+    fn create_session(&mut self, flight: FlightId, pod: u32, departure: Departure) {
+        let request = self.issuers_request(pod, departure, self.scenario.duration);
+        let (fate, after) = self.issuer.request(request);
+        self.at(self.now + after, Event::Landed(self.epoch, flight, outcome(fate)));
+    }
+
+    fn issuers_request(&mut self, pod: u32, departure: Departure, duration: Duration) -> Request {
         let place = self.pods[usize_of(pod)].order[departure.place];
-        let (fate, after) = self.issuer.request(self.now, place, departure.limit, self.rng.f64());
-        let outcome = match fate {
-            Fate::Made(session) => FlightOutcome::Made(Made { session, expiration: NOON + session.ends }),
-            Fate::Throttled => FlightOutcome::Throttled { error: "throttled", retry_after: None },
-            Fate::Away => FlightOutcome::Unreachable("away"),
+        Request { at: self.now, place, duration, limit: departure.limit, jitter: self.rng.f64() }
+    }
+
+    /// The first service has answered a pod, or a hop that waits for its hub.
+    fn session_answered(&mut self, waiter: WaiterId, reply: Reply<Session, Error>) {
+        match &mut self.hops {
+            None => self.pod_answered(waiter, reply),
+            Some(hops) => {
+                if let Some(waiting) = hops.waiting.remove(&waiter) {
+                    self.hub_answered(waiting, reply);
+                }
+            }
+        }
+    }
+
+    fn pod_answered(&mut self, waiter: WaiterId, reply: Reply<Session, Error>) {
+        if let Some((pod, since)) = self.waiting.remove(&waiter) {
+            self.waited(pod, since, reply);
+        }
+    }
+
+    /// The first half of a hop.
+    fn find_hub(&mut self, hop: WaitingHop) {
+        let (_, pod, departure) = hop;
+        let duration = self.scenario.duration;
+        let freshness = HopService::freshness_of_hub(duration);
+        let (deadline, epoch) = (departure.limit * 3 / 4, self.scheduler.epoch());
+        let request = self.request(pod, Terms { freshness, duration, epoch, deadline });
+        match (self.scheduler.ask(self.moment(), request), &mut self.hops) {
+            (Step::Done(reply), _) => self.hub_answered(hop, reply),
+            (Step::Wait(waiter), Some(hops)) => {
+                hops.waiting.insert(waiter, hop);
+                self.at(self.now + deadline, Event::HubDeadlineEnds(self.epoch, waiter));
+            }
+            (Step::Wait(_), None) => {}
+        }
+    }
+
+    /// The second half.
+    fn hub_answered(&mut self, (flight, pod, departure): WaitingHop, reply: Reply<Session, Error>) {
+        let hub = match reply {
+            Reply::Granted(hub) => hub,
+            Reply::Denied { .. } => return self.hop_landed(flight, FlightOutcome::NotTried("no hub")),
         };
-        self.at(self.now + after, Event::Landed(self.epoch, flight, outcome));
+        let duration = self.hops.as_ref().map(|hops| hops.duration().min(hub.remaining)).unwrap_or_default();
+        let request = self.issuers_request(pod, departure, duration.max(SHORTEST_HOP));
+        let Some(hops) = &mut self.hops else { return };
+        let (mut fate, after) = hops.issuer.request(request);
+        if let Fate::Made(hop) = &mut fate {
+            hop.ends = hop.ends.min(hub.session.ends);
+        }
+        self.at(self.now + after, Event::HopLanded(self.epoch, flight, outcome(fate)));
+    }
+
+    fn hop_landed(&mut self, flight: FlightId, outcome: FlightOutcome<Session, Error>) {
+        let moment = self.moment();
+        if let Some(hops) = &mut self.hops {
+            hops.scheduler.landed(moment, flight, outcome);
+        }
     }
 
     fn waited(&mut self, pod: u32, since: Duration, reply: Reply<Session, Error>) {
@@ -268,6 +392,9 @@ impl<'a> Run<'a> {
     fn fail_over(&mut self) {
         self.epoch += 1;
         self.scheduler = Scheduler::new(self.scenario.limits, fastrand::Rng::with_seed(8));
+        if let Some(hops) = &mut self.hops {
+            hops.fail_over();
+        }
         let mut waiting: Vec<u32> = self.waiting.drain().map(|(_, (pod, _))| pod).collect();
         waiting.sort_unstable();
         for pod in waiting {
@@ -282,7 +409,9 @@ impl<'a> Run<'a> {
             let roles = self.scenario.roles;
             let role = nth % roles;
             self.versions[usize_of(role)] += 1;
-            self.scheduler.invalidate(self.moment(), move |key| key.number % roles == role);
+            let moment = self.moment();
+            self.services()
+                .for_each(|service| service.invalidate(moment, move |key| key.number % roles == role));
         }
         self.at(self.now + rewrites.every, Event::Rewrite(nth + 1));
     }
@@ -301,6 +430,14 @@ impl<'a> Run<'a> {
 
     fn moment(&self) -> Now {
         Now { monotonic: self.now, wall: NOON + self.now }
+    }
+}
+
+fn outcome(fate: Fate) -> FlightOutcome<Session, Error> {
+    match fate {
+        Fate::Made(session) => FlightOutcome::Made(Made { session, expiration: NOON + session.ends }),
+        Fate::Throttled => FlightOutcome::Throttled { error: "throttled", retry_after: None },
+        Fate::Away => FlightOutcome::Unreachable("away"),
     }
 }
 

@@ -1,9 +1,10 @@
 //! What may happen to a fleet.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Duration;
 
-use sessions::{Limits, Renewal};
+use sessions::{Limits, Rate, Renewal};
 
 /// One story: a fleet, AWS's mood, and what happens when.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct Scenario {
     pub starts_within: Duration,
     /// How long it is watched.
     pub horizon: Duration,
-    /// Length of a session.
+    /// Length of a session of CreateSession.
     pub duration: Duration,
     /// CreateSession requests AWS takes in any second.
     pub quota: usize,
@@ -26,7 +27,7 @@ pub struct Scenario {
     pub places: usize,
     /// Whether each identity has its own order of them.
     pub is_spread: bool,
-    /// When AWS does not answer; of several places, the first one.
+    /// When Roles Anywhere does not answer; of several places, the first one.
     pub away: Vec<Range<Duration>>,
     /// When others use up most of the quota.
     pub squeezed: Vec<Range<Duration>>,
@@ -36,6 +37,8 @@ pub struct Scenario {
     pub failover: Option<Duration>,
     /// How often every role is written again, and whether the write changes one of them.
     pub rewrites: Option<Rewrites>,
+    /// Whether pods receive sessions of AssumeRole that are made from those of CreateSession.
+    pub hops: Option<Hops>,
     /// The service's bounds.
     pub limits: Limits,
     /// Whether a pod may be without credentials that it could have been given.
@@ -52,10 +55,29 @@ pub enum Lapses {
     Counted,
 }
 
+/// How long fleets with role chaining are watched.
+pub const DAY: Duration = Duration::from_hours(24);
 /// How long Vault does not answer when it fails over.
 const FAILOVER: Duration = Duration::from_secs(10);
 /// A pod that could have been answered for less than this may have spent it in a back-off.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(75);
+
+/// Role chaining: AWS grants an hour at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hops {
+    /// Length of a session of AssumeRole.
+    pub duration: Duration,
+    /// How many of them the engine begins.
+    pub rate: Rate,
+}
+
+impl Hops {
+    /// As the engine makes them.
+    pub fn of_an_hour() -> Self {
+        const HUNDRED: NonZeroU32 = NonZeroU32::new(100).expect("a hundred is not zero");
+        Self { duration: Duration::from_hours(1), rate: Rate { per_second: HUNDRED, burst: HUNDRED } }
+    }
+}
 
 /// A controller that writes the roles from a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +119,7 @@ impl Scenario {
             squeezed_quota: 2,
             failover: None,
             rewrites: None,
+            hops: None,
             limits: Limits::default(),
             lapses: Lapses::None,
         }
@@ -154,7 +177,40 @@ impl Scenario {
             Self { name: "start, 4 places, spread", places: 4, is_spread: true, ..base.clone() },
             Self { name: "region away 10 min, 2 places", places: 2, away: away(10), ..base.clone() },
             Self { name: "region away 60 min, 2 places", places: 2, away: away(60), ..base.clone() },
-            Self { name: "region away 60 min, spread", places: 2, is_spread: true, away: away(60), ..base },
+            Self {
+                name: "region away 60 min, spread",
+                places: 2,
+                is_spread: true,
+                away: away(60),
+                ..base.clone()
+            },
+        ]
+        .into_iter()
+        .chain(base.days())
+        .collect()
+    }
+
+    /// A day of the same fleet without hops, and with hops of an hour.
+    fn days(&self) -> Vec<Self> {
+        let day = Self { name: "a day", horizon: DAY, ..self.clone() };
+        let hops = Some(Hops::of_an_hour());
+        let long =
+            Self { name: "a day, hops, hubs of 12 h", duration: minutes(12 * 60), hops, ..day.clone() };
+        vec![
+            Self { name: "a day, hops, hubs of 1 h", hops, ..day.clone() },
+            Self {
+                name: "hubs of 12 h, away 60 min",
+                away: vec![minutes(600)..minutes(660)],
+                ..long.clone()
+            },
+            Self {
+                name: "hubs of 12 h, failover",
+                failover: Some(minutes(600)),
+                lapses: Lapses::Counted,
+                ..long.clone()
+            },
+            long,
+            day,
         ]
     }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::issuer::Issuer;
 use crate::measure::Measured;
 use crate::run::Finished;
-use crate::scenario::Scenario;
+use crate::scenario::{DAY, Scenario};
 
 /// One line for each scenario, in two tables: AWS's side and the pods' side.
 pub fn tables(results: &[(Scenario, Finished)]) -> String {
@@ -64,12 +65,52 @@ pub fn tables(results: &[(Scenario, Finished)]) -> String {
             ],
         );
     }
+    text.push('\n');
+    chained(&mut text, results);
     text.push_str(LEGEND);
     text
 }
 
+/// What role chaining costs, beside the same day without it.
+fn chained(text: &mut String, results: &[(Scenario, Finished)]) {
+    line(
+        text,
+        [
+            "role chaining",
+            "hubs of",
+            "Create",
+            "per s, mean",
+            "busiest s",
+            "Assume",
+            "per s, mean",
+            "busiest s",
+            "throttled",
+        ],
+    );
+    let days = results.iter().filter(|(scenario, _)| scenario.horizon == DAY);
+    for (scenario, done) in days {
+        let per_second = |requests: usize| format!("{:.2}", float(requests) / scenario.horizon.as_secs_f64());
+        let sts = |of: fn(&Issuer) -> String| done.sts.as_ref().map_or_else(|| "–".to_owned(), of);
+        let assumed = done.sts.as_ref().map_or(0, |sts| sts.requests.len());
+        line(
+            text,
+            [
+                scenario.name,
+                &format!("{} h", scenario.duration.as_secs() / 3600),
+                &done.issuer.requests.len().to_string(),
+                &per_second(done.issuer.requests.len()),
+                &done.issuer.busiest_second().to_string(),
+                &assumed.to_string(),
+                &per_second(assumed),
+                &sts(|sts| sts.busiest_second().to_string()),
+                &sts(|sts| sts.throttled.to_string()),
+            ],
+        );
+    }
+}
+
 const LEGEND: &str = "
-busiest s: the most CreateSession requests in any one second, wherever it begins.
+busiest s: the most requests in any one second, wherever it begins. Create: CreateSession. Assume: AssumeRole, sessions of an hour.
 first: from a pod's start to its first credentials. denied: answers without a session; the pod backs off and asks again.
 expired: answers with a session that had ended.
 lapsed: times a pod's credentials ended before it had new ones, and for how long (p50), though it could have been answered.

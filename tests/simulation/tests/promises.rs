@@ -5,7 +5,7 @@ use std::time::Duration;
 use sessions::{Limits, Renewal};
 use simulation::measure::Measured;
 use simulation::run::Run;
-use simulation::scenario::{Content, Rewrites, Scenario};
+use simulation::scenario::{Content, DAY, Hops, Rewrites, Scenario};
 
 /// Two thousand pods, an hour and a half.
 fn fleet() -> Scenario {
@@ -65,4 +65,36 @@ fn a_run_is_the_same_each_time() {
     let scenario = Scenario { pods: 200, ..fleet() };
 
     assert_eq!(Run::play(&scenario).issuer.requests, Run::play(&scenario).issuer.requests);
+}
+
+#[test]
+fn hubs_of_twelve_hours_with_hops_of_an_hour_need_a_ninth_of_the_create_session_calls() {
+    let day = Scenario { pods: 200, horizon: DAY, ..fleet() };
+    let hops = Some(Hops::of_an_hour());
+    let chained = Scenario { hops, duration: Duration::from_hours(12), ..day.clone() };
+
+    let (plain, chained_run) = (Run::play(&day), Run::play(&chained));
+
+    assert_eq!(chained_run.broken_promises(&chained), [""; 0]);
+    let (of_hubs, of_sessions) = (chained_run.issuer.requests.len(), plain.issuer.requests.len());
+    assert!(9 * of_hubs < of_sessions, "{of_hubs} and {of_sessions}");
+    assert!(chained_run.sts.is_some_and(|sts| sts.requests.len() > of_sessions * 8 / 10));
+}
+
+#[test]
+fn hubs_of_twelve_hours_carry_hops_over_a_roles_anywhere_that_is_away() {
+    let away = vec![Duration::from_hours(3)..Duration::from_hours(8)];
+    let scenario = Scenario {
+        pods: 200,
+        horizon: Duration::from_hours(9),
+        duration: Duration::from_hours(12),
+        hops: Some(Hops::of_an_hour()),
+        away,
+        ..fleet()
+    };
+
+    let finished = Run::play(&scenario);
+
+    assert_eq!(finished.broken_promises(&scenario), [""; 0]);
+    assert!(finished.measured.lapses_while_away.is_empty());
 }
