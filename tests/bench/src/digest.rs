@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_row_is_compared_with_the_peers_of_the_goals_only() {
-        let rows = crate::rows::all();
+        let rows = crate::rows::all(false);
         let sample = Sample {
             rate: 10.0,
             p50: 1.0,

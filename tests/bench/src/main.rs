@@ -36,7 +36,7 @@ use report::{Footprint, Report};
 use rows::Row;
 use settings::Settings;
 use usage::Sample;
-use world::{PLUGINS, World};
+use world::World;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -54,11 +54,11 @@ async fn main() -> ExitCode {
 
 async fn run(settings: &Settings) {
     let world = World::start(settings).await;
-    let rows = rows::all();
+    let rows = rows::all(settings.earlier.is_some());
     for row in &rows {
         row.check(&world).await;
     }
-    let idle: Vec<_> = PLUGINS.into_iter().map(|plugin| (plugin, world.memory(plugin))).collect();
+    let idle: Vec<_> = settings.plugins().map(|plugin| (plugin, world.memory(plugin))).collect();
     let measured = measure_all(&world, &rows, settings).await;
     world.latency(0).await;
     let growth = growth::levels(&world, settings);

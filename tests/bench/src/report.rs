@@ -105,13 +105,14 @@ impl Report<'_> {
     fn write_growth(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "\n| cached identities | iamra/container reads/s, in turn | p50 ms | p99 ms | Vault | plugin | plugin's memory MB (its own) |"
+            "\n| engine | cached identities | container reads/s, in turn | p50 ms | p99 ms | Vault | plugin | plugin's memory MB (its own) |"
         )?;
-        writeln!(out, "| --: | --: | --: | --: | --: | --: | --: |")?;
-        for Level { identities, sample, memory } in &self.growth {
+        writeln!(out, "| --- | --: | --: | --: | --: | --: | --: | --: |")?;
+        for Level { plugin, identities, sample, memory } in &self.growth {
             writeln!(
                 out,
-                "| {identities} | {:.1} | {:.1} | {:.1} | {:.2} | {} | {} |",
+                "| {} | {identities} | {:.1} | {:.1} | {:.1} | {:.2} | {} | {} |",
+                plugin.name,
                 sample.rate,
                 sample.p50,
                 sample.p99,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::load::{self, Ask, Pressure};
 use crate::pods;
 use crate::usage::Sample;
-use crate::world::{FIXED, KV, OURS, Plugin, World};
+use crate::world::{EARLIER, FIXED, KV, OURS, Plugin, World};
 
 /// One way to a credential at one latency of the AWS.
 #[derive(Debug)]
@@ -85,24 +85,47 @@ const MANY: u32 = 64;
 /// The latency of a call to an AWS region far away.
 pub(crate) const FAR: u64 = 150;
 
-/// Every row, in the order of the table.
-pub(crate) fn all() -> Vec<Row> {
+/// Every row, in the order of the table; those of an earlier build last.
+pub(crate) fn all(with_earlier: bool) -> Vec<Row> {
     let mut rows = near();
     rows.extend(far());
+    if with_earlier {
+        rows.extend(earlier());
+    }
     rows
+}
+
+/// What an earlier build has, too.
+fn earlier() -> Vec<Row> {
+    vec![
+        earlier_creds(EARLIER_UNCACHED, "iamra-earlier/creds/uncached", Answers::Fresh),
+        earlier_creds(EARLIER_SHARED, "iamra-earlier/creds/shared", Answers::Same),
+        earlier_creds(EARLIER_STATIC, "iamra-earlier/creds/static", Answers::Same),
+    ]
+}
+
+fn earlier_creds(name: &'static str, path: &'static str, answers: Answers) -> Row {
+    peer(name, get(path), Some(EARLIER), KEY, answers)
 }
 
 /// With an AWS that answers at once, and what never asks it.
 fn near() -> Vec<Row> {
     vec![
-        creds("iamra/creds, not shared", 0, FEW, "iamra/creds/uncached", Answers::Fresh, &[STS, PKI, SEED]),
+        creds(
+            "iamra/creds, not shared",
+            0,
+            FEW,
+            "iamra/creds/uncached",
+            Answers::Fresh,
+            &[STS, PKI, SEED, EARLIER_UNCACHED],
+        ),
         creds(
             "iamra/creds, shared",
             0,
             FEW,
             "iamra/creds/shared",
             Answers::Same,
-            &[STS, SEED, KV_EXTERNAL, LEASED],
+            &[STS, SEED, KV_EXTERNAL, LEASED, EARLIER_SHARED],
         ),
         creds("iamra/creds, two places, not shared", 0, FEW, "iamra/creds/placed", Answers::Fresh, &[STS]),
         creds("iamra/creds, chained, not shared", 0, FEW, "iamra/creds/chained", Answers::Fresh, &[STS]),
@@ -140,7 +163,11 @@ const KV_EXTERNAL: &str = "kv as external Go plugin";
 const LEASED: &str = "Go plugin, fixed answer, leased";
 pub(crate) const FLOOR: &str = "Go plugin, fixed answer, no lease";
 /// What a cached read without a lease is measured by.
-const LEASELESS: &[&str] = &[STS, SEED, KV_EXTERNAL, FLOOR];
+const LEASELESS: &[&str] = &[STS, SEED, KV_EXTERNAL, FLOOR, EARLIER_STATIC];
+
+const EARLIER_UNCACHED: &str = "an earlier build's creds, not shared";
+const EARLIER_SHARED: &str = "an earlier build's creds, shared";
+const EARLIER_STATIC: &str = "an earlier build's creds, lease=static";
 
 const KEY: &str = "/data/access_key";
 

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use harness::binaries;
 
-use crate::world::Plugin;
+use crate::world::{EARLIER, FIXED, KV, OURS, Plugin};
 
 const USAGE: &str = "\
-usage: bench --emulator FILE --peers FOLDER --criterion FOLDER [--seconds NUMBER] [--rounds NUMBER] [--digest FILE] OUT.md
+usage: bench --emulator FILE --peers FOLDER --criterion FOLDER [--seconds NUMBER] [--rounds NUMBER] [--digest FILE]
+             [--earlier FILE] OUT.md
 
   --emulator FILE    a release build of aws-emulator: a debug build would be what is measured
   --peers FOLDER     what tests/tools/build-peers made
@@ -15,6 +16,7 @@ usage: bench --emulator FILE --peers FOLDER --criterion FOLDER [--seconds NUMBER
   --seconds NUMBER   how long each row is measured in each round; default 6
   --rounds NUMBER    how often all rows are measured, one after the other; default 3, of which the median counts
   --digest FILE      also write the digest of the run between the two markers of this page
+  --earlier FILE     an earlier build of the plugin, which is measured beside this one
 ";
 
 /// Where the programs are, and how long it takes.
@@ -31,13 +33,15 @@ pub(crate) struct Settings {
     pub(crate) out: PathBuf,
     /// The page that quotes the run.
     pub(crate) digest: Option<PathBuf>,
+    /// An earlier build of the plugin, to be measured beside this one.
+    pub(crate) earlier: Option<PathBuf>,
 }
 
 impl Settings {
     /// Reads the arguments; the error is what to print.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Settings, String> {
         let (mut emulator, mut peers, mut criterion, mut out) = (None, None, None, None);
-        let (mut seconds, mut rounds, mut digest) = (6, 3, None);
+        let (mut seconds, mut rounds, mut digest, mut earlier) = (6, 3, None, None);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
             match word.as_str() {
@@ -45,6 +49,7 @@ impl Settings {
                 "--peers" => peers = Some(PathBuf::from(value()?)),
                 "--criterion" => criterion = Some(PathBuf::from(value()?)),
                 "--digest" => digest = Some(PathBuf::from(value()?)),
+                "--earlier" => earlier = Some(PathBuf::from(value()?)),
                 "--seconds" => seconds = number(&value()?)?,
                 "--rounds" => rounds = usize::try_from(number(&value()?)?).unwrap_or(1),
                 _ if word.starts_with('-') => return Err(format!("unknown argument {word}\n{USAGE}")),
@@ -53,7 +58,7 @@ impl Settings {
         }
         match (emulator, peers, criterion, out) {
             (Some(emulator), Some(peers), Some(criterion), Some(out)) => {
-                Ok(Settings { emulator, peers, criterion, seconds, rounds, starts: 21, out, digest })
+                Ok(Settings { emulator, peers, criterion, seconds, rounds, starts: 21, out, digest, earlier })
             }
             _ => Err(USAGE.to_owned()),
         }
@@ -64,7 +69,20 @@ impl Settings {
         if plugin.name == binaries::PLUGIN {
             return binaries::plugin().to_owned();
         }
-        self.peers.join(plugin.name)
+        match &self.earlier {
+            Some(earlier) if plugin == EARLIER => earlier.clone(),
+            _ => self.peers.join(plugin.name),
+        }
+    }
+
+    /// Every plugin that this run measures, ours first.
+    pub(crate) fn plugins(&self) -> impl Iterator<Item = Plugin> {
+        [OURS, KV, FIXED].into_iter().chain(self.earlier.is_some().then_some(EARLIER))
+    }
+
+    /// The engine, and its earlier build if there is one.
+    pub(crate) fn engines(&self) -> impl Iterator<Item = Plugin> {
+        self.plugins().filter(|plugin| *plugin == OURS || *plugin == EARLIER)
     }
 
     /// The Python with the seed's signing client.

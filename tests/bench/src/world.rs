@@ -26,8 +26,8 @@ pub(crate) const KV: Plugin = Plugin { name: "kvext" };
 /// The least that a plugin on Vault's SDK can be.
 pub(crate) const FIXED: Plugin = Plugin { name: "fixed-answer" };
 
-/// All of them, ours first.
-pub(crate) const PLUGINS: [Plugin; 3] = [OURS, KV, FIXED];
+/// An earlier build of the engine.
+pub(crate) const EARLIER: Plugin = Plugin { name: "iamra-earlier" };
 
 /// Everything that runs during the benchmarks; ended on drop.
 pub(crate) struct World {
@@ -54,7 +54,8 @@ impl World {
         let world = World { vault, aws, token, python: settings.python(), _folder: folder };
         world.mount_ours().await;
         world.mount_pki().await;
-        world.trust_both().await;
+        world.mount_earlier(settings).await;
+        world.trust_all(settings).await;
         world.mount_aws().await;
         world.mount_peers(settings).await;
         world
@@ -62,7 +63,29 @@ impl World {
 
     async fn mount_ours(&self) {
         self.vault.mount("iamra", OURS.name).await;
-        self.write("iamra/root/generate/internal", json!({ "common_name": "bench root" })).await;
+        self.set_up_engine("iamra").await;
+        let both = |arn: &str| format!("{arn},{}", in_the_west(arn));
+        let placed = json!({
+            "session_sharing": "none", "trust_anchor_arn": both(TRUST_ANCHOR_ARN), "profile_arn": both(PROFILE_ARN),
+        });
+        self.write("iamra/roles/placed", role(&placed)).await;
+        let chained = json!({ "session_sharing": "none", "target_role_arn": TARGET_ROLE_ARN });
+        self.write("iamra/roles/chained", role(&chained)).await;
+        self.write("iamra/roles/chained-shared", role(&json!({ "target_role_arn": TARGET_ROLE_ARN }))).await;
+    }
+
+    /// With what an earlier build has, too.
+    async fn mount_earlier(&self, settings: &Settings) {
+        if settings.earlier.is_some() {
+            self.register(EARLIER, &settings.binary(EARLIER)).await;
+            self.vault.mount(EARLIER.name, EARLIER.name).await;
+            self.set_up_engine(EARLIER.name).await;
+        }
+    }
+
+    /// A CA, the configuration, and the roles that every build of the engine has.
+    async fn set_up_engine(&self, mount: &str) {
+        self.write(&format!("{mount}/root/generate/internal"), json!({ "common_name": "bench root" })).await;
         let config = json!({
             "endpoint": self.aws.url(),
             "sts_endpoint": self.aws.url(),
@@ -73,27 +96,16 @@ impl World {
             "rate_burst": 10_000,
             "max_cached_sessions": 200_000,
         });
-        self.write("iamra/config", config).await;
-        let role = |rest: Value| {
-            let mut role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
-            role.as_object_mut()
-                .into_iter()
-                .zip(rest.as_object().cloned())
-                .for_each(|(role, rest)| role.extend(rest));
-            role
-        };
-        self.write("iamra/roles/uncached", role(json!({ "session_sharing": "none" }))).await;
-        self.write("iamra/roles/shared", role(json!({}))).await;
-        let both = |arn: &str| format!("{arn},{}", in_the_west(arn));
-        let placed = json!({
-            "session_sharing": "none", "trust_anchor_arn": both(TRUST_ANCHOR_ARN), "profile_arn": both(PROFILE_ARN),
-        });
-        self.write("iamra/roles/placed", role(placed)).await;
-        let chained = json!({ "session_sharing": "none", "target_role_arn": TARGET_ROLE_ARN });
-        self.write("iamra/roles/chained", role(chained)).await;
-        self.write("iamra/roles/chained-shared", role(json!({ "target_role_arn": TARGET_ROLE_ARN }))).await;
-        self.write("iamra/roles/static", role(json!({ "lease": "static" }))).await;
-        self.write("iamra/roles/named", role(json!({ "common_name": "{{identity.entity.name}}" }))).await;
+        self.write(&format!("{mount}/config"), config).await;
+        let roles = [
+            ("uncached", json!({ "session_sharing": "none" })),
+            ("shared", json!({})),
+            ("static", json!({ "lease": "static" })),
+            ("named", json!({ "common_name": "{{identity.entity.name}}" })),
+        ];
+        for (name, rest) in roles {
+            self.write(&format!("{mount}/roles/{name}"), role(&rest)).await;
+        }
     }
 
     async fn mount_pki(&self) {
@@ -105,10 +117,16 @@ impl World {
         self.write("pki/roles/pod", role).await;
     }
 
-    async fn trust_both(&self) {
+    /// The CAs of all mounts that have one.
+    async fn trust_all(&self, settings: &Settings) {
         let anyone = self.vault.root().without_token();
-        let (ours, pki) = (anyone.read("iamra/ca/pem").await.ok(), anyone.read("pki/ca/pem").await.ok());
-        self.aws.trust(&format!("{}\n{}\n", ours.text.trim(), pki.text.trim())).await;
+        let earlier = settings.earlier.is_some().then_some(EARLIER.name);
+        let mut bundle = String::new();
+        for mount in ["iamra", "pki"].into_iter().chain(earlier) {
+            bundle.push_str(anyone.read(&format!("{mount}/ca/pem")).await.ok().text.trim());
+            bundle.push('\n');
+        }
+        self.aws.trust(&bundle).await;
     }
 
     async fn mount_aws(&self) {
@@ -172,6 +190,16 @@ impl World {
     fn pids(&self, plugin: Plugin) -> Vec<u32> {
         harness::running_from(&self.vault.folder().join("plugins").join(plugin.name))
     }
+}
+
+/// A shared role with more or other fields.
+fn role(rest: &Value) -> Value {
+    let mut role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
+    role.as_object_mut()
+        .into_iter()
+        .zip(rest.as_object().cloned())
+        .for_each(|(role, rest)| role.extend(rest));
+    role
 }
 
 /// The token of a user who may do everything below the root's paths, as one of a pod would.
