@@ -14,6 +14,8 @@
 //! The crate opens no file and has no clock: it reads what it is given. Start reading at [`Trace`], then in `join.rs`.
 
 mod audit;
+#[cfg(any(test, fuzzing))]
+pub mod claims;
 mod cloudtrail;
 mod document;
 mod fact;
