@@ -7,6 +7,7 @@
 
 pub(crate) mod break_glass;
 pub(crate) mod compromise;
+mod gaps;
 pub(crate) mod incidents;
 pub(crate) mod sessions;
 pub(crate) mod targets;

@@ -33,7 +33,7 @@ use crate::store::format::Records;
 use identity::{Cluster, Clusters};
 
 pub(crate) use ends::Ends;
-pub(crate) use journal::ExpiryHour;
+pub(crate) use journal::{ExpiryHour, OnSilence};
 pub(crate) use writer::Writer;
 
 pub(crate) const CONFIG: &str = "config";
@@ -50,7 +50,7 @@ const COMPROMISE_PREFIX: &str = "compromise/";
 /// By the operator's name of the anchor.
 const MANAGED_ANCHOR_PREFIX: &str = "trust-anchor/";
 /// The record of sessions, by the hour of their expiry and the segment's name.
-const SESSION_PREFIX: &str = "session/";
+pub(crate) const SESSION_PREFIX: &str = "session/";
 /// Since when the mount keeps that record.
 const SESSION_RECORD: &str = "session-record";
 /// The private keys of issuers and of pending signing requests, by id. Vault wraps them with its seal too.

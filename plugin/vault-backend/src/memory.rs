@@ -24,6 +24,8 @@ struct State {
     writes_left: Option<usize>,
     delay: Duration,
     answers_lost: bool,
+    /// Reads below this prefix fail.
+    unread: Option<String>,
 }
 
 #[derive(Clone)]
@@ -47,6 +49,7 @@ impl Memory {
         check(key)?;
         let mut state = self.state();
         state.gets.push(key.to_owned());
+        state.may_read(key)?;
         Ok(state.entries.get(key).map(|entry| entry.bytes.clone()))
     }
 
@@ -67,12 +70,17 @@ impl Memory {
         state.answer()
     }
 
-    pub(crate) fn list(&self, prefix: &str) -> Vec<String> {
+    pub(crate) fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
         let state = self.state();
+        state.may_read(prefix)?;
         let below = state.entries.keys().filter_map(|key| key.strip_prefix(prefix));
         let children: BTreeSet<_> =
             below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
-        children.into_iter().collect()
+        Ok(children.into_iter().collect())
+    }
+
+    pub(crate) fn fail_reads(&self, prefix: &str) {
+        self.state().unread = Some(prefix.to_owned());
     }
 
     pub(crate) fn fail_writes(&self, read_only: bool) {
@@ -131,6 +139,15 @@ fn check(key: &str) -> Result<(), StorageError> {
 }
 
 impl State {
+    fn may_read(&self, key: &str) -> Result<(), StorageError> {
+        match &self.unread {
+            Some(prefix) if key.starts_with(prefix) => {
+                Err(StorageError::Failed("not read for a test".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn may_write(&mut self) -> Result<(), StorageError> {
         if self.read_only {
             return Err(StorageError::ReadOnly);

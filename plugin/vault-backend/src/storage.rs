@@ -69,7 +69,7 @@ impl Storage {
         match &self.0 {
             Inner::Memory(memory) => {
                 memory.answer_time().await;
-                memory.answers(Ok(memory.list(prefix))).await
+                memory.answers(memory.list(prefix)).await
             }
             Inner::Vault(vault) => vault.list(prefix).await,
         }
@@ -98,6 +98,11 @@ impl Storage {
     /// Makes every later write fail as on a read-only node, or ends that. Affects storage in memory only.
     pub fn fail_writes(&self, read_only: bool) {
         self.memory().fail_writes(read_only);
+    }
+
+    /// Makes every later `get` and `list` of keys that begin with `prefix` fail. Affects storage in memory only.
+    pub fn fail_reads(&self, prefix: &str) {
+        self.memory().fail_reads(prefix);
     }
 
     /// A copy of the storage after a crash at this point, in memory and without failures. Empty unless in memory.

@@ -23,7 +23,7 @@ use std::time::Duration;
 use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use vault_backend::Fault;
 
 use cuts::Cuts;
@@ -205,6 +205,16 @@ impl Ledger {
         KnownSessions::read(&self.journal, now, keep).await
     }
 
+    /// As [`Self::known`], as far as storage answers by `deadline`. `unreadable` of the result has the rest.
+    pub(crate) async fn known_by(
+        &self,
+        now: OffsetDateTime,
+        deadline: Instant,
+        keep: impl Fn(&Entry) -> bool,
+    ) -> KnownSessions<'_> {
+        KnownSessions::read_by(&self.journal, now, deadline, keep).await
+    }
+
     /// Reads the living sessions behind the serial number `after` that `filter` takes, `limit` at most.
     ///
     /// # Errors
@@ -298,6 +308,21 @@ impl Ledger {
     /// dropped.
     pub(crate) fn hold(&self, meant: RevocationScope) -> Hold<'_> {
         Hold { ledger: self, number: self.index().cuts.make(meant, true) }
+    }
+
+    /// As [`Self::hold`]. Also returns the sessions of `known`, and of all that was noted since, that `is_meant` takes.
+    pub(crate) fn hold_known(
+        &self,
+        mut known: KnownSessions<'_>,
+        meant: RevocationScope,
+        is_meant: impl Fn(&Entry) -> bool,
+    ) -> (Hold<'_>, Vec<Entry>) {
+        // one lock for search and cut, as in `cut`
+        let mut index = self.index();
+        known.absorb();
+        let number = index.cuts.make(meant, true);
+        drop(index);
+        (Hold { ledger: self, number }, known.those(is_meant))
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

@@ -85,7 +85,7 @@ impl Incidents {
             }
         };
         let mut done = self.credentials.lifecycle.until_closed(work).await?;
-        done.warnings.extend(self.gaps(&unreadable));
+        done.warnings.extend(self.gaps(&unreadable, "sessions in them stay valid"));
         done.warnings.extend(targets.iter().map(TargetDenial::warning));
         done.targets = targets;
         Ok(done)
@@ -176,18 +176,6 @@ impl Incidents {
             "{why} not known, and stay valid unless they are among these; to end all sessions of a role: vault write -force {}roles/<role>/revoke-sessions",
             owner.mount_point
         )))
-    }
-
-    /// Warns of what the record lacks: parts that cannot be read, and facts that storage has not taken.
-    fn gaps(&self, unreadable: &[String]) -> Vec<String> {
-        let backlog = self.credentials.ledger.backlog(clock::now());
-        let damaged = (!unreadable.is_empty()).then(|| {
-            format!("the record of sessions is incomplete, because these parts of storage cannot be read: {}; sessions in them stay valid", unreadable.join(", "))
-        });
-        let unstored = backlog.trouble.map(|why| {
-            format!("storage takes no record of sessions ({why}): the {} newest facts about who has which session are known to this process alone, and are lost if it ends", backlog.waiting)
-        });
-        damaged.into_iter().chain(unstored).collect()
     }
 
     /// Holds up reads that may get a session with the source identity of one of `entries`, because such a session would be denied

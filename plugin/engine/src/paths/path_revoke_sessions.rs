@@ -9,8 +9,8 @@ use vault_backend::{Fault, Field, Params, Request, Response, Route, Values};
 use crate::engine::Engine;
 use crate::ground::clock::rfc3339;
 use crate::ground::faults;
-use crate::incident::break_glass::{EndedSessions, OUT_OF_REACH};
-use crate::incident::targets::{self, TargetDenial};
+use crate::incident::break_glass::OUT_OF_REACH;
+use crate::incident::targets;
 use crate::paths::owner::owner;
 
 /// The role whose sessions end.
@@ -44,23 +44,16 @@ async fn revoke(engine: Arc<Engine>, request: Request, ask: EndOf) -> Result<Res
     engine.lifecycle.active_only()?;
     let role = engine.store().role(&ask.name).await?.ok_or_else(|| faults::no_role(&ask.name))?;
     let work = Box::pin(engine.incidents.end_all(owner(&request), &role.role_arn));
-    let EndedSessions { policy_name, sessions, targets, denied } =
-        engine.lifecycle.until_closed(work).await?;
+    let ended = engine.lifecycle.until_closed(work).await?;
     let mut shown = Map::from_iter([
         ("role_arn".to_owned(), json!(role.role_arn)),
-        ("policy_name".to_owned(), json!(policy_name)),
-        ("sessions".to_owned(), json!(sessions)),
-        ("issued_before".to_owned(), json!(denied.policy.issued_before().map(rfc3339))),
-        ("seen_at_iam".to_owned(), json!(denied.is_seen)),
+        ("policy_name".to_owned(), json!(ended.policy_name)),
+        ("sessions".to_owned(), json!(ended.sessions)),
+        ("issued_before".to_owned(), json!(ended.denied.policy.issued_before().map(rfc3339))),
+        ("seen_at_iam".to_owned(), json!(ended.denied.is_seen)),
     ]);
-    if !targets.is_empty() {
-        shown.insert("target_policies".to_owned(), targets::policies(&targets));
+    if !ended.targets.is_empty() {
+        shown.insert("target_policies".to_owned(), targets::policies(&ended.targets));
     }
-    let unreached = targets.iter().map(TargetDenial::warning);
-    Ok(denied
-        .unnoted
-        .into_iter()
-        .chain(unreached)
-        .fold(Response::data(shown), Response::warn)
-        .warn(OUT_OF_REACH))
+    Ok(ended.warnings().fold(Response::data(shown), Response::warn).warn(OUT_OF_REACH))
 }

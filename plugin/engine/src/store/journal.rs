@@ -12,6 +12,15 @@ use crate::store::{SESSION_PREFIX, SESSION_RECORD, Store};
 /// Segments that are read or deleted at once.
 const AT_ONCE: usize = 16;
 
+/// What a reading does where storage does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnSilence {
+    /// It fails.
+    Fail,
+    /// It goes on, and names the part as one that cannot be read.
+    GoOn,
+}
+
 /// The hour since 1970 in which a session expires.
 pub(crate) type ExpiryHour = i64;
 
@@ -25,10 +34,11 @@ impl Store {
     /// Reads a bucket. The second value has the keys of segments that cannot be read: damaged ones, and those of a later version.
     ///
     /// # Errors
-    /// Storage's, if it does not answer.
+    /// Storage's, if it does not give the list of segments, or with [`OnSilence::Fail`] one of them.
     pub(crate) async fn segments(
         &self,
         bucket: ExpiryHour,
+        on_silence: OnSilence,
     ) -> Result<(Vec<EventSegment>, Vec<String>), Fault> {
         let (mut segments, mut unreadable) = (Vec::new(), Vec::new());
         let keys = self.segment_keys(bucket).await?;
@@ -38,6 +48,7 @@ impl Store {
             match read {
                 Ok(segment) => segments.extend::<Option<EventSegment>>(segment),
                 Err(fault) if matches!(fault.blame(), Blame::Operator | Blame::Bug) => unreadable.push(key),
+                Err(_) if on_silence == OnSilence::GoOn => unreadable.push(key),
                 Err(fault) => return Err(fault),
             }
         }
@@ -54,7 +65,7 @@ impl Store {
         name: &str,
         segment: &EventSegment,
     ) -> Result<(), Fault> {
-        self.storage.put_json(&format!("{SESSION_PREFIX}{bucket}/{name}"), segment).await
+        self.storage.put_json(&format!("{}{name}", Self::bucket_key(bucket)), segment).await
     }
 
     /// Deletes a bucket, and returns the number of its segments.
@@ -78,8 +89,13 @@ impl Store {
         self.storage.put_json(SESSION_RECORD, &began).await
     }
 
+    /// Returns the prefix of the keys of a bucket.
+    pub(crate) fn bucket_key(bucket: ExpiryHour) -> String {
+        format!("{SESSION_PREFIX}{bucket}/")
+    }
+
     async fn segment_keys(&self, bucket: ExpiryHour) -> Result<Vec<String>, Fault> {
-        let folder = format!("{SESSION_PREFIX}{bucket}/");
+        let folder = Self::bucket_key(bucket);
         let names = self.storage.list(&folder).await?;
         Ok(names.into_iter().map(|name| format!("{folder}{name}")).collect())
     }

@@ -1,6 +1,7 @@
 //! What a revocation must not miss, and what it must not take from others unasked.
 
 mod denials;
+mod hops;
 
 use std::time::Duration;
 

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
+use tokio::time::{Instant, timeout_at};
 use vault_backend::Fault;
 
 use super::entry::Entry;
 use super::journal::{self, Journal, Watch};
 use super::selector::Selector;
 use crate::records::session_event::{EventSegment, Holding, SessionEvent, SessionRecord};
+use crate::store::{ExpiryHour, OnSilence, SESSION_PREFIX, Store};
 
 /// A bucket stays for so long after its last session expired by this host's clock: AWS's may be behind.
 const KEPT_AFTER: time::Duration = time::Duration::minutes(5);
@@ -53,20 +55,63 @@ impl<'a> KnownSessions<'a> {
         now: OffsetDateTime,
         mut keep: impl FnMut(&Entry) -> bool,
     ) -> Result<Self, Fault> {
-        let mut known =
-            KnownSessions { entries: HashMap::new(), watch: journal.watch(), now, unreadable: Vec::new() };
-        let store = journal.store();
-        let buckets: BTreeSet<_> = store.buckets().await?.into_iter().collect();
-        for bucket in buckets.into_iter().filter(|bucket| journal::end(*bucket) > now) {
-            let (segments, unreadable) = store.segments(bucket).await?;
-            known.unreadable.extend(unreadable);
-            let found = merged(segments).into_iter();
-            known.entries.extend(found.filter(|(_, entry)| entry.expiration() > now && keep(entry)));
+        let mut known = Self::begin(journal, now);
+        for bucket in living(journal.store().buckets().await?, now) {
+            known.add(journal.store().segments(bucket, OnSilence::Fail).await?, &mut keep);
         }
-        known.absorb();
-        known.entries.retain(|_, entry| keep(entry));
-        Ok(known)
+        Ok(known.end(keep))
     }
+
+    /// As [`Self::read`], as far as storage answers by `deadline`. The rest is in [`Self::unreadable`].
+    pub(super) async fn read_by(
+        journal: &'a Journal,
+        now: OffsetDateTime,
+        deadline: Instant,
+        mut keep: impl FnMut(&Entry) -> bool,
+    ) -> Self {
+        let mut known = Self::begin(journal, now);
+        let store = journal.store();
+        let Ok(Ok(buckets)) = timeout_at(deadline, store.buckets()).await else {
+            known.unreadable.push(SESSION_PREFIX.to_owned());
+            return known.end(keep);
+        };
+        for bucket in living(buckets, now) {
+            match timeout_at(deadline, store.segments(bucket, OnSilence::GoOn)).await {
+                Ok(Ok(read)) => known.add(read, &mut keep),
+                Ok(Err(_)) | Err(_) => known.unreadable.push(Store::bucket_key(bucket)),
+            }
+        }
+        known.end(keep)
+    }
+
+    /// Begins to collect what is noted meanwhile.
+    fn begin(journal: &'a Journal, now: OffsetDateTime) -> Self {
+        KnownSessions { entries: HashMap::new(), watch: journal.watch(), now, unreadable: Vec::new() }
+    }
+
+    /// Adds what storage has of one bucket, and the keys of its parts that cannot be read.
+    fn add(
+        &mut self,
+        (segments, unreadable): (Vec<EventSegment>, Vec<String>),
+        keep: &mut impl FnMut(&Entry) -> bool,
+    ) {
+        self.unreadable.extend(unreadable);
+        let (found, now) = (merged(segments).into_iter(), self.now);
+        self.entries.extend(found.filter(|(_, entry)| entry.expiration() > now && keep(entry)));
+    }
+
+    /// Adds what was noted meanwhile.
+    fn end(mut self, mut keep: impl FnMut(&Entry) -> bool) -> Self {
+        self.absorb();
+        self.entries.retain(|_, entry| keep(entry));
+        self
+    }
+}
+
+/// The buckets of which a session may live, each once.
+fn living(buckets: Vec<ExpiryHour>, now: OffsetDateTime) -> impl Iterator<Item = ExpiryHour> {
+    let buckets: BTreeSet<_> = buckets.into_iter().collect();
+    buckets.into_iter().filter(move |bucket| journal::end(*bucket) > now)
 }
 
 impl SessionPage {

@@ -115,3 +115,67 @@ async fn reads_under_way_lose_a_source_identity_that_is_cut_and_no_other() {
         assert_eq!(noted, expected, "{identity}");
     }
 }
+
+#[tokio::test]
+async fn a_hold_finds_what_was_handed_out_while_the_record_was_read_and_ends_what_comes_after_it() {
+    let (ledger, key, hub) = (ledger(), key("web"), issued(7, NOW + HOUR));
+    note(&ledger, &hub, &key, SessionSharing::Identity, "one");
+    stored(&ledger).await;
+    let target = "arn:aws:iam::444455556666:role/target".parse().unwrap();
+    let mut hop = Arc::into_inner(issued(7, NOW + HOUR)).unwrap();
+    hop.hop = Some(HopOf { hub, target });
+    let hop = Arc::new(hop);
+    let [early, late] = ["two", "three"].map(|holder| ledger.reader(holder));
+
+    let known = ledger.known_by(NOW, tokio::time::Instant::now() + MAX_WAIT, |_| true).await;
+    let handed = ledger.note(NOW, hand_out(&hop, &key, SessionSharing::Identity), &early).is_ok();
+    let scope = RevocationScope::IamRole(key.parts().call.role.clone());
+    let (held, found) = ledger.hold_known(known, scope, |_| true);
+    let refused = ledger.note(NOW, hand_out(&issued(8, NOW + HOUR), &key, SessionSharing::Identity), &late);
+    drop(held);
+
+    let [entry] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((handed, refused, entry.hops.len(), entry.holdings.len()), (true, Err(CutOff), 1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_storage_does_not_give_is_known_as_far_as_this_process_knows_it() {
+    for is_silent in [false, true] {
+        let storage = Storage::in_memory();
+        let ledger = on(&storage);
+        note(&ledger, &issued(7, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+        stored(&ledger).await;
+        storage.fail_writes(true);
+        note(&ledger, &issued(8, NOW + HOUR), &key("web"), SessionSharing::Identity, "one");
+        if is_silent {
+            storage.hold(true);
+        } else {
+            storage.fail_reads("session/");
+        }
+
+        let deadline = tokio::time::Instant::now() + Wait::from_secs(10);
+        let known = ledger.known_by(NOW, deadline, |_| true).await;
+
+        let found = known.those(|_| true);
+        assert_eq!(found.iter().map(Entry::serial).collect::<Vec<_>>(), [serial(8).to_string()]);
+        assert_eq!(known.unreadable, ["session/"]);
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_storage_does_not_give_hides_no_other() {
+    let storage = Storage::in_memory();
+    let ledger = on(&storage);
+    for (number, hours) in [(7, 1), (8, 3)] {
+        note(&ledger, &issued(number, NOW + HOUR * hours), &key("web"), SessionSharing::Identity, "one");
+    }
+    stored(&ledger).await;
+    let first = format!("session/{}", storage.list("session/").await.unwrap().remove(0));
+    storage.fail_reads(&first);
+
+    let known = ledger.known_by(NOW, tokio::time::Instant::now() + MAX_WAIT, |_| true).await;
+    let whole = ledger.known(NOW, |_| true).await;
+
+    assert_eq!((known.those(|_| true).len(), &known.unreadable[..]), (1, &[first][..]));
+    assert!(whole.is_err(), "who must know all of it is told");
+}

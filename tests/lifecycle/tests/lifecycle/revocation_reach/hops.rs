@@ -1,0 +1,92 @@
+//! Sessions of a second account that the denied sessions made: what the answers tell of them, and what ends them.
+
+use aws_emulator::Emulator;
+use harness::{ROLE_ARN, TARGET_ROLE_ARN, admin, second_account};
+use lifecycle::World;
+use serde_json::{Map, Value, json};
+
+use super::lives;
+
+/// A world whose role `demo` leads into a second account.
+struct TwoAccounts {
+    world: World,
+    target: Emulator,
+}
+
+impl TwoAccounts {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let target = second_account(&world.aws, &json!({})).await;
+        let role = json!({ "role_arn": ROLE_ARN, "target_role_arn": TARGET_ROLE_ARN });
+        world.ok(world.mount.write("roles/demo", role).await);
+        Self { world, target }
+    }
+
+    async fn session(&self) -> Map<String, Value> {
+        let session = self.world.ok(self.world.creds("demo").await);
+        assert_eq!(session["role_arn"], TARGET_ROLE_ARN);
+        session
+    }
+
+    /// Applies the policy of an answer with credentials of the target's account.
+    async fn apply(&self, answer: &Map<String, Value>) {
+        let policy = answer["target_policies"][TARGET_ROLE_ARN].as_str().expect("a policy for the target");
+        let mut state = admin(self.target.url(), "GET", "state", None).await;
+        let document: Value = serde_json::from_str(policy).unwrap();
+        state["roles"][0]["policies"] = json!({ "iamra-revoked": document });
+        admin(self.target.url(), "PUT", "state", Some(state)).await;
+    }
+
+    /// A bucket of the record of sessions, by its key.
+    async fn bucket(&self) -> String {
+        self.world.recorded().await;
+        format!("session/{}", self.world.mount.storage.list("session/").await.unwrap().remove(0))
+    }
+}
+
+const BREAK_GLASS: &str = "roles/demo/revoke-sessions";
+
+#[tokio::test]
+async fn the_break_glass_has_the_policy_that_ends_the_hops_and_leaves_the_next_one() {
+    let two = TwoAccounts::new().await;
+    let session = two.session().await;
+
+    let answer = two.world.ok(two.world.mount.write(BREAK_GLASS, json!({})).await);
+
+    let (lived_on, next) = (lives(&two.world, &session).await, two.session().await);
+    two.apply(&answer).await;
+    let live = [lives(&two.world, &session).await, lives(&two.world, &next).await];
+    assert_eq!((lived_on, live), (true, [false, true]), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_break_glass_names_the_parts_of_the_record_that_are_damaged_and_ends_the_rest() {
+    let two = TwoAccounts::new().await;
+    let session = two.session().await;
+    let damaged = format!("{}damaged", two.bucket().await);
+    two.world.mount.storage.put(&damaged, b"{".to_vec()).await.unwrap();
+
+    let reply = two.world.mount.write(BREAK_GLASS, json!({})).await;
+
+    let told = reply.warnings.iter().find(|warning| warning.contains(&damaged));
+    assert!(told.is_some_and(|told| told.contains("they are denied with the others")), "{reply:?}");
+    two.apply(&reply.data).await;
+    assert!(!lives(&two.world, &session).await);
+}
+
+#[tokio::test]
+async fn a_break_glass_denies_what_it_must_although_storage_gives_no_record() {
+    let mut two = TwoAccounts::new().await;
+    two.world.ok(two.world.mount.write("roles/plain", json!({ "role_arn": ROLE_ARN })).await);
+    let one = two.world.ok(two.world.creds("plain").await);
+    two.bucket().await;
+    two.world.restart().await;
+    two.world.mount.storage.fail_reads("session/");
+
+    let reply = two.world.mount.write(BREAK_GLASS, json!({})).await;
+
+    assert_eq!((reply.status, &reply.data["sessions"]), (200, &json!(0)), "{reply:?}");
+    assert!(!lives(&two.world, &one).await);
+    let told = reply.warnings.iter().find(|warning| warning.contains("cannot be read: session/; "));
+    assert!(told.is_some_and(|told| told.contains("\"Revoke active sessions\"")), "{reply:?}");
+}
