@@ -26,7 +26,6 @@ use report::{ReportLine, StepOutcome};
 use standing::{Aim, DenialTarget, Synced, WayIn};
 
 use crate::ground::clock::{self, rfc3339};
-use crate::incident::break_glass::EndedSessions;
 use crate::incident::incidents::Incidents;
 use crate::issuers::{Issuers, Loaded};
 use crate::management::anchor_task::{AnchorTask, Need};
@@ -354,10 +353,10 @@ impl CompromiseResponse<'_> {
             );
         }
         match Box::pin(self.incidents.end_all(self.owner, arn)).await {
-            Ok(EndedSessions { denied, .. }) => {
+            Ok(ended) => {
                 match target.is_clear {
                     // Not done: the answer asks the operator to repeat the command.
-                    _ if denied.unnoted.is_some() => {}
+                    _ if ended.denied.unnoted.is_some() => {}
                     true => known.note_ended(arn.as_str(), self.now),
                     false => known.note_ended_early(arn.as_str()),
                 }
@@ -366,9 +365,9 @@ impl CompromiseResponse<'_> {
                 if let Err(fault) = written {
                     tracing::error!(role_arn = %arn, "ended sessions, but could not record it yet: {fault}");
                 }
-                let before = denied.policy.issued_before().map(rfc3339).unwrap_or_default();
-                let unnoted = denied.unnoted.map_or_else(String::new, |warning| format!("; {warning}"));
-                StepOutcome::Done(format!("sessions issued before {before} are denied everything{unnoted}"))
+                let before = ended.denied.policy.issued_before().map(rfc3339).unwrap_or_default();
+                let done = format!("sessions issued before {before} are denied everything");
+                StepOutcome::Done(ended.warnings().fold(done, |done, warning| done + "; " + &warning))
             }
             Err(fault) => StepOutcome::Failed(format!(
                 "{fault}; or by hand: \"Revoke active sessions\" of the role in IAM's console"

@@ -90,3 +90,16 @@ async fn a_break_glass_denies_what_it_must_although_storage_gives_no_record() {
     let told = reply.warnings.iter().find(|warning| warning.contains("cannot be read: session/; "));
     assert!(told.is_some_and(|told| told.contains("\"Revoke active sessions\"")), "{reply:?}");
 }
+
+#[tokio::test]
+async fn the_response_to_a_leaked_key_tells_of_the_hops_too() {
+    let two = TwoAccounts::new().await;
+    let root = json!({ "common_name": "second root", "issuer_name": "second" });
+    two.world.ok(two.world.mount.write("root/generate/internal", root).await);
+    two.session().await;
+
+    let answer = two.world.ok(two.world.mount.write("issuer/first/compromised", json!({})).await);
+
+    let report = json!(answer).to_string();
+    assert!(report.contains("aws iam put-role-policy --role-name target"), "{report}");
+}
