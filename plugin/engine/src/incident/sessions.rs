@@ -5,41 +5,26 @@
 //! policy is written, and a denial that would hit other callers is refused unless it is forced.
 
 mod denial;
+mod report;
+mod request;
+mod unknown;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use vault_backend::{Fault, quote};
 
-use denial::{Denial, names_of, unfit};
+use denial::{Denial, MAX_SESSION};
+pub(crate) use report::RevocationReport;
+pub(crate) use request::RevocationRequest;
 
 use crate::credentials::ledger::{self, Entry, Hold, KnownSessions, RevocationScope, Selector};
 use crate::ground::clock::{self, rfc3339};
-use crate::ground::faults;
 use crate::incident::incidents::Incidents;
 use crate::incident::targets::{self, TargetDenial};
-use crate::management::denial_policy::{self, Owner, WrittenDenial};
-use crate::records::role_options::SessionSharing;
-
-/// The longest session that IAM allows, 12 hours. An unknown session is denied for this long, because nobody can tell when it
-/// expires; and a record that begins earlier than this has every living session that the mount handed out, unless storage took
-/// no writes for long.
-const MAX_SESSION: time::Duration = time::Duration::hours(12);
-
-/// Which sessions must end.
-pub(crate) struct RevocationRequest {
-    /// The serial number, entity or cluster.
-    pub(crate) which: Selector,
-    /// Only sessions of this role of the engine. Required with a serial number that the record does not have.
-    pub(crate) role: Option<String>,
-    /// The IAM role in which an unknown session is denied. Default: the IAM role that `role` leads to now. Known sessions are
-    /// denied where they were made.
-    pub(crate) role_arn: Option<RoleArn>,
-    /// Also ends sessions that other callers share, or that a denial by source identity reaches.
-    pub(crate) force: bool,
-}
+use crate::management::denial_policy::{self, Owner};
 
 impl Incidents {
     /// Ends the selected sessions: drops the cached copies, then denies them in each of their IAM roles.
@@ -86,8 +71,8 @@ impl Incidents {
         };
         let mut done = self.credentials.lifecycle.until_closed(work).await?;
         done.warnings.extend(self.gaps(&unreadable, "sessions in them stay valid"));
-        done.warnings.extend(targets.iter().map(TargetDenial::warning));
-        done.targets = targets;
+        done.targets.extend(targets);
+        done.warnings.extend(done.targets.iter().map(TargetDenial::warning));
         Ok(done)
     }
 
@@ -139,7 +124,7 @@ impl Incidents {
             }
         }
         done.warnings.extend(self.unknown_ones(owner, &ask.which).await?);
-        done.warnings.extend(former_ids(owner, &ask.which));
+        done.warnings.extend(ask.former_ids(owner));
         if done.revoked.is_empty()
             && let Some((_, fault)) = failed.pop()
         {
@@ -242,66 +227,6 @@ impl Incidents {
         done.warnings.extend(denials.iter().filter_map(Denial::warning));
         Ok(())
     }
-
-    /// Denies a session that the record does not have: one from before it began, or another mount's. Its certificate's serial
-    /// number is its name at AWS, and nothing else about it is known.
-    ///
-    /// It is denied for 12 hours from now, and every cached session of the role is dropped, because nobody can tell which
-    /// one it is.
-    ///
-    /// # Errors
-    /// The caller's fault without a serial number and a role, or if there is no such role. The operator's fault if the role names
-    /// its sessions itself, so the serial number names none, or if its callers share sessions and `force` is absent.
-    async fn revoke_unknown(
-        &self,
-        owner: Owner<'_>,
-        ask: &RevocationRequest,
-    ) -> Result<RevocationReport, Fault> {
-        let since = rfc3339(self.credentials.ledger.began().await?);
-        let (Selector::Serial(serial), Some(name)) = (&ask.which, &ask.role) else {
-            return Err(Fault::caller(format!(
-                "this mount, whose record of sessions begins at {since}, knows no live session of it: with a serial_number, give the role too; {}or end all sessions of a role with {}roles/<role>/revoke-sessions",
-                former_ids(owner, &ask.which).map(|what| format!("{what}; ")).unwrap_or_default(),
-                owner.mount_point
-            )));
-        };
-        let role = self.credentials.store().role(name).await?.ok_or_else(|| faults::no_role(name))?;
-        if role.role_session_name.is_some() {
-            return Err(Fault::operator(format!(
-"role: {name:?} sets role_session_name, so a serial number does not identify a session, and the mount's record of sessions, which begins at {since}, does not have the session",
-)).cure(format!("end all sessions of the role with {}roles/{name}/revoke-sessions", owner.mount_point)));
-        }
-        if role.sharing() != SessionSharing::None && !ask.force {
-            return Err(Fault::operator(format!(
-"role: callers of {name:?} share sessions, and the mount's record of sessions, which begins at {since}, does not say who holds this one"
-)).cure("add force=true to end it anyway"));
-        }
-        let role_arn = ask.role_arn.as_ref().unwrap_or(&role.role_arn);
-        let (mut iam, aws) = self.denials.open(owner, role_arn).await?;
-        let mut policy = iam.read().await?;
-        let now = aws.earliest();
-        policy.prune(now);
-        for session_name in names_of(serial) {
-            policy.deny_session(&session_name, now + MAX_SESSION).map_err(unfit)?;
-        }
-        iam.check_room(&policy).await?;
-        // Before the write. A session may be cached although the ledger does not know it: its record was given up, or a
-        // flight lands just now.
-        let ended = name.clone();
-        self.credentials.services().invalidate(move |key| key.role() == ended);
-        let denied = iam.write(policy).await?;
-        self.credentials.metrics.revoked();
-        let mut done = RevocationReport::default();
-        done.add(&serial.to_string(), name, now + MAX_SESSION);
-        done.wrote(role_arn, &iam.policy_name, &denied);
-        done.warnings.push(format!("the mount's record of sessions, which begins at {since}, does not have this session: nobody here knows whether it exists or who holds it"));
-        if ask.role_arn.is_none() {
-            done.warnings.push(format!(
-            "the session is denied in {role_arn}, the IAM role that the role {name:?} leads to now; if the role led to another one when the session was made, the session stays valid: run the command again with role_arn=<that IAM role>"
-        ));
-        }
-        Ok(done)
-    }
 }
 
 /// Whether a denial of one of `denied` by its source identity reaches the session: it is of the same IAM role and has that source
@@ -365,60 +290,8 @@ first.others(which)
 )).cure("add force=true to end them anyway; session_sharing=none on the role gives each caller its own sessions"))
 }
 
-/// Tells how to find the sessions of merged entities. Vault does not tell a plugin which entities were merged into one, so the
-/// operator must look. None unless an entity is selected.
-fn former_ids(owner: Owner<'_>, which: &Selector) -> Option<String> {
-    let Selector::Entity(id) = which else { return None };
-    Some(format!(
-        "the sessions that an entity had before it was merged into this one are found only by its former id: vault read -field=merged_entity_ids identity/entity/id/{id}, then vault write {}revoke entity_id=<former id> for each",
-        owner.mount_point
-    ))
-}
-
 /// Known sessions of one IAM role.
 struct SessionsOf<'a> {
     role: &'a RoleArn,
     entries: &'a [Entry],
-}
-
-/// What was denied in all IAM roles together.
-#[derive(Default)]
-pub(crate) struct RevocationReport {
-    /// Serial numbers of the denied certificates, lowercase hexadecimal with colons.
-    pub(crate) revoked: Vec<String>,
-    /// The engine's roles that made them.
-    pub(crate) roles: BTreeSet<String>,
-    /// The IAM roles whose policies were written.
-    pub(crate) role_arns: Vec<String>,
-    /// The inline policy's name, the same in every IAM role: it contains the mount's id.
-    pub(crate) policy_name: String,
-    /// When the last of them expires. None before the first write.
-    pub(crate) until: Option<OffsetDateTime>,
-    /// The IAM roles whose policy IAM did not show in five looks after the write. The denial is written all the same.
-    pub(crate) unseen: Vec<String>,
-    /// The IAM roles whose sessions still live, each with its fault.
-    pub(crate) failed: Vec<String>,
-    /// What ends the sessions of further roles that the denied sessions made.
-    pub(crate) targets: Vec<TargetDenial>,
-    /// What the operator must know or do beside this.
-    pub(crate) warnings: Vec<String>,
-}
-
-impl RevocationReport {
-    /// Adds one denied session, which expires at `until`.
-    fn add(&mut self, serial: &str, role: &str, until: OffsetDateTime) {
-        self.revoked.push(serial.to_owned());
-        self.roles.insert(role.to_owned());
-        self.until = self.until.max(Some(until));
-    }
-
-    /// Adds one IAM role whose policy was written.
-    fn wrote(&mut self, role: &RoleArn, policy_name: &str, denied: &WrittenDenial) {
-        self.role_arns.push(role.to_string());
-        policy_name.clone_into(&mut self.policy_name);
-        if !denied.is_seen {
-            self.unseen.push(role.to_string());
-        }
-        self.warnings.extend(denied.unnoted.clone());
-    }
 }

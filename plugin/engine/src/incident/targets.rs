@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ca::Serial;
 use rolesanywhere::RoleArn;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -19,7 +20,7 @@ const MIN_SECONDS: i64 = 900;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TargetDenial {
     pub(crate) target: RoleArn,
-    /// The living sessions of it that are known here.
+    /// The living sessions of it that are known here; zero if nobody knows whether there are any.
     sessions: usize,
     /// When the last of them ends.
     until: OffsetDateTime,
@@ -63,8 +64,15 @@ impl TargetDenial {
         self.until = self.until.max(ends);
         match entry.source_identity() {
             Some(identity) => self.identities.insert(identity.to_owned()),
-            None => self.names.insert(format!("*:{}", session_name(entry.serial()))),
+            None => self.names.insert(user_id(entry.serial())),
         };
+    }
+
+    /// The denial of the sessions of `target` that a session made, of which only the serial number is known. They end at `until`
+    /// at the latest, if there are any.
+    pub(crate) fn by_name(target: RoleArn, serial: &Serial, until: OffsetDateTime) -> Self {
+        let names = [user_id(&serial.to_string())].into();
+        Self { target, sessions: 0, until, before: until, identities: BTreeSet::new(), names }
     }
 
     /// The inline policy for the target role.
@@ -78,27 +86,58 @@ impl TargetDenial {
                 },
             })
         });
-        let by_name = (!self.names.is_empty()).then(|| {
-            json!({
-                "Sid": format!("{SID_PREFIX}Sessions"), "Effect": "Deny", "Action": "*", "Resource": "*",
-                "Condition": { "StringLike": { "aws:userid": self.names } },
-            })
-        });
-        let statements: Vec<Value> = by_identity.into_iter().chain(by_name).collect();
-        json!({ "Version": "2012-10-17", "Statement": statements })
+        let by_name = (!self.names.is_empty()).then(|| denial_of(&self.names));
+        document(&by_identity.into_iter().chain(by_name).collect::<Vec<_>>())
     }
 
     /// Tells that the sessions live on, and the command that ends them.
     pub(crate) fn warning(&self) -> String {
         let Self { target, sessions, until, .. } = self;
+        let which = if *sessions == 0 {
+            format!("sessions of {target} that this session made, if it made any,")
+        } else {
+            format!("{sessions} sessions of {target}, which the denied sessions made,")
+        };
+        let reach = if self.identities.is_empty() {
+            "it ends no other session"
+        } else {
+            "it ends every earlier session of that role with these source identities"
+        };
         format!(
-            "{sessions} sessions of {target}, which the denied sessions made, are valid until {} at the latest; to end them at once, with credentials of the account {}: aws iam put-role-policy --role-name {} --policy-name iamra-revoked --policy-document '{}' (it ends every earlier session of that role with these source identities; delete it after that time)",
+            "{which} are valid until {} at the latest; to end them at once, with credentials of the account {}: {} ({reach}; delete it after that time)",
             rfc3339(*until),
             target.account(),
-            target.name(),
-            self.policy()
+            command(target.name(), &self.policy())
         )
     }
+}
+
+/// The policy that denies the sessions of any role that a session made, by the name that the engine gives all of them.
+pub(crate) fn named_policy(serial: &Serial) -> Value {
+    document(&[denial_of(&[user_id(&serial.to_string())].into())])
+}
+
+/// The command that gives a target role an inline policy.
+pub(crate) fn command(role: &str, policy: &Value) -> String {
+    format!(
+        "aws iam put-role-policy --role-name {role} --policy-name iamra-revoked --policy-document '{policy}'"
+    )
+}
+
+/// The ids of sessions that the session with this serial number made, by every role.
+fn user_id(serial: &str) -> String {
+    format!("*:{}", session_name(serial))
+}
+
+fn denial_of(user_ids: &BTreeSet<String>) -> Value {
+    json!({
+        "Sid": format!("{SID_PREFIX}Sessions"), "Effect": "Deny", "Action": "*", "Resource": "*",
+        "Condition": { "StringLike": { "aws:userid": user_ids } },
+    })
+}
+
+fn document(statements: &[Value]) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// The policies by the target's ARN, as answers show them.
@@ -175,5 +214,20 @@ mod tests {
 
         let condition = &denials[0].policy()["Statement"][0]["Condition"];
         assert_eq!(condition["StringLike"]["aws:userid"], json!(["*:0a1b"]));
+    }
+
+    #[test]
+    fn of_a_session_that_nobody_knows_the_name_alone_is_denied() {
+        let serial = Serial::from_bytes(&[0x0a, 0x1b]);
+
+        let denial = TargetDenial::by_name(TARGET.parse().unwrap(), &serial, NOW);
+
+        assert_eq!(denial.policy(), named_policy(&serial));
+        assert_eq!(
+            denial.policy()["Statement"][0]["Condition"],
+            json!({ "StringLike": { "aws:userid": ["*:0a1b"] } })
+        );
+        let text = denial.warning();
+        assert!(text.contains("if it made any") && text.contains("(it ends no other session; "), "{text}");
     }
 }

@@ -8,6 +8,11 @@ use vault_backend::Fault;
 use crate::credentials::ledger::Entry;
 use crate::ground::clock::rfc3339;
 
+/// The longest session that IAM allows, 12 hours. An unknown session is denied for this long, because nobody can tell when it
+/// expires; and a record that begins earlier than this has every living session that the mount handed out, unless storage took
+/// no writes for long.
+pub(super) const MAX_SESSION: time::Duration = time::Duration::hours(12);
+
 /// How the policy selects one session.
 pub(super) enum Denial {
     /// By its session name, which no other session has.

@@ -5,7 +5,7 @@ use harness::{ROLE_ARN, TARGET_ROLE_ARN, admin, second_account};
 use lifecycle::World;
 use serde_json::{Map, Value, json};
 
-use super::lives;
+use super::{lives, revoke};
 
 /// A world whose role `demo` leads into a second account.
 struct TwoAccounts {
@@ -102,4 +102,60 @@ async fn the_response_to_a_leaked_key_tells_of_the_hops_too() {
 
     let report = json!(answer).to_string();
     assert!(report.contains("aws iam put-role-policy --role-name target"), "{report}");
+}
+
+#[tokio::test]
+async fn a_serial_number_that_the_record_lacks_has_the_policy_that_ends_its_hops_and_no_others() {
+    let mut two = TwoAccounts::new().await;
+    let (session, neighbour) = (two.session().await, two.session().await);
+    assert_ne!(session["serial_number"], neighbour["serial_number"]);
+    two.world.forget_and_restart().await;
+
+    let fields = json!({ "serial_number": session["serial_number"], "role": "demo" });
+    let reply = revoke(&two.world, fields).await;
+
+    let told = reply.warnings.join("\n");
+    assert!(told.contains("aws iam put-role-policy --role-name target "), "{reply:?}");
+    assert!(told.contains("which sessions of further roles it made"), "{told}");
+    let lived_on = lives(&two.world, &session).await;
+    two.apply(&reply.data).await;
+    let live = [lives(&two.world, &session).await, lives(&two.world, &neighbour).await];
+    assert_eq!((lived_on, live), (true, [false, true]), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_serial_number_that_the_record_lacks_of_a_role_without_a_target_now_has_the_policy_for_any_target()
+{
+    let mut two = TwoAccounts::new().await;
+    let session = two.session().await;
+    two.world.ok(two.world.mount.delete("roles/demo").await);
+    two.world.ok(two.world.mount.write("roles/demo", json!({ "role_arn": ROLE_ARN })).await);
+    two.world.forget_and_restart().await;
+
+    let fields = json!({ "serial_number": session["serial_number"], "role": "demo" });
+    let reply = revoke(&two.world, fields).await;
+
+    assert_eq!(reply.data.get("target_policies"), None);
+    let told = reply.warnings.join("\n");
+    let policy = told.split("--policy-document '").nth(1).unwrap().split('\'').next().unwrap();
+    two.apply(json!({ "target_policies": { TARGET_ROLE_ARN: policy } }).as_object().unwrap()).await;
+    assert!(!lives(&two.world, &session).await, "{told}");
+}
+
+#[tokio::test]
+async fn where_a_serial_number_names_no_session_of_the_iam_role_it_still_names_those_of_the_target() {
+    let mut two = TwoAccounts::new().await;
+    two.world.change(|state| state["profiles"][0]["accept_role_session_name"] = json!(true)).await;
+    let named =
+        json!({ "role_arn": ROLE_ARN, "target_role_arn": TARGET_ROLE_ARN, "role_session_name": "worker" });
+    two.world.ok(two.world.mount.write("roles/demo", named).await);
+    let session = two.session().await;
+    two.world.forget_and_restart().await;
+
+    let fields = json!({ "serial_number": session["serial_number"], "role": "demo" });
+    let refused = revoke(&two.world, fields).await;
+
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let name = session["serial_number"].as_str().unwrap().replace(':', "");
+    assert!(refused.error.contains(&format!(r#""aws:userid":["*:{name}"]"#)), "{}", refused.error);
 }
