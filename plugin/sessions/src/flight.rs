@@ -6,6 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::ids::WaiterId;
+use crate::key::Key;
 use crate::now::Now;
 use crate::priority_queue::Priority;
 use crate::reply::Why;
@@ -181,13 +182,15 @@ impl<K, E: Clone, W> Flight<K, E, W> {
 
     /// More lines than this do not change when its turn comes.
     pub(crate) const MAX_TICKETS: usize = 16;
+}
 
+impl<K: Key, E: Clone, W> Flight<K, E, W> {
     /// The reason to give to a waiter that leaves now.
     pub(crate) fn why(&self) -> Why<E> {
         match (&self.last, self.phase) {
             (Some(why), _) => why.clone(),
-            (None, FlightPhase::Flying(_)) => Why::Slow,
-            (None, _) => Why::Busy,
+            (None, FlightPhase::Flying(_)) => Why::Slow(K::CALL),
+            (None, _) => Why::Busy(K::CALL),
         }
     }
 }

@@ -144,6 +144,8 @@ mod tests {
     use crate::request::QuotaScope;
 
     impl Key for u32 {
+        const CALL: &'static str = "Make";
+
         fn places(&self) -> std::sync::Arc<[QuotaScope]> {
             [QuotaScope::new("here")].into()
         }

@@ -54,10 +54,10 @@ pub enum Why<E> {
     Unreachable(E),
     /// The issuer throttled the request; the whole quota scope pauses.
     Throttled(E),
-    /// The flight still waits for its turn under the quota.
-    Busy,
-    /// The issuer has not answered yet.
-    Slow,
+    /// The flight still waits for its turn under the quota of [this call](crate::Key::CALL).
+    Busy(&'static str),
+    /// The issuer has not answered [this call](crate::Key::CALL) yet.
+    Slow(&'static str),
     /// Too many flights are waiting already.
     Full,
     /// The issuer's session had expired on arrival, or had less than five seconds left: one of the clocks is wrong.
@@ -74,8 +74,8 @@ impl<E: Display> Display for Why<E> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) | Self::Unreachable(error) | Self::Throttled(error) => error.fmt(f),
-            Self::Busy => f.write_str("it waits for its turn under the rate limit of CreateSession"),
-            Self::Slow => f.write_str("the answer to CreateSession is not there yet"),
+            Self::Busy(call) => write!(f, "it waits for its turn under the rate limit of {call}"),
+            Self::Slow(call) => write!(f, "the answer to {call} is not there yet"),
             Self::Full => f.write_str("too many sessions are waited for already"),
             Self::BornExpired => f.write_str(
                 "the session had expired, or nearly, when it came; check the clock of this machine",

@@ -57,6 +57,8 @@ pub struct PodKey {
 }
 
 impl Key for PodKey {
+    const CALL: &'static str = "CreateSession";
+
     fn places(&self) -> Arc<[QuotaScope]> {
         Arc::clone(&self.places)
     }

@@ -41,6 +41,8 @@ impl HopKey {
 }
 
 impl sessions::Key for HopKey {
+    const CALL: &'static str = "AssumeRole";
+
     fn places(&self) -> Arc<[QuotaScope]> {
         Arc::clone(&self.0.places)
     }

@@ -131,6 +131,8 @@ impl SessionKey {
 }
 
 impl sessions::Key for SessionKey {
+    const CALL: &'static str = "CreateSession";
+
     fn places(&self) -> Arc<[QuotaScope]> {
         Arc::clone(&self.0.places)
     }

@@ -29,14 +29,14 @@ pub(crate) fn failed<S>(error: &Error) -> FlightOutcome<S, Fault> {
 pub(crate) fn fault(why: Why<Fault>, retry_in: Duration, waited: Duration) -> Fault {
     let name = match &why {
         Why::Refused(_) | Why::Unreachable(_) | Why::Throttled(_) => None,
-        Why::Slow => Some("AwsUnavailable"),
-        Why::Busy | Why::Full => Some("RateLimited"),
+        Why::Slow(_) => Some("AwsUnavailable"),
+        Why::Busy(_) | Why::Full => Some("RateLimited"),
         Why::BornExpired => Some("SessionTooShort"),
         Why::Lost | Why::Changed | Why::Closing => Some("ServiceUnavailable"),
     };
     let fault = match why {
         Why::Refused(fault) | Why::Unreachable(fault) | Why::Throttled(fault) => fault,
-        Why::Slow => Fault::later(format!(
+        Why::Slow(_) => Fault::later(format!(
             "AWS could not be reached: no answer within {:.1} s; the call goes on",
             waited.as_secs_f64()
         )),
@@ -69,10 +69,10 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_later_and_says_when() {
-        let later = answered(Why::Busy, Duration::from_millis(12_900));
+        let later = answered(Why::Busy("AssumeRole"), Duration::from_millis(12_900));
 
         assert_eq!((later.status(), later.name()), (503, Some("RateLimited")));
-        assert!(later.to_string().ends_with("; ask again in 12 s"), "{later}");
+        assert!(later.to_string().ends_with("the rate limit of AssumeRole; ask again in 12 s"), "{later}");
     }
 
     #[test]
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn silence_is_told_with_how_long_it_lasted() {
-        let later = answered(Why::Slow, Duration::from_secs(1));
+        let later = answered(Why::Slow("AssumeRole"), Duration::from_secs(1));
 
         assert_eq!(later.name(), Some("AwsUnavailable"));
         assert!(later.to_string().contains("no answer within 1.8 s"), "{later}");

@@ -37,7 +37,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
                 self.refused(now, id, &Why::Lost);
             }
             FlightOutcome::Unreachable(error) => self.unreachable(now, id, &Why::Unreachable(error)),
-            FlightOutcome::Overdue => self.unreachable(now, id, &Why::Slow),
+            FlightOutcome::Overdue => self.unreachable(now, id, &Why::Slow(K::CALL)),
             FlightOutcome::NotTried(error) => {
                 self.place_unknown(now, id);
                 self.rest(now, id, &Why::Unreachable(error));

@@ -51,7 +51,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         let retry_in = self.outlook(now, id);
         let reply = self.without_new(now, id, why, retry_in);
         if is_orphan {
-            self.drop_flight(now, id, &Why::Busy);
+            self.drop_flight(now, id, &Why::Busy(K::CALL));
         }
         reply
     }
@@ -89,8 +89,8 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         let left = self.outlook(now, id);
         let flight = self.flights.get(&id)?;
         if flight.sharing == Sharing::Nobody && left > deadline / 4 * 3 {
-            self.drop_flight(now, id, &Why::Busy);
-            return Some((Why::Busy, left.max(MIN_HINT)));
+            self.drop_flight(now, id, &Why::Busy(K::CALL));
+            return Some((Why::Busy(K::CALL), left.max(MIN_HINT)));
         }
         let FlightPhase::Resting(_) = flight.phase else { return None };
         flight.last.clone().filter(|_| left >= deadline).map(|why| (why, left))
@@ -109,7 +109,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
                 (Some(why), _) => CacheStatus::Stale(why),
                 (None, Freshness::StaleOk) => CacheStatus::Renewing,
                 (None, Freshness::Prefer) if self.outlook(now, id) >= deadline => {
-                    CacheStatus::Stale(Why::Busy)
+                    CacheStatus::Stale(Why::Busy(K::CALL))
                 }
                 (None, Freshness::Prefer) => {
                     return Step::Wait(self.wait_for(id, freshness, now.monotonic + deadline));

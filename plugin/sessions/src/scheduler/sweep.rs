@@ -22,7 +22,7 @@ impl<K: Key, S: Clone, E: Clone, W: Clone> Scheduler<K, S, E, W> {
         let ids: Vec<FlightId> =
             self.flights.iter().filter(|(_, flight)| unwanted(flight)).map(|(id, _)| *id).collect();
         for id in ids {
-            self.drop_flight(now, id, &Why::Busy);
+            self.drop_flight(now, id, &Why::Busy(K::CALL));
         }
         let in_use: HashSet<QuotaScope> =
             self.flights.values().map(|flight| flight.scope().clone()).collect();
@@ -55,6 +55,8 @@ mod tests {
     struct Scoped(u32, String);
 
     impl Key for Scoped {
+        const CALL: &'static str = "Make";
+
         fn places(&self) -> Arc<[QuotaScope]> {
             [QuotaScope::new(&self.1)].into()
         }

@@ -15,6 +15,8 @@ use crate::world::{HOUR, NOON, rate, seconds};
 struct Twofold(u32);
 
 impl Key for Twofold {
+    const CALL: &'static str = "Make";
+
     fn places(&self) -> Arc<[QuotaScope]> {
         ["near", "far"].map(QuotaScope::new).into()
     }

@@ -24,6 +24,8 @@ const LONG: Duration = Duration::from_mins(30);
 struct Number(u32);
 
 impl Key for Number {
+    const CALL: &'static str = "Make";
+
     fn places(&self) -> Arc<[QuotaScope]> {
         let own = usize::try_from(self.0 % 2).unwrap();
         let of = |place: usize| QuotaScope::new(SCOPES[place]);

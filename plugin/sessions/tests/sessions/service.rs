@@ -23,6 +23,8 @@ type Service = Sessions<Number, Arc<Credentials>, Error>;
 struct Number(u32);
 
 impl Key for Number {
+    const CALL: &'static str = "Make";
+
     fn places(&self) -> std::sync::Arc<[QuotaScope]> {
         [QuotaScope::new("here")].into()
     }
@@ -190,7 +192,7 @@ async fn patience_ends_with_a_reason_and_the_next_ask_finds_the_session() {
     let waited = began.elapsed();
     tokio::time::sleep(Duration::from_secs(6)).await;
 
-    assert_eq!(why(reply), Why::Slow);
+    assert_eq!(why(reply), Why::Slow("Make"));
     assert_eq!(waited, Duration::from_secs(15));
     assert_eq!(granted(service.get(ask(1, issuer.work(slow))).await).session.number, 1);
 }
@@ -229,7 +231,7 @@ async fn an_attempt_that_never_ends_is_given_up_and_made_again() {
     let reply = service.get(ask(1, hang)).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
 
-    assert_eq!(why(reply), Why::Slow);
+    assert_eq!(why(reply), Why::Slow("Make"));
     assert_eq!(attempts.load(Ordering::SeqCst), 2);
 }
 

@@ -3,7 +3,7 @@
 use crate::world::{
     HOUR, World, ask, cache_status, granted, rate, seconds, stale_ok, unreachable, unshared, why, with_work,
 };
-use sessions::{CacheStatus, Cause, Limits, Renewal, Step, Why};
+use sessions::{CacheStatus, Cause, Limits, Renewal, Step};
 
 #[test]
 fn two_asks_for_one_key_share_one_flight() {
@@ -145,7 +145,7 @@ fn a_flight_whose_callers_left_keeps_its_result() {
     world.land(World::session);
     let grant = granted(world.done(ask(1, "a")));
 
-    assert_eq!(why(&reply), Why::Slow);
+    assert_eq!(why(&reply).to_string(), "the answer to Make is not there yet");
     assert_eq!(grant.cache_status, CacheStatus::Shared);
 }
 
@@ -158,7 +158,7 @@ fn a_flight_still_in_line_stays_there_when_its_caller_leaves() {
     let reply = world.scheduler.give_up(world.now, waiter);
     world.pass(seconds(1));
 
-    assert_eq!(why(&reply), Why::Busy);
+    assert_eq!(why(&reply).to_string(), "it waits for its turn under the rate limit of Make");
     assert_eq!(world.started.iter().map(|(_, work)| *work).collect::<Vec<_>>(), [1, 2]);
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct TestKey {
 }
 
 impl Key for TestKey {
+    const CALL: &'static str = "Make";
+
     fn places(&self) -> std::sync::Arc<[QuotaScope]> {
         [QuotaScope::new("123456789012/eu-central-1")].into()
     }
