@@ -59,7 +59,7 @@ impl Engine {
         let snapshots = Snapshots::new(
             store.clone(),
             Box::new(move |config| connect(&config.settings(&variables))),
-            Box::new(move |fresh| limited.set_limits(fresh.config.limits())),
+            Box::new(move |fresh| limited.set_limits(&fresh.config)),
         );
         let credentials = Arc::new(Credentials::new(snapshots, services, Arc::clone(&lifecycle)));
         let own = Arc::new(OwnSessions::new(Arc::clone(&credentials)));

@@ -139,6 +139,9 @@ impl CheckedHop<'_> {
                 Error::Unavailable { .. } | Error::BadAnswer { .. } => {
                     "check the network between Vault and STS, and sts_endpoint of the config".to_owned()
                 }
+                Error::Throttled { .. } => {
+                    format!("lower assume_role_rate_limit of {}config", self.subject.mount_point)
+                }
                 _ => "see AWS's message".to_owned(),
             },
         }

@@ -3,10 +3,9 @@
 //! The crate `sessions` does the sharing. It knows neither Vault nor AWS.
 
 use std::collections::HashSet;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use sessions::{Limits, Rate, Sessions};
+use sessions::Sessions;
 use vault_backend::Fault;
 
 use crate::credentials::counters::Counters;
@@ -16,6 +15,7 @@ use crate::credentials::key::SessionKey;
 use crate::credentials::ledger::{Entry, Ledger};
 use crate::ground::clock;
 use crate::ground::lifecycle::Lifecycle;
+use crate::records::config::Config;
 use crate::snapshot::Snapshots;
 use crate::store::{Ends, Store};
 
@@ -24,9 +24,6 @@ pub(crate) type SessionService = Sessions<SessionKey, Arc<Issued>, Fault>;
 
 /// The service of hops. Its flights ask the other one for the session that makes the hop.
 pub(crate) type HopService = Sessions<HopKey, Arc<Issued>, Fault>;
-
-/// AssumeRole calls per second, account and region, and at once after a pause. AWS's quota is 600.
-const HOP_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 /// Both services of a mount. Clones are handles to the same ones.
 #[derive(Clone)]
@@ -38,17 +35,17 @@ pub(crate) struct SessionServices {
 impl SessionServices {
     /// Services with the limits of a mount that has no config. The first snapshot sets the limits of the config.
     pub(crate) fn new() -> Self {
-        let limits = Limits::default();
+        let of = Config::default();
         Self {
-            sessions: Sessions::new(limits, fastrand::Rng::new(), clock::now),
-            hops: Sessions::new(of_hops(limits), fastrand::Rng::new(), clock::now),
+            sessions: Sessions::new(of.limits(), fastrand::Rng::new(), clock::now),
+            hops: Sessions::new(of.hop_limits(), fastrand::Rng::new(), clock::now),
         }
     }
 
-    /// Replaces the bounds.
-    pub(crate) fn set_limits(&self, limits: Limits) {
-        self.sessions.set_limits(limits);
-        self.hops.set_limits(of_hops(limits));
+    /// Replaces the bounds with those of the config.
+    pub(crate) fn set_limits(&self, config: &Config) {
+        self.sessions.set_limits(config.limits());
+        self.hops.set_limits(config.hop_limits());
     }
 
     /// Drops the sessions of these keys, and the hops that they make.
@@ -92,15 +89,6 @@ impl SessionServices {
     pub(crate) fn close(&self) {
         self.hops.close();
         self.sessions.close();
-    }
-}
-
-/// The bounds of hops on a mount with these `limits`: STS's rate, and time for a flight to get its hub.
-fn of_hops(limits: Limits) -> Limits {
-    Limits {
-        rate: Rate { per_second: HOP_RATE, burst: HOP_RATE },
-        flight_timeout: 3 * limits.flight_timeout,
-        ..limits
     }
 }
 

@@ -31,6 +31,8 @@ const FIELDS: &[Field] = &[
         Field::int("max_retries", "tries after the first, 0 to 10, for 429, 5xx and network errors").default_text("3"),
         Field::int("rate_limit", "CreateSession calls per second for each account and region, 1 to 10000; AWS's quota is 10").default_text("8"),
         Field::int("rate_burst", "CreateSession calls at once after a rest, 1 to 10000").default_text("8"),
+        Field::int("assume_role_rate_limit", "AssumeRole calls of roles with target_role_arn per second for each account and region, 1 to 10000; AWS's quota is 600, for all callers of STS in the account together").default_text("100"),
+        Field::int("assume_role_rate_burst", "AssumeRole calls at once after a rest, 1 to 10000").default_text("100"),
         Field::int("max_cached_sessions", "sessions in the cache, 1 to 1000000").default_text("20000"),
         Field::string(
         "default_trust_anchor_arn",
@@ -46,7 +48,7 @@ pub(crate) fn route() -> Route<Engine> {
     Route::at("config")
         .synopsis("How the engine reaches AWS, and the defaults of roles.")
         .description(
-            "Without a configuration, the engine uses the region's public endpoint and the environment's proxy.\n\nA change ends the sessions that callers share, unless it changes only timeouts, retries, the rate and the size of the cache.",
+            "Without a configuration, the engine uses the region's public endpoint and the environment's proxy.\n\nA change ends the sessions that callers share, unless it changes only timeouts, retries, the rates and the size of the cache.",
         )
         .read(read)
         .change(FIELDS, change)
@@ -87,7 +89,7 @@ async fn change(engine: Arc<Engine>, _request: Request, change: Change) -> Resul
     Ok(changed(&stored, &config))
 }
 
-/// All cached sessions end, unless the new config makes the same ones: timeouts, retries, the rate, the cache size, and the
+/// All cached sessions end, unless the new config makes the same ones: timeouts, retries, the rates, the cache size, and the
 /// endpoints that only the engine's own calls use leave them alone.
 fn ends(before: &Config, after: &Config) -> Ends<'static> {
     if before.makes_the_same_as(after) { Ends::Nothing } else { Ends::All }

@@ -73,6 +73,14 @@ document! {
         /// CreateSession calls that may start at once after a pause.
         #[serde(default)]
         rate_burst: Count<1, 10_000, 8>,
+        /// AssumeRole calls of roles with `target_role_arn` per second, account and region, in the long run. STS allows 600 calls per
+        /// second, account and region, of AssumeRole, GetCallerIdentity and some others together, and other callers of the account
+        /// need their share: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+        #[serde(default)]
+        assume_role_rate_limit: Count<1, 10_000, 100>,
+        /// AssumeRole calls that may start at once after a pause.
+        #[serde(default)]
+        assume_role_rate_burst: Count<1, 10_000, 100>,
         /// Sessions in memory. Beyond the bound the cache evicts.
         #[serde(default)]
         max_cached_sessions: Count<1, 1_000_000, 20_000>,
@@ -123,6 +131,18 @@ impl Config {
             max_retries: self.tuning.max_retries.get(),
             flight_timeout: self.flight_timeout(),
             ..Limits::default()
+        }
+    }
+
+    /// Returns the bounds of the mount's hops: STS's rate, and time for a flight to get its hub.
+    pub(crate) fn hop_limits(&self) -> Limits {
+        Limits {
+            rate: Rate {
+                per_second: self.tuning.assume_role_rate_limit.non_zero(),
+                burst: self.tuning.assume_role_rate_burst.non_zero(),
+            },
+            flight_timeout: 3 * self.flight_timeout(),
+            ..self.limits()
         }
     }
 

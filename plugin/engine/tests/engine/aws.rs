@@ -110,7 +110,7 @@ impl Aws {
 
     /// How many sessions it has granted.
     pub(crate) fn granted(&self) -> usize {
-        let sessions = self.requests.borrow().iter().filter(|request| !is_hop(request)).count();
+        let sessions = self.requests.borrow().iter().filter(|request| is_create_session(request)).count();
         if self.answer == Answer::Session { sessions } else { 0 }
     }
 
@@ -137,7 +137,11 @@ impl Transport for Aws {
         let mood = if self.is_away(&request) { Answer::NoConnection } else { self.answer };
         match mood {
             Answer::Session if is_hop(&request) => Ok(self.hop(number, &request)),
-            Answer::Session => Ok(answer(201, &session(number, &common_name(&request)))),
+            Answer::Session if is_create_session(&request) => {
+                Ok(answer(201, &session(number, &common_name(&request))))
+            }
+            // the engine's own calls, of which this AWS has none
+            Answer::Session => Ok(answer(403, &json!({ "message": "no" }))),
             Answer::Error(status, kind) => {
                 let mut refusal = answer(status, &json!({ "message": "no" }));
                 refusal.headers_mut().insert("x-amzn-errortype", kind.parse().unwrap());
@@ -187,7 +191,12 @@ impl Aws {
 }
 
 fn is_hop(request: &Request<Bytes>) -> bool {
-    request.uri().host().is_some_and(|host| host.starts_with("sts."))
+    let is_sts = request.uri().host().is_some_and(|host| host.starts_with("sts."));
+    is_sts && form(request).get("Action").is_some_and(|action| action == "AssumeRole")
+}
+
+fn is_create_session(request: &Request<Bytes>) -> bool {
+    request.headers().contains_key("x-amz-x509")
 }
 
 /// The number of the request whose session signs this one.

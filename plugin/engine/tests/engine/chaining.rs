@@ -262,3 +262,44 @@ async fn the_preview_shows_target_and_tags() {
     assert_eq!(reply.data["target_session_tags"], json!({ "team": "app" }));
     assert_eq!(reply.data["target_session_duration"], 3600);
 }
+
+#[tokio::test(start_paused = true)]
+async fn hops_wait_under_a_limit_of_their_own_and_say_so() {
+    let aws = Aws::granting();
+    let mount = chained(&aws, json!({ "session_sharing": "none" })).await;
+    let limits = json!({
+        "rate_limit": 1000, "rate_burst": 1000, "assume_role_rate_limit": 1, "assume_role_rate_burst": 2,
+    });
+    assert_eq!(mount.write("config", limits).await.error, "");
+
+    let replies = futures_util::future::join_all((0..20).map(|_| mount.read("creds/app"))).await;
+
+    let (granted, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
+    assert!((3..18).contains(&granted.len()), "two at once and one a second: {}", granted.len());
+    let text = "no session yet: it waits for its turn under the rate limit of AssumeRole; ask again in ";
+    for reply in refused {
+        assert!(reply.status == 503 && reply.error.contains(text), "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_limit_ends_no_hop() {
+    let aws = Aws::granting();
+    let mount = chained(&aws, json!({})).await;
+    let before = read(&mount).await;
+
+    mount.write("config", json!({ "assume_role_rate_limit": 7, "assume_role_rate_burst": 7 })).await;
+
+    assert_eq!(before.data["access_key"], read(&mount).await.data["access_key"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_of_a_throttled_hop_names_the_limit_to_lower() {
+    let aws = Aws::granting().refusing_hops(400, "Throttling", "Rate exceeded");
+    let mount = chained(&aws, json!({})).await;
+
+    let report = mount.read("check/app").await;
+
+    let verdict = report.data["17_target_role"].as_str().unwrap();
+    assert!(verdict.contains("lower assume_role_rate_limit of test/config"), "{report:?}");
+}

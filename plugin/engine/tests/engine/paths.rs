@@ -433,6 +433,9 @@ async fn a_bound_of_the_config_outside_its_range_is_refused_by_field_value_and_r
         ("rate_limit", 10_001, "1 to 10000"),
         ("rate_burst", 0, "1 to 10000"),
         ("rate_burst", i64::MAX, "1 to 10000"),
+        ("assume_role_rate_limit", 0, "1 to 10000"),
+        ("assume_role_rate_limit", 10_001, "1 to 10000"),
+        ("assume_role_rate_burst", 0, "1 to 10000"),
         ("max_cached_sessions", 0, "1 to 1000000"),
         ("max_cached_sessions", 1_000_001, "1 to 1000000"),
     ] {

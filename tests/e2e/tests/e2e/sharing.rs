@@ -419,7 +419,13 @@ async fn bounds_that_would_stop_everything_are_refused() {
     let users = Users::new().await;
     let root = users.stage.root();
 
-    for field in ["rate_limit", "rate_burst", "max_cached_sessions"] {
+    for field in [
+        "rate_limit",
+        "rate_burst",
+        "assume_role_rate_limit",
+        "assume_role_rate_burst",
+        "max_cached_sessions",
+    ] {
         for value in [0, -1] {
             refused_write(root, "iamra/config", json!({ field: value }), &[field, &value.to_string()]).await;
         }

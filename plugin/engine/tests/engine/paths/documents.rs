@@ -74,6 +74,7 @@ fn config_changes() -> Value {
         "iam_endpoint": "https://iam.example.com", "endpoint_ca_pem": certificate(), "use_fips": true,
         "use_dualstack": true, "proxy_url": "http://me:hunter2@proxy.example.com:3128", "connect_timeout": "4s",
         "request_timeout": 11, "max_retries": 4, "rate_limit": 9, "rate_burst": 9, "max_cached_sessions": 5000,
+        "assume_role_rate_limit": 90, "assume_role_rate_burst": 90,
         "default_trust_anchor_arn": ANCHOR, "default_profile_arn": PROFILE, "default_place_policy": "spread",
         "allowed_role_arns": ["arn:aws:iam::111122223333:role/*", "arn:aws:iam::444455556666:role/*"],
     })
