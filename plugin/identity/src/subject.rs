@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values};
 
 use crate::caller::Caller;
-use crate::standard_subject::StandardSubject;
+use crate::standard_texts::StandardTexts;
 use crate::subject_field::{MAX_TAG, SubjectField};
 use crate::template::{ResolvedReference, Template};
 
@@ -20,7 +20,7 @@ use crate::template::{ResolvedReference, Template};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectTexts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    subject: Option<StandardSubject>,
+    subject: Option<StandardTexts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     common_name: Option<Template>,
     organization: Vec<Template>,
@@ -67,12 +67,12 @@ impl SubjectTexts {
     }
 
     /// Returns the standard subject of the fields without texts of their own.
-    pub fn standard(&self) -> Option<StandardSubject> {
+    pub fn standard(&self) -> Option<StandardTexts> {
         self.subject
     }
 
     /// Returns the standard subject that gives `field` its texts; `None` where the role writes them, or where there are none.
-    pub fn standard_of(&self, field: SubjectField) -> Option<StandardSubject> {
+    pub fn standard_of(&self, field: SubjectField) -> Option<StandardTexts> {
         self.subject.filter(|standard| self.own(field).is_empty() && !standard.texts(field).is_empty())
     }
 
@@ -204,7 +204,7 @@ impl SubjectTexts {
 
 /// Parses the texts `given` for one field; none where they are those of the `standard` subject.
 fn texts(
-    standard: Option<StandardSubject>,
+    standard: Option<StandardTexts>,
     field: SubjectField,
     given: &[String],
 ) -> Result<Vec<Template>, Fault> {

@@ -12,7 +12,7 @@ use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::role::Role;
 use crate::records::role_options::{LeafKey, LeaseStyle, PlacePolicy, SessionSharing};
 use crate::store::{Ends, Store, Writer, role_key};
-use identity::{StandardSubject, StandardTags};
+use identity::StandardTexts;
 
 const NAME: Field =
     Field::string("name", "name of the role: letters, digits and _, and inside it also -, @ and single dots");
@@ -54,7 +54,7 @@ const FIELDS: &[Field] = &[
             "subject",
             "standard texts of the subject, each for its field where that is not written. kubernetes, for pods: common_name <cluster>.<namespace>.<service account>, organization the cluster, organizational_unit the namespace, uri_sans spiffe://<cluster>/ns/<namespace>/sa/<service account>",
         )
-        .one_of(StandardSubject::VARIANTS),
+        .one_of(StandardTexts::VARIANTS),
         Field::string(
             "common_name",
             "subject CN, at most 61 characters, a template; default: the role's name. AWS's source identity is CN=<this>",
@@ -114,7 +114,7 @@ const FIELDS: &[Field] = &[
             "standard_tags",
             "standard session tags of the hop. kubernetes, for pods, those of EKS: eks-cluster-name, kubernetes-namespace, kubernetes-service-account",
         )
-        .one_of(StandardTags::VARIANTS),
+        .one_of(StandardTexts::VARIANTS),
         Field::pairs("session_tags", "session tags of the hop, up to 50; each value a template").at_most(50),
         Field::list("transitive_tag_keys", "keys of session tags that go along with further hops").at_most(50),
 ];

@@ -8,7 +8,7 @@ use rolesanywhere::{AssumeRole, RoleArn, SessionDuration};
 use serde::{Deserialize, Serialize};
 use vault_backend::{Fault, Values, quote};
 
-use identity::{Caller, ResolvedReference, StandardTags, SubjectField, Template, is_tag_character};
+use identity::{Caller, ResolvedReference, StandardTexts, SubjectField, Template, is_tag_character};
 
 /// Characters of an external id; the least is 2.
 const MAX_EXTERNAL_ID: usize = 1224;
@@ -35,7 +35,7 @@ pub(crate) struct Hop {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     session_policy_arns: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    standard_tags: Option<StandardTags>,
+    standard_tags: Option<StandardTexts>,
     /// The templates of the tags' values, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     session_tags: BTreeMap<String, Template>,
@@ -134,7 +134,7 @@ impl Hop {
     /// All tags: the standard ones, and the role's own in place of those of one key.
     fn tags(&self) -> impl Iterator<Item = (&str, &Template)> {
         let own = &self.session_tags;
-        let standard = self.standard_tags.map(StandardTags::tags).into_iter().flatten();
+        let standard = self.standard_tags.map(StandardTexts::tags).into_iter().flatten();
         let standard = standard.filter(|(key, _)| !own.contains_key(*key));
         standard.chain(own).map(|(key, text)| (key.as_str(), text))
     }

@@ -18,7 +18,7 @@ use crate::records::issuer::DEFAULT_ISSUER;
 use crate::records::places::ArnList;
 use crate::records::role_options::{LeafKey, LeaseStyle, PlacePolicy, SessionSharing};
 use identity::Clusters;
-use identity::StandardSubject;
+use identity::StandardTexts;
 use identity::SubjectField;
 use identity::SubjectTexts;
 use identity::name_one_caller;
@@ -206,7 +206,7 @@ impl Role {
     /// # Errors
     /// A cluster of the role is not in `known`; or its subject is a pod's, it names none, and `known` has none or several.
     pub(crate) fn admitting(mut self, known: &Clusters, mount_point: &str) -> Result<Self, Fault> {
-        if self.subject.standard() == Some(StandardSubject::Kubernetes) && self.clusters.is_empty() {
+        if self.subject.standard() == Some(StandardTexts::Kubernetes) && self.clusters.is_empty() {
             self.clusters = admitted_clusters::only_one(known, mount_point)?;
         }
         admitted_clusters::check_registered(&self.clusters, known, mount_point)?;
