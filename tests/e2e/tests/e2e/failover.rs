@@ -4,11 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use e2e::clients::Clients;
-use e2e::say;
-use harness::{
-    Api, Emulator, PROFILE_ARN, ROLE_ARN, RaftCluster, admin, binaries, caller, emulated_aws, has_ended,
-    set_up, until,
-};
+use e2e::{engine_on, say};
+use harness::{Api, Emulator, PROFILE_ARN, ROLE_ARN, RaftCluster, admin, caller, has_ended, until};
 use serde_json::{Value, json};
 
 const READERS: usize = 6;
@@ -19,11 +16,8 @@ const WRITTEN: [&str; 4] =
 /// A cluster whose mount gives all callers of `app` one session, and its AWS.
 async fn stage() -> (RaftCluster, Emulator) {
     let cluster = RaftCluster::start().await;
-    let plugin = cluster.register(binaries::plugin()).await;
+    let aws = engine_on(&cluster).await;
     let leader = cluster.member(cluster.leader().await);
-    leader.mount("iamra", &plugin.name).await;
-    let aws = emulated_aws().await;
-    set_up(leader.root(), aws.url(), "iamra").await;
     let role = json!({ "role_arn": ROLE_ARN, "session_sharing": "identity" });
     let _ = leader.root().write("iamra/roles/app", role).await.ok();
     (cluster, aws)

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use e2e::say;
 use e2e::users::Names;
-use harness::{
-    Api, Emulator, ROLE_ARN, RaftCluster, Reply, binaries, caller, emulated_aws, kill, manage_anchor, set_up,
-    until,
-};
+use e2e::{engine_on, say};
+use harness::{Api, Emulator, ROLE_ARN, RaftCluster, Reply, caller, kill, manage_anchor, until};
 use serde_json::{Value, json};
 
 const USERS: usize = 20;
@@ -25,11 +22,8 @@ struct Fleet {
 impl Fleet {
     async fn begin() -> Fleet {
         let cluster = RaftCluster::start().await;
-        let plugin = cluster.register(binaries::plugin()).await;
+        let aws = engine_on(&cluster).await;
         let leader = cluster.member(cluster.leader().await);
-        leader.mount("iamra", &plugin.name).await;
-        let aws = emulated_aws().await;
-        set_up(leader.root(), aws.url(), "iamra").await;
         manage_anchor(leader.root(), aws.url()).await;
         let limits = json!({ "rate_limit": 1000, "rate_burst": 1000 });
         let _ = leader.root().patch("iamra/config", limits).await.ok();

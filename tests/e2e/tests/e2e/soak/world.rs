@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use e2e::clients::{Client, Clients, beginning_at};
-use e2e::short_sessions_at;
 use e2e::users::Names;
-use harness::{
-    Emulator, ROLE_ARN, RaftCluster, Settings, Storage, binaries, emulated_aws, manage_anchor, set_up,
-};
+use e2e::{engine_on, short_sessions_at};
+use harness::{Emulator, ROLE_ARN, RaftCluster, Settings, Storage, manage_anchor};
 use serde_json::{Value, json};
 
 use super::figures::Figures;
@@ -40,11 +38,8 @@ impl World {
             let quiet = Settings { log_level: "warn", ..Settings::of(Storage::Raft) };
             RaftCluster::start_with(quiet).await
         };
-        let plugin = cluster.register(binaries::plugin()).await;
-        let leader = cluster.member(cluster.leader().await);
-        leader.mount("iamra", &plugin.name).await;
-        let (root, aws) = (leader.root(), emulated_aws().await);
-        set_up(root, aws.url(), "iamra").await;
+        let aws = engine_on(&cluster).await;
+        let root = cluster.member(cluster.leader().await).root();
         manage_anchor(root, aws.url()).await;
         short_sessions_at(aws.url(), SESSION).await;
         let _ = root.write("iamra/issuer/default", json!({ "issuer_name": "ca-0" })).await.ok();
