@@ -61,7 +61,7 @@ impl Incidents {
             .ledger
             .cut(known, &ask.which, role, |found, known| check(found, ask, || ended_along(found, known)))?;
         self.credentials.forget(&found);
-        let targets = targets::denials(&found, clock::now());
+        let (known, moment) = (found.clone(), clock::now());
         let work = async {
             if found.is_empty() {
                 Box::pin(self.revoke_unknown(owner, ask)).await
@@ -71,7 +71,8 @@ impl Incidents {
         };
         let mut done = self.credentials.lifecycle.until_closed(work).await?;
         done.warnings.extend(self.gaps(&unreadable, "sessions in them stay valid"));
-        done.targets.extend(targets);
+        let denied = [known, std::mem::take(&mut done.along)].concat();
+        done.targets.extend(targets::denials(&denied, moment));
         done.warnings.extend(done.targets.iter().map(TargetDenial::warning));
         Ok(done)
     }
@@ -223,6 +224,7 @@ impl Incidents {
         for entry in entries {
             done.add(entry.serial(), entry.role(), entry.expiration());
         }
+        done.along.extend(along);
         done.wrote(role, &iam.policy_name, &denied);
         done.warnings.extend(denials.iter().filter_map(Denial::warning));
         Ok(())

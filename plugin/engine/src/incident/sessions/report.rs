@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 
+use crate::credentials::ledger::Entry;
 use crate::incident::targets::TargetDenial;
 use crate::management::denial_policy::WrittenDenial;
 
@@ -25,6 +26,8 @@ pub(crate) struct RevocationReport {
     pub(crate) unseen: Vec<String>,
     /// The IAM roles whose sessions still live, each with its fault.
     pub(crate) failed: Vec<String>,
+    /// The sessions that nobody asked to end and that a denial by source identity reached.
+    pub(super) along: Vec<Entry>,
     /// What ends the sessions of further roles that the denied sessions made.
     pub(crate) targets: Vec<TargetDenial>,
     /// What the operator must know or do beside this.

@@ -159,3 +159,20 @@ async fn where_a_serial_number_names_no_session_of_the_iam_role_it_still_names_t
     let name = session["serial_number"].as_str().unwrap().replace(':', "");
     assert!(refused.error.contains(&format!(r#""aws:userid":["*:{name}"]"#)), "{}", refused.error);
 }
+
+#[tokio::test]
+async fn hops_of_sessions_that_end_along_are_told_of_too() {
+    let mut two = TwoAccounts::new().await;
+    two.world.change(|state| state["profiles"][0]["accept_role_session_name"] = json!(true)).await;
+    let named = json!({ "role_arn": ROLE_ARN, "role_session_name": "worker", "common_name": "demo" });
+    two.world.ok(two.world.mount.write("roles/named", named).await);
+    let hop = two.session().await;
+    two.world.mount.entity_id = Some("one".to_owned());
+    let one = two.world.ok(two.world.creds("named").await);
+
+    let fields = json!({ "serial_number": one["serial_number"], "force": true });
+    let answer = two.world.ok(revoke(&two.world, fields).await);
+
+    two.apply(&answer).await;
+    assert_eq!((lives(&two.world, &one).await, lives(&two.world, &hop).await), (false, false), "{answer:?}");
+}
