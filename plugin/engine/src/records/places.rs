@@ -79,8 +79,8 @@ impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for ArnList<T> {
 }
 
 impl Places {
-    /// Returns the pairs in the order of the anchors. Each anchor goes with the profile of its region; a profile of another region
-    /// is left out if the two lists come from different places, a role and the config.
+    /// Returns the pairs in the order of the anchors. Each anchor goes with the profile of its region. If one list is the role's and
+    /// the other is the config's, the role's list decides: what the config has in other regions is left out.
     ///
     /// # Errors
     /// The caller's: an anchor has no profile, or a profile of the same document no anchor; two are in one region, or not all in
@@ -96,22 +96,28 @@ impl Places {
         }
         one_for_a_region(anchors.field, all_anchors.iter().map(TrustAnchorArn::region))?;
         one_for_a_region(profiles.field, all_profiles.iter().map(ProfileArn::region))?;
-        let mut places = Vec::new();
+        let is_default = |field: &str| field.starts_with("default_");
+        // a region that the config gains must not break a role that names the profiles of the others
+        let may_lack = is_default(anchors.field) && !is_default(profiles.field);
+        let (mut places, mut lacking) = (Vec::new(), None);
         for anchor in all_anchors {
             let profile = all_profiles.iter().find(|profile| profile.region() == anchor.region());
-            let profile = profile.ok_or_else(|| {
-                Fault::caller(format!(
-                    "{}: none is in region {}, where {} has {anchor}; give one profile for each region",
-                    profiles.field,
-                    anchor.region(),
-                    anchors.field
-                ))
-            })?;
+            let Some(profile) = profile else {
+                lacking.get_or_insert(anchor);
+                continue;
+            };
             let pair = (InField::new(anchors.field, anchor), InField::new(profiles.field, profile));
             check_pair(&pair.0, &pair.1)?;
             places.push(Anchorage::new(&pair.0, &pair.1)?);
         }
-        let is_default = |field: &str| field.starts_with("default_");
+        if let Some(anchor) = lacking.filter(|_| !may_lack || places.is_empty()) {
+            return Err(Fault::caller(format!(
+                "{}: none is in region {}, where {} has {anchor}; give one profile for each region",
+                profiles.field,
+                anchor.region(),
+                anchors.field
+            )));
+        }
         if is_default(anchors.field) == is_default(profiles.field) && all_profiles.len() > places.len() {
             return Err(Fault::caller(format!(
                 "{}: {} profiles, but {} has {}; give one trust anchor for each region",
@@ -211,9 +217,18 @@ mod tests {
         profiles: &[String],
         profile_field: &'static str,
     ) -> Result<Vec<String>, String> {
+        paired_in(["trust_anchor_arn", profile_field], anchors, profiles)
+    }
+
+    /// The same for lists in these fields.
+    fn paired_in(
+        [anchor_field, profile_field]: [&'static str; 2],
+        anchors: &[String],
+        profiles: &[String],
+    ) -> Result<Vec<String>, String> {
         let anchors: ArnList<TrustAnchorArn> = anchors.join(",").parse()?;
         let profiles: ArnList<ProfileArn> = profiles.join(", ").parse()?;
-        let fields = (InField::new("trust_anchor_arn", &anchors), InField::new(profile_field, &profiles));
+        let fields = (InField::new(anchor_field, &anchors), InField::new(profile_field, &profiles));
         let places = Places::pair(&fields.0, &fields.1).map_err(|fault| fault.to_string())?;
         Ok(places.iter().map(|place| place.profile.region().to_string()).collect())
     }
@@ -253,6 +268,18 @@ mod tests {
         let places = paired(&[anchor(A, "eu-central-1")], &profiles, "default_profile_arn");
 
         assert_eq!(places.unwrap(), ["eu-central-1"]);
+    }
+
+    #[test]
+    fn a_region_that_the_config_gains_leaves_out_roles_whose_profile_is_elsewhere() {
+        let fields = ["default_trust_anchor_arn", "profile_arn"];
+        let anchors = [anchor(A, "eu-central-1"), anchor(A, "us-east-1")];
+
+        let places = paired_in(fields, &anchors, &[profile(A, "eu-central-1")]);
+        let none = paired_in(fields, &anchors, &[profile(A, "eu-west-1")]).unwrap_err();
+
+        assert_eq!(places.unwrap(), ["eu-central-1"]);
+        assert!(none.contains("profile_arn: none is in region eu-central-1"), "{none}");
     }
 
     #[test]
