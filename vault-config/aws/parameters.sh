@@ -21,6 +21,8 @@ usage: parameters.sh [--mount PATH] management [--anchor NAME] [Key=Value]...
                           for stack.yaml, before there is an engine role, as words Key=Value: Cluster, Namespace and ServiceAccount,
                           RoleName, which is <namespace>.<serviceaccount>, RolePath, which is that of the mount's other IAM roles or
                           /iamra/, and the config's TrustAnchorArn. The stack's output Association has the fields of the engine role
+  RoleRegion=REGION       with stack and association, where role or config name trust anchors of several regions: the one whose stack
+                          makes the IAM role. The parameters are the same in all of these regions
   --cluster NAME          the cluster, where several are registered
   Key=Value               a parameter that Vault does not know, such as ApplicationActions=s3:*, or another value than Vault's
   --mount PATH            the engine's mount; default: iamra
@@ -265,6 +267,25 @@ check_size() {
         "with aws rolesanywhere create-trust-anchor (docs/getting-started.md, section 3), and give TrustAnchorArn=<its ARN>"
 }
 
+# Asks for the region that makes the IAM role where there are several. A region that has no anchor there would make none, and the stack of
+# the region that has made it would delete it.
+check_regions() {
+    local region=${values[RoleRegion]-} arns arn regions=() all
+    IFS=, read -ra arns <<<"${values[TrustAnchorArn]-}"
+    [ -n "$region" ] || [ "${#arns[@]}" -gt 1 ] || return 0
+    [ "${#arns[@]}" -gt 0 ] || die "RoleRegion is for several regions, whose trust anchors come first (management.yaml in each):" \
+        "write them to $mount/config as default_trust_anchor_arn, or give TrustAnchorArn=<arn>,<arn>"
+    for arn in "${arns[@]}"; do
+        arn=${arn#arn:*:rolesanywhere:}
+        regions+=("${arn%%:*}")
+    done
+    all=$(printf ' and %s' "${regions[@]}")
+    all=${all# and }
+    [ -n "$region" ] || die "TrustAnchorArn names trust anchors of ${#regions[@]} regions, $all:" \
+        "give RoleRegion=<the region whose stack makes the IAM role>"
+    [[ " ${regions[*]} " == *" $region "* ]] || die "RoleRegion: '$region' is no region of TrustAnchorArn: $all"
+}
+
 # Refuses what would be no word of its own among the arguments.
 words_only() {
     local key
@@ -324,4 +345,5 @@ esac
 "$template" "${words[@]}"
 given "$@"
 check_size
+if [ "$template" != management ]; then check_regions; fi
 if [ "$template" = association ]; then print_words; else print; fi

@@ -39,8 +39,8 @@ pub use aws::admin;
 pub use cli::CliRun;
 pub use log::LogLine;
 pub use management::{
-    CHECK_ROLE_ARN, MANAGEMENT_PROFILE_ARN, MANAGEMENT_ROLE_ARN, REVOCATION_ROLE_ARN, add_management,
-    managed_anchor,
+    CHECK_ROLE_ARN, MANAGEMENT_PROFILE_ARN, MANAGEMENT_ROLE_ARN, REVOCATION_ROLE_ARN, WEST, add_management,
+    add_second_region, both_regions, in_the_west, managed_anchor, managed_anchor_in_the_west,
 };
 pub use ports::free_pair;
 pub use processes::{Memory, descriptors_of, has_ended, kill, running_from, sockets_of, terminate};

@@ -25,6 +25,45 @@ pub fn managed_anchor() -> Value {
     })
 }
 
+/// A second region of the account.
+pub const WEST: &str = "eu-west-1";
+
+/// The same resource in the second region.
+pub fn in_the_west(arn: &str) -> String {
+    arn.replace(REGION, WEST)
+}
+
+/// The fields of a write of `trust-anchors/<name>` for the second region.
+pub fn managed_anchor_in_the_west() -> Value {
+    let mut fields = managed_anchor();
+    for field in ["trust_anchor_arn", "profile_arn"] {
+        fields[field] = json!(in_the_west(fields[field].as_str().unwrap_or_default()));
+    }
+    fields
+}
+
+/// Gives the account the same anchor and the same profiles in the second region. Every IAM role admits both anchors, and the engine's own
+/// may manage both.
+pub fn add_second_region(state: &mut Value) {
+    state["regions"] =
+        json!({ WEST: { "trust_anchors": state["trust_anchors"], "profiles": state["profiles"] } });
+    let both = json!([TRUST_ANCHOR_ARN, in_the_west(TRUST_ANCHOR_ARN)]);
+    for role in list(state, "roles") {
+        role["trust_policy"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"] = both.clone();
+        if role["name"] == "iamra-trust-anchor" {
+            role["policies"]["duty"]["Statement"][0]["Resource"] = both.clone();
+        }
+    }
+}
+
+/// The config's defaults that name both regions.
+pub fn both_regions() -> Value {
+    let both = |arn: &str| format!("{arn},{}", in_the_west(arn));
+    json!({
+        "default_trust_anchor_arn": both(TRUST_ANCHOR_ARN), "default_profile_arn": both(crate::stage::PROFILE_ARN),
+    })
+}
+
 /// Adds the three roles and their profile to an emulator's state, each with the trust policy and the actions of its one duty, as
 /// `vault-config/aws/management.yaml` has them (a test compares). They reach every role, whatever its path and boundary.
 pub fn add_management(state: &mut Value) {

@@ -47,8 +47,10 @@ class Stack:
                     sys.exit(one["AssertDescription"])
 
     def resources(self, all_of_them):
-        wanted = {name: one for name, one in all_of_them.items() if self.holds(one.get("Condition"))}
-        return {name: self.resolve(one["Properties"]) for name, one in wanted.items()}
+        return {name: self.resolve(one["Properties"]) for name, one in self.wanted(all_of_them).items()}
+
+    def wanted(self, all_of_them):
+        return {name: one for name, one in all_of_them.items() if self.holds(one.get("Condition"))}
 
     def holds(self, condition):
         return condition is None or self.resolve(self.conditions[condition])
@@ -74,8 +76,10 @@ class Stack:
     def getatt(self, name):
         return self.value(name)
 
-    def sub(self, text):
-        return re.sub(r"\$\{([^}]+)\}", lambda found: str(self.value(found[1])), text)
+    def sub(self, argument):
+        text, more = (argument, {}) if isinstance(argument, str) else argument
+        more = self.resolve(more)
+        return re.sub(r"\$\{([^}]+)\}", lambda found: str(more.get(found[1]) or self.value(found[1])), text)
 
     def join(self, argument):
         separator, parts = self.resolve(argument)
@@ -110,7 +114,7 @@ class Stack:
 with open(sys.argv[1]) as template, open(sys.argv[2]) as values:
     template, values = yaml.load(template, Loader), json.load(values)
 stack = Stack(template, values)
-outputs = {name: stack.resolve(one["Value"]) for name, one in template["Outputs"].items()}
+outputs = {name: stack.resolve(one["Value"]) for name, one in stack.wanted(template["Outputs"]).items()}
 said = {name: one["Description"] for name, one in template["Outputs"].items()}
 parameters = list(template["Parameters"])
 print(json.dumps({

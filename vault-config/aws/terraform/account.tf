@@ -5,7 +5,7 @@ locals {
   application_boundary = length(var.target_role_arns) == 0 ? "application-boundary" : "application-boundary-hops"
 
   trust_anchor_arn         = var.trust_anchor_arn == "" ? one(awscc_rolesanywhere_trust_anchor.this[*].trust_anchor_arn) : var.trust_anchor_arn
-  application_boundary_arn = var.application_boundary_arn == "" ? one(awscc_iam_managed_policy.application_boundary[*].policy_arn) : var.application_boundary_arn
+  application_boundary_arn = var.first_region != null ? var.first_region.application_boundary_arn : (var.application_boundary_arn == "" ? one(awscc_iam_managed_policy.application_boundary[*].policy_arn) : var.application_boundary_arn)
 
   # arn:aws:rolesanywhere:eu-central-1:111122223333:trust-anchor/...
   partition = split(":", local.trust_anchor_arn)[1]
@@ -38,7 +38,7 @@ resource "awscc_rolesanywhere_trust_anchor" "this" {
 }
 
 resource "awscc_iam_managed_policy" "application_boundary" {
-  count       = var.application_boundary_arn == "" ? 1 : 0
+  count       = var.first_region == null && var.application_boundary_arn == "" ? 1 : 0
   description = "The most that IAM roles of pods behind vault-plugin-secrets-iamra may do"
   policy_document = templatefile("${path.module}/policies/${local.application_boundary}.json.tftpl", {
     actions          = var.application_actions

@@ -9,24 +9,29 @@ output "trust_anchor_entry" {
   }
 }
 
+output "trust_anchor_arn" {
+  description = "The trust anchor alone, which other_trust_anchor_arns of the account's first region takes. (The entry waits for that region's boundary.)"
+  value       = local.trust_anchor_arn
+}
+
 output "application_boundary_arn" {
-  description = "The permissions boundary of application roles; application_boundary_arn of the account's other regions."
+  description = "The permissions boundary of application roles; the modules of the account's other regions take it from first_region."
   value       = local.application_boundary_arn
 }
 
 output "applications" {
-  description = "By the names of var.applications, the ARNs of `vault patch iamra/roles/<name>`, or of `kubernetes/setup.sh`; and all fields of `vault write iamra/roles/<namespace>.<serviceaccount>`, for service accounts whose pods use the node agent."
+  description = "By the names of var.applications, the ARNs of `vault patch iamra/roles/<name>`, or of `kubernetes/setup.sh`; and all fields of `vault write iamra/roles/<namespace>.<serviceaccount>`, for service accounts whose pods use the node agent. Of several regions, a comma and the profile_arn of each other region follow these fields, which another region does not have."
   value = {
-    for name, role in awscc_iam_role.application : name => {
-      role_arn    = role.arn
+    for name, application in var.applications : name => {
+      role_arn    = local.role_arns[name]
       profile_arn = awscc_rolesanywhere_profile.application[name].profile_arn
-      association = join(" ", [
-        "role_arn=${role.arn}",
-        "profile_arn=${awscc_rolesanywhere_profile.application[name].profile_arn}",
-        "trust_anchor_arn=${local.trust_anchor_arn}",
-        "session_duration=${var.applications[name].session_seconds}",
-        "clusters=${var.applications[name].cluster}",
+      association = var.first_region != null ? null : join(" ", [
+        "role_arn=${local.role_arns[name]}",
+        "trust_anchor_arn=${join(",", local.trust_anchor_arns)}",
+        "session_duration=${application.session_seconds}",
+        "clusters=${application.cluster}",
         "subject=kubernetes",
+        "profile_arn=${awscc_rolesanywhere_profile.application[name].profile_arn}",
       ])
     }
   }

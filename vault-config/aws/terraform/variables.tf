@@ -47,13 +47,43 @@ variable "target_role_arns" {
 }
 
 variable "application_boundary_arn" {
-  description = "Empty to make the applications' permissions boundary. In a second region of the account the boundary that the first one made, because IAM is one for all regions and a role has one boundary."
+  description = "Empty to make the applications' permissions boundary; in another region of the account first_region has it."
   type        = string
   default     = ""
 
   validation {
     condition     = can(regex("^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/.+)?$", var.application_boundary_arn))
     error_message = "application_boundary_arn is not the ARN of a managed policy."
+  }
+}
+
+variable "other_trust_anchor_arns" {
+  description = "In the first region of an account with several: the output trust_anchor_arn of the other modules. The trust policies of the applications' roles name exactly these and its own."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.other_trust_anchor_arns) <= 7 && alltrue([for arn in var.other_trust_anchor_arns : can(regex("^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:trust-anchor/[0-9a-f-]{36}$", arn))])
+    error_message = "other_trust_anchor_arns has a value that is not the ARN of a trust anchor, or more than 7."
+  }
+
+  validation {
+    condition     = length(var.other_trust_anchor_arns) == 0 || var.first_region == null
+    error_message = "Give other_trust_anchor_arns in the region that makes the roles, and first_region in every other; not both."
+  }
+}
+
+variable "first_region" {
+  description = "In another region of an account: the module of the first one, such as module.iamra. It has the applications' roles and their boundary, because IAM is one for all regions; this one makes profiles for them."
+  type = object({
+    application_boundary_arn = string
+    applications             = map(object({ role_arn = string }))
+  })
+  default = null
+
+  validation {
+    condition     = var.first_region == null || var.application_boundary_arn == ""
+    error_message = "Give first_region, which has the boundary, or application_boundary_arn; not both."
   }
 }
 

@@ -52,7 +52,7 @@ impl Site {
     }
 
     /// What Vault says to a login at `auth/<path>`.
-    async fn login(&self, path: &str, role: &str, token: String) -> Reply {
+    pub(crate) async fn login(&self, path: &str, role: &str, token: String) -> Reply {
         let body = json!({ "role": role, "jwt": token });
         self.stage.root().without_token().write(&format!("auth/{path}/login"), body).await
     }

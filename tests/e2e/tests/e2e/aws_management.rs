@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
 const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/boundary";
-const NAMES: [&str; 3] = ["TrustAnchorRole", "RevocationRole", "CheckRole"];
+pub(crate) const NAMES: [&str; 3] = ["TrustAnchorRole", "RevocationRole", "CheckRole"];
 const APPLICATIONS: &str = "/iamra/";
 const MANAGEMENT: &str = "/iamra-management/";
 
@@ -49,14 +49,15 @@ fn pem() -> &'static str {
 /// The role of a service account, whose stack uses the existing anchor.
 fn application(path: &str, boundary: &str) -> Value {
     let values = json!({
-        "Cluster": "prod", "AWS::AccountId": ACCOUNT, "Role.Arn": "role", "Profile.ProfileArn": PROFILE_ARN,
+        "Cluster": "prod", "AWS::AccountId": ACCOUNT, "AWS::Region": harness::REGION, "Role.Arn": "role",
+        "Profile.ProfileArn": PROFILE_ARN,
         "TrustAnchorArn": TRUST_ANCHOR_ARN, "RolePath": path, "PermissionsBoundaryArn": boundary,
     });
     TEMPLATES.resolve("aws/stack.yaml", &values).unwrap()["resources"]["Role"].take()
 }
 
 /// An IAM role of a template in the emulator's shape.
-fn iam_role(name: &str, role: &Value, boundary: &Value) -> Value {
+pub(crate) fn iam_role(name: &str, role: &Value, boundary: &Value) -> Value {
     let policies = role["Policies"].as_array().into_iter().flatten();
     let policies = policies
         .map(|policy| (policy["PolicyName"].as_str().unwrap().to_owned(), policy["PolicyDocument"].clone()));
@@ -92,7 +93,7 @@ async fn put_into(stage: &Stage, account: &Value, application: &Value, role_arn:
 }
 
 /// The fields of `trust-anchors/<name>`, as the descriptions of the outputs name them.
-fn entry(account: &Value) -> Map<String, Value> {
+pub(crate) fn entry(account: &Value) -> Map<String, Value> {
     let said = account["said"].as_object().unwrap().iter();
     let fields = said.filter_map(|(output, text)| {
         let field = text.as_str()?.strip_prefix("vault write iamra/trust-anchors/<name> ")?;

@@ -2,7 +2,7 @@
 
 use e2e::script;
 use e2e::templates::{Templates, mappings};
-use harness::{ACCOUNT, PROFILE_ARN, Stage, TRUST_ANCHOR_ARN};
+use harness::{ACCOUNT, PROFILE_ARN, REGION, Stage, TRUST_ANCHOR_ARN};
 use serde_json::{Value, json};
 
 use crate::associations::Site;
@@ -14,7 +14,8 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\
 /// The values of the application's stack, with further parameters.
 fn application(more: &[(&str, &str)]) -> Value {
     let mut values = json!({
-        "Cluster": "prod", "AWS::AccountId": ACCOUNT, "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN,
+        "Cluster": "prod", "AWS::AccountId": ACCOUNT, "AWS::Region": REGION,
+        "TrustAnchor.TrustAnchorArn": TRUST_ANCHOR_ARN,
         "Role.Arn": ROLE, "Profile.ProfileArn": PROFILE_ARN,
     });
     extend(&mut values, more);
@@ -130,8 +131,9 @@ async fn the_stack_of_an_association_admits_the_pod_of_that_service_account_alon
     let vault = &site.stage.vault;
     let args = ["association", "payments/api"];
     let words = script(vault, vault.root_token(), "aws/parameters.sh", &args, &[]).await.ok();
-    let mut values =
-        json!({ "AWS::AccountId": ACCOUNT, "Role.Arn": ROLE, "Profile.ProfileArn": PROFILE_ARN });
+    let mut values = json!({
+        "AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "Role.Arn": ROLE, "Profile.ProfileArn": PROFILE_ARN,
+    });
     let words: Vec<_> = words.split_whitespace().map(|word| word.split_once('=').unwrap()).collect();
     extend(&mut values, &words);
     let made = TEMPLATES.resolve("aws/stack.yaml", &values).unwrap();
@@ -269,7 +271,9 @@ async fn the_stack_refuses_another_trust_anchor_of_the_account() {
 #[test]
 fn the_stack_makes_an_anchor_or_takes_one_and_never_both() {
     let refused = |more: &[(&str, &str)]| {
-        let mut values = json!({ "Cluster": "prod", "AWS::AccountId": ACCOUNT, "Role.Arn": ROLE });
+        let mut values = json!({
+            "Cluster": "prod", "AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "Role.Arn": ROLE,
+        });
         extend(&mut values, more);
         TEMPLATES.resolve("aws/stack.yaml", &values).unwrap_err()
     };
@@ -278,7 +282,7 @@ fn the_stack_makes_an_anchor_or_takes_one_and_never_both() {
     assert_eq!(taken["TrustAnchor"], Value::Null);
     assert_eq!(taken["Role"]["RoleName"], "other");
     let condition = &taken["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"];
-    assert_eq!(condition["ArnEquals"]["aws:SourceArn"], TRUST_ANCHOR_ARN);
+    assert_eq!(condition["ArnEquals"]["aws:SourceArn"], json!([TRUST_ANCHOR_ARN]));
     for more in [&[][..], &[("TrustAnchorArn", TRUST_ANCHOR_ARN), ("CaPem", PEM)]] {
         assert!(refused(more).contains("Give TrustAnchorArn"), "{}", refused(more));
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 const TEMPLATES: Templates = Templates::within(concat!(env!("CARGO_TARGET_TMPDIR"), "/cfn-lint"));
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
 const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/boundary";
+const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/iamra/payments.api.v2";
 const POLICY: &str = "arn:aws:iam::111122223333:policy/what-the-api-does";
 
 /// The module for one account and one service account.
@@ -26,15 +27,16 @@ fn module_values() -> Value {
     json!({
         "var.ca_pem": PEM, "var.application_actions": ["s3:*", "sqs:SendMessage"],
         "var.application_role_path": "/iamra/", "var.management_role_path": "/iamra-management/",
-        "var.applications": { "api": application },
+        "var.applications": { "api": application.clone() },
         "var.target_role_arns": [], "local.application_boundary": "application-boundary",
+        "local.roles": { "api": application }, "local.trust_anchor_arns": [TRUST_ANCHOR_ARN],
         "local.trust_anchor_arn": TRUST_ANCHOR_ARN, "local.application_boundary_arn": BOUNDARY,
         "local.partition": "aws", "local.region": REGION, "local.account": ACCOUNT,
         "awscc_iam_managed_policy.management_boundary.policy_arn": "management",
         "awscc_iam_role.management[\"trust_anchor\"].arn": "t",
         "awscc_iam_role.management[\"revocation\"].arn": "r",
         "awscc_iam_role.management[\"check\"].arn": "c",
-        "awscc_iam_role.application[each.key].arn": "role",
+        "local.role_arns[each.key]": ROLE_ARN,
         "awscc_rolesanywhere_profile.management.profile_arn": PROFILE_ARN,
     })
 }
@@ -71,13 +73,16 @@ fn template_values() -> Value {
 
 /// The stack of a service account whose name has a dot.
 fn application() -> Value {
-    let values = json!({
+    TEMPLATES.resolve("aws/stack.yaml", &application_values()).unwrap()
+}
+
+fn application_values() -> Value {
+    json!({
         "TrustAnchorArn": TRUST_ANCHOR_ARN, "Cluster": "prod", "SessionSeconds": 7200, "RolePath": "/iamra/",
         "RoleName": "payments.api.v2", "ServiceAccount": "api.v2",
-        "PermissionsBoundaryArn": BOUNDARY, "ManagedPolicyArns": [POLICY], "AWS::AccountId": ACCOUNT, "Role.Arn": "role",
-        "Profile.ProfileArn": PROFILE_ARN,
-    });
-    TEMPLATES.resolve("aws/stack.yaml", &values).unwrap()
+        "PermissionsBoundaryArn": BOUNDARY, "ManagedPolicyArns": [POLICY], "AWS::AccountId": ACCOUNT,
+        "AWS::Partition": "aws", "AWS::Region": REGION, "Role.Arn": ROLE_ARN, "Profile.ProfileArn": PROFILE_ARN,
+    })
 }
 
 /// `X509CertificateData` as Terraform writes it: `x509_certificate_data`.
@@ -157,6 +162,27 @@ fn a_service_account_is_that_of_the_template() {
 }
 
 #[test]
+fn a_service_account_of_two_regions_is_that_of_the_templates_in_each() {
+    let west = TRUST_ANCHOR_ARN.replace(REGION, "eu-west-1");
+    let (mut ours, mut theirs) = (module_values(), application_values());
+    ours["local.trust_anchor_arns"] = json!([TRUST_ANCHOR_ARN, west]);
+    theirs["TrustAnchorArn"] = json!(format!("{TRUST_ANCHOR_ARN},{west}"));
+    theirs["RoleRegion"] = json!(REGION);
+    for (region, roles) in [(REGION, ours["local.roles"].clone()), ("eu-west-1", json!({}))] {
+        (ours["local.roles"], theirs["AWS::Region"]) = (roles, json!(region));
+
+        let module = TEMPLATES.module("aws/terraform", &ours).unwrap()["resources"].take();
+        let template = TEMPLATES.resolve("aws/stack.yaml", &theirs).unwrap()["resources"].take();
+
+        let mut role = module["awscc_iam_role.application"]["api"].clone();
+        role.as_object_mut().map(|role| role.remove("lifecycle"));
+        assert_eq!(role, in_snake(&template["Role"]), "{region}");
+        let profile = &module["awscc_rolesanywhere_profile.application"]["api"];
+        assert_eq!(*profile, in_snake(&template["Profile"]), "{region}");
+    }
+}
+
+#[test]
 fn its_association_has_the_fields_of_the_templates() {
     let fields = |text: &str| -> Vec<String> {
         let words = text.split([' ', '"', ',']).filter_map(|word| word.split_once('='));
@@ -165,7 +191,7 @@ fn its_association_has_the_fields_of_the_templates() {
     let template = application()["outputs"]["Association"].as_str().unwrap().to_owned();
 
     let outputs = module()["outputs"]["applications"].to_string();
-    let (_, ours) = outputs.split_once("association = join(").expect("an association");
+    let (_, ours) = outputs.split_once("join(\\\" \\\"").expect("an association");
 
     assert_eq!(fields(&ours.replace('\\', "")), fields(&template));
     assert_eq!(fields(&template).len(), 6);
@@ -185,7 +211,7 @@ fn its_variables_are_the_templates_parameters() {
     let parameters = account()["parameters"].take();
     let mut expected: Vec<String> =
         parameters.as_array().unwrap().iter().map(|name| snake(name.as_str().unwrap())).collect();
-    expected.push("applications".to_owned());
+    expected.extend(["applications", "first_region", "other_trust_anchor_arns"].map(str::to_owned));
     expected.sort();
 
     let mut variables: Vec<&str> =
@@ -207,5 +233,6 @@ fn its_output_is_an_entry_of_trust_anchors() {
 
     assert_eq!(expected.len(), 5);
     assert_eq!(module()["outputs"]["trust_anchor_entry"], Value::Object(expected));
+    assert_eq!(module()["outputs"]["trust_anchor_arn"], account["outputs"]["TrustAnchorArn"]);
     assert_eq!(module()["outputs"]["application_boundary_arn"], account["outputs"]["ApplicationBoundaryArn"]);
 }

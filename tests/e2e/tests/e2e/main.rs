@@ -9,6 +9,7 @@ mod audit_keys;
 mod aws_answers;
 mod aws_management;
 mod aws_parameters;
+mod aws_regions;
 mod aws_stack;
 mod aws_terraform;
 mod chaining;
