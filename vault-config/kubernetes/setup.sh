@@ -38,7 +38,8 @@ The engine role. A new one has these values; an existing one keeps the fields th
   --role-arn ARN          the IAM role of every service account that is given without one; a new role needs one
   --profile-arn ARN       the Roles Anywhere profile that lists these IAM roles, as an output of each aws/stack.yaml. `default`, and
                           new roles: the config's default_profile_arn
-  --trust-anchor-arn ARN  the trust anchor, for roles of another account than the config's. `default`, and new roles: the config's
+  --trust-anchor-arn ARN  the trust anchor, for roles of another account than the config's. `default`, and new roles: the config's.
+                          Roles of several regions take the anchor and the profile of each, with commas between
   --session-duration S    length of a session in seconds, 900 to 43200; AWS shortens it to the profile's. `default`: the engine's. New
                           roles: 14400, because a session has to outlive an outage of Vault
   --role-session-name TEXT
@@ -87,8 +88,9 @@ accounts=()
 readonly LABEL='^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
 readonly SUBDOMAIN='^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
 readonly ROLE_ARN='^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$'
-readonly PROFILE_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:profile/[0-9a-f-]{36}$'
-readonly ANCHOR_ARN='^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:trust-anchor/[0-9a-f-]{36}$'
+readonly ANYWHERE='arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}'
+readonly PROFILE_ARN="^$ANYWHERE:profile/[0-9a-f-]{36}(,$ANYWHERE:profile/[0-9a-f-]{36}){0,7}$"
+readonly ANCHOR_ARN="^$ANYWHERE:trust-anchor/[0-9a-f-]{36}(,$ANYWHERE:trust-anchor/[0-9a-f-]{36}){0,7}$"
 readonly ROLE='^[A-Za-z0-9_]([A-Za-z0-9_.@-]*[A-Za-z0-9_])?$'
 readonly MOUNT='^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$'
 # Vault's errors for a document that does not exist, and for one in an auth mount that does not exist.

@@ -5,7 +5,7 @@ mod associations;
 mod templates;
 
 use e2e::script;
-use harness::{Api, CliRun, ROLE_ARN, Stage, Vault};
+use harness::{Api, CliRun, PROFILE_ARN, ROLE_ARN, Stage, TRUST_ANCHOR_ARN, Vault, in_the_west};
 use serde_json::{Value, json};
 
 const NAME: &str = "payments-api";
@@ -262,6 +262,7 @@ async fn a_bad_name_is_refused_and_nothing_is_written() {
 #[tokio::test]
 async fn a_bad_option_is_refused() {
     let stage = Stage::dev().await;
+    let not_both = format!("{TRUST_ANCHOR_ARN},{ROLE_ARN}");
 
     for (args, words) in [
         (["--cluster", "Prod.EU"], "DNS label"),
@@ -272,6 +273,7 @@ async fn a_bad_option_is_refused() {
         (["--session-duration", "4h"], "number of seconds"),
         (["--kubernetes-host", ""], "give --kubernetes-host too"),
         (["--profile-arn", ROLE_ARN], "neither `default` nor the ARN of a Roles Anywhere profile"),
+        (["--trust-anchor-arn", &not_both], "nor the ARN of a trust anchor"),
         (["--mount", "a b"], "not the path of a mount"),
         (["--mont", "x"], "no option --mont"),
     ] {
@@ -280,6 +282,17 @@ async fn a_bad_option_is_refused() {
         assert_eq!(refused.code, 1, "{args:?}");
         assert!(refused.stderr.contains(words), "{args:?}: {}", refused.stderr);
     }
+}
+
+#[tokio::test]
+async fn the_anchors_and_profiles_of_two_regions_are_those_of_the_role() {
+    let both = |arn: &str| format!("{arn},{}", in_the_west(arn));
+    let (anchors, profiles) = (both(TRUST_ANCHOR_ARN), both(PROFILE_ARN));
+
+    let stage = set_up(&["--trust-anchor-arn", &anchors, "--profile-arn", &profiles, "payments/api"]).await;
+
+    let role = stage.root().read("iamra/roles/payments-api").await.ok();
+    assert_eq!((role.string("trust_anchor_arn"), role.string("profile_arn")), (&*anchors, &*profiles));
 }
 
 #[tokio::test]
