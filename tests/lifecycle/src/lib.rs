@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use aws_emulator::{Emulator, Options};
+use aws_emulator::{Emulator, Knobs, Options, RegionKnobs};
 use engine::Engine;
 use harness::sts::{self, CallerIdentity, Credentials, StsError};
 use harness::{REGION, ROLE_ARN, TRUST_ANCHOR_ARN, until, until_at_once};
@@ -35,6 +35,21 @@ impl World {
         let world = Box::pin(World::by_hand()).await;
         world.ok(world.mount.write("trust-anchors/main", harness::managed_anchor()).await);
         world
+    }
+
+    /// The same in two regions, whose anchors are looked after as `trust-anchors/main` and `trust-anchors/west`.
+    pub async fn in_two_regions() -> World {
+        let world = World::new().await;
+        world.change(harness::add_second_region).await;
+        world.ok(world.mount.write("trust-anchors/west", harness::managed_anchor_in_the_west()).await);
+        world.ok(world.mount.patch("config", harness::both_regions()).await);
+        world
+    }
+
+    /// Kills a region, or brings all of them back.
+    pub fn dead(&self, region: Option<&str>) {
+        let dead = |region: &str| (region.to_owned(), RegionKnobs { dead: true, ..RegionKnobs::default() });
+        self.aws.set_knobs(Knobs { regions: region.map(dead).into_iter().collect(), ..Knobs::default() });
     }
 
     /// Ends the plugin's process as a kill does, and begins another one on the same storage.

@@ -17,6 +17,13 @@ pub(crate) struct AnchorTask<'a> {
     pub(crate) need: Need,
 }
 
+impl AnchorTask<'_> {
+    /// The entry and its region, for faults: an operator must see which of several regions is unwell.
+    pub(crate) fn place(&self) -> String {
+        format!("trust-anchors/{} in {}", self.name, self.anchor.trust_anchor_arn.region())
+    }
+}
+
 /// The purpose for which the engine needs a session. `own_session.rs` has the table of the differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {

@@ -6,7 +6,7 @@
 //! | [`Incident`](Need::Incident) | before every caller, also if the rate is spent or AWS throttles | a new one for this work |
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ca::{KeySpec, LeafProfile, Subject};
@@ -15,7 +15,7 @@ use rolesanywhere::{
 };
 use sessions::{FailureDomain, Freshness, Reply, Requester};
 use tokio::time::Instant;
-use vault_backend::Fault;
+use vault_backend::{Blame, Fault};
 
 use crate::credentials::issued::Issued;
 use crate::credentials::key::SessionKey;
@@ -34,6 +34,8 @@ use identity::MANAGEMENT;
 const CERTIFICATE_TTL: Duration = Duration::from_mins(5);
 /// The wait for the engine's own session, its turn under the quota and its retries included.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the anchors of other regions are asked before one whose region gave no answer.
+const ASK_LAST: Duration = Duration::from_mins(2);
 /// The first part of the role name in the keys of these sessions. The name of no role contains a slash, so no caller has such a
 /// key.
 const OWN: &str = "trust-anchors/";
@@ -43,6 +45,8 @@ pub(crate) struct OwnSessions {
     credentials: Arc<Credentials>,
     /// Shared by all clients that [`Self::caller`] makes, because their calls count against the same rates at AWS.
     rate_limiter: RateLimiter,
+    /// When AWS last gave no answer at an anchor, by the operator's name of it.
+    unanswered: Mutex<BTreeMap<String, Instant>>,
 }
 
 /// Where the engine needs a session of its own.
@@ -57,7 +61,7 @@ pub(crate) struct AssumeTarget<'a> {
 
 impl OwnSessions {
     pub(crate) fn new(credentials: Arc<Credentials>) -> Self {
-        Self { credentials, rate_limiter: RateLimiter::default() }
+        Self { credentials, rate_limiter: RateLimiter::default(), unanswered: Mutex::default() }
     }
 
     /// A client of AWS in the session `own`. Each call and its retries may take `patience`.
@@ -93,7 +97,15 @@ impl OwnSessions {
             let spec = SessionSpec { leaf: profile(duty), call: call(anchor, role), further: Vec::new() };
             let planned = PlannedSession::new(sharers(name), spec, issuer, &snapshot, epoch);
             match self.ask(&planned, at, duty).await {
-                Ok(session) => return Ok(session),
+                Ok(session) => {
+                    self.unanswered().remove(name);
+                    return Ok(session);
+                }
+                Err(fault) if fault.blame() == Blame::Later => {
+                    self.unanswered().insert(name.to_owned(), Instant::now());
+                    // another issuer would get no answer either, and the fault says nothing of the bundle
+                    return Err(fault.within(at.place()));
+                }
                 Err(fault) => {
                     refusal.get_or_insert(fault);
                 }
@@ -111,7 +123,8 @@ impl OwnSessions {
     /// Finds or makes the engine a session for `duty` in the account of `target`, by the first trust anchor of that account that
     /// admits it.
     ///
-    /// IAM is the same from each region, and in an incident one anchor may be unreachable or hold the wrong issuer.
+    /// IAM is the same from each region, and in an incident one anchor may be unreachable or hold the wrong issuer. An anchor that
+    /// gave no answer is asked last for a while, because a revocation of many roles must not wait for it at each.
     ///
     /// # Errors
     /// The operator's fault if no entry of that account names an IAM role for the duty; the fault of the first anchor otherwise.
@@ -125,7 +138,9 @@ impl OwnSessions {
         let AssumeTarget { role, near } = target;
         let mut refusal = None;
         let mut anchors = self.for_account(role, duty, mount_point).await?;
-        anchors.sort_by_key(|(_, anchor)| near.map(|near| distance(&anchor.trust_anchor_arn, near)));
+        anchors.sort_by_cached_key(|(name, anchor)| {
+            (near.map(|near| distance(&anchor.trust_anchor_arn, near)), self.is_asked_last(name))
+        });
         for (name, anchor) in &anchors {
             match self.session(AnchorTask { name, anchor, mount_point, need }, duty).await {
                 Ok(session) => return Ok(session),
@@ -147,6 +162,15 @@ impl OwnSessions {
                 key.role().starts_with(OWN) && key.parts().leaf.subject.common_name.as_deref() == of_duty
             });
         }
+    }
+
+    /// Whether AWS gave no answer at the anchor `name` within [`ASK_LAST`].
+    fn is_asked_last(&self, name: &str) -> bool {
+        self.unanswered().get(name).is_some_and(|at| at.elapsed() < ASK_LAST)
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, BTreeMap<String, Instant>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The trust anchors, at least one, that have an IAM role for `duty` in the account and partition of `role`.

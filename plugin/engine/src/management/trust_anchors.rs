@@ -245,7 +245,7 @@ impl TrustAnchors {
     /// The fault of a refused call; drops the engine's session, which may have been denied.
     fn refused(&self, error: &CallError, at: AnchorTask<'_>) -> Fault {
         self.own.refused(Duty::TrustAnchor, error);
-        faults::call(error).within(format!("trust-anchors/{}", at.name))
+        faults::call(error).within(at.place())
     }
 }
 

@@ -9,3 +9,4 @@ mod moto;
 mod revocation;
 mod revocation_reach;
 mod trust_anchors;
+mod two_regions;
