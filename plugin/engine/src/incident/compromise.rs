@@ -15,7 +15,6 @@ mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rolesanywhere::RoleArn;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use vault_backend::Fault;
@@ -56,6 +55,8 @@ pub(crate) struct CompromiseResponse<'a> {
     force: bool,
     /// The start of the response, by this host's clock. It dates endings of sessions and decides what is due.
     now: OffsetDateTime,
+    /// Vault's tick began it, which must not end callers' sessions before that is of use.
+    is_tick: bool,
     /// Bounds the call: no further IAM role is begun after `denial_policy::MAX_CALL`.
     began: Instant,
 }
@@ -77,7 +78,7 @@ impl<'a> CompromiseResponse<'a> {
         force: bool,
         now: OffsetDateTime,
     ) -> Self {
-        Self { incidents, owner, issuer, force, now, began: Instant::now() }
+        Self { incidents, owner, issuer, force, now, is_tick: false, began: Instant::now() }
     }
 }
 
@@ -138,7 +139,7 @@ impl CompromiseResponse<'_> {
         mount: &Inventory,
         early: BTreeMap<String, StepOutcome>,
     ) -> Result<Vec<ReportLine>, Fault> {
-        let Synced { lines: mut report, seen, foreign } = self.sync(mount, Aim::Clear).await;
+        let Synced { lines: mut report, seen, failed, foreign } = self.sync(mount, Aim::Clear).await;
         // Before sessions end: whether an ending is final depends on when each anchor was seen clear.
         for (arn, seen) in &seen {
             known.saw(arn, seen.is_clear, seen.was_changed, seen.at);
@@ -147,11 +148,10 @@ impl CompromiseResponse<'_> {
         let targets = self.targets(mount, &clear).await?;
         report.extend(foreign);
         report.extend(mount.pinned(self.issuer, self.owner.mount_point));
-        let roles = || targets.values().map(|target| (target.arn.as_str(), &target.anchors));
+        standing::plan(known, &targets, &failed, self.now);
+        report.extend(self.revoke(known, &targets, &failed, early).await);
         // Again, because roles that ended for good are out of the plan now.
-        known.plan(roles(), self.now);
-        report.extend(self.revoke(known, &targets, early).await);
-        known.plan(roles(), self.now);
+        standing::plan(known, &targets, &failed, self.now);
         self.store().write().await.put_compromise(&self.issuer.record.id, known).await?;
         Ok(report)
     }
@@ -201,7 +201,10 @@ impl CompromiseResponse<'_> {
                     Ok(report) => {
                         synced.note(task, &report, &self.ways_in(mount, &report, aim), clock::now())
                     }
-                    Err(fault) => StepOutcome::Failed(fault.to_string()),
+                    Err(fault) => {
+                        synced.failed.insert(anchor.trust_anchor_arn.to_string());
+                        StepOutcome::Failed(fault.to_string())
+                    }
                 }
             } else {
                 aim.by_hand(&anchor.trust_anchor_arn, mount_point)
@@ -299,6 +302,7 @@ impl CompromiseResponse<'_> {
         &self,
         known: &mut Compromise,
         targets: &BTreeMap<String, DenialTarget>,
+        failed: &BTreeSet<String>,
         mut early: BTreeMap<String, StepOutcome>,
     ) -> Vec<ReportLine> {
         let mut lines = Vec::new();
@@ -308,13 +312,19 @@ impl CompromiseResponse<'_> {
                 _ => self.end(known, target).await,
             };
             lines.push(ReportLine::new(format!("end the sessions of {arn}"), outcome));
-            lines.extend(self.once_more(known, target));
+            lines.extend(self.once_more(known, target, failed));
         }
         lines
     }
 
     /// The line that says who ends the sessions of an IAM role once more, and when. None if its sessions ended for good.
-    fn once_more(&self, known: &Compromise, target: &DenialTarget) -> Option<ReportLine> {
+    /// `failed` has the anchors that the engine looks at again by itself.
+    fn once_more(
+        &self,
+        known: &Compromise,
+        target: &DenialTarget,
+        failed: &BTreeSet<String>,
+    ) -> Option<ReportLine> {
         let step = format!("end the sessions of {} once more", target.arn);
         if target.is_clear {
             let at = known.settles_at(&target.anchors).filter(|_| !target.is_settled(known))?;
@@ -324,8 +334,7 @@ impl CompromiseResponse<'_> {
             );
             return Some(ReportLine::new(step, StepOutcome::Later(what)));
         }
-        let what = "wait until its trust anchor no longer holds the compromised issuer or a CA above it, because until then the key can make new sessions; then run this command again";
-        Some(ReportLine::new(step, StepOutcome::ByHand(format!("{what}, or {}", self.by_name(target)))))
+        Some(ReportLine::new(step, target.wait(failed, known.again_at(), &self.by_name(target))))
     }
 
     /// How a person ends the sessions of the role: the break-glass of this mount if a role of the engine leads there, otherwise
@@ -346,6 +355,9 @@ impl CompromiseResponse<'_> {
         }
         if target.is_settled(known) {
             return StepOutcome::Done(EARLIER_AND_SETTLED.to_owned());
+        }
+        if self.is_tick && target.is_clear && known.is_settling(arn.as_str(), &target.anchors, self.now) {
+            return StepOutcome::Done(EARLIER.to_owned());
         }
         if self.began.elapsed() > denial_policy::MAX_CALL {
             return StepOutcome::Failed(
@@ -375,8 +387,7 @@ impl CompromiseResponse<'_> {
         }
     }
 
-    /// The IAM roles that the mount's roles lead to, and those of living sessions whose roles are gone or lead elsewhere now.
-    /// `clear` has the ARNs of the trust anchors that were seen clear.
+    /// The IAM roles whose sessions must end. `clear` has the ARNs of the trust anchors that were seen clear.
     ///
     /// # Errors
     /// Storage's.
@@ -386,26 +397,7 @@ impl CompromiseResponse<'_> {
         clear: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, DenialTarget>, Fault> {
         let origins = self.incidents.credentials.ledger.origins(clock::now()).await?;
-        let mut found: BTreeMap<String, DenialTarget> = BTreeMap::new();
-        let mut note = |arn: RoleArn, name: Option<String>, anchor: Option<&str>| {
-            let target = found.entry(arn.to_string()).or_insert_with(|| DenialTarget::new(arn, name));
-            target.is_clear &= anchor.is_some_and(|anchor| clear.contains(anchor));
-            target.anchors.extend(anchor.map(str::to_owned));
-        };
-        for (name, role) in &mount.roles {
-            let Ok(places) = role.places(&mount.config, self.owner.mount_point) else {
-                note(role.role_arn.clone(), Some(name.clone()), None);
-                continue;
-            };
-            // each of them lets the key in, so each must be clear
-            for place in places.iter() {
-                note(role.role_arn.clone(), Some(name.clone()), Some(place.trust_anchor.as_str()));
-            }
-        }
-        for (role_arn, anchor) in origins {
-            note(role_arn, None, Some(anchor.as_str()));
-        }
-        Ok(found)
+        Ok(standing::targets(mount, origins, clear, self.owner.mount_point))
     }
 
     fn store(&self) -> &Store {
@@ -426,7 +418,10 @@ impl Incidents {
         for (id, known) in compromises {
             // Without the issuer's record nobody can tell which CA is above it. The report said when to call again, and how.
             let Some(issuer) = issuers.find(id).filter(|_| known.is_due(now)) else { continue };
-            let response = CompromiseResponse::new(self, owner, issuer, false, now);
+            let response = CompromiseResponse {
+                is_tick: true,
+                ..CompromiseResponse::new(self, owner, issuer, false, now)
+            };
             if let Err(fault) = Box::pin(response.settle()).await {
                 tracing::warn!(
                     issuer = issuer.record.label(),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use crate::ground::clock::rfc3339;
@@ -101,6 +102,14 @@ impl Compromise {
         self.ended.get(role).zip(settles).is_some_and(|(ended, settles)| *ended >= settles)
     }
 
+    /// Returns whether the sessions of `role` were ended when the last of `anchors` was seen clear, or at most [`LAG`] before, and AWS
+    /// may go on accepting the issuer at `now`. Ending them again before it settles would mostly hit callers.
+    pub(crate) fn is_settling(&self, role: &str, anchors: &BTreeSet<String>, now: OffsetDateTime) -> bool {
+        let Some(settles) = self.settles_at(anchors).filter(|settles| *settles > now) else { return false };
+        // an ending has the date of the response that it belongs to, which begins before the anchors are looked at
+        self.ended.get(role).is_some_and(|ended| *ended >= (settles - LAG - LAG).unix_timestamp())
+    }
+
     /// Returns whether the sessions of `role` were ended while an anchor may still have held the issuer.
     pub(crate) fn was_ended_early(&self, role: &str) -> bool {
         self.early.contains(role)
@@ -131,6 +140,16 @@ impl Compromise {
         let settles = unsettled.filter_map(|(_, anchors)| self.settles_at(anchors));
         let last = settles.filter(|at| *at + GIVE_UP > now).max();
         self.plan_for(last.map(|at| if at > now { at } else { now + TRY_AGAIN }));
+    }
+
+    /// Plans a look at the trust anchors that could not be looked at now, [`TRY_AGAIN`] after `now`, unless the next step comes before.
+    /// A day after the report they are left to a person.
+    pub(crate) fn look_again(&mut self, now: OffsetDateTime) {
+        let since = OffsetDateTime::parse(&self.since, &Rfc3339).ok();
+        let (next, planned) = (now + TRY_AGAIN, self.again_at());
+        if since.is_some_and(|since| since + GIVE_UP > now) && planned.is_none_or(|planned| planned > next) {
+            self.plan_for(Some(next));
+        }
     }
 
     /// Plans the next try [`TRY_AGAIN`] after `now`, however the one that begins now ends.
@@ -237,6 +256,36 @@ mod tests {
         let held_again = planned(&mut known, 17);
 
         assert_eq!([unseen, ended, held_again], [None; 3]);
+    }
+
+    #[test]
+    fn an_anchor_that_could_not_be_looked_at_is_looked_at_again_for_a_day() {
+        let mut known = Compromise::reported_at(NOON);
+        let mut looks = Vec::new();
+        for minutes in [0, 12, 24 * 60 - 1, 24 * 60] {
+            known.plan_for(None);
+            known.look_again(after(minutes));
+            looks.push(known.again_at());
+        }
+        known.saw("one", true, false, NOON);
+        let sooner = planned(&mut known, 12);
+        known.look_again(after(12));
+
+        assert_eq!(looks, [Some(after(5)), Some(after(17)), Some(after(24 * 60 + 4)), None]);
+        assert_eq!((sooner, known.again_at()), (Some(after(15)), Some(after(15))), "what comes before stays");
+    }
+
+    #[test]
+    fn a_role_is_settling_from_its_end_after_the_last_anchor_was_clear_until_it_settles() {
+        let mut known = Compromise::default();
+        known.saw("one", true, false, NOON);
+        let unended = known.is_settling(ROLE, &anchors(&["one"]), after(1));
+        known.note_ended(ROLE, NOON);
+        let settling = [1, 14, 15].map(|minutes| known.is_settling(ROLE, &anchors(&["one"]), after(minutes)));
+        known.saw("one", true, true, after(20));
+
+        assert_eq!((unended, settling), (false, [true, true, false]));
+        assert!(!known.is_settling(ROLE, &anchors(&["one"]), after(21)), "it was cleared anew");
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::fmt;
 use rolesanywhere::{RoleArn, TrustAnchorArn};
 use time::OffsetDateTime;
 
+use super::inventory::Inventory;
 use super::report::{ReportLine, StepOutcome};
+use crate::ground::clock::rfc3339;
 use crate::management::anchor_task::AnchorTask;
 use crate::management::sync_report::SyncReport;
 use crate::records::compromise::Compromise;
@@ -54,6 +56,8 @@ pub(super) struct Synced {
     /// The anchors that are in sync, by ARN: each holds the issuers that sign and no other issuer of this mount. An anchor that
     /// is not managed, or whose sync failed, is missing.
     pub(super) seen: BTreeMap<String, Seen>,
+    /// The ARNs of the managed anchors whose sync failed, which the engine tries again by itself.
+    pub(super) failed: BTreeSet<String>,
     /// What else was seen there and a person must judge: a disabled anchor, and certificates that this mount did not put there.
     pub(super) foreign: Vec<ReportLine>,
 }
@@ -123,20 +127,94 @@ pub(super) struct DenialTarget {
     pub(super) name: Option<String>,
     /// The ARNs of the trust anchors that its sessions come through.
     pub(super) anchors: BTreeSet<String>,
+    /// Those of the anchors that are not known to be clear.
+    pub(super) open: BTreeSet<String>,
     /// Every one of those anchors is clear, so the key makes no new sessions of the role once AWS has caught up. False if one of
     /// them is not known.
     pub(super) is_clear: bool,
 }
 
+/// The IAM roles that the mount's roles lead to, and those of living sessions (`origins`) whose roles are gone or lead elsewhere
+/// now, by ARN. `clear` has the ARNs of the trust anchors that were seen clear.
+pub(super) fn targets(
+    mount: &Inventory,
+    origins: impl IntoIterator<Item = (RoleArn, TrustAnchorArn)>,
+    clear: &BTreeSet<String>,
+    mount_point: &str,
+) -> BTreeMap<String, DenialTarget> {
+    let mut found: BTreeMap<String, DenialTarget> = BTreeMap::new();
+    let mut note = |arn: RoleArn, name: Option<String>, anchor: Option<&str>| {
+        let target = found.entry(arn.to_string()).or_insert_with(|| DenialTarget::new(arn, name));
+        target.comes_through(anchor, clear);
+    };
+    for (name, role) in &mount.roles {
+        let Ok(places) = role.places(&mount.config, mount_point) else {
+            note(role.role_arn.clone(), Some(name.clone()), None);
+            continue;
+        };
+        // each of them lets the key in, so each must be clear
+        for place in places.iter() {
+            note(role.role_arn.clone(), Some(name.clone()), Some(place.trust_anchor.as_str()));
+        }
+    }
+    for (role_arn, anchor) in origins {
+        note(role_arn, None, Some(anchor.as_str()));
+    }
+    found
+}
+
+/// Plans when Vault's tick goes on: when the last role settles, and before that for each look at an anchor of `failed` that keeps a role
+/// open.
+pub(super) fn plan(
+    known: &mut Compromise,
+    targets: &BTreeMap<String, DenialTarget>,
+    failed: &BTreeSet<String>,
+    now: OffsetDateTime,
+) {
+    known.plan(targets.values().map(|target| (target.arn.as_str(), &target.anchors)), now);
+    if targets.values().any(|target| !target.open.is_disjoint(failed)) {
+        known.look_again(now);
+    }
+}
+
 impl DenialTarget {
     /// A target without anchors yet. It counts as clear until an anchor that is not clear is added.
     pub(super) fn new(arn: RoleArn, name: Option<String>) -> Self {
-        Self { arn, name, anchors: BTreeSet::new(), is_clear: true }
+        Self { arn, name, anchors: BTreeSet::new(), open: BTreeSet::new(), is_clear: true }
+    }
+
+    /// Adds an anchor of its sessions; `None` if nobody can tell which one it is.
+    fn comes_through(&mut self, anchor: Option<&str>, clear: &BTreeSet<String>) {
+        let is_open = |anchor: &&str| !clear.contains(*anchor);
+        self.is_clear &= anchor.is_some_and(|anchor| !is_open(&anchor));
+        self.open.extend(anchor.filter(is_open).map(str::to_owned));
+        self.anchors.extend(anchor.map(str::to_owned));
     }
 
     /// Whether its sessions ended after AWS stopped taking the issuer, so nothing is left to do. A later call must not end them
     /// again, because callers have new ones by then.
     pub(super) fn is_settled(&self, known: &Compromise) -> bool {
         self.is_clear && known.is_settled(self.arn.as_str(), &self.anchors)
+    }
+
+    /// What must happen before its sessions can end for good, while the key may make more. The engine looks again at the anchors that
+    /// `failed` by itself, at `again_at`; `by_name` is the command that ends the sessions of this role alone.
+    pub(super) fn wait(
+        &self,
+        failed: &BTreeSet<String>,
+        again_at: Option<OffsetDateTime>,
+        by_name: &str,
+    ) -> StepOutcome {
+        let open: Vec<&str> = self.open.iter().map(String::as_str).collect();
+        let open = if open.is_empty() { "its trust anchor".to_owned() } else { open.join(" and ") };
+        if let Some(at) = again_at.filter(|_| !self.open.is_empty() && self.open.is_subset(failed)) {
+            return StepOutcome::Later(format!(
+                "until {open} is seen without the compromised issuer the key can make new sessions there: the engine looks again by itself at {}, and every five minutes for a day, and this command does it at once",
+                rfc3339(at)
+            ));
+        }
+        StepOutcome::ByHand(format!(
+            "wait until {open} no longer holds the compromised issuer or a CA above it, because until then the key can make new sessions; then run this command again, or {by_name}"
+        ))
     }
 }
