@@ -39,6 +39,7 @@ mod openapi;
 mod orphan;
 mod parallel;
 mod places;
+mod places_rotation;
 mod policies;
 mod read;
 mod recovery;
