@@ -117,6 +117,9 @@ async fn during(shared: &Shared, phase: &str, span: Duration) -> Seen {
     seen
 }
 
+/// The line of the metrics while each place is well.
+const NONE_AWAY: &str = "iamra_limiter_away_places 0\n";
+
 #[tokio::test]
 async fn no_read_fails_while_a_region_is_dead_or_hangs_and_it_takes_over_again_when_it_is_back() {
     let users = Users::new().await;
@@ -131,10 +134,12 @@ async fn no_read_fails_while_a_region_is_dead_or_hangs_and_it_takes_over_again_w
     let _ = during(&shared, "it answers 503", Duration::from_secs(10)).await;
     with_region(&users.stage, json!({})).await;
     // pauses between two looks grow to a minute and a half
-    let mut back = Seen::default();
+    let (mut back, mut metrics) = (Seen::default(), String::new());
     for _ in 0..20 {
         back = during(&shared, "it is back", Duration::from_secs(6)).await;
-        if back.regions == before.regions {
+        metrics = users.stage.root().read("iamra/metrics").await.ok().text;
+        // on a loaded machine two late answers are enough to leave a place again
+        if back.regions == before.regions && metrics.contains(NONE_AWAY) {
             break;
         }
     }
@@ -143,8 +148,7 @@ async fn no_read_fails_while_a_region_is_dead_or_hangs_and_it_takes_over_again_w
     assert_eq!(before.regions, BTreeSet::from([REGION.to_owned()]));
     assert_eq!(dead.regions, BTreeSet::from([WEST.to_owned()]), "but for a look");
     assert_eq!(back.regions, before.regions);
-    let metrics = users.stage.root().read("iamra/metrics").await.ok().text;
-    assert!(metrics.contains("iamra_limiter_away_places 0\n"), "{metrics}");
+    assert!(metrics.contains(NONE_AWAY), "{metrics}");
 }
 
 #[tokio::test]
