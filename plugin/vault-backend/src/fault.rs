@@ -88,6 +88,16 @@ impl Fault {
         }
     }
 
+    /// Adds what the reader must know or do all the same: `<text>; <note>`. A fault that only Vault or the log reads stays
+    /// unchanged.
+    #[must_use]
+    pub fn with_note(self, note: impl Display) -> Fault {
+        match self.blame {
+            Blame::ReadOnly | Blame::Bug => self,
+            _ => Fault { text: format!("{}; {note}", self.text).into_boxed_str(), ..self },
+        }
+    }
+
     /// [`Blame::ReadOnly`], in Vault's exact words.
     #[must_use]
     pub fn read_only() -> Fault {

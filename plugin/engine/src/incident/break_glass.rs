@@ -5,7 +5,7 @@ use std::time::Duration;
 use rolesanywhere::RoleArn;
 use rolesanywhere::revocation::Policy;
 use tokio::time::Instant;
-use vault_backend::Fault;
+use vault_backend::{Blame, Fault};
 
 use crate::credentials::ledger::{Entry, RevocationScope};
 use crate::ground::clock;
@@ -56,6 +56,17 @@ impl Incidents {
     /// this mount wrote it, or if it has no room; otherwise AWS's refusal. A write that fails may still have landed, and the
     /// cached sessions are dropped by then.
     pub(crate) async fn end_all(&self, owner: Owner<'_>, role: &RoleArn) -> Result<EndedSessions, Fault> {
+        let fault = match Box::pin(self.deny_all(owner, role)).await {
+            Err(fault) if fault.blame() != Blame::ReadOnly => fault,
+            done => return done,
+        };
+        let (now, of_role) = (clock::now(), |entry: &Entry| entry.role_arn() == role);
+        let known = self.credentials.ledger.known_by(now, Instant::now() + MAX_READING, of_role).await;
+        Err(targets::beside(fault, &known.those(of_role), now))
+    }
+
+    /// Does what [`Self::end_all`] says.
+    async fn deny_all(&self, owner: Owner<'_>, role: &RoleArn) -> Result<EndedSessions, Fault> {
         // Takes the turn of the denial policies until the end of this function: no other change of this mount comes between the
         // read and the write.
         let (mut iam, aws) = self.denials.open(owner, role).await?;

@@ -69,7 +69,8 @@ impl Incidents {
                 Box::pin(self.revoke_known(owner, ask, found)).await
             }
         };
-        let mut done = self.credentials.lifecycle.until_closed(work).await?;
+        let done = self.credentials.lifecycle.until_closed(work).await;
+        let mut done = done.map_err(|fault| targets::beside(fault, &known, moment))?;
         done.warnings.extend(self.gaps(&unreadable, "sessions in them stay valid"));
         let denied = [known, std::mem::take(&mut done.along)].concat();
         done.targets.extend(targets::denials(&denied, moment));

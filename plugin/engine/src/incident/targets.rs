@@ -7,6 +7,7 @@ use ca::Serial;
 use rolesanywhere::RoleArn;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use vault_backend::Fault;
 
 use crate::credentials::hop::session_name;
 use crate::credentials::ledger::Entry;
@@ -48,6 +49,11 @@ pub(crate) fn denials(entries: &[Entry], now: OffsetDateTime) -> Vec<TargetDenia
         }
     }
     found.into_values().collect()
+}
+
+/// The fault of a command that denied none of `entries`, with what ends their hops: that needs no permission of this mount.
+pub(crate) fn beside(fault: Fault, entries: &[Entry], now: OffsetDateTime) -> Fault {
+    denials(entries, now).iter().fold(fault, |fault, denial| fault.with_note(denial.warning()))
 }
 
 impl TargetDenial {
@@ -96,7 +102,7 @@ impl TargetDenial {
         let which = if *sessions == 0 {
             format!("sessions of {target} that this session made, if it made any,")
         } else {
-            format!("{sessions} sessions of {target}, which the denied sessions made,")
+            format!("{sessions} sessions of {target}, which these sessions made,")
         };
         let reach = if self.identities.is_empty() {
             "it ends no other session"

@@ -176,3 +176,21 @@ async fn hops_of_sessions_that_end_along_are_told_of_too() {
     two.apply(&answer).await;
     assert_eq!((lives(&two.world, &one).await, lives(&two.world, &hop).await), (false, false), "{answer:?}");
 }
+
+#[tokio::test]
+async fn a_denial_that_aws_refuses_still_has_the_command_that_ends_the_hops() {
+    let two = TwoAccounts::new().await;
+    let session = two.session().await;
+    two.world.forbid("iamra-revocation", "iam:PutRolePolicy").await;
+
+    let one = revoke(&two.world, json!({ "serial_number": session["serial_number"] })).await;
+    let all = two.world.mount.write(BREAK_GLASS, json!({})).await;
+
+    for refused in [one, all] {
+        assert_eq!(refused.status, 400, "{refused:?}");
+        let is_told = ["iam:PutRolePolicy", "aws iam put-role-policy --role-name target "]
+            .iter()
+            .all(|text| refused.error.contains(text));
+        assert!(is_told, "{}", refused.error);
+    }
+}
