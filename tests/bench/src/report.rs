@@ -57,7 +57,7 @@ impl Report<'_> {
              processors, so rates are those of the whole machine; seconds of processor time are what a way costs.\n",
             machine(),
         )?;
-        writeln!(out, "Starts: the median of {starts}. Our limiter is raised to 10,000 a second.\n")
+        writeln!(out, "Starts: the median of {starts}. Our limiters are raised to 10,000 a second.\n")
     }
 
     fn write_rows(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

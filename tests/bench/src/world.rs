@@ -64,6 +64,9 @@ impl World {
     async fn mount_ours(&self) {
         self.vault.mount("iamra", OURS.name).await;
         self.set_up_engine("iamra").await;
+        // a write of the configuration changes what it names
+        let hops = json!({ "assume_role_rate_limit": 10_000, "assume_role_rate_burst": 10_000 });
+        let _ = self.vault.root().call("PATCH", "iamra/config", Some(hops)).await.ok();
         let both = |arn: &str| format!("{arn},{}", in_the_west(arn));
         let placed = json!({
             "session_sharing": "none", "trust_anchor_arn": both(TRUST_ANCHOR_ARN), "profile_arn": both(PROFILE_ARN),
