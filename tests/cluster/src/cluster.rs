@@ -12,10 +12,10 @@ use crate::layout::Layout;
 use crate::tools;
 
 /// How often a command is tried, and the pause between tries.
-const TRIES: usize = 4;
-const REST: Duration = Duration::from_secs(2);
+pub(crate) const TRIES: usize = 4;
+pub(crate) const REST: Duration = Duration::from_secs(2);
 
-/// Errors of kubectl if the API server, etcd or kubelet was too slow, and never of a refusal.
+/// Errors of kubectl, and of vault, if the API server, etcd or kubelet was too slow, and never of a refusal.
 const BROKEN: [&str; 9] = [
     "TLS handshake timeout",
     // what Go's HTTP client, its dialer and the API server say once their time is over
@@ -48,6 +48,11 @@ pub struct Run {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+}
+
+/// Whether a command failed because the machine was too slow, so that it may succeed when it is repeated.
+pub(crate) fn is_of_a_stalled_machine(error: &str) -> bool {
+    BROKEN.iter().any(|text| error.contains(text))
 }
 
 impl Cluster {
@@ -86,7 +91,7 @@ impl Cluster {
     pub async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Run {
         for _ in 1..TRIES {
             let run = self.try_kubectl(arguments, input.clone()).await;
-            if run.ok || !BROKEN.iter().any(|text| run.stderr.contains(text)) {
+            if run.ok || !is_of_a_stalled_machine(&run.stderr) {
                 return run;
             }
             sleep(REST).await;

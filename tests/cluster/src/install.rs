@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::account::{CLUSTER, PAYMENTS_API, state};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, REST, TRIES, is_of_a_stalled_machine};
 use crate::layout::Layout;
 
 /// The Service's fixed address: see manifests/vault.yaml.
@@ -119,12 +119,19 @@ impl Cluster {
         unseal(&api, &keys()).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Runs one of the users' own scripts in `vault-config/` as root.
+    /// Runs one of the users' own scripts in `vault-config/` as root, and repeats it if a stalled machine broke a connection: a second run
+    /// of each changes nothing.
     ///
     /// # Panics
     /// With its whole output if it fails.
     pub async fn script(&self, script: &str, arguments: &[&str]) -> String {
         let environment = root_environment(&keys());
+        for _ in 1..TRIES {
+            match run_script(script, arguments, &environment).await {
+                Err(error) if is_of_a_stalled_machine(&error) => sleep(REST).await,
+                done => return done.unwrap_or_else(|error| panic!("{error}")),
+            }
+        }
         run_script(script, arguments, &environment).await.unwrap_or_else(|error| panic!("{error}"))
     }
 }
