@@ -30,7 +30,7 @@ impl Backend for Hello {
 
     fn routes() -> Vec<Route<Self>> {
         vec![
-            Route::at("greetings").synopsis("Who can be greeted.").list(list),
+            Route::at("greetings").synopsis("Who can be greeted.").list_all(list),
             Route::at("greetings/{name}").synopsis("One greeting.").read(read).write(write).delete(delete),
         ]
     }
@@ -40,7 +40,7 @@ fn key(request: &Request) -> String {
     format!("greetings/{}", request.parameter("name"))
 }
 
-async fn list(hello: Arc<Hello>, _: Request, (): ()) -> Result<Response, Fault> {
+async fn list(hello: Arc<Hello>, _: Request) -> Result<Response, Fault> {
     Ok(Response::list(hello.0.storage.list("greetings/").await?))
 }
 

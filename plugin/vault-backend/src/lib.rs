@@ -21,6 +21,7 @@ mod fault;
 mod field;
 mod help;
 mod host_connection;
+mod key_page;
 mod memory;
 mod node;
 mod openapi;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::fault::Fault;
+use crate::key_page::KeyPage;
 
 /// A response. Only data can carry a lease, because a raw response with one would make Vault fail.
 pub struct Response {
@@ -56,6 +57,14 @@ impl Response {
     #[must_use]
     pub fn not_found() -> Response {
         Response::new(Body::NotFound)
+    }
+
+    /// The part of a list that `page` asks for.
+    pub(crate) fn page(mut self, page: &KeyPage) -> Response {
+        if let Body::Data { map, .. } = &mut self.body {
+            page.cut(map);
+        }
+        self
     }
 
     /// The keys of a LIST. An empty list is 404, as everywhere in Vault.

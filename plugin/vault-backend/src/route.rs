@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::change::Change;
 use crate::fault::Fault;
 use crate::field::Field;
+use crate::key_page::KeyPage;
 use crate::params::Params;
 use crate::pattern::Pattern;
 use crate::request::{Operation, Request};
@@ -170,6 +171,20 @@ impl<B: Send + Sync + 'static> Route<B> {
         R: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
         self.on(Operation::List, handler)
+    }
+
+    /// Answers LIST with everything there is, of which the library gives the page that a request asks for: `limit` keys behind
+    /// `after`, as in lists of `OpenBao`.
+    #[must_use]
+    pub fn list_all<F, R>(self, handler: F) -> Route<B>
+    where
+        F: Fn(Arc<B>, Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Response, Fault>> + Send + 'static,
+    {
+        self.list(move |backend, request, page: KeyPage| {
+            let listing = handler(backend, request);
+            async move { Ok(listing.await?.page(&page)) }
+        })
     }
 
     /// Answers POST, PUT and PATCH of a document with these fields. Each request changes the fields that it names; see

@@ -108,6 +108,11 @@ impl<B: Backend> TestMount<B> {
         self.ask(Operation::List, &format!("{path}/"), Map::new()).await
     }
 
+    /// LIST with a query.
+    pub async fn list_with(&self, path: &str, query: Value) -> TestResponse {
+        self.ask(Operation::List, &format!("{path}/"), object(query)).await
+    }
+
     /// DELETE.
     pub async fn delete(&self, path: &str) -> TestResponse {
         self.ask(Operation::Delete, path, Map::new()).await

@@ -23,7 +23,7 @@ const FIELDS: &[Field] = &[
 ];
 
 pub(crate) fn list_route() -> Route<Engine> {
-    Route::at("clusters").synopsis("The clusters and their auth mounts.").list(list)
+    Route::at("clusters").synopsis("The clusters and their auth mounts.").list_all(list)
 }
 
 pub(crate) fn route() -> Route<Engine> {
@@ -42,7 +42,7 @@ async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
 }
 
 /// The names, each with its accessor. One that is deleted between the two reads is listed without details.
-async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
+async fn list(engine: Arc<Engine>, _request: Request) -> Result<Response, Fault> {
     let names = engine.store().cluster_names().await?;
     let mut accessors = Map::new();
     for name in &names {

@@ -95,7 +95,7 @@ pub(crate) fn list_route() -> Route<Engine> {
         .description(
             "`state` is current (the default), next, previous (the default before), disabled, compromised or expired. The first three sign for roles that name them and are in trust-bundle. `sha256_fingerprint` is that of the certificate, as trust-anchors/<name>/sync shows it.",
         )
-        .list(list)
+        .list_all(list)
 }
 
 /// A write changes an issuer and never makes one. It has no `exists`, so Vault takes each write as an update.
@@ -109,7 +109,7 @@ pub(crate) fn route() -> Route<Engine> {
 }
 
 /// The ids, each with the fields that a rotation needs.
-async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
+async fn list(engine: Arc<Engine>, _request: Request) -> Result<Response, Fault> {
     let (snapshot, now) = (engine.snapshot().await?, clock::now());
     let issuers = &snapshot.issuers;
     let keys = issuers.all.iter().map(|loaded| loaded.record.id.clone()).collect();

@@ -120,7 +120,7 @@ const FIELDS: &[Field] = &[
 ];
 
 pub(crate) fn list_route() -> Route<Engine> {
-    Route::at("roles").synopsis("The names of the roles.").list(list)
+    Route::at("roles").synopsis("The names of the roles.").list_all(list)
 }
 
 pub(crate) fn route() -> Route<Engine> {
@@ -140,7 +140,7 @@ async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
 }
 
 /// The names alone, in one call of storage.
-async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
+async fn list(engine: Arc<Engine>, _request: Request) -> Result<Response, Fault> {
     Ok(Response::list(engine.store().role_names().await?))
 }
 

@@ -40,7 +40,7 @@ const FIELDS: &[Field] = &[
 ];
 
 pub(crate) fn list_route() -> Route<Engine> {
-    Route::at("trust-anchors").synopsis("The trust anchors that the engine manages.").list(list)
+    Route::at("trust-anchors").synopsis("The trust anchors that the engine manages.").list_all(list)
 }
 
 pub(crate) fn route() -> Route<Engine> {
@@ -59,7 +59,7 @@ async fn exists(engine: Arc<Engine>, request: Request) -> Result<bool, Fault> {
 }
 
 /// The names, each with the anchor's ARN.
-async fn list(engine: Arc<Engine>, _request: Request, (): ()) -> Result<Response, Fault> {
+async fn list(engine: Arc<Engine>, _request: Request) -> Result<Response, Fault> {
     let mut arns = Map::new();
     for (name, anchor) in engine.store().managed_anchors().await? {
         arns.insert(name, json!({ "trust_anchor_arn": anchor.trust_anchor_arn }));

@@ -447,3 +447,27 @@ async fn a_bound_of_the_config_outside_its_range_is_refused_by_field_value_and_r
         assert_eq!(mount.read("config").await.status, 404, "nothing is half-stored");
     }
 }
+
+#[tokio::test]
+async fn every_list_of_names_gives_the_page_that_is_asked_for() {
+    let mount = with_ca().await;
+    for name in ["d", "b", "c", "a"] {
+        assert_eq!(mount.write(&format!("roles/{name}"), json!({ "role_arn": ROLE })).await.error, "");
+        let cluster = json!({ "accessor": format!("auth_kubernetes_{name}") });
+        assert_eq!(mount.write(&format!("clusters/{name}"), cluster).await.error, "");
+    }
+    let page = json!({ "after": "a", "limit": "2" });
+
+    let (roles, clusters) =
+        (mount.list_with("roles", page.clone()).await, mount.list_with("clusters", page).await);
+    let behind = mount.list_with("roles", json!({ "after": "d" })).await;
+    let all = mount.list_with("roles", json!({ "limit": 0 })).await;
+    let wrong = mount.list_with("issuers", json!({ "limit": "many" })).await;
+
+    assert_eq!((&roles.data["keys"], roles.warnings.len()), (&json!(["b", "c"]), 0));
+    assert_eq!(clusters.data["keys"], json!(["b", "c"]));
+    assert_eq!(clusters.data["key_info"].as_object().unwrap().len(), 2);
+    assert_eq!((behind.status, all.data["keys"].as_array().unwrap().len()), (404, 4));
+    assert!(wrong.error.starts_with("limit: "), "{}", wrong.error);
+    assert_eq!(mount.list_with("trust-anchors", json!({ "limit": 1 })).await.status, 404);
+}
