@@ -273,7 +273,7 @@ format!("is this the mount of clusters/{cluster}? See `vault auth list`"),
         match &self.known {
             Known::Entity(entity) => Ok(entity),
             Known::Gone(id) => Err(Unresolvable::caller(format!(
-                "Vault no longer knows the entity {id}, for example after a merge or a deletion: log in again"
+                "Vault knows no entity {id} in the namespace of this mount: log in again if it was merged or deleted; with a token of another namespace, log in in the namespace of the mount"
             ))),
             Known::NoEntity => Err(Unresolvable::caller(
                 "this token belongs to no entity, like root tokens and tokens created at auth/token: log in through an auth method",

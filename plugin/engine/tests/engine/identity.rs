@@ -50,7 +50,7 @@ async fn a_caller_whose_entity_was_merged_away_is_told_to_log_in_again() {
 
     assert_eq!(reply.status, 400);
     assert!(
-        reply.error.contains("no longer knows the entity entity-1") && reply.error.contains("log in again"),
+        reply.error.contains("knows no entity entity-1") && reply.error.contains("log in again"),
         "{}",
         reply.error
     );
