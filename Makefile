@@ -50,7 +50,7 @@ docs: ## the book in target/book, with each link and anchor checked
 
 .PHONY: test
 test: release node-agent tools promtool helm sdks ## every test that needs no root
-	@tests/tools/prerequisites python openssl
+	@tests/tools/prerequisites python openssl dpkg
 	@# twice as many at once as there are cores, because the stories mostly wait
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} cargo test --locked --workspace
 
@@ -103,6 +103,11 @@ cluster-down: ## ends it and gives the host back as it was
 helm: ## helm and kustomize, which check the chart; pinned, built
 	@tests/tools/build-helm target/tools/bin
 
+.PHONY: lint-workflows
+lint-workflows: ## the workflows of .github by actionlint; pinned, built
+	@tests/tools/build-actionlint target/tools/bin
+	target/tools/bin/actionlint
+
 .PHONY: check
 check: helm ## format, lints (all that compiles), licences, the chart: rustfmt, clippy, cargo-deny, helm
 	@tests/tools/prerequisites cargo-deny
@@ -150,14 +155,15 @@ TARGET_arm64      := aarch64-unknown-linux-gnu
 CROSS_amd64       := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc
 CROSS_arm64       := CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 PROGRAMS          := vault-plugin-secrets-iamra iamra-node-agent
+BINARIES           = $(foreach arch,$(ARCHITECTURES),$(foreach program,$(PROGRAMS),$(arch)=target/$(TARGET_$(arch))/release/$(program)))
 export RELEASE_KEY
 
 .PHONY: dist
-dist: $(ARCHITECTURES:%=binary-%) ## a release in target/dist: static binaries of plugin and node agent, SBOMs, checksums, and a signature with RELEASE_KEY
-	@tests/tools/prerequisites openssl
+dist: $(ARCHITECTURES:%=binary-%) ## a release in target/dist: static binaries of plugin and node agent, packages, images, SBOMs, checksums, and a signature with RELEASE_KEY
+	@tests/tools/prerequisites openssl dpkg buildah
 	@tests/tools/sbom target/sbom target/tools
-	@tests/tools/dist target/dist target/sbom \
-		$(foreach arch,$(ARCHITECTURES),$(foreach program,$(PROGRAMS),$(arch)=target/$(TARGET_$(arch))/release/$(program)))
+	@tests/tools/packages target/packages $(BINARIES)
+	@tests/tools/dist target/dist target/sbom target/packages $(BINARIES)
 
 .PHONY: binary-amd64 binary-arm64
 binary-amd64 binary-arm64: binary-%:

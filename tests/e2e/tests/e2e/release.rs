@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use harness::{Settings, Storage, Vault, binaries};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The commands of RELEASING.md, with a public key that came another way.
@@ -36,10 +38,14 @@ impl Release {
     fn dist(&self, architecture: &str) -> Output {
         let folder = self.folder.path();
         let version = env!("CARGO_PKG_VERSION");
-        let sboms = folder.join("sbom");
+        let (sboms, packages) = (folder.join("sbom"), folder.join("packages"));
         fs::create_dir_all(&sboms).unwrap();
+        fs::create_dir_all(&packages).unwrap();
         let mut dist = Command::new(binaries::workspace().join("tests/tools/dist"));
-        dist.arg(self.dist_folder()).arg(&sboms).env("RELEASE_KEY", folder.join("release.pem"));
+        dist.arg(self.dist_folder())
+            .arg(&sboms)
+            .arg(&packages)
+            .env("RELEASE_KEY", folder.join("release.pem"));
         let node_agent = binaries::workspace().join("target/node-agent").join(NODE_AGENT);
         for (program, binary) in [(binaries::PLUGIN, binaries::plugin()), (NODE_AGENT, &node_agent)] {
             let bom = format!("path+file:///here#{program}@{version}");
@@ -126,4 +132,91 @@ fn a_binary_for_another_machine_than_it_is_named_for_is_refused() {
     assert!(!refused.status.success());
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("is for amd64, not for arm64"), "{said}");
+}
+
+#[test]
+fn a_signed_statement_says_of_which_commit_each_file_was_built() {
+    let release = Release::new();
+
+    let folder = release.dist_folder();
+    let envelope = fs::read_to_string(folder.join("provenance.intoto.jsonl")).unwrap();
+    let envelope: Value = serde_json::from_str(&envelope).unwrap();
+    let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
+    let statement: Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v1");
+    let commit = &statement["predicate"]["buildDefinition"]["resolvedDependencies"][0]["digest"]["gitCommit"];
+    assert_eq!(commit.as_str().unwrap().len(), 40);
+    let binary = release.binary();
+    let name = binary.file_name().unwrap().to_str().unwrap();
+    let subject = statement["subject"].as_array().unwrap().iter().find(|subject| subject["name"] == name);
+    assert_eq!(subject.unwrap()["digest"]["sha256"], harness::sha256_of(&binary));
+    // what a verifier of DSSE checks: the type and the body, each after its length
+    let kind = envelope["payloadType"].as_str().unwrap();
+    let head = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len());
+    fs::write(folder.join("../signed"), [head.as_bytes(), &payload].concat()).unwrap();
+    let signature = STANDARD.decode(envelope["signatures"][0]["sig"].as_str().unwrap()).unwrap();
+    fs::write(folder.join("../signature"), signature).unwrap();
+    let verify =
+        "openssl pkeyutl -verify -rawin -pubin -inkey ../release.pub -in ../signed -sigfile ../signature";
+    assert!(shell(&folder, verify).status.success());
+}
+
+/// Makes the Debian package of this version of the plugin, and returns it.
+fn package(folder: &Path, version: &str) -> PathBuf {
+    let deb = binaries::workspace().join("tests/tools/deb");
+    let made = Command::new(deb)
+        .arg(folder)
+        .args([binaries::PLUGIN, version, "amd64"])
+        .arg(binaries::plugin())
+        .env("SOURCE_DATE_EPOCH", "1767225600")
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    folder.join(format!("{}_{version}_amd64.deb", binaries::PLUGIN))
+}
+
+/// A machine as far as dpkg knows, in this folder.
+fn dpkg(root: &Path, arguments: &[&str]) {
+    let state = root.join("var/lib/dpkg");
+    for folder in ["info", "updates", "triggers"] {
+        fs::create_dir_all(state.join(folder)).unwrap();
+    }
+    for file in ["status", "available"] {
+        fs::OpenOptions::new().create(true).append(true).open(state.join(file)).unwrap();
+    }
+    let root = format!("--root={}", root.display());
+    let flags = ["--force-not-root", "--force-script-chrootless", "--force-architecture", "--log=/dev/null"];
+    let run = Command::new("dpkg").arg(root).args(flags).args(arguments).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[test]
+fn an_upgraded_package_leaves_the_file_that_vault_runs_until_it_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (package(folder.path(), "0.1.0"), package(folder.path(), "0.2.0"));
+    let root = folder.path().join("root");
+    let plugins = root.join("opt/vault/plugins");
+    let file = |version: &str| plugins.join(format!("{}_v{version}", binaries::PLUGIN));
+
+    dpkg(&root, &["--install", old.to_str().unwrap()]);
+    assert!(shell(&plugins, "sha256sum --check *.sha256").status.success());
+    dpkg(&root, &["--install", new.to_str().unwrap()]);
+
+    assert!(file("0.1.0").is_file() && file("0.2.0").is_file());
+    assert!(shell(&plugins, "sha256sum --check *.sha256").status.success());
+    dpkg(&root, &["--remove", binaries::PLUGIN]);
+    assert!(!file("0.1.0").exists() && !file("0.2.0").exists());
+}
+
+#[test]
+fn a_package_is_the_same_bytes_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let made = [&one, &two].map(|folder| {
+        fs::create_dir(folder).unwrap();
+        fs::read(package(folder, "0.1.0")).unwrap()
+    });
+
+    assert!(made[0] == made[1], "two runs gave different packages");
 }
