@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use ca::Serial;
 use rolesanywhere::RoleArn;
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ use crate::management::denial_policy::SID_PREFIX;
 
 /// The shortest session that STS makes. One whose hub had less time left lives longer than its callers were told.
 const MIN_SECONDS: i64 = 900;
+/// The digits of a document's SHA-256 in the name of its policy.
+const NAME_DIGITS: usize = 12;
 
 /// The denial that one target role needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,10 +126,14 @@ pub(crate) fn named_policy(serial: &Serial) -> Value {
     document(&[denial_of(&[user_id(&serial.to_string())].into())])
 }
 
-/// The command that gives a target role an inline policy.
+/// The command that gives a target role an inline policy. Each document has a policy of its own, because a second denial under the name
+/// of the first would take its place and let the first sessions in again.
 pub(crate) fn command(role: &str, policy: &Value) -> String {
+    let document = policy.to_string();
+    let sha256 = hex::encode(digest(&SHA256, document.as_bytes()));
     format!(
-        "aws iam put-role-policy --role-name {role} --policy-name iamra-revoked --policy-document '{policy}'"
+        "aws iam put-role-policy --role-name {role} --policy-name iamra-revoked-{} --policy-document '{document}'",
+        &sha256[..NAME_DIGITS]
     )
 }
 
@@ -203,7 +210,8 @@ mod tests {
         let text = denial.warning();
         assert!(text.starts_with("2 sessions of arn:aws:iam::444455556666:role/apps/target"), "{text}");
         assert!(
-            text.contains("--role-name target --policy-name iamra-revoked --policy-document '{"),
+            text.contains("--role-name target --policy-name iamra-revoked-")
+                && text.contains(" --policy-document '{"),
             "{text}"
         );
     }
@@ -212,6 +220,18 @@ mod tests {
     fn a_hop_that_lives_longer_than_its_callers_were_told_is_denied_too() {
         assert_eq!(denials(&[entry(Some("CN=a"), &[(-890, -300)])], NOW).len(), 1);
         assert_eq!(denials(&[entry(Some("CN=a"), &[(-900, -300)])], NOW), []);
+    }
+
+    #[test]
+    fn a_second_denial_leaves_the_first_one_in_force() {
+        let [one, other] = [[0x0a], [0x0b]].map(|serial| named_policy(&Serial::from_bytes(&serial)));
+        let name = |policy| {
+            let command = command("target", policy);
+            command.split(" --policy-name ").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+        };
+
+        assert_ne!(name(&one), name(&other));
+        assert_eq!(name(&one), name(&one.clone()), "the same command again changes nothing");
     }
 
     #[test]
